@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,34 +14,64 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
+from zoom_engine import ops
+
 sys.path.insert(0, str(Path(__file__).parent))  # what several folders share
 sys.path.append(str(Path(__file__).parents[1]))  # lab/; last, so that an installed zoom_engine comes first
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-settings.register_profile("dev", deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("ci", parent=settings.get_profile("dev"), derandomize=True, database=None, print_blob=True)
+CACHE = "ZOOM_ENGINE_TESTS_CACHE"
+
+settings.register_profile("dev", deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "ci", parent=settings.get_profile("dev"), max_examples=40, derandomize=True, database=None, print_blob=True
+)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests first: what is left for the end is quick, so that no process waits for another's."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what only an expression after -m asks for, and put files with the most slow tests first: what is left
+    for the end is quick, so that no process waits for another's."""
     from forks import FORKS  # needs the path above
 
+    for item in items:
+        if _isa_of(item) not in (None, ops.isa()) or "cuda_extension_on_cpu" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.ci)
+    unasked = [name for name in ("ci", "experiment") if not re.search(rf"\b{name}\b", config.option.markexpr)]
+    left_out = {item for item in items if any(item.get_closest_marker(name) for name in unasked)}
+    config.hook.pytest_deselected(items=list(left_out))
+    items[:] = [item for item in items if item not in left_out]
     if FORKS not in os.environ:
         elsewhere = pytest.mark.skip(reason="runs in a process of its own, see tests/test_forks.py")
         for item in items:
             if item.get_closest_marker("forks"):
                 item.add_marker(elsewhere)
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])
+
+
+def _isa_of(item: pytest.Item) -> str | None:
+    """The instruction set that a test is run with, if it is run with each."""
+    call = getattr(item, "callspec", None)
+    return None if call is None else call.params.get("isa")
+
+
+def of_all_processes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that the processes of one run share."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
 
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Edit directions that one test found serve the others; the user's cache stays out of it."""
+    """What one test measured serves the others, and those of the next run where `CACHE` names a folder; the user's
+    cache stays out of it."""
+    folder = Path(os.environ.get(CACHE) or of_all_processes(tmp_path_factory) / "cache")
+    folder.mkdir(parents=True, exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ZOOM_ENGINE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("ZOOM_ENGINE_CACHE", str(folder))
+        patch.setenv(CACHE, str(folder))  # of tests in processes of their own
         yield
 
 
@@ -66,5 +98,4 @@ def cuda_extension_on_cpu(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The CUDA extension whose kernels the CPU runs."""
     import cuda_on_cpu  # needs the path above
 
-    folder = tmp_path_factory.getbasetemp()
-    return cuda_on_cpu.build(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder)
+    return cuda_on_cpu.build(of_all_processes(tmp_path_factory))

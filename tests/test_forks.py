@@ -17,7 +17,7 @@ SLOW = ["end_to_end/test_threads_and_processes.py"]
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("file", [*SLOW, *FILES])
+@pytest.mark.parametrize("file", [*(pytest.param(file, marks=pytest.mark.ci) for file in SLOW), *FILES])
 def test_what_forks_holds_in_a_process_of_its_own(file: str) -> None:
     command = [sys.executable, "-P", "-m", "pytest", "-q", "-n", "0", "-m", "forks and not experiment", "--tb=short"]
     done = subprocess.run(

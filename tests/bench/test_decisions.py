@@ -8,7 +8,7 @@ import pytest
 @pytest.mark.parametrize(
     ("images", "runtimes"),
     [
-        pytest.param(45, ["openvino-fp32", "onnxruntime-fp32"], marks=pytest.mark.slow),
+        pytest.param(45, ["openvino-fp32", "onnxruntime-fp32"], marks=[pytest.mark.slow, pytest.mark.ci]),
         pytest.param(2000, ["openvino-bf16", "openvino-fp32", "onnxruntime-fp32"], marks=pytest.mark.experiment),
     ],
 )

@@ -35,7 +35,7 @@ def test_diagnose_from_a_config_file_where_the_command_line_wins(
 ) -> None:
     config = tmp_path / "audit.toml"
     config.write_text(
-        'generator = "avatars"\ntarget = "avatars:mustache"\nattributes = ["a smiling face"]\nimages = 50\n'
+        'generator = "avatars"\ntarget = "avatars:mustache"\nattributes = ["a smiling face"]\nimages = 50\nnull = 0\n'
     )
     out = tmp_path / "audit"
     assert main(["diagnose", "--config", str(config), "--images", "2", "--out", str(out)]) == 0
@@ -89,7 +89,7 @@ def test_an_option_of_another_form_says_which_is_wanted(
 def test_threads_are_what_every_runtime_takes(tmp_path: Path) -> None:
     before = torch.get_num_threads()
     try:
-        assert main([*RUN, "--images", "1", "--threads", "2", "--out", str(tmp_path / "a")]) == 0
+        assert main([*RUN, "--images", "1", "--null", "0", "--threads", "2", "--out", str(tmp_path / "a")]) == 0
     finally:
         torch.set_num_threads(before)
     environment = json.loads((tmp_path / "a" / "manifest.json").read_text())["environment"]

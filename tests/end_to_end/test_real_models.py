@@ -50,15 +50,17 @@ def test_both_models_load_with_gradients_and_tell_what_they_are() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.ci
 def test_the_file_and_the_function_are_audited_and_the_reports_say_how(tmp_path: Path) -> None:
     command = (
-        f"diagnose --generator avatars --target {model('gender-v1.onnx')} --images 4 --class female --class male"
-        f" --input-range 0,255 --input-mean {','.join(map(str, MEANS))} --input-std 256 --out {tmp_path / 'file'}"
+        f"diagnose --generator avatars --target {model('gender-v1.onnx')} --images 4 --null 0 --class female"
+        f" --class male --input-range 0,255 --input-mean {','.join(map(str, MEANS))} --input-std 256"
+        f" --out {tmp_path / 'file'}"
     )
     attributes = [part for attribute in ATTRIBUTES for part in ("--attribute", attribute)]
     assert main([*command.split(), *attributes]) == 0
     options = {"classes": ["female", "male"], "preprocessing": {"size": 32}}
-    run = Diagnoser(generator="avatars", target=by_hand, target_options=options, attributes=ATTRIBUTES)
+    run = Diagnoser(generator="avatars", target=by_hand, target_options=options, attributes=ATTRIBUTES, null=0)
     called = run.run(images=4, out=tmp_path / "function")
     together = Diagnoser(
         generator="avatars", target=by_hand, target_options=options, attributes=ATTRIBUTES, mode="multi",

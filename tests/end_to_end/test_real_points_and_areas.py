@@ -88,7 +88,7 @@ def drawn_strip(audit: Path) -> list[NDArray[np.uint8]]:
 def test_an_audit_of_its_points_ends_in_a_report_that_draws_them(face_points: Target, tmp_path: Path) -> None:
     save_onnx(face_points, tmp_path / "points.onnx", resolution=128)
     command = f"diagnose --generator avatars --target {tmp_path / 'points.onnx'} --images 2 --out {tmp_path / 'audit'}"
-    attributes = ["--attribute", "a face with eyeglasses", "--attribute", "a smiling face"]
+    attributes = ["--null", "0", "--attribute", "a face with eyeglasses", "--attribute", "a smiling face"]
     assert main([*command.split(), *attributes]) == 0
     page = (tmp_path / "audit" / "report.html").read_text()
     assert "how far the points moved, in the distance from left pupil to right pupil" in page
@@ -110,6 +110,7 @@ def u2netp() -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.ci
 def test_areas_of_another_network_are_audited_and_drawn(u2netp: Path, tmp_path: Path) -> None:
     options = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
     task = SegmentationTask(classes=("background", "person"), output="probabilities")

@@ -113,6 +113,7 @@ run_experiment("all", sys.argv[2], **own_models())
 
 
 @pytest.mark.slow
+@pytest.mark.ci
 def test_all_of_them_killed_at_three_random_moments_end_with_the_same_data(
     out: Path, own: dict[str, Any], tmp_path: Path
 ) -> None:

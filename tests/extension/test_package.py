@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from PIL import Image
 from registered import install_example
 
 from zoom_engine import Diagnosis, check_domain, check_editable_generator, check_search, check_task
+from zoom_engine.cli import main
 from zoom_engine.common import registry
 from zoom_engine.diagnose.domain import find_domain
 from zoom_engine.generators import load_generator
@@ -34,12 +34,13 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """`zoom-engine` in a process of its own, outside the checkout: there `-m` would take it for what is installed."""
+def command(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+    """The exit code of a command, and what it prints."""
 
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        started = [sys.executable, "-m", "zoom_engine", *arguments]
-        return subprocess.run(started, cwd=tmp_path, capture_output=True, text=True)
+    def run(*arguments: str) -> tuple[int, str]:
+        code = main(list(arguments))
+        printed = capsys.readouterr()
+        return code, printed.out + printed.err
 
     return run
 
@@ -63,13 +64,13 @@ def test_what_it_registers_is_found_and_holds_the_contracts() -> None:
 
 @pytest.mark.usefixtures("package")
 def test_the_command_line_audits_with_all_of_it_to_a_finished_report(
-    tmp_path: Path, command: Callable[..., subprocess.CompletedProcess[str]]
+    tmp_path: Path, command: Callable[..., tuple[int, str]]
 ) -> None:
     out = tmp_path / "audit"
     audit = ["diagnose", "--generator", "skies", "--target", "skies:level", "--images", "6", "--out", str(out)]
     audit += ["--search", "ends", "--search-option", "between=2", "--level", "1", "--cache", str(tmp_path / "cache")]
-    done = command(*audit)
-    assert done.returncode == 0, done.stderr
+    code, told = command(*audit)
+    assert code == 0, told
     diagnosis = Diagnosis.load(out)
     assert len(diagnosis.records) == 12
     assert {record.stop for record in diagnosis.records} == {"looked"}
@@ -119,14 +120,16 @@ def test_the_command_line_audits_with_all_of_it_to_a_finished_report(
         "--cache",
         str(tmp_path / "cache"),
     ]
-    done = command(*again, "--out", str(tmp_path / "multi"))
-    assert done.returncode == 0, done.stderr
+    code, told = command(*again, "--out", str(tmp_path / "multi"))
+    assert code == 0, told
     assert {record.evaluations for record in Diagnosis.load(tmp_path / "multi").records} == {4}, "sgd followed"
     manifest = json.loads((tmp_path / "multi" / "manifest.json").read_text())
     assert manifest["config"]["directions"]["method"] == "together"
     assert manifest["environment"]["brought_by"]["direction method together"] == "skies 1.0"
     for spec, identity in (("skies", "sky-0.0"), ("skies:0.1", "sky-0.1")):
-        inspected = command("inspect", spec)
-        assert inspected.returncode == 0, inspected.stderr
-        assert identity in inspected.stdout
-    assert "choose from" in command("diagnose", "--search", "nothing").stderr.lower()
+        code, told = command("inspect", spec)
+        assert code == 0, told
+        assert identity in told
+    code, told = command("diagnose", "--search", "nothing")
+    assert code == 2
+    assert "choose from" in told.lower()

@@ -174,6 +174,7 @@ def diagnoser(source: Path, **options: Any) -> Diagnoser:
         text_encoder="avatars",
         edit_range="paper",
         templates="none",
+        null=0,
         **options,
     )
 

@@ -35,6 +35,7 @@ def one_seed() -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.timeout(900)
 def test_planted_attributes_are_the_top_bar_of_the_biased_targets_only(one_seed: dict[str, Any]) -> None:
     counts = AVATAR_CLASSIFIERS.top_bars([one_seed])
@@ -45,6 +46,7 @@ def test_planted_attributes_are_the_top_bar_of_the_biased_targets_only(one_seed:
 
 
 @pytest.mark.slow
+@pytest.mark.ci
 def test_a_planted_attribute_moves_the_biased_target_far_more_than_its_twin(one_seed: dict[str, Any]) -> None:
     for name in AVATAR_CLASSIFIERS.top_bars([one_seed]):
         target = AVATARS.targets[name]
@@ -60,18 +62,21 @@ def agreed(one_seed: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.timeout(900)
 def test_large_true_effects_rank_above_small_ones(agreed: dict[str, Any]) -> None:
     assert agreed["auc"] >= 0.95, agreed
 
 
 @pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.timeout(900)
 def test_sensitivities_rank_as_the_true_effects(agreed: dict[str, Any]) -> None:
     assert agreed["spearman"] >= 0.7, agreed
 
 
 @pytest.mark.slow
+@pytest.mark.ci
 def test_counterfactuals_keep_the_ground_truth(one_seed: dict[str, Any]) -> None:
     found = kept_share([one_seed])
     assert found["flips"] >= 20

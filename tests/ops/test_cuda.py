@@ -34,7 +34,7 @@ SHAPES = [
 ]
 
 
-@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+@pytest.fixture(params=[pytest.param("cpu", marks=pytest.mark.ci), pytest.param("cuda", marks=pytest.mark.gpu)])
 def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> torch.device:
     """Where the kernels run."""
     if request.param == "cpu":
@@ -148,6 +148,7 @@ def test_numbers_are_read_and_rounded_as_torch_does(device: torch.device, dtype:
         assert torch.equal(found.nan_to_num(7.0), expected.nan_to_num(7.0))
 
 
+@pytest.mark.ci
 def test_threads_in_any_order_give_the_same(order: Order) -> None:
     """Within a step (between barriers) no thread may need what another one does."""
     draw = Draw(torch.device("cpu"))

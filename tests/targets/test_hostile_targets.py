@@ -84,6 +84,7 @@ print("done")
 
 
 @pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_memory_stays_within_a_gibibyte(tmp_path: Path) -> None:
     (tmp_path / "files").mkdir()

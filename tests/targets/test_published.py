@@ -128,6 +128,7 @@ COMMANDS: dict[str, Callable[[Path], list[str]]] = {
     "inspect": lambda out: ["inspect"],
     "diagnose": lambda out: [
         *("diagnose", "--generator", "avatars", "--attribute", "a smiling face", "--images", "1"),
+        *("--null", "0"),
         *("--out", str(out / "audit"), "--target"),
     ],
 }  # fmt: skip
@@ -152,7 +153,8 @@ def test_a_configuration_file_an_export_and_the_api_take_it(
     asked: Asked, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "audit.toml").write_text(
-        'generator = "avatars"\ntarget = "hf-hub:owner/toml"\nattributes = ["a smiling face"]\ndownload = "yes"\n'
+        'generator = "avatars"\ntarget = "hf-hub:owner/toml"\nattributes = ["a smiling face"]\n'
+        'null = 0\ndownload = "yes"\n'
     )
     arguments = [
         "diagnose",

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = [pytest.mark.slow, pytest.mark.ci]
+
 ROOT = Path(__file__).parents[2]
 MISUSES = Path(__file__).with_name("misuses.py")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -39,7 +41,6 @@ def checked(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[int, str
     return found
 
 
-@pytest.mark.slow
 def test_each_misuse_of_the_api_is_an_error_and_nothing_else_is(checked: dict[str, dict[int, str]]) -> None:
     lines = MISUSES.read_text(encoding="utf-8").splitlines()
     wrong = [number for number, line in enumerate(lines, start=1) if line.endswith("# wrong")]
@@ -47,6 +48,5 @@ def test_each_misuse_of_the_api_is_an_error_and_nothing_else_is(checked: dict[st
     assert sorted(checked[MISUSES.name]) == wrong
 
 
-@pytest.mark.slow
 def test_the_examples_of_the_documentation_have_no_error(checked: dict[str, dict[int, str]]) -> None:
     assert {file: errors for file, errors in checked.items() if file != MISUSES.name} == {}
