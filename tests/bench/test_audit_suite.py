@@ -69,6 +69,7 @@ def test_others_are_refused(case: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.ci
 def test_rows_say_what_was_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     choice = ("--cases", "32-step-b2,32-single-b2,32-multi3-b2", "--variants", "*")
     code, rows = run(tmp_path / "out.json", *choice)
@@ -102,6 +103,7 @@ def test_a_step_has_its_own_price() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.ci
 def test_the_paper_and_the_engine_take_the_same_work() -> None:
     import audit_suite
 
@@ -114,6 +116,7 @@ def test_the_paper_and_the_engine_take_the_same_work() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.ci
 def test_flips_count_where_weights_are_real(monkeypatch: pytest.MonkeyPatch) -> None:
     import dataclasses
 
@@ -165,6 +168,7 @@ class Clock:
 
 
 @pytest.mark.slow
+@pytest.mark.ci
 def test_the_gate_passes_what_is_as_fast_and_fails_what_is_slower(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -188,6 +192,7 @@ def test_the_gate_passes_what_is_as_fast_and_fails_what_is_slower(
 
 
 @pytest.mark.slow
+@pytest.mark.ci
 def test_noise_that_passes_fails_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
     committed = tmp_path / "quick.json"
@@ -200,6 +205,7 @@ def test_noise_that_passes_fails_nothing(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.slow
+@pytest.mark.ci
 def test_what_takes_longer_by_a_real_clock_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     committed = tmp_path / "quick.json"
     _, rows = run(committed)
@@ -216,6 +222,7 @@ def test_what_takes_longer_by_a_real_clock_fails(tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.slow
+@pytest.mark.ci
 def test_what_runs_no_more_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import audit_suite
 

@@ -174,7 +174,7 @@ def test_a_sound_domain_holds_the_contract() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["avatars", "pets"])
+@pytest.mark.parametrize("name", [pytest.param("avatars", marks=pytest.mark.ci), "pets"])
 def test_what_ships_holds_the_contract(name: str) -> None:
     check_domain(find_domain(name))
 

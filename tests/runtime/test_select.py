@@ -279,6 +279,7 @@ except KeyboardInterrupt:
 
 @pytest.mark.parametrize("in_a_thread", [False, True])
 @pytest.mark.parametrize("backend", RUNTIMES)
+@pytest.mark.ci
 def test_ctrl_c_is_no_crash_after_sessions_were_dropped(backend: str, in_a_thread: bool) -> None:
     code = DROPPED.replace("BACKENDS", repr([backend, backend])).replace("THREAD", str(in_a_thread))
     tests = str(Path(__file__).parents[1])

@@ -110,6 +110,7 @@ def three_wordings(attribute: str) -> list[str]:
     return list(dict.fromkeys(said))[:3]
 
 
+@pytest.mark.ci
 def test_no_attribute_of_the_domain_is_refused_in_three_wordings(tmp_path: Path) -> None:
     wordings = [text for name in ATTRIBUTES for text in three_wordings(name)]
     assert len(wordings) == len(set(wordings)) == 66

@@ -22,6 +22,7 @@ def test_the_probe_sees_what_is_there() -> None:
         assert np.mean(says[clear, index] == (table[name][clear] > 0)) >= bar, name
 
 
+@pytest.mark.ci
 def test_prompts_find_their_attributes() -> None:
     rows = EVALUATION.text_quality(300)["attributes"]
     good = [name for name, row in rows.items() if row["accuracy"] >= 0.95]
@@ -39,6 +40,7 @@ def seen() -> dict[str, tuple[float, float]]:
 
 
 @pytest.mark.parametrize("attribute", ATTRIBUTES)
+@pytest.mark.ci
 def test_samples_look_like_renders_to_the_probe(seen: dict[str, tuple[float, float]], attribute: str) -> None:
     # 400 samples each: three standard errors of a difference are about 10 points
     assert abs(seen[attribute][0] - seen[attribute][1]) < 0.12
