@@ -58,12 +58,13 @@ def commands(text: str) -> Iterator[tuple[list[str], bool]]:
 
 
 def pages() -> Iterator[Any]:
-    """Those with blocks; what audits is left to `.ci/run`, but for the page that one reads first."""
+    """Those with blocks; audits are left to `.ci/run`, but for those of the page that one reads first."""
     for page in PAGES:
-        text = (DOCS / page).read_text(encoding="utf-8")
-        audits = re.search(r"zoom-engine (diagnose|discover)|Diagnosers?\(", text)
-        if "```" in text and page not in ELSEWHERE:
-            yield pytest.param(page, marks=pytest.mark.ci) if audits and Path(page).name != "tutorial.md" else page
+        found = blocks(page)
+        if found and page not in ELSEWHERE:
+            run = "".join(block.text for block in found if not block.mark)
+            audits = Path(page).name != "tutorial.md" and re.search(r"zoom-engine (diagnose|discover)|Diagnosers?\(", run)
+            yield pytest.param(page, marks=pytest.mark.ci) if audits else page
 
 
 @pytest.mark.parametrize("page", pages())
