@@ -67,7 +67,7 @@ def pages() -> Iterator[Any]:
             yield pytest.param(page, marks=pytest.mark.ci) if audits else page
 
 
-@pytest.mark.parametrize("page", pages())
+@pytest.mark.parametrize("page", list(pages()))
 def test_a_page_does_what_it_says(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("zoom_engine.settings.audit_settings.DEFAULT_NULL", 2)
