@@ -61,8 +61,11 @@ def test_results_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert "smiling" in json.loads(capsys.readouterr().out)["words"]
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])
-@pytest.mark.parametrize("json_too", [[], ["--json"]], ids=["text", "json"])
+@pytest.mark.parametrize(
+    ("encoding", "json_too"),
+    [("ascii", []), ("latin-1", []), ("cp1252", []), ("utf-8", []), ("ascii", ["--json"])],
+    ids=["ascii", "latin-1", "cp1252", "utf-8", "JSON in ascii"],
+)
 def test_what_the_terminal_cannot_write_is_written_plainly_and_the_gate_s_code_stays(
     encoding: str, json_too: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

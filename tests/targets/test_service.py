@@ -401,6 +401,7 @@ def test_the_command_line_takes_them_by_name() -> None:
     assert read_target_options(given, stored) == {"service": {"form": "png", "timeout": 2, "rate": 3}}
 
 
+@pytest.mark.ci
 def test_an_audit_of_a_service_that_fails_hangs_and_restarts_has_the_records_of_an_undisturbed_one(
     tmp_path: Path,
 ) -> None:
