@@ -73,6 +73,7 @@ def test_a_seed_gives_the_image_of_the_literal_formulation(name: str, tmp_path: 
 
 
 @pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.parametrize("kernel", [3, 1])
 def test_fourteen_layers_at_256_are_the_literal_formulation(kernel: int, tmp_path: Path) -> None:
     literal = Literal3(
