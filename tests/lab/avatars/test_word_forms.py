@@ -67,6 +67,7 @@ def figures() -> dict[str, Any]:
     return evaluate.text_quality(300)["word_forms"]
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("attribute", ATTRIBUTES)
 def test_every_form_finds_its_attribute_and_its_edit_is_that_of_the_own_prompt(
     figures: dict[str, Any], attribute: str
