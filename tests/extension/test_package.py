@@ -87,31 +87,15 @@ def test_the_command_line_audits_with_all_of_it_to_a_finished_report(
     assert config["search_options"] == {"name": "ends", "between": 2}
     assert config["target_details"]["task"] == {"task": "level", "tolerance": 0.3}
     page = (out / "report.html").read_text()
-    for sentence in (
-        "Levels</h2>",
-        "6 images were read by skies:level",
-        "a look at the ends",
-        "the level that the model reads",
-        "another level",
-        "level ",
-    ):
+    for sentence in ("a look at the ends", "the level that the model reads", "another level", "level "):
         assert sentence in page
+    assert page.index("Levels</h2>") < page.index("6 images were read by skies:level") < page.index('id="limits"')
     assert "probability" not in page
     strip = json.loads((out / "gallery.json").read_text())["strips"][0]["frames"][0]["file"]
     assert (np.asarray(Image.open(out / strip))[-1, 0] == (255, 0, 255)).all(), "the task drew into the picture"
     again = ["diagnose", "--generator", "skies:0.1", "--target", "skies:level", "--attribute", "a smiling face"]
-    again += [
-        "--directions",
-        "together",
-        "--neutral",
-        "a face",
-        "--text-encoder",
-        "avatars",
-        "--images",
-        "2",
-        "--level",
-        "1",
-    ]
+    again += ["--neutral", "a face", "--text-encoder", "avatars", "--images", "2", "--level", "1"]
+    again += ["--directions", "together"]
     again += [
         "--mode",
         "multi",
