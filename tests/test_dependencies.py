@@ -35,6 +35,24 @@ def imports(path: Path) -> Iterator[str]:
             yield from (str(arg.value).partition(".")[0] for arg in node.args[:1] if isinstance(arg, ast.Constant))
 
 
+def members_of(protocol: ast.ClassDef, others: dict[str, ast.ClassDef]) -> set[str]:
+    """Public members of a protocol's class, and of those that it extends."""
+    own = {node.name for node in protocol.body if isinstance(node, ast.FunctionDef)}
+    own |= {ast.unparse(node.target) for node in protocol.body if isinstance(node, ast.AnnAssign)}
+    bases = (ast.unparse(base).partition("[")[0] for base in protocol.bases)
+    inherited = (members_of(others[base], others) for base in bases if base in others)
+    return {name for name in own if not name.startswith("_")}.union(*inherited)
+
+
+def test_no_protocol_has_more_than_twelve_members() -> None:
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in sorted((ROOT / "zoom_engine").rglob("*.py"))]
+    classes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    found = {kind.name: kind for kind in classes if any("Protocol" in ast.unparse(base) for base in kind.bases)}
+    sizes = {name: len(members_of(protocol, found)) for name, protocol in found.items()}
+    assert sizes["EditableGenerator"] > 10, "what it extends is counted"
+    assert not {name: size for name, size in sizes.items() if size > 12}
+
+
 def undeclared(folder: str, declared: set[str]) -> set[str]:
     """Names of distributions that the files in ``folder`` import and ``declared`` lacks."""
     named = {name for path in sorted((ROOT / folder).rglob("*.py")) for name in imports(path)}

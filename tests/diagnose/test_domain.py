@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -19,11 +20,12 @@ from zoom_engine.audit.manifest import Manifest
 from zoom_engine.cli import main
 from zoom_engine.commands.info import sections
 from zoom_engine.commands.inspection import describe_file
-from zoom_engine.common import registry
+from zoom_engine.common import backends, registry
 from zoom_engine.common.errors import AuditError, CheckpointError, ConfigError, one_line
 from zoom_engine.diagnose.domain import KnownTruth, domain_names, find_domain
 from zoom_engine.report.source import task_of
 from zoom_engine.search import find_search
+from zoom_engine.settings.model_settings import TargetSettings
 from zoom_engine.targets import RegressionTask, task_from_dict
 
 
@@ -127,6 +129,12 @@ def test_what_the_engine_lists_as_its_own_is_there_by_that_name(kind: registry.K
     thing = registry.find(kind, name)
     assert thing.name == name
     assert registry.is_ours(kind, thing)
+
+
+def test_help_names_all_that_the_engine_brings_and_literals_spell_it() -> None:
+    about = dataclasses.fields(TargetSettings)[0].metadata["about"]
+    assert all(name in about.text for name in registry.TASKS.ours)
+    assert ("auto", "torch", "native", *backends.RUNTIMES) == backends.BACKENDS
 
 
 class Family:

@@ -44,3 +44,6 @@ RUNTIMES = {
 }
 Backend = Literal["auto", "torch", "native", "onnxruntime", "onnxruntime-tensorrt", "openvino", "tensorrt"]
 BACKENDS = get_args(Backend)
+Precision = Literal["auto", "fp32", "bf16"]
+PRECISIONS = get_args(Precision)[1:]
+"""In which forward passes run."""

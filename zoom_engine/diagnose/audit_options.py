@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 
-from zoom_engine.common.backends import Backend
+from zoom_engine.common.backends import Backend, Precision
 from zoom_engine.directions import EditDirections
 from zoom_engine.generators.loading import Spec as GeneratorSpec
-from zoom_engine.settings.audit_settings import Correction, EditRange, LossWeights, Mode, Precision
+from zoom_engine.settings.audit_settings import Correction, EditRange, LossWeights, Mode
 from zoom_engine.targets.loading import Spec as TargetSpec
 from zoom_engine.text import TextEncoder
 

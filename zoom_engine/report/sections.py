@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from markupsafe import Markup
-
 from zoom_engine.common import registry
 from zoom_engine.common.errors import AuditError
 from zoom_engine.report.environment import template
@@ -68,27 +66,27 @@ SECTIONS: dict[str, ReportSection] = {
 }
 
 
-def sections_of(page: Page) -> Markup:
+def sections_of(page: Page) -> str:
     """Return all sections of a page, one after the other.
 
     Raises:
         AuditError: a package's section fails, or gives no text.
         ConfigError: two packages, or one and the engine, have a section of one name, or it is none.
     """
-    return Markup("\n\n").join(html for html in _htmls(page) if html)
+    return "\n\n".join(html for html in _htmls(page) if html)
 
 
-def _htmls(page: Page) -> Iterator[Markup]:
+def _htmls(page: Page) -> Iterator[str]:
     for name, section in SECTIONS.items():
         if name == BEFORE:
             yield from (_of_package(other, page) for other in registry.names(registry.REPORT_SECTIONS))
-        yield Markup(section.html(page).strip("\n"))
+        yield section.html(page).strip("\n")
 
 
-def _of_package(name: str, page: Page) -> Markup:
+def _of_package(name: str, page: Page) -> str:
     section: ReportSection = registry.find(registry.REPORT_SECTIONS, name, taken=SECTIONS)
     with registry.asking(registry.REPORT_SECTIONS, name, "be written"):
         html: object = section.html(page)
     if not isinstance(html, str):
         raise AuditError(f"report section '{name}' gives a {type(html).__name__} in place of a text: uninstall it")
-    return Markup(html.strip("\n"))
+    return html.strip("\n")

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from zoom_engine import ops
+from zoom_engine.common import backends
 from zoom_engine.common.backends import BACKENDS, RUNTIMES
 from zoom_engine.common.errors import BackendError, ConfigError
 from zoom_engine.common.machine import bf16_in_hardware
@@ -19,10 +20,11 @@ from zoom_engine.generators.generator import DrawnByGraph, runs_on, shown
 from zoom_engine.generators.onnx_decoder import CODES, IMAGES
 from zoom_engine.ops.modulation import edited
 from zoom_engine.runtime.graphs import synthesis_model
+from zoom_engine.runtime.graphs.synthesis_graph import PRECISIONS
 from zoom_engine.runtime.session import Session, import_runtime, open_session
 
 AT_ONCE = 1 << 29  # bytes of the largest layer: a larger batch takes more memory, which is kept, and no less time
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
+DTYPES = {name: PRECISIONS[name] for name in backends.PRECISIONS}
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Synthesizer:
         if "native" not in runs_on(self.generator):
             return self.generator.render(codes, edit_weights, directions)
         generator = cast(StyleGAN2, self.generator)  # native operators are its
-        options: dict[str, Any] = {"precision": PRECISIONS[self.precision], "plain": self.gradients == "torch"}
+        options: dict[str, Any] = {"precision": DTYPES[self.precision], "plain": self.gradients == "torch"}
         at_once = len(codes) if self.gradients == "torch" or follow else _at_once(generator, self.precision)
         parts = [
             generator.render(
@@ -83,7 +85,7 @@ def _at_once(generator: StyleGAN2, precision: str) -> int:
     """Return how many pictures have a largest layer of `AT_ONCE` bytes together, at least one."""
     sizes = zip(generator.config.channels, generator.config.resolutions, strict=True)
     largest = max(channels * resolution**2 for channels, resolution in sizes)
-    return max(1, AT_ONCE // (largest * PRECISIONS[precision].itemsize))
+    return max(1, AT_ONCE // (largest * DTYPES[precision].itemsize))
 
 
 def choose_synthesizer(
@@ -169,8 +171,8 @@ def check_backend(backend: str, precision: str, device: str) -> None:
     """
     if backend not in BACKENDS:
         raise ConfigError(f"unknown backend '{backend}'; choose one of {', '.join(BACKENDS)}")
-    if precision not in ("auto", *PRECISIONS):
-        raise ConfigError(f"unknown precision '{precision}'; choose one of auto, {', '.join(PRECISIONS)}")
+    if precision not in ("auto", *DTYPES):
+        raise ConfigError(f"unknown precision '{precision}'; choose one of auto, {', '.join(DTYPES)}")
     if backend == "native":
         native, why_not = ops.compiled_on(device)
         if not native:

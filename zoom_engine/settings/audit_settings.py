@@ -16,7 +16,7 @@ from types import NoneType
 from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_type_hints
 
 from zoom_engine.common import registry
-from zoom_engine.common.backends import BACKENDS, Backend
+from zoom_engine.common.backends import BACKENDS, Backend, Precision
 from zoom_engine.common.errors import CheckpointError, ConfigError
 from zoom_engine.common.typed import in_words, misfit, one_of, plain
 from zoom_engine.settings.attributes import Attribute, check_labels, parse_attributes
@@ -28,7 +28,6 @@ T = TypeVar("T")
 Mode = Literal["single", "multi"]
 EditRange = Literal["calibrated", "paper"]
 Correction = Literal["holm", "benjamini-hochberg"]
-Precision = Literal["auto", "fp32", "bf16"]
 RANGES = get_args(EditRange)
 CORRECTIONS = get_args(Correction)
 SEEDS_PER_RUN = 100_000
