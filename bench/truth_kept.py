@@ -1,0 +1,253 @@
+"""``python bench/truth_kept.py --out FOLDER --json OUT``: how many decisive flips keep the ground truth?
+
+Every shipped classifier is audited with the defaults. Whether a picture shows the attribute that the target decides is
+told, before the edit and after it, by a probe of another kind than any network here: colours at `PLACES` × `PLACES`
+places and histograms of the directions of edges (Dalal and Triggs 2005), compared with those of renders whose truth is
+known (ridge regression with a Gaussian kernel). It shares no layer, feature or picture with the targets, the text
+encoder and the classifier that the model cards ask.
+
+A probe errs, so its own errors are measured where truth is known, and taken out (Rogan and Gladen 1978): ``accuracy``
+on renders; ``on_drawings``: on what the generator draws for codes whose render is known; ``still``: how often it sees a
+change of the attribute that a target decides in renders in which nothing but the flipped attribute was set, ``moved``:
+and where that attribute itself was. With ``seen``, how often it sees one in flips, ``kept`` is
+1 − (seen − still) / (moved − still), cut to [0, 1].
+
+Audits that FOLDER holds are not made again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from kept_audits import kept_audit
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from zoom_engine import Diagnoser, Diagnosis
+from zoom_engine.audit.records import Record
+from zoom_engine.common.files import atomic
+from zoom_engine.common.machine import describe_environment
+from zoom_engine.common.progress import forced
+from zoom_engine.domains.avatars.benchmark import BENCHMARK as AVATARS
+from zoom_engine.domains.benchmark import Benchmark
+from zoom_engine.domains.evaluation import SAMPLE_SEED
+from zoom_engine.domains.networks import to_float, to_uint8
+from zoom_engine.domains.parameters import LATENT_DIM
+from zoom_engine.domains.pets.benchmark import BENCHMARK as PETS
+from zoom_engine.domains.truth import untie
+
+BENCHMARKS: Mapping[str, Benchmark] = {"avatars": AVATARS, "pets": PETS}
+FITTED_ON, FIT_SEED = 5000, 9800
+TRIED_ON, TRY_SEED = 500, 9801
+PLACES, ANGLES = 8, 8
+RIDGE = 1e-3
+
+
+def features(images: NDArray[np.uint8] | Tensor) -> Tensor:
+    """Of pictures uint8 ``[n, R, R, 3]``: colours at places, and at each place how strong edges of each direction are,
+    of unit length together; float64 ``[n, F]``."""
+    parts = []
+    for part in torch.split(torch.as_tensor(images), 500):
+        x = to_float(part)
+        grey = x.mean(dim=1, keepdim=True)
+        across, down = grey.diff(dim=3)[..., :-1, :], grey.diff(dim=2)[..., :-1]
+        strength = (across.square() + down.square()).sqrt()
+        angle = (torch.atan2(down, across) / torch.pi * ANGLES).remainder(ANGLES)  # an edge and its opposite are one
+        bins = F.relu(
+            1 - torch.stack([(angle - k + ANGLES / 2).remainder(ANGLES) - ANGLES / 2 for k in range(ANGLES)]).abs()
+        )
+        edges = F.adaptive_avg_pool2d((bins * strength)[:, :, 0].transpose(0, 1), 2 * PLACES).flatten(1)
+        edges = F.normalize(edges.clamp(min=0).sqrt(), dim=1)
+        parts.append(torch.cat([F.adaptive_avg_pool2d(x, PLACES).flatten(1) / PLACES, edges], dim=1).double())
+    return torch.cat(parts)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Says of pictures whether they show each of some attributes."""
+
+    seen: Tensor
+    width: float
+    weights: Tensor
+
+    @classmethod
+    def fitted(cls, images: NDArray[np.uint8], truth: NDArray[np.bool_]) -> Probe:
+        """From renders and their truth ``[n, A]``."""
+        seen = features(images)
+        squared = torch.cdist(seen, seen).square()
+        width = float(squared.median())
+        kernel = torch.exp(-squared / width)
+        kernel.diagonal().add_(RIDGE * len(seen))
+        return cls(seen, width, torch.linalg.solve(kernel, 2 * torch.from_numpy(truth).double() - 1))
+
+    def __call__(self, images: NDArray[np.uint8] | Tensor) -> NDArray[np.bool_]:
+        """Whether pictures ``[n, R, R, 3]`` show each attribute, ``[n, A]``."""
+        kernel = torch.exp(-torch.cdist(features(images), self.seen).square() / self.width)
+        found: NDArray[np.bool_] = (kernel @ self.weights > 0).numpy()
+        return found
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A probe of the attributes ``owns`` of a domain, and what is known of it: the shares of renders and drawings in
+    which it is right, how often it sees a change where an attribute itself was set, and by the attribute set instead."""
+
+    benchmark: Benchmark
+    owns: tuple[str, ...]
+    probe: Probe
+    accuracy: dict[str, float]
+    on_drawings: dict[str, float]
+    moved: dict[str, float]
+    still: dict[str, dict[str, float]]
+
+
+@cache
+def judge_of(domain: str) -> Judge:
+    """The probe of what the classifiers of a domain decide, fitted on renders in which that was set by chance."""
+    benchmark = BENCHMARKS[domain]
+    evaluation, subject = benchmark.evaluation, benchmark.evaluation.subject
+    owns = tuple(sorted({str(target.own) for target in benchmark.targets.values() if target.own is not None}))
+
+    def renders(count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        z = np.random.default_rng(seed).standard_normal((count, LATENT_DIM))
+        parameters = untie(subject.truth, subject.table.from_latents(z), owns, seed=seed)
+        table = subject.truth.labels(parameters)
+        return subject.render(parameters), np.stack([table[own] for own in owns], axis=1)
+
+    probe = Probe.fitted(*renders(FITTED_ON, FIT_SEED))
+    images, truth = renders(TRIED_ON, TRY_SEED)
+    drawn = evaluation.twins(TRIED_ON)[1]
+    twin_z = np.random.default_rng(SAMPLE_SEED + 1).standard_normal((TRIED_ON, LATENT_DIM)).astype(np.float32)
+    twins = subject.truth.labels(subject.table.from_latents(twin_z))
+    parameters = evaluation.sample(TRIED_ON, TRY_SEED)[1]
+
+    def changes(attribute: str) -> NDArray[np.float64]:
+        """How often each of ``owns`` is seen to change where an attribute was set."""
+        pair = [probe(subject.render(subject.truth.intervene(parameters, attribute, value))) for value in (True, False)]
+        found: NDArray[np.float64] = (pair[0] != pair[1]).mean(axis=0)
+        return found
+
+    by_attribute = {
+        name: changes(name) for name in forced([*benchmark.attributes], "Trying the probe", unit="attribute")
+    }
+    own_changes = {own: changes(own)[place] for place, own in enumerate(owns)}
+    right, right_drawn = (
+        (probe(images) == truth).mean(axis=0),
+        probe(drawn) == np.stack([twins[o] for o in owns], axis=1),
+    )
+
+    def rounded(values: Mapping[str, float]) -> dict[str, float]:
+        return {name: round(float(value), 4) for name, value in values.items()}
+
+    return Judge(
+        benchmark,
+        owns,
+        probe,
+        rounded(dict(zip(owns, right, strict=True))),
+        rounded(dict(zip(owns, right_drawn.mean(axis=0), strict=True))),
+        rounded(own_changes),
+        {own: rounded({a: row[place] for a, row in by_attribute.items()}) for place, own in enumerate(owns)},
+    )
+
+
+def audit(domain: str, name: str, seed: int, images: int, out: Path) -> tuple[Diagnoser, Diagnosis]:
+    """The audit of one classifier, made or read, and what made it."""
+    benchmark = BENCHMARKS[domain]
+    attributes = [text for own, text in benchmark.attributes.items() if own != benchmark.targets[name].own]
+    diagnoser = Diagnoser(generator=domain, target=f"{domain}:{name}", attributes=attributes, progress=forced)
+    return diagnoser, kept_audit(out / f"{domain}-{name}-{seed}", lambda: diagnoser, images=images, seed=seed)
+
+
+@torch.no_grad()
+def told(domain: str, name: str, seed: int, images: int, out: Path) -> dict[str, Any]:
+    """Of the decisive flips of an audit how many the probe sees keep what the target decides."""
+    judge, own = judge_of(domain), str(BENCHMARKS[domain].targets[name].own)
+    diagnoser, diagnosis = audit(domain, name, seed, images, out)
+    flips = [r for r in diagnosis.records if r.null is None and r.attribute is not None and r.flipped and r.decisive]
+    names = {text: attribute for attribute, text in judge.benchmark.attributes.items()}
+    place = judge.owns.index(own)
+    evaluator = diagnoser.evaluator(diagnoser.edit_directions())
+    seen: list[bool] = []
+    for part in (flips[begin : begin + 50] for begin in range(0, len(flips), 50)):
+        styles = diagnoser.styles([record.seed for record in part])[:]
+        weights = torch.tensor([record.edit_weights for record in part])
+        before, after = (
+            judge.probe(to_uint8(pictures))[:, place]
+            for pictures in (evaluator.render(styles), evaluator.render(styles, weights))
+        )
+        seen.extend((before != after).tolist())
+    still = [judge.still[own][names[str(record.attribute)]] for record in flips]
+    return {
+        "own": own,
+        "flips": len(flips),
+        "by": _by_attribute(flips, seen, names),
+        "seen": round(float(np.mean(seen)), 4) if flips else None,
+        "still": round(float(np.mean(still)), 4) if flips else None,
+        "kept": kept(seen, still, judge.moved[own]) if flips else None,
+    }
+
+
+def _by_attribute(flips: Sequence[Record], seen: Sequence[bool], names: Mapping[str, str]) -> dict[str, list[int]]:
+    """By attribute the number of flips, and of those in which the probe sees the own attribute change."""
+    found: dict[str, list[int]] = {}
+    for record, one in zip(flips, seen, strict=True):
+        counts = found.setdefault(names[str(record.attribute)], [0, 0])
+        counts[0] += 1
+        counts[1] += one
+    return found
+
+
+def kept(seen: Sequence[bool], still: Sequence[float], moved: float) -> float:
+    """The share of flips that keep the truth, the probe's own errors taken out."""
+    alone = float(np.mean(still))
+    return round(min(1.0, max(0.0, 1 - (float(np.mean(seen)) - alone) / (moved - alone))), 4)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python bench/truth_kept.py", description=__doc__)
+    parser.add_argument("--seed", type=int, default=100)
+    parser.add_argument("--images", type=int, default=48)
+    parser.add_argument("--out", type=Path, required=True, help="folder of the audits")
+    parser.add_argument("--json", type=Path, help="write the figures here, after each audit")
+    given = parser.parse_args(arguments)
+    runs: dict[str, Any] = {}
+    for domain, benchmark in BENCHMARKS.items():
+        judge = judge_of(domain)
+        print(domain, judge.accuracy, judge.on_drawings, judge.moved, flush=True)
+        for name in (name for name, target in benchmark.targets.items() if target.own is not None):
+            run = told(domain, name, given.seed, given.images, given.out)
+            runs[f"{domain}:{name}"] = run
+            print(name, {key: run[key] for key in ("flips", "seen", "still", "kept")}, flush=True)
+            if given.json:
+                probes = {
+                    each: {key: getattr(judge_of(each), key) for key in ("accuracy", "on_drawings", "moved", "still")}
+                    for each in sorted({key.partition(":")[0] for key in runs})
+                }
+                about = {"images": given.images, "seed": given.seed, "probes": probes, "figures": added_up(runs)}
+                atomic.write_json(given.json, {**about, "environment": describe_environment(), "runs": runs})
+    print(json.dumps(added_up(runs), indent=1))
+
+
+def added_up(runs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Over all audits: flips, the share in which a change is seen, and that which keeps the truth."""
+    own = [run for run in runs.values() if run["flips"]]
+    flips = [run["flips"] for run in own]
+    if not flips:
+        return {"flips": 0}
+    means = {
+        key: round(float(np.average([run[key] for run in own], weights=flips)), 4) for key in ("seen", "still", "kept")
+    }
+    return {"flips": sum(flips), **means}
+
+
+if __name__ == "__main__":
+    main()
