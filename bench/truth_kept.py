@@ -99,7 +99,7 @@ class Probe:
 @dataclass(frozen=True)
 class Judge:
     """A probe of the attributes ``owns`` of a domain, and what is known of it: the shares of renders and drawings in
-    which it is right, how often it sees a change where an attribute itself was set, and by the attribute set instead."""
+    which it is right, how often it sees a change where an attribute was set, and by the attribute set instead."""
 
     benchmark: Benchmark
     owns: tuple[str, ...]

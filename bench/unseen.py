@@ -3,9 +3,9 @@
 Twelve targets of a family of their own: residual networks with group normalisation that read pictures at a quarter of
 their size, where every shipped one is a plain convolutional network; trained here, on renders alone, to decide
 attributes that no shipped target decides (`RECIPES`), a third of them on untied data and the others with a bias, strong
-or weak. Each is audited with the defaults on attributes of its domain but its own, once with labels and once without, at
-the ends of ranges alone: verdicts are made there, and hang on nothing that ``--whole`` scans beside them. True effects
-are measured on other renders with and without each attribute.
+or weak. Each is audited with the defaults on attributes of its domain but its own, once with labels and once without,
+at the ends of ranges alone: verdicts are made there, and hang on nothing that ``--whole`` scans beside them. True
+effects are measured on other renders with and without each attribute.
 
 - ``verdicts``: of the pairs of target and attribute, by their true effect, how many have which, and how many are
   sensitive and specific.
