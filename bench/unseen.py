@@ -10,8 +10,8 @@ renders with and without each attribute.
 - ``verdicts``: of the pairs of target and attribute, by their true effect, how many have which, and how many are
   sensitive and specific.
 - ``negligible_from_0.07``: how many pairs of a true effect of 0.07 and more are called negligible.
-- ``power``: what the audits said of themselves at each size, beside the share of the pairs whose true effect is
-  about that (`NEAR`) that they find sensitive.
+- ``power``: of the pairs whose true effect is about each size (`NEAR`), how many the audits said they would find
+  sensitive, and how many they did.
 
 ``--untrained`` audits ten networks of the family with random weights instead, whose answers are spread as a trained
 one's are: how many attributes are sensitive, how many of these specific, and how far random edits move such a network.
@@ -52,7 +52,7 @@ from zoom_engine.targets import BinaryTask, Preprocessing, Target
 
 EVALUATIONS: Mapping[str, Evaluation] = {"avatars": AVATARS, "pets": PETS}
 NONE, LARGE, NOT_NEGLIGIBLE = 0.02, 0.1, 0.07
-NEAR = 1.4  # times more or less
+NEAR = 2**0.5  # times more or less
 TRUTH_ON = 300  # renders
 POOL, POOL_SEED, HELD_OUT = 8000, 41, 1000
 STEPS, BATCH, LEARNING_RATE = 500, 64, 2e-3
@@ -285,19 +285,17 @@ def added_up(runs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def power_at(size: float, audits: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What audits said of an effect of that size, and how many of such pairs they found sensitive."""
-    said = [run["power"][f"{size:g}"] for run in audits if f"{size:g}" in run["power"]]
-    held = [
-        row["verdict"] == "sensitive"
-        for run in audits
-        for row in run["attributes"].values()
-        if size / NEAR <= row["true"] <= size * NEAR
-    ]
-    return {
-        "said": round(float(np.mean(said)), 4) if said else None,
-        "held": round(float(np.mean(held)), 4) if held else None,
-        "pairs": len(held),
-    }
+    """Of pairs whose true effect is about ``size``, how many audits said they would find sensitive, between the sizes of
+    which they speak by their logarithm, and how many they did."""
+    said, held = [], []
+    for run in (run for run in audits if run["power"]):
+        sizes, shares = zip(*((float(at), share) for at, share in run["power"].items()), strict=True)
+        for row in run["attributes"].values():
+            if size / NEAR <= row["true"] < size * NEAR:
+                said.append(np.interp(np.log(row["true"]), np.log(sizes), shares))
+                held.append(row["verdict"] == "sensitive")
+    means = [round(float(np.mean(values)), 4) if values else None for values in (said, held)]
+    return {"pairs": len(held), **dict(zip(("said", "held"), means, strict=True))}
 
 
 def audits(given: argparse.Namespace) -> Iterator[tuple[str, dict[str, Any]]]:
