@@ -285,8 +285,8 @@ def added_up(runs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def power_at(size: float, audits: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Of pairs whose true effect is about ``size``, how many audits said they would find sensitive, between the sizes of
-    which they speak by their logarithm, and how many they did."""
+    """Of pairs whose true effect is about ``size``, how many audits said they would find sensitive, between the sizes
+    of which they speak by their logarithm, and how many they did."""
     said, held = [], []
     for run in (run for run in audits if run["power"]):
         sizes, shares = zip(*((float(at), share) for at, share in run["power"].items()), strict=True)
