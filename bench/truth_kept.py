@@ -25,6 +25,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import checkout  # noqa: F401 - finds lab
 import numpy as np
 import torch
 from kept_audits import kept_audit
@@ -32,17 +33,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from lab.avatars.benchmark import BENCHMARK as AVATARS
+from lab.benchmark import Benchmark
+from lab.evaluation import SAMPLE_SEED
+from lab.pets.benchmark import BENCHMARK as PETS
+from lab.pictures import to_uint8
 from zoom_engine import Diagnoser, Diagnosis
 from zoom_engine.audit.records import Record
 from zoom_engine.common.files import atomic
 from zoom_engine.common.machine import describe_environment
 from zoom_engine.common.progress import forced
-from zoom_engine.domains.avatars.benchmark import BENCHMARK as AVATARS
-from zoom_engine.domains.benchmark import Benchmark
-from zoom_engine.domains.evaluation import SAMPLE_SEED
-from zoom_engine.domains.networks import to_float, to_uint8
+from zoom_engine.domains.networks import to_float
 from zoom_engine.domains.parameters import LATENT_DIM
-from zoom_engine.domains.pets.benchmark import BENCHMARK as PETS
 from zoom_engine.domains.truth import untie
 
 BENCHMARKS: Mapping[str, Benchmark] = {"avatars": AVATARS, "pets": PETS}
@@ -128,7 +130,7 @@ def judge_of(domain: str) -> Judge:
     drawn = evaluation.twins(TRIED_ON)[1]
     twin_z = np.random.default_rng(SAMPLE_SEED + 1).standard_normal((TRIED_ON, LATENT_DIM)).astype(np.float32)
     twins = subject.truth.labels(subject.table.from_latents(twin_z))
-    parameters = evaluation.sample(TRIED_ON, TRY_SEED)[1]
+    parameters = subject.sample(TRIED_ON, TRY_SEED)[1]
 
     def changes(attribute: str) -> NDArray[np.float64]:
         """How often each of ``owns`` is seen to change where an attribute was set."""
@@ -175,10 +177,10 @@ def told(domain: str, name: str, seed: int, images: int, out: Path) -> dict[str,
     flips = [r for r in diagnosis.records if r.null is None and r.attribute is not None and r.flipped and r.decisive]
     names = {text: attribute for attribute, text in judge.benchmark.attributes.items()}
     place = judge.owns.index(own)
-    evaluator = diagnoser.evaluator(diagnoser.edit_directions())
+    evaluator = diagnoser.models.evaluator(diagnoser.edit_directions())
     seen: list[bool] = []
     for part in (flips[begin : begin + 50] for begin in range(0, len(flips), 50)):
-        styles = diagnoser.styles([record.seed for record in part])[:]
+        styles = diagnoser.models.styles([record.seed for record in part])[:]
         weights = torch.tensor([record.edit_weights for record in part])
         before, after = (
             judge.probe(to_uint8(pictures))[:, place]

@@ -29,22 +29,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import checkout  # noqa: F401 - finds lab
 import numpy as np
 import torch
 from kept_audits import kept_audit, seeds_of
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lab.avatars.evaluate import EVALUATION as AVATARS
+from lab.evaluation import Evaluation
+from lab.pets.evaluate import EVALUATION as PETS
+from lab.pictures import predict
+from lab.training.fit import fit
+from lab.training.renders import Renders, renders
 from zoom_engine import Diagnoser, Diagnosis
 from zoom_engine.common.files import atomic
 from zoom_engine.common.machine import describe_environment
 from zoom_engine.common.progress import forced
-from zoom_engine.domains.avatars.evaluate import EVALUATION as AVATARS
-from zoom_engine.domains.evaluation import Evaluation
-from zoom_engine.domains.networks import predict
-from zoom_engine.domains.pets.evaluate import EVALUATION as PETS
-from zoom_engine.domains.training.fit import fit
-from zoom_engine.domains.training.renders import Renders, renders
 from zoom_engine.domains.truth import untie
 from zoom_engine.statistics.power import SIZES
 from zoom_engine.statistics.table import verdict_in_words
@@ -326,7 +327,7 @@ def true_effects(targets: Sequence[tuple[str, str | None, Target]], work: Path) 
         own = {target.name: target for name, _, target in targets if name == domain}
         path = work / f"effects-{domain}-{'untrained' if any('untrained' in name for name in own) else 'trained'}.json"
         if not path.is_file():
-            effects = evaluation.effects_on(own, count=TRUTH_ON, attributes=tuple(prompts(domain, None)))
+            effects = evaluation.subject.effects_on(own, tuple(prompts(domain, None)), count=TRUTH_ON)
             atomic.write_json(path, effects)
         found |= json.loads(path.read_text(encoding="utf-8"))
     return found
