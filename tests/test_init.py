@@ -23,6 +23,10 @@ def test_type_checkers_read_the_public_names_from_where_they_load() -> None:
     assert read == zoom_engine._HOMES
 
 
+def test_no_module_lies_loose_at_the_top_of_the_package() -> None:
+    assert {path.name for path in (ROOT / "zoom_engine").glob("*.py")} == {"__init__.py", "__main__.py"}
+
+
 def test_the_version_is_the_projects() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert zoom_engine.__version__ == project["version"]
