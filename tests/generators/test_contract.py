@@ -14,9 +14,12 @@ from torch import Tensor
 
 from zoom_engine import check_editable_generator, find_domain
 from zoom_engine.common.errors import BackendError, ConfigError
-from zoom_engine.generators import StyleSpace, load_generator, of_one_class, shown
+from zoom_engine.generators import StyleSpace, check_gradients_of, load_generator, of_one_class, shown
 from zoom_engine.ops.modulation import edited
+from zoom_engine.photographs import check_invertible
 from zoom_engine.runtime import choose_synthesizer
+from zoom_engine.search import choose_search
+from zoom_engine.targets import load_target
 
 SIDE, SIZE = 8, 5
 
@@ -280,6 +283,7 @@ WRONG = [
     (BrokenGradient, "that of the codes is not finite"),
     (Fails, "fails: RuntimeError: two lines"),
 ]
+OF_GRADIENTS = (WithoutGradient, FlatGradient, BrokenGradient)
 
 
 def graph_of_stripes(gain: float = 1.0) -> bytes:
@@ -370,14 +374,14 @@ def test_a_class_is_chosen_of_any_generator_that_has_some() -> None:
 @pytest.mark.parametrize(("wrong", "reason"), WRONG, ids=[wrong.__name__ for wrong, _ in WRONG])
 def test_a_wrong_generator_is_refused_by_the_rule_that_it_breaks(wrong: type[Stripes], reason: str) -> None:
     with pytest.raises(ConfigError, match=reason) as caught:
-        load_generator(wrong())
+        check_gradients_of(load_generator(wrong()))
     assert "\n" not in str(caught.value)
     assert wrong.__name__ in str(caught.value)
 
 
 @pytest.mark.parametrize("wrong", [wrong for wrong, _ in WRONG])
 def test_a_wrong_generator_without_gradients_is_refused_too(wrong: type[Stripes]) -> None:
-    if wrong in (MaybeDifferentiable, WithoutGradient, FlatGradient, BrokenGradient):
+    if wrong in (MaybeDifferentiable, *OF_GRADIENTS):
         return
     generator = wrong()
     generator.differentiable = False
@@ -391,8 +395,21 @@ def test_on_load_a_sound_generator_draws_three_pictures(differentiable: bool) ->
     generator.differentiable = differentiable
     assert load_generator(generator) is generator  # type: ignore[arg-type, comparison-overlap]
     assert generator.drawn_pictures == 3
+    check_gradients_of(generator)  # type: ignore[arg-type]
+    assert generator.drawn_pictures == 3 + differentiable
     check_editable_generator(generator)
-    assert generator.drawn_pictures == 7
+    assert generator.drawn_pictures == 7 + differentiable
+
+
+@pytest.mark.parametrize("wrong", OF_GRADIENTS)
+def test_gradients_are_looked_at_before_anything_follows_them(wrong: type[Stripes]) -> None:
+    generator, target = load_generator(wrong()), load_target("avatars:mustache")
+    choose_search("scan", mode="single", target=target, generator=generator)
+    for name, mode in (("pgd", "single"), ("minimal", "multi"), (None, "multi")):
+        with pytest.raises(ConfigError, match=dict(WRONG)[wrong]):
+            choose_search(name, mode=mode, target=target, generator=generator)
+    with pytest.raises(ConfigError, match=dict(WRONG)[wrong]):
+        check_invertible(generator)
 
 
 def test_a_picture_without_edits_is_looked_at_in_tests() -> None:

@@ -12,6 +12,7 @@ from zoom_engine.generators.families import Generator
 from zoom_engine.generators.generator import EditableGenerator, GeneratorFamily, Renderer, shown
 from zoom_engine.generators.loading import (
     check_generator_options,
+    check_gradients_of,
     is_registered,
     load_generator,
     load_stylegan2,
@@ -44,6 +45,7 @@ __all__ = [
     "StyleStatistics",
     "check_editable_generator",
     "check_generator_options",
+    "check_gradients_of",
     "convert_checkpoint",
     "describe_checkpoint",
     "describe_generator",

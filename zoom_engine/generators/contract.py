@@ -34,18 +34,28 @@ def check_editable_generator(generator: object) -> None:
 
 
 def check_generator_on_load(generator: object) -> None:
-    """Check the part of `check_editable_generator` that three pictures tell, one of them with its gradient."""
-    # A run draws the next pictures without edits, and ends where they cannot be drawn.
-    _hold(generator, RULES)
+    """Check the part of `check_editable_generator` that three pictures tell."""
+    # A run draws the next pictures without edits, and ends where they cannot be drawn. Most follow no gradient, which
+    # takes as long as all the rest.
+    _hold(generator, RULES, gradients=False)
 
 
-def _hold(generator: object, rules: Rules[_Tried]) -> None:
+def check_followed(generator: object) -> None:
+    """Check the gradients of one picture of `generator`, before anything follows them.
+
+    Raises:
+        ConfigError: one line on what is wrong with them.
+    """
+    _hold(generator, {})
+
+
+def _hold(generator: object, rules: Rules[_Tried], *, gradients: bool = True) -> None:
     called = f"generator {type(generator).__name__}"
     hold_members(generator, EditableGenerator, called=called, refusal=ConfigError)
-    tried = _Tried(generator)
+    tried = _Tried(generator, gradients=gradients)
     with torch.no_grad():
         hold(tried, rules, called=called, refusal=ConfigError)
-    if tried.generator.differentiable:
+    if tried.follows:
         hold(tried, RULES_OF_GRADIENTS, called=called, refusal=ConfigError)
 
 
@@ -55,8 +65,9 @@ class _Tried:
     Each is made once, for the first rule that asks.
     """
 
-    def __init__(self, generator: Any) -> None:
+    def __init__(self, generator: Any, *, gradients: bool) -> None:
         self.generator = generator
+        self.follows = gradients and generator.differentiable
 
     @cached_property
     def codes(self) -> Any:
@@ -87,7 +98,7 @@ class _Tried:
         """The second picture made alone, and the code and the edit weight that its gradient may lead to."""
         code = self.codes[1:2].clone()
         weight = torch.zeros(1, 1, device=code.device)
-        if not self.generator.differentiable:
+        if not self.follows:
             return self.generator.render(code), code, weight
         with torch.enable_grad():
             along = (self.codes[:1] - code).contiguous()

@@ -15,7 +15,7 @@ from zoom_engine.common.threads import working
 from zoom_engine.common.typed import named_options, one_of
 from zoom_engine.generators.checkpoints.formats import load_checkpoint
 from zoom_engine.generators.codes import read_codes
-from zoom_engine.generators.contract import check_generator_on_load
+from zoom_engine.generators.contract import check_followed, check_generator_on_load
 from zoom_engine.generators.decoder import Decoder
 from zoom_engine.generators.generator import ClassConditional, EditableGenerator
 from zoom_engine.generators.mapped_generator import MappedGenerator, check_class
@@ -136,13 +136,27 @@ def of_one_class(generator: EditableGenerator, index: int | None) -> EditableGen
     return conditional.of_class(index)
 
 
+def check_gradients_of(generator: EditableGenerator) -> None:
+    """Check the gradients of a generator that others made, before anything follows them.
+
+    Raises:
+        ConfigError: it is differentiable by its own word, and no sound gradient reaches codes and edit weights.
+    """
+    if not _is_ours(generator):
+        check_followed(generator)
+
+
 def _checked(generator: Any) -> EditableGenerator:
     """Freeze a generator that others made and check it against the contract."""
     if isinstance(generator, nn.Module):
         generator.eval().requires_grad_(False)
-    if not isinstance(generator, MappedGenerator | Decoder | OnnxDecoder):
+    if not _is_ours(generator):
         check_generator_on_load(generator)
     return generator  # type: ignore[no-any-return]
+
+
+def _is_ours(generator: object) -> bool:
+    return isinstance(generator, MappedGenerator | Decoder | OnnxDecoder)
 
 
 def _table(codes: str | Path | Tensor | None) -> Tensor | None:

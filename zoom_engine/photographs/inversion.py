@@ -30,7 +30,7 @@ from torch import Tensor
 from zoom_engine.common.errors import AuditError, ConfigError, system_errors
 from zoom_engine.common.files import atomic
 from zoom_engine.common.progress import ProgressFactory, silent
-from zoom_engine.generators import EditableGenerator, Renderer
+from zoom_engine.generators import EditableGenerator, Renderer, check_gradients_of
 from zoom_engine.generators.generator import Layered
 from zoom_engine.photographs.crops import Crop
 from zoom_engine.text import TextEncoder
@@ -67,13 +67,14 @@ def check_invertible(generator: EditableGenerator) -> None:
     """Refuse a generator without gradients.
 
     Raises:
-        ConfigError: it is forward only.
+        ConfigError: it is forward only, or its gradients are wrong.
     """
     if not generator.differentiable:
         raise ConfigError(
             f"photographs are found in a generator by its gradients, and {type(generator).__name__} has none (it is"
             " forward only): give a StyleGAN checkpoint or a torch module"
         )
+    check_gradients_of(generator)
 
 
 class Inverter:

@@ -9,7 +9,7 @@ from typing import Any
 from zoom_engine.common import registry
 from zoom_engine.common.errors import ConfigError, TargetError, one_line
 from zoom_engine.common.typed import one_of, plain
-from zoom_engine.generators import EditableGenerator
+from zoom_engine.generators import EditableGenerator, check_gradients_of
 from zoom_engine.search.contract import check_search_on_load
 from zoom_engine.search.end import End
 from zoom_engine.search.iterates import Search
@@ -104,6 +104,7 @@ def choose_search(
     _check_mode(mode)
     with_gradients, without = SUITED[mode]
     search = find_search(without if none else with_gradients, mode=mode, options=options)
+    check_gradients(search, target, generator)
     if mode == "single":
         reason = "one attribute at a time needs no gradients"
         return search, f"{reason}, and {none}" if none else reason
@@ -139,6 +140,7 @@ def check_gradients(search: Search, target: Target, generator: EditableGenerator
 
     Raises:
         TargetError: names the searches that can run.
+        ConfigError: the generator's gradients are wrong.
     """
     none = why_no_gradients(target, generator)
     if search.needs_gradient and none:
@@ -146,6 +148,8 @@ def check_gradients(search: Search, target: Target, generator: EditableGenerator
             f"target {target.name!r}: {none}, which {search.name} needs:"
             " use search scan (mode single) or cmaes (mode multi)"
         )
+    if search.needs_gradient and generator is not None:
+        check_gradients_of(generator)
 
 
 def _check_mode(mode: str) -> None:
