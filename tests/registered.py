@@ -6,12 +6,15 @@ import os
 import sys
 import tomllib
 import types
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from zoom_engine import cli
 from zoom_engine.common import registry
 
 EXAMPLE = Path(__file__).parents[1] / "docs" / "example_package"
@@ -33,6 +36,20 @@ def install_example(monkeypatch: pytest.MonkeyPatch, folder: Path, *, version: s
         monkeypatch.syspath_prepend(place)
     path = [str(folder), str(EXAMPLE), *filter(None, [os.environ.get("PYTHONPATH")])]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path))
+
+
+@contextmanager
+def fresh_commands() -> Iterator[None]:
+    """Commands are imported anew, here and after it: the choices of their options are those of when they were."""
+    before = {name: module for name, module in sys.modules.items() if name.startswith("zoom_engine.cli.")}
+    for name in before:
+        del sys.modules[name]
+    yield
+    for name in [name for name in sys.modules if name.startswith("zoom_engine.cli.")]:
+        del sys.modules[name]
+    sys.modules.update(before)
+    for name, module in before.items():
+        setattr(cli, name.rpartition(".")[2], module)
 
 
 def register(monkeypatch: pytest.MonkeyPatch, kind: registry.Kind, **things: Any) -> None:

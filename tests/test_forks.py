@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from forks import FORKS
 
-FILES = ["test_threads.py", "runtime/test_sessions.py", "targets/test_service.py"]
+FILES = ["common/test_threads.py", "runtime/test_sessions.py", "targets/test_service.py"]
 SLOW = ["end_to_end/test_threads_and_processes.py"]
 
 

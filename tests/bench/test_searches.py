@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -86,7 +87,7 @@ def test_a_part_that_is_there_is_not_made_again_unless_its_options_differ(monkey
 
     class Fake:
         def __init__(self, **options: Any) -> None:
-            self.search = SGD(early_stop=False)
+            self.models = SimpleNamespace(search=SGD(early_stop=False))
             made.append(options["target"])
 
         def edit_directions(self) -> None:
@@ -96,7 +97,7 @@ def test_a_part_that_is_there_is_not_made_again_unless_its_options_differ(monkey
 
     monkeypatch.setattr(searches, "Diagnoser", Fake)
     there = part(0, "age", "sgd", [1], [0.9])
-    there["options"] = searches.describe_search(Fake(target="").search)
+    there["options"] = searches.describe_search(Fake(target="").models.search)
     found = searches.measured("age", "sgd", [there], images=1, seed=0, precision="auto")
     assert found is there
     with pytest.raises(RuntimeError, match="again"):

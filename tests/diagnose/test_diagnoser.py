@@ -500,7 +500,7 @@ def test_a_search_that_does_not_go_to_the_end_searches_fewer_random_directions_w
         asked = known(run.models, RunSettings(images=12, seed=0))
         assert (run.models.null_search, asked.null, asked.null_per_image) == (run.models.search, 16, 2)
         assert asked.null_search == run.models.search.name
-        assert config.measurements(12)[1] == 12 * 2 + (0 if "edit_range" in options else 4)
+        assert asked.measurements(12)[1] == 12 * 2 + (0 if "edit_range" in options else 4)
 
 
 def test_attributes_are_held_against_random_directions(audit: Path) -> None:

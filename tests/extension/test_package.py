@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from registered import install_example
+from registered import fresh_commands, install_example
 
 from zoom_engine import Diagnosis, check_domain, check_editable_generator, check_search, check_task
 from zoom_engine.cli import main
@@ -30,9 +30,11 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The example package of the documentation is installed."""
     install_example(monkeypatch, tmp_path / "site")
+    with fresh_commands():
+        yield
 
 
 @pytest.fixture

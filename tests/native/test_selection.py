@@ -44,7 +44,8 @@ def pure_package(tmp_path: Path) -> Path:
     """A folder with a copy of the package that was never compiled."""
     target = tmp_path / "zoom_engine"
     shutil.copytree(PACKAGE / "ops", target / "ops", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("__init__.py", "errors.py", "threads.py"):
+    (target / "common").mkdir()
+    for name in ("__init__.py", *(f"common/{name}.py" for name in ("__init__", "errors", "threads", "version"))):
         shutil.copy(PACKAGE / name, target / name)
     return tmp_path
 

@@ -292,8 +292,8 @@ class AuditSettings:
         decides=True,
     )
     by: Sequence[str] | None = option(
-        "a prompt, or 'attributes' for every attribute in turn: sensitivities are told apart for the images that have"
-        " what it says and those that lack it (single mode)",
+        "a prompt, or 'attributes' for all of them: images that have what it says are told from those that lack it"
+        " (single mode)",
         None,
         decides=True,
     )
