@@ -20,6 +20,10 @@ def test_readme_has_at_most_800_words() -> None:
     assert len(text_of("README.md").split()) <= 800
 
 
+def test_the_architecture_is_one_page_of_8_kb() -> None:
+    assert len(text_of("ARCHITECTURE.md").encode()) <= 8192
+
+
 def test_the_first_version_is_told_in_25_lines() -> None:
     first = text_of("CHANGELOG.md").partition("## 0.1.0")[2].partition("\n## ")[0]
     assert len(first.splitlines()) <= 25
