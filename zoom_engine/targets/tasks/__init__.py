@@ -34,7 +34,11 @@ __all__ = [
 
 
 def task_from_dict(described: Mapping[str, Any]) -> Task:
-    """Rebuild a task from its `to_dict`; `TargetError` for one that neither this version nor a package knows."""
+    """Rebuild a task from its `to_dict`.
+
+    Raises:
+        TargetError: neither this version nor a package knows the task, or its options are wrong.
+    """
     options = dict(described)
     name = str(options.pop("task", ""))
     kind: type[Task] | None = registry.find(registry.TASKS, name)

@@ -30,9 +30,11 @@ BinaryOutput = Literal["logit", "two-logits", "probability", "two-probabilities"
 class BinaryTask(OfClasses):
     """One decision between `classes[0]` and `classes[1]`, taken at probability 0.5.
 
-    output: what the network returns: "logit" `[B]` or `[B, 1]` of class 1, "two-logits" `[B, 2]` (their
-    difference is the logit), "probability" `[B]` or `[B, 1]` of class 1, "two-probabilities" `[B, 2]`.
-    head: of a multi-label network `[B, C]`, the index of the one output that decides; None where it has no other.
+    Attributes:
+        classes: the names of class 0 and class 1.
+        output: what the network returns: "logit" `[B]` or `[B, 1]` of class 1, "two-logits" `[B, 2]` (their difference
+            is the logit), "probability" `[B]` or `[B, 1]` of class 1, "two-probabilities" `[B, 2]`.
+        head: of a multi-label network `[B, C]`, the index of the one output that decides; None where it has no other.
     """
 
     classes: tuple[str, str] = ("0", "1")
@@ -41,6 +43,7 @@ class BinaryTask(OfClasses):
     name: ClassVar[str] = "binary"
 
     def __post_init__(self) -> None:
+        """Refuse options that do not go together by a TargetError."""
         check_output("binary", self.output, BinaryOutput)
         if len(self.classes) != 2:
             raise TargetError(f"binary task: needs the names of two classes, not {len(self.classes)}")
@@ -48,7 +51,11 @@ class BinaryTask(OfClasses):
             raise TargetError("binary task: a head is the index of one logit or one probability")
 
     def outputs(self, raw: Tensor) -> Tensor:
-        """Raw output → logit of class 1, float32 `[B, 1]`."""
+        """Return the logit of class 1, float32 `[B, 1]`, of a raw output.
+
+        Raises:
+            TargetError: the network returns another number of outputs, or no probabilities where it should.
+        """
         width = 2 if self.output.startswith("two") else 1
         flat = rows_of(raw, self.head)
         if flat.shape[1] != width:
@@ -66,56 +73,58 @@ class BinaryTask(OfClasses):
         return torch.logit(probability, eps=PROBABILITY_EPS)
 
     def recorded(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """`[B, 1]`: the probability of class 1."""
+        """Return the probability of class 1, `[B, 1]`."""
         return probabilities(outputs)
 
     def margin(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """`[B]`: the logit of the original's class."""
+        """Return the logit of the original's class, `[B]`."""
         return torch.where(original[:, 0] >= 0, outputs[:, 0], -outputs[:, 0])
 
     def flipped(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """bool `[B]`: the probability crossed 0.5."""
+        """Tell, bool `[B]`, whether the probability crossed 0.5."""
         return (outputs[:, 0] >= 0) != (original[:, 0] >= 0)
 
     def change(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """`[B]` in [0, 1]: |p(x̂) − p(x)|."""
+        """Return |p(x̂) − p(x)|, `[B]` in [0, 1]."""
         return (probabilities(outputs) - probabilities(original)).abs()[:, 0]
 
     def loss(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """`[B]`: binary cross-entropy to the opposite of the original prediction (Luo 2023), which is
-        softplus of the margin."""
+        """Return the binary cross-entropy to the opposite of the original prediction, `[B]` (Luo 2023).
+
+        It is the softplus of the margin.
+        """
         return F.softplus(self.margin(outputs, original))
 
     @property
     def view(self) -> BinaryView:
-        """How it is shown."""
+        """Return how the probability is shown."""
         return BinaryView(self)
 
 
 class BinaryView(TaskView):
-    """Shows the probability of class 1."""
+    """The view that shows the probability of class 1."""
 
     task: BinaryTask
 
     def caption(self, outputs_row: Tensor, original_row: Tensor) -> str:
-        """The probability of class 1, such as "0.83"."""
+        """Return the probability of class 1, such as "0.83"."""
         return f"{outputs_row[0].sigmoid().item():.2f}"
 
     @property
     def response_axis(self) -> ResponseAxis:
-        """The probability of class 1."""
+        """Return the axis of the probability of class 1."""
         classes = self.task.classes
         label = "the model’s output" if classes == ("0", "1") else f"the probability of “{classes[1]}”"
         return axis_of_probability(label, boundary=0.5)
 
     def response(self, recorded: Sequence[float], original: Sequence[float]) -> float:
-        """The probability of class 1."""
+        """Return the probability of class 1."""
         return float(recorded[0])
 
     def state(self, recorded: Sequence[float], original: Sequence[float]) -> int:
-        """The class."""
+        """Return the index of the predicted class."""
         return int(recorded[0] >= 0.5)
 
     def state_name(self, state: int) -> str:
-        """The class."""
+        """Return the name of the class."""
         return class_name(self.task.classes, state)

@@ -18,7 +18,11 @@ PROBABILITY_EPS = 1e-6
 
 
 def checked_probabilities(raw: Tensor) -> Tensor:
-    """`raw`, or a `TargetError` when an entry is outside [0, 1] by more than rounding."""
+    """Return `raw` as it is.
+
+    Raises:
+        TargetError: an entry is outside [0, 1] by more than rounding.
+    """
     if bool(((raw < -1e-4) | (raw > 1 + 1e-4)).any()):
         raise TargetError(
             f"the target's outputs reach from {raw.min().item():.3g} to {raw.max().item():.3g},"
@@ -28,14 +32,17 @@ def checked_probabilities(raw: Tensor) -> Tensor:
 
 
 def wrapper_of(found: int, wanted: int) -> str:
-    """The other way for who wants some of a target's numbers, as the end of a sentence; "" where there are too few."""
+    """Return the other way for who wants some of a target's numbers, as the end of a sentence.
+
+    It is "" where there are no more numbers than wanted.
+    """
     if found <= wanted:
         return ""
     return f", or give a function or torch module that returns the {wanted} you mean, such as python:FILE.py:NAME"
 
 
 def class_name(classes: Sequence[str], index: int) -> str:
-    """The name of a class in quotes, or "class 3" where it has none."""
+    """Return the name of a class in quotes, or "class 3" where it has none."""
     named = index < len(classes) and classes[index] != str(index)
     return f"“{classes[index]}”" if named else f"class {index}"
 
@@ -58,12 +65,17 @@ class OfManyClasses(OfClasses):
     things: ClassVar[str]
 
     def __post_init__(self) -> None:
+        """Refuse an unknown `output`, and fewer than two classes, by a TargetError."""
         check_output(self.called, self.output, Output)
         if len(self.classes) < 2:
             raise TargetError(f"{self.called} task: needs the names of at least two {self.things}")
 
     def rows(self, raw: Tensor) -> Tensor:
-        """Raw output → what the network returns, float32 `[B, C]`."""
+        """Return what the network returns, float32 `[B, C]`, of a raw output.
+
+        Raises:
+            TargetError: there is not one number for each class, or `output` is "probabilities" and they are none.
+        """
         rows = rows_of(raw)
         if rows.shape[1] != len(self.classes):
             raise TargetError(
@@ -74,15 +86,15 @@ class OfManyClasses(OfClasses):
 
 
 def axis_of_probability(label: str, *, boundary: float | None = None) -> ResponseAxis:
-    """The axis of a response that is a probability."""
+    """Return the axis of a response that is a probability."""
     return ResponseAxis(label, (0.0, 1.0), boundary, negligible=0.01)
 
 
 def moved(recorded: Sequence[float], original: Sequence[float]) -> list[float]:
-    """How far each recorded probability is from the original's."""
+    """Return how far each recorded probability is from the original's."""
     return [abs(after - before) for after, before in zip(recorded, original, strict=True)]
 
 
 def probabilities(logits: Tensor) -> Tensor:
-    """σ, in float64: in float32 torch computes the last rows of a batch otherwise than the rest, by a digit."""
+    """Return σ of the logits, in float64: in float32 torch computes the last rows of a batch otherwise, by a digit."""
     return logits.double().sigmoid()

@@ -24,10 +24,10 @@ COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
 def check_task(task: object, raw: Tensor | None = None) -> None:
-    """Hold `task` to `Task`, on a few outputs of a network. Third parties can run it in their tests.
+    """Check `task` against `Task`, on a few outputs of a network.
 
-    The rules are those of `RULES` and, where it says that it is differentiable, of `RULES_OF_GRADIENTS` and
-    `RULES_OF_SLOPES`.
+    Third parties can run it in their tests. The rules are those of `RULES` and, where the task says that it is
+    differentiable, of `RULES_OF_GRADIENTS` and `RULES_OF_SLOPES`.
 
     Args:
         task: an object of the class that is registered.
@@ -35,7 +35,7 @@ def check_task(task: object, raw: Tensor | None = None) -> None:
             numbers in [0, 1] of usual shapes are tried, until one is read.
 
     Raises:
-        TargetError: one line on the first thing that is wrong, and for a task that reads none of the usual shapes.
+        TargetError: one line on the first thing that is wrong; also for a task that reads none of the usual shapes.
     """
     check_task_members(task)
     outputs = _usual_outputs(task) if raw is None else _read(task, raw)
@@ -43,15 +43,18 @@ def check_task(task: object, raw: Tensor | None = None) -> None:
 
 
 def check_task_members(task: object) -> None:
-    """Refuse, by a `TargetError`, what has not the members of a `Task`."""
+    """Refuse, by a `TargetError`, what does not have the members of a `Task`."""
     hold_members(task, Task, called=_called(task), refusal=TargetError)
 
 
 def check_task_on(task: Task, outputs: Tensor) -> None:
-    """What of `check_task` can be told by what a task read of its own network, `[B, …]`: of noise all pictures may be
-    alike, so that nothing has a slope. Of outputs of many numbers it looks at two, of large maps `[B, …, h, w]` at
-    16 × 16 places: only a task that fails there, as it may know their size, is held to all of them. What shows in whole
-    maps alone, such as a change that grows with the number of pixels, the evaluator refuses each time it is told."""
+    """Check what of `check_task` shows on the outputs `[B, …]` that a task read of its own network.
+
+    The slopes are left out: of noise all pictures may be alike, so that nothing has a slope. Of outputs of many numbers
+    it looks at two, of large maps `[B, …, h, w]` at 16 × 16 places: only a task that fails there, as it may know their
+    size, is checked on all of them. What shows in whole maps alone, such as a change that grows with the number of
+    pixels, the evaluator refuses each time it is told.
+    """
     tried = _some_places(outputs)
     if tried is not outputs:
         with suppress(TargetError):
@@ -61,7 +64,7 @@ def check_task_on(task: Task, outputs: Tensor) -> None:
 
 
 def _some_places(outputs: Tensor) -> Tensor:
-    """Of maps of many numbers places that are spread evenly; other outputs as they are."""
+    """Return evenly spread places of maps of many numbers; other outputs as they are."""
     if outputs.ndim < 3 or outputs[:1].numel() < MANY_NUMBERS:
         return outputs
     down, across = (-(-size // SIDE) for size in outputs.shape[-2:])
@@ -83,6 +86,7 @@ class _Tried:
     """A task, some outputs, and for each an original: the output before it."""
 
     def __init__(self, task: Any, outputs: Tensor) -> None:
+        """Take the outputs, without their gradient, and roll them by one for the originals."""
         self.task = task
         self.view = task.view
         self.outputs = outputs.detach()
@@ -91,18 +95,18 @@ class _Tried:
         self._found: dict[str, Any] = {}
 
     def of(self, name: str) -> Any:
-        """What the task's method of that name makes of the outputs, beside the originals; asked once."""
+        """Return what the task's method of that name makes of the outputs, beside the originals; it is asked once."""
         if name not in self._found:
             self._found[name] = getattr(self.task, name)(self.outputs, self.originals)
         return self._found[name]
 
     def of_itself(self, name: str) -> Any:
-        """The same of outputs that are their own originals."""
+        """Return what the method makes of outputs that are their own originals."""
         return getattr(self.task, name)(self.outputs, self.outputs)
 
     @cached_property
     def rows(self) -> list[tuple[list[float], list[float]]]:
-        """Recorded numbers, and those of the original."""
+        """Return for each output its recorded numbers, and those of its original."""
         before = self.task.recorded(self.originals, self.originals).tolist()
         return list(zip(self.of("recorded").tolist(), before, strict=True))
 
@@ -171,7 +175,7 @@ def _outputs(tried: _Tried) -> str | None:
 
 
 def _shape_of(name: str, dtype: torch.dtype | None = None) -> Callable[[_Tried], str | None]:
-    """A rule: the method of that `name` gives a number a row."""
+    """Make the rule that the method of that `name` gives a number a row."""
 
     def broken(tried: _Tried) -> str | None:
         found, count = tried.of(name), len(tried.outputs)
@@ -197,7 +201,7 @@ def _change(tried: _Tried) -> str | None:
 
 
 def out_of_range(change: Tensor) -> str | None:
-    """What of a change `[B]` is not in [0, 1], but for rounding; None where all is."""
+    """Say what of a change `[B]` is not in [0, 1], but for rounding; None where all is."""
     low, high = float(change.min()), float(change.max())
     if low >= -ROUNDING and high <= 1 + ROUNDING:
         return None
@@ -285,7 +289,7 @@ def _parts(tried: _Tried) -> str | None:
 
 
 def _gradient(tried: _Tried, name: str) -> Any:
-    """Of the method of that `name` to the outputs; a text where there is none."""
+    """Return the gradient of the method of that `name` to the outputs; a text where there is none."""
     if not tried.outputs.is_floating_point():
         return f"outputs are {tried.outputs.dtype}"
     with torch.enable_grad():
@@ -295,7 +299,7 @@ def _gradient(tried: _Tried, name: str) -> Any:
 
 
 def _gradient_of(name: str) -> Callable[[_Tried], str | None]:
-    """A rule: the method of that `name` has a gradient."""
+    """Make the rule that the method of that `name` has a gradient."""
 
     def broken(tried: _Tried) -> str | None:
         gradient = _gradient(tried, name)
@@ -307,7 +311,7 @@ def _gradient_of(name: str) -> Callable[[_Tried], str | None]:
 
 
 def _slope_of(name: str) -> Callable[[_Tried], str | None]:
-    """A rule: the gradient of the method of that `name` leads somewhere."""
+    """Make the rule that the gradient of the method of that `name` leads somewhere."""
     return lambda tried: None if bool(_gradient(tried, name).any()) else "it is 0 for all of them"
 
 
@@ -347,7 +351,7 @@ RULES_OF_SLOPES: Rules[_Tried] = {
 
 
 def _read(task: Any, raw: Tensor) -> Tensor:
-    """What the task reads in raw outputs `[B, …]`, which must be a row for each."""
+    """Return what the task reads in raw outputs `[B, …]`, which must be a row for each."""
     if len(raw) < 2:
         raise TargetError(f"{_called(task)} is checked on outputs for 2 or more pictures, not {len(raw)}")
 
@@ -364,7 +368,7 @@ def _read(task: Any, raw: Tensor) -> Tensor:
 
 
 def _usual_outputs(task: Any) -> Tensor:
-    """What the task reads in the first of the usual raw outputs that it does not refuse."""
+    """Return what the task reads in the first of the usual raw outputs that it does not refuse."""
     for raw in _usual(len(getattr(task, "classes", ()))):
         try:
             outputs = task.outputs(raw)
@@ -376,7 +380,7 @@ def _usual_outputs(task: Any) -> Tensor:
 
 
 def _usual(classes: int) -> Iterator[Tensor]:
-    """Raw outputs of six pictures: rows, probabilities of classes, boxes, points, maps, labels."""
+    """Yield raw outputs of six pictures: rows, probabilities of classes, boxes, points, maps, labels."""
     random = torch.Generator().manual_seed(0)
 
     def numbers(*shape: int) -> Tensor:

@@ -13,33 +13,37 @@ from zoom_engine.targets.tasks.task import Task, TaskView
 
 
 class Described:
-    """Says what it is, and comes back from it; shows what a plain `TaskView` does."""
+    """A dataclass that says what it is, and comes back from it; it shows what a plain `TaskView` does."""
 
     name: ClassVar[str]
 
     @property
     def differentiable(self) -> bool:
-        """Outputs are real numbers."""
+        """Return True, as outputs are real numbers."""
         return True
 
     @property
     def may_find_nothing(self) -> bool:
-        """Every picture has numbers of its own."""
+        """Return False, as every picture has numbers of its own."""
         return False
 
     @property
     def view(self) -> TaskView:
-        """What a `TaskView` shows of any task."""
+        """Return a `TaskView`, which shows what it can of any task."""
         return TaskView(cast(Task, self))
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready; `task_from_dict` takes it back."""
+        """Return the fields, ready for JSON; `task_from_dict` takes them back."""
         fields = dataclasses.asdict(self)  # type: ignore[call-overload]
         return {"task": self.name, **{k: list(v) if isinstance(v, tuple) else v for k, v in fields.items()}}
 
     @classmethod
     def from_dict(cls, described: dict[str, Any]) -> Self:
-        """Its fields, lists in place of tuples; TypeError for one of another type."""
+        """Make the task of its fields, lists in place of tuples.
+
+        Raises:
+            TypeError: a value has another type than its field.
+        """
         options = {name: tuple(value) if isinstance(value, list) else value for name, value in described.items()}
         hints = get_type_hints(cls)
         for name, value in options.items():
@@ -55,14 +59,17 @@ class Described:
 
 
 def check_output(task: str, output: str, form: Any) -> None:
-    """TargetError where `output` is none of the texts that the type `form` (a Literal) allows."""
+    """Refuse, by a TargetError, an `output` that is none of the texts that the type `form` (a Literal) allows."""
     if output not in get_args(form):
         raise TargetError(f"{task} task: output is {output!r}; choose one of {', '.join(get_args(form))}")
 
 
 def rows_of(raw: Tensor, head: int | None = None) -> Tensor:
-    """Raw output `[B]` or `[B, …]` → float32 `[B, K]`, or the `head` of it alone, `[B, 1]`; TargetError where there is
-    none."""
+    """Return a raw output `[B]` or `[B, …]` as float32 `[B, K]`, or the `head` of it alone, `[B, 1]`.
+
+    Raises:
+        TargetError: there is no such head.
+    """
     rows = (raw if raw.ndim > 1 else raw[:, None]).flatten(1).float()
     if head is None:
         return rows

@@ -29,8 +29,14 @@ FINEST = 512  # pixels a side that boxes are drawn at, or the picture's own wher
 
 
 class Match(NamedTuple):
-    """Of each row the box that is taken for the original's: `box` `[B, 4]`, its `score` `[B]`, its `overlap` `[B]` with
-    the original's (1 where that found nothing), and `left` `[B]`, what of both is left to the thresholds."""
+    """The box of each row that is taken for the original's.
+
+    Attributes:
+        box: its corners, `[B, 4]`.
+        score: its score, `[B]`.
+        overlap: its overlap with the original's box, `[B]`; 1 where the original found nothing.
+        left: what of score and overlap is left to the thresholds, `[B]`.
+    """
 
     box: Tensor
     score: Tensor
@@ -40,23 +46,26 @@ class Match(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DetectionTask(Described):
-    """Outputs are the boxes of a picture, `[B, 300, 5]`, the highest score first: x and y of the top left and of the
+    """Boxes with scores, of which one is followed.
+
+    Outputs are the boxes of a picture, `[B, 300, 5]`, the highest score first: x and y of the top left and of the
     bottom right corner as shares of the picture, and the score in [0, 1], 0 of what is no box; rows of zeros follow the
     last one.
 
     The box with the highest score of the unedited picture is what is followed. After an edit it is the box that has
     most left to both thresholds, of its score and of its overlap (intersection over union, IoU) with the box before.
 
-    output: what the network returns. "found": the boxes that it chose itself, `[B, N, 6]` (x and y of two corners,
-        score, class; without the class `[B, N, 5]`), or as torchvision does a list with a dict of "boxes" `[n, 4]`,
-        "scores" and "labels" `[n]` for each picture; without gradients, as a box that is not chosen has none. "boxes":
-        the same `[B, N, 6]`, but of every box that it considered. "yolo": of every box `[B, 4 + C, N]` its middle, its
-        width and height, and the probability of each class.
-    side: pixels of the input that boxes are in; None where they are shares of the picture.
-    classes: names of the classes, in the order of their numbers.
-    chosen: name or number of the class whose boxes count; None where all do.
-    score: from which score on a box is found.
-    overlap: down to which IoU with the box before it is the same one.
+    Attributes:
+        classes: names of the classes, in the order of their numbers.
+        output: what the network returns. "found": the boxes that it chose itself, `[B, N, 6]` (x and y of two corners,
+            score, class; without the class `[B, N, 5]`), or as torchvision does a list with a dict of "boxes" `[n, 4]`,
+            "scores" and "labels" `[n]` for each picture; without gradients, as a box that is not chosen has none.
+            "boxes": the same `[B, N, 6]`, but of every box that it considered. "yolo": of every box `[B, 4 + C, N]` its
+            middle, its width and height, and the probability of each class.
+        side: pixels of the input that boxes are in; None where they are shares of the picture.
+        chosen: name or number of the class whose boxes count; None where all do.
+        score: from which score on a box is found, in (0, 1).
+        overlap: down to which IoU with the box before it is the same one, in (0, 1).
     """
 
     classes: tuple[str, ...] = ()
@@ -68,6 +77,7 @@ class DetectionTask(Described):
     name: ClassVar[str] = "detection"
 
     def __post_init__(self) -> None:
+        """Refuse options out of their ranges by a TargetError."""
         check_output("detection", self.output, Form)
         for name, value in (("score", self.score), ("overlap", self.overlap)):
             if not 0 < value < 1:
@@ -81,16 +91,20 @@ class DetectionTask(Described):
 
     @property
     def differentiable(self) -> bool:
-        """Boxes that are chosen come and go."""
+        """Tell whether gradients can be followed: boxes that the network chose come and go."""
         return self.output != "found"
 
     @property
     def may_find_nothing(self) -> bool:
-        """Of noise no box is chosen."""
+        """Tell whether the network chose the boxes: of noise none is chosen."""
         return self.output == "found"
 
     def outputs(self, raw: Tensor) -> Tensor:
-        """Raw output → `[B, 300, 5]`."""
+        """Return the boxes `[B, 300, 5]` of a raw output.
+
+        Raises:
+            TargetError: it has another shape, scores that are no probabilities, or boxes in pixels without `side`.
+        """
         boxes, scores = self._of_every_class(raw) if self.output == "yolo" else self._of_one_class_each(raw)
         scores = checked_probabilities(scores) if scores.numel() else scores
         if self.side is not None:
@@ -106,54 +120,59 @@ class DetectionTask(Described):
         return F.pad(kept, (0, 0, 0, MOST_BOXES - kept.shape[1]))
 
     def match(self, outputs: Tensor, original: Tensor) -> Match:
-        """Which box of each row is the original's."""
+        """Return which box of each row is the original's."""
         overlaps = self._overlaps(outputs, original)
         left = torch.minimum(outputs[:, :, 4] - self.score, overlaps - self.overlap)
         row, best = torch.arange(len(outputs), device=outputs.device), left.argmax(1)
         return Match(outputs[row, best, :4], outputs[row, best, 4], overlaps[row, best], left[row, best])
 
     def recorded(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """`[B, 6]`: the corners of the box, its score, and its overlap with the original's."""
+        """Return the corners of the box, its score, and its overlap with the original's, `[B, 6]`."""
         match = self.match(outputs, original)
         return torch.cat([match.box, match.score[:, None], match.overlap[:, None]], dim=1)
 
     def margin(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """`[B]`: what is left to the nearer threshold; where nothing was found, what the highest score lacks."""
+        """Return what is left to the nearer threshold, `[B]`; where nothing was found, what the highest score lacks."""
         return torch.where(
             self.found(original), self.match(outputs, original).left, self.score - outputs[:, :, 4].amax(1)
         )
 
     def flipped(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """bool `[B]`: no box of enough score is where the original's was; where it found nothing, one is anywhere."""
+        """Tell, bool `[B]`, whether no box of enough score is where the original's was.
+
+        Where the original found nothing, tell whether one is anywhere.
+        """
         margin = self.margin(outputs, original)
         return torch.where(self.found(original), margin < 0, margin <= 0)
 
     def change(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """`[B]` in [0, 1]: how far score × overlap moved."""
+        """Return how far score × overlap moved, `[B]` in [0, 1]."""
         match = self.match(outputs, original)
         return (match.score * match.overlap - original[:, 0, 4]).abs()
 
     def loss(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """`[B]`: the cross-entropy of score × overlap to 0, of the box that has most of it; to 1 where nothing was
-        found. It slopes where an overlap of 1 does not."""
+        """Return the cross-entropy of score × overlap to 0, `[B]`, of the box that has most of it.
+
+        Where nothing was found it is that to 1. It slopes where an overlap of 1 does not.
+        """
         sure = (outputs[:, :, 4] * self._overlaps(outputs, original)).amax(1)
         return -(torch.where(self.found(original), 1 - sure, sure) + PROBABILITY_EPS).log()
 
     @property
     def number(self) -> int | None:
-        """Of the class that counts."""
+        """Return the number of the class that counts."""
         return self.classes.index(self.chosen) if isinstance(self.chosen, str) else self.chosen
 
     def found(self, original: Tensor) -> Tensor:
-        """bool `[B]`: there is a box of enough score."""
+        """Tell, bool `[B]`, whether there is a box of enough score."""
         return original[:, 0, 4] >= self.score
 
     def _overlaps(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """`[B, N]`: of each box with the original's; 1 where that found nothing."""
+        """Return the overlap of each box with the original's, `[B, N]`; 1 where the original found nothing."""
         return torch.where(self.found(original)[:, None], _overlaps(outputs[:, :, :4], original[:, 0, :4]), 1.0)
 
     def _of_one_class_each(self, raw: Tensor) -> tuple[Tensor, Tensor]:
-        """Boxes `[B, N, 4]` and scores `[B, N]` of rows of corners, score and class."""
+        """Return boxes `[B, N, 4]` and scores `[B, N]` of rows of corners, score and class."""
         if raw.ndim != 3 or raw.shape[2] not in (5, 6) or (raw.shape[2] == 5 and self.number is not None):
             row = "6 (corners, score, class)" if self.number is not None else "6 or 5 (corners, score, class)"
             raise TargetError(f"the target returns {list(raw.shape)}: boxes are [B, N, {row}]")
@@ -164,7 +183,7 @@ class DetectionTask(Described):
         return rows[:, :, :4], scores
 
     def _of_every_class(self, raw: Tensor) -> tuple[Tensor, Tensor]:
-        """Boxes `[B, N, 4]` and scores `[B, N]` of columns of middle, size and probabilities."""
+        """Return boxes `[B, N, 4]` and scores `[B, N]` of columns of middle, size and probabilities."""
         count = raw.shape[1] - 4 if raw.ndim == 3 else 0
         if count < 1 or (self.classes and count != len(self.classes)) or (self.number or 0) >= count:
             wanted = f"4 + {len(self.classes)}" if self.classes else "4 + C"
@@ -176,18 +195,20 @@ class DetectionTask(Described):
 
     @property
     def view(self) -> DetectionView:
-        """How it is shown."""
+        """Return how the boxes are shown."""
         return DetectionView(self)
 
 
 class DetectionView(TaskView):
-    """Shows the box that is followed, and how sure it is."""
+    """The view that shows the box that is followed, and how sure it is."""
 
     task: DetectionTask
 
     def caption(self, outputs_row: Tensor, original_row: Tensor) -> str:
-        """Score × overlap, such as "0.83 × 0.91", the score alone where the box is the same; "none" where no score is
-        enough."""
+        """Return score × overlap, such as "0.83 × 0.91".
+
+        It is the score alone where the box is the same, and "none" where no score is enough.
+        """
         match = self.task.match(outputs_row[None], original_row[None])
         score, overlap = match.score.item(), match.overlap.item()
         if score < self.task.score:
@@ -196,15 +217,17 @@ class DetectionView(TaskView):
 
     @property
     def caption_label(self) -> str:
-        """Score and overlap, in words."""
+        """Return what score and overlap are, in words."""
         return (
             f"the score of {self._what}, × how far its box overlaps that before the edit (as intersection over union, 1"
             f" where they are the same); none where no score reaches {self.task.score:g}"
         )
 
     def overlay(self, pixels: Pixels, outputs_row: Tensor, original_row: Tensor) -> Pixels:
-        """The picture with the box before and, narrower, the box now over it; drawn at 512² where the picture has
-        less, and made small again."""
+        """Draw over a copy of the picture the box before and, narrower, the box now.
+
+        The picture is drawn at 512² where it has less, and made small again.
+        """
         height, width = pixels.shape[:2]
         finer = max(FINEST // height, 1)
         side = (width * finer, height * finer)
@@ -219,16 +242,16 @@ class DetectionView(TaskView):
 
     @property
     def legend(self) -> Sequence[tuple[str, str]]:
-        """Whose boxes have which colour."""
+        """Return whose box has which colour."""
         return (("the box now", NOW), ("the box before the edit", BEFORE))
 
     def response(self, recorded: Sequence[float], original: Sequence[float]) -> float:
-        """Score × overlap."""
+        """Return score × overlap."""
         return recorded[4] * recorded[5]
 
     @property
     def response_axis(self) -> ResponseAxis:
-        """Score × overlap."""
+        """Return the axis of score × overlap."""
         label = (
             f"how surely {self._what} is found where it was, as its score times the overlap (IoU) of its box with that"
             " before the edit"
@@ -236,22 +259,22 @@ class DetectionView(TaskView):
         return ResponseAxis(label, (0.0, 1.0), negligible=0.01)
 
     def state(self, recorded: Sequence[float], original: Sequence[float]) -> int:
-        """Whether it is found, and where."""
+        """Return whether the object is found, and where: `ABSENT`, `THERE` or `ELSEWHERE`."""
         if recorded[4] < self.task.score:
             return ABSENT
         return THERE if recorded[5] >= self.task.overlap else ELSEWHERE
 
     def state_name(self, state: int) -> str:
-        """The same in words."""
+        """Return the state in words."""
         return (f"no {self._what}", self._what, f"{self._what} elsewhere")[state]
 
     def parts(self, recorded: Sequence[float], original: Sequence[float]) -> Parts:
-        """What of a detection can move, and how far each did."""
+        """Return what of a detection can move, score and place, and how far each did."""
         label = "how far the score moves, and how far the place of the box does, as 1 − intersection over union"
         return Parts(("score", "place"), [abs(recorded[4] - original[4]), 1 - recorded[5]], label)
 
     def change_in_words(self, change: float) -> str:
-        """What is lost (or won) of a detection that is sure and in its place."""
+        """Return what is lost (or won) of a detection that is sure and in its place."""
         return f"{100 * change:.0f} % of a sure detection in its place"
 
     @property
@@ -262,7 +285,7 @@ class DetectionView(TaskView):
 
 
 def _overlaps(boxes: Tensor, box: Tensor) -> Tensor:
-    """`[B, N]`: intersection over union (Jaccard 1912) of boxes `[B, N, 4]` with one box a row, `[B, 4]`."""
+    """Compute the IoU (Jaccard 1912), `[B, N]`, of boxes `[B, N, 4]` with one box a row, `[B, 4]`."""
     one = box[:, None]
     both = _area(torch.maximum(boxes[..., :2], one[..., :2]), torch.minimum(boxes[..., 2:], one[..., 2:]))
     either = _area(boxes[..., :2], boxes[..., 2:]) + _area(one[..., :2], one[..., 2:]) - both
@@ -270,12 +293,12 @@ def _overlaps(boxes: Tensor, box: Tensor) -> Tensor:
 
 
 def _area(low: Tensor, high: Tensor) -> Tensor:
-    """Of boxes with the corners `low` and `high` `[…, 2]`; 0 of those that are none."""
+    """Compute the area of boxes with the corners `low` and `high` `[…, 2]`; 0 of those that are none."""
     return (high - low).clamp(min=0).prod(-1)
 
 
 def _draw(draw: ImageDraw.ImageDraw, box: Tensor, color: str, side: tuple[int, int], thick: int) -> None:
-    """The outline of a box `[4]` in a picture of `side`, between dark ones that show it on every ground."""
+    """Draw the outline of a box `[4]` in a picture of `side`, between dark ones that show it on every ground."""
     x0, y0, x1, y1 = (share * side[i % 2] for i, share in enumerate(box.detach().float().cpu().clamp(-1, 2).tolist()))
     for edge, paint in ((1, "black"), (0, color)):
         draw.rectangle((x0 - edge, y0 - edge, x1 + edge, y1 + edge), outline=paint, width=thick + 2 * edge)

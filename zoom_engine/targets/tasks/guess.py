@@ -30,8 +30,10 @@ def guess_task(
     kind: Kind | None = None,
     head: int | str | None = None,
 ) -> Task:
-    """One or two outputs are a binary decision, more are classes, or labels where they are independent probabilities;
-    with a `head`, that output alone decides. Maps of as many channels as there are named classes are areas.
+    """Guess the task of a network from its outputs.
+
+    One or two outputs are a binary decision, more are classes, or labels where they are independent probabilities; with
+    a `head`, that output alone decides. Maps of as many channels as there are named classes are areas.
 
     Args:
         raw: outputs `[B, …]` of the network on random images.
@@ -96,7 +98,11 @@ def guess_task(
 
 
 def _of_places(raw: Tensor, name: str, classes: Sequence[str] | None, kind: Kind | None) -> Task:
-    """The task of a network that returns more than a row of numbers; refused where that could be several things."""
+    """Return the task of a network that returns more than a row of numbers.
+
+    Raises:
+        TargetError: it could be several things.
+    """
     named = len(classes or ())
     if raw.ndim == 4 and named == raw.shape[1] > 1:
         return SegmentationTask(classes=tuple(classes or ()), output="logits" if kind is None else kind)
@@ -122,7 +128,11 @@ def _of_unit_length(rows: Tensor) -> bool:
 
 
 def _one(column: Tensor, probable: bool | None, name: str) -> BinaryOutput:
-    """What one number per image is; refused where it could be either."""
+    """Tell what one number per image is.
+
+    Raises:
+        TargetError: it could be either.
+    """
     if probable is None and _within(column):
         raise TargetError(
             f"target {name!r} returns one number in [0, 1], which may be a logit or a probability:"

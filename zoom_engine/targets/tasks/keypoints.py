@@ -29,15 +29,16 @@ MOST_POINTS = 1024
 class KeypointsTask(Described):
     """Outputs are x and y of every point as shares of the picture, `[B, 2·K]`: (0, 0) is its top left corner.
 
-    output: what the network returns: "normalised" coordinates `[B, K, 2]` or `[B, 2·K]`, the same in "pixels" of its
-        input of `side`, or "heatmaps" `[B, K, h, w]`, whose peaks count.
-    side: pixels, for "pixels".
-    order: of a row `[B, 2·K]`: "points", x and y of each in turn, or "axes", x of all and then y of all.
-    points: their names, for words; () where they have none.
-    between: the indices of two points whose distance, in the unedited picture, displacements are measured by (of faces
-        the eyes); None measures by the diagonal of the box around all points.
-    threshold: from which displacement on, in that measure, the output flips: of `point`, or the mean of all.
-    point: index of the one that counts, or None.
+    Attributes:
+        output: what the network returns: "normalised" coordinates `[B, K, 2]` or `[B, 2·K]`, the same in "pixels" of
+            its input of `side`, or "heatmaps" `[B, K, h, w]`, whose peaks count.
+        side: pixels, for "pixels".
+        order: of a row `[B, 2·K]`: "points", x and y of each in turn, or "axes", x of all and then y of all.
+        points: their names, for words; () where they have none.
+        between: the indices of two points whose distance, in the unedited picture, displacements are measured by (of
+            faces the eyes); None measures by the diagonal of the box around all points.
+        threshold: from which displacement on, in that measure, the output flips: of `point`, or the mean of all.
+        point: index of the one that counts, or None.
     """
 
     output: Form = "normalised"
@@ -50,6 +51,7 @@ class KeypointsTask(Described):
     name: ClassVar[str] = "keypoints"
 
     def __post_init__(self) -> None:
+        """Refuse options that do not go together, or are out of their ranges, by a TargetError."""
         check_output("keypoints", self.output, Form)
         if self.order not in get_args(Order):
             raise TargetError(f"keypoints task: order is {self.order!r}; choose one of {', '.join(get_args(Order))}")
@@ -61,7 +63,13 @@ class KeypointsTask(Described):
             raise TargetError("keypoints task: between are the indices of two different points")
 
     def outputs(self, raw: Tensor) -> Tensor:
-        """Raw output → `[B, 2·K]`. Of heat maps the peaks; gradients are those of the soft peak."""
+        """Return the points `[B, 2·K]` of a raw output.
+
+        Of heat maps they are the peaks; gradients are those of the soft peak.
+
+        Raises:
+            TargetError: it has another shape, or another number of points than are named or needed.
+        """
         if self.output == "heatmaps":
             places = _peaks(raw)
         else:
@@ -79,29 +87,31 @@ class KeypointsTask(Described):
         return places
 
     def recorded(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """`[B, 2·K]`: the coordinates."""
+        """Return the coordinates, `[B, 2·K]`."""
         return outputs
 
     def displacements(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """`[B, K]`: how far each point moved, in the task's measure."""
+        """Return how far each point moved, `[B, K]`, in the task's measure."""
         moved = _pairs(outputs - original)
         return (moved.square().sum(2) + 1e-12).sqrt() / self._measure(original)[:, None]
 
     def margin(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """`[B]`: what is left to the threshold, in the task's measure."""
+        """Return what is left to the threshold, `[B]`, in the task's measure."""
         return self.threshold - self.counted(self.displacements(outputs, original))
 
     def flipped(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """bool `[B]`: the points that count moved by the threshold or more."""
+        """Tell, bool `[B]`, whether the points that count moved by the threshold or more."""
         return self.margin(outputs, original) <= 0
 
     def change(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """`[B]` in [0, 1]: the displacement that counts, in the task's measure, 1 where it is more."""
+        """Return the displacement that counts, `[B]` in [0, 1], in the task's measure; 1 where it is more."""
         return self.counted(self.displacements(outputs, original)).clamp(max=1)
 
     def loss(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """`[B]`: softplus of what is left, in thresholds. A length has no slope at 0: a push away from the points'
-        middle gives one."""
+        """Return the softplus of what is left, `[B]`, in thresholds.
+
+        A length has no slope at 0: a push away from the points' middle gives one.
+        """
         points = _pairs(original)
         outward = F.normalize(points - points.mean(1, keepdim=True) + 1e-6, dim=2)
         along = (_pairs(outputs - original) * outward).sum(2) / self._measure(original)[:, None]
@@ -109,11 +119,11 @@ class KeypointsTask(Described):
         return F.softplus((self.threshold - moved) / self.threshold)
 
     def counted(self, displacements: Tensor) -> Tensor:
-        """`[B]`: of displacements `[B, K]` the one that counts, or their mean."""
+        """Return of displacements `[B, K]` the one that counts, or their mean, `[B]`."""
         return displacements.mean(1) if self.point is None else displacements[:, self.point]
 
     def _measure(self, original: Tensor) -> Tensor:
-        """`[B]`: the length that counts as 1, in shares of the picture; at least a hundredth of it."""
+        """Return the length that counts as 1, `[B]`, as a share of the picture; at least a hundredth of it."""
         points = _pairs(original)
         if self.between is not None:
             ends = points[:, self.between[0]] - points[:, self.between[1]]
@@ -123,32 +133,35 @@ class KeypointsTask(Described):
 
     @property
     def view(self) -> KeypointsView:
-        """How it is shown."""
+        """Return how the points are shown."""
         return KeypointsView(self)
 
 
 class KeypointsView(TaskView):
-    """Shows where the points are, and how far they moved."""
+    """The view that shows where the points are, and how far they moved."""
 
     task: KeypointsTask
 
     @property
     def negligible_change(self) -> float:
-        """Half of what flips."""
+        """Return half of the displacement that flips."""
         return self.task.threshold / 2
 
     def caption(self, outputs_row: Tensor, original_row: Tensor) -> str:
-        """How far the points moved, such as "moved 3.4 %"."""
+        """Return how far the points moved, such as "moved 3.4 %"."""
         moved = self.task.counted(self.task.displacements(outputs_row[None], original_row[None]))
         return f"moved {100 * float(moved[0]):.1f} %"
 
     @property
     def caption_label(self) -> str:
-        """The displacement, in words."""
+        """Return what the displacement is, in words."""
         return f"{self.response_axis.label}; lines lead from where they were"
 
     def overlay(self, pixels: Pixels, outputs_row: Tensor, original_row: Tensor) -> Pixels:
-        """The points, and a line from where each was before; drawn at four times the size and made small again."""
+        """Draw over a copy of the picture the points, and a line from where each was before.
+
+        The picture is drawn at four times its size and made small again.
+        """
         side = 4 * pixels.shape[0]
         picture = Image.fromarray(pixels).resize((side, side), Image.Resampling.BICUBIC)
         draw, radius = ImageDraw.Draw(picture), max(side / 90, 4.0)
@@ -161,26 +174,26 @@ class KeypointsView(TaskView):
         return np.asarray(small, dtype=np.uint8)
 
     def response(self, recorded: Sequence[float], original: Sequence[float]) -> float:
-        """The displacement that counts."""
+        """Return the displacement that counts."""
         return float(self.task.counted(self._displacements(recorded, original))[0])
 
     @property
     def response_axis(self) -> ResponseAxis:
-        """The displacement, without an end; a tenth of what flips is hardly any."""
+        """Return the axis of the displacement, without an end; a tenth of what flips is negligible."""
         threshold = self.task.threshold
         label = f"how far the {self._which} moved, in {self._measure}"
         return ResponseAxis(label, boundary=threshold, negligible=threshold / 10)
 
     def state(self, recorded: Sequence[float], original: Sequence[float]) -> int:
-        """Whether the points are in place."""
+        """Return whether the points are in place: `IN_PLACE` or `MOVED`."""
         return MOVED if self.response(recorded, original) >= self.task.threshold else IN_PLACE
 
     def state_name(self, state: int) -> str:
-        """The same in words; nothing where they are in place."""
+        """Return the state in words; "" where the points are in place."""
         return ("", "another place")[state]
 
     def parts(self, recorded: Sequence[float], original: Sequence[float]) -> Parts:
-        """The points, and how far each moved, in the task's measure; none of a single one."""
+        """Return the points, and how far each moved, in the task's measure; no parts of a single point."""
         moved: list[float] = self._displacements(recorded, original)[0].tolist()
         if len(moved) < 2:
             return Parts()
@@ -188,11 +201,11 @@ class KeypointsView(TaskView):
         return Parts(names, moved, f"how far each point moves, in {self._measure}")
 
     def change_in_words(self, change: float) -> str:
-        """A change in [0, 1] in the task's measure."""
+        """Return a change in [0, 1] in the task's measure."""
         return f"{100 * change:.1f} % of {self._measure}"
 
     def _displacements(self, recorded: Sequence[float], original: Sequence[float]) -> Tensor:
-        """`[1, K]`, of recorded numbers."""
+        """Compute the displacements `[1, K]` of recorded numbers."""
         pair = (torch.tensor([numbers], dtype=torch.float32) for numbers in (recorded, original))
         return self.task.displacements(*pair)
 
@@ -213,12 +226,18 @@ class KeypointsView(TaskView):
 
 
 def _pairs(flat: Tensor) -> Tensor:
-    """`[B, 2·K]` → `[B, K, 2]`."""
+    """Return `[B, 2·K]` as `[B, K, 2]`."""
     return flat.reshape(len(flat), -1, 2)
 
 
 def _peaks(maps: Tensor) -> Tensor:
-    """Heat maps `[B, K, h, w]` → `[B, 2·K]`: the middle of the largest cell; gradients of the softmax's mean place."""
+    """Return the peaks `[B, 2·K]` of heat maps `[B, K, h, w]`: the middle of the largest cell.
+
+    Gradients are those of the softmax's mean place.
+
+    Raises:
+        TargetError: the maps have another shape.
+    """
     if maps.ndim != 4:
         raise TargetError(f"the target returns {list(maps.shape)}: heat maps are [B, K, h, w]")
     rows, columns = maps.shape[2:]

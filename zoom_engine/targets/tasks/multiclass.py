@@ -25,8 +25,9 @@ from zoom_engine.targets.tasks.task import Parts, TaskView
 class MultiClassTask(OfManyClasses):
     """One of `classes`, the one with the largest output.
 
-    output: "logits" `[B, C]` or "probabilities" `[B, C]` (then the logits are their logarithms).
-    toward: index of the class that the loss pulls to; None pulls to the runner-up of the original prediction.
+    Attributes:
+        output: "logits" `[B, C]` or "probabilities" `[B, C]` (then the logits are their logarithms).
+        toward: index of the class that the loss pulls to; None pulls to the runner-up of the original prediction.
     """
 
     toward: int | None = None
@@ -35,6 +36,7 @@ class MultiClassTask(OfManyClasses):
     things: ClassVar[str] = "classes"
 
     def __post_init__(self) -> None:
+        """Refuse options of no class by a TargetError."""
         super().__post_init__()
         if self.toward is not None and not 0 <= self.toward < len(self.classes):
             raise TargetError(
@@ -42,31 +44,33 @@ class MultiClassTask(OfManyClasses):
             )
 
     def outputs(self, raw: Tensor) -> Tensor:
-        """Raw output → logits, float32 `[B, C]`."""
+        """Return the logits of a raw output, float32 `[B, C]`."""
         rows = self.rows(raw)
         return rows.clamp_min(PROBABILITY_EPS).log() if self.output == "probabilities" else rows
 
     def recorded(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """`[B, C]`: the probabilities."""
+        """Return the probabilities, `[B, C]`."""
         return outputs.softmax(1)
 
     def margin(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """`[B]`: the logit of the original's class minus the largest other one."""
+        """Return the logit of the original's class minus the largest other one, `[B]`."""
         label = original.argmax(1, keepdim=True)
         own = outputs.gather(1, label)[:, 0]
         return own - outputs.scatter(1, label, -torch.inf).amax(1)
 
     def flipped(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """bool `[B]`: another class has the largest output."""
+        """Tell, bool `[B]`, whether another class has the largest output."""
         return outputs.argmax(1) != original.argmax(1)
 
     def change(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """`[B]` in [0, 1]: total variation distance, half the sum over classes of |p(x̂) − p(x)|."""
+        """Return the total variation distance, `[B]` in [0, 1]: half the sum over classes of |p(x̂) − p(x)|."""
         return (outputs.softmax(1) - original.softmax(1)).abs().sum(1) / 2
 
     def loss(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """`[B]`: cross-entropy to `toward`, or to the original's runner-up (also where the original is
-        `toward` already)."""
+        """Return the cross-entropy to `toward`, or to the original's runner-up, `[B]`.
+
+        It is that to the runner-up also where the original is `toward` already.
+        """
         first, second = original.topk(2, dim=1).indices.unbind(1)
         if self.toward is None:
             goal = second
@@ -76,12 +80,12 @@ class MultiClassTask(OfManyClasses):
 
     @property
     def view(self) -> MultiClassView:
-        """How it is shown."""
+        """Return how the class is shown."""
         return MultiClassView(self)
 
 
 class MultiClassView(TaskView):
-    """Shows the predicted class with its probability."""
+    """The view that shows the predicted class with its probability."""
 
     task: MultiClassTask
 
@@ -89,24 +93,24 @@ class MultiClassView(TaskView):
     response_axis = axis_of_probability("the probability of the class that the model predicts before the edit")
 
     def caption(self, outputs_row: Tensor, original_row: Tensor) -> str:
-        """The predicted class and its probability, such as "cat 0.83"."""
+        """Return the predicted class and its probability, such as "cat 0.83"."""
         probability, index = outputs_row.softmax(0).max(0)
         return f"{self.task.classes[int(index)]} {probability.item():.2f}"
 
     def response(self, recorded: Sequence[float], original: Sequence[float]) -> float:
-        """The probability of the class that is predicted before the edit."""
+        """Return the probability of the class that is predicted before the edit."""
         return float(recorded[_largest(original)])
 
     def state(self, recorded: Sequence[float], original: Sequence[float]) -> int:
-        """The predicted class."""
+        """Return the index of the predicted class."""
         return _largest(recorded)
 
     def state_name(self, state: int) -> str:
-        """The class."""
+        """Return the name of the class."""
         return class_name(self.task.classes, state)
 
     def parts(self, recorded: Sequence[float], original: Sequence[float]) -> Parts:
-        """The classes."""
+        """Return the classes, and how far the probability of each moved."""
         label = "how far the probability of each class moves"
         return Parts(self.task.classes, moved(recorded, original), label)
 

@@ -31,7 +31,8 @@ class MultiLabelTask(OfManyClasses):
     The prediction flips where any label does; what moved is the label that moved most. Of one label alone a
     `BinaryTask` with a head speaks.
 
-    output: "logits" or "probabilities" `[B, H]`.
+    Attributes:
+        output: "logits" or "probabilities" `[B, H]`.
     """
 
     name: ClassVar[str] = "multilabel"
@@ -39,39 +40,44 @@ class MultiLabelTask(OfManyClasses):
     things: ClassVar[str] = "labels"
 
     def outputs(self, raw: Tensor) -> Tensor:
-        """Raw output → logits, float32 `[B, H]`."""
+        """Return the logits of a raw output, float32 `[B, H]`."""
         rows = self.rows(raw)
         return torch.logit(rows, eps=PROBABILITY_EPS) if self.output == "probabilities" else rows
 
     def recorded(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """`[B, H]`: the probabilities."""
+        """Return the probabilities, `[B, H]`."""
         return probabilities(outputs)
 
     def margin(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """`[B]`: the logit of the original's decision, of the label that is nearest to flipping or furthest beyond."""
+        """Return the logit of the original's decision, `[B]`.
+
+        It is that of the label that is nearest to flipping or furthest beyond.
+        """
         return torch.where(original >= 0, outputs, -outputs).amin(1)
 
     def flipped(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """bool `[B]`: the probability of any label crossed 0.5."""
+        """Tell, bool `[B]`, whether the probability of any label crossed 0.5."""
         return ((outputs >= 0) != (original >= 0)).any(1)
 
     def change(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """`[B]` in [0, 1]: the largest |p(x̂) − p(x)| of all labels."""
+        """Return the largest |p(x̂) − p(x)| of all labels, `[B]` in [0, 1]."""
         return (probabilities(outputs) - probabilities(original)).abs().amax(1)
 
     def loss(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """`[B]`: binary cross-entropy to the opposite of the original's decision (Luo 2023), of the label that is
-        nearest to flipping."""
+        """Return the binary cross-entropy to the opposite of the original's decision, `[B]` (Luo 2023).
+
+        It is that of the label that is nearest to flipping.
+        """
         return F.softplus(self.margin(outputs, original))
 
     @property
     def view(self) -> MultiLabelView:
-        """How it is shown."""
+        """Return how the labels are shown."""
         return MultiLabelView(self)
 
 
 class MultiLabelView(TaskView):
-    """Shows the label that moved most."""
+    """The view that shows the label that moved most."""
 
     task: MultiLabelTask
 
@@ -81,8 +87,10 @@ class MultiLabelView(TaskView):
     response_axis = axis_of_probability("how far the probability moved of the label that moved most")
 
     def caption(self, outputs_row: Tensor, original_row: Tensor) -> str:
-        """The label that moved most with its probability, such as "smiling 0.83"; before anything moved, how many the
-        picture has, such as "4 labels"."""
+        """Return the label that moved most with its probability, such as "smiling 0.83".
+
+        Before anything moved it is how many the picture has, such as "4 labels".
+        """
         now, before = outputs_row.sigmoid(), original_row.sigmoid()
         changes = (now - before).abs()
         if not bool(changes.any()):
@@ -92,12 +100,14 @@ class MultiLabelView(TaskView):
         return f"{self.task.classes[most]} {now[most].item():.2f}"
 
     def response(self, recorded: Sequence[float], original: Sequence[float]) -> float:
-        """The largest change of a probability."""
+        """Return the largest change of a probability."""
         return max(moved(recorded, original))
 
     def state(self, recorded: Sequence[float], original: Sequence[float]) -> int:
-        """0 where all decisions are the original's; else which label flipped (the one that moved most), and which
-        way: 1 + 2 · label, + 1 where the picture has it now."""
+        """Return which label flipped, and which way; 0 where all decisions are the original's.
+
+        Of several that flipped it is the one that moved most: 1 + 2 · label, + 1 where the picture has it now.
+        """
         flipped = [i for i, pair in enumerate(zip(recorded, original, strict=True)) if _has(pair[0]) != _has(pair[1])]
         if not flipped:
             return UNCHANGED
@@ -106,14 +116,14 @@ class MultiLabelView(TaskView):
         return 1 + 2 * most + _has(recorded[most])
 
     def state_name(self, state: int) -> str:
-        """ "“smiling”" or "not “smiling”"; nothing for the original's decisions."""
+        """Return "“smiling”" or "not “smiling”"; "" for the original's decisions."""
         if state == UNCHANGED:
             return ""
         label, has = divmod(state - 1, 2)
         return f"{'' if has else 'not '}{class_name(self.task.classes, label)}"
 
     def parts(self, recorded: Sequence[float], original: Sequence[float]) -> Parts:
-        """The labels."""
+        """Return the labels, and how far the probability of each moved."""
         label = "how far the probability of each label moves"
         return Parts(self.task.classes, moved(recorded, original), label)
 

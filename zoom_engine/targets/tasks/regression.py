@@ -22,12 +22,13 @@ SAME, LOWER, HIGHER = range(3)
 class RegressionTask(Described):
     """Outputs are the number itself, `[B, 1]`.
 
-    range: lowest and highest value that the number takes in use; a change is counted in shares of it.
-    threshold: from which difference to the unedited image's number on, in its unit, the output flips; None is a tenth
-        of the range.
-    unit: such as "years", for captions.
-    toward: the value that a gradient search pulls to; None pulls to the end of the range that is further away.
-    head: of a network with several outputs, the index of the one.
+    Attributes:
+        range: lowest and highest value that the number takes in use; a change is counted in shares of it.
+        threshold: from which difference to the unedited image's number on, in its unit, the output flips; None is a
+            tenth of the range.
+        unit: such as "years", for captions.
+        toward: the value that a gradient search pulls to; None pulls to the end of the range that is further away.
+        head: of a network with several outputs, the index of the one.
     """
 
     range: tuple[float, float]
@@ -38,6 +39,7 @@ class RegressionTask(Described):
     name: ClassVar[str] = "regression"
 
     def __post_init__(self) -> None:
+        """Refuse options out of their ranges by a TargetError."""
         ends: tuple[float, ...] = self.range
         if len(ends) != 2 or not all(map(math.isfinite, ends)) or not ends[0] < ends[1]:
             raise TargetError(f"regression task: range must be two rising numbers, such as [0, 100], not {self.range}")
@@ -48,82 +50,85 @@ class RegressionTask(Described):
 
     @property
     def width(self) -> float:
-        """Of the range."""
+        """Return the width of the range."""
         return self.range[1] - self.range[0]
 
     @property
     def least(self) -> float:
-        """The difference that is a flip."""
+        """Return the difference from which on the output flips, in the number's unit."""
         return self.width / 10 if self.threshold is None else self.threshold
 
     def outputs(self, raw: Tensor) -> Tensor:
-        """Raw output `[B]` or `[B, C]` → `[B, 1]`."""
+        """Return the number `[B, 1]` of a raw output `[B]` or `[B, C]`."""
         return rows_of(raw, self.head)
 
     def recorded(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """`[B, 1]`: the number."""
+        """Return the number, `[B, 1]`."""
         return outputs
 
     def margin(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """`[B]`: what is left to the threshold, in the number's unit."""
+        """Return what is left to the threshold, `[B]`, in the number's unit."""
         return self.least - (outputs - original).abs()[:, 0]
 
     def flipped(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """bool `[B]`: the number moved by the threshold or more."""
+        """Tell, bool `[B]`, whether the number moved by the threshold or more."""
         return self.margin(outputs, original) <= 0
 
     def change(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """`[B]` in [0, 1]: |f(x̂) − f(x)| as a share of the range, 1 where it moves further than that."""
+        """Return |f(x̂) − f(x)| as a share of the range, `[B]` in [0, 1]; 1 where it moves further than that."""
         return ((outputs - original).abs()[:, 0] / self.width).clamp(max=1)
 
     def loss(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """`[B]`: softplus of what is left, in thresholds, toward the goal; it has a slope where nothing moved yet."""
+        """Return the softplus of what is left, `[B]`, in thresholds, toward the goal.
+
+        It has a slope where nothing moved yet.
+        """
         goal = self.range[0] + self.width * (original < sum(self.range) / 2) if self.toward is None else self.toward
         signed = (outputs - original) * torch.sign(goal - original)
         return F.softplus((self.least - signed[:, 0]) / self.least)
 
     @property
     def view(self) -> RegressionView:
-        """How it is shown."""
+        """Return how the number is shown."""
         return RegressionView(self)
 
 
 class RegressionView(TaskView):
-    """Shows the number in its unit."""
+    """The view that shows the number in its unit."""
 
     task: RegressionTask
 
     @property
     def negligible_change(self) -> float:
-        """Half of what flips."""
+        """Return half of the difference that flips, as a share of the range."""
         return self.task.least / self.task.width / 2
 
     def caption(self, outputs_row: Tensor, original_row: Tensor) -> str:
-        """The number with its unit, such as "41.3 years"."""
+        """Return the number with its unit, such as "41.3 years"."""
         return self._with_unit(float(outputs_row[0]))
 
     @property
     def response_axis(self) -> ResponseAxis:
-        """The number, over its range; a tenth of what flips is hardly any."""
+        """Return the axis of the number, over its range; a tenth of what flips is negligible."""
         unit = self.task.unit
         label = f"the model’s output{f' in {unit}' if unit else ''}"
         return ResponseAxis(label, self.task.range, negligible=self.task.least / 10)
 
     def response(self, recorded: Sequence[float], original: Sequence[float]) -> float:
-        """The number."""
+        """Return the number."""
         return float(recorded[0])
 
     def state(self, recorded: Sequence[float], original: Sequence[float]) -> int:
-        """Whether it is about the same, lower or higher than the original."""
+        """Return whether the number is about the original's, lower or higher: `SAME`, `LOWER` or `HIGHER`."""
         moved = recorded[0] - original[0]
         return SAME if abs(moved) < self.task.least else LOWER if moved < 0 else HIGHER
 
     def state_name(self, state: int) -> str:
-        """The same in words; nothing where it is about the same."""
+        """Return the state in words; "" where the number is about the same."""
         return ("", "a lower number", "a higher number")[state]
 
     def change_in_words(self, change: float) -> str:
-        """A change in [0, 1] in the number's own unit."""
+        """Return a change in [0, 1] in the number's own unit."""
         return self._with_unit(change * self.task.width)
 
     def _with_unit(self, value: float) -> str:

@@ -34,11 +34,14 @@ FINEST = 512  # pixels a side that overlays are drawn at, or the picture's own w
 class SegmentationTask(Described):
     """Outputs are the logits of `classes` at each pixel, float32 `[B, C, h, w]`, or the labels, uint8 `[B, h, w]`.
 
-    output: what the network returns: "logits" or "probabilities" `[B, C, h, w]` (`[B, 1, h, w]`, of the second of two
-        classes, too), or "labels" `[B, h, w]` or `[B, 1, h, w]`, the index of each pixel's class, without gradients.
-    threshold: below which agreement with the areas of the unedited image the output flips: the mean intersection over
-        union (mIoU) of the classes that either picture has, or the IoU of `chosen`.
-    chosen: name or index of the one class that counts, or None.
+    Attributes:
+        classes: names of 2 to 256 classes.
+        output: what the network returns: "logits" or "probabilities" `[B, C, h, w]` (`[B, 1, h, w]`, of the second of
+            two classes, too), or "labels" `[B, h, w]` or `[B, 1, h, w]`, the index of each pixel's class, without
+            gradients.
+        threshold: below which agreement with the areas of the unedited image the output flips: the mean intersection
+            over union (mIoU) of the classes that either picture has, or the IoU of `chosen`.
+        chosen: name or index of the one class that counts, or None.
     """
 
     classes: tuple[str, ...]
@@ -48,6 +51,7 @@ class SegmentationTask(Described):
     name: ClassVar[str] = "segmentation"
 
     def __post_init__(self) -> None:
+        """Refuse options out of their ranges by a TargetError."""
         check_output("segmentation", self.output, SegmentationOutput)
         if not 2 <= len(self.classes) <= MOST_CLASSES:
             raise TargetError(f"segmentation task: needs the names of 2 to {MOST_CLASSES} classes")
@@ -59,16 +63,20 @@ class SegmentationTask(Described):
 
     @property
     def differentiable(self) -> bool:
-        """Labels are not."""
+        """Tell whether gradients can be followed: those of logits can, labels have none."""
         return self.output != "labels"
 
     @property
     def index(self) -> int | None:
-        """Of the class that counts."""
+        """Return the index of the class that counts."""
         return self.classes.index(self.chosen) if isinstance(self.chosen, str) else self.chosen
 
     def outputs(self, raw: Tensor) -> Tensor:
-        """Raw output → logits `[B, C, h, w]` or labels `[B, h, w]`."""
+        """Return the logits `[B, C, h, w]` or the labels `[B, h, w]` of a raw output.
+
+        Raises:
+            TargetError: it has another shape, or holds no probabilities or labels where it should.
+        """
         if self.output == "labels":
             return self._labels(raw)
         count = len(self.classes)
@@ -95,7 +103,10 @@ class SegmentationTask(Described):
         return maps.to(torch.uint8)
 
     def overlaps(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """`[B, C]`: intersection over union (Jaccard 1912) of each class's areas, NaN of a class that neither has."""
+        """Compute the intersection over union (Jaccard 1912) of each class's areas, `[B, C]`.
+
+        It is NaN of a class that neither picture has.
+        """
         count = len(self.classes)
         rows = torch.arange(len(outputs), device=outputs.device)[:, None] * count * count
         pairs = rows + self._classes_of(outputs) * count + self._classes_of(original)
@@ -104,16 +115,18 @@ class SegmentationTask(Described):
         return both / (table.sum(1) + table.sum(2) - both)
 
     def agreement(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """`[B]` in [0, 1]: what the threshold is of."""
+        """Return the agreement that the threshold is of, `[B]` in [0, 1]."""
         return self.counted(self.overlaps(outputs, original))
 
     def recorded(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """`[B, C]`: the IoU of each class with the original, -1 where neither picture has it."""
+        """Return the IoU of each class with the original, `[B, C]`; -1 where neither picture has it."""
         return self.overlaps(outputs, original).nan_to_num(ABSENT)
 
     def margin(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """`[B]`: what the agreement has left to the threshold, in steps of pixels; its slope is that of the soft
-        agreement (straight through, Bengio 2013, arXiv 1308.3432), as steps have none."""
+        """Return what the agreement has left to the threshold, `[B]`, in steps of pixels.
+
+        Its slope is that of the soft agreement (straight through, Bengio 2013, arXiv 1308.3432), as steps have none.
+        """
         left = self.agreement(outputs, original) - self.threshold
         if not (outputs.requires_grad and torch.is_grad_enabled()):
             return left
@@ -121,24 +134,24 @@ class SegmentationTask(Described):
         return left + (soft - soft.detach())
 
     def flipped(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """bool `[B]`: the agreement is below the threshold."""
+        """Tell, bool `[B]`, whether the agreement is below the threshold."""
         return self.margin(outputs, original) < 0
 
     def change(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """`[B]` in [0, 1]: 1 − the agreement."""
+        """Return 1 − the agreement, `[B]` in [0, 1]."""
         return 1 - self.agreement(outputs, original)
 
     def loss(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """`[B]`: softplus of what the soft agreement has left, in thresholds."""
+        """Return the softplus of what the soft agreement has left, `[B]`, in thresholds."""
         left = self._soft_agreement(outputs, original) - self.threshold
         return F.softplus(left / (1 - self.threshold))
 
     def _soft_agreement(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """`[B]` in [0, 1], differentiable.
+        """Compute a differentiable agreement, `[B]` in [0, 1].
 
         The soft IoU (Rahman and Wang 2016) of a class is Σ p·y / Σ (p + y − p·y) over pixels, p being its probabilities
-        and y its area in the original; of the classes that the original has. A chosen class that it lacks counts by
-        Σ (1 − p) / pixels, which falls as the class appears.
+        and y its area in the original; of the classes that the original has. A chosen class that it lacks counts by the
+        mean of 1 − p over pixels, which falls as the class appears.
         """
         share = self._shares(outputs).flatten(2)
         area = F.one_hot(self._classes_of(original), len(self.classes)).transpose(1, 2).to(share.dtype)
@@ -150,50 +163,55 @@ class SegmentationTask(Described):
         return torch.where(there, soft, 1 - share.mean(2))[:, self.index]
 
     def counted(self, overlaps: Tensor) -> Tensor:
-        """Of IoUs `[B, C]` with NaN for absent classes; 1 where nothing is there that could differ."""
+        """Return the agreement `[B]` of IoUs `[B, C]`, NaN for absent classes.
+
+        It is 1 where nothing is there that could differ.
+        """
         counted = overlaps if self.index is None else overlaps[:, self.index : self.index + 1]
         return counted.nanmean(1).nan_to_num(1.0)
 
     def _classes_of(self, outputs: Tensor) -> Tensor:
-        """int64 `[B, h · w]`: the class of each pixel."""
+        """Return the class of each pixel, int64 `[B, h · w]`."""
         labels = outputs if self.output == "labels" else outputs.argmax(1)
         return labels.flatten(1).long()
 
     def _shares(self, outputs: Tensor) -> Tensor:
-        """Probabilities `[B, C, h, w]`."""
+        """Return the probabilities `[B, C, h, w]`."""
         if self.output == "labels":
             return F.one_hot(outputs.long(), len(self.classes)).permute(0, 3, 1, 2).float()
         return outputs.softmax(1)
 
     @property
     def view(self) -> SegmentationView:
-        """How it is shown."""
+        """Return how the areas are shown."""
         return SegmentationView(self)
 
 
 class SegmentationView(TaskView):
-    """Shows the areas in the colours of their classes."""
+    """The view that shows the areas in the colours of their classes."""
 
     task: SegmentationTask
 
     @property
     def negligible_change(self) -> float:
-        """Half of what flips."""
+        """Return half of the change that flips."""
         return (1 - self.task.threshold) / 2
 
     def caption(self, outputs_row: Tensor, original_row: Tensor) -> str:
-        """The agreement, such as "mIoU 0.83"."""
+        """Return the agreement, such as "mIoU 0.83"."""
         agreement = self.task.agreement(outputs_row[None], original_row[None])
         return f"{'mIoU' if self.task.index is None else 'IoU'} {agreement.item():.2f}"
 
     @property
     def caption_label(self) -> str:
-        """The agreement, in words."""
+        """Return what the agreement is, in words."""
         return f"{self.response_axis.label}: 1 where they are the same; hatched is what became another class"
 
     def overlay(self, pixels: Pixels, outputs_row: Tensor, original_row: Tensor) -> Pixels:
-        """The picture in the colours of its classes, hatched where the class is another one than before; drawn at 512²
-        where the picture has less, and made small again."""
+        """Draw the picture in the colours of its classes, hatched where the class is another one than before.
+
+        It is drawn at 512² where the picture has less, and made small again.
+        """
         height, width = pixels.shape[:2]
         finer = max(FINEST // height, 1)
         side = (width * finer, height * finer)
@@ -211,17 +229,17 @@ class SegmentationView(TaskView):
 
     @property
     def legend(self) -> Sequence[tuple[str, str]]:
-        """The classes' colours."""
+        """Return the classes' colours."""
         return [(name, COLORS[i] if i < len(COLORS) else _hue(i)) for i, name in enumerate(self.task.classes)]
 
     def response(self, recorded: Sequence[float], original: Sequence[float]) -> float:
-        """The agreement."""
+        """Return the agreement."""
         overlaps = torch.tensor([recorded], dtype=torch.float64)
         return float(self.task.counted(torch.where(overlaps == ABSENT, torch.nan, overlaps))[0])
 
     @property
     def response_axis(self) -> ResponseAxis:
-        """The agreement; a tenth of what flips is hardly any."""
+        """Return the axis of the agreement; a tenth of what flips is negligible."""
         if self.task.index is None:
             label = "how well all areas agree with those before the edit, as the mean intersection over union (mIoU)"
         else:
@@ -231,21 +249,21 @@ class SegmentationView(TaskView):
         return ResponseAxis(label, (0.0, 1.0), boundary=threshold, negligible=(1 - threshold) / 10)
 
     def state(self, recorded: Sequence[float], original: Sequence[float]) -> int:
-        """Whether the areas are about the same."""
+        """Return whether the areas are about the original's: `SAME` or `OTHER`."""
         return OTHER if self.response(recorded, original) < self.task.threshold else SAME
 
     def state_name(self, state: int) -> str:
-        """The same in words; nothing where they are."""
+        """Return the state in words; "" where the areas are about the same."""
         return ("", "other areas" if self.task.index is None else f"another area of {self._which}")[state]
 
     def parts(self, recorded: Sequence[float], original: Sequence[float]) -> Parts:
-        """The classes, and 1 − IoU of each; 0 of one that neither picture has."""
+        """Return the classes, and 1 − IoU of each; 0 of one that neither picture has."""
         changes = [0.0 if overlap == ABSENT else 1 - overlap for overlap in recorded]
         label = "how far the area of each class changes, as 1 − intersection over union"
         return Parts(self.task.classes, changes, label)
 
     def change_in_words(self, change: float) -> str:
-        """The agreement that is left."""
+        """Return the agreement that is left."""
         what = "a mean overlap (mIoU)" if self.task.index is None else f"an overlap (IoU) of {self._which}"
         return f"{what} of {1 - change:.2f} with the areas before the edit"
 
@@ -254,7 +272,7 @@ class SegmentationView(TaskView):
         return class_name(self.task.classes, self.task.index or 0)
 
     def _drawn(self, row: Tensor, side: tuple[int, int]) -> Pixels:
-        """The classes of one image, uint8 `[height, width]`, at the size (width, height) of a picture."""
+        """Return the classes of one image, uint8 `[height, width]`, at the size (width, height) of a picture."""
         labels = row if self.task.output == "labels" else row.argmax(0)
         small = Image.fromarray(labels.to(torch.uint8).cpu().numpy())
         return np.asarray(small.resize(side, Image.Resampling.NEAREST))
@@ -265,6 +283,6 @@ def _rgb(color: str) -> tuple[int, ...]:
 
 
 def _hue(index: int) -> str:
-    """Hues a golden angle apart, at three brightnesses."""
+    """Return a colour "#rrggbb": hues a golden angle apart, at three brightnesses."""
     red, green, blue = colorsys.hsv_to_rgb(index * 0.381966 % 1, 0.65, (0.95, 0.7, 0.5)[index % 3])
     return f"#{round(255 * red):02x}{round(255 * green):02x}{round(255 * blue):02x}"

@@ -15,67 +15,79 @@ Pixels = NDArray[np.uint8]
 
 @runtime_checkable
 class Task(Protocol):
-    """How to read, compare and push the outputs of one kind of model. `original` is always the output for the unedited
-    image.
+    """How to read, compare and push the outputs of one kind of model.
 
-    Outputs are `[B, K]`, or have the axes of a map `[B, …]`, in whatever form `outputs` makes of a raw output;
-    every method on them works row by row and never mixes images. Records keep `recorded` numbers, `[M]` a row; what
-    reports say of them is said by the `view`.
+    Outputs are `[B, K]`, or have the axes of a map `[B, …]`, in whatever form `outputs` makes of a raw output; every
+    method on them works row by row and never mixes images. `original` is always the output for the unedited image.
+    Records keep `recorded` numbers, `[M]` a row; what reports say of them is said by the `view`.
     """
 
     @property
     def name(self) -> str:
-        """Of the task, as in its entry and in manifests."""
+        """Return the task's name, as in its entry and in manifests."""
 
     @property
     def differentiable(self) -> bool:
-        """Whether there is something between one output and the next for a gradient to follow."""
+        """Tell whether there is something between one output and the next for a gradient to follow."""
 
     @property
     def may_find_nothing(self) -> bool:
-        """Whether an output may be the same for all pictures of noise, as there is nothing to find in them."""
+        """Tell whether an output may be the same for all pictures of noise, as there is nothing to find in them."""
 
     @property
     def view(self) -> TaskView:
-        """How outputs are shown: a `TaskView` of this task, or of a subclass."""
+        """Return how outputs are shown: a `TaskView` of this task, or of a subclass."""
 
     def outputs(self, raw: Tensor) -> Tensor:
-        """The network's raw output `[B, …]` → outputs float32 `[B, K]` (whole numbers where it gives nothing between
-        its answers); `TargetError` when the shape is not what this task reads."""
+        """Return the outputs, float32 `[B, K]`, of the network's raw output `[B, …]`.
+
+        They are whole numbers where the network gives nothing between its answers.
+
+        Raises:
+            TargetError: the shape is not what this task reads.
+        """
 
     def recorded(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """The numbers `[B, M]` that a record keeps of an output (probabilities, for a classifier); of what is too large
-        to keep, how it compares with the original."""
+        """Return the numbers `[B, M]` that a record keeps of an output (probabilities, for a classifier).
+
+        Of an output too large to keep, return how it compares with the original.
+        """
 
     def margin(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """`[B]`, positive while the prediction is the original's, negative once it flipped. Outputs that take a
-        gradient have one: of a soft margin, where this one is a count."""
+        """Return the margin `[B]`: positive while the prediction is the original's, negative once it flipped.
+
+        Outputs that take a gradient have one: where the margin is a count, that of a soft margin.
+        """
 
     def flipped(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """bool `[B]`: the prediction is no longer the original's."""
+        """Tell, bool `[B]`, whether the prediction is no longer the original's."""
 
     def change(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """`[B]` in [0, 1]: |f(x̂) − f(x)|, what sensitivity averages."""
+        """Return |f(x̂) − f(x)|, `[B]` in [0, 1], which sensitivity averages."""
 
     def loss(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """L_target `[B]`, differentiable: falls as the prediction leaves the original's."""
+        """Return L_target `[B]`, differentiable: it falls as the prediction leaves the original's."""
 
     def to_dict(self) -> dict[str, Any]:
-        """A JSON-ready description: "task", the task's name, and what `from_dict` takes."""
+        """Return a description ready for JSON: "task", the task's name, and what `from_dict` takes."""
 
     @classmethod
     def from_dict(cls, described: dict[str, Any]) -> Task:
-        """The task of what `to_dict` says beside its name; TypeError, ValueError, KeyError or TargetError for what is
-        none."""
+        """Make the task that `to_dict` describes, its name left out.
+
+        Raises:
+            TypeError, ValueError, KeyError or TargetError: it describes no such task.
+        """
 
 
 class ResponseAxis(NamedTuple):
     """The axis of a chart of `TaskView.response`.
 
-    label: what the response is, in words.
-    ends: its lowest and highest value; None where it is no less than 0 and the axis shall reach as far as values do.
-    boundary: the response at which a prediction flips; None where that depends on other numbers.
-    negligible: a difference of responses below this is called hardly any.
+    Attributes:
+        label: what the response is, in words.
+        ends: its lowest and highest value; None where it is no less than 0 and the axis reaches as far as values do.
+        boundary: the response at which a prediction flips; None where that depends on other numbers.
+        negligible: a difference of responses below this is negligible.
     """
 
     label: str
@@ -87,8 +99,10 @@ class ResponseAxis(NamedTuple):
 class Parts(NamedTuple):
     """The parts of an output (labels, classes, points), for a chart of which of them an attribute moves.
 
-    names, and changes: how far each of them moved, 0 or more; both empty where an output has but one part.
-    label: what the changes are, in words.
+    Attributes:
+        names: a name for each part; empty where an output has but one part.
+        changes: how far each part moved, 0 or more; empty where an output has but one part.
+        label: what the changes are, in words.
     """
 
     names: Sequence[str] = ()
@@ -97,54 +111,62 @@ class Parts(NamedTuple):
 
 
 class TaskView:
-    """How the outputs of a `task` are shown. All methods have a default, which is of use where recorded numbers are the
-    outputs themselves; a task's own view changes what it knows better.
+    """How the outputs of a `task` are shown.
 
-    `outputs_row` and `original_row` are one row `[K]` or `[…]` of outputs, and that of the unedited image; `recorded`
-    and `original` the same as records keep them, `[M]`.
+    All methods have a default, which is of use where recorded numbers are the outputs themselves; a task's own view
+    changes what it knows better. `outputs_row` and `original_row` are one row `[K]` or `[…]` of outputs, and that of
+    the unedited image; `recorded` and `original` are the same as records keep them, `[M]`.
     """
 
     def __init__(self, task: Task) -> None:
+        """Show the outputs of `task`."""
         self.task = task
 
     @property
     def negligible_change(self) -> float:
-        """A mean change in [0, 1] below this is called small: the study behind the method counts such true effects as
-        none."""
+        """Return the mean change in [0, 1] below which an effect is negligible.
+
+        The study behind the method counts such true effects as none.
+        """
         return 0.05
 
     def caption(self, outputs_row: Tensor, original_row: Tensor) -> str:
-        """Return a few characters for the corner of a picture; the response, such as "0.83"."""
+        """Return a caption of a few characters for the corner of a picture: by default the response, such as "0.83"."""
         rows = (self.task.recorded(row[None], original_row[None])[0].tolist() for row in (outputs_row, original_row))
         return f"{self.response(*rows):.2f}"
 
     @property
     def caption_label(self) -> str:
-        """What `caption` says, in words: "the probability of “cat”"."""
+        """Return what `caption` says, in words: "the probability of “cat”"."""
         return self.response_axis.label
 
     def overlay(self, pixels: Pixels, outputs_row: Tensor, original_row: Tensor) -> Pixels:
-        """Draw the output into a copy of the picture uint8 `[R, R, 3]`, beside that of the unedited image; return the
-        picture as it is where there is nothing to draw."""
+        """Draw the output into a copy of the picture uint8 `[R, R, 3]`, beside that of the unedited image.
+
+        Returns:
+            The copy, or the picture as it is where there is nothing to draw.
+        """
         return pixels
 
     @property
     def legend(self) -> Sequence[tuple[str, str]]:
-        """What the colours that `overlay` draws in mean: (name, "#rrggbb"); () where no colour means anything."""
+        """Return what the colours of `overlay` mean: (name, "#rrggbb"); () where no colour means anything."""
         return ()
 
     def response(self, recorded: Sequence[float], original: Sequence[float]) -> float:
-        """Return the one number to draw over edit weights; the largest difference of a recorded number."""
+        """Return the one number to draw over edit weights: by default the largest difference of a recorded number."""
         return max(abs(now - before) for now, before in zip(recorded, original, strict=True))
 
     @property
     def response_axis(self) -> ResponseAxis:
-        """The response in words, and where it ends, flips and is negligible."""
+        """Return the response in words, and where it ends, flips and is negligible."""
         return ResponseAxis("how far the model’s output moved")
 
     def state(self, recorded: Sequence[float], original: Sequence[float]) -> int:
         """Return what the recorded output says, as a number: a flip leads from the original's state to another one.
-        1 where the task calls the recorded numbers flipped, else 0."""
+
+        By default it is 1 where the task says that the recorded numbers flipped, else 0.
+        """
         return int(self.task.flipped(torch.tensor([recorded]), torch.tensor([original]))[0])
 
     def state_name(self, state: int) -> str:
@@ -156,6 +178,8 @@ class TaskView:
         return Parts()
 
     def change_in_words(self, change: float) -> str:
-        """Return a change in [0, 1] in a unit that a person understands, such as "4.2 years"; "" where it is one
-        already."""
+        """Return a change in [0, 1] in a unit that a person understands, such as "4.2 years".
+
+        It is "" where the change is in such a unit already.
+        """
         return ""
