@@ -132,7 +132,7 @@ def load_target(
 
 
 def check_target(spec: Spec) -> None:
-    """Refuse, by a `TargetError`, a path or a domain's name that `load_target` could not find; loads nothing."""
+    """Refuse, by a `TargetError`, a path or a domain's name that `load_target` could not find; load nothing."""
     if not isinstance(spec, str | Path):
         return
     if _named(spec) is None and _domain_of(spec) is None:
@@ -140,7 +140,12 @@ def check_target(spec: Spec) -> None:
 
 
 def _of_domain(spec: Spec) -> Target | None:
-    """The target "domain:name"; None where `spec` is something else."""
+    """Load the target "domain:name"; None where `spec` is something else.
+
+    Raises:
+        TargetError: the domain has no such target, or gives something else for it.
+        ConfigError: the package of the domain fails.
+    """
     domain = _domain_of(spec)
     if domain is None:
         return None
@@ -153,7 +158,12 @@ def _of_domain(spec: Spec) -> Target | None:
 
 
 def _domain_of(spec: Spec) -> Any:
-    """The domain of "domain:name", which has a target of that name; None where `spec` is something else."""
+    """Find the domain of "domain:name", which has a target of that name; None where `spec` is something else.
+
+    Raises:
+        TargetError: the domain has no such target.
+        ConfigError: the package of the domain fails.
+    """
     if not isinstance(spec, str):
         return None
     domain_name, colon, target_name = spec.partition(":")
@@ -168,13 +178,13 @@ def _domain_of(spec: Spec) -> Any:
 
 
 def _named(spec: str | Path) -> Callable[[str, Reading], LoadedModel] | None:
-    """What loads "KEY:…"; None where `spec` is something else."""
+    """Return what loads "KEY:…"; None where `spec` is something else."""
     key, colon, _ = str(spec).partition(":")
     return NAMED.get(key) if colon else None
 
 
 def asks_a_service(spec: object) -> bool:
-    """`spec` is a target behind HTTP."""
+    """Tell whether `spec` is a target behind HTTP."""
     return isinstance(spec, str | Path) and _named(spec) is load_service
 
 
@@ -192,7 +202,7 @@ def _load(spec: Spec, how: Reading) -> LoadedModel:
 
 
 def _of_output(content_hash: str | None, output: str | int | None) -> str | None:
-    """The hash of a file, of which one output was chosen."""
+    """Return the hash of a file, of which one output was chosen."""
     if content_hash is None or output is None:
         return content_hash
     return hashlib.sha256(f"{content_hash} {output}".encode()).hexdigest()
