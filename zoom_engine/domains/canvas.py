@@ -31,7 +31,7 @@ FULL = Box(slice(0, SIZE), slice(0, SIZE))
 
 
 def head_box(left: float, top: float, right: float, bottom: float) -> Box:
-    """The pixels that a rectangle of the head's frame can reach under every allowed shift and tilt."""
+    """Return the pixels that a rectangle of the head's frame can reach under every allowed shift and tilt."""
     xs, ys = [], []
     for angle in (-MAX_TILT, 0.0, MAX_TILT):
         for u in (left, right):
@@ -42,7 +42,7 @@ def head_box(left: float, top: float, right: float, bottom: float) -> Box:
 
 
 def body_box(left: float, top: float, right: float, bottom: float) -> Box:
-    """The pixels that a rectangle of the body's frame (shifted, never tilted) can reach."""
+    """Return the pixels that a rectangle of the body's frame (shifted, never tilted) can reach."""
     return _pixels(left, top, right, bottom)
 
 
@@ -55,21 +55,21 @@ def _pixels(left: float, top: float, right: float, bottom: float) -> Box:
 
 
 def within(plane: Array, outer: Box, inner: Box) -> Array:
-    """The part of a plane over `outer` that lies over `inner`, a box inside it."""
+    """Return the part of a plane over `outer` that lies over `inner`, a box inside it."""
     top, left = outer.rows.start, outer.columns.start
     rows = slice(inner.rows.start - top, inner.rows.stop - top)
     return plane[:, rows, inner.columns.start - left : inner.columns.stop - left]
 
 
 def cover(distance: Array, softness: float = 1.0) -> Array:
-    """Pixel coverage in [0, 1] of a shape with this signed distance (units, negative inside)."""
+    """Compute the pixel coverage in [0, 1] of a shape with this signed distance (units, negative inside)."""
     coverage = distance * np.float32(-SCALE / softness)
     coverage += np.float32(0.5)
     return np.clip(coverage, 0.0, 1.0, out=coverage)
 
 
 def bump(square: Array) -> Array:
-    """A smooth hill: 1 where the squared radius is 0, falling to 0 (with slope 0) where it is 1."""
+    """Compute a smooth hill: 1 where the squared radius is 0, falling to 0 (with slope 0) where it is 1."""
     hill = np.float32(1.0) - square
     np.maximum(hill, 0.0, out=hill)
     hill *= hill
@@ -77,24 +77,25 @@ def bump(square: Array) -> Array:
 
 
 def smoothstep(low: float, high: float, x: Array) -> Array:
-    """0 below `low`, 1 above `high`, a cubic between."""
+    """Compute a smooth step: 0 below `low`, 1 above `high`, a cubic between."""
     t = np.clip((x - low) / (high - low), 0.0, 1.0)
     return np.asarray(t * t * (3.0 - 2.0 * t), dtype=np.float32)
 
 
 def column(values: Array) -> Array:
-    """[n] -> float32 [n, 1, 1], to broadcast over pixels."""
+    """Return values `[n]` as float32 `[n, 1, 1]`, to broadcast over pixels."""
     return np.asarray(values, dtype=np.float32)[:, None, None]
 
 
 class Canvas:
-    """Colour planes float32 [3, n, 128, 128] in [0, 1] and, if asked for, a class map uint8 [n, 128, 128].
+    """Colour planes float32 `[3, n, 128, 128]` in [0, 1] and, if asked for, a class map uint8 `[n, 128, 128]`.
 
-    `u`, `v` are the head's frame (origin in the middle of the face, v down), `x`, `y` the body's; one unit is
-    `SCALE` pixels. What is woven finely has its place in the picture (`at_rest`).
+    `u`, `v` are the head's frame (origin in the middle of the face, v down), `x`, `y` the body's; one unit is `SCALE`
+    pixels. What is woven finely has its place in the picture (`at_rest`).
     """
 
     def __init__(self, head_x: Array, head_y: Array, tilt: Array, *, classes: bool = False) -> None:
+        """Start with black planes; shifts and tilts `[n, 1, 1]` are in [-1, 1], 1 for the largest allowed."""
         n = head_x.shape[0]
         self.rgb = np.zeros((3, n, SIZE, SIZE), dtype=np.float32)
         self.classes = np.zeros((n, SIZE, SIZE), dtype=np.uint8) if classes else None
@@ -113,23 +114,25 @@ class Canvas:
         self.y = down
 
     def frame(self, box: Box) -> tuple[Array, Array, Array]:
-        """u, v and |u| over a box, [n, h, w] each."""
+        """Return u, v and |u| over a box, `[n, h, w]` each."""
         where = (slice(None), box.rows, box.columns)
         return self.u[where], self.v[where], self.a[where]
 
     def at_rest(self, box: Box) -> tuple[Array, Array, Array]:
-        """u, v and |u| over a box of a head that neither moved nor turned, [1, 1, w], [1, h, 1] and [1, 1, w].
+        """Return u, v and |u| over a box of a head that neither moved nor turned.
+
+        Their shapes are `[1, 1, w]`, `[1, h, 1]` and `[1, 1, w]`.
 
         Strands and curls are drawn in it: the hair moves with the head, its weave stays. A weave that moved too would
-        be another picture for every shift by a few pixels, which no generator of this size learns to draw: it
-        would draw the average, smooth hair.
+        be another picture for every shift by a few pixels, which no generator of this size learns to draw: it would
+        draw the average, smooth hair.
         """
         across, down = self._rest
         across, down = across[:, :, box.columns], down[:, box.rows, :]
         return across, down, np.abs(across)
 
     def body(self, box: Box) -> tuple[Array, Array]:
-        """x [n, 1, w] and y [1, h, 1] over a box."""
+        """Return x `[n, 1, w]` and y `[1, h, 1]` over a box."""
         return self.x[:, :, box.columns], self.y[:, box.rows, :]
 
     def paint(self, box: Box, coverage: Array, colour: Colour, *, label: int | None = None) -> None:
@@ -155,7 +158,7 @@ class Canvas:
             target += (np.float32(1.0) - target) * amount
 
     def image(self) -> NDArray[np.uint8]:
-        """uint8 [n, 128, 128, 3]."""
+        """Return the pictures, uint8 `[n, 128, 128, 3]`; the planes are used up."""
         np.clip(self.rgb, 0.0, 1.0, out=self.rgb)
         self.rgb *= np.float32(255.0)
         self.rgb += np.float32(0.5)

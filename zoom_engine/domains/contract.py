@@ -20,10 +20,10 @@ NAME = re.compile(r"\w[\w.-]*")
 
 
 def check_domain(domain: object) -> None:
-    """Hold `domain` to `Domain`: its prompts, its generator (`check_editable_generator`), its text encoder and each of
-    its targets are loaded and tried. Third parties can run it in their tests.
+    """Check `domain` against `Domain`.
 
-    The rules are those of `RULES`.
+    Its prompts, its generator (`check_editable_generator`), its text encoder and each of its targets are loaded and
+    tried. Third parties can run it in their tests. The rules are those of `RULES`.
 
     Raises:
         ConfigError: one line on the first thing that is wrong.

@@ -26,9 +26,9 @@ from zoom_engine.text import TextEncoder, load_text_encoder
 
 @dataclass(frozen=True)
 class EmbeddedDomain:
-    """Pictures of our own: everything is package data in the folder ``weights``; nothing is downloaded.
+    """Pictures of our own: everything is package data in the folder `weights`; nothing is downloaded.
 
-    ``face_points`` are those of `diagnose.domain.KnownFace`, means over renders.
+    `face_points` are those of `diagnose.domain.KnownFace`, means over renders.
     """
 
     name: str
@@ -40,6 +40,7 @@ class EmbeddedDomain:
 
     @once
     def generator(self) -> StyleGAN2:
+        """Load the generator."""
         generator = load_checkpoint(self.weights / "generator.safetensors")
         assert isinstance(generator, StyleGAN2)
         return generator
@@ -51,19 +52,21 @@ class EmbeddedDomain:
 
     @once
     def text_encoder(self) -> TextEncoder:
+        """Load the text encoder."""
         return load_text_encoder(self.weights / "text", called=self.name)
 
     def target_names(self) -> tuple[str, ...]:
+        """Return the names of the targets, sorted."""
         return tuple(sorted(path.stem for path in (self.weights / "targets").glob("*.safetensors")))
 
     def classifier_names(self) -> tuple[str, ...]:
-        """Of the targets those that decide one attribute, alone or beside a planted one."""
+        """Return the names of the targets that decide one attribute, alone or beside a planted one."""
         return tuple(name for name in self.target_names() if isinstance(self.target(name).task, BinaryTask))
 
     def true_effects(
         self, targets: Mapping[str, Target], attributes: Sequence[str], *, count: int = 300
     ) -> dict[str, dict[str, float]]:
-        """As `KnownTruth` has it, measured now on renders."""
+        """Measure `KnownTruth.true_effects` now, on renders."""
         wanted = {prompt: self.subject.prompts[prompt] for prompt in attributes if prompt in self.subject.prompts}
         if not wanted:
             return {name: {} for name in targets}
@@ -80,18 +83,18 @@ class EmbeddedDomain:
     def outputs_with_and_without(
         self, targets: Mapping[str, Target], attribute: str, *, count: int
     ) -> dict[str, NDArray[np.float64]]:
-        """As `KnownTruth` has it, measured now on renders."""
+        """Compute `KnownTruth.outputs_with_and_without` now, on renders."""
         return self.subject.outputs_with_and_without(targets, self.subject.prompts[attribute], count=count)
 
     def planted(self, name: str) -> str | None:
-        """As `KnownTruth` has it, from the weights' own metadata."""
+        """Read `KnownTruth.planted` from the weights' own metadata."""
         planted = self._about(name).get("planted")
         return None if planted is None else self.subject.prompt(planted)
 
     def untied_decisions(
         self, targets: Mapping[str, Target], like: str, *, count: int = 500
     ) -> dict[str, NDArray[np.bool_]]:
-        """As `KnownTruth` has it, measured now on renders."""
+        """Compute `KnownTruth.untied_decisions` now, on renders."""
         about = self._about(like)
         return self.subject.untied_decisions(targets, about["outputs"][0], about["planted"], count=count)
 
@@ -100,15 +103,21 @@ class EmbeddedDomain:
 
     @once
     def target(self, name: str) -> Target:
-        """The target ``DOMAIN:NAME``; its class prompts come with it."""
+        """Load the target `DOMAIN:NAME`; its class prompts come with it.
+
+        Raises:
+            TargetError: there is no such target, or its file is damaged.
+        """
         if name not in self.target_names():
             raise TargetError(f"no target '{self.name}:{name}'; choose from {', '.join(self.target_names())}")
         return as_target(*load_network(self.weights / "targets" / f"{name}.safetensors"))
 
 
 def as_target(network: nn.Module, info: dict[str, Any]) -> Target:
-    """A shipped network with its name, task, prompts and preprocessing. Without a task it is a classifier of the two
-    prompts, its ``labels``; others have none."""
+    """Make a target of a shipped network, with its name, task, prompts and preprocessing.
+
+    Without a task it is a classifier of the two prompts, its `labels`; others have none.
+    """
     labels = tuple(str(label) for label in info.get("labels", ()))
     task = (
         task_from_dict(info["task"]) if "task" in info else BinaryTask(classes=(_short(labels[0]), _short(labels[1])))
@@ -125,5 +134,5 @@ def as_target(network: nn.Module, info: dict[str, Any]) -> Target:
 
 
 def _short(label: str) -> str:
-    """ "a face with a mustache" → "with a mustache"; other prompts as they are."""
+    """Shorten "a face with a mustache" to "with a mustache"; other prompts stay as they are."""
     return label.removeprefix("a face ").removeprefix("the face of ")

@@ -8,7 +8,7 @@ from typing import Any
 
 
 def lazy_names(package: str, exports: Mapping[str, tuple[str, ...]]) -> tuple[Callable[[str], Any], list[str]]:
-    """``__getattr__`` and ``__all__`` of ``package``, whose ``exports`` are module → names."""
+    """Make `__getattr__` and `__all__` of `package`, whose `exports` are module → names."""
     home = {name: module for module, names in exports.items() for name in names}
 
     def find(name: str) -> Any:

@@ -16,13 +16,10 @@ def _block(cin: int, cout: int, stride: int) -> list[nn.Module]:
 
 
 class SmallCNN(nn.Module):
-    """``[B, 3, R, R]`` in [-1, 1] → ``[B, outputs]`` logits; five stride-2 stages, then a pooled linear head.
-
-    ``width`` is the number of channels of the first stage. ``features`` is what the head reads,
-    ``[B, 8 · width]``; ``maps`` are the activations of the first stages, for perceptual losses.
-    """
+    """`[B, 3, R, R]` in [-1, 1] → `[B, outputs]` logits; five stride-2 stages, then a pooled linear head."""
 
     def __init__(self, outputs: int, *, width: int = 16) -> None:
+        """Build the network; `width` is the number of channels of the first stage."""
         super().__init__()
         widths = [width, 2 * width, 4 * width, 8 * width, 8 * width]
         self.stages = nn.ModuleList()
@@ -40,7 +37,7 @@ class SmallCNN(nn.Module):
         self.head = nn.Linear(8 * width, outputs)
 
     def maps(self, x: Tensor) -> list[Tensor]:
-        """Activations after each stage, from half the resolution downward."""
+        """Return the activations after each stage, from half the resolution downward, for perceptual losses."""
         found: list[Tensor] = []
         for stage in self.stages:
             x = stage(x)
@@ -48,24 +45,27 @@ class SmallCNN(nn.Module):
         return found
 
     def features(self, x: Tensor) -> Tensor:
+        """Return what the head reads, `[B, 8 · width]`."""
         for stage in self.stages:
             x = stage(x)
         features: Tensor = self.activation(self.hidden(self.flatten(self.pool(x))))
         return features
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the logits `[B, outputs]`."""
         logits: Tensor = self.head(self.features(x))
         return logits
 
 
 class SmallUNet(nn.Module):
-    """``[B, 3, R, R]`` in [-1, 1] → logits ``[B, outputs, R, R]``; R is a multiple of 16.
+    """`[B, 3, R, R]` in [-1, 1] → logits `[B, outputs, R, R]`; R is a multiple of 16.
 
     Four stride-2 stages down, three back up with the activations of the same resolution beside them (Ronneberger 2015);
     the logits are made at half the resolution and doubled.
     """
 
     def __init__(self, outputs: int, *, width: int = 12) -> None:
+        """Build the network; `width` is the number of channels of the first stage."""
         super().__init__()
         widths = [width, 2 * width, 4 * width, 8 * width]
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
@@ -83,6 +83,7 @@ class SmallUNet(nn.Module):
         self.head = nn.Conv2d(previous, outputs, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the logits `[B, outputs, R, R]`."""
         found: list[Tensor] = []
         for stage in self.down:
             x = stage(x)
@@ -94,5 +95,5 @@ class SmallUNet(nn.Module):
 
 
 def to_float(images: Tensor) -> Tensor:
-    """uint8 ``[n, R, R, 3]`` → float32 ``[n, 3, R, R]`` in [-1, 1], channels last in memory."""
+    """Return images uint8 `[n, R, R, 3]` as float32 `[n, 3, R, R]` in [-1, 1], channels last in memory."""
     return images.permute(0, 3, 1, 2).float().div(127.5).sub(1.0)

@@ -22,8 +22,8 @@ STEEP = 20.0
 class Parameter(NamedTuple):
     """One column of a table.
 
-    `steepness` 0: the value is spread evenly over its range (normal CDF of the factor). Otherwise the value
-    is sigmoid(steepness * (factor - t)), with t such that a share `share` of all pictures lies above one half.
+    Where `steepness` is 0, the value is spread evenly over its range (normal CDF of the factor). Otherwise the value is
+    sigmoid(steepness * (factor - t)), with t such that a fraction `share` of all pictures lies above one half.
     """
 
     name: str
@@ -52,25 +52,31 @@ class Scheme:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
+        """Return the names of the columns."""
         return tuple(row.name for row in self.columns)
 
     @cached_property
     def bounds(self) -> tuple[Array, Array]:
-        """Lowest and highest allowed values, float32 [P] each."""
+        """Return the lowest and highest allowed values, float32 `[P]` each."""
         low = np.array([row.low for row in self.columns], dtype=np.float32)
         return low, np.ones_like(low)
 
     def column(self, name: str) -> int:
+        """Return the index of a column.
+
+        Raises:
+            ConfigError: there is no column of that name.
+        """
         if name not in self.names:
             raise ConfigError(f"unknown {self.subject} parameter {name!r}; choose from {', '.join(self.names)}")
         return self.names.index(name)
 
     @cached_property
     def factor_matrix(self) -> NDArray[np.float64]:
-        """The fixed map from a pixel-normalised latent to the P tied factors, float64 [64, P].
+        """Return the fixed map from a pixel-normalised latent to the P tied factors, float64 `[64, P]`.
 
-        An orthonormal projection drawn once from a fixed seed gives independent factors of unit variance; `ties`
-        then mixes them, keeping unit variance: the columns' inner products are the factors' correlations.
+        An orthonormal projection drawn once from a fixed seed gives independent factors of unit variance; `ties` then
+        mixes them, keeping unit variance: the columns' inner products are the factors' correlations.
         """
         rng = np.random.default_rng(self.seed)
         basis, triangle = np.linalg.qr(rng.standard_normal((LATENT_DIM, LATENT_DIM)))
@@ -85,9 +91,12 @@ class Scheme:
         return mixed
 
     def factors(self, z: ArrayLike) -> NDArray[np.float64]:
-        """Latents [n, 64] -> tied, nearly standard normal factors, float64 [n, P].
+        """Compute the tied, nearly standard normal factors of latents `[n, 64]`, float64 `[n, P]`.
 
         The latent is pixel-normalised first (Karras 2018): z * rsqrt(mean(z^2)), so only its direction counts.
+
+        Raises:
+            ConfigError: the latents have another shape.
         """
         latents = np.asarray(z, dtype=np.float64)
         if latents.ndim != 2 or latents.shape[1] != LATENT_DIM:
@@ -96,7 +105,10 @@ class Scheme:
         return np.asarray(norm @ self.factor_matrix, dtype=np.float64)
 
     def values(self, z: ArrayLike) -> Array:
-        """Latents float [n, 64] -> values [n, P]: pixel norm, fixed projection, natural ties, smooth squashing."""
+        """Compute the values `[n, P]` of latents, float `[n, 64]`.
+
+        They come by pixel norm, fixed projection, natural ties and smooth squashing.
+        """
         factors = self.factors(z)
         values = np.empty(factors.shape, dtype=np.float64)
         for column, row in enumerate(self.columns):
@@ -116,13 +128,17 @@ class Scheme:
 class ParameterTable:
     """Float32 `values [n, P]`, a row per picture and a column per name of the domain's `scheme`.
 
-    Every value lies in [0, 1] or [-1, 1]; the colours' shares are normalised to sum 1 by the renderer. Raises
-    `ConfigError` for another shape or a value out of range.
+    Every value lies in [0, 1] or [-1, 1]; the colours' shares are normalised to sum 1 by the renderer.
     """
 
     scheme: ClassVar[Scheme]
 
     def __init__(self, values: ArrayLike) -> None:
+        """Copy the values, `[n, P]` or one row `[P]`, and make them read-only.
+
+        Raises:
+            ConfigError: they have another shape, or a value is out of range.
+        """
         array = np.array(values, dtype=np.float32, ndmin=2)
         names, subject = self.scheme.names, self.scheme.subject
         if array.ndim != 2 or array.shape[1] != len(names):
@@ -140,7 +156,7 @@ class ParameterTable:
 
     @classmethod
     def neutral(cls, n: int = 1) -> Self:
-        """`n` copies of one plain picture: the middle of every range, but for what the scheme calls plain."""
+        """Make `n` copies of one plain picture: the middle of every range, but for what the scheme calls plain."""
         low, _ = cls.scheme.bounds
         row = np.where(low < 0, 0.0, 0.5).astype(np.float32)
         for name, value in cls.scheme.plain.items():
@@ -149,17 +165,19 @@ class ParameterTable:
 
     @classmethod
     def from_latents(cls, z: ArrayLike) -> Self:
-        """Latents float [n, 64] -> parameters, as `Scheme.values` says."""
+        """Make the parameters of latents, float `[n, 64]`, as `Scheme.values` says."""
         return cls(cls.scheme.values(z))
 
     def __len__(self) -> int:
+        """Return the number of pictures."""
         return int(self.values.shape[0])
 
     def __iter__(self) -> Iterator[Self]:
+        """Yield a table for each row."""
         return (self[row] for row in range(len(self)))
 
     def __getitem__(self, key: Any) -> Any:
-        """A column float32 [n] for a name; a table of the rows for an integer, slice, list or mask."""
+        """Return a column, float32 `[n]`, for a name; a table of the rows for an integer, slice, list or mask."""
         if isinstance(key, str):
             return self.values[:, self.scheme.column(key)]
         if isinstance(key, (int, np.integer)):
@@ -167,19 +185,20 @@ class ParameterTable:
         return type(self)(self.values[key])
 
     def __eq__(self, other: object) -> bool:
+        """Compare the values with those of a table of the same class."""
         return isinstance(other, type(self)) and np.array_equal(self.values, other.values)
 
     __hash__ = None  # type: ignore[assignment]
 
     def replace(self, **columns: ArrayLike) -> Self:
-        """A copy with the named columns set, each to a number or an array [n]."""
+        """Return a copy with the named columns set, each to a number or an array `[n]`."""
         values = self.values.copy()
         for name, column in columns.items():
             values[:, self.scheme.column(name)] = column
         return type(self)(values)
 
     def colour_shares(self) -> Array:
-        """Shares of the scheme's colours, float32 [n, C], summing to 1 (the plain one where all are 0)."""
+        """Return the shares of the scheme's colours, float32 `[n, C]`, summing to 1 (the plain one where all are 0)."""
         names = list(self.scheme.colours)
         weights = np.stack([self[name] for name in names], axis=1)
         total = weights.sum(axis=1, keepdims=True)
@@ -189,7 +208,7 @@ class ParameterTable:
 
 
 def _normal_cdf(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Normal CDF by Abramowitz and Stegun 7.1.26 (absolute error below 1e-7), no scipy needed."""
+    """Compute the normal CDF by Abramowitz and Stegun 7.1.26 (absolute error below 1e-7), no scipy needed."""
     t = 1.0 / (1.0 + 0.3275911 * np.abs(x) / np.sqrt(2.0))
     poly = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))))
     tail = 0.5 * poly * np.exp(-0.5 * x**2)

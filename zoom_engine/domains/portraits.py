@@ -17,13 +17,15 @@ _CHUNK = 8  # portraits painted at once: their planes stay in the processor's ca
 
 
 class Portrait(Protocol[Painted]):
-    """Paints every row of a domain's table of parameters, with a class map where it is asked for."""
+    """What paints every row of a domain's table of parameters, with a class map where it is asked for."""
 
-    def __call__(self, parameters: Painted, *, classes: bool) -> Canvas: ...
+    def __call__(self, parameters: Painted, *, classes: bool) -> Canvas:
+        """Paint the rows."""
+        ...
 
 
 def paint_images(parameters: Table, portrait: Portrait[Table]) -> NDArray[np.uint8]:
-    """Pictures uint8 [n, 128, 128, 3], RGB."""
+    """Paint pictures uint8 `[n, 128, 128, 3]`, RGB."""
     images = np.empty((len(parameters), SIZE, SIZE, 3), dtype=np.uint8)
     for start in range(0, len(parameters), _CHUNK):
         rows = slice(start, start + _CHUNK)
@@ -32,7 +34,7 @@ def paint_images(parameters: Table, portrait: Portrait[Table]) -> NDArray[np.uin
 
 
 def paint_class_maps(parameters: Table, portrait: Portrait[Table]) -> NDArray[np.uint8]:
-    """Class maps uint8 [n, 128, 128]: what covers more than half of each pixel."""
+    """Paint class maps uint8 `[n, 128, 128]`: what covers more than half of each pixel."""
     maps = np.empty((len(parameters), SIZE, SIZE), dtype=np.uint8)
     for start in range(0, len(parameters), _CHUNK):
         rows = slice(start, start + _CHUNK)

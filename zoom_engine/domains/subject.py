@@ -26,7 +26,7 @@ BATCH = 50
 class Subject(Generic[Table]):
     """A domain's parameters, renderer, truth and prompts: what its targets do is measured on renders.
 
-    Attributes are those of ``truth``, by name.
+    Attributes are those of `truth`, by name.
     """
 
     table: type[Table]
@@ -36,11 +36,15 @@ class Subject(Generic[Table]):
 
     @cached_property
     def prompts(self) -> dict[str, str]:
-        """The attribute of each prompt."""
+        """Return the attribute of each prompt."""
         return {self.prompt(name): name for name in self.truth.attributes}
 
     def sample(self, count: int, seed: int) -> tuple[NDArray[np.uint8], Table]:
-        """Draw ``count`` renders uint8 ``[n, 128, 128, 3]``; return them and their parameters."""
+        """Draw `count` renders.
+
+        Returns:
+            The renders, uint8 `[count, 128, 128, 3]`, and their parameters.
+        """
         parameters = self.table.from_latents(np.random.default_rng(seed).standard_normal((count, LATENT_DIM)))
         return self.render(parameters), parameters
 
@@ -48,8 +52,13 @@ class Subject(Generic[Table]):
     def effects_on(
         self, targets: Mapping[str, Target], attributes: Sequence[str], *, count: int
     ) -> dict[str, dict[str, float]]:
-        """Return mean |f(render(do(a=1))) − f(render(do(a=0)))| of each target and attribute over ``count`` pictures;
-        of outputs that are no probability the task's change."""
+        """Measure the true effect of each attribute on each target, over `count` pictures.
+
+        It is the mean |f(render(do(a=1))) − f(render(do(a=0)))|; of outputs that are no probability the task's change.
+
+        Returns:
+            By target and attribute, rounded to 4 digits.
+        """
         _, parameters = self.sample(count, EFFECT_SEED)
         effects: dict[str, dict[str, float]] = {name: {} for name in targets}
         for attribute in forced(attributes, "True effects", unit="attribute"):
@@ -66,8 +75,12 @@ class Subject(Generic[Table]):
     def outputs_with_and_without(
         self, targets: Mapping[str, Target], attribute: str, *, count: int
     ) -> dict[str, NDArray[np.float64]]:
-        """Return of binary targets the probability of class 1 ``[2, count]`` in pictures with the attribute, then in
-        the same without it: those of `effects_on`."""
+        """Compute the outputs of binary targets on the pictures of `effects_on`.
+
+        Returns:
+            By target the probability of class 1, `[2, count]`: in pictures with the attribute, then in the same without
+            it.
+        """
         _, parameters = self.sample(count, EFFECT_SEED)
         pair = self._with_and_without(attribute, parameters)
         found = {}
@@ -80,8 +93,13 @@ class Subject(Generic[Table]):
     def untied_decisions(
         self, targets: Mapping[str, Target], own: str, planted: str, *, count: int
     ) -> dict[str, NDArray[np.bool_]]:
-        """Return whether binary targets of the attribute ``own`` decide rightly ``[count]``, on renders in which both
-        attributes were set by chance, each on its own."""
+        """Compute whether binary targets of the attribute `own` decide rightly.
+
+        In the renders both attributes, `own` and `planted`, were set by chance, each on its own.
+
+        Returns:
+            By target, bool `[count]`.
+        """
         _, parameters = self.sample(count, UNTIED_SEED)
         parameters = untie(self.truth, parameters, (own, planted), seed=UNTIED_SEED)
         parts = torch.split(torch.from_numpy(self.render(parameters)), BATCH)

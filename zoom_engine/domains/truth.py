@@ -44,11 +44,14 @@ class Truth:
 
     @property
     def attributes(self) -> tuple[str, ...]:
+        """Return the names of the attributes."""
         return tuple(self.table)
 
     def exclusions(self, attribute: str) -> frozenset[str]:
-        """The attributes whose labels setting this one may change. Where what hides others has to give way, whatever
-        it hid comes into view too."""
+        """Return the attributes whose labels setting this one may change.
+
+        Where what hides others has to give way, whatever it hid comes into view too.
+        """
         self.check(attribute)
         related = set(self._alike(attribute))
         for hider, hidden in self.hides.items():
@@ -60,10 +63,11 @@ class Truth:
         return frozenset(related - {attribute})
 
     def margins(self, parameters: ParameterTable) -> dict[str, NDArray[np.float32]]:
-        """Signed distance of each attribute from its threshold, float32 [n] in [-0.5, 0.5]; positive: present.
+        """Compute the signed distance of each attribute from its threshold, float32 `[n]` in [-0.5, 0.5].
 
-        Measured in the parameter's own range (a colour: its share), so |margin| >= 0.25 (`CLEAR_MARGIN`) is clearly on
-        one side. What is hidden is absent: its margin is the smaller of its own and that of not being hidden.
+        It is positive where the attribute is present, and measured in the parameter's own range (a colour: its share),
+        so |margin| >= 0.25 (`CLEAR_MARGIN`) is clearly on one side. What is hidden is absent: its margin is the smaller
+        of its own and that of not being hidden.
         """
         shares = parameters.colour_shares()
         names = tuple(parameters.scheme.colours)
@@ -77,16 +81,18 @@ class Truth:
         return result
 
     def labels(self, parameters: ParameterTable) -> dict[str, NDArray[np.bool_]]:
-        """Whether each attribute is seen, bool [n]: the sign of its margin."""
+        """Compute whether each attribute is seen, bool `[n]`: the sign of its margin."""
         return {name: margin > 0 for name, margin in self.margins(parameters).items()}
 
     def intervene(self, parameters: Table, attribute: str, value: bool) -> Table:
-        """A copy in which the attribute is clearly present (or clearly absent), all else as it was.
+        """Return a copy in which the attribute is clearly present (or clearly absent), all else as it was.
 
         Only the attribute's own parameter is set, but: setting a colour moves the share of the others (taking one away
         leaves the next most likely, made pure), and what hides the attribute gives way. Taking away one of two
-        attributes that read the same parameter leaves those who clearly lack it as they are. Raises `ConfigError` for
-        an unknown attribute.
+        attributes that read the same parameter leaves those who clearly lack it as they are.
+
+        Raises:
+            ConfigError: the attribute is unknown.
         """
         self.check(attribute)
         row = self.table[attribute]
@@ -108,6 +114,7 @@ class Truth:
         return changed
 
     def check(self, attribute: str) -> None:
+        """Refuse an unknown attribute by a ConfigError."""
         if attribute not in self.table:
             raise ConfigError(f"unknown {self.subject} attribute {attribute!r}; choose from {', '.join(self.table)}")
 
@@ -115,7 +122,7 @@ class Truth:
         return attribute in self.colours
 
     def _alike(self, attribute: str) -> tuple[str, ...]:
-        """The others that exclude this one: the other colours, or those that read the same parameter."""
+        """Return the others that exclude this one: the other colours, or those that read the same parameter."""
         if self._is_colour(attribute):
             return tuple(name for name in self.colours if name != attribute)
         parameter = self.table[attribute].parameter

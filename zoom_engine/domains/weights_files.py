@@ -16,8 +16,13 @@ NETWORKS: dict[str, type[SmallCNN] | type[SmallUNet]] = {"SmallCNN": SmallCNN, "
 
 
 def load_network(path: Path) -> tuple[SmallCNN | SmallUNet, dict[str, Any]]:
-    """A network in evaluation mode and its info, which says what it is: ``kind`` and ``width`` where they are not those
-    of a ``SmallCNN`` by default, and names of its ``outputs``."""
+    """Load a network in evaluation mode, and its info, which says what it is.
+
+    The info has `kind` and `width` where they are not those of a `SmallCNN` by default, and the names of its `outputs`.
+
+    Raises:
+        TargetError: the file is missing or damaged.
+    """
     try:
         with safe_open(str(path), framework="pt") as file:
             info: dict[str, Any] = json.loads((file.metadata() or {})["info"])

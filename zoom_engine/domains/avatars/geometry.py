@@ -31,21 +31,22 @@ _EYES = np.array([[70, 42, 26], [124, 84, 40], [88, 124, 72], [70, 132, 190]]) /
 
 
 def _ramp(stops: NDArray[np.float64], t: NDArray[np.floating]) -> list[Array]:
-    """Colour [n] at t in [0, 1] along equally spaced stops, three columns [n, 1, 1]."""
+    """Compute a colour at t `[n]` in [0, 1] along equally spaced stops, three columns `[n, 1, 1]`."""
     at = np.linspace(0.0, 1.0, len(stops))
     return [column(np.interp(t, at, stops[:, channel])) for channel in range(3)]
 
 
 def _tint(lightness: Array, warmth: Array, tint: Array, strength: float) -> list[Array]:
-    """A colour from lightness, blue-orange and green-pink axes; three columns [n, 1, 1] in [0, 1]."""
+    """Compute a colour from lightness, blue-orange and green-pink axes; three columns `[n, 1, 1]` in [0, 1]."""
     axes = ((0.9, 0.5), (0.1, -0.65), (-1.0, 0.4))
     return [np.clip(lightness + strength * (w * warmth + t * tint), 0.0, 1.0) for w, t in axes]
 
 
 class Face:
-    """Sizes (pixels of the head's frame) and colours of n faces, every field [n, 1, 1]."""
+    """Sizes (units of the head's frame) and colours of n faces, every field `[n, 1, 1]`."""
 
     def __init__(self, parameters: Parameters) -> None:
+        """Compute the fields of n rows of parameters."""
         get = {name: column(parameters[name]) for name in _NEEDED}
         self.male = get["masculinity"]
         self.female = 1.0 - self.male
@@ -103,7 +104,7 @@ class Face:
         return [np.asarray(c) for c in mixed]
 
     def _facial_hair(self) -> list[Array]:
-        """Colour of brows, beard and mustache: the hair's, greyer with age, darker if it is like the skin."""
+        """Compute the colour of brows, beard and mustache: the hair's, greyer with age, darker if like the skin."""
         grey = 0.22 * self.wrinkles
         contrast = np.asarray(0.75 * sum(self.hair) - sum(self.skin))
         likeness = bump((contrast / 0.9) ** 2)
@@ -113,18 +114,18 @@ class Face:
         return [np.asarray(colour * tone) for colour in aged]
 
     def mouth_line(self, u: Array) -> Array:
-        """Height of the line between the lips at `u` (the corners rise with a smile)."""
+        """Compute the height of the line between the lips at `u` (the corners rise with a smile)."""
         t = u / self.mouth_half
         return np.asarray(MOUTH_Y + 1.0 * self.smile + (0.6 - 5.0 * self.smile) * t * t)
 
     def brow_line(self, du: Array) -> Array:
-        """Height of the middle of a brow, `du` pixels outward from the middle of the eye."""
+        """Compute the height of the middle of a brow, `du` units outward from the middle of the eye."""
         t = du / 9.0
         arch = 1.3 + 0.9 * self.female - 0.5 * self.angle
         return np.asarray(self.brow_y - arch * (1.0 - t * t) - t * (0.4 + 3.4 * self.angle))
 
     def to_image(self, u: Array, v: Array) -> tuple[Array, Array]:
-        """Head frame -> pixel coordinates in the picture (0 is the left or upper edge)."""
+        """Turn the head's frame into pixel coordinates of the picture (0 is the left or upper edge)."""
         angle = self.tilt * np.float32(MAX_TILT)
         arm = v - PIVOT
         x = np.cos(angle) * u - np.sin(angle) * arm + self.head_x * MAX_SHIFT_X
@@ -152,7 +153,7 @@ LANDMARK_NAMES: tuple[str, ...] = (
 
 
 def landmarks(parameters: Parameters) -> Array:
-    """Key points of each face, float32 [n, 27, 2]: (x, y) in pixels, in the order of `LANDMARK_NAMES`.
+    """Compute the key points of each face, float32 `[n, 27, 2]`: (x, y) in pixels, in the order of `LANDMARK_NAMES`.
 
     Left and right are the picture's. Points hidden by hair or glasses are given too.
     """

@@ -39,12 +39,15 @@ def _portrait(parameters: Parameters, *, classes: bool) -> Canvas:
 
 
 def render(parameters: Parameters) -> NDArray[np.uint8]:
-    """Portraits uint8 [n, 128, 128, 3], RGB. Deterministic; each row depends on its own parameters alone."""
+    """Paint portraits uint8 `[n, 128, 128, 3]`, RGB.
+
+    Deterministic; each row depends on its own parameters alone.
+    """
     return paint_images(parameters, _portrait)
 
 
 def masks(parameters: Parameters) -> NDArray[np.uint8]:
-    """Class maps uint8 [n, 128, 128]: indices into `MASK_NAMES`, what covers more than half of each pixel.
+    """Paint class maps uint8 `[n, 128, 128]`: indices into `MASK_NAMES`, what covers more than half of each pixel.
 
     Clothes count as background; lenses are transparent, so only the frame is glasses.
     """
@@ -52,7 +55,7 @@ def masks(parameters: Parameters) -> NDArray[np.uint8]:
 
 
 def sample(n: int, seed: int) -> tuple[NDArray[np.uint8], Parameters]:
-    """`n` random avatars: images uint8 [n, 128, 128, 3] and their parameters.
+    """Draw `n` random avatars: images uint8 `[n, 128, 128, 3]` and their parameters.
 
     Latents are drawn by `numpy.random.default_rng(seed).standard_normal((n, 64))`.
     """

@@ -36,12 +36,12 @@ _NEGATIVE_PROMPTS = {"bald": "a face with hair"}
 
 
 def prompt(attribute: str) -> str:
-    """The attribute's default prompt: "a face with eyeglasses", "a smiling face", "the face of a man"."""
+    """Return the attribute's default prompt: "a face with eyeglasses", "a smiling face", "the face of a man"."""
     return _phrase(attribute, present=True)
 
 
 def zero_shot_prompts(attribute: str) -> tuple[str, str]:
-    """(positive, negative): what a zero-shot classifier compares: ("a smiling face", "a serious face")."""
+    """Return what a zero-shot classifier compares, (positive, negative): ("a smiling face", "a serious face")."""
     return _phrase(attribute, present=True), _phrase(attribute, present=False)
 
 

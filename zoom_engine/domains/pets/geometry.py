@@ -30,7 +30,7 @@ _COLLAR = np.array([[206, 36, 44], [40, 92, 200], [30, 150, 96]]) / 255.0
 
 
 def _ramp(stops: NDArray[np.float64], t: NDArray[np.floating]) -> list[Array]:
-    """Colour [n] at t in [0, 1] along equally spaced stops, three columns [n, 1, 1]."""
+    """Compute a colour at t `[n]` in [0, 1] along equally spaced stops, three columns `[n, 1, 1]`."""
     at = np.linspace(0.0, 1.0, len(stops))
     return [column(np.interp(t, at, stops[:, channel])) for channel in range(3)]
 
@@ -54,15 +54,16 @@ class HangingEar(NamedTuple):
 
     @property
     def tip(self) -> tuple[Array, Array]:
-        """The lower end."""
+        """Return the lower end."""
         (u, v), turn = self.middle, self.turn
         return np.asarray(u + np.sin(turn) * self.length), np.asarray(v + np.cos(turn) * self.length)
 
 
 class Pet:
-    """Sizes (units of the head's frame) and colours of n pets, every field [n, 1, 1]."""
+    """Sizes (units of the head's frame) and colours of n pets, every field `[n, 1, 1]`."""
 
     def __init__(self, parameters: Parameters) -> None:
+        """Compute the fields of n rows of parameters."""
         get = {name: column(parameters[name]) for name in PARAMETER_NAMES}
         self.dog = smoothstep(0.05, 0.95, get["species"])
         self.cat = 1.0 - self.dog
@@ -124,6 +125,7 @@ class Pet:
         self.collar_colour = _ramp(_COLLAR, parameters["collar_hue"])
 
     def pointed_ear(self) -> PointedEar:
+        """Return the shape of the upright ears."""
         cat, dog, size = self.cat, self.dog, self.upright
         base = HEAD_Y - 0.66 * self.top
         return PointedEar(
@@ -134,6 +136,7 @@ class Pet:
         )
 
     def hanging_ear(self) -> HangingEar:
+        """Return the shape of the floppy ears."""
         cat, dog, size = self.cat, self.dog, self.floppy
         return HangingEar(
             middle=(22.5 * cat + (self.width + 2.5) * dog, HEAD_Y - 23.5 * cat - 4.0 * dog),
@@ -143,14 +146,14 @@ class Pet:
         )
 
     def mouth_line(self, a: Array) -> Array:
-        """Height of the closed mouth at |u| = a: two arcs that meet below the nose."""
+        """Compute the height of the closed mouth at |u| = a: two arcs that meet below the nose."""
         t = a / self.mouth_half
         return np.asarray(
             self.mouth_y + (3.4 * self.cat + 3.0 * self.dog) * np.sin(np.pi * np.clip(t, 0.0, 1.15) ** 0.8)
         )
 
     def to_image(self, u: Array, v: Array) -> tuple[Array, Array]:
-        """Head frame -> pixel coordinates in the picture (0 is the left or upper edge)."""
+        """Turn the head's frame into pixel coordinates of the picture (0 is the left or upper edge)."""
         angle = self.tilt * np.float32(MAX_TILT)
         arm = v - PIVOT
         x = np.cos(angle) * u - np.sin(angle) * arm + self.head_x * MAX_SHIFT_X
@@ -166,7 +169,7 @@ LANDMARK_NAMES: tuple[str, ...] = (
 
 
 def landmarks(parameters: Parameters) -> Array:
-    """Key points of each pet, float32 [n, 18, 2]: (x, y) in pixels, in the order of `LANDMARK_NAMES`.
+    """Compute the key points of each pet, float32 `[n, 18, 2]`: (x, y) in pixels, in the order of `LANDMARK_NAMES`.
 
     Left and right are the picture's. The tip of an ear is that of the pointed ear, or where a floppy one ends.
     """

@@ -93,5 +93,5 @@ class Parameters(ParameterTable):
 
 
 def parameters_from_latents(z: ArrayLike) -> Parameters:
-    """Latents float [n, 64] -> `Parameters`."""
+    """Make the `Parameters` of latents, float `[n, 64]`."""
     return Parameters.from_latents(z)

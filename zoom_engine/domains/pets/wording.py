@@ -37,12 +37,12 @@ _OPPOSITES = ("pointed_ears", "long_snout", "big_eyes", "slit_pupils", "mouth_op
 
 
 def prompt(attribute: str) -> str:
-    """The attribute's default prompt: "a pet with a collar", "a fluffy pet", "a dog"."""
+    """Return the attribute's default prompt: "a pet with a collar", "a fluffy pet", "a dog"."""
     return _phrase(attribute, present=True)
 
 
 def zero_shot_prompts(attribute: str) -> tuple[str, str]:
-    """(positive, negative): what a zero-shot classifier compares: ("a dog", "a cat")."""
+    """Return what a zero-shot classifier compares, (positive, negative): ("a dog", "a cat")."""
     return _phrase(attribute, present=True), _phrase(attribute, present=False)
 
 

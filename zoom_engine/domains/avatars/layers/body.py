@@ -13,7 +13,7 @@ _CLOTHES = body_box(-68, 40, 68, 63)
 
 
 def paint_background(canvas: Canvas, face: Face) -> None:
-    """A soft gradient, lighter on the light's side and around the head."""
+    """Paint a soft gradient, lighter on the light's side and around the head."""
     x, y = canvas.body(FULL)
     slope = 0.98 - 0.0016 * y + (0.0014 * face.light_x) * x
     glow = 0.12 * bump(x * x / 6400.0 + (y + 8.0) ** 2 / 6400.0)
@@ -23,7 +23,7 @@ def paint_background(canvas: Canvas, face: Face) -> None:
 
 
 def paint_neck(canvas: Canvas, face: Face) -> None:
-    """Neck and the skin inside the neckline, in the shadow of the chin."""
+    """Paint the neck and the skin inside the neckline, in the shadow of the chin."""
     x, y = canvas.body(_NECK)
     low = np.maximum(y - 36.0, 0.0)
     coverage = cover(np.abs(x) - (face.neck + 0.035 * low * low))
@@ -35,7 +35,7 @@ def paint_neck(canvas: Canvas, face: Face) -> None:
 
 
 def paint_clothes(canvas: Canvas, face: Face) -> None:
-    """Shoulders under a garment with a round neckline and a darker collar."""
+    """Paint shoulders under a garment with a round neckline and a darker collar."""
     x, y = canvas.body(_CLOTHES)
     far = np.abs(x)
     over = np.maximum(far - (38.0 + 12.0 * face.male), 0.0)

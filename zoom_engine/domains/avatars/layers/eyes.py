@@ -13,6 +13,7 @@ _BROWS = head_box(-25, -24, 25, -1)
 
 
 def paint_eyes(canvas: Canvas, face: Face) -> None:
+    """Paint eyeballs, irises, pupils with a glint, lids and lashes."""
     u, v, a = canvas.frame(_EYES)
     du, dv = a - face.eye_x, v - EYE_Y
     dv = dv + 0.05 * du
@@ -56,6 +57,7 @@ def paint_eyes(canvas: Canvas, face: Face) -> None:
 
 
 def paint_brows(canvas: Canvas, face: Face) -> None:
+    """Paint brows in the colour of the facial hair."""
     _, v, a = canvas.frame(_BROWS)
     du = a - face.eye_x
     t = du * (1.0 / 9.2)

@@ -13,7 +13,7 @@ _HALF_X, _HALF_Y, _CORNER = 9.9, 8.2, 5.6
 
 
 def paint_glasses(canvas: Canvas, face: Face) -> None:
-    """Dark frames with rounded lenses, a bridge, temples and a slight glint."""
+    """Paint dark frames with rounded lenses, a bridge, temples and a slight glint."""
     u, v, a = canvas.frame(_GLASSES)
     du, dv = a - face.eye_x, v - (EYE_Y + 0.9)
     qx = np.maximum(np.abs(du) - (_HALF_X - _CORNER), 0.0)

@@ -25,7 +25,7 @@ class Mane(NamedTuple):
 
 
 def hair_outline(canvas: Canvas, face: Face) -> Mane:
-    """Signed distance of everything that is hair, as if the face were not there."""
+    """Compute the signed distance of everything that is hair, as if the face were not there."""
     _, v, a = canvas.frame(_HAIR)
     x, y, _ = canvas.at_rest(_HAIR)
     locks = np.sin(0.50 * x + 0.8 * np.sin(0.25 * y)) * np.sin(0.48 * y + 0.8 * np.sin(0.27 * x + 0.8))
@@ -46,13 +46,13 @@ def hair_outline(canvas: Canvas, face: Face) -> Mane:
 
 
 def paint_back_hair(canvas: Canvas, face: Face, mane: Mane) -> None:
-    """The hair behind head and neck, in shade."""
+    """Paint the hair behind head and neck, in shade."""
     tone = 0.60 + 0.10 * face.curl * mane.curls
     canvas.paint(_HAIR, cover(mane.distance) * mane.presence, [hair * tone for hair in face.hair], label=HAIR)
 
 
 def paint_front_hair(canvas: Canvas, face: Face, mane: Mane, head: Head) -> None:
-    """The hair around the face, with its shadow on the forehead, strands and a highlight."""
+    """Paint the hair around the face, with its shadow on the forehead, strands and a highlight."""
     u, v, a = canvas.frame(_HAIR)
     x, y, _ = canvas.at_rest(_HAIR)
     bangs = face.bangs * (1.0 - face.bald)

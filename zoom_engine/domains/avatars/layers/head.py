@@ -28,7 +28,7 @@ class Head(NamedTuple):
 
 
 def head_distance(face: Face, v: Array, a: Array) -> tuple[Array, Array, Array]:
-    """Signed distance (units, about) of the head's outline, and the position inside it on the unit disc."""
+    """Compute the signed distance (units, about) of the head's outline, and the position inside it on the unit disc."""
     down = np.maximum(v, 0.0) / face.chin
     up = np.minimum(v, 0.0) * (1.0 / face.top)
     s = a / (face.width * (1.0 - face.taper * np.minimum(down * down, 1.4)))
@@ -42,6 +42,7 @@ def head_distance(face: Face, v: Array, a: Array) -> tuple[Array, Array, Array]:
 
 
 def paint_ears(canvas: Canvas, face: Face) -> None:
+    """Paint ears, shaded on the inside and on the side away from the light."""
     u, v, a = canvas.frame(_EARS)
     du, dv = a - (face.width + 1.0), v - 1.0
     radius = np.sqrt((du / 5.0) ** 2 + (dv / 8.5) ** 2)
@@ -53,7 +54,7 @@ def paint_ears(canvas: Canvas, face: Face) -> None:
 
 
 def paint_head(canvas: Canvas, face: Face) -> Head:
-    """The head as a softly lit ellipsoid."""
+    """Paint the head as a softly lit ellipsoid."""
     u, v, a = canvas.frame(HEAD)
     distance, s, t = head_distance(face, v, a)
     coverage = cover(distance)
@@ -75,7 +76,7 @@ def paint_head(canvas: Canvas, face: Face) -> Head:
 
 
 def paint_cheeks(canvas: Canvas, face: Face) -> None:
-    """A blush, stronger with a smile."""
+    """Paint a blush, stronger with a smile."""
     _, v, a = canvas.frame(_CHEEKS)
     lift = 11.0 - 2.0 * face.smile
     hill = bump(((a - 17.5) / 11.0) ** 2 + ((v - lift) / 9.0) ** 2)
@@ -85,6 +86,7 @@ def paint_cheeks(canvas: Canvas, face: Face) -> None:
 
 
 def paint_nose(canvas: Canvas, face: Face) -> None:
+    """Paint the nose by its shadows, nostrils and highlights."""
     u, v, a = canvas.frame(_NOSE)
     size = face.nose
     side = 0.5 - 0.5 * np.sign(u) * face.light_x
@@ -102,12 +104,12 @@ def paint_nose(canvas: Canvas, face: Face) -> None:
 
 
 def _line(distance: Array, half: float) -> Array:
-    """A soft line: 1 on it, 0 beyond `half` pixels."""
+    """Compute a soft line: 1 on it, 0 beyond `half` units."""
     return bump((distance * (1.0 / half)) ** 2)
 
 
 def paint_age(canvas: Canvas, face: Face, head: Head) -> None:
-    """Lines of the forehead, under the eyes, at their corners and beside the mouth; a furrow when angry."""
+    """Paint lines of the forehead, under the eyes, at their corners and beside the mouth; a furrow when angry."""
     old = face.wrinkles
     u, v, _ = canvas.frame(_FOREHEAD)
     bent = v - 0.010 * u * u

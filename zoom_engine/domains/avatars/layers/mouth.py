@@ -14,6 +14,7 @@ _MUSTACHE = head_box(-16, 9, 16, 25)
 
 
 def paint_mouth(canvas: Canvas, face: Face) -> None:
+    """Paint lips, and the teeth and tongue of an open mouth."""
     u, v, a = canvas.frame(_MOUTH)
     t = a / face.mouth_half
     q = np.maximum(1.0 - t * t, 0.0)
@@ -55,7 +56,7 @@ def paint_mouth(canvas: Canvas, face: Face) -> None:
 
 
 def paint_beard(canvas: Canvas, face: Face, head: Head) -> None:
-    """A full beard: cheeks, jaw and a little volume below the chin, darker than the hair."""
+    """Paint a full beard: cheeks, jaw and a little volume below the chin, darker than the hair."""
     u, v, a = canvas.frame(HEAD)
     rise = np.clip((a - 8.0) / (face.width - 8.0), 0.0, 1.1)
     border = 27.0 - 24.0 * rise * np.sqrt(rise)
@@ -71,7 +72,7 @@ def paint_beard(canvas: Canvas, face: Face, head: Head) -> None:
 
 
 def paint_mustache(canvas: Canvas, face: Face) -> None:
-    """A broad mustache between the nose and the upper lip."""
+    """Paint a broad mustache between the nose and the upper lip."""
     _, v, a = canvas.frame(_MUSTACHE)
     reach = 12.6 + 0.8 * face.smile
     t = a / reach

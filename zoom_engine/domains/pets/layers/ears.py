@@ -13,7 +13,7 @@ _FLOPPY = head_box(-56, -40, 56, 44)
 
 
 def _triangle(a: Array, v: Array, corners: list[tuple[Array, Array]]) -> Array:
-    """Signed distance (about) of a rounded triangle; its corners go clockwise in the picture."""
+    """Compute the signed distance (about) of a rounded triangle; its corners go clockwise in the picture."""
     sides = []
     for (ax, ay), (bx, by) in zip(corners, [*corners[1:], corners[0]], strict=True):
         length = np.sqrt((bx - ax) ** 2 + (by - ay) ** 2)
@@ -23,6 +23,7 @@ def _triangle(a: Array, v: Array, corners: list[tuple[Array, Array]]) -> Array:
 
 
 def paint_pointed_ears(canvas: Canvas, pet: Pet) -> None:
+    """Paint upright ears with a pink hollow."""
     u, v, a = canvas.frame(_POINTED)
     ear = pet.pointed_ear()
     distance = _triangle(a, v, [ear.inner, ear.tip, ear.outer])
@@ -37,7 +38,7 @@ def paint_pointed_ears(canvas: Canvas, pet: Pet) -> None:
 
 
 def paint_floppy_ears(canvas: Canvas, pet: Pet) -> None:
-    """Long and hanging on a dog; small and folded forward on a cat."""
+    """Paint floppy ears: long and hanging on a dog; small and folded forward on a cat."""
     u, v, a = canvas.frame(_FLOPPY)
     cat, dog, ear = pet.cat, pet.dog, pet.hanging_ear()
     du, dv = a - ear.middle[0], v - ear.middle[1]

@@ -15,6 +15,7 @@ _WHISKERS = head_box(-47, 0, 47, 40)
 
 
 def paint_eyes(canvas: Canvas, pet: Pet) -> None:
+    """Paint dark rims, irises, pupils round or slit, glints, and lids where the pet is sleepy."""
     u, v, a = canvas.frame(_EYES)
     du = a - pet.eye_x
     dv = v - pet.eye_y + pet.slant * du
@@ -49,7 +50,7 @@ def paint_eyes(canvas: Canvas, pet: Pet) -> None:
 
 
 def paint_mouth(canvas: Canvas, pet: Pet) -> None:
-    """Two dark arcs below the nose; open, a dark hole below them; and a tongue."""
+    """Paint two dark arcs below the nose; open, a dark hole below them; and a tongue."""
     u, v, a = canvas.frame(_MOUTH)
     line = pet.mouth_line(a)
     ends = a - pet.mouth_half
@@ -86,6 +87,7 @@ def paint_mouth(canvas: Canvas, pet: Pet) -> None:
 
 
 def paint_nose(canvas: Canvas, pet: Pet) -> None:
+    """Paint the nose, dark or pink, with nostrils and a shine."""
     u, v, a = canvas.frame(_NOSE)
     dv = (v - pet.nose_y) / pet.nose_height
     half = pet.nose_width * (1.0 - (0.46 * pet.cat + 0.26 * pet.dog) * np.clip(dv, -1.0, 1.0))
@@ -102,7 +104,7 @@ def paint_nose(canvas: Canvas, pet: Pet) -> None:
 
 
 def paint_whiskers(canvas: Canvas, pet: Pet) -> None:
-    """Three long bright hairs on each side, dark ones on bright fur."""
+    """Paint three long bright hairs on each side, dark ones on bright fur."""
     _, v, a = canvas.frame(_WHISKERS)
     start = pet.muzzle_x + 3.0
     run = a - start

@@ -14,7 +14,7 @@ _WHITE = (0.97, 0.96, 0.94)
 
 
 def _outline(pet: Pet, u: Array, v: Array, a: Array) -> tuple[Array, Array, Array]:
-    """Signed distance (units, about), and the position inside on the unit disc."""
+    """Compute the signed distance (units, about), and the position inside on the unit disc."""
     w = v - HEAD_Y
     down, up = np.maximum(w, 0.0) / pet.bottom, np.minimum(w, 0.0) / pet.top
     s = a / (pet.width * (1.0 + pet.widening * np.clip(w / 24.0, -1.0, 1.2)))
@@ -32,7 +32,7 @@ def _outline(pet: Pet, u: Array, v: Array, a: Array) -> tuple[Array, Array, Arra
 
 
 def _coat(pet: Pet, u: Array, v: Array, a: Array) -> list[Array]:
-    """The colour of the fur before light: stripes, a patch around an eye, a blaze."""
+    """Compute the colour of the fur before light: stripes, a patch around an eye, a blaze."""
     w = v - HEAD_Y
     brow = np.sin(0.62 * a + 1.57) * bump(((w + 24.0) / 15.0) ** 4) * bump((a / 20.0) ** 4)
     cheek = np.sin(0.58 * (w - 0.30 * a) + 0.6) * bump(((w - 5.0) / 22.0) ** 4) * smoothstep(19.0, 27.0, a)
@@ -56,7 +56,7 @@ def _coat(pet: Pet, u: Array, v: Array, a: Array) -> list[Array]:
 
 
 def paint_head(canvas: Canvas, pet: Pet) -> None:
-    """A softly lit ellipsoid of fur."""
+    """Paint a softly lit ellipsoid of fur."""
     u, v, a = canvas.frame(HEAD)
     distance, s, t = _outline(pet, u, v, a)
     coverage = cover(distance)
@@ -76,7 +76,7 @@ def paint_head(canvas: Canvas, pet: Pet) -> None:
 
 
 def paint_muzzle(canvas: Canvas, pet: Pet) -> None:
-    """Two soft puffs on a cat; on a dog a broad snout that stands out from the face."""
+    """Paint two soft puffs on a cat; on a dog a broad snout that stands out from the face."""
     u, v, a = canvas.frame(_MUZZLE)
     du, dv = (a - pet.muzzle_x) / pet.muzzle_width, (v - pet.muzzle_y) / pet.muzzle_height
     radius = np.sqrt(du * np.maximum(du, 0.0) + dv * dv + pet.cat * np.maximum(-du, 0.0) ** 2 * 0.6)

@@ -13,13 +13,13 @@ _COLLAR = body_box(-34, 28, 34, 62)
 
 
 def _tinted(lightness: Array, pet: Pet, strength: float) -> list[Array]:
-    """A colour of this lightness along the background's blue-orange and green-pink axes."""
+    """Compute a colour of this lightness along the background's blue-orange and green-pink axes."""
     axes = ((0.9, 0.5), (0.1, -0.65), (-1.0, 0.4))
     return [np.clip(lightness + strength * (w * pet.warmth + t * pet.tint), 0.0, 1.0) for w, t in axes]
 
 
 def paint_background(canvas: Canvas, pet: Pet) -> None:
-    """A wall with a sofa's back, or a sky, bushes and a meadow."""
+    """Paint a wall with a sofa's back, or a sky, bushes and a meadow."""
     x, y = canvas.body(FULL)
     y = y + np.zeros_like(pet.dog)
     wall = _tinted(0.50 + 0.40 * pet.lightness, pet, 0.13)
@@ -48,7 +48,7 @@ def paint_background(canvas: Canvas, pet: Pet) -> None:
 
 
 def paint_chest(canvas: Canvas, pet: Pet) -> None:
-    """Neck and shoulders, with a white bib where there is a blaze."""
+    """Paint neck and shoulders, with a white bib where there is a blaze."""
     x, y = canvas.body(_CHEST)
     a = np.abs(x)
     drop = np.maximum(y - 30.0, 0.0)
@@ -63,7 +63,7 @@ def paint_chest(canvas: Canvas, pet: Pet) -> None:
 
 
 def paint_collar(canvas: Canvas, pet: Pet) -> None:
-    """A broad band around the neck, with a round golden tag."""
+    """Paint a broad band around the neck, with a round golden tag."""
     x, y = canvas.body(_COLLAR)
     a = np.abs(x)
     middle = 47.5 - 0.016 * x * x
