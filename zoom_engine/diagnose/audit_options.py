@@ -70,29 +70,29 @@ class _OfAudits(_Shared, total=False):
 
 
 class AuditOptions(_Models, _OfAudits):
-    """Of an audit of one target."""
+    """Options of an audit of one target."""
 
 
 class AuditChanges(_OfAudits, total=False):
-    """Of an audit that has settings already: those that are other ones."""
+    """Options of an audit that has settings already: those that differ from them."""
 
     generator: GeneratorSpec
     target: TargetSpec
 
 
 class SeveralTargets(_OfAudits):
-    """Of audits of several targets."""
+    """Options of audits of several targets."""
 
     generator: GeneratorSpec
     target: Targets
 
 
 class SeveralChanges(_OfAudits, total=False):
-    """As `AuditChanges`."""
+    """Options of audits of several targets that have settings already: those that differ from them."""
 
     generator: GeneratorSpec
     target: Targets
 
 
 class DiscoveryOptions(_Models, _Shared):
-    """Of a discovery."""
+    """Options of a discovery."""

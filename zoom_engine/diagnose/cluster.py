@@ -31,8 +31,14 @@ _PATIENCE = 15.0  # seconds until it is told that workers have not begun
 
 
 class Batch(NamedTuple):
-    """Records that are new, in what the environment that this and later ones come from differs from the audit's own
-    process, and how a service was asked for them, see `audit.service_file`."""
+    """New records, and what is to be noted with them.
+
+    Attributes:
+        records: the new ones; there may be none.
+        environment: in what the environment that this and later records come from differs from that of the audit's own
+            process.
+        tries: how a service was asked for them, see `audit.service_file`.
+    """
 
     records: list[Record]
     environment: Mapping[str, Any] = MappingProxyType({})
@@ -44,41 +50,45 @@ Work = Callable[[Shard], Iterator[Batch]]
 
 
 class Lost(NamedTuple):
-    """A worker is gone: its process, its machine or the way to it; `reason` on one line."""
+    """The loss of a worker: its process, its machine or the way to it is gone; `reason` is one line."""
 
     reason: str
 
 
 class Workers(Protocol):
-    """Who searches shards, at most `count` at a time; each is known by a number.
+    """Workers that search shards, at most `count` at a time; each is known by a number.
 
-    `hire` starts one, which may be busy or have to wait for room. `send` gives a shard to one that has none. `news`
-    waits for the next from any that has one: records, None where its shard is done, or that it is lost. Raises what a
-    worker raises.
+    All methods raise what a worker raises.
     """
 
     count: int
 
-    def hire(self) -> int: ...
+    def hire(self) -> int:
+        """Start a worker and return its number; it may be busy or have to wait for room."""
 
-    def send(self, worker: int, shard: Shard) -> None: ...
+    def send(self, worker: int, shard: Shard) -> None:
+        """Give a shard to a worker that has none."""
 
-    def news(self) -> tuple[int, Batch | Lost | None]: ...
+    def news(self) -> tuple[int, Batch | Lost | None]:
+        """Wait for the next event of any worker that has a shard; return its number and the event.
+
+        The event is a batch of records, None where its shard is done, or that the worker is lost.
+        """
 
 
 @dataclass(eq=False)
 class _UnderWay:
-    """What is left of a shard, in its order, and how many workers were lost to it since the last record."""
+    """The rest of a shard, in its order, and how many workers were lost to it since the last record."""
 
     left: dict[Unit, None]
     lost: int = 0
 
 
 def dispatched(shards: Iterable[Shard], workers: Workers, *, free: list[int] | None = None) -> Iterator[Batch]:
-    """The batches of all `shards`, as they come.
+    """Yield the batches of all `shards`, as they come.
 
-    A worker has one shard at a time, and none is asked for before there is a worker for it. What a lost worker had not
-    sent goes to another; what it had sent is not made again. `free` are workers that were hired before and have
+    A worker has one shard at a time, and no shard is asked for before there is a worker for it. What a lost worker had
+    not sent goes to another; what it had sent is not made again. `free` are workers that were started before and have
     nothing to do; it is kept up to date.
 
     Raises:
@@ -139,7 +149,7 @@ class RayWorkers:
     `cluster` is "ray" (the one that runs on this machine, else one of this machine alone, for as long as this object
     is open), "auto" (the one that runs) or the HOST:PORT of its head. `count` defaults to as many as have room;
     `notify` takes a line where some have to wait for it. It is a context manager; `prepare` comes before the first is
-    hired.
+    started.
 
     Raises:
         ClusterError: there is no Ray or no such cluster, none of its machines has room for a worker, or what is to be
@@ -147,6 +157,7 @@ class RayWorkers:
     """
 
     def __init__(self, cluster: str, *, count: int | None, cores: int, gpu: bool, notify: Notify = untold) -> None:
+        """Connect to the cluster, or begin it, and count its room; the arguments are those of the class."""
         self._ray = ray = _import_ray()
         self._began = not ray.is_initialized()
         if self._began:
@@ -196,11 +207,11 @@ class RayWorkers:
             ) from error
 
     def prepare(self, job: Callable[[], Work]) -> None:
-        """What each worker calls once, for what it then does with shards; sent to the cluster once."""
+        """Send `job` to the cluster, once; each worker calls it once, for what it then does with shards."""
         self._job = self._ray.put(job)
 
     def hire(self) -> int:
-        """See `Workers`; where no machine has room, it waits until one has."""
+        """Start a worker, see `Workers`; where no machine has room, it waits until one has."""
         self._hired += 1
         actor = self._ray.remote(_Worker).options(**self._options).remote(self._job)
         self._actors[self._hired], self._begun[self._hired] = actor, actor.__ray_ready__.remote()
@@ -208,7 +219,7 @@ class RayWorkers:
         return self._hired
 
     def _tell_of_waiting(self) -> None:
-        """Say it, once for each time that some were hired, where workers have not begun after a while."""
+        """Say that workers have not begun after a while, once for each time that some were started."""
         if not self._begun or monotonic() < self._wait_until:
             return
         begun, _ = self._ray.wait(list(self._begun.values()), num_returns=len(self._begun), timeout=0)
@@ -222,12 +233,12 @@ class RayWorkers:
             self._wait_until = math.inf
 
     def send(self, worker: int, shard: Shard) -> None:
-        """See `Workers`."""
+        """Give a shard to a worker, see `Workers`."""
         options = {"num_returns": "streaming", "_generator_backpressure_num_objects": _AHEAD}
         self._streams[self._actors[worker].search.options(**options).remote(shard)] = worker
 
     def news(self) -> tuple[int, Batch | Lost | None]:
-        """See `Workers`."""
+        """Wait for the next event, see `Workers`."""
         found: list[Any] = []
         while not found:
             found, _ = self._ray.wait(list(self._streams), num_returns=1, timeout=_PATIENCE if self._begun else None)
@@ -262,9 +273,11 @@ class RayWorkers:
             self._ray.shutdown()
 
     def __enter__(self) -> RayWorkers:
+        """Return the workers themselves."""
         return self
 
     def __exit__(self, *error: object) -> None:
+        """Let the workers go."""
         self.close()
 
     @contextlib.contextmanager
@@ -277,15 +290,17 @@ class RayWorkers:
 
 
 class _Worker:
-    """What runs in an actor's process; models are loaded with the first shard, so that what is wrong with them comes
-    back as it is raised."""
+    """The part that runs in an actor's process.
+
+    Models are loaded with the first shard, so that what is wrong with them comes back as it is raised.
+    """
 
     def __init__(self, job: Callable[[], Work]) -> None:
         self._job = job
         self._work: Work | None = None
 
     def search(self, shard: Shard) -> Iterator[Batch]:
-        """The batches of a shard."""
+        """Yield the batches of a shard."""
         if self._work is None:
             self._work = self._job()
         yield from self._work(shard)

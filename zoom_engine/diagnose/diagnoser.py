@@ -1,4 +1,4 @@
-"""``Diagnoser``: prompts and a target model in, a finished audit out.
+"""`Diagnoser`: prompts and a target model in, a finished audit out.
 
 In reading order: `models` loads, `measurements` measures what all images have in common, `run` searches what is left
 with both and writes it down, `shard` is the search of some images by one process.
@@ -30,13 +30,13 @@ from zoom_engine.targets import Target
 
 @with_audit_options
 class Diagnoser:
-    """What a target model is sensitive to, by zero-shot model diagnosis (ZOOM, Luo 2023).
+    """An audit of what a target model is sensitive to, by zero-shot model diagnosis (ZOOM, Luo 2023).
 
     Args:
         settings: what is audited and how; its fields can be given each by its name too, beside it or in its place, see
-            ``AuditSettings``.
-        progress: how long work shows itself, see ``zoom_engine.common.progress``; by default in notebooks alone.
-        notify: takes each of ``notices``, lines on what was assumed, as soon as it is known; the manifest holds them.
+            `AuditSettings`.
+        progress: how long work is shown, see `zoom_engine.common.progress`; by default in notebooks alone.
+        notify: takes each of `notices`, lines on what was assumed, as soon as it is known; the manifest holds them.
         like: one of the same settings but the target; its generator and its text encoder are this one's too.
 
     Raises:
@@ -74,22 +74,24 @@ class Diagnoser:
         like: Diagnoser | None = None,
         **options: Any,
     ) -> None:
+        """Load the models, by the arguments of the class; `options` are fields of the settings."""
         settings = replace(settings, **options) if settings else AuditSettings(**options)
         self.models: Models = load_models(
             settings, progress=progress, notify=notify, like=None if like is None else like.models
         )
 
     def __repr__(self) -> str:
+        """Return the target, the generator and how it is audited, in one line."""
         return f"Diagnoser({self.models})"
 
     @property
     def settings(self) -> AuditSettings:
-        """What is audited and how."""
+        """Return what is audited and how."""
         return self.models.settings
 
     @property
     def notices(self) -> list[str]:
-        """Lines on what was assumed, so far."""
+        """Return lines on what was assumed, so far."""
         return self.models.notices.lines
 
     @named_options
@@ -102,12 +104,12 @@ class Diagnoser:
         width: float | None = RunSettings.width,
         most_images: int | None = RunSettings.most_images,
     ) -> Diagnosis:
-        """Audit the target on ``images`` generated images.
+        """Audit the target on `images` generated images.
 
-        ``seed`` names the images: number i is the generator's seed ``seed · 100000 + i``. ``out`` is the audit
+        `seed` names the images: number i is the generator's seed `seed · 100000 + i`. `out` is the audit
         folder, made or resumed (equal settings only); None keeps the result in memory, without pictures.
         Interrupted at any moment, the same call goes on where it was. With "auto" the audit looks after 24, 48, 96, …
-        images whether it may end, by ``width`` and ``most_images`` of `RunSettings`; `settings.looks` says how that is
+        images whether it may end, by `width` and `most_images` of `RunSettings`; `settings.looks` says how that is
         paid for. Of an audit around photographs there are as many images as photographs that the generator can draw;
         `photographs` says more.
         """
@@ -116,11 +118,11 @@ class Diagnoser:
         return diagnosis
 
     def edit_directions(self) -> EditDirections:
-        """One direction per attribute, found or taken from the cache."""
+        """Return one direction per attribute, found or taken from the cache."""
         return edit_directions(self.models)
 
     def calibrated_range(self, directions: EditDirections) -> CalibratedRange:
-        """How far each attribute may be edited before it leaves its natural range."""
+        """Return how far each attribute may be edited before it leaves its natural range."""
         return calibrated_range(self.models, directions)
 
     def search_targets(
@@ -131,6 +133,8 @@ class Diagnoser:
         calibrated: CalibratedRange,
         on_result: Callable[[list[tuple[int, Unit, SearchResult]]], None],
     ) -> list[Evaluator]:
-        """Search every attribute on every image for several ``targets`` at once, each picture made once; of ``targets``
-        the evaluators, ``on_result`` gets finished units, as `searched` hands them over."""
+        """Search every attribute on every image for several `targets` at once, each picture made once.
+
+        `on_result` gets finished trials, as `searched` hands them over. Returns the evaluators of `targets`.
+        """
         return search_targets(self.models, targets, styles, directions, calibrated, on_result)

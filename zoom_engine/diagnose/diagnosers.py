@@ -1,4 +1,4 @@
-"""``Diagnosers``: several targets audited by one run, which makes once what does not hang on the target."""
+"""`Diagnosers`: several targets audited by one run, which makes once what does not hang on the target."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from zoom_engine.statistics.diagnosis import Diagnosis
 
 @with_audit_options
 class Diagnosers:
-    """What several target models are sensitive to, each as a `Diagnoser` of it alone would say.
+    """Audits of what several target models are sensitive to, each as a `Diagnoser` of it alone would say.
 
     Edit directions and ranges are found once. Targets with the same attributes and the same search also look at the
     same pictures: unedited ones and those that bound the edits are made once, and with a search that follows no
-    gradients (``scan``) all others too. With a ``cluster``, around ``photos`` and where each audit finds out itself how
+    gradients (`scan`) all others too. With a `cluster`, around `photos` and where each audit finds out itself how
     many images it takes targets are audited one by one.
 
     Args:
-        settings: as `Diagnoser` takes them, or their fields, each by its name; but ``target`` is a list, or a mapping
+        settings: as `Diagnoser` takes them, or their fields, each by its name; but `target` is a list, or a mapping
             from names to targets. All else is the same for each.
         progress: as that of `Diagnoser`.
         notify: as that of `Diagnoser`.
@@ -70,6 +70,7 @@ class Diagnosers:
         notify: Notify = untold,
         **options: Any,
     ) -> None:
+        """Load the models of each target, by the arguments of the class; `options` are fields of the settings."""
         settings = replace(settings, **options) if settings else AuditSettings(**options)
         if not several_targets(settings.target):
             raise ConfigError("Diagnosers audit several targets: give them as a list, or one to a Diagnoser")
@@ -80,6 +81,7 @@ class Diagnosers:
             self.models[name] = like
 
     def __repr__(self) -> str:
+        """Return the names of the targets in one line."""
         return f"Diagnosers({', '.join(map(repr, self.models))})"
 
     @named_options
@@ -92,8 +94,9 @@ class Diagnosers:
         width: float | None = RunSettings.width,
         most_images: int | None = RunSettings.most_images,
     ) -> dict[str, Diagnosis]:
-        """Audit each target into a folder of its name in ``out``, and write ``out/index.html``, which shows them side
-        by side; each folder is that of an audit of the target alone. See `Diagnoser.run`.
+        """Audit each target into a folder of its name in `out`; each folder is that of an audit of the target alone.
+
+        `out/index.html` is written too, and shows them side by side. See `Diagnoser.run`.
         """
         run = RunSettings(images=images, seed=seed, width=width, most_images=most_images)
         outs: Mapping[str, Path | None] = dict.fromkeys(self.models)
@@ -122,8 +125,10 @@ class Diagnosers:
         return found
 
     def groups(self, *, one_by_one: bool) -> list[list[str]]:
-        """The names of targets that have all else in common, and so are audited together, group after group; each is
-        alone with ``one_by_one``, with a cluster and around photographs."""
+        """Return the names of targets that are audited together, group after group: they have all else in common.
+
+        Each is alone with `one_by_one`, with a cluster and around photographs.
+        """
         groups: dict[str, list[str]] = {}
         for name, each in self.models.items():
             alone = one_by_one or each.settings.cluster is not None or each.settings.photos is not None
@@ -133,7 +138,11 @@ class Diagnosers:
 
 
 def _hand_on(inverted: Path | None, folder: Path) -> None:
-    """Photographs that were ``inverted`` are not inverted again. Raises `AuditError`."""
+    """Copy the codes of `inverted` photographs to `folder`, so that they are not inverted again.
+
+    Raises:
+        AuditError: the folder cannot be written.
+    """
     with system_errors(AuditError, f"cannot write {folder}"):
         for code in () if inverted is None else inverted.glob("*.safetensors"):
             if not (folder / code.name).exists():

@@ -15,71 +15,92 @@ from zoom_engine.text import TextEncoder
 
 
 class Domain(Protocol):
-    """What a domain offers; every member is looked up once, when the domain is found.
-
-    ``neutral`` and ``attributes`` are the domain's default prompts. ``generator()``, ``text_encoder()`` and
-    ``target(name)`` return frozen models, ready for use.
-    """
+    """The members of a domain; each is looked up once, when the domain is found."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Return the name that it is registered by."""
 
     @property
-    def neutral(self) -> str: ...
+    def neutral(self) -> str:
+        """Return the neutral prompt that is the default."""
 
     @property
-    def attributes(self) -> Sequence[str]: ...
+    def attributes(self) -> Sequence[str]:
+        """Return the attribute prompts that are the default."""
 
-    def generator(self) -> EditableGenerator: ...
+    def generator(self) -> EditableGenerator:
+        """Return its frozen generator, ready for use."""
 
-    def text_encoder(self) -> TextEncoder: ...
+    def text_encoder(self) -> TextEncoder:
+        """Return its frozen text encoder, ready for use."""
 
-    def target_names(self) -> Sequence[str]: ...
+    def target_names(self) -> Sequence[str]:
+        """Return the names that `target` takes."""
 
-    def target(self, name: str) -> Target: ...
+    def target(self, name: str) -> Target:
+        """Return the frozen target of that name, ready for use."""
 
 
 @runtime_checkable
 class KnownTruth(Protocol):
-    """A domain whose pictures can be drawn anew with an attribute and without it, so that what is true of a target is
-    known. Attributes are prompts, as ``Domain.attributes`` has them."""
+    """A domain whose pictures can be drawn anew with and without an attribute, so what is true of a target is known.
+
+    Attributes are prompts, as `Domain.attributes` has them.
+    """
 
     def true_effects(
         self, targets: Mapping[str, Target], attributes: Sequence[str], *, count: int
     ) -> Mapping[str, Mapping[str, float]]:
-        """Of each target the mean change of its output, in [0, 1], by setting each attribute in ``count`` pictures;
-        attributes whose truth is not known are left out."""
+        """Return by target and attribute the mean change of the output, in [0, 1], over `count` pictures.
+
+        The change is by setting the attribute; attributes whose truth is not known are left out.
+        """
 
     def outputs_with_and_without(
         self, targets: Mapping[str, Target], attribute: str, *, count: int
     ) -> Mapping[str, NDArray[np.float64]]:
-        """Of each binary target the probability of class 1 ``[2, count]`` in pictures that have an attribute, and in
-        the same ones without it; its truth must be known."""
+        """Return by binary target the probability of class 1, float64 `[2, count]`.
+
+        The first row is of pictures that have the attribute, the second of the same ones without it; its truth must be
+        known.
+        """
 
     def planted(self, name: str) -> str | None:
-        """The attribute that the domain's target of that name was taught to look at; None for a sound one."""
+        """Return the attribute that the domain's target of that name was taught to look at; None for a sound one."""
 
     def untied_decisions(
         self, targets: Mapping[str, Target], like: str, *, count: int
     ) -> Mapping[str, NDArray[np.bool_]]:
-        """Whether each target, which decides what the domain's target ``like`` decides, is right ``[count]``, in
-        pictures where what it predicts and what was planted into ``like`` are independent."""
+        """Return by target whether it is right in each picture, bool `[count]`.
+
+        In these pictures what a target predicts and what was planted into the domain's target `like` are independent;
+        each target decides what `like` decides.
+        """
 
 
 @runtime_checkable
 class KnownFace(Protocol):
-    """A domain of faces that says where (x, y) of left eye, right eye and mouth lie in its pictures, in shares of the
-    side: photographs are aligned to that, by their own points."""
+    """A domain of faces that says where eyes and mouth lie in its pictures.
+
+    `face_points` are (x, y) of left eye, right eye and mouth, as fractions of the side: photographs are aligned to
+    that, by their own points.
+    """
 
     face_points: tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
 
 
 def domain_names() -> tuple[str, ...]:
-    """Names of all registered domains, sorted. Nothing is imported."""
+    """Return the names of all registered domains, sorted. Nothing is imported."""
     return registry.names(registry.DOMAINS)
 
 
 def find_domain(name: object) -> Domain | None:
-    """The domain registered as ``name``; None where there is none, and for what is no text, such as a generator of
-    one's own. Raises ConfigError as `registry.find` does."""
+    """Return the domain registered as `name`; None where there is none.
+
+    None too for what is no text, such as a generator of one's own.
+
+    Raises:
+        ConfigError: as `registry.find` does.
+    """
     return cast("Domain | None", registry.find(registry.DOMAINS, name)) if isinstance(name, str) else None

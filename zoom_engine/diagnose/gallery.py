@@ -1,4 +1,4 @@
-"""The pictures of an audit: which units stand for the others, and the sheets of the edit directions.
+"""The pictures of an audit: which trials stand for the others, and the sheets of the edit directions.
 
 Everything here is drawn again from the records, so a resumed run ends with the same pictures.
 """
@@ -38,11 +38,14 @@ _SLACK = 1e-5  # recorded edit weights are rounded
 
 @dataclass(frozen=True)
 class Pick:
-    """A unit to show, and the point of its search to draw: `edit_weights` with what the target said there.
+    """A trial to show, and the point of its search to draw: `edit_weights` with what the target said there.
 
-    kind: what the unit stands for: "typical" (of all units, the one of median change), "flip" (of the decisive flips
-    in its direction, one in the middle) or "extreme". `extreme`: no unit changed more, and the median one far less.
-    direction: the task's states before and after the edit; `decisive`: they differ, and the output moved enough.
+    Attributes:
+        kind: what the trial stands for: "typical" (of all trials, the one of median change), "flip" (of the decisive
+            flips in its direction, one in the middle) or "extreme".
+        direction: the task's states before and after the edit.
+        decisive: whether they differ, and the output moved enough.
+        extreme: whether no trial changed more, and the median one far less.
     """
 
     kind: str
@@ -56,11 +59,11 @@ class Pick:
 
 
 def picks(diagnosis: Diagnosis, view: TaskView) -> list[Pick]:
-    """The units to show, most sensitive attribute first; in multi mode one choice among all units.
+    """Return the trials to show, the most sensitive attribute first; in multi mode one choice among all trials.
 
     Of each attribute first what is typical: where at least half of the images flip decisively the median one of these
-    flips, else the unit of median change, and then a decisive flip. Both of the two most frequent directions of a flip
-    are shown. The unit of largest change may follow, where it moves the output decisively further than the median.
+    flips, else the trial of median change, and then a decisive flip. Both of the two most frequent directions of a flip
+    are shown. The trial of largest change may follow, where it moves the output decisively further than the median.
     Edits beyond what the generator draws are left out.
     """
     choice = _Choice(diagnosis, view)
@@ -79,7 +82,7 @@ class _Choice:
         self._diagnosis, self._view = diagnosis, view
 
     def picks(self, records: Sequence[Record], flips_each: int) -> Iterator[Pick]:
-        """Of one attribute's records the units to show, the most telling of the others first."""
+        """Yield the trials to show of one attribute's records, the most representative first."""
         if not records:
             return
         least = self._diagnosis.config.decisive_change
@@ -100,12 +103,12 @@ class _Choice:
             yield self._peak("extreme", extreme)
 
     def _counterfactual(self, record: Record, *, extreme: bool) -> Pick:
-        """The picture of a decisive flip: what its record holds."""
+        """Return the picture of a decisive flip: what its record holds."""
         direction = direction_of(record, record.output, self._view)
         return Pick("flip", record, record.edit_weights, direction, True, record.label_kept, record.ssim, extreme)
 
     def _peak(self, kind: str, record: Record) -> Pick:
-        """The point where the record's change was found: of a flipping unit that is not its counterfactual."""
+        """Return the point where the record's change was found: of a flipping trial that is not its counterfactual."""
         points = [p for p in record.trajectory if p.change == record.change and p.label_kept is not False]
         reported = Point(
             weights=record.edit_weights,
@@ -122,15 +125,17 @@ class _Choice:
 
 
 def _middle(units: Sequence[Record], count: int) -> list[Record]:
-    """The units in the middle of `count` equal parts of `units`, the median first."""
+    """Return the trials in the middle of `count` equal parts of `units`, the median first."""
     count = min(count, len(units))
     parts = sorted(range(count), key=lambda part: abs(2 * part + 1 - count))
     return [units[((2 * part + 1) * len(units) - 1) // (2 * count)] for part in parts]
 
 
 def sheet_weights(low: float, high: float) -> list[float]:
-    """The columns of an edit sheet: the ends of the range that is used and their halves, around 0; outside them the
-    ends of the paper's range, where it goes further."""
+    """Return the columns of an edit sheet: the ends of the range that is used and their halves, around 0.
+
+    Outside them are the ends of the paper's range, where it goes further.
+    """
     outside = [end for end in (-PAPER_BOUND, PAPER_BOUND) if not low <= end <= high]
     return sorted([low, low / 2, 0.0, high / 2, high, *outside])
 
@@ -138,8 +143,11 @@ def sheet_weights(low: float, high: float) -> list[float]:
 def write_photographs(
     audit: AuditFolder, found: Audited, crops: Sequence[Crop], evaluator: Evaluator
 ) -> tuple[Photograph, ...]:
-    """Write the square of each photograph that could be read and what the generator draws of the audited ones; the
-    photographs with the names of these files. They hold pixels, and nothing else of the photograph's file."""
+    """Write the square of each photograph that could be read, and what the generator draws of the audited ones.
+
+    The files hold pixels, and nothing else of the photograph's file. Returns the photographs with the names of these
+    files.
+    """
     shown = []
     for number, (photograph, crop) in enumerate(zip(found.photographs, crops, strict=True)):
         picture = inversion = None
@@ -156,9 +164,9 @@ def write_photographs(
 
 
 def build_gallery(audit: AuditFolder, diagnosis: Diagnosis, *, evaluator: Evaluator, styles: StyleRows) -> None:
-    """Write ``images/`` and ``gallery.json`` of a finished search.
+    """Write `images/` and `gallery.json` of a finished search.
 
-    ``styles [I, S]`` are the unedited style vectors; ``Record.image`` is a row of it.
+    `styles [I, S]` are the unedited style vectors; `Record.image` is a row of it.
     """
     strips = [
         _strip(audit, pick, diagnosis, evaluator, styles) for pick in picks(diagnosis, evaluator.target.task.view)
@@ -169,7 +177,7 @@ def build_gallery(audit: AuditFolder, diagnosis: Diagnosis, *, evaluator: Evalua
 
 
 def strip_weights(shown: float, flip: float | None, end: float) -> tuple[list[float], int]:
-    """The edit weights of a strip, from 0 to the end of its range, and which of them is `shown`.
+    """Return the edit weights of a strip, from 0 to the end of its range, and which of them is `shown`.
 
     All `STRIP_FRAMES` lie on one side of 0, evenly spaced up to `shown`, which is no further out than `end`, and beyond
     it; `flip` takes the place of the one next to it. A strip that is shown for its unedited picture is even throughout.
@@ -191,7 +199,7 @@ def strip_weights(shown: float, flip: float | None, end: float) -> tuple[list[fl
 
 
 def _strip(audit: AuditFolder, pick: Pick, diagnosis: Diagnosis, evaluator: Evaluator, styles: StyleRows) -> StripEntry:
-    """Pictures of one unit from the original to the end of its range, with the target's output for each."""
+    """Write pictures of one trial from the original to the end of its range, with the target's output for each."""
     record, view = pick.record, evaluator.target.task.view
     attribute = next((one for one in diagnosis.attributes if one.text == record.attribute), None)
     flip: float | None = None
@@ -241,7 +249,7 @@ def _strip(audit: AuditFolder, pick: Pick, diagnosis: Diagnosis, evaluator: Eval
 
 
 def _end(pick: Pick, column: int, diagnosis: Diagnosis) -> float:
-    """Where the range of the unit ends, on the side that its picture lies on; a range that leads nowhere ends there."""
+    """Return where the range of the trial ends, on its picture's side; a range that leads nowhere ends there."""
     shown = pick.edit_weights[column]
     low, high = pick.record.bounds or diagnosis.config.ranges[column]
     side = shown or low + high
@@ -249,8 +257,10 @@ def _end(pick: Pick, column: int, diagnosis: Diagnosis) -> float:
 
 
 def _flip_weight(record: Record, column: int, end: float, view: TaskView) -> float | None:
-    """The edit weight nearest to 0 on the way to `end` at which the prediction flips and keeps its label, as far as the
-    search looked."""
+    """Return the edit weight nearest to 0 on the way to `end` at which the prediction flips and keeps its label.
+
+    It is known as far as the search looked; None without such a point.
+    """
     original = record.original_output
     unedited = view.state(original, original)
     flips = [
@@ -265,7 +275,10 @@ def _flip_weight(record: Record, column: int, end: float, view: TaskView) -> flo
 
 @torch.no_grad()
 def _looked_at(evaluator: Evaluator, styles: Tensor, weights: Tensor) -> tuple[list[Pixels], Evaluation]:
-    """Pictures of one image at several edit weights, the first of which is 0, and what target and text encoder see."""
+    """Draw one image at several edit weights, the first of which is 0, and evaluate it.
+
+    Returns the pictures, and what target and text encoder see in them.
+    """
     images = evaluator.render(styles, weights.to(styles.device))
     embeddings = evaluator.look(images)
     original = evaluator.originals_of(images[:1], embeddings=None if embeddings is None else embeddings[:1])
@@ -275,14 +288,14 @@ def _looked_at(evaluator: Evaluator, styles: Tensor, weights: Tensor) -> tuple[l
 
 
 def _drawn(images: Tensor, outputs: Tensor, view: TaskView, *, unedited: int) -> list[Pixels]:
-    """The pictures with their outputs in them, those of row ``unedited`` being the original's."""
+    """Draw the outputs into the pictures; those of row `unedited` are the original's."""
     original = outputs[unedited]
     return [view.overlay(pixels, row, original) for pixels, row in zip(to_pixels(images), outputs, strict=True)]
 
 
 @torch.no_grad()
 def _sheet(audit: AuditFolder, index: int, diagnosis: Diagnosis, evaluator: Evaluator, styles: Tensor) -> SheetEntry:
-    """One row per image, one column per weight."""
+    """Write the pictures of an edit sheet: one row per image, one column per weight."""
     attribute = diagnosis.attributes[index]
     columns = sheet_weights(*diagnosis.config.ranges[index])
     rows = []

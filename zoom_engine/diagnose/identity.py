@@ -1,4 +1,4 @@
-"""What an audit is: all that determines its records, before anything is measured and after."""
+"""The identity of an audit: all that determines its records, before anything is measured and after."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from zoom_engine.settings.audit_settings import RunSettings
 
 
 def config(models: Models, run: RunSettings) -> dict[str, Any]:
-    """What determines the records and is known before anything is measured, as the manifest's file has it."""
+    """Return what determines the records and is known before anything is measured, as the manifest's file has it."""
     settings, attributes = models.settings, [attribute.text for attribute in models.attributes]
     beside = {
         "null_per_image": settings.null_per_image(len(attributes), at_end=models.null_search is not models.search),
@@ -50,18 +50,18 @@ def config(models: Models, run: RunSettings) -> dict[str, Any]:
 
 
 def known(models: Models, run: RunSettings) -> Config:
-    """`config`, as those read it who have the manifest."""
+    """Return `config` as it is read from a manifest."""
     return Manifest.of(config(models, run)).config
 
 
 def chosen(models: Models, run: RunSettings) -> dict[str, Any]:
-    """`config`, and what looks at pictures: an audit's processes have it in common, or numbers end otherwise."""
+    """Return `config`, and what looks at pictures: an audit's processes have it in common, or numbers end otherwise."""
     networks = {name: models.networks[name] for name in ("target", "text_encoder")}
     return {**config(models, run), "answers": models.answers, "networks": networks}
 
 
 def of_photographs(models: Models, crops: Sequence[Crop], seed: int) -> dict[str, Any]:
-    """What an audit around photographs depends on beside `config`, and is known before they are inverted."""
+    """Return what an audit around photographs depends on beside `config`, and is known before they are inverted."""
     files = {crop.file: crop.sha256 for crop in crops}
     return {"photographs": {"files": files, "inversion": inverter(models, seed=seed).identity}}
 
@@ -73,7 +73,7 @@ def manifest(
     crops: Sequence[Crop] | None = None,
     found: Audited | None = None,
 ) -> Manifest:
-    """All that determines the records, and where they were made."""
+    """Return all that determines the records, and where they were made."""
     directions, calibrated, null = measured.directions, measured.calibrated, measured.null
     given = models.settings.generator
     return Manifest.of(
@@ -109,7 +109,7 @@ def manifest(
 
 
 def _brought(models: Models) -> dict[str, str]:
-    """The packages that brought what the audit is made of: who reads it needs them too."""
+    """Return the packages that brought what the audit is made of: who reads it needs them too."""
     given = (models.settings.generator, models.settings.target)
     generator, target = (spec if isinstance(spec, str) else "" for spec in given)
     found = models.settings.directions

@@ -1,4 +1,4 @@
-"""``Measurements``: what all images of an audit have in common, measured once, as one value."""
+"""`Measurements`: what all images of an audit have in common, measured once, as one value."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ from zoom_engine.settings.audit_settings import SEEDS_PER_RUN, RunSettings
 
 @dataclass(frozen=True, kw_only=True)
 class Measurements:
-    """What all images of an audit have in common, found once: whoever searches one of them does it with these.
+    """The measurements that all images of an audit have in common: whoever searches one of them does it with these.
 
-    ``seeds`` are the images', ``codes`` ``[I, S]`` those of photographs (None: seeds say them). ``region`` belongs to
-    multi mode, ``calibrated`` to the calibrated range, ``scale`` to it in single mode, ``groups`` and ``phrased`` to
-    the settings' `by` and `wordings`; None where they are not needed.
+    `seeds` are the images', `codes [I, S]` those of photographs (None: seeds say them). `region` belongs to multi mode,
+    `calibrated` to the calibrated range, `scale` to it in single mode, `groups` and `phrased` to the settings' `by` and
+    `wordings`; None where they are not needed.
     """
 
     seeds: Sequence[int]
@@ -79,7 +79,7 @@ def measure(models: Models, run: RunSettings, photographs: Audited | None = None
 
 
 def measurements_for(other: Models, models: Models, measured: Measurements, run: RunSettings) -> Measurements:
-    """What was ``measured`` with ``models``, for ``other`` of another target."""
+    """Return what was `measured` with `models`, for `other` of another target."""
     for network, how in models.networks.items():  # the other ones have looked at nothing themselves
         other.networks.setdefault(network, how)
     if measured.calibrated is not None and other.labels != models.labels:
@@ -92,7 +92,7 @@ def measurements_for(other: Models, models: Models, measured: Measurements, run:
 
 
 def edit_directions(models: Models) -> EditDirections:
-    """One direction per attribute, found or taken from the cache."""
+    """Return one direction per attribute, found or taken from the cache."""
     settings = models.settings
     if isinstance(settings.directions, EditDirections):
         settings.directions.check_fits(models.generator)
@@ -109,7 +109,7 @@ def edit_directions(models: Models) -> EditDirections:
 
 
 def calibrated_range(models: Models, directions: EditDirections) -> CalibratedRange:
-    """How far each attribute may be edited before it leaves its natural range."""
+    """Return how far each attribute may be edited before it leaves its natural range."""
     return calibrate_range(
         models.generator,
         models.measuring_encoder,
@@ -123,7 +123,7 @@ def calibrated_range(models: Models, directions: EditDirections) -> CalibratedRa
 
 
 def _find(models: Models, texts: Sequence[str], **how: Any) -> EditDirections:
-    """Edit directions on the audit's generator, by options of `find_directions`."""
+    """Find edit directions on the audit's generator, by options of `find_directions`."""
     return find_directions(
         models.generator,
         models.measuring_encoder,
@@ -142,7 +142,7 @@ def _find(models: Models, texts: Sequence[str], **how: Any) -> EditDirections:
 def _alike(
     models: Models, texts: Sequence[str], directions: EditDirections, templates: Sequence[str]
 ) -> EditDirections:
-    """Those of other texts, found as ``directions`` were; none is refused."""
+    """Find those of other texts as `directions` were found; none is refused."""
     return _find(
         models,
         texts,
@@ -161,8 +161,10 @@ def _null_directions(
     seed: int,
     labels: Sequence[str],
 ) -> NullDirections:
-    """The random directions that attributes are held against, others for each ``seed`` of an audit, and after them
-    those of prompts that name nothing visible. The random ones keep the ``labels``."""
+    """Draw the random baseline directions that attributes are compared with, others for each `seed` of an audit.
+
+    They keep the `labels`. After them come the directions of control prompts.
+    """
     reader = None
     if (told := models.labels_of(labels)) is not None:
         known = {"labels": list(labels), "text_encoder": models.text_encoder.content_hash}
@@ -181,7 +183,7 @@ def _null_directions(
 
 
 def _tell_of_null(models: Models, null: NullDirections) -> None:
-    """Say which random directions change the ground truth, and where nobody can tell."""
+    """Say how many random baseline directions change the ground truth, and where nobody can tell."""
     if not models.null or not null.one_sided:
         return
     if not models.labels:
@@ -200,7 +202,7 @@ def _tell_of_null(models: Models, null: NullDirections) -> None:
 def _score_scale(
     models: Models, directions: EditDirections, calibrated: CalibratedRange, labels: Sequence[str]
 ) -> ScoreScale:
-    """In which units it is told what an edit does to the text scores of the other attributes and of the labels."""
+    """Return the units of what an edit does to the text scores of the other attributes and of the labels."""
     return score_scale(
         models.generator,
         models.measuring_encoder,
@@ -215,7 +217,7 @@ def _score_scale(
 
 
 def _text_groups(models: Models) -> TextGroups:
-    """How images are told apart that have or lack what the settings' `by` says."""
+    """Return how images are told apart that have or lack what the settings' `by` says."""
     return text_groups(
         models.generator,
         models.measuring_encoder,
@@ -227,7 +229,7 @@ def _text_groups(models: Models) -> TextGroups:
 
 
 def _phrased_directions(models: Models, directions: EditDirections) -> Tensor:
-    """The attributes' directions in each phrasing, see `phrased_directions`, found as ``directions`` were."""
+    """Find the attributes' directions in each paraphrase as `directions` were found, see `phrased_directions`."""
 
     def find(texts: list[str], template: str) -> EditDirections:
         return _alike(models, texts, directions, [template])

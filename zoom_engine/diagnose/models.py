@@ -1,4 +1,4 @@
-"""``Models``: everything that an audit loads, checked and chosen, as one value. Nothing is measured here."""
+"""`Models`: everything that an audit loads, checked and chosen, as one value. Nothing is measured here."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ from zoom_engine.text import TextEncoder, find_templates, text_encoder_for
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Models:
-    """What an audit has loaded and chosen.
+    """The models and prompts that an audit has loaded, and what it has chosen.
 
     Attributes:
         settings: What was asked for.
@@ -72,14 +72,14 @@ class Models:
         generator: As loaded.
         synthesizer: What draws the generator's pictures.
         search: What looks for edits along the attributes, and why it was chosen.
-        null_search: What looks along random directions.
-        null: How many random directions there are.
-        nothing: Prompts that name nothing visible, which stand beside random directions.
+        null_search: What looks along random baseline directions.
+        null: How many random baseline directions there are.
+        nothing: Control prompts, which stand beside random baseline directions.
         answers: How target and generator answer probes.
         misread: The attributes that lead towards what they deny.
         networks: What runs which network; more are noted as they are compiled.
         notices: Lines on what was assumed.
-        progress: How long work shows itself.
+        progress: How long work is shown.
         like: Models of another target, whose generator and text encoder these are.
     """
 
@@ -114,23 +114,25 @@ class Models:
 
     @property
     def steers_lowered(self) -> bool:
-        """Whether gradients go through bf16 networks: where bf16 draws pictures, it also steers a gradient search."""
+        """Return whether gradients go through bf16 networks: bf16 that draws pictures also steers a gradient search."""
         return self.search.needs_gradient and self.synthesizer.precision == "bf16"
 
     @property
     def places(self) -> Sequence[str | None]:
-        """What is searched on each image: every attribute alone, or all together."""
+        """Return what is searched on each image: every attribute alone, or all together."""
         return [None] if self.settings.mode == "multi" else [attribute.text for attribute in self.attributes]
 
     @property
     def nothing_every(self) -> int:
-        """Of how many images one is moved along a prompt that names nothing visible."""
+        """Return of how many images one is moved along a control prompt."""
         return self.settings.nothing_every(len(self.attributes))
 
     @cached_property
     def measuring_encoder(self) -> TextEncoder:
-        """The text encoder in the synthesis's precision, for means over many pictures, and for labels that it leaves no
-        doubt about. It is compiled when it is first needed."""
+        """Return the text encoder in the synthesis's precision, compiled when it is first needed.
+
+        It is for means over many pictures, and for labels that it leaves no doubt about.
+        """
         precision = self.synthesizer.precision
         if precision == "fp32":
             return self.text_encoder
@@ -145,15 +147,15 @@ class Models:
 
     @cached_property
     def zero_shot_labels(self) -> ZeroShotLabels | None:
-        """What tells the audit's ``labels`` apart; None without any."""
+        """Return what tells the audit's `labels` apart; None without any."""
         return self.labels_of(self.labels)
 
     def labels_of(self, prompts: Sequence[str]) -> ZeroShotLabels | None:
-        """What tells these prompts apart; None without any."""
+        """Return what tells these prompts apart; None without any."""
         return ZeroShotLabels(self.text_encoder, prompts, quick_encoder=self.measuring_encoder) if prompts else None
 
     def evaluator(self, directions: EditDirections | NullDirections | Tensor) -> Evaluator:
-        """What evaluates edit weights in this audit, of directions or of a matrix ``[N, S]``."""
+        """Return what evaluates edit weights in this audit, of directions or of a matrix `[N, S]`."""
         matrix = directions if isinstance(directions, Tensor) else directions.matrix
         return Evaluator(
             self.synthesizer,
@@ -165,12 +167,12 @@ class Models:
         )
 
     def styles(self, seeds: Sequence[int]) -> SeedStyles:
-        """The unedited style vectors ``[I, S]`` of the seeds, mapped when rows of them are asked for."""
+        """Return the unedited style vectors `[I, S]` of the seeds, mapped when rows of them are asked for."""
         truncation, cutoff = self.settings.truncation, self.settings.truncation_cutoff
         return SeedStyles(self.generator, seeds, truncation=truncation, truncation_cutoff=cutoff)
 
     def sampling(self, samples: int) -> Sampling:
-        """So many unedited pictures, drawn and kept as in this audit."""
+        """Return a sampling of so many unedited pictures, drawn and cached as in this audit."""
         settings = self.settings
         truncated = settings.truncation, settings.truncation_cutoff
         return Sampling(samples, 0, *truncated, self.synthesizer, settings.batch_size, self.cache, self.progress)
@@ -188,7 +190,7 @@ def load_models(
 
     Args:
         settings: What is audited and how.
-        progress: How long work shows itself.
+        progress: How long work is shown.
         notify: Takes lines on what was assumed, as soon as they are known.
         like: Models of the same settings but the target; their generator and their text encoder serve here too.
 
@@ -289,7 +291,7 @@ def load_models(
 
 
 def _attributes(settings: AuditSettings, neutral: str, domain: Domain | None, target: Target) -> tuple[Attribute, ...]:
-    """Those of the settings, or the domain's but the target's own classes."""
+    """Return the attributes of the settings, or the domain's but the target's own classes."""
     attributes = settings.attributes
     if attributes is None:
         attributes = [text for text in (domain.attributes if domain else ()) if text not in target.labels]
@@ -303,7 +305,7 @@ def _synthesizer(settings: AuditSettings, generator: EditableGenerator, cache: P
 
 
 def _with_runtimes(models: Models) -> Models:
-    """What looks at pictures, compiled."""
+    """Compile what looks at pictures."""
     like, synthesizer = models.like, models.synthesizer
     lower = models.steers_lowered
     target, target_runs = compiled_target(models.target, synthesizer, lower=lower)
@@ -317,13 +319,13 @@ def _with_runtimes(models: Models) -> Models:
 
 
 def _null_search(settings: AuditSettings, search: Search) -> Search:
-    """What looks along null directions: where one end of a range is all that counts, that end."""
+    """Return what looks along random baseline directions: where one end of a range is all that counts, that end."""
     one_way = settings.mode == "single" and settings.edit_range == "calibrated"
     return End() if one_way and getattr(search, "reaches_ends", False) else search
 
 
 def _found_by_text(settings: AuditSettings) -> bool:
-    """Whether edit directions are found from the attributes' texts, here or before."""
+    """Return whether edit directions are found from the attributes' texts, here or before."""
     ready = settings.directions
     return not isinstance(ready, EditDirections) or ready.method in registry.all_names(registry.DIRECTION_METHODS)
 
@@ -331,8 +333,10 @@ def _found_by_text(settings: AuditSettings) -> bool:
 def _nothing_visible(
     settings: AuditSettings, encoder: TextEncoder, neutral: str, attributes: Sequence[Attribute]
 ) -> tuple[str, ...]:
-    """Prompts that name nothing visible, which stand beside random directions where edits have a calibrated range and
-    directions are found here."""
+    """Return control prompts, which stand beside random baseline directions.
+
+    There are some where edits have a calibrated range and directions are found here.
+    """
     if settings.edit_range != "calibrated" or not _found_by_text(settings):
         return ()
     typed = {attribute.text for attribute in attributes}
@@ -340,7 +344,7 @@ def _nothing_visible(
 
 
 def _misread_denials(models: Models) -> tuple[MisreadDenial, ...]:
-    """Of the attributes those that lead towards what they deny."""
+    """Return those of the attributes that lead towards what they deny."""
     if not _found_by_text(models.settings):
         return ()
     return tuple(
@@ -355,7 +359,7 @@ def _check_directions(
     attributes: Sequence[str | Attribute] | None,
     hashes: Mapping[str, str] | None = None,
 ) -> None:
-    """Ready directions must be those that this audit would find; ``hashes`` are its models', once they are loaded."""
+    """Refuse ready directions that this audit would not find; `hashes` are its models', once they are loaded."""
     ready = settings.directions
     if isinstance(ready, str):
         check_method(ready)

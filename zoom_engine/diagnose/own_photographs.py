@@ -15,7 +15,7 @@ from zoom_engine.settings.audit_settings import RunSettings
 
 
 def crops_of(models: Models) -> list[Crop]:
-    """The settings' photographs as squares of the generator's size."""
+    """Read the settings' photographs as squares of the generator's size."""
     settings = models.settings
     domain: object = find_domain(settings.generator)
     canonical = FacePoints(*domain.face_points) if isinstance(domain, KnownFace) else FFHQ
@@ -28,7 +28,7 @@ def crops_of(models: Models) -> list[Crop]:
 
 
 def inverter(models: Models, *, seed: int = RunSettings.seed) -> Inverter:
-    """What finds photographs in the generator, drawn as in this audit."""
+    """Return what finds photographs in the generator, drawn as in this audit."""
     encoder, drawn = models.text_encoder, models.synthesizer
     return Inverter(models.generator, encoder, drawn, seed=seed, made_by=drawn.describe())
 
@@ -36,9 +36,9 @@ def inverter(models: Models, *, seed: int = RunSettings.seed) -> Inverter:
 def audited_photographs(
     models: Models, crops: Sequence[Crop], *, seed: int = RunSettings.seed, kept: Path | None = None
 ) -> Audited:
-    """The photographs' codes, and which of them the generator can draw so that the target sees them alike.
+    """Find the photographs' codes, and which of them the generator can draw so that the target sees them alike.
 
-    In the folder ``kept`` codes are written as they are found, and taken from there.
+    In the folder `kept` codes are written as they are found, and taken from there.
 
     Raises:
         PhotographError: none is left.
@@ -59,6 +59,6 @@ def audited_photographs(
 
 
 def _some(texts: Sequence[str], most: int = 5) -> str:
-    """The first of them, and how many more there are."""
+    """Join the first `most` of the texts, and say how many more there are."""
     more = f" and {len(texts) - most} more" if len(texts) > most else ""
     return "; ".join(texts[:most]) + more

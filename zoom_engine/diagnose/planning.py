@@ -1,8 +1,8 @@
-"""What an audit will take: pictures counted from its settings, hours from a rate that is measured or given, disk and
-memory from the form of its records.
+"""The plan of an audit: what it will take.
 
-What hangs on the model under audit is not known before: how many searches flip, and where they stop. So there is a
-least and a most of all that depends on it.
+Pictures are counted from its settings, hours from a rate that is measured or given, disk and memory from the form of
+its records. What hangs on the model under audit is not known before: how many searches flip, and where they stop. So
+there is a least and a most of all that depends on it.
 """
 
 from __future__ import annotations
@@ -39,28 +39,33 @@ GB = 1e9
 
 @dataclass(frozen=True)
 class Count:
-    """How many, at least and at most."""
+    """A number that is known by its least and its most."""
 
     least: float
     most: float
 
     def __add__(self, other: Count) -> Count:
+        """Add the least and the most."""
         return Count(self.least + other.least, self.most + other.most)
 
     def __mul__(self, times: float) -> Count:
+        """Multiply the least and the most."""
         return Count(self.least * times, self.most * times)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """What targets that are audited together will take.
+    """The plan for targets that are audited together.
 
-    once: pictures that are made before the first image and after the last, by one machine, where the cache has none of
-        them; every_image: those of all images, which workers can share. A step with gradients counts as `step`
-        pictures.
-    rate: pictures a second of one worker, made and looked at by the targets and the text encoder; `rate_from` says
-        whence.
-    record_bytes: of records.jsonl, of all targets; memory: bytes, of their records while they are added up.
+    Attributes:
+        once: pictures that are made before the first image and after the last, by one machine, where the cache has none
+            of them.
+        every_image: pictures of all images, which workers can share.
+        step: as how many pictures a step with gradients counts.
+        rate: pictures a second of one worker, made and looked at by the targets and the text encoder.
+        rate_from: where the rate comes from.
+        record_bytes: bytes of records.jsonl, of all targets.
+        memory: bytes, of their records while they are added up.
     """
 
     targets: tuple[str, ...]
@@ -78,14 +83,15 @@ class Part:
 
     @property
     def pictures(self) -> Count:
+        """Return the number of all pictures."""
         return _sum(self.once) + _sum(self.every_image)
 
     def hours(self, workers: int) -> Count:
-        """With so many workers, each as fast as the rate says and never idle."""
+        """Return the hours with so many workers, each as fast as the rate says and never idle."""
         return (_sum(self.once) + _sum(self.every_image) * (1 / workers)) * (1 / self.rate / 3600)
 
     def title(self, images: int) -> str:
-        """What is audited, in a line."""
+        """Say what is audited, in a line."""
         what = number_of(self.attributes, "attribute")
         beside = f" and {number_of(self.null, 'random direction')}" if self.null else ""
         return (
@@ -94,7 +100,7 @@ class Part:
         )
 
     def rows(self) -> list[tuple[str, str]]:
-        """Its pictures, and how fast they are made."""
+        """Say how many its pictures are, and how fast they are made: rows of a name and a value."""
         return [
             ("pictures, once, on one machine", _shown(_sum(self.once))),
             *((f"  {what}", _shown(count)) for what, count in self.once.items()),
@@ -106,23 +112,25 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What an audit of one target or of several will take: of ``images`` each, in ``parts`` that are audited one after
-    the other; ``unknown`` is what is not in these numbers."""
+    """The plan of an audit of one target or of several, of `images` each.
+
+    `parts` are audited one after the other; `unknown` is what is not in these numbers.
+    """
 
     images: int
     parts: tuple[Part, ...]
     unknown: tuple[str, ...]
 
     def total(self, of: Callable[[Part], Count]) -> Count:
-        """Of all parts together."""
+        """Add up what `of` returns of each part."""
         return sum(map(of, self.parts), Count(0, 0))
 
     def hours(self, workers: int) -> Count:
-        """As `Part.hours`."""
+        """Return the hours of all parts together, as `Part.hours`."""
         return self.total(lambda part: part.hours(workers))
 
     def to_json(self, workers: int) -> dict[str, Any]:
-        """All of it, with the hours of one worker and of so many."""
+        """Return all of it, with the hours of one worker and of so many."""
         return {
             "targets": [target for part in self.parts for target in part.targets],
             "images": self.images,
@@ -136,7 +144,7 @@ class Plan:
         }
 
     def text(self, workers: int) -> str:
-        """A few lines for a terminal."""
+        """Format it as a few lines for a terminal."""
         whole = [
             ("with one such worker", _shown(self.hours(1), "h")),
             *([(f"with {workers:,} such workers", _shown(self.hours(workers), "h"))] if workers > 1 else []),
@@ -156,9 +164,11 @@ class Plan:
 
 
 def plan(groups: Sequence[Sequence[Models]], run: RunSettings, *, rate: float | None = None) -> Plan:
-    """Of the audits that ``groups`` would run one after the other; those of a group have all but their targets in
-    common and are run together, see `Diagnosers.groups`. Without ``rate`` it is measured, for about ten seconds a
-    group."""
+    """Plan the audits that `groups` would run one after the other.
+
+    Those of a group have all but their targets in common and are run together, see `Diagnosers.groups`. Without `rate`
+    (pictures a second) it is measured, for about ten seconds a group.
+    """
     parts, before = [], list[Models]()
     for audits in groups:
         parts.append(_part(audits, run, rate, before))
@@ -210,9 +220,11 @@ def _part(audits: Sequence[Models], run: RunSettings, rate: float | None, before
 
 
 def evaluations(models: Models, *, null: bool = False, targets: int = 1) -> Count | None:
-    """Of one search of an attribute (``null``: of a random direction), or of all attributes together, for so many
-    targets at once: a picture that several of them ask for is made once, but where each is followed alone. None where
-    a package's own search does not say."""
+    """Return how many points one search of an attribute takes, or of all attributes together.
+
+    With `null` it is one along a random baseline direction. All is for so many targets at once: a picture that several
+    of them ask for is made once, but where each is followed alone. None where a package's own search does not say.
+    """
     planned = Planned(
         attributes=len(models.attributes),
         calibrated=models.settings.edit_range == "calibrated",
@@ -224,8 +236,11 @@ def evaluations(models: Models, *, null: bool = False, targets: int = 1) -> Coun
 
 
 def pictures_once(audits: Sequence[Models], step: float, *, before: Sequence[Models] = ()) -> dict[str, Count]:
-    """What is made before the first image and after the last of audits that are run together. Those ``before`` have
-    left in the cache what they made: all of it of the same attributes, of others what does not hang on attributes."""
+    """Count what is made before the first image and after the last of audits that are run together.
+
+    Those `before` have left in the cache what they made: all of it of the same attributes, of others what does not hang
+    on attributes. A step with gradients counts as `step` pictures.
+    """
     models, first = audits[0], not before
     settings, count, null = models.settings, len(models.attributes), models.null
     strips = STRIPS_PER_ATTRIBUTE * count if settings.mode == "single" else MULTI_STRIPS
@@ -268,7 +283,7 @@ def pictures_once(audits: Sequence[Models], step: float, *, before: Sequence[Mod
 
 
 def pictures_of_images(audits: Sequence[Models], run: RunSettings, step: float) -> dict[str, Count]:
-    """What is made of all images by audits that are run together."""
+    """Count what is made of all images by audits that are run together."""
     models, targets = audits[0], len(audits)
     settings, count, images = models.settings, len(models.attributes), run.most
     apart = targets if models.search.needs_gradient else 1  # each is followed alone
@@ -301,7 +316,7 @@ def _sum(counts: Mapping[str, Count]) -> Count:
 
 
 def _shown(count: Count, unit: str = "") -> str:
-    """ "1,200 to 3,400 h"; one number where both are the same."""
+    """Format a count as "1,200 to 3,400 h"; as one number where both are the same."""
 
     def number(value: float) -> str:
         return f"{value:,.0f}" if value >= 10 or not unit else f"{value:.2g}"
@@ -315,7 +330,7 @@ def _aligned(rows: Sequence[tuple[str, str]], width: int) -> list[str]:
 
 
 def _points(each: Count | None) -> tuple[int, int]:
-    """Of a record's trajectory, with the unedited image."""
+    """Return the least and the most points of a record's trajectory, with the unedited image."""
     return (1, 1) if each is None else (1 + int(each.least), 1 + int(each.most))
 
 
@@ -334,8 +349,10 @@ class _Size:
 
 
 def _size(models: Models, outputs: int, points: int, *, null: bool = False) -> _Size:
-    """Of a record of so many outputs, of an attribute or of a null direction, with a trajectory of so many points, all
-    numbers written out."""
+    """Measure a record of so many outputs, with a trajectory of so many points, all numbers written out.
+
+    It is one of an attribute or, with `null`, of a random baseline direction.
+    """
     single = models.settings.mode == "single"
     count = models.null + len(models.nothing) if null else len(models.attributes)
     weights = tuple(-12.345678 if place == 0 or not single else 0.0 for place in range(count))
@@ -374,7 +391,7 @@ def _size(models: Models, outputs: int, points: int, *, null: bool = False) -> _
 
 
 class _Measured:
-    """What pictures cost on this machine, with an audit's own models: unedited ones, since directions are not found.
+    """The price of pictures on this machine, with an audit's own models: unedited ones, since directions are not found.
 
     As in the audit several targets look at the same picture, but where a search follows the gradient of one.
     """
@@ -394,7 +411,7 @@ class _Measured:
         ]
 
     def rate(self) -> tuple[float, str]:
-        """Pictures a second, and on what that was measured."""
+        """Measure pictures a second, and say on what that was measured."""
         seconds, pictures = self._look(len(self._styles))
         threads, looking = number_of(torch.get_num_threads(), "thread"), len(self._together[0])
         by = f", each looked at by {looking} targets" if looking > 1 else ""
@@ -403,7 +420,7 @@ class _Measured:
         )
 
     def step(self) -> float:
-        """How many pictures' time a step with gradients takes, mean over targets."""
+        """Measure how many pictures' time a step with gradients takes, mean over targets."""
         followed = 0.0
         for (evaluator,) in self._together:
             originals = evaluator.originals(self._styles[:1])
@@ -417,7 +434,7 @@ class _Measured:
 
     @torch.no_grad()
     def _look(self, size: int) -> tuple[float, int]:
-        """Seconds, and pictures of batches of so many: one batch where it takes long."""
+        """Return seconds and pictures of batches of so many: one batch where it takes long."""
         styles, weights = self._styles[:size], self._weights[:size]
         unedited = [[each.originals(styles) for each in together] for together in self._together]
 

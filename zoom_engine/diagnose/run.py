@@ -59,9 +59,10 @@ def diagnosed(
     *,
     index: Path | None = None,
 ) -> list[Diagnosis]:
-    """Audit the targets of ``models``, which have all else in common, into the folders ``outs``, see
-    `Diagnoser.run`: what is measured is measured once, and a picture that several of them look at is made once. Reports
-    link the ``index`` that will show them side by side.
+    """Audit the targets of `models`, which have all else in common, into the folders `outs`, see `Diagnoser.run`.
+
+    What is measured is measured once, and a picture that several of them look at is made once. Reports link the `index`
+    that will show them side by side.
 
     Several are audited by this process, and not around photographs: which of these are left out is up to the target.
     """
@@ -116,7 +117,7 @@ def _search(
     workers: RayWorkers | None,
     kept: Sequence[Kept],
 ) -> None:
-    """Search what is not done, up to each look that no earlier run has passed, until one ends the audit."""
+    """Search what is not done, up to each interim analysis that no earlier run has passed, until one ends the audit."""
     first = models[0]
     asked = known(first, run)
     if workers is not None:
@@ -151,16 +152,18 @@ def _search(
 
 
 class Kept(Protocol):
-    """Where the records of an audit go: `done` are those that are there already."""
+    """The place where the records of an audit go; `done` are those that are there already."""
 
     done: Set[Done]
 
-    def keep(self, batch: Batch) -> None: ...
+    def keep(self, batch: Batch) -> None:
+        """Add new records."""
 
     def read(self) -> Diagnosis:
-        """All that is there."""
+        """Return all that is there."""
 
-    def finish(self, search: ShardSearch, target: int) -> Diagnosis: ...
+    def finish(self, search: ShardSearch, target: int) -> Diagnosis:
+        """Return all that is there at the end; a folder gets its pictures and its summary. `target` is an index."""
 
 
 class _InMemory:
@@ -226,7 +229,7 @@ def _check_same_audit(models: Models, out: Path, run: RunSettings, crops: Sequen
 
 @contextlib.contextmanager
 def _workers(models: Models) -> Iterator[RayWorkers | None]:
-    """Those of the settings' cluster; None where this process does all."""
+    """Yield the workers of the settings' cluster; None where this process does all."""
     settings = models.settings
     if settings.cluster is None:
         yield None
@@ -246,7 +249,7 @@ def _service(settings: AuditSettings) -> ServiceSettings:
 
 
 def _settings_of_workers(models: Models, count: int) -> AuditSettings:
-    """Those of one of so many workers; limits hold for all together."""
+    """Return the settings of one of so many workers; limits hold for all together."""
     settings = models.settings
     options = settings.target_options
     if asks_a_service(settings.target):
@@ -270,9 +273,11 @@ def _found(
     *,
     done: Sequence[Set[Done]],
 ) -> Iterator[tuple[int, Batch]]:
-    """Search the units of the first ``images`` that are not ``done``, some images at a time: what was found after
-    each batch of pictures, and for which target. ``hired`` are workers that have nothing to do, and are again
-    afterwards."""
+    """Search the trials of the first `images` that are not `done`, some images at a time.
+
+    Yields what was found after each batch of pictures, and for which target. `hired` are workers that have nothing to
+    do, and are again afterwards.
+    """
     places = models.places
     if workers is None:
         ends = range(math.ceil(FIRST_UNITS / len(places)), images, math.ceil(UNITS_AT_ONCE / len(places)))
@@ -291,7 +296,10 @@ def _found(
 
 @dataclass(frozen=True)
 class _Job:
-    """What a worker needs to search images as the audit's own process would; relative paths lead on from ``folder``."""
+    """The task of a worker that searches images as the audit's own process would.
+
+    Relative paths lead on from `folder`.
+    """
 
     settings: AuditSettings
     run: RunSettings
@@ -300,7 +308,11 @@ class _Job:
     folder: Path
 
     def __call__(self) -> Work:
-        """Load the models. Raises ClusterError where they are not those of the audit."""
+        """Load the models.
+
+        Raises:
+            ClusterError: they are not those of the audit.
+        """
         torch.set_num_threads(self.settings.worker_cores)
         with contextlib.suppress(OSError):  # the machine need not have it, where nothing is read by a relative path
             os.chdir(self.folder)

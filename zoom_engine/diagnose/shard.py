@@ -1,4 +1,4 @@
-"""``ShardSearch``: images of an audit, or of several that differ in their targets alone, searched by this process."""
+"""`ShardSearch`: images of an audit, or of several that differ in their targets alone, searched by this process."""
 
 from __future__ import annotations
 
@@ -23,10 +23,13 @@ from zoom_engine.targets import Target
 
 
 class ShardSearch:
-    """Searches units of audits that have all but their targets in common, on what this process has loaded, with what
-    was measured for all images; the batches of a call are what is new after each batch of pictures."""
+    """A search of trials of audits that have all but their targets in common, on what this process has loaded.
+
+    It uses what was measured for all images. The batches of a call are what is new after each batch of pictures.
+    """
 
     def __init__(self, models: Sequence[Models], measured: Sequence[Measurements]) -> None:
+        """Prepare the evaluators; `models` and `measured` are those of each target."""
         self._first, common = models[0], measured[0]
         self.measured = measured
         device, codes = self._first.generator.device, common.codes
@@ -45,17 +48,20 @@ class ShardSearch:
         self._told = [Counter[str]() for _ in models]
 
     def __call__(self, shard: Shard) -> Iterator[Batch]:
-        """For the one target."""
+        """Search a shard for the one target."""
         for _, batch in self.of(shard, [0]):
             yield batch
 
     def of(self, shard: Shard, targets: Sequence[int]) -> Iterator[tuple[int, Batch]]:
-        """For those of the targets, told with each batch. Attributes come first, then null directions."""
+        """Search a shard for those of the targets, told with each batch.
+
+        Attributes come first, then random baseline directions.
+        """
         for target, records in self._records_of(shard, targets):
             yield target, Batch(records, tries=self.tries(target))
 
     def tries(self, target: int) -> dict[str, int]:
-        """How the target, a service, was asked since the last call, see `Target.tries`."""
+        """Return how the target, a service, was asked since the last call, see `Target.tries`."""
         every = Counter(self._targets[target].tries)
         new = every - self._told[target]
         self._told[target] = every
@@ -109,7 +115,7 @@ class ShardSearch:
     def _searched(
         self, units: list[Unit], evaluators: Sequence[Evaluator], targets: Sequence[int], search: Search
     ) -> Iterator[tuple[int, list[tuple[Unit, SearchResult]]]]:
-        """The results of each target: of all together, but where a search follows the gradient of one."""
+        """Yield the results of each target: of all together, but where a search follows the gradient of one."""
         for together in [[target] for target in targets] if search.needs_gradient else [targets]:
             for results in searched(
                 units,
@@ -125,8 +131,10 @@ class ShardSearch:
     def _phrased_changes(
         self, units: Sequence[Unit], targets: Sequence[int]
     ) -> dict[tuple[int, int, int | None], tuple[float, ...]]:
-        """By target, image and attribute the change at the unit's bound along the direction of each phrasing, to six
-        decimals."""
+        """Return by target, image and attribute the change along each paraphrase's direction, to six decimals.
+
+        It is the change at the trial's bound.
+        """
         if not self._in_phrasings:
             return {}
         settings = self._first.settings
@@ -159,8 +167,10 @@ def search_targets(
     calibrated: CalibratedRange,
     on_result: Callable[[list[tuple[int, Unit, SearchResult]]], None],
 ) -> list[Evaluator]:
-    """Search every attribute on every image for several ``targets`` at once, each picture made once; of ``targets``
-    the evaluators, ``on_result`` gets finished units, as `searched` hands them over."""
+    """Search every attribute on every image for several `targets` at once, each picture made once.
+
+    `on_result` gets finished trials, as `searched` hands them over. Returns the evaluators of `targets`.
+    """
     compiled = [compiled_target(target, models.synthesizer)[0] for target in targets]
     evaluators = [
         Evaluator(models.synthesizer, directions.matrix, target, labels=models.labels_of(target.labels))

@@ -1,4 +1,4 @@
-"""What is left to search of an audit, and with which bounds."""
+"""The trials that are left to search of an audit, and their bounds."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from zoom_engine.search import Unit
 def shards(
     config: Config, places: Sequence[str | None], images: int, ends: Iterable[int], done: Set[Done]
 ) -> Iterator[Shard]:
-    """What is not done, of the images up to the first of ``ends``, then of those up to the next, and so on."""
+    """Yield what is not done, of the images up to the first of `ends`, then of those up to the next, and so on."""
     every_so = config.nothing_every
     for first, end in pairwise([0, *ends, images]):
         every: Shard = [(image, place) for image in range(first, end) for place in places]
@@ -50,10 +50,10 @@ def units(
     scale: ScoreScale | None = None,
     region: NaturalRegion | None = None,
 ) -> list[Unit]:
-    """The units of ``wanted``, in its order: (image, attribute) in single mode, (image, None) in multi mode.
+    """Return the trials of `wanted`, in its order: (image, attribute) in single mode, (image, None) in multi mode.
 
-    Within ``calibrated`` (None: the paper's range) images are drawn in single mode, to see how far each may go;
-    with ``scale`` the units hold what that does to text scores. Multi mode takes a ``region``, or finds one.
+    Within `calibrated` (None: the paper's range) images are drawn in single mode, to see how far each may go;
+    with `scale` the trials hold what that does to text scores. Multi mode takes a `region`, or finds one.
     """
     count = len(models.attributes)
     paper = np.array([-PAPER_BOUND, PAPER_BOUND])
@@ -93,7 +93,7 @@ def units(
 
 
 def _only(bounds: NDArray[np.float64], index: int, count: int) -> NDArray[np.float64]:
-    """``[count, 2]``: the ``bounds [2]`` of one attribute, no range for the others."""
+    """Return `[count, 2]`: the `bounds [2]` of one attribute, no range for the others."""
     alone = np.zeros((count, 2))
     alone[index] = bounds
     return alone
