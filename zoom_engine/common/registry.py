@@ -1,4 +1,4 @@
-"""What packages bring to the engine, found by name under entry-point groups, so that the engine imports none of them:
+"""Things that packages bring to the engine, found by name under entry-point groups: the engine imports none of them.
 
     [project.entry-points."zoom_engine.domains"]
     avatars = "zoom_engine.domains.avatars.domain:DOMAIN"
@@ -27,11 +27,14 @@ _RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]* \d[A-Za-z0-9.!+-]*")
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of thing that can be registered: what messages call it, its entry-point group, and MODULE:NAME of the
-    protocol whose members it must have, which is imported with the first such thing.
+    """A kind of thing that can be registered.
 
-    ``made``: a class or a function that is registered makes the thing; else it is the thing. ``ours``: by its name
-    MODULE:NAME of each that the engine brings.
+    Attributes:
+        what: what messages call it.
+        group: its entry-point group.
+        protocol: MODULE:NAME of the protocol whose members it must have, imported with the first such thing.
+        made: whether a class or a function that is registered makes the thing; else it is the thing.
+        ours: by its name, MODULE:NAME of each that the engine brings.
     """
 
     what: str
@@ -138,11 +141,13 @@ def how_to_install(package: str) -> str:
 
 
 def find(kind: Kind, name: str, *, taken: Container[str] = ()) -> Any:
-    """What is registered as ``name``, or None where there is nothing; ``taken`` are names that the engine has for other
-    things.
+    """Return what is registered as `name`, or None where there is nothing.
 
-    Raises ConfigError where two packages, or one and the engine, claim the name, where the entry point cannot be
-    imported, and where what it names is not of the kind or calls itself otherwise.
+    `taken` are names that the engine has for other things.
+
+    Raises:
+        ConfigError: two packages, or one and the engine, claim the name; the entry point cannot be imported; or what it
+            names is not of the kind or calls itself otherwise.
     """
     # A package can be on the path twice (an editable install and the checkout itself): equal entry points are one.
     entries: dict[str, EntryPoint] = {entry.value: entry for entry in entry_points(group=kind.group, name=name)}
@@ -187,7 +192,7 @@ def _load(kind: Kind, entry: EntryPoint) -> Any:
 
 
 def _named(place: str) -> Any:
-    """What MODULE:NAME is."""
+    """Import MODULE:NAME and return it."""
     module, _, name = place.partition(":")
     return getattr(importlib.import_module(module), name)
 
