@@ -1,4 +1,4 @@
-"""How far to edit: until the attribute itself has changed as it does among unedited images, no further.
+"""The range of an edit: until the attribute itself has changed as it does among unedited images, no further.
 
 Beyond its natural range an edit draws pictures that no sample resembles (black skin for "pale skin" removed), and every
 target moves. The measure is the attribute's own text score t(x) = ⟨E(x), Δt⟩:

@@ -63,23 +63,24 @@ def find_directions(
     batch_size: int = 32,
     progress: ProgressFactory = silent,
 ) -> EditDirections:
-    """One edit direction [S] per attribute prompt; wordings of one are separated by "|" and averaged.
+    """Find one edit direction `[S]` per attribute prompt; paraphrases of one are separated by "|" and averaged.
 
-    ``threshold`` is λ in [0, 1), relative to the largest |relevance|; ``absolute`` (sampled relevance only)
-    compares λ with the relevance itself, as the reference does. ``top_k`` keeps that many channels, the
-    largest by magnitude. ``samples`` defaults to 2048 (regression), 100 images per channel (sampled), 64
-    (gradient). ``estimator`` and ``ridge`` belong to regression, ``alpha`` to sampled relevance; a ``method`` that is
+    `threshold` is λ in [0, 1), relative to the largest |relevance|; `absolute` (sampled relevance only)
+    compares λ with the relevance itself, as the reference does. `top_k` keeps that many channels, the
+    largest by magnitude. `samples` defaults to 2048 (regression), 100 images per channel (sampled), 64
+    (gradient). `estimator` and `ridge` belong to regression, `alpha` to sampled relevance; a `method` that is
     no name but a `DirectionMethod` has its own options.
-    ``synthesizer`` makes the images of the two that only look forward (None: torch in float32). Gradient relevance
-    goes through ``generator.render`` in float32 instead: the native operators where they run, else torch's.
-    ``keep`` are texts whose scores no edit but their own shall move, see `keeping`. ``cache`` is a folder for what was
+    `synthesizer` makes the images of the two that only look forward (None: torch in float32). Gradient relevance
+    goes through `generator.render` in float32 instead: the native operators where they run, else torch's.
+    `keep` are texts whose scores no edit but their own shall move, see `keeping`. `cache` is a folder for what was
     computed.
 
-    Raises DirectionError where the method needs gradients that the generator has not, and, naming the attribute: on a
-    few pictures, before anything is measured, where they answer it no better than random texts
-    (`answers.check_answers`, which also refuses an encoder that knows nothing); where random texts reach its largest
-    |relevance|; and where no channel passes λ. A random text passes each of the first two tests with probability
-    ``level``, each text by itself; at level 1 both are left out.
+    Raises:
+        DirectionError: the method needs gradients that the generator has not; or, naming the attribute: on a few
+            pictures, before anything is measured, they answer it no better than random texts
+            (`answers.check_answers`, which also refuses an encoder that knows nothing); random texts reach its largest
+            |relevance|; or no channel passes λ. A random text passes each of the first two tests with probability
+            `level`, each text by itself; at level 1 both are left out.
     """
     if isinstance(method, str):
         method = direction_method(method, {"estimator": estimator, "ridge": ridge, "alpha": alpha})
@@ -225,8 +226,12 @@ def check_method(method: str) -> None:
 
 
 def direction_method(name: str, options: Mapping[str, Any] | None = None) -> DirectionMethod:
-    """Return the method called ``name`` with those of the ``options`` that are its own. Raises DirectionError where
-    there is none, ConfigError where what a package brings is none."""
+    """Return the method called `name` with those of the `options` that are its own.
+
+    Raises:
+        DirectionError: there is no such method, or it cannot be made of the options.
+        ConfigError: what a package brings is none.
+    """
     check_method(name)
     kind: Any = registry.find(registry.DIRECTION_METHODS, name)
     if not hasattr(kind, "__dataclass_fields__"):

@@ -126,5 +126,5 @@ class Gradient:
         return gradient_relevance(generator, text_encoder, sampling=sampling)
 
     def pictures(self, *, channels: int, texts: int, first: bool, step: float) -> float:
-        """A step for each text on every sample, random texts among them."""
+        """Count a step for each text on every sample, random texts among them."""
         return self.samples * (texts + RANDOM_TEXTS * first) * step

@@ -1,4 +1,4 @@
-"""Which unedited images have what a text says, by its text score against the neutral prompt, as for edit directions.
+"""Unedited images told apart by what a text says: by its text score against the neutral prompt, as for edit directions.
 
 The score that separates those that have it from those that lack it is Otsu's, over a sample of unedited images, as in
 `calibration`.

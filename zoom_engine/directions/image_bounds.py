@@ -1,4 +1,4 @@
-"""How far to edit one image: until its own text score is what the images of the other side have on average.
+"""The range of an edit of one image: until its own text score is what the images of the other side have on average.
 
 The calibrated range is a mean over images. At its bounds some images have long passed the goal and leave the natural
 range (a face that is dark already turns black when "pale skin" is removed), others have not come half of the way. So

@@ -1,4 +1,4 @@
-"""How far several edits together may go: no further than unedited images lie from their own mean.
+"""The range of several edits together: no further than unedited images lie from their own mean.
 
 Several attributes, each within its calibrated range, can together leave what the generator ever draws: a face became a
 blur or a black silhouette, its label "kept". The measure is the Mahalanobis distance of the code, seen along the edit
@@ -36,7 +36,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class NaturalEdits:
-    """What is natural around one image: the edit weights w `[N]` with d²(`position` + `gram`·w) ≤ `limit`.
+    """The natural edits of one image: the edit weights w `[N]` with d²(`position` + `gram`·w) ≤ `limit`.
 
     The set is convex and holds w = 0, so that an edit can be projected into it.
     """
@@ -73,7 +73,7 @@ class NaturalEdits:
 
 @dataclass(frozen=True, eq=False)
 class NaturalRegion:
-    """What a generator draws, seen along N edit directions.
+    """The region that a generator draws, seen along N edit directions.
 
     Attributes:
         mean: `[S]`, of the styles.

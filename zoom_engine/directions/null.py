@@ -85,7 +85,7 @@ class NullDirections:
 
 @dataclass(frozen=True)
 class LabelReader:
-    """What tells the ground truth of pictures.
+    """A reader of the ground truth of pictures.
 
     Attributes:
         read: makes labels `[B]` of pictures `[B, 3, R, R]`.

@@ -17,7 +17,7 @@ from zoom_engine.settings.attributes import Attribute
 
 
 def phrasings(attributes: Sequence[str], templates: Sequence[str], count: int) -> list[tuple[list[str], str]]:
-    """Return `count` times a wording of each attribute, and the template for all.
+    """Return `count` times a paraphrase of each attribute, and the template for all.
 
     Templates are spread evenly, or taken in order where they are fewer; the texts of an attribute, separated by "|",
     take turns.

@@ -1,4 +1,4 @@
-"""What every kind of relevance offers: how strongly each style channel answers a text direction."""
+"""The members of every kind of relevance: how strongly each style channel answers a text direction."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SAME_TEXT = 1e-4  # a difference of two unit vectors below this is rounding, no
 
 @dataclass(frozen=True)
 class Sampling:
-    """Which random images something is measured on, and how.
+    """The random images that something is measured on, and how.
 
     Attributes:
         samples: number of latents.
@@ -102,8 +102,8 @@ class Sampling:
 class Relevance(Protocol):
     """The relevance of all style channels to text directions.
 
-    ``method`` is the name of the `DirectionMethod` that measured it; ``details`` are the options and hashes that it
-    depends on (JSON), `Sampling.identity` among them; ``random_texts`` is how many random texts it can afford to be
+    `method` is the name of the `DirectionMethod` that measured it; `details` are the options and hashes that it
+    depends on (JSON), `Sampling.identity` among them; `random_texts` is how many random texts it can afford to be
     held against.
     """
 
@@ -135,8 +135,8 @@ class Relevance(Protocol):
 class DirectionMethod(Protocol):
     """A way to measure relevance: a frozen dataclass of its options.
 
-    ``name`` is what an audit calls it; ``samples``: on how many random images it measures by default;
-    ``needs_gradient``: it follows the generator's own gradients, else pictures come from what draws them fastest.
+    `name` is what an audit calls it; `samples`: on how many random images it measures by default;
+    `needs_gradient`: it follows the generator's own gradients, else pictures come from what draws them fastest.
     """
 
     name: ClassVar[str]
@@ -144,13 +144,21 @@ class DirectionMethod(Protocol):
     needs_gradient: ClassVar[bool]
 
     def measure(self, generator: EditableGenerator, text_encoder: TextEncoder, sampling: Sampling) -> Relevance:
-        """The relevance on random images of the generator, those of ``sampling``."""
+        """Measure the relevance on random images of the generator, those of `sampling`."""
         ...
 
     def pictures(self, *, channels: int, texts: int, first: bool, step: float) -> float | None:
-        """How many pictures that takes beside unedited ones, for plans: with so many channels that may be edited, so
-        many texts that were not measured yet, ``first`` where nothing was; a step with gradients counts as ``step``.
-        None of a method that measures on unedited pictures alone."""
+        """Return how many pictures that takes beside unedited ones, for plans.
+
+        Args:
+            channels: how many may be edited.
+            texts: how many were not measured yet.
+            first: whether nothing was.
+            step: as how many pictures a step with gradients counts.
+
+        Returns:
+            The number, None of a method that measures on unedited pictures alone.
+        """
         ...
 
 

@@ -1,4 +1,4 @@
-"""What the text encoder sees in unedited pictures: one sample serves directions, checks of prompts and the range."""
+"""Text encoders' embeddings of unedited pictures: one sample serves directions, checks of prompts and the range."""
 
 from __future__ import annotations
 

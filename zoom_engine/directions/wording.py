@@ -1,4 +1,4 @@
-"""What a text means and what its wording adds: the same text in several templates, and random texts in the same."""
+"""The meaning of a text and what its wording adds: the same text in several templates, and random texts in the same."""
 
 from __future__ import annotations
 
