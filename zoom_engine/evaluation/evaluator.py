@@ -113,14 +113,15 @@ class Evaluation:
 
 
 class Evaluator:
-    """Directions, target and losses over any batch of styles and edit weights. Nothing is kept between
-    calls, and rows never mix.
+    """Directions, target and losses over any batch of styles and edit weights.
+
+    Nothing is kept between calls, and rows never mix.
 
     Args:
         renderer: what draws; differentiable if gradients are wanted.
         directions: float `[N, S]`, what one unit of each edit weight adds to the styles.
         target: the model under audit.
-        labels: tell iterates apart that change the ground truth; without them there is no L_attr either.
+        labels: tell points apart that change the ground truth; without them there is no L_attr either.
         loss_weights: of the three terms, for gradient searches.
         decisive_change: how far, in [0, 1], the output must move for a flip to prove something.
 
@@ -187,9 +188,14 @@ class Evaluator:
         ssim: WhichSSIM = "all",
         loss: bool = False,
     ) -> Evaluation:
-        """What target and text encoder make of edited images `[B, 3, R, R]`, row by row against `originals`;
-        `embeddings` are those of `look`, where they are there, and with `loss` those of `ZeroShotLabels.embed`. `ssim`
-        says for which rows it is worth its price: "all", those "flipped" with the label kept, or "none".
+        """Evaluate edited images by target and text encoder, row by row against `originals`.
+
+        Args:
+            images: `[B, 3, R, R]`.
+            originals: the unedited ones, of the same rows.
+            embeddings: those of `look`, where they are there, and with `loss` those of `ZeroShotLabels.embed`.
+            ssim: for which rows it is worth its price: "all", those "flipped" with the label kept, or "none".
+            loss: whether it is computed too.
 
         Raises:
             TargetError: when an output is not finite, and when what the task makes of one is none: a change out of
@@ -236,18 +242,19 @@ class Evaluator:
 
     @property
     def follows_exactly(self) -> bool:
-        """What `value_and_grad` says of a point is what `evaluate` says, but for rounding in float32: no network that
-        it follows computes in less."""
+        """Return whether `value_and_grad` says of a point what `evaluate` says, but for rounding in float32.
+
+        It does where no network that it follows computes in less.
+        """
         towers = [] if self.labels is None else [getattr(self.labels.text_encoder, "image_tower", None)]
         networks = [module for module in (self.target, *towers) if isinstance(module, nn.Module)]
         return not any(isinstance(part, LoweredNetwork) for module in networks for part in module.modules())
 
     def value_and_grad(self, styles: Tensor, edit_weights: Tensor, originals: Originals) -> tuple[Evaluation, Tensor]:
-        """`evaluate` with the loss, and its gradient `[B, N]` with respect to each row's own edit weights;
-        nothing else gets gradients.
+        """Evaluate with the loss; return its gradient `[B, N]` too, with respect to each row's own edit weights.
 
-        On the CPU each picture is looked at alone: the last digits of a network's outputs depend on what else is in a
-        batch, and a search that follows them would too. In bfloat16 there is a thread to each.
+        Nothing else gets gradients. On the CPU each picture is looked at alone: the last digits of a network's outputs
+        depend on what else is in a batch, and a search that follows them would too. In bfloat16 each has a thread.
 
         Raises:
             TargetError: when an output or a gradient is not finite, or the target gives no gradients.
@@ -258,7 +265,7 @@ class Evaluator:
         return evaluation, gradient
 
     def value_and_slopes(self, styles: Tensor, edit_weights: Tensor, originals: Originals) -> tuple[Evaluation, Tensor]:
-        """`evaluate`, and the gradients `[B, 2, N]` of margin and 1 − SSIM with respect to each row's own edit weights.
+        """Evaluate; return the gradients `[B, 2, N]` of margin and 1 − SSIM too, each by the row's own edit weights.
 
         A row whose margin has no slope at all has that of L_target in its place: how far an output moved is flat where
         nothing has moved yet. Labels are only looked at. Pictures are looked at as `value_and_grad` does.
