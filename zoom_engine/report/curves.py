@@ -31,8 +31,10 @@ class ResponseCurve:
 
 @dataclass(frozen=True)
 class Side:
-    """What an edit towards one end of the range does: `changes`, of each image that is edited that way, of what
-    `TaskView.response` takes of the output."""
+    """The effect of an edit towards one end of the range.
+
+    `changes` are those of `TaskView.response` of the output, of each image that is edited that way.
+    """
 
     changes: tuple[float, ...]
 

@@ -14,7 +14,7 @@ from zoom_engine.statistics.table import decimal, p_value, percent, signed, verd
 
 
 def template(name: str) -> jinja2.Template:
-    """A template with autoescape on, whatever its name: attribute and target names come from users."""
+    """Return a template with autoescape on, whatever its name: attribute and target names come from users."""
     return _environment().get_template(name)
 
 

@@ -1,4 +1,4 @@
-"""Which part of the output an attribute moves: attribute × label, class or point, as a table of shaded cells."""
+"""A table of shaded cells, attribute × label, class or point: which part of the output an attribute moves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a reader must not conclude from an audit, in words. Plain text: escaping is the templates' work."""
+"""The conclusions that a reader must not draw from an audit, in words. Plain text: escaping is the templates' work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a report shows, gathered from an audit folder: all that the templates need, nothing that they must compute.
+"""The contents of a report, gathered from an audit folder: all that the templates need, nothing that they must compute.
 
 Of the manifest it uses what `Config` has; the rest is shown as it is.
 """

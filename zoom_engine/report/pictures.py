@@ -15,7 +15,7 @@ from zoom_engine.common.errors import AuditError
 
 @dataclass(frozen=True)
 class Budget:
-    """How large and how many pictures may be; the writer takes the first of `BUDGETS` that fits the page."""
+    """The largest size and number of pictures; the writer takes the first of `BUDGETS` that fits the page."""
 
     strip_side: int
     sheet_side: int

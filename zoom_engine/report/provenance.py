@@ -1,4 +1,4 @@
-"""Where a report comes from: the audit's id, date and machine, and the files beside the page with their hashes.
+"""The origin of a report: the audit's id, date and machine, and the files beside the page with their hashes.
 
 No path of the machine that made it is shown.
 """

@@ -13,20 +13,23 @@ from zoom_engine.report.page import Page
 
 
 class ReportSection(Protocol):
-    """A section of the report of an audit. ``name`` is the id of its heading, to which links lead."""
+    """A section of the report of an audit."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Return the id of its heading, to which links lead."""
 
     def html(self, page: Page) -> str:
-        """The section as HTML that needs nothing but itself, "" where there is nothing to say; what it shows of an
-        audit's texts it must escape."""
+        """Return the section as HTML that needs nothing but itself, "" where there is nothing to say.
+
+        It must escape what it shows of an audit's texts.
+        """
         ...
 
 
 @dataclass(frozen=True)
 class Templated:
-    """The section of the template ``sections/NAME.html.j2``."""
+    """The section of the template `sections/NAME.html.j2`."""
 
     name: str
 

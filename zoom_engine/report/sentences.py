@@ -40,7 +40,7 @@ FLIPS, FLIPPED = "flips here", "flipped"
 
 @dataclass(frozen=True)
 class Verdict:
-    """How far the first place can be trusted: a word or two with their `tone` ("warn" or ""), and why."""
+    """A verdict on how far the first place can be trusted: a word or two with their `tone` ("warn" or ""), and why."""
 
     text: str
     tone: str
@@ -49,7 +49,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Standing:
-    """What a picture stands for: a `tag` with its `tone`, the `outcome`, and how many images are like it."""
+    """The role of a picture: a `tag` with its `tone`, the `outcome`, and how many images are like it."""
 
     tag: str
     tone: str
@@ -84,8 +84,11 @@ def headline(
     *,
     unfinished: bool,
 ) -> str:
-    """The finding in one sentence or two. `names` maps attributes to their short names; `counts` are of each attribute
-    and, under None, of the images whatever the attribute; `view` says a change in its own unit."""
+    """Say the finding in one sentence or two.
+
+    `names` maps attributes to their short names; `counts` are of each attribute and, under None, of the images whatever
+    the attribute; `view` says a change in its own unit.
+    """
     rows = [row for row in summary.sensitivity if row.value is not None]
     if summary.mode == "multi" and summary.units:
         found = f"{flips(counts[None])}{moved_furthest(summary, names)}"

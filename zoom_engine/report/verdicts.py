@@ -1,4 +1,4 @@
-"""What an audit says of its attributes, in words: how large effects are, what causes them, how that is known."""
+"""The findings of an audit on its attributes, in words: how large effects are, what causes them, how that is known."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def what_now(summary: Summary, names: Mapping[Attribute, str], *, unfinished: bo
 
 
 def finding(summary: Summary, names: Mapping[Attribute, str], view: TaskView) -> str:
-    """The headline where nothing is sensitive; `view` says a change in its own unit."""
+    """Say the headline where nothing is sensitive; `view` says a change in its own unit."""
     rows = [row for row in summary.sensitivity if row.value is not None]
     open_ones = len(_that_are(summary, "inconclusive"))
     own = view.change_in_words(rows[0].value or 0.0)
