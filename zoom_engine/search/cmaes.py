@@ -51,7 +51,7 @@ class CMAES:
         _optimizer()
 
     def evaluations(self, planned: Planned) -> tuple[int, int]:
-        """One generation where patience may end it, else all, for each target."""
+        """Return the points of one generation where patience may end it, else of all, for each target."""
         population = self.population or 4 + math.floor(3 * math.log(max(planned.attributes, 1)))
         most = population * self.steps
         return most if self.patience is None else population, most * planned.targets

@@ -33,7 +33,7 @@ class End:
     halvings: int = 3
 
     def evaluations(self, planned: Planned) -> tuple[int, int]:
-        """One point, and halvings for each target whose label may be lost."""
+        """Return one point, and halvings for each target whose label may be lost."""
         return 1, 1 + planned.targets * self.halvings * planned.labels
 
     def start(self, unit: Unit, origin: Iterate) -> EndState:

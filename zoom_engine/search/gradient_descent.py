@@ -66,7 +66,7 @@ class GradientSearch:
         raise NotImplementedError
 
     def evaluations(self, planned: Planned) -> tuple[int, int]:
-        """The unedited image and one step, or all of them, for each target."""
+        """Return the points for each target: the unedited image and one step, or all of them."""
         return 2 * planned.targets, (self.steps + 1) * planned.targets
 
     def start(self, unit: Unit, origin: Iterate) -> GradientState:

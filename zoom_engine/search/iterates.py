@@ -176,18 +176,22 @@ class SearchState(Protocol):
 
 
 class Search(Protocol):
-    """A way to search: a dataclass of its options, and a `SearchState` per unit. States share nothing, so units cannot
-    influence one another.
+    """A way to search: a dataclass of its options, and a `SearchState` per trial.
 
-    name; in_words: how a report calls it; modes: of "single" and "multi", those that it can do.
-    needs_loss: its points must come back with the loss L; needs_gradient: with gradients, of the loss where it needs
-        that, else of margin and 1 − SSIM.
-    most_evaluations: a search may have that beside: points of one unit that it takes at most, for plans; without it
-        10,000 are the end.
-    evaluations: a search may have that beside, a method: of a `Planned` audit the least and the most points of one
-        unit, see `evaluations_of`.
-    reaches_ends: a search may have that beside, as True: whatever it finds on the way it tries both ends of the bounds,
-        so that what an edit to its end comes to is known. `check_search` holds one to all of it.
+    States share nothing, so trials cannot influence one another. `check_search` holds a search to all of it.
+
+    A search may have three members beside. `most_evaluations` is how many points of one trial it takes at most, for
+    plans; without it 10,000 are the end. The method `evaluations` returns of a `Planned` audit the least and the most
+    points of one trial, see `evaluations_of`. `reaches_ends` is True where, whatever it finds on the way, it tries both
+    ends of the bounds, so that what an edit to its end comes to is known.
+
+    Attributes:
+        name: of the search.
+        in_words: how a report calls it.
+        modes: of "single" and "multi", those that it can do.
+        needs_gradient: whether its points must come back with gradients, of the loss where it needs that, else of
+            margin and 1 − SSIM.
+        needs_loss: whether its points must come back with the loss L.
     """
 
     name: ClassVar[str]
@@ -201,8 +205,14 @@ class Search(Protocol):
 
 
 class Planned(NamedTuple):
-    """What of an audit decides how many points a search takes: the number of attributes, whether bounds are calibrated,
-    whether labels are looked at, and for how many targets at once it runs."""
+    """The facts of an audit that decide how many points a search takes.
+
+    Attributes:
+        attributes: how many there are.
+        calibrated: whether bounds are calibrated.
+        labels: whether labels are looked at.
+        targets: for how many at once it runs.
+    """
 
     attributes: int
     calibrated: bool
@@ -211,8 +221,11 @@ class Planned(NamedTuple):
 
 
 def evaluations_of(search: Search, planned: Planned) -> tuple[int, int] | None:
-    """Return the least and the most points that a search takes of one unit, for all targets together: a picture that
-    several of them ask for is made once, but where each is followed alone. None where the search does not say."""
+    """Return the least and the most points that a search takes of one trial, for all targets together.
+
+    A picture that several of them ask for is made once, but where each is followed alone. None where the search does
+    not say.
+    """
     method: Callable[[Planned], tuple[int, int]] | None = getattr(search, "evaluations", None)
     if method is not None:
         return method(planned)
