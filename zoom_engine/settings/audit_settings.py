@@ -53,7 +53,7 @@ MOST_WORDINGS = 64
 
 
 class About(NamedTuple):
-    """What else there is to say of an option: `text` for help and docstrings, `python` for docstrings alone.
+    """All else that is to be said of an option: `text` for help and docstrings, `python` for docstrings alone.
 
     `name` is the command line's where it differs. `registered` is the kind of thing that the option names, where
     `only_registered` nothing else. What `decides` the records is written into the manifest's config: an
@@ -420,8 +420,7 @@ class AuditSettings:
         return max(1, math.ceil(LEAST_BESIDE_NOTHING / attributes))
 
     def told_apart_by(self, attributes: Sequence[str]) -> list[str]:
-        """Return the prompts by which images are told apart: those of `by`, of all ``attributes`` where it asks for
-        them."""
+        """Return the prompts that tell images apart: those of `by`, and all `attributes` where it asks for them."""
         asked = [Attribute.parse(text).text for text in self._own_by() or ()]
         return [*asked, *(text for text in attributes if EVERY_ATTRIBUTE in (self.by or ()) and text not in asked)]
 

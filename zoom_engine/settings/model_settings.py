@@ -66,7 +66,7 @@ class TargetSettings:
 @checked_options("service option")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ServiceSettings:
-    """How a service is asked about a picture, one in a request.
+    """Settings for asking a service about pictures, one in a request.
 
     Attributes:
         form: of the request: "json" with a PNG in base64, "png" (the bytes of one, as TorchServe takes them),
