@@ -1,4 +1,4 @@
-"""Whether an attribute matters more in images that have what a text says than in those that lack it.
+"""Tests of whether an attribute matters more in images that have what a text says than in those that lack it.
 
 What is compared is the difference of the two groups' means.
 

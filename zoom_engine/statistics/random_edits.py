@@ -1,4 +1,4 @@
-"""What random edits of equal visible size do to a target, as a population: how far one more of them would move it.
+"""The effects of random edits of equal visible size, as a population: how far one more of them would move a target.
 
 All images share a random baseline direction, so the direction is what is sampled, not the image: its mean effect θⱼ
 differs from that of the next one, and more images do not change that. An attribute counts as another random edit unless

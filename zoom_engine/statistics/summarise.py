@@ -1,4 +1,4 @@
-"""What the records of an audit add up to for each attribute, and how sure that is.
+"""The summary of an audit's records for each attribute, and how sure it is.
 
 Everything is a function of config and records alone, so that any audit folder gives it again. Definitions: ZOOM (Luo
 2023).
@@ -71,7 +71,7 @@ def summarise(config: Config, records: Sequence[Record], *, resamples: int = 400
 
 
 class _Drawn(NamedTuple):
-    """How intervals are drawn: `resamples` of them from `seed`, with the confidence `confidence`."""
+    """The way in which intervals are drawn: `resamples` of them from `seed`, with the confidence `confidence`."""
 
     resamples: int
     seed: int

@@ -144,7 +144,10 @@ def plot(config: Config, summary: Summary, axes: Axes | None = None) -> Axes:
 
 
 def html_table(config: Config, summary: Summary, missing: int) -> str:
-    """The attributes as an HTML table; all text is escaped. ``missing`` measurements have no record yet."""
+    """Return the attributes as an HTML table; all text is escaped.
+
+    `missing` measurements have no record yet.
+    """
     single = config.mode == "single"
     measure = judged_name(summary) if single else "share of its range"
     head = ["attribute", f"{measure} [95 %]", *(["verdict"] if single else []), "flips", "decisive", "label kept"]
