@@ -32,45 +32,40 @@ class Renderer(Protocol):
 
 @runtime_checkable
 class EditableGenerator(Renderer, Protocol):
-    """A frozen generator with a flat code ``[B, S]``: of StyleGANs the style vectors, else what its decoder reads.
+    """A frozen generator with a flat code `[B, S]`: of StyleGANs the style vectors, else what its decoder reads.
 
-    ``content_hash`` is its identity: equal for equal functions, the key of all caches. ``space`` names the parts of the
-    code, S entries in all, and those that edit directions leave alone. ``resolution`` is R. ``differentiable``:
-    gradients reach the codes and the edit weights. ``population``: how many different codes there are to sample, None
-    where there is no end of them. `check_editable_generator` holds one to all of it.
-
-    A generator may have beside: ``runs_on``, see `runs_on`; what makes it `DrawnByGraph`; what makes it
-    `ClassConditional`; what makes it `Layered`.
+    `check_editable_generator` holds one to all of it. A generator may have beside: `runs_on`, see `runs_on`; what makes
+    it `DrawnByGraph`; what makes it `ClassConditional`; what makes it `Layered`.
     """
 
     @property
     def content_hash(self) -> str:
-        """Its identity: equal for equal functions, the key of all caches."""
+        """Return its identity: equal for equal functions, the key of all caches."""
         ...
 
     @property
     def space(self) -> StyleSpace:
-        """The parts of the code, S entries in all, and those that edit directions leave alone."""
+        """Return the parts of the code, S entries in all, and those that edit directions leave alone."""
         ...
 
     @property
     def resolution(self) -> int:
-        """R, the side of its pictures in pixels."""
+        """Return R, the side of its pictures in pixels."""
         ...
 
     @property
     def device(self) -> torch.device:
-        """The device on which it draws."""
+        """Return the device on which it draws."""
         ...
 
     @property
     def differentiable(self) -> bool:
-        """Whether gradients reach the codes and the edit weights."""
+        """Return whether gradients reach the codes and the edit weights."""
         ...
 
     @property
     def population(self) -> int | None:
-        """How many different codes there are to sample, None where there is no end of them."""
+        """Return how many different codes there are to sample, None where there is no end of them."""
         ...
 
     def sample(self, seeds: Sequence[int], *, truncation: float = 1.0, truncation_cutoff: int | None = None) -> Tensor:
@@ -108,37 +103,44 @@ class EditableGenerator(Renderer, Protocol):
 
 @runtime_checkable
 class DrawnByGraph(Protocol):
-    """A generator that brings an ONNX graph, from its one input ``codes [batch, S]`` to its output ``images``."""
+    """A generator that brings an ONNX graph, from its one input `codes [batch, S]` to its output `images`."""
 
     @property
-    def graph(self) -> bytes: ...
+    def graph(self) -> bytes:
+        """Return the ONNX graph, serialised."""
 
     def finished(self, images: Tensor) -> Tensor:
-        """The graph's output as images float32 ``[B, 3, R, R]`` in [-1, 1]."""
+        """Return the graph's output as images float32 `[B, 3, R, R]` in [-1, 1]."""
         ...
 
 
 @runtime_checkable
 class ClassConditional(Protocol):
-    """A generator that draws several classes where ``classes`` is above 0: one of them must be chosen."""
+    """A generator that draws several classes where `classes` is above 0: one of them must be chosen."""
 
     @property
-    def classes(self) -> int: ...
+    def classes(self) -> int:
+        """Return the number of classes, 0 where there is nothing to choose."""
 
     def of_class(self, index: int) -> EditableGenerator:
-        """The generator that draws class ``index`` alone; ConfigError for one that there is not."""
+        """Return the generator that draws class `index` alone.
+
+        Raises:
+            ConfigError: there is no such class.
+        """
         ...
 
 
 @runtime_checkable
 class Layered(Protocol):
-    """A generator whose codes are made of a latent for each of ``num_ws`` layers."""
+    """A generator whose codes are made of a latent for each of `num_ws` layers."""
 
     @property
-    def num_ws(self) -> int: ...
+    def num_ws(self) -> int:
+        """Return the number of layers."""
 
     def styles(self, w: Tensor) -> Tensor:
-        """Codes ``[B, S]`` of latents ``[B, num_ws, W]``."""
+        """Return codes `[B, S]` of latents `[B, num_ws, W]`."""
         ...
 
 
@@ -147,7 +149,7 @@ FORMS = ("torch", "native", "onnx")
 
 
 def runs_on(generator: EditableGenerator) -> tuple[str, ...]:
-    """Return which of ``FORMS`` a generator says that it can be run as; itself alone where it does not say."""
+    """Return which of `FORMS` a generator says that it can be run as; itself alone where it does not say."""
     return tuple(getattr(generator, "runs_on", FORMS[:1]))
 
 
