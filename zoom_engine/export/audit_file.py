@@ -102,8 +102,7 @@ def export_audit_graph(
 def target_network(
     spec: str | Path | nn.Module, target: Target, options: Mapping[str, Any], *, resolution: int
 ) -> onnx.ModelProto:
-    """The network of ``target``, which ``load_target(spec, **options)`` has loaded and tried, for pictures of
-    ``resolution``.
+    """Return the network of `target`, loaded and tried by `load_target(spec, **options)`, for pictures of `resolution`.
 
     An ONNX file is taken as it is, everything else is written by torch's exporter
     (:mod:`zoom_engine.targets.onnx.write`).
