@@ -23,7 +23,7 @@ class Session(Protocol):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What a manifest keeps, ready for JSON: version, device, threads, precision as the runtime reports them."""
+        """Return what a manifest keeps, ready for JSON: version, device, threads, precision as the runtime says."""
         ...
 
     def run(self, feeds: Mapping[str, Tensor]) -> dict[str, Tensor]:
