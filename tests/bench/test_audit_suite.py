@@ -159,7 +159,7 @@ class Clock:
             self.time += 1.0
 
         def timed_run(*arguments: Any, **options: Any) -> Any:
-            self.time += self.audit(self.audits) * (arguments[0].search.steps + 1) / 2
+            self.time += self.audit(self.audits) * (arguments[0].models.search.steps + 1) / 2
             self.audits += 1
             return run(*arguments, **options)
 
@@ -213,7 +213,7 @@ def test_what_takes_longer_by_a_real_clock_fails(tmp_path: Path, monkeypatch: py
     seconds = min(5 * 2 * rows["32-single-b2", "pgd"]["seconds"] / 101, 0.2)  # as five times an evaluation of two units
 
     def slow(*arguments: Any, **options: Any) -> Any:
-        time.sleep(seconds * (arguments[0].search.steps + 1))
+        time.sleep(seconds * (arguments[0].models.search.steps + 1))
         return real(*arguments, **options)
 
     monkeypatch.setattr(Diagnoser, "run", slow)

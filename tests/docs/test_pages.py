@@ -64,7 +64,7 @@ def pages() -> Iterator[Any]:
         if found and page not in ELSEWHERE:
             run = "".join(block.text for block in found if not block.mark)
             audits = re.search(r"zoom-engine (diagnose|discover)|Diagnosers?\(", run)
-            is_first = Path(page).name == "tutorial.md"
+            is_first = Path(page).name == "first-audit.md"
             yield pytest.param(page, marks=pytest.mark.ci) if audits and not is_first else page
 
 
