@@ -44,10 +44,20 @@ def members_of(protocol: ast.ClassDef, others: dict[str, ast.ClassDef]) -> set[s
     return {name for name in own if not name.startswith("_")}.union(*inherited)
 
 
-def test_no_protocol_has_more_than_twelve_members() -> None:
+def classes() -> list[ast.ClassDef]:
+    """Those of the package."""
     trees = [ast.parse(path.read_text(encoding="utf-8")) for path in sorted((ROOT / "zoom_engine").rglob("*.py"))]
-    classes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
-    found = {kind.name: kind for kind in classes if any("Protocol" in ast.unparse(base) for base in kind.bases)}
+    return [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+
+
+def test_no_class_has_more_than_300_lines() -> None:
+    sizes = {kind.name: (kind.end_lineno or 0) - kind.lineno + 1 for kind in classes()}
+    assert sizes["Diagnoser"] <= 200
+    assert not {name: size for name, size in sizes.items() if size > 300}
+
+
+def test_no_protocol_has_more_than_twelve_members() -> None:
+    found = {kind.name: kind for kind in classes() if any("Protocol" in ast.unparse(base) for base in kind.bases)}
     sizes = {name: len(members_of(protocol, found)) for name, protocol in found.items()}
     assert sizes["EditableGenerator"] > 10, "what it extends is counted"
     assert not {name: size for name, size in sizes.items() if size > 12}

@@ -23,7 +23,7 @@ from zoom_engine.common.threads import working
 from zoom_engine.common.typed import named_options
 from zoom_engine.diagnose.audit_options import AuditOptions, DiscoveryOptions
 from zoom_engine.diagnose.domain import find_domain
-from zoom_engine.diagnose.models import load_models
+from zoom_engine.diagnose.models import Models, load_models
 from zoom_engine.directions import EditDirections, text_directions
 from zoom_engine.directions.relevance import inverse_std
 from zoom_engine.directions.unedited import unedited_embeddings
@@ -202,7 +202,7 @@ class Discoverer:
                 for image in range(len(searched))
             ]
             named = {words.prompts[c.fits.number]: (axes[k], c.fits) for k in order[::-1] if (c := choices[k]).fits}
-            write_discovery(out, discovery, records, pictures, self._directions(space, named))
+            write_discovery(out, discovery, records, pictures, _directions(self.audit, space, named))
             write_discovery_page(out)
             forget_measured(out)
         return discovery
@@ -337,35 +337,37 @@ class Discoverer:
             strips=strips,
         )
 
-    def _directions(self, space: NaturalSpace, named: Mapping[str, tuple[Tensor, Proposal]]) -> EditDirections | None:
-        """Return edit directions of the named clusters, so that a positive weight adds the word; None without any.
 
-        One edit weight is one standard deviation, as in an audit.
-        """
-        if not named:
-            return None
-        audit = self.audit
-        std = self.audit.sampling(SAMPLES).statistics(audit.generator).std
-        rows = torch.stack([(-axis if word.score < 0 else axis) @ space.basis for axis, word in named.values()])
-        per_std = inverse_std(std, audit.generator.space.fixed_mask()).float()
-        matrix = (rows / (rows * per_std).norm(dim=1, keepdim=True)).contiguous()
-        return EditDirections(
-            matrix=matrix,
-            attributes=tuple(named),
-            neutral=audit.neutral,
-            method="discovered",
-            threshold=0.0,
-            channels=tuple((matrix != 0).sum(dim=1).tolist()),
-            strength=tuple(abs(word.score) for _, word in named.values()),
-            noise_floor=(0.0,) * len(named),
-            provenance={
-                "generator": audit.generator.content_hash,
-                "text_encoder": audit.text_encoder.content_hash,
-                "templates": list(audit.templates),
-                "truncation": audit.settings.truncation,
-                "truncation_cutoff": audit.settings.truncation_cutoff,
-            },
-        )
+def _directions(
+    audit: Models, space: NaturalSpace, named: Mapping[str, tuple[Tensor, Proposal]]
+) -> EditDirections | None:
+    """Return edit directions of the named clusters, so that a positive weight adds the word; None without any.
+
+    One edit weight is one standard deviation, as in an audit.
+    """
+    if not named:
+        return None
+    std = audit.sampling(SAMPLES).statistics(audit.generator).std
+    rows = torch.stack([(-axis if word.score < 0 else axis) @ space.basis for axis, word in named.values()])
+    per_std = inverse_std(std, audit.generator.space.fixed_mask()).float()
+    matrix = (rows / (rows * per_std).norm(dim=1, keepdim=True)).contiguous()
+    return EditDirections(
+        matrix=matrix,
+        attributes=tuple(named),
+        neutral=audit.neutral,
+        method="discovered",
+        threshold=0.0,
+        channels=tuple((matrix != 0).sum(dim=1).tolist()),
+        strength=tuple(abs(word.score) for _, word in named.values()),
+        noise_floor=(0.0,) * len(named),
+        provenance={
+            "generator": audit.generator.content_hash,
+            "text_encoder": audit.text_encoder.content_hash,
+            "templates": list(audit.templates),
+            "truncation": audit.settings.truncation,
+            "truncation_cutoff": audit.settings.truncation_cutoff,
+        },
+    )
 
 
 def _of_one_name(order: Sequence[int], choices: Sequence[Choice]) -> dict[int, list[int]]:
