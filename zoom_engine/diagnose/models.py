@@ -31,12 +31,14 @@ from zoom_engine.directions import (
     phrasings,
     text_directions,
 )
+from zoom_engine.directions.find import direction_method
 from zoom_engine.evaluation.evaluator import Evaluator
 from zoom_engine.evaluation.labels import ZeroShotLabels
 from zoom_engine.generators import (
     EditableGenerator,
     SeedStyles,
     check_generator_options,
+    check_gradients_of,
     load_generator,
     of_one_class,
 )
@@ -237,6 +239,8 @@ def load_models(
             generator = like.generator
         if settings.photos is not None:
             check_invertible(generator)
+        if isinstance(settings.directions, str) and direction_method(settings.directions).needs_gradient:
+            check_gradients_of(generator)
         search, reason = choose_search(
             settings.search, mode=settings.mode, target=target, generator=generator, options=settings.search_options
         )

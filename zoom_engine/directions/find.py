@@ -28,7 +28,7 @@ from zoom_engine.directions.relevance import (
     text_directions,
 )
 from zoom_engine.directions.wording import DEFAULT_LEVEL, Phrased, clearness, exceeds, phrase
-from zoom_engine.generators import EditableGenerator, check_gradients_of
+from zoom_engine.generators import EditableGenerator
 from zoom_engine.runtime import Synthesizer
 from zoom_engine.text import TextEncoder
 from zoom_engine.text.templates import GENERAL
@@ -86,8 +86,6 @@ def find_directions(
         method = direction_method(method, {"estimator": estimator, "ridge": ridge, "alpha": alpha})
     if method.needs_gradient and not generator.differentiable:
         raise DirectionError("the generator gives no gradients: find directions by regression, or sampled")
-    if method.needs_gradient:
-        check_gradients_of(generator)
     count, attributes = len(attributes), [*attributes, *(text for text in keep if text not in attributes)]
     text_directions(text_encoder, attributes, neutral=neutral, templates=templates)  # refuses what cannot be read
     texts = phrase(text_encoder, attributes, neutral=neutral, templates=templates, cache=cache) if level != 1 else None
