@@ -34,10 +34,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lab.avatars.benchmark import BENCHMARK as AVATARS
-from lab.benchmark import Benchmark
-from lab.evaluation import SAMPLE_SEED
+from lab.benchmark import Benchmark, before_and_after
 from lab.pets.benchmark import BENCHMARK as PETS
-from lab.pictures import to_uint8
 from zoom_engine import Diagnoser, Diagnosis
 from zoom_engine.audit.records import Record
 from zoom_engine.common.files import atomic
@@ -119,17 +117,19 @@ def judge_of(domain: str) -> Judge:
     evaluation, subject = benchmark.evaluation, benchmark.evaluation.subject
     owns = tuple(sorted({str(target.own) for target in benchmark.targets.values() if target.own is not None}))
 
+    def seen_of(parameters: Any) -> NDArray[np.bool_]:
+        table = subject.truth.labels(parameters)
+        return np.stack([table[own] for own in owns], axis=1)
+
     def renders(count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
         z = np.random.default_rng(seed).standard_normal((count, LATENT_DIM))
         parameters = untie(subject.truth, subject.table.from_latents(z), owns, seed=seed)
-        table = subject.truth.labels(parameters)
-        return subject.render(parameters), np.stack([table[own] for own in owns], axis=1)
+        return subject.render(parameters), seen_of(parameters)
 
     probe = Probe.fitted(*renders(FITTED_ON, FIT_SEED))
     images, truth = renders(TRIED_ON, TRY_SEED)
-    drawn = evaluation.twins(TRIED_ON)[1]
-    twin_z = np.random.default_rng(SAMPLE_SEED + 1).standard_normal((TRIED_ON, LATENT_DIM)).astype(np.float32)
-    twins = subject.truth.labels(subject.table.from_latents(twin_z))
+    twins, drawn = evaluation.drawn_twins(TRIED_ON)
+    drawn_truth = seen_of(twins)
     parameters = subject.sample(TRIED_ON, TRY_SEED)[1]
 
     def changes(attribute: str) -> NDArray[np.float64]:
@@ -142,10 +142,9 @@ def judge_of(domain: str) -> Judge:
         name: changes(name) for name in forced([*benchmark.attributes], "Trying the probe", unit="attribute")
     }
     own_changes = {own: changes(own)[place] for place, own in enumerate(owns)}
-    right, right_drawn = (
-        (probe(images) == truth).mean(axis=0),
-        probe(drawn) == np.stack([twins[o] for o in owns], axis=1),
-    )
+
+    def right(pictures: NDArray[np.uint8] | Tensor, shown: NDArray[np.bool_]) -> dict[str, float]:
+        return rounded(dict(zip(owns, (probe(pictures) == shown).mean(axis=0), strict=True)))
 
     def rounded(values: Mapping[str, float]) -> dict[str, float]:
         return {name: round(float(value), 4) for name, value in values.items()}
@@ -154,8 +153,8 @@ def judge_of(domain: str) -> Judge:
         benchmark,
         owns,
         probe,
-        rounded(dict(zip(owns, right, strict=True))),
-        rounded(dict(zip(owns, right_drawn.mean(axis=0), strict=True))),
+        right(images, truth),
+        right(drawn, drawn_truth),
         rounded(own_changes),
         {own: rounded({a: row[place] for a, row in by_attribute.items()}) for place, own in enumerate(owns)},
     )
@@ -169,7 +168,6 @@ def audit(domain: str, name: str, seed: int, images: int, out: Path) -> tuple[Di
     return diagnoser, kept_audit(out / f"{domain}-{name}-{seed}", lambda: diagnoser, images=images, seed=seed)
 
 
-@torch.no_grad()
 def told(domain: str, name: str, seed: int, images: int, out: Path) -> dict[str, Any]:
     """Of the decisive flips of an audit how many the probe sees keep what the target decides."""
     judge, own = judge_of(domain), str(BENCHMARKS[domain].targets[name].own)
@@ -177,15 +175,9 @@ def told(domain: str, name: str, seed: int, images: int, out: Path) -> dict[str,
     flips = [r for r in diagnosis.records if r.null is None and r.attribute is not None and r.flipped and r.decisive]
     names = {text: attribute for attribute, text in judge.benchmark.attributes.items()}
     place = judge.owns.index(own)
-    evaluator = diagnoser.models.evaluator(diagnoser.edit_directions())
     seen: list[bool] = []
-    for part in (flips[begin : begin + 50] for begin in range(0, len(flips), 50)):
-        styles = diagnoser.models.styles([record.seed for record in part])[:]
-        weights = torch.tensor([record.edit_weights for record in part])
-        before, after = (
-            judge.probe(to_uint8(pictures))[:, place]
-            for pictures in (evaluator.render(styles), evaluator.render(styles, weights))
-        )
+    for pair in before_and_after(diagnoser, flips):
+        before, after = (judge.probe(pictures)[:, place] for pictures in pair)
         seen.extend((before != after).tolist())
     still = [judge.still[own][names[str(record.attribute)]] for record in flips]
     return {

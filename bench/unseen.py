@@ -26,12 +26,14 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import checkout  # noqa: F401 - finds lab
 import numpy as np
 import torch
+from calls import size_of
 from kept_audits import kept_audit, seeds_of
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -40,25 +42,23 @@ from lab.avatars.evaluate import EVALUATION as AVATARS
 from lab.evaluation import Evaluation
 from lab.pets.evaluate import EVALUATION as PETS
 from lab.pictures import predict
-from lab.training.fit import fit
 from lab.training.renders import Renders, renders
+from lab.training.targets import PLANTED, Cells, Pool, accuracy, train_one
 from zoom_engine import Diagnoser, Diagnosis
 from zoom_engine.common.files import atomic
 from zoom_engine.common.machine import describe_environment
 from zoom_engine.common.progress import forced
-from zoom_engine.domains.truth import untie
 from zoom_engine.statistics.power import SIZES
 from zoom_engine.statistics.table import verdict_in_words
 from zoom_engine.targets import BinaryTask, Preprocessing, Target
 
 EVALUATIONS: Mapping[str, Evaluation] = {"avatars": AVATARS, "pets": PETS}
-NONE, LARGE, NOT_NEGLIGIBLE = 0.02, 0.1, 0.07
+NOT_NEGLIGIBLE = 0.07
 NEAR = 2**0.5  # times more or less
 TRUTH_ON = 300  # renders
 POOL, POOL_SEED, HELD_OUT = 8000, 41, 1000
-STEPS, BATCH, LEARNING_RATE = 500, 64, 2e-3
-OWN = 0.90  # how often a picture of a biased target's training agrees with its label, by its own attribute
-STRONG, WEAK = 0.87, 0.75  # and by the planted one
+STEPS = 500
+STRONG, WEAK = PLANTED, 0.75  # how often a biased target's label agrees with the planted attribute as it is trained
 UNTRAINED, SPREAD = 10, 2.0  # networks with random weights, and the standard deviation of their logits on renders
 LABELS = ("labels", "no labels")
 ENDS: dict[str, Any] = {"points": 2, "outer_points": 2, "tolerance": None}
@@ -151,50 +151,22 @@ def target_of(network: nn.Module, name: str, domain: str, own: str) -> Target:
     )
 
 
+@cache
 def pool(domain: str, work: Path) -> Renders[Any]:
     """Renders in which what is decided and planted was set by chance, each on its own."""
-    subject = EVALUATIONS[domain].subject
-    return renders(
-        subject,
-        work,
-        POOL,
-        POOL_SEED,
-        change=lambda parameters: untie(subject.truth, parameters, UNTIED[domain], seed=POOL_SEED),
-        name=f"unseen-{domain}",
-    )
+    found = Pool(EVALUATIONS[domain].subject, UNTIED[domain], POOL_SEED, POOL, HELD_OUT)
+    return renders(found.subject, work, found.size, found.seed, change=found.untie, name=f"unseen-{domain}")
 
 
 def trained(recipe: Recipe, number: int, work: Path) -> tuple[Target, float]:
     """The target of a recipe, fitted or read, and its accuracy on renders that it was not fitted on."""
     data = pool(recipe.domain, work)
     table = EVALUATIONS[recipe.domain].subject.truth.labels(data.parameters)
-    own = table[recipe.own]
-    planted = table[recipe.planted] if recipe.planted else own
-    rows = np.arange(HELD_OUT, POOL)
-    cells = {(a, b): rows[(own[rows] == a) & (planted[rows] == b)] for a in (False, True) for b in (False, True)}
-
-    def batch(rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        label = rng.random(BATCH) < 0.5
-        with_own, with_planted = label, label
-        if recipe.planted:
-            with_own, with_planted = label ^ (rng.random(BATCH) >= OWN), label ^ (rng.random(BATCH) >= recipe.tie)
-        drawn = [rng.choice(cells[bool(a), bool(b)]) for a, b in zip(with_own, with_planted, strict=True)]
-        return data.batch(np.array(drawn)), torch.from_numpy(label.astype(np.float32))
-
-    network = fit(
-        f"unseen-{recipe.name.replace(':', '-')}",
-        Residual,
-        batch=batch,
-        loss=lambda logits, label: F.binary_cross_entropy_with_logits(logits[:, 0], label),
-        seed=POOL_SEED + number,
-        steps=STEPS,
-        folder=work,
-        learning_rate=LEARNING_RATE,
-    )
-    with torch.no_grad():
-        logits = predict(network, torch.from_numpy(data.images[:HELD_OUT]))[:, 0].numpy()
-    accuracy = float(np.mean((logits > 0) == own[:HELD_OUT]))
-    return target_of(network, recipe.name, recipe.domain, recipe.own), accuracy
+    cells = Cells(table, np.arange(HELD_OUT, POOL), own=recipe.own, planted=recipe.planted, tie=recipe.tie)
+    name = f"unseen-{recipe.name.replace(':', '-')}"
+    network = train_one(name, cells, data, POOL_SEED + number, work, STEPS, make=Residual)
+    found = accuracy(network, data.images[:HELD_OUT], table[recipe.own][:HELD_OUT])
+    return target_of(network, recipe.name, recipe.domain, recipe.own), found
 
 
 @torch.no_grad()
@@ -250,11 +222,6 @@ def told(diagnosis: Diagnosis, domain: str, own: str | None, truth: Mapping[str,
         "pictures": diagnosis.config.images,
         "attributes": rows,
     }
-
-
-def size_of(effect: float) -> str:
-    """In which class of true effects one falls."""
-    return f"below {NONE:g}" if effect < NONE else f"{LARGE:g} or more" if effect >= LARGE else "between"
 
 
 def added_up(runs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -327,7 +294,7 @@ def true_effects(targets: Sequence[tuple[str, str | None, Target]], work: Path) 
         own = {target.name: target for name, _, target in targets if name == domain}
         path = work / f"effects-{domain}-{'untrained' if any('untrained' in name for name in own) else 'trained'}.json"
         if not path.is_file():
-            effects = evaluation.subject.effects_on(own, tuple(prompts(domain, None)), count=TRUTH_ON)
+            effects = evaluation.domain.effects_of(own, tuple(prompts(domain, None)), count=TRUTH_ON)
             atomic.write_json(path, effects)
         found |= json.loads(path.read_text(encoding="utf-8"))
     return found

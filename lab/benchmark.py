@@ -14,7 +14,7 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -23,9 +23,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from lab.evaluation import Evaluation
 from lab.pictures import predict, to_uint8
+from zoom_engine.audit.records import Record
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.common.files import atomic
 from zoom_engine.common.machine import describe_environment
@@ -244,14 +246,9 @@ class Benchmark:
         flips = [record for record in records if record.flipped and record.decisive]
         judge = self.evaluation.probe()
         column = self.evaluation.subject.truth.attributes.index(str(self.targets[name].own))
-        evaluator, kept = run.models.evaluator(run.edit_directions()), 0
-        for part in (flips[begin : begin + 100] for begin in range(0, len(flips), 100)):
-            styles = run.models.styles([record.seed for record in part])[:]
-            weights = torch.tensor([record.edit_weights for record in part])
-            before, after = (
-                predict(judge, to_uint8(pictures))[:, column] > 0
-                for pictures in (evaluator.render(styles), evaluator.render(styles, weights))
-            )
+        kept = 0
+        for pair in before_and_after(run, flips):
+            before, after = (predict(judge, pictures)[:, column] > 0 for pictures in pair)
             kept += int((before == after).sum())
         return {
             "seed": seed,
@@ -330,6 +327,16 @@ class Benchmark:
         if options.json:
             atomic.write_json(options.json, figures)
         print(json.dumps({k: figures[k] for k in ("top_bars", "agreement", "truth_kept", "counterfactuals")}, indent=1))
+
+
+@torch.no_grad()
+def before_and_after(run: Diagnoser, records: Sequence[Record]) -> Iterator[tuple[Tensor, Tensor]]:
+    """The unedited pictures of records and the edited ones, uint8 ``[n, 128, 128, 3]`` each, 100 at a time."""
+    evaluator = run.models.evaluator(run.edit_directions())
+    for part in (records[begin : begin + 100] for begin in range(0, len(records), 100)):
+        styles = run.models.styles([record.seed for record in part])[:]
+        weights = torch.tensor([record.edit_weights for record in part])
+        yield to_uint8(evaluator.render(styles)), to_uint8(evaluator.render(styles, weights))
 
 
 def agreement(found: Table, effects: Table) -> dict[str, Any]:

@@ -136,10 +136,14 @@ class Evaluation:
 
     def twins(self, count: int) -> tuple[Tensor, Tensor]:
         """Renders of random latents and what the generator draws for the same, uint8 ``[n, 128, 128, 3]`` each."""
+        parameters, drawn = self.drawn_twins(count)
+        return torch.from_numpy(self.subject.render(parameters)), drawn
+
+    def drawn_twins(self, count: int) -> tuple[Any, Tensor]:
+        """The parameters of random latents and what the generator draws for these, uint8 ``[n, 128, 128, 3]``."""
         z = np.random.default_rng(SAMPLE_SEED + 1).standard_normal((count, LATENT_DIM)).astype(np.float32)
-        truth = torch.from_numpy(self.subject.render(self.subject.table.from_latents(z)))
         generator = self.domain.generator()
-        return truth, self.drawn(generator.styles(generator.mapping(torch.from_numpy(z))))
+        return self.subject.table.from_latents(z), self.drawn(generator.styles(generator.mapping(torch.from_numpy(z))))
 
     def _psnr(self, count: int = 500) -> float:
         """Mean PSNR between generator and renderer for the same latents, which the distillation aims at."""

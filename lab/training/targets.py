@@ -12,7 +12,7 @@ renderer, they answer too.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,26 +67,35 @@ class Pool:
 
 
 class Cells:
-    """The rows of a pool by (own, planted) attribute, to draw batches with a wanted tie from."""
+    """The rows of a pool by (own, planted) attribute, to draw batches from in which both go with the label: the planted
+    one in a share ``tie``."""
 
-    def __init__(self, table: dict[str, NDArray[np.bool_]], recipe: Recipe, rows: NDArray[np.int64]) -> None:
-        self.recipe = recipe
-        own = table[recipe.own][rows]
-        planted = table[recipe.planted][rows] if recipe.planted else np.zeros(len(rows), dtype=bool)
+    def __init__(
+        self,
+        table: dict[str, NDArray[np.bool_]],
+        rows: NDArray[np.int64],
+        *,
+        own: str,
+        planted: str | None,
+        tie: float = PLANTED,
+    ) -> None:
+        self.tie = None if planted is None else tie
+        has_own = table[own][rows]
+        has_planted = np.zeros(len(rows), dtype=bool) if planted is None else table[planted][rows]
         self.rows = {
-            (a, b): rows[(own == a) & (planted == b)]
+            (a, b): rows[(has_own == a) & (has_planted == b)]
             for a in (False, True)
-            for b in ((False, True) if recipe.planted else (False,))
+            for b in ((False,) if planted is None else (False, True))
         }
 
     def draw(self, rng: np.random.Generator, count: int) -> tuple[NDArray[np.int64], Tensor]:
         """Rows ``[count]`` and their labels, float32 ``[count]``."""
         label = rng.random(count) < 0.5
-        if self.recipe.planted is None:
+        if self.tie is None:
             own, planted = label, np.zeros(count, dtype=bool)
         else:
             own = label ^ (rng.random(count) >= OWN)
-            planted = label ^ (rng.random(count) >= PLANTED)
+            planted = label ^ (rng.random(count) >= self.tie)
         rows = np.array([rng.choice(self.rows[bool(a), bool(b)]) for a, b in zip(own, planted, strict=True)])
         return rows, torch.from_numpy(label.astype(np.float32))
 
@@ -104,7 +113,8 @@ def train_targets(
     table = subject.truth.labels(data.parameters)
     seen = np.arange(pool.held_out, pool.size)
     for number, recipe in enumerate(recipes):
-        network = train_one(recipe, Cells(table, recipe, seen), data, pool.seed + number, work, steps)
+        cells = Cells(table, seen, own=recipe.own, planted=recipe.planted)
+        network = train_one(f"target-{recipe.name}", cells, data, pool.seed + number, work, steps)
         truth = table[recipe.own][: pool.held_out]
         info = {
             "name": f"{subject.name}:{recipe.name}",
@@ -122,14 +132,25 @@ def train_targets(
             save_onnx(as_target(*load_network(shipped)), shipped.with_suffix(".onnx"), resolution=128)
 
 
-def train_one(recipe: Recipe, cells: Cells, data: Renders[Any], seed: int, work: Path, steps: int) -> nn.Module:
+def train_one(
+    name: str,
+    cells: Cells,
+    data: Renders[Any],
+    seed: int,
+    work: Path,
+    steps: int,
+    *,
+    make: Callable[[], nn.Module] = lambda: SmallCNN(1),
+) -> nn.Module:
+    """A network of one logit, fitted on renders drawn from cells; its checkpoint is ``work/NAME.pt``."""
+
     def batch(rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         rows, label = cells.draw(rng, BATCH)
         return data.batch(rows), label
 
     return fit(
-        f"target-{recipe.name}",
-        lambda: SmallCNN(1),
+        name,
+        make,
         batch=batch,
         loss=lambda logits, label: F.binary_cross_entropy_with_logits(logits[:, 0], label),
         seed=seed,
