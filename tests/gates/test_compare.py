@@ -56,7 +56,7 @@ def test_the_p_value_on_other_images_is_that_of_all_ways_to_deal_them() -> None:
 
 def test_one_audit_does_not_differ_from_itself() -> None:
     """And is shown to be alike only by images enough."""
-    for images, shift in ((60, "undecided"), (400, "alike")):
+    for images, shift in ((60, "inconclusive"), (400, "alike")):
         one = simulated(images=images)
         assert {each.shift for each in Pair(one, one).differences.values()} == {shift}
     one = simulated(images=100)
@@ -88,7 +88,7 @@ def test_what_was_planted_is_found_and_nothing_else(seed: int) -> None:
     assert planted.shift == "more"
     assert planted.interval[0] < 0.15 < planted.interval[1]
     assert planted.most > planted.mean
-    assert {one.shift for one in shifts.values() if one} <= {"undecided", "alike"}
+    assert {one.shift for one in shifts.values() if one} <= {"inconclusive", "alike"}
     assert found.rows[1].differences[0] is planted
     back = compare([simulated(images=60, model=2, seed=seed, planted={1: 0.15}), simulated(images=60)])
     assert [row.differences[0].shift for row in back.rows if row.differences[0]].count("less") == 1

@@ -53,4 +53,4 @@ def test_a_baseline_is_two_files(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert not audit.missing
     limits = ["--max-growth", "0.03", "--baseline", str(tmp_path / "baseline")]
     assert main(["gate", str(tmp_path / "audit"), *limits]) == 0
-    assert "HOLDS (4 hold)" in capsys.readouterr().out
+    assert "PASS (4 pass)" in capsys.readouterr().out
