@@ -49,7 +49,7 @@ def test_the_planted_attribute_is_found_named_and_called(folder: Path) -> None:
     clusters = json.loads((folder / "summary.json").read_text())["clusters"]
     first = clusters[0]
     assert first["name"] == "a cheerful face"  # the user's word for it comes before the domain's
-    assert first["called"] == "called"
+    assert first["verdict"] == "sensitive"
     assert first["images"] > 6
     assert first["mean_change"] > 3 * first["null"]
     assert first["ci95"][0] <= first["mean_change"] <= first["ci95"][1]
@@ -184,7 +184,7 @@ def test_a_model_that_reacts_to_any_change_is_better_asked_about_typed_attribute
     found = Discoverer(generator="avatars", target=Restless(), labels=[]).run(images=16, out=tmp_path / "found")
     assert found.random_change is not None
     assert found.random_change >= 0.1
-    assert not any(cluster.called == "called" for cluster in found.clusters)
+    assert not any(cluster.verdict == "sensitive" for cluster in found.clusters)
     sentence = found.advice
     assert sentence is not None
     assert f"the strongest of 8 by {found.random_change:.2f} on average" in sentence

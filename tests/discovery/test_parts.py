@@ -14,11 +14,11 @@ from torch import Tensor
 from zoom_engine import load_generator, load_text_encoder
 from zoom_engine.common.errors import AuditError, ConfigError
 from zoom_engine.directions import Sampling
-from zoom_engine.discovery.calls import beside_random, call, strongest, told_apart
+from zoom_engine.discovery.calls import beside_random, judge, strongest, told_apart
 from zoom_engine.discovery.clusters import cluster
 from zoom_engine.discovery.discoverer import GENERAL
 from zoom_engine.discovery.folder import begin_discovery
-from zoom_engine.discovery.naming import Proposal, choose, measured_words, proposals
+from zoom_engine.discovery.naming import Proposal, choose, distinct_words, proposals
 from zoom_engine.discovery.natural_space import END, NaturalSpace, natural_space
 from zoom_engine.text.vocabulary import read_vocabulary, readable
 
@@ -44,12 +44,12 @@ def test_unedited_codes_have_unit_spread_and_edits_move_by_what_they_say(space: 
 
 def test_edits_stay_where_codes_lie(space: NaturalSpace) -> None:
     places = random(64, len(space.basis))
-    drawn = space.drawn_back(places, 20 * random(64, len(space.basis), seed=1))
+    drawn = space.projected(places, 20 * random(64, len(space.basis), seed=1))
     ends = (places + drawn).norm(dim=1)
     assert bool((ends <= places.norm(dim=1).clamp(min=space.radius) * 1.001).all())
     small = 0.01 * random(64, len(space.basis), seed=2)
     inside = (places + small).norm(dim=1) < space.radius
-    torch.testing.assert_close(space.drawn_back(places, small)[inside], small[inside])
+    torch.testing.assert_close(space.projected(places, small)[inside], small[inside])
     axis = F.normalize(random(1, len(space.basis), seed=3), dim=1)
     weights = space.to_ends(places, axis)
     along = (places @ axis.T)[:, :, None] + weights
@@ -77,7 +77,7 @@ def test_words_are_measured_and_those_of_labels_or_alike_left_out() -> None:
     embeddings = places @ torch.eye(6, 10)
     along = torch.eye(10)[[0, 1, 1, 2]]
     along[2, 3] = 0.1
-    words = measured_words(["a", "b", "b too", "label"], along, embeddings, places, kept=torch.eye(6)[[2]])
+    words = distinct_words(["a", "b", "b too", "label"], along, embeddings, places, label_axes=torch.eye(6)[[2]])
     assert words.prompts == ("a", "b")
     torch.testing.assert_close(words.directions, torch.eye(6)[:2], atol=0.1, rtol=0)
     ends = torch.stack([torch.zeros(3, 1, 10), torch.eye(10)[1].expand(3, 1, 10)], dim=2)
@@ -102,11 +102,11 @@ def test_calls() -> None:
     strong, weak = draw.uniform(0.2, 0.5, 20), draw.uniform(0, 0.04, 20)
     rare = np.where(np.arange(20) < 2, 0.9, 0.03)
     by = beside_random(np.stack([strong, weak, rare], axis=1), null, 0.05)
-    assert call(by[0], "a smiling face", 0.3, 0.05)[0] == "called"
-    assert call(by[0], None, None, 0.05)[0] == "undecided"
-    assert call(by[0], "a smiling face", 0.01, 0.05)[0] == "undecided"
-    assert call(by[1], "a smiling face", 0.3, 0.05)[0] != "called"
-    assert call(by[2], "a smiling face", 0.3, 0.05)[0] == "undecided"
+    assert judge(by[0], "a smiling face", 0.3, 0.05)[0] == "sensitive"
+    assert judge(by[0], None, None, 0.05)[0] == "inconclusive"
+    assert judge(by[0], "a smiling face", 0.01, 0.05)[0] == "inconclusive"
+    assert judge(by[1], "a smiling face", 0.3, 0.05)[0] != "sensitive"
+    assert judge(by[2], "a smiling face", 0.3, 0.05)[0] == "inconclusive"
     assert (by[0].images, by[2].images) == (20, 2)
 
 

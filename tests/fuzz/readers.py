@@ -64,7 +64,7 @@ from zoom_engine.generators.checkpoints.pickles import (  # noqa: E402
 )
 from zoom_engine.generators.checkpoints.recipe import Recipe  # noqa: E402
 from zoom_engine.generators.checkpoints.rosinality import rosinality_recipe  # noqa: E402
-from zoom_engine.generators.checkpoints.safetensors_file import own_recipe  # noqa: E402
+from zoom_engine.generators.checkpoints.safetensors_file import engine_recipe  # noqa: E402
 from zoom_engine.generators.checkpoints.tensorflow import tensorflow_recipe  # noqa: E402
 from zoom_engine.generators.onnx_decoder import OnnxDecoder, decoder_model, describe_decoder  # noqa: E402
 from zoom_engine.photographs import FFHQ  # noqa: E402
@@ -208,7 +208,7 @@ def read_tensors(data: bytes) -> None:
     """Whatever of ours, and of targets, lies in safetensors; codes lie in NumPy's files too."""
     path = _file(data)
     _each(
-        lambda: _weights(path, lambda: own_recipe(path)),
+        lambda: _weights(path, lambda: engine_recipe(path)),
         lambda: read_codes(path),
         lambda: EditDirections.load(path),
         lambda: read_state_dict(path),
@@ -442,8 +442,8 @@ def _found(folder: Path) -> None:
 def folder_seeds() -> Iterator[bytes]:
     """All of these files as they are written."""
     figures = {"score": 1.0, "runner_up_score": 0.5, "word_change": 0.1, "mean_change": 0.2, "label_kept": 0.9}
-    beside = {"null": 0.01, "p_value": 0.01, "p_adjusted": 0.02, "called": "called", "ci95": [0.1, 0.3]}
-    counts = {"found_on": 3, "images": 2, "held_out": 4}
+    beside = {"null": 0.01, "p_value": 0.01, "p_adjusted": 0.02, "verdict": "sensitive", "ci95": [0.1, 0.3]}
+    counts = {"search_images": 3, "images": 2, "held_out": 4}
     strip = {"seed": 1, "files": ["a.png"] * 3, "captions": ["0.1"] * 3}
     words = {"name": "hair", "runner_up": "a hat", "why": "it moves"}
     cluster = {**words, **figures, **beside, **counts, "strips": [strip]}
