@@ -516,7 +516,7 @@ def test_attributes_are_held_against_random_directions(audit: Path) -> None:
     assert {row["specificity"] for row in summary["sensitivity"]} <= {"specific", "unspecific", "unknown"}
     page = (audit / "report.html").read_text()
     assert "32 random edits that change pictures as much move the output by" in page
-    assert "prompts that name nothing visible moved it by at most" in page
+    assert "control prompts moved it by at most" in page
 
 
 def test_an_audit_says_what_else_its_edits_change_and_what_it_could_have_missed(audit: Path) -> None:
@@ -537,7 +537,7 @@ def test_an_audit_says_what_else_its_edits_change_and_what_it_could_have_missed(
     assert pale["signed_spread"] > 0
     assert pale["adjusted_mean_change"] == pytest.approx(pale["effect"], abs=0.05)
     page = (audit / "report.html").read_text()
-    assert "What else each edit changes" in page
+    assert "what else each edit changes" in page
     assert "100 such audits would find sensitive" in page
 
 

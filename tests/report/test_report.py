@@ -172,22 +172,22 @@ def test_prompts_that_name_nothing_visible_are_told_beside_what_is_sensitive(mak
     """On the row and in the headline: what a meaningless prompt does as well is no finding."""
     audit = make_audit("audit", null=0.1, nothing=0.6)
     page, hero = Page(write_report(audit)), hero_of(audit)
-    assert "; prompts that name nothing visible moved it by at most 0.60; an effect of" in hero
-    assert "A prompt that names nothing visible moves it as far, by 0.60." in hero
+    assert "; control prompts moved it by at most 0.60; an effect of" in hero
+    assert "A control prompt, which names nothing visible, moves it as far, by 0.60." in hero
     assert "3 of 3 sensitive, 2 specific" in hero, "they are no part of a verdict"
-    assert page.text.count("no further than a prompt that names nothing visible") == 3
+    assert page.text.count("no further than a control prompt") == 3
     assert "moves the output by 0.60, and “pale skin”, “smiling”, “a beard” by no more" in page.text
     few = Page(write_report(make_audit("few", null=0.1, nothing=0.02))).text
-    assert "No further than words that say nothing" not in few
+    assert "No further than control prompts" not in few
     assert "no further than a prompt" not in few
 
 
-def test_what_an_edit_drags_along_is_a_table_and_a_mark(make_audit) -> None:
+def test_side_effects_are_a_table_and_are_named_beside_the_bar(make_audit) -> None:
     page = Page(write_report(make_audit("audit", null=0.1)))
-    assert "What else each edit changes" in page.text
-    assert page.text.count("drags pale skin") == 2
+    assert "what else each edit changes" in page.text
+    assert page.text.count("side effects: pale skin") == 2
     assert "by 0.25 or more, the bar of the row is marked" in page.text
-    assert "+0.4" in page.text.split("What else each edit changes")[1]
+    assert "+0.4" in page.text.split("what else each edit changes")[1]
     for column in ("when added", "adjusted change"):
         assert column in page.text
 
@@ -222,7 +222,7 @@ def test_differences_between_groups_stand_beside_them_and_on_the_first_screen(ma
         f" {means['lacks']} in those that lack it; adjusted p {p_value(one.p_adjusted)}."
     )
     hero, rest = Page(write_report(audit)).text.split("How the audit works")
-    assert f"Not everywhere alike {sentence}" in hero
+    assert f"Differs between groups {sentence}" in hero
     among = rest.split("Among which images")[1]
     assert sentence in among
     ends = f"[{one.ci95[0]:.3f}, {one.ci95[1]:.3f}]"
@@ -233,7 +233,7 @@ def test_groups_that_are_too_small_to_compare_are_told(make_audit) -> None:
     text = Page(write_report(make_audit("audit"))).text
     few = "“a face with eyeglasses” are not compared with those that lack it: 4 have it, 8 lack it, and 5 of each are"
     assert f"Images that have {few} needed." in text.split("Among which images")[1]
-    assert "Not everywhere alike" not in text
+    assert "Differs between groups" not in text
 
 
 def test_the_first_page_says_the_smallest_effect_that_could_have_been_told(make_audit) -> None:
@@ -681,7 +681,7 @@ def test_the_first_page_says_what_to_do_next(make_audit) -> None:
     def hero(name: str, **options: Any) -> str:
         return Page(write_report(make_audit(name, **options))).text.split("How the audit works")[0]
 
-    assert "Next Look whether the edits show what their words say; then decide whether the model may use each" in hero(
+    assert "Next Check that the edits show what their words say, then decide whether the model may use each" in hero(
         "audit", null=0.1
     )
     assert "More images narrow the intervals of “smiling” and “a beard”." in hero("inconclusive", images=3, null=0.1)

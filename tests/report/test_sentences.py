@@ -9,7 +9,7 @@ import pytest
 
 from zoom_engine.audit.gallery_file import FrameEntry, StripEntry
 from zoom_engine.audit.summary import NullLevel, Sensitivity, Summary
-from zoom_engine.report.sentences import certainty, flip_notes, flips, flips_at, headline, standing, way
+from zoom_engine.report.sentences import certainty, flip_notes, flips, flips_at, headline, strip_note, way
 from zoom_engine.report.verdicts import in_short, verdict_groups, what_now
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.statistics.counts import Counts
@@ -158,7 +158,7 @@ def test_a_headline_says_the_effect_in_the_unit_of_the_task() -> None:
 )
 def test_a_picture_says_for_how_many_images_it_stands(kind: str | None, tag: str, sentence: str) -> None:
     shown = strip("dog 0.8", "fox 0.6", **({"kind": kind, "direction": (1, 2), "decisive": True} if kind else {}))
-    found = standing(shown, Counts(32, 9, 2, 2), 2, READING, least=0.1)
+    found = strip_note(shown, Counts(32, 9, 2, 2), 2, READING, least=0.1)
     assert found.tag == tag
     assert found.sentence.startswith(sentence)
     assert found.outcome == f"dog 0.8 → fox 0.6, {'decisive flip from “dog” to “fox”' if kind else 'flip'}"
@@ -168,7 +168,7 @@ def test_a_picture_says_for_how_many_images_it_stands(kind: str | None, tag: str
     ("moved", "words"), [(0, "none of them changes"), (1, "1 of them changes"), (9, "9 of them change")]
 )
 def test_how_many_change_is_said_in_the_singular_of_one(moved: int, words: str) -> None:
-    found = standing(strip("0.1", "0.2", kind="typical"), Counts(32, moved, 0, 0), 0, READING, least=0.1)
+    found = strip_note(strip("0.1", "0.2", kind="typical"), Counts(32, moved, 0, 0), 0, READING, least=0.1)
     assert f"The median change of 32 images; {words} by 0.1 or more; none of 32 images flips." == found.sentence
 
 
@@ -214,7 +214,7 @@ def test_a_headline_names_what_is_specific_before_what_any_edit_does() -> None:
 
 def test_an_outlier_is_called_the_most_extreme_though_it_flips_decisively() -> None:
     shown = strip("0.01", "0.94", kind="flip", extreme=True)
-    assert standing(shown, Counts(32, 1, 1, 1), 1, READING, least=0.1).tag == "Most extreme of 32"
+    assert strip_note(shown, Counts(32, 1, 1, 1), 1, READING, least=0.1).tag == "Most extreme of 32"
 
 
 def leading(*seen: tuple[bool, bool | None], flip: float | None = None, attribute: str | None = "a") -> StripEntry:

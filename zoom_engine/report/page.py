@@ -182,7 +182,7 @@ def _directions(source: Source) -> Iterator[tuple[str, str]]:
         rows = [row for row in first if row.verdict != "negligible" and (row.value or 0.0) >= view.negligible_change]
     axis = view.response_axis
     for row in rows[:MOST_DIRECTIONS]:
-        if told := sentences.direction(*source.sides(row.attribute), axis.label, hardly=axis.negligible):
+        if told := sentences.direction(*source.sides(row.attribute), axis.label, negligible=axis.negligible):
             yield source.names[row.attribute], told
 
 
@@ -201,8 +201,8 @@ def _curves(source: Source, budget: Budget) -> Iterator[Curve]:
         return
     bound, ranges = source.config.bound, source.config.calibrated_range
     columns = {attribute: diagnosis.attributes.index(attribute) for attribute in source.order}
-    found = {a: response_curve(diagnosis.of(a), column, source.view) for a, column in columns.items()}
-    curves = {attribute: curve for attribute, curve in found.items() if curve is not None}
+    by_attribute = {a: response_curve(diagnosis.of(a), column, source.view) for a, column in columns.items()}
+    curves = {attribute: curve for attribute, curve in by_attribute.items() if curve is not None}
     tops = [*(float(c.high.max()) for c in curves.values()), response.boundary or 0.0]
     axis = response.ends or (0.0, axis_for(tops).end)
     for attribute, curve in curves.items():
@@ -215,7 +215,7 @@ def _curves(source: Source, budget: Budget) -> Iterator[Curve]:
             bound=bound,
             points=points,
         )
-        told = sentences.effect(*source.sides(attribute), hardly=response.negligible)
+        told = sentences.effect(*source.sides(attribute), negligible=response.negligible)
         yield Curve(source.order.index(attribute), source.names[attribute], plot, told, number)
 
 
