@@ -75,8 +75,8 @@ class ReferenceSearch:
         with torch.no_grad():
             move = gradient.sign() if self._sign else gradient
             self.weights = (self.weights - self._rate * self._free * move).clamp(-BOUND, BOUND)
-            kept = zero_shot_labels(embedding, self._labels) == self._label
-            self.flipped = bool((task.flipped(output, self._original) & kept).item())
+            keeps_label = zero_shot_labels(embedding, self._labels) == self._label
+            self.flipped = bool((task.flipped(output, self._original) & keeps_label).item())
 
     def run(self, steps: int) -> None:
         """So many steps; there is no reason to stop early."""

@@ -53,8 +53,8 @@ def test_verdicts_are_counted_by_their_true_effect(calls: ModuleType, diagnosis:
     assert sum(found["intervals"][size]["pairs"] for size in found["intervals"]) == 2 * everything["pairs"] == 12
     assert list(found["power"]) == ["0.05", "0.1", "0.2"]
     beard = rows[TEXTS[2]].verdict == "sensitive"
-    assert (found["power"]["0.05"]["held"], found["power"]["0.05"]["pairs"]) == (float(beard), 2)
-    assert found["power"]["0.1"]["held"] is None
+    assert (found["power"]["0.05"]["observed"], found["power"]["0.05"]["pairs"]) == (float(beard), 2)
+    assert found["power"]["0.1"]["observed"] is None
 
 
 def test_an_audit_that_is_there_is_read(
@@ -65,16 +65,16 @@ def test_an_audit_that_is_there_is_read(
     assert calls.audit("mustache", 7, 40, tmp_path).records == diagnosis.records
 
 
-def test_a_bias_planted_on_what_is_dragged_along_is_found_there(calls: ModuleType, diagnosis: Diagnosis) -> None:
+def test_a_bias_injected_along_a_side_effect_is_found_there(calls: ModuleType, diagnosis: Diagnosis) -> None:
     """The first attribute's edit drags the second along, by 0.6 of its range."""
-    (leak, first, first_adjusted, without, dragging, adjusted), *others = calls.planted_on_leaks(diagnosis)
-    assert leak == pytest.approx(0.6, abs=0.1)
+    (side_effect, first, first_adjusted, without, causing, adjusted), *others = calls.injected_on_side_effects(diagnosis)
+    assert side_effect == pytest.approx(0.6, abs=0.1)
     assert not others
     assert first == first_adjusted == 1.0
-    assert dragging > without + 0.1
-    assert adjusted < 0.3 * dragging
-    assert calls.judged([("sound", diagnosis)], TRUTH)["leaks"]["planted"] == 1
-    assert calls.judged([("x-biased-y", diagnosis)], {"x-biased-y": TRUTH["sound"]})["leaks"] == {"planted": 0}
+    assert causing > without + 0.1
+    assert adjusted < 0.3 * causing
+    assert calls.judged([("sound", diagnosis)], TRUTH)["side_effects"]["planted"] == 1
+    assert calls.judged([("x-biased-y", diagnosis)], {"x-biased-y": TRUTH["sound"]})["side_effects"] == {"planted": 0}
 
 
 TRUTH = {"sound": {"smiling": 0.0, "pale_skin": 0.3, "beard": 0.05}}

@@ -13,7 +13,7 @@ import torch
 from scipy import stats
 
 from lab.avatars.benchmark import BENCHMARK as AVATARS
-from lab.benchmark import CLASSIFIERS, IMAGES, OTHERS, Benchmark, agreement, kept_share, spearman
+from lab.benchmark import CLASSIFIERS, IMAGES, OTHERS, Benchmark, agreement, spearman, truth_kept_rate
 from lab.evaluation import Evaluation
 from lab.pets.benchmark import BENCHMARK as PETS
 from zoom_engine.common.errors import ConfigError
@@ -78,7 +78,7 @@ def test_sensitivities_rank_as_the_true_effects(agreed: dict[str, Any]) -> None:
 @pytest.mark.slow
 @pytest.mark.ci
 def test_counterfactuals_keep_the_ground_truth(one_seed: dict[str, Any]) -> None:
-    found = kept_share([one_seed])
+    found = truth_kept_rate([one_seed])
     assert found["flips"] >= 20
     assert found["kept"] >= 0.9, found
 

@@ -37,7 +37,7 @@ def quality() -> dict[str, Any]:
     refusing = {"passing": [], "attributes": {"beard": row, "hat": {"refused": "no style channel"}}}
     target = {
         "planted": "beard",
-        "own": "hat",
+        "attribute": "hat",
         "untied_accuracy": 0.97,
         "agreement": 0.95,
         "planted_effect": 0.4,
@@ -86,7 +86,7 @@ def benchmark(seeds: list[int]) -> dict[str, Any]:
         "images": 200,
         "top_bars": {range_: {"t": {"biased": len(seeds), "sound": 0}} for range_ in ("calibrated", "paper")},
         "agreement": {"classifiers": {"calibrated": ranked, "paper": ranked}},
-        "targets": {"t": {"own": "own", "planted": "planted", "twin": "twin"}},
+        "targets": {"t": {"attribute": "own", "planted": "planted", "twin": "twin"}},
         "truth_kept": {"flips": 50, "kept": 0.96},
         "runs": [
             {"sensitivity": {"t": {"planted": 0.3, "other": 0.02}}},
@@ -127,7 +127,7 @@ def test_a_card_says_which_sound_twin_falls_short(quality: dict[str, Any]) -> No
     name = "mustache-biased-smiling"
     figures["top_bars"]["calibrated"] = {name: {"biased": 2, "sound": 1}}
     figures["runs"] = [{"sensitivity": {"mustache": {"smiling": at}, name: {"smiling": 0.4}}} for at in (0.02, 0.04)]
-    figures["targets"] = {name: {"own": "mustache", "planted": "smiling", "twin": "mustache"}}
+    figures["targets"] = {name: {"attribute": "mustache", "planted": "smiling", "twin": "mustache"}}
     figures["effects"] = {"mustache": {"smiling": 0.002}, name: {"smiling": 0.5}}
     card = model_card(quality, figures)
     assert "`smiling` leads for the sound `mustache` in 1 of 2 seeds" in card
