@@ -168,7 +168,7 @@ def test_kept_inversions_are_held_to_each_target_anew_and_what_moves_it_is_told_
 ) -> None:
     crop = next(crop for crop in crops_of(diagnoser.models) if crop.file == "a.jpg")
     with torch.no_grad():
-        codes = inverter(diagnoser.models).codes([crop], kept=audit / "inversions")
+        codes = inverter(diagnoser.models).codes([crop], cache=audit / "inversions")
         inversion = diagnoser.models.synthesizer.render(codes)
     near = 0.1 * float((inversion - crop.image).square().mean())
     preprocessing = Preprocessing(size=128, value_range=(-1.0, 1.0))

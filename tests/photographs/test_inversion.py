@@ -99,7 +99,7 @@ def test_codes_are_kept_and_belong_to_pixels_and_settings(
     generator: EditableGenerator, crops: list[Crop], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = tmp_path / "inversions"
-    first = inverter(generator).codes(crops[:2], kept=kept)
+    first = inverter(generator).codes(crops[:2], cache=kept)
     (damaged,) = sorted(kept.iterdir())[:1]
     damaged.write_bytes(damaged.read_bytes()[:-5])
     seen: list[int] = []
@@ -110,10 +110,10 @@ def test_codes_are_kept_and_belong_to_pixels_and_settings(
         return own(self, images)
 
     monkeypatch.setattr(Inverter, "invert", counted)
-    again = inverter(generator).codes(crops, kept=kept)
+    again = inverter(generator).codes(crops, cache=kept)
     assert torch.equal(again[:2], first)
     assert seen == [2]  # the damaged one and the new one
-    inverter(generator, seed=1).codes(crops[:1], kept=kept)
+    inverter(generator, seed=1).codes(crops[:1], cache=kept)
     assert seen == [2, 1]
 
 

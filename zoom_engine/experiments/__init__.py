@@ -14,6 +14,6 @@ EXPERIMENTS = {
     "training": "Counterfactual training: audit, repair, audit again, beside a control",
 }
 """What each experiment shows, in the order of a report; the file of its name, with _ for -, holds its `EXPERIMENT`."""
-EVERY = "all"
+ALL = "all"
 EMBEDDED = ("avatars", "pets")
 """The domains that experiments use where no generator is named."""

@@ -33,24 +33,24 @@ def run(study: Study, folder: Folder) -> dict[str, Any]:
         raise UnsuitedError("it has no attributes of its own: give --attribute")
     seeds = study.seeds(study.count(IMAGES))
     whole = editing.find(threshold=0.0).matrix
-    found = []
+    results = []
     for threshold in study.progress(THRESHOLDS, f"Thresholds of {study.name}", unit="threshold"):
         matrix = editing.find(threshold=threshold).matrix
 
         kinds = dict(zip(KINDS, (matrix, torch.where(matrix != 0, whole, 0)), strict=True))
-        measure = partial(_measured, study, folder, kinds, seeds, threshold)
+        measure = partial(_measure_at, study, folder, kinds, seeds, threshold)
         channels = (matrix != 0).sum(dim=1).tolist()
-        found.append({"threshold": threshold, "channels": channels, **folder.part(f"{threshold}", measure)})
+        results.append({"threshold": threshold, "channels": channels, **folder.part(f"{threshold}", measure)})
     return {
         "images": len(seeds),
         "attributes": [study.short(attribute) for attribute in editing.attributes],
         "weights": [round(high, 2) for _, high in editing.calibrated.bounds.tolist()],
         "channels": int(editing.directions.matrix.shape[1]),
-        "thresholds": found,
+        "thresholds": results,
     }
 
 
-def _measured(
+def _measure_at(
     study: Study, folder: Folder, kinds: Mapping[str, Tensor], seeds: Sequence[int], threshold: float
 ) -> dict[str, Any]:
     """Measure `_added` along the directions of each kind."""
@@ -166,7 +166,7 @@ def tell(data: Data) -> str:
         for key in ("success", "others", "ssim")
     }
 
-    def said(kind: str, key: str) -> str:
+    def steps_of(kind: str, key: str) -> str:
         values = spans[kind, key]
         return f"from {values[0]:.2f} to {values[-1]:.2f}" if values else "not measured"
 
@@ -185,9 +185,10 @@ def tell(data: Data) -> str:
         f"What came out ({data['images']} images, {len(data['attributes'])} attributes): from λ ="
         f" {steps[0]['threshold']:g} to {steps[-1]['threshold']:g} the"
         f" channels left fall from {percent(left[0])} to {percent(left[-1])}."
-        f" Normalised, success goes {said(KINDS[0], 'success')}, the others' move {said(KINDS[0], 'others')} and SSIM"
-        f" {said(KINDS[0], 'ssim')}; not normalised, {said(KINDS[1], 'success')}, {said(KINDS[1], 'others')} and"
-        f" {said(KINDS[1], 'ssim')}.\n\nThe founding text says that normalisation lessens what λ does. "
+        f" Normalised, success goes {steps_of(KINDS[0], 'success')}, the others' move {steps_of(KINDS[0], 'others')}"
+        f" and SSIM {steps_of(KINDS[0], 'ssim')}; not normalised, {steps_of(KINDS[1], 'success')},"
+        f" {steps_of(KINDS[1], 'others')} and {steps_of(KINDS[1], 'ssim')}.\n\nThe paper says that normalisation"
+        " lessens what λ does. "
     ) + (
         "That holds: success varies less over λ with normalisation than without."
         if milder

@@ -66,7 +66,7 @@ def agreement(reported: Array, true: Array, owners: NDArray[np.int64]) -> dict[s
     attributes reported first, the fraction that does, of as many as there can be.
     """
     moved, center = true - true.mean(), reported - reported.mean(axis=1, keepdims=True)
-    found = {
+    measures = {
         "spearman": correlation(mid_ranks(reported), mid_ranks(true[None])[0]),
         "pearson": correlation(reported, true),
         "slope": center @ moved / np.maximum((moved**2).sum(), 1e-12),
@@ -74,13 +74,13 @@ def agreement(reported: Array, true: Array, owners: NDArray[np.int64]) -> dict[s
     for k in (1, 3):
         hits = []
         for owner in np.unique(owners):
-            own = np.flatnonzero(owners == owner)
-            relevant = true[own] >= RELEVANT
+            columns = np.flatnonzero(owners == owner)
+            relevant = true[columns] >= RELEVANT
             if relevant.any():
-                first = np.argsort(-reported[:, own], axis=1, kind="stable")[:, :k]
+                first = np.argsort(-reported[:, columns], axis=1, kind="stable")[:, :k]
                 hits.append(relevant[first].sum(axis=1) / min(k, int(relevant.sum())))
-        found[f"precision_at_{k}"] = np.mean(hits, axis=0) if hits else np.full(len(reported), np.nan)
-    return found
+        measures[f"precision_at_{k}"] = np.mean(hits, axis=0) if hits else np.full(len(reported), np.nan)
+    return measures
 
 
 def correlation(rows: Array, other: Array) -> Array:

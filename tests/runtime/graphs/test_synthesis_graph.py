@@ -15,7 +15,7 @@ from torch import Tensor
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.export import export_synthesis
 from zoom_engine.generators import StyleGAN2Config
-from zoom_engine.runtime.graphs import kept_in_float32, synthesis_model
+from zoom_engine.runtime.graphs import float32_nodes, synthesis_model
 from zoom_engine.runtime.graphs.ranges import SEED, activation_scales, within_half
 from zoom_engine.runtime.onnxruntime_session import OnnxRuntimeSession
 from zoom_engine.runtime.openvino_session import OpenVinoSession
@@ -156,7 +156,7 @@ def test_what_bfloat16_would_spoil_is_marked() -> None:
     """Of 32²: all that has no pixels (styles, demodulation), and pictures up to 16² with the row of an up-sampling."""
     model = synthesis_model(spread_generator())
     heights = {v.name: [dim.dim_value for dim in v.type.tensor_type.shape.dim][2:3] for v in model.graph.value_info}
-    marked = kept_in_float32(model)
+    marked = float32_nodes(model)
     for node in model.graph.node:
         height = [32] if node.output[0] == "images" else heights[node.output[0]]
         assert (node.name in marked) == (not height or height[0] <= 17), node.name
@@ -166,7 +166,7 @@ def test_what_bfloat16_would_spoil_is_marked() -> None:
 def test_layers_up_to_half_a_small_picture_are_marked(resolution: int, last: str) -> None:
     blocks = resolution.bit_length() - 2
     network = spread_generator(replace(CONFIG, resolution=resolution, channels=(8,) * blocks))
-    marked = kept_in_float32(synthesis_model(network))
+    marked = float32_nodes(synthesis_model(network))
     layers = [layer.name for layer in network.space.layers if not layer.is_rgb]
     assert [name for name in layers if f"{name}.LeakyRelu" in marked][-1] == last
 
