@@ -1,4 +1,4 @@
-"""``python bench/planted.py --out FOLDER --json OUT``: is what was planted told from what leaks?
+"""``python bench/planted.py --out FOLDER --json OUT``: is a planted bias told from side effects?
 
 Targets are put together from classifiers that were trained on renders, so that nothing of them is made of the text
 scores that an audit sees: the probability is a mixture, most of it of the sound eyeglasses classifier, the rest

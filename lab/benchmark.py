@@ -239,7 +239,7 @@ class Benchmark:
 
     @torch.no_grad()
     def counterfactuals(self, name: str, seed: int, images: int) -> dict[str, Any]:
-        """Several attributes together, as in the founding text's Fig. 6: of one seed's images how many flip the
+        """Several attributes together, as in the paper's Fig. 6: of one seed's images how many flip the
         classifier ``name``, how many decisively, and in how many of the latter the probe sees its own attribute
         unchanged; ``ssim`` is the median of the decisive ones."""
         run = Diagnoser(generator=self.name, target=f"{self.name}:{name}", mode="multi", progress=forced)

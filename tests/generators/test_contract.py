@@ -259,7 +259,7 @@ WRONG = [
     (EndlessCodes, "holds NaN or infinity"),
     (IgnoresSeeds, "seeds 0, 1 and 2 give equal ones"),
     (DrawsSeedsAnew, "equal seeds give equal codes, but they differ by"),
-    (HangsOnTheBatch, "a code hangs on its seed alone, but that of seed 2 lies .* further where it comes with others"),
+    (HangsOnTheBatch, "a code depends on its seed alone, but that of seed 2 lies .* further where it comes with others"),
     (SmallSeeds, "seeds reach to 2³²-1, but it fails"),
     (WithoutTruncation, "truncation below 1 pulls codes toward the average, but three codes lie"),
     (KnowsNoTruncation, "truncation below 1 .*, but it fails: TypeError"),

@@ -54,7 +54,7 @@ def write_docs(out: str | Path, docs: str | Path, *, command: str) -> Path:
         " of the default. This page was written by",
         f"```sh\n{command}\n```",
         *dict.fromkeys(_machines([document for _, _, document in finished])),
-        *(["## What of the founding text holds here", "\n".join(verdicts)] if verdicts else []),
+        *(["## What of the paper holds here", "\n".join(verdicts)] if verdicts else []),
         *(text for section in sections for text in section),
     ]
     target.write(PAGE, "\n\n".join(page) + "\n")

@@ -158,7 +158,7 @@ def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
 def tell(data: Data) -> str:
     """Say whether both orderings of Table 2 hold, and what the grid of the sign step does."""
     paragraph = (
-        "How to read it: all attributes are edited together within ±30, as the founding text's ablation has it; SGD and"
+        "How to read it: all attributes are edited together within ±30, as the paper's ablation has it; SGD and"
         " PGD take its 100 steps at η = 0.1. SSIM is that of the counterfactuals, where the prediction flips; bars are"
         " means over images with 95 % intervals. A bar that is missing: nothing flipped. `minimal` steps to the nearest"
         " decision boundary, CMA-ES needs no gradients. On the right, PGD's step size against its flip rate.\n\n"
@@ -198,7 +198,7 @@ def _verdict(claim: str, values: Sequence[Sequence[float] | None], *, sign: int)
     for_it = sum(sign * value[0] > 0 and min(sign * value[1], sign * value[2]) > 0 for value in known)
     against = sum(sign * value[0] < 0 and max(sign * value[1], sign * value[2]) < 0 for value in known)
     if not known:
-        return f"{claim}: not told, no image flips by both. "
+        return f"{claim}: not known, no image flips by both. "
     rest = len(known) - for_it - against
     return f"{claim}: seen in {for_it} of {len(known)} targets, the contrary in {against}, neither in {rest}. "
 

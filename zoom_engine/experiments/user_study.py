@@ -227,7 +227,7 @@ def tell(data: Data) -> str:
         " the rest are the edits that move it most. Until people have answered, machines stand in for them.\n\n"
         f"What came out: a discriminator (logistic regression on the text encoder's features, cross-validated by image)"
         f" tells edited from unedited pictures in {percent(proxy['accuracy'])} of {proxy['pictures']} pictures,"
-        f" {verdict}; people reached 51 to 72 % in the founding text. The text encoder's label is kept in"
+        f" {verdict}; people reached 51 to 72 % in the paper. The text encoder's label is kept in"
         f" {percent(data['label_agreement'])} of all edits of the audits (people agreed in 88 to 94 %); an audit"
         " reports a point that keeps it where there is one, so this says little. No person has been asked for this."
     )

@@ -34,7 +34,7 @@ def run(study: Study, folder: Folder) -> dict[str, Any]:
     targets = study.binary_targets()
     attributes = study.settings.attributes or (study.domain.attributes if study.domain else ())
     parts = []
-    for wording in study.progress(WORDINGS, f"Phrasings of {study.name}", unit="wording"):
+    for wording in study.progress(WORDINGS, f"Paraphrases of {study.name}", unit="wording"):
         parts.append(folder.part(wording, partial(_audited, study, targets, tuple(attributes), wording)))
     labels_of = {study.title(target): set(study.target(target).labels) for target in targets}
     shown = {name: [i for i, text in enumerate(attributes) if text not in labels] for name, labels in labels_of.items()}
@@ -141,15 +141,15 @@ def tell(data: Data) -> str:
     least = min(cosines, key=cosines.__getitem__)
     paragraph = (
         f"How to read it: each target was audited {len(data['wordings'])} times on the same images, with edit"
-        " directions from one phrasing each; bars of one attribute belong together, lines are 95 % intervals over"
-        " images. Kendall's W is 1 where all phrasings rank the attributes alike, 0 where they have nothing in"
+        " directions from one paraphrase each; bars of one attribute belong together, lines are 95 % intervals over"
+        " images. Kendall's W is 1 where all paraphrases rank the attributes alike, 0 where they have nothing in"
         f" common.\n\nWhat came out ({data['images']} images): the median W is {median:.2f}"
         f" ({listed})."
-        f" The same attribute comes first by every phrasing for {same} of {len(targets)} targets; two bars of one"
+        f" The same attribute comes first by every paraphrase for {same} of {len(targets)} targets; two bars of one"
         f" attribute differ by {max(target['largest_difference'] for target in targets):.2f} at most. Edit directions"
-        f" of two phrasings are least alike for “{least}” (cosine {cosines[least]:.2f})."
+        f" of two paraphrases are least alike for “{least}” (cosine {cosines[least]:.2f})."
     )
-    claim = "The founding text says that wording hardly matters."
+    claim = "The paper says that wording hardly matters."
     paragraph += (
         f"\n\n{claim} That {'holds' if median >= ALIKE else 'does not hold'}: the median W was to be {ALIKE} at least."
     )

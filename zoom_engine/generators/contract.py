@@ -284,7 +284,7 @@ RULES: Rules[_Tried] = {
     "population is how many codes there are, None without end": _population,
     "sample gives float32 codes": _codes,
     "equal seeds give equal codes": _equal_seeds,
-    "a code hangs on its seed alone": _seeds_alone,
+    "a code depends on its seed alone": _seeds_alone,
     "other seeds give other codes": _other_seeds,
     "seeds reach to 2³²-1": _last_seed,
     "truncation below 1 pulls codes toward the average": _truncation,

@@ -51,7 +51,7 @@ def import_runtime(backend: str) -> Any:
     """Import the Python package that `backend` runs on and return it.
 
     Raises:
-        BackendError: it is missing or broken.
+        BackendError: it is missing or damaged.
     """
     runtime = RUNTIMES[backend]
     what = f"backend '{backend}' cannot run"

@@ -338,7 +338,7 @@ RULES: Rules[_Tried] = {
     "the change of an output to itself is 0": _no_change,
     "an output has not flipped from itself": _no_flip,
     "margin is negative where it flipped, positive where it did not": _signs,
-    "rows do not hang on each other": _row_by_row,
+    "rows do not depend on each other": _row_by_row,
     f"caption is a text of 1 to {LONGEST_CAPTION} characters": _caption,
     "overlay is another picture, uint8 and of the same size": _overlay,
     "response is a number": _response,

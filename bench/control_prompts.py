@@ -1,4 +1,4 @@
-"""``python bench/nothing.py --out FOLDER --json OUT``: do prompts that name nothing visible move targets?
+"""``python bench/control_prompts.py --out FOLDER --json OUT``: do control prompts, which name nothing visible, move targets?
 
 They are audited as if somebody had typed them (`as attributes`), within the range of their own text scores, beside
 eight random directions on the same images; and the shipped way (`beside attributes`), followed as far as pictures
@@ -90,7 +90,7 @@ def added_up(runs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python bench/nothing.py", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python bench/control_prompts.py", description=__doc__)
     parser.add_argument("--seed", type=int, default=100)
     parser.add_argument("--images", type=int, default=24)
     parser.add_argument("--targets", nargs="+", default=list(TARGETS))
