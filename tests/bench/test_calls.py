@@ -66,7 +66,7 @@ def test_an_audit_that_is_there_is_read(
 
 
 def test_a_bias_injected_along_a_side_effect_is_found_there(calls: ModuleType, diagnosis: Diagnosis) -> None:
-    """The first attribute's edit drags the second along, by 0.6 of its range."""
+    """The first attribute's edit has a side effect on the second, 0.6 of its range."""
     (side_effect, first, first_adjusted, without, causing, adjusted), *others = calls.injected_on_side_effects(diagnosis)
     assert side_effect == pytest.approx(0.6, abs=0.1)
     assert not others

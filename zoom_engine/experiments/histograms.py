@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.study import Study
-from zoom_engine.experiments.style import INK, LOOKS, MUTED, axes_of, figure, legend_of_all, pages
+from zoom_engine.experiments.style import INK, MUTED, STYLES, axes_of, figure, legend_of_all, pages
 from zoom_engine.statistics.diagnosis import Diagnosis
 
 if TYPE_CHECKING:
@@ -96,11 +96,11 @@ def _histogram(axes: Axes, target: dict[str, Any]) -> None:
     bars = target["attributes"]
     for place, bar in enumerate(bars):
         planted, sensitive = bar["name"] == target["planted"], bar["verdict"] == "sensitive"
-        look = LOOKS[1] if planted else LOOKS[0] if sensitive else LOOKS[3]
+        style = STYLES[1] if planted else STYLES[0] if sensitive else STYLES[3]
         label = "planted attribute" if planted else "sensitive" if sensitive else "negligible or inconclusive"
         mean, low, high = bar["sensitivity"]
-        drawn = axes.barh(place, mean, 0.72, color=look.color, edgecolor=INK, linewidth=0.4, label=label)
-        drawn[0].set_hatch(look.hatch if planted else "")
+        drawn = axes.barh(place, mean, 0.72, color=style.color, edgecolor=INK, linewidth=0.4, label=label)
+        drawn[0].set_hatch(style.hatch if planted else "")
         axes.plot([low, high], [place, place], color=INK, linewidth=0.9)
         if bar["truth"] is not None:
             axes.plot(

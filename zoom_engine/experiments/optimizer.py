@@ -15,7 +15,7 @@ from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.search_comparison import VARIANTS, Array, column, searched
 from zoom_engine.experiments.study import Spec, Study, UnsuitedError
-from zoom_engine.experiments.style import LOOKS, figure, grouped_bars
+from zoom_engine.experiments.style import STYLES, figure, grouped_bars
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -137,11 +137,11 @@ def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
         axes.set_title(title)
         axes.grid(axis="y")
     sweep = data["sweep"]["sizes"]
-    for look, key, label in ((LOOKS[1], "flipped", "flip rate"), (LOOKS[0], "ssim", "SSIM of flips")):
+    for style, key, label in ((STYLES[1], "flipped", "flip rate"), (STYLES[0], "ssim", "SSIM of flips")):
         means, ends = error_bars([row[key] for row in sweep])
         at = [row["step_size"] for row in sweep]
         sizes.errorbar(
-            at, means, ends, color=look.color, marker=look.marker, linestyle=look.dashes, elinewidth=0.7, label=label
+            at, means, ends, color=style.color, marker=style.marker, linestyle=style.dashes, elinewidth=0.7, label=label
         )
     sizes.set_xscale("log")
     sizes.set_xticks([row["step_size"] for row in sweep], [f"{row['step_size']:g}" for row in sweep])

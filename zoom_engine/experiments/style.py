@@ -25,7 +25,7 @@ GAP = 4  # pixels between pictures
 INK, MUTED, LINE = "#15181b", "#565d63", "#c9cdc8"
 
 
-class Look(NamedTuple):
+class Style(NamedTuple):
     """How a series is told from others: by lightness, hatch, marker and dashes, not by hue alone."""
 
     color: str
@@ -34,12 +34,12 @@ class Look(NamedTuple):
     dashes: Any
 
 
-LOOKS = (
-    Look("#1b3f7a", "", "o", "-"),
-    Look("#e6a13c", "////", "s", "--"),
-    Look("#5aa7a0", "....", "^", "-."),
-    Look("#b8c4d6", "xxxx", "D", ":"),
-    Look("#7d3c58", "\\\\\\\\", "v", (0, (5, 1, 1, 1))),
+STYLES = (
+    Style("#1b3f7a", "", "o", "-"),
+    Style("#e6a13c", "////", "s", "--"),
+    Style("#5aa7a0", "....", "^", "-."),
+    Style("#b8c4d6", "xxxx", "D", ":"),
+    Style("#7d3c58", "\\\\\\\\", "v", (0, (5, 1, 1, 1))),
 )
 STYLE: dict[Any, Any] = {
     "font.size": 8,
@@ -123,10 +123,10 @@ def grouped_bars(
     thick = 0.84 / len(series)
     positions: dict[str, list[float]] = {}
     draw, along = (axes.bar, "yerr") if upright else (axes.barh, "xerr")
-    for number, (look, (name, values)) in enumerate(zip(LOOKS, series.items(), strict=False)):
+    for number, (style, (name, values)) in enumerate(zip(STYLES, series.items(), strict=False)):
         positions[name] = [place - 0.42 + (number + 0.5) * thick for place in range(len(values))]
         means, ends = error_bars(values)
-        shown: dict[str, Any] = {"color": look.color, "hatch": look.hatch, "edgecolor": INK, "linewidth": 0.4}
+        shown: dict[str, Any] = {"color": style.color, "hatch": style.hatch, "edgecolor": INK, "linewidth": 0.4}
         shown |= {along: ends, "ecolor": INK, "capsize": caps, "error_kw": {"elinewidth": 0.7}}
         draw(positions[name], means, thick, label=name, **shown)
     return positions

@@ -15,7 +15,7 @@ from zoom_engine.experiments.estimates import columns, error_bars, estimate, per
 from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.study import Study, UnsuitedError
-from zoom_engine.experiments.style import LOOKS, figure, legend_of_all, show_tiles
+from zoom_engine.experiments.style import STYLES, figure, legend_of_all, show_tiles
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -133,18 +133,25 @@ def _curves(data: Data) -> Figure:
     first, *rest = drawn.subplots(1, 4)
     at = [step["threshold"] for step in data["thresholds"]]
     left = [[count / data["channels"] for count in step["channels"]] for step in data["thresholds"]]
-    first.fill_between(at, [min(row) for row in left], [max(row) for row in left], color=LOOKS[3].color, linewidth=0)
-    first.plot(at, [sum(row) / len(row) for row in left], color=LOOKS[0].color, marker="o")
+    first.fill_between(at, [min(row) for row in left], [max(row) for row in left], color=STYLES[3].color, linewidth=0)
+    first.plot(at, [sum(row) / len(row) for row in left], color=STYLES[0].color, marker="o")
     first.set_yscale("log")
     first.set_title("channels left")
     first.set_ylabel("share; band: all attributes")
     for axes, (key, title) in zip(
         rest, {"success": "success", "others": "others move", "ssim": "SSIM"}.items(), strict=True
     ):
-        for look, kind in zip(LOOKS, KINDS, strict=False):
+        for style, kind in zip(STYLES, KINDS, strict=False):
             means, ends = error_bars(_means(data, kind, key))
             axes.errorbar(
-                at, means, ends, color=look.color, marker=look.marker, linestyle=look.dashes, elinewidth=0.7, label=kind
+                at,
+                means,
+                ends,
+                color=style.color,
+                marker=style.marker,
+                linestyle=style.dashes,
+                elinewidth=0.7,
+                label=kind,
             )
         axes.set_title(title)
         axes.set_ylim(bottom=0)

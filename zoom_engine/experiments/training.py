@@ -17,7 +17,7 @@ from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.fine_tuning import fine_tuned, lessons, unedited_lessons
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.study import AUDITED, Spec, Study, UnsuitedError
-from zoom_engine.experiments.style import INK, LOOKS, figure, grouped_bars, legend_of_all
+from zoom_engine.experiments.style import INK, STYLES, figure, grouped_bars, legend_of_all
 from zoom_engine.settings.attributes import slug
 from zoom_engine.settings.audit_settings import SEEDS_PER_RUN
 from zoom_engine.statistics.diagnosis import Diagnosis
@@ -180,9 +180,9 @@ def _histogram(axes: Any, target: dict[str, Any]) -> None:
 
 def _bars(axes: Any, values: Sequence[Sequence[float] | None], title: str) -> None:
     means, ends = error_bars(values)
-    for place, (look, version) in enumerate(zip(LOOKS, (*VERSIONS, CONFIRMED), strict=False)):
-        bar = axes.bar(place, means[place], 0.7, color=look.color, edgecolor=INK, linewidth=0.4, label=version)
-        bar[0].set_hatch(look.hatch)
+    for place, (style, version) in enumerate(zip(STYLES, (*VERSIONS, CONFIRMED), strict=False)):
+        bar = axes.bar(place, means[place], 0.7, color=style.color, edgecolor=INK, linewidth=0.4, label=version)
+        bar[0].set_hatch(style.hatch)
         above = means[place] + ends[1][place]  # of its interval: a line through a number makes it another
         axes.text(place, above, f"{means[place]:.2f}", ha="center", va="bottom", fontsize=6.5)
     axes.errorbar(range(len(means)), means, ends, fmt="none", ecolor=INK, elinewidth=0.7)

@@ -15,8 +15,8 @@ from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.study import Study, UnsuitedError
 from zoom_engine.experiments.style import (
     INK,
-    LOOKS,
     MUTED,
+    STYLES,
     axes_of,
     figure,
     legend_of_all,
@@ -114,7 +114,7 @@ def _sheet(axes: Axes, one: dict[str, Any], weights: Sequence[float], folder: Fo
         axes.text(at, -0.2 * down, label, ha="center", va="bottom", fontsize=6.5, color=INK if inside else MUTED)
     first, last = ((weights.index(0.0) + end / (weights[-1] - weights[-2]) + 0.5) * across for end in (low, high))
     axes.plot(
-        [first, last], [-0.12 * down] * 2, color=LOOKS[0].color, linewidth=2.2, clip_on=False, solid_capstyle="butt"
+        [first, last], [-0.12 * down] * 2, color=STYLES[0].color, linewidth=2.2, clip_on=False, solid_capstyle="butt"
     )
     axes.set_ylim(down * len(one["rows"]), -0.16 * down)
 
@@ -128,10 +128,15 @@ def _scores(data: Data) -> Figure:
     ):
         axes.axvspan(*one["calibrated"], color="#e3e8e1", linewidth=0)
         axes.axhline(0, color=MUTED, linewidth=0.4)
-        for look, key, label in zip(LOOKS, ("moved", "others"), ("its own score", "others, mean size"), strict=False):
+        for style, key, label in zip(STYLES, ("moved", "others"), ("its own score", "others, mean size"), strict=False):
             if one[key]:
                 axes.plot(
-                    data["weights"], one[key], color=look.color, marker=look.marker, linestyle=look.dashes, label=label
+                    data["weights"],
+                    one[key],
+                    color=style.color,
+                    marker=style.marker,
+                    linestyle=style.dashes,
+                    label=label,
                 )
         axes.set_title(one["name"])
         axes.set_xticks(data["weights"])

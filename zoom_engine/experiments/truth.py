@@ -12,7 +12,7 @@ from zoom_engine.experiments.estimates import columns, in_words, percentile_inte
 from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.study import TRUE_EFFECTS_OF, Study, UnsuitedError
-from zoom_engine.experiments.style import INK, LOOKS, MUTED, figure
+from zoom_engine.experiments.style import INK, MUTED, STYLES, figure
 from zoom_engine.statistics.agreement import mid_ranks
 from zoom_engine.statistics.intervals import bootstrap_means
 
@@ -106,14 +106,14 @@ def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
     """Draw the scatter plot, with the largest pairs named."""
     drawn = figure(3.6)
     axes = drawn.subplots()
-    for planted, look, label in ((False, LOOKS[0], "pairs of target and attribute"), (True, LOOKS[1], "planted")):
+    for planted, style, label in ((False, STYLES[0], "pairs of target and attribute"), (True, STYLES[1], "planted")):
         chosen = [pair for pair in data["pairs"] if pair["planted"] == planted]
         axes.plot(
             [pair["truth"] for pair in chosen],
             [pair["reported"] for pair in chosen],
             linestyle="none",
             marker="D" if planted else "o",
-            color=look.color,
+            color=style.color,
             markeredgecolor=INK,
             markeredgewidth=0.4,
             label=label,

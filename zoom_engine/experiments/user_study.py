@@ -20,7 +20,7 @@ from zoom_engine.experiments.estimates import error_bars, percent, wilson
 from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.study import Spec, Study
-from zoom_engine.experiments.style import INK, LOOKS, MUTED, figure, show_tiles
+from zoom_engine.experiments.style import INK, MUTED, STYLES, figure, show_tiles
 from zoom_engine.report import write_user_study
 from zoom_engine.statistics.diagnosis import Diagnosis
 
@@ -197,8 +197,8 @@ def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
     axes = drawn.add_subplot(grid[height, :])
     values = [data["proxy"]["accuracy"], data["label_agreement"]]
     means, ends = error_bars(values)
-    bars = axes.barh([0, 1], means, 0.6, color=[LOOKS[0].color, LOOKS[3].color], edgecolor=INK, linewidth=0.4)
-    bars[1].set_hatch(LOOKS[3].hatch)
+    bars = axes.barh([0, 1], means, 0.6, color=[STYLES[0].color, STYLES[3].color], edgecolor=INK, linewidth=0.4)
+    bars[1].set_hatch(STYLES[3].hatch)
     axes.errorbar(means, [0, 1], xerr=ends, fmt="none", ecolor=INK, elinewidth=0.9, capsize=2)
     axes.axvline(0.5, color=MUTED, linestyle="--", linewidth=0.8)
     axes.set_yticks([0, 1], ["told apart", "label kept"])

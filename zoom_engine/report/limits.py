@@ -145,8 +145,8 @@ def _no_further_than_controls(summary: Summary, names: Mapping[Attribute, str]) 
     if summary.nothing is None or not within:
         return ""
     return (
-        f"A control prompt, which names nothing visible, moves the output by {decimal(summary.nothing.most)}, and {within}"
-        " by no more: look at the pictures before that is believed."
+        f"A control prompt, which names nothing visible, moves the output by {decimal(summary.nothing.most)},"
+        f" and {within} by no more: look at the pictures before that is believed."
     )
 
 

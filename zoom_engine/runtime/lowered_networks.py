@@ -53,8 +53,8 @@ class LoweredNetwork(nn.Module):
         if not hasattr(self._of_thread, "network"):
             shared = {id(tensor): tensor for tensor in (*self.network.parameters(), *self.network.buffers())}
             self._of_thread.network = copy.deepcopy(self.network, shared)
-        own: nn.Module = self._of_thread.network
-        return own
+        network: nn.Module = self._of_thread.network
+        return network
 
 
 class _InFloat32(nn.Module):
