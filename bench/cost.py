@@ -1,4 +1,4 @@
-"""``python bench/cost.py [--json OUT]``: what random baseline directions, side effects and power add to an audit's time.
+"""``python bench/cost.py [--json OUT]``: what random directions, side effects and power add to an audit's time.
 
 The same audit is made with them and without, each in a process of its own with an empty cache, by turns; then again on
 other images, with what the first one measured. What counts is the seconds of the processor from the models' loading to

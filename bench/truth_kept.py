@@ -9,7 +9,7 @@ encoder and the classifier that the model cards ask.
 A probe errs, so its own errors are measured where truth is known, and taken out (Rogan and Gladen 1978): ``accuracy``
 on renders; ``on_drawings``: on what the generator draws for codes whose render is known; ``still``: how often it sees a
 change of the attribute that a target decides in renders in which nothing but the flipped attribute was set, ``moved``:
-and where that attribute itself was. With ``seen``, how often it sees one in flips, ``kept`` is
+and where that attribute itself was. With ``seen``, how often it sees one in flips, ``truth_kept`` is
 1 − (seen − still) / (moved − still), cut to [0, 1].
 
 Audits that FOLDER holds are not made again.
@@ -190,7 +190,7 @@ def told(domain: str, name: str, seed: int, images: int, out: Path) -> dict[str,
         "by": _by_attribute(flips, seen, names),
         "seen": round(float(np.mean(seen)), 4) if flips else None,
         "still": round(float(np.mean(still)), 4) if flips else None,
-        "kept": kept(seen, still, judge.moved[attribute]) if flips else None,
+        "kept": truth_kept(seen, still, judge.moved[attribute]) if flips else None,
     }
 
 
@@ -204,7 +204,7 @@ def _by_attribute(flips: Sequence[Record], seen: Sequence[bool], names: Mapping[
     return counted
 
 
-def kept(seen: Sequence[bool], still: Sequence[float], moved: float) -> float:
+def truth_kept(seen: Sequence[bool], still: Sequence[float], moved: float) -> float:
     """The share of flips that keep the truth, the probe's own errors taken out."""
     alone = float(np.mean(still))
     return round(min(1.0, max(0.0, 1 - (float(np.mean(seen)) - alone) / (moved - alone))), 4)

@@ -99,7 +99,7 @@ RECIPES = (
     Recipe("pets", "mouth_open", "pink_nose", WEAK),
 )
 UNTIED = {
-    name: tuple(sorted({each for recipe in RECIPES if recipe.domain == name for each in recipe.read}))
+    name: tuple(sorted({attribute for recipe in RECIPES if recipe.domain == name for attribute in recipe.read}))
     for name in EVALUATIONS
 }
 

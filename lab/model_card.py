@@ -81,9 +81,9 @@ def edits_section(figures: dict[str, Any], whom: str) -> str:
     text += "\n"
     short = [name[:9] for name in names]
     for method in methods:
-        measured = {n: row for n, row in figures[method]["attributes"].items() if "refused" not in row}
+        rows_of = {n: row for n, row in figures[method]["attributes"].items() if "refused" not in row}
         matrix = table(
-            ["", *short], [[n, *(f"{100 * v:.0f}" for v in row["row"].values())] for n, row in measured.items()]
+            ["", *short], [[n, *(f"{100 * v:.0f}" for v in row["row"].values())] for n, row in rows_of.items()]
         )
         text += f"\n<details><summary>The whole matrix for {method} (rows: edited, columns: changed, %)</summary>\n\n{matrix}\n</details>\n"
     return text

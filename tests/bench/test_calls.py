@@ -26,35 +26,37 @@ def calls() -> ModuleType:
 def diagnosis() -> Diagnosis:
     """An audit of a target with an effect of the second attribute; a prompt that names nothing moves it too."""
     texts = dict(zip(dict.fromkeys(record.attribute for record in searches(0, 0, 0, images=1)), TEXTS, strict=True))
-    own = [replace(record, attribute=texts[record.attribute]) for record in searches(0.0, 0.3, 0.0, noise=0.004)]
+    of_attributes = [
+        replace(record, attribute=texts[record.attribute]) for record in searches(0.0, 0.3, 0.0, noise=0.004)
+    ]
     null = [
         replace(record, attribute=None, null=j, change=0.005 if j < 2 else 0.3)
-        for record in own
+        for record in of_attributes
         if record.attribute == TEXTS[0]
         for j in range(3)
     ]
     config = {"mode": "single", "search": "scan", "attributes": TEXTS, "images": 40, "null": 2, "labels": ["a", "b"]}
     config["nothing"] = {"prompts": ["the face of the picture"], "every": 1}
-    return Diagnosis(Manifest.of(config), (*own, *null))
+    return Diagnosis(Manifest.of(config), (*of_attributes, *null))
 
 
 def test_verdicts_are_counted_by_their_true_effect(calls: ModuleType, diagnosis: Diagnosis) -> None:
     rows = {row.attribute.text: row for row in diagnosis.sensitivity}
     truth = {"one": {"smiling": 0.0, "pale_skin": rows[TEXTS[1]].value, "beard": 0.05}}
-    found = calls.judged([("one", diagnosis), ("one", diagnosis)], truth)
+    result = calls.judged([("one", diagnosis), ("one", diagnosis)], truth)
     assert rows[TEXTS[1]].verdict == "sensitive"
-    assert sum(found["verdicts"]["0.1 or more"].values()) == 2
-    assert set(found["verdicts"]["0.1 or more"]) == {calls.verdict_in_words(rows[TEXTS[1]])}
-    assert found["verdicts"]["below 0.02"] == {calls.verdict_in_words(rows[TEXTS[0]]): 2}
-    everything = found["intervals"]["all"]
+    assert sum(result["verdicts"]["0.1 or more"].values()) == 2
+    assert set(result["verdicts"]["0.1 or more"]) == {calls.verdict_in_words(rows[TEXTS[1]])}
+    assert result["verdicts"]["below 0.02"] == {calls.verdict_in_words(rows[TEXTS[0]]): 2}
+    everything = result["intervals"]["all"]
     inside = [row.interval[0] <= truth["one"][calls.NAMES[text]] <= row.interval[1] for text, row in rows.items()]
     assert everything["at_once"] == pytest.approx(sum(inside) / 3, abs=1e-4)
     assert list(everything["effect"].values()) == sorted(everything["effect"].values())
-    assert sum(found["intervals"][size]["pairs"] for size in found["intervals"]) == 2 * everything["pairs"] == 12
-    assert list(found["power"]) == ["0.05", "0.1", "0.2"]
+    assert sum(result["intervals"][size]["pairs"] for size in result["intervals"]) == 2 * everything["pairs"] == 12
+    assert list(result["power"]) == ["0.05", "0.1", "0.2"]
     beard = rows[TEXTS[2]].verdict == "sensitive"
-    assert (found["power"]["0.05"]["observed"], found["power"]["0.05"]["pairs"]) == (float(beard), 2)
-    assert found["power"]["0.1"]["observed"] is None
+    assert (result["power"]["0.05"]["observed"], result["power"]["0.05"]["pairs"]) == (float(beard), 2)
+    assert result["power"]["0.1"]["observed"] is None
 
 
 def test_an_audit_that_is_there_is_read(
@@ -67,7 +69,9 @@ def test_an_audit_that_is_there_is_read(
 
 def test_a_bias_injected_along_a_side_effect_is_found_there(calls: ModuleType, diagnosis: Diagnosis) -> None:
     """The first attribute's edit has a side effect on the second, 0.6 of its range."""
-    (side_effect, first, first_adjusted, without, causing, adjusted), *others = calls.injected_on_side_effects(diagnosis)
+    (side_effect, first, first_adjusted, without, causing, adjusted), *others = calls.injected_on_side_effects(
+        diagnosis
+    )
     assert side_effect == pytest.approx(0.6, abs=0.1)
     assert not others
     assert first == first_adjusted == 1.0

@@ -19,7 +19,7 @@ def discoveries() -> ModuleType:
     return discoveries
 
 
-def found(*named: tuple[str | None, str]) -> Discovery:
+def discovery_of(*named: tuple[str | None, str]) -> Discovery:
     rest: dict[str, Any] = dict.fromkeys(
         ("score", "runner_up", "runner_up_score", "word_change", "ci95", "label_kept", "null", "p_value", "p_adjusted")
     )
@@ -31,20 +31,20 @@ def found(*named: tuple[str | None, str]) -> Discovery:
 
 
 def test_the_domains_words_for_the_planted_attribute_count(discoveries: ModuleType) -> None:
-    assert discoveries.place_of(found((None, "inconclusive"), ("a grinning face", "sensitive")), BIASED) == 2
-    assert discoveries.place_of(found(("a serious face", "sensitive")), BIASED) is None
+    assert discoveries.place_of(discovery_of((None, "inconclusive"), ("a grinning face", "sensitive")), BIASED) == 2
+    assert discoveries.place_of(discovery_of(("a serious face", "sensitive")), BIASED) is None
 
 
 def test_figures_are_counted_over_seeds(discoveries: ModuleType) -> None:
     runs = {
         f"{BIASED}@1": discoveries.figures_of(
-            found(("a happy face", "sensitive"), ("a bald face", "sensitive")), BIASED
+            discovery_of(("a happy face", "sensitive"), ("a bald face", "sensitive")), BIASED
         ),
         f"{BIASED}@2": discoveries.figures_of(
-            found(*[(None, "negligible")] * 3, ("a smiling face", "sensitive")), BIASED
+            discovery_of(*[(None, "negligible")] * 3, ("a smiling face", "sensitive")), BIASED
         ),
-        f"{SOUND}@1": discoveries.figures_of(found(("a face with bangs", "inconclusive")), SOUND),
-        f"{SOUND}@2": discoveries.figures_of(found(("a bald face", "sensitive")), SOUND),
+        f"{SOUND}@1": discoveries.figures_of(discovery_of(("a face with bangs", "inconclusive")), SOUND),
+        f"{SOUND}@2": discoveries.figures_of(discovery_of(("a bald face", "sensitive")), SOUND),
     }
     figures = discoveries.added_up(runs)
     assert figures[BIASED] == {

@@ -47,9 +47,9 @@ def test_its_rules_are_those_of_audits(verdicts: ModuleType) -> None:
     ends = Ends(60, level=confidence(1, 4), draws=40_000)
     for audit in range(4):
         _, change, _, null = verdicts._audit(cell, 3, audit)
-        found = standings(change, null, verdicts.SMALLEST, "holm")
-        assert list(ends.above(change, verdicts.SMALLEST)) == [one.verdict == "sensitive" for one in found]
-        specific = [one.specificity == "specific" for one in found]
+        results = standings(change, null, verdicts.SMALLEST, "holm")
+        assert list(ends.above(change, verdicts.SMALLEST)) == [one.verdict == "sensitive" for one in results]
+        specific = [one.specificity == "specific" for one in results]
         assert list(verdicts._is_specific(change, null, 1)) == specific
 
 
@@ -60,6 +60,6 @@ def test_a_cell_counts_what_errs(verdicts: ModuleType) -> None:
     assert row["coverage"] >= 0.7
     looked = verdicts.simulate(verdicts.Cell(0.1, 0.2, 48, 3, looks=True), audits=4)
     assert looked["specific_from"] > 0.1
-    found = verdicts.report([row, looked], 10, 1.0)
-    assert found["worst_coverage"] == min(row["coverage"], looked["coverage"])
-    assert found["worst_false_specific"] == max(row["false_specific"], looked["false_specific"])
+    result = verdicts.report([row, looked], 10, 1.0)
+    assert result["worst_coverage"] == min(row["coverage"], looked["coverage"])
+    assert result["worst_false_specific"] == max(row["false_specific"], looked["false_specific"])

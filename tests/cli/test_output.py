@@ -54,9 +54,9 @@ def test_it_names_every_option_once_with_its_default(tmp_path: Path) -> None:
 def test_results_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     simulated(images=3, path=tmp_path / "audit")
     assert main(["report", str(tmp_path / "audit"), "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found["summary"] == json.loads((tmp_path / "audit" / "summary.json").read_text())
-    assert found["missing"] == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["summary"] == json.loads((tmp_path / "audit" / "summary.json").read_text())
+    assert result["missing"] == 0
     assert main(["words", "--json"]) == 0
     assert "smiling" in json.loads(capsys.readouterr().out)["words"]
 

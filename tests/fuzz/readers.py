@@ -125,11 +125,11 @@ def _each(*reads: Callable[[], Any]) -> None:
 
 def _described(path: Path) -> None:
     """`zoom-engine inspect`, which loads generators."""
-    found = describe_file(path)
-    if not all(line.isprintable() for line in found.text.splitlines()):
-        raise ValueError(f"a description that is not printable: {found.text!r}")
-    if found.refusal is not None:
-        raise found.refusal
+    result = describe_file(path)
+    if not all(line.isprintable() for line in result.text.splitlines()):
+        raise ValueError(f"a description that is not printable: {result.text!r}")
+    if result.refusal is not None:
+        raise result.refusal
 
 
 # Generators
@@ -141,8 +141,8 @@ def _weights(path: Path, recipe: Callable[[], Recipe]) -> None:
     if crc32(path.read_bytes()) % 16 == 0:
         _described(path)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        found = recipe()
-        for source in found.sources.values():
+        result = recipe()
+        for source in result.sources.values():
             source()
 
 
@@ -292,8 +292,8 @@ def onnx_seeds() -> Iterator[bytes]:
     constants = {**targets.CONV, **targets.HEAD}
     for nodes, more, opset in targets.GRAPHS.values():
         used = {name for node in nodes for name in node.input}
-        every = {name: value for name, value in {**constants, **more}.items() if name in used}
-        yield targets.build(nodes, every, opset=opset).SerializeToString()
+        constants_and_more = {name: value for name, value in {**constants, **more}.items() if name in used}
+        yield targets.build(nodes, constants_and_more, opset=opset).SerializeToString()
     yield _with_metadata(WORK)
     yield targets.simple(shape=(1, 16, 16, 3)).SerializeToString()
     yield targets.simple(kind=onnx.TensorProto.UINT8).SerializeToString()

@@ -17,9 +17,9 @@ PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "gate.md").read_text(enc
 
 
 def block(language: str) -> str:
-    found = re.search(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
-    assert found is not None
-    return found[1]
+    result = re.search(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+    assert result is not None
+    return result[1]
 
 
 def test_its_rules_are_rules(tmp_path: Path) -> None:

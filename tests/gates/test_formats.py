@@ -30,9 +30,9 @@ def verdict() -> Verdict:
     audit = simulated(images=60, attributes=attributes, means=(0.3, 0.3, 0.01), target="<i>|target")
     rules = [Rule(max_sensitivity=0.1), Rule(max_growth=0.01)]
     baseline = simulated(images=60, attributes=attributes, means=(0.1, 0.3, 0.01))
-    found = judge(audit, rules, baseline=baseline)
-    assert [len(found.of(outcome)) for outcome in ("pass", "fail", "inconclusive")] == [1, 3, 2]
-    return found
+    result = judge(audit, rules, baseline=baseline)
+    assert [len(result.of(outcome)) for outcome in ("pass", "fail", "inconclusive")] == [1, 3, 2]
+    return result
 
 
 def test_junit_is_as_its_schema_says(verdict: Verdict, tmp_path: Path) -> None:
@@ -59,8 +59,8 @@ def test_sarif_is_as_its_library_says(verdict: Verdict, tmp_path: Path) -> None:
     rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
     assert rules == ["max-growth", "max-sensitivity"]
     assert all(rules[result["ruleIndex"]] == result["ruleId"] for result in results)
-    places = [result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for result in results]
-    assert set(places) == {"release%20gate/gate.toml"}
+    uris = [result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for result in results]
+    assert set(uris) == {"release%20gate/gate.toml"}
     assert [(result["kind"], result["level"]) for result in results] == [("fail", "error")] * 3 + [("open", "none")] * 2
     prints = {result["partialFingerprints"]["zoomEngineFinding/v1"] for result in results}
     assert len(prints) == 5, "the same finding of the next run is known again"

@@ -37,7 +37,7 @@ def test_a_sensitivity_passes_fails_or_is_inconclusive() -> None:
         "smiling": "pass", "pale skin": "pass", "a beard": "inconclusive", "eyeglasses": "fail",
     }  # fmt: skip
     assert (verdict.outcome, verdict.exit_code) == ("fail", 1)
-    beard = verdict.findings[2].measured
+    beard = verdict.findings[2].estimate
     assert re.search(r": it takes about \d{3} images, not 100$", beard)
     assert outcomes(judge(make(images=100), [Rule(max_sensitivity=0.5)])) == dict.fromkeys(outcomes(verdict), "pass")
 
@@ -47,10 +47,10 @@ def test_few_images_on_which_nothing_moves_prove_nothing() -> None:
     assert still.sensitivity[0].interval[0] == still.sensitivity[0].mean_change == 0.0
     verdict = judge(still, [Rule(max_sensitivity=0.1)])
     assert (verdict.outcome, verdict.exit_code) == ("inconclusive", 2)
-    assert verdict.findings[0].measured.endswith("it takes about 49 images, not 20")
+    assert verdict.findings[0].estimate.endswith("it takes about 49 images, not 20")
     enough = make(images=1 + (images_for(0.1, attributes=4) or 0), means=(0.0,) * 4)
     assert judge(enough, [Rule(max_sensitivity=0.1)]).exit_code == 0
-    assert judge(still, [Rule(max_sensitivity=0.0)]).findings[0].measured.endswith("if it is more")
+    assert judge(still, [Rule(max_sensitivity=0.0)]).findings[0].estimate.endswith("if it is more")
     assert judge(make(images=1), [Rule(max_sensitivity=0.9)]).outcome == "inconclusive"
 
 
@@ -58,18 +58,18 @@ def test_what_random_edits_explain_breaks_nothing() -> None:
     rules = [Rule(max_sensitivity=0.08, attributes=["eyeglasses"])]
     (beside,) = judge(make(images=60, null=0.4), rules).findings
     assert beside.outcome == "inconclusive"
-    assert "unspecific, 2 random edits move the output as far" in beside.measured
+    assert "unspecific, 2 random edits move the output as far" in beside.estimate
     (few,) = judge(make(images=60, null=0.01), rules).findings
     assert few.outcome == "inconclusive"
-    assert "too few random directions" in few.measured
+    assert "too few random directions" in few.estimate
     assert judge(make(images=60), rules).outcome == "fail", "where none were tried the size decides"
 
 
 def test_the_number_of_images_is_for_the_effect_at_hand() -> None:
     """Not for no change at all: what moves by 0.03 takes more to be shown below 0.05 than what never moves."""
     moving = make(images=60)
-    (found,) = judge(moving, [Rule(max_sensitivity=0.05, attributes=["pale skin"])]).findings
-    needed = int(re.search(r"about (\d+) images, not 60", found.measured).group(1))
+    (result,) = judge(moving, [Rule(max_sensitivity=0.05, attributes=["pale skin"])]).findings
+    needed = int(re.search(r"about (\d+) images, not 60", result.estimate).group(1))
     assert needed > 1.5 * (images_for(0.05, attributes=4) or 0)
     assert judge(make(images=2 * needed), [Rule(max_sensitivity=0.05, attributes=["pale skin"])]).outcome == "pass"
     assert images_for(0.05, mean=0.05) is None
@@ -83,7 +83,7 @@ def test_growth_passes_fails_or_is_inconclusive() -> None:
     assert outcomes(verdict) == {
         "smiling": "pass", "pale skin": "fail", "a beard": "inconclusive", "eyeglasses": "pass",
     }  # fmt: skip
-    assert "adjusted p 0.000" in verdict.findings[1].measured
+    assert "adjusted p 0.000" in verdict.findings[1].estimate
     assert judge(baseline, rules, baseline=grown).exit_code == 0, "what shrinks has not grown"
     assert judge(make(images=20), rules, baseline=make(images=20)).exit_code == 2
 
@@ -93,8 +93,8 @@ def test_growth_of_what_one_audit_lacks_is_not_judged() -> None:
     fewer, more = (judge(*pair, baseline=base) for pair, base in (
         ((three, [Rule(max_growth=0.2)]), make(images=30)), ((make(images=30), [Rule(max_growth=0.2)]), three)
     ))  # fmt: skip
-    assert [finding.measured for finding in fewer.of("inconclusive")] == ["not in the audit"]
-    assert [finding.measured for finding in more.of("inconclusive")] == ["not in the baseline"]
+    assert [finding.estimate for finding in fewer.of("inconclusive")] == ["not in the audit"]
+    assert [finding.estimate for finding in more.of("inconclusive")] == ["not in the baseline"]
     assert len(fewer.of("pass")) == len(more.of("pass")) == 3
 
 
@@ -103,11 +103,11 @@ def test_power_passes_fails_or_is_inconclusive(monkeypatch: pytest.MonkeyPatch) 
     assert judge(make(images=1), [Rule(min_power=0.9)]).outcome == "inconclusive", "of one image there is none"
     known = audit.summary()
     for power, outcome in ((0.95, "pass"), (0.9, "pass"), (0.85, "fail")):
-        measured = Diagnosis(audit.manifest, audit.records)
+        known_power = Diagnosis(audit.manifest, audit.records)
         object.__setattr__(
-            measured, "_summary", known.__class__(**{**fields(known), "power": Power({"0.1": power}, None, None)})
+            known_power, "_summary", known.__class__(**{**fields(known), "power": Power({"0.1": power}, None, None)})
         )
-        verdict = judge(measured, [Rule(min_power=0.9)])
+        verdict = judge(known_power, [Rule(min_power=0.9)])
         assert verdict.outcome == outcome
         assert verdict.findings[0].subject == "the audit"
     with pytest.raises(ConfigError, match=r"power for effects of 0\.05, 0\.1, 0\.2, not of 0\.3"):
@@ -123,9 +123,9 @@ def test_of_an_unfinished_audit_nothing_is_judged() -> None:
     rules = [Rule(max_sensitivity=0.9), Rule(min_power=0.0)]
     verdict = judge(part, rules)
     assert {finding.outcome for finding in verdict.findings} == {"inconclusive"}
-    assert verdict.findings[0].measured == "the audit is not finished: 200 measurements are missing"
+    assert verdict.findings[0].estimate == "the audit is not finished: 200 measurements are missing"
     (first, *_) = judge(make(images=100), [Rule(max_growth=0.9)], baseline=part).findings
-    assert first.measured == "the baseline is not finished: 200 measurements are missing"
+    assert first.estimate == "the baseline is not finished: 200 measurements are missing"
     assert judge(simulated(images=3, done=0), rules).exit_code == 2
     assert simulated(images=6, null=0.1, null_images=4).missing == 0, "random directions on the first four alone"
 
@@ -179,9 +179,9 @@ def test_the_command_tells_by_its_exit_code(tmp_path: Path, capsys: pytest.Captu
     assert main([*gate, "--max-sensitivity", "0.6"]) == 0
     assert "PASS (4 pass)" in capsys.readouterr().out
     assert main([*gate, "--max-sensitivity", "0.2", "--json"]) == 1
-    found = json.loads(capsys.readouterr().out)
-    assert found["outcome"] == "fail"
-    assert found["findings"][3]["rule"]["max_sensitivity"] == 0.2
+    result = json.loads(capsys.readouterr().out)
+    assert result["outcome"] == "fail"
+    assert result["findings"][3]["rule"]["max_sensitivity"] == 0.2
     assert main([*gate, "--max-growth", "0.01", "--baseline", audit]) == 2
     assert "COULD NOT BE JUDGED" in capsys.readouterr().out
     (tmp_path / "gate.toml").write_text("[[rule]]\nmax-sensitivity = 0.6\n")
@@ -231,15 +231,15 @@ def failing(before: Diagnosis, after: Diagnosis, limit: float) -> list[int]:
 )
 def test_a_planted_change_is_found_and_other_seeds_are_quiet(images: int, runs: int) -> None:
     """The same model on other images, trained again on the same ones, and with 0.1 more for one attribute."""
-    alarms = found = again = 0
+    alarms = result = again = 0
     for run in range(runs):
         before = simulated(images=images, seed=2 * run)
         alarms += bool(failing(before, simulated(images=images, seed=2 * run + 1), 0.03))
         again += bool(failing(before, simulated(images=images, seed=2 * run, model=1 + run), 0.03))
-        found += failing(before, simulated(images=images, seed=2 * run, planted={1: 0.1}), 0.03) == [1]
+        result += failing(before, simulated(images=images, seed=2 * run, planted={1: 0.1}), 0.03) == [1]
     assert alarms <= 0.05 * runs
     assert again <= 0.05 * runs
-    assert found >= 0.95 * runs
+    assert result >= 0.95 * runs
 
 
 def real_audits() -> list[Diagnosis]:
@@ -274,5 +274,5 @@ def part(audit: Diagnosis, images: set[int]) -> Diagnosis:
     """An audit of those images alone, which has numbers of its own for them."""
     number = {image: place for place, image in enumerate(sorted(images))}
     manifest = Manifest.of({**audit.config.content, "images": len(images)})
-    kept = (record for record in audit.records if record.image in images)
-    return Diagnosis(manifest, tuple(replace(record, image=number[record.image]) for record in kept))
+    chosen = (record for record in audit.records if record.image in images)
+    return Diagnosis(manifest, tuple(replace(record, image=number[record.image]) for record in chosen))

@@ -49,5 +49,5 @@ def test_memory_does_not_grow_with_the_seeds(network: StyleGAN2) -> None:
     for first in range(0, 4 * CACHED_ROWS, 32):
         styles[first : first + 32]
     gc.collect()
-    held = [o for o in gc.get_objects() if issubclass(type(o), Tensor) and o.shape == (network.space.size,)]
-    assert len(held) <= CACHED_ROWS + 8
+    rows = [o for o in gc.get_objects() if issubclass(type(o), Tensor) and o.shape == (network.space.size,)]
+    assert len(rows) <= CACHED_ROWS + 8

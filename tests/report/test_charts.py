@@ -78,8 +78,8 @@ def test_what_adding_and_removing_do_is_the_change_at_the_end_of_each_images_own
     far = gains.trajectory[1]
     lost = replace(gains, trajectory=(gains.trajectory[0], replace(far, label_kept=False)))
     assert sides([lost], 1, BINARY, (-6.0, 6.0))[1].changes == pytest.approx((0.1,)), "where the label is kept"
-    nothing = replace(gains, trajectory=(replace(far, label_kept=False),))
-    assert sides([nothing], 1, BINARY, (-6.0, 6.0))[1].changes == (0.0,)
+    unlabelled = replace(gains, trajectory=(replace(far, label_kept=False),))
+    assert sides([unlabelled], 1, BINARY, (-6.0, 6.0))[1].changes == (0.0,)
     assert sides([replace(gains, trajectory=())], 1, BINARY, (-6.0, 6.0))[1].images == 0
 
 

@@ -79,12 +79,12 @@ def test_the_headline_says_what_moves_the_model_and_how_sure_that_is(make_audit)
     page = Page(write_report(audit))
     row = Diagnosis.load(audit).sensitivity[0]
     low, high = row.ci95
-    measured = f"{row.mean_change:.2f} [{low:.2f}, {high:.2f}] on average"
+    figures = f"{row.mean_change:.2f} [{low:.2f}, {high:.2f}] on average"
     records = [r for r in Diagnosis.load(audit).records if r.attribute == row.attribute.text]
     decisive = sum(r.flipped and abs(r.output[0] - r.original_output[0]) >= 0.1 for r in records)
     assert 0 < decisive <= len(records) == 12
     flips = f"{decisive} of 12 images flip decisively"
-    assert f"Adding or removing “pale skin” moves this model’s output by {measured}; {flips}" in page.text
+    assert f"Adding or removing “pale skin” moves this model’s output by {figures}; {flips}" in page.text
     assert "Watched is the probability of “mustache”, on 12 generated images, while 3 attributes are" in page.text
     rises = r"pale skin : adding it raises the probability of “mustache” by 0.\d\d on average \(12 images\); removing"
     assert re.search(rises, page.text)
@@ -170,14 +170,14 @@ def test_the_first_page_says_how_large_effects_are_and_whose(make_audit) -> None
 
 def test_prompts_that_name_nothing_visible_are_told_beside_what_is_sensitive(make_audit) -> None:
     """On the row and in the headline: what a meaningless prompt does as well is no finding."""
-    audit = make_audit("audit", null=0.1, nothing=0.6)
+    audit = make_audit("audit", null=0.1, by_control=0.6)
     page, hero = Page(write_report(audit)), hero_of(audit)
     assert "; control prompts moved it by at most 0.60; an effect of" in hero
     assert "A control prompt, which names nothing visible, moves it as far, by 0.60." in hero
     assert "3 of 3 sensitive, 2 specific" in hero, "they are no part of a verdict"
     assert page.text.count("no further than a control prompt") == 3
     assert "moves the output by 0.60, and “pale skin”, “smiling”, “a beard” by no more" in page.text
-    few = Page(write_report(make_audit("few", null=0.1, nothing=0.02))).text
+    few = Page(write_report(make_audit("few", null=0.1, by_control=0.02))).text
     assert "No further than control prompts" not in few
     assert "no further than a prompt" not in few
 
@@ -340,8 +340,8 @@ def test_the_page_runs_its_own_script_and_no_other(make_audit) -> None:
     page = Page(write_report(make_audit("audit", attributes=HOSTILE, purpose=HOSTILE[0])))
     (script,) = re.findall(r"<script>(.*?)</script>", page.html, flags=re.S)
     assert page.all("script") == [{}]
-    own = Path(writer.__file__).parent / "templates" / "report.js"
-    assert script == own.read_text(encoding="utf-8")
+    shipped = Path(writer.__file__).parent / "templates" / "report.js"
+    assert script == shipped.read_text(encoding="utf-8")
     policy = next(a["content"] for a in page.all("meta") if a.get("http-equiv") == "Content-Security-Policy")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     assert f"script-src 'sha256-{digest}';" in policy
@@ -436,10 +436,10 @@ def test_multi_mode_goes_by_shares_of_the_attributes_own_ranges(make_audit) -> N
 @pytest.mark.parametrize("method", [None, "regression", "discovered", "<b>svd</b>"])
 def test_the_text_model_is_said_to_have_made_directions_only_where_it_has(make_audit, method: str | None) -> None:
     page = Page(write_report(make_audit("audit", method=method)))
-    found = method in (None, "regression")
-    assert ("The text model gives each attribute a direction" in page.text) == found
-    assert (f"given to the audit, made by “{method}”" in page.text) == (not found)
-    assert ("described only by words" in page.text) == found
+    result = method in (None, "regression")
+    assert ("The text model gives each attribute a direction" in page.text) == result
+    assert (f"given to the audit, made by “{method}”" in page.text) == (not result)
+    assert ("described only by words" in page.text) == result
 
 
 def test_the_counterfactual_is_the_most_similar_of_decisive_flips(make_audit) -> None:

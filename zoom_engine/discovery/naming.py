@@ -39,13 +39,13 @@ class Words:
     Attributes:
         prompts: the words.
         along: float `[V, D]`, their text directions.
-        units: float `[V]`, natural ranges of their scores.
+        ranges: float `[V]`, natural ranges of their scores.
         directions: float `[V, K]`, unit vectors of natural space.
     """
 
     prompts: tuple[str, ...]
     along: Tensor
-    units: Tensor
+    ranges: Tensor
     directions: Tensor
 
     def scores(self, embeddings: Tensor) -> Tensor:
@@ -53,7 +53,7 @@ class Words:
 
         Takes `embeddings [I, M, 2, D]` and returns `[M, V]`, in natural ranges.
         """
-        return (embeddings[:, :, 1] - embeddings[:, :, 0]).mean(dim=0) @ self.along.T / self.units
+        return (embeddings[:, :, 1] - embeddings[:, :, 0]).mean(dim=0) @ self.along.T / self.ranges
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def distinct_words(
         The words that remain; words that say the same as an earlier one, or what the labels say, are left out.
     """
     scores = embeddings @ along.T
-    units = natural_ranges(split_in_two(scores).means)
+    ranges = natural_ranges(split_in_two(scores).means)
     slopes = slopes_of(along, embeddings, coordinates)
     free = slopes - (slopes @ label_axes.T) @ label_axes
     usable = free.square().sum(dim=1) > (1 - _OF_LABELS) * slopes.square().sum(dim=1)
@@ -115,7 +115,7 @@ def distinct_words(
     for number in range(len(prompts)):
         if usable[number] and not same[number, chosen].any():
             chosen.append(number)
-    return Words(tuple(prompts[number] for number in chosen), along[chosen], units[chosen], directions[chosen])
+    return Words(tuple(prompts[number] for number in chosen), along[chosen], ranges[chosen], directions[chosen])
 
 
 def slopes_of(along: Tensor, embeddings: Tensor, coordinates: Tensor) -> Tensor:

@@ -54,13 +54,13 @@ class Finding:
         rule: the rule.
         attribute: its short name; "" for a rule on the whole audit.
         outcome: pass, fail or inconclusive.
-        measured: the figure with what is known of it, and where it is inconclusive, why.
+        estimate: the figure with what is known of it, and where it is inconclusive, why.
     """
 
     rule: Rule
     attribute: str
     outcome: Outcome
-    measured: str
+    estimate: str
 
     @property
     def subject(self) -> str:
@@ -105,7 +105,7 @@ class Verdict:
                     "rule": {name: value for name, value in asdict(finding.rule).items() if value is not None},
                     "attribute": finding.attribute or None,
                     "outcome": finding.outcome,
-                    "measured": finding.measured,
+                    "estimate": finding.estimate,
                 }
                 for finding in self.findings
             ],

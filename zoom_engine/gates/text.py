@@ -44,8 +44,8 @@ def difference_text(difference: Difference | None) -> str:
 def verdict_text(verdict: Verdict) -> str:
     """Return a line for each finding, failures first, and the outcome."""
     findings = verdict.worst_first()
-    body = [[f.outcome, fit(f.subject, _NAME_WIDTH), f.rule.text, f.measured] for f in findings]
+    body = [[f.outcome, fit(f.subject, _NAME_WIDTH), f.rule.text, f.estimate] for f in findings]
     beside = "" if verdict.baseline is None else f", beside {verdict.baseline}"
     closing = f"{verdict.audit}{beside}: {verdict.outcome.upper()} ({counted(verdict)})"
-    head = ["", "attribute", "rule", "measured [95 %]"]
+    head = ["", "attribute", "rule", "estimate [95 %]"]
     return "\n".join([*ruled([head, *body], texts=len(head)), closing])

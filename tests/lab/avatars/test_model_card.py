@@ -16,8 +16,8 @@ CIRCLE = "{http://www.w3.org/2000/svg}circle"
 
 def test_the_scatter_places_every_pair_on_logarithmic_axes() -> None:
     effects = {"plain": {"a": 0.01, "b": 0.0}, "tied": {"a": 0.5, "b": 0.1}}
-    found = {"plain": {"a": 0.01, "b": 0.00001}, "tied": {"a": 0.2, "b": 0.02}}
-    root = ElementTree.fromstring(truth_scatter(found, effects, {"plain": None, "tied": "a"}))
+    result = {"plain": {"a": 0.01, "b": 0.00001}, "tied": {"a": 0.2, "b": 0.02}}
+    root = ElementTree.fromstring(truth_scatter(result, effects, {"plain": None, "tied": "a"}))
     dots = {dot[0].text or "": dot for dot in root.iter(CIRCLE) if len(dot)}
     assert len(dots) == 4
     place = {text.split(":")[0]: (float(dot.get("cx", "")), float(dot.get("cy", ""))) for text, dot in dots.items()}

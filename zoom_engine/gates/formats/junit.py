@@ -17,10 +17,10 @@ def to_junit(verdict: Verdict) -> bytes:
     for finding in verdict.findings:
         case = TestCase(finding.subject, classname=finding.rule.text)
         if finding.outcome in _RESULTS:
-            text = f"{finding.subject}: {finding.rule.text} {SENTENCES[finding.outcome]}: {finding.measured}"
+            text = f"{finding.subject}: {finding.rule.text} {SENTENCES[finding.outcome]}: {finding.estimate}"
             case.result = [_RESULTS[finding.outcome](text, finding.outcome)]
         else:
-            case.system_out = finding.measured
+            case.system_out = finding.estimate
         suite.add_testcase(case)
     document: Any = JUnitXml("zoom-engine gate")
     document.add_testsuite(suite)

@@ -19,7 +19,7 @@ def to_markdown(verdict: Verdict) -> str:
         "",
         f"{_plain(verdict.audit)}{beside}: {counted(verdict)}.",
         "",
-        "| | attribute | rule | measured [95 %] |",
+        "| | attribute | rule | estimate [95 %] |",
         "| --- | --- | --- | --- |",
     ]
     lines += map(_line, verdict.worst_first())
@@ -34,7 +34,7 @@ def counted(verdict: Verdict) -> str:
 
 
 def _line(finding: Finding) -> str:
-    cells = [_plain(text) for text in (finding.subject, finding.rule.text, finding.measured)]
+    cells = [_plain(text) for text in (finding.subject, finding.rule.text, finding.estimate)]
     return f"| {_MARKS[finding.outcome]} {finding.outcome} | {' | '.join(cells)} |"
 
 

@@ -33,7 +33,7 @@ def to_sarif(verdict: Verdict, *, at: str | Path) -> dict[str, Any]:
                 "ruleIndex": used.index(finding.rule.identifier),
                 "kind": kind,
                 "level": level,
-                "message": {"text": f"{about} {SENTENCES[finding.outcome]} in {verdict.audit}: {finding.measured}"},
+                "message": {"text": f"{about} {SENTENCES[finding.outcome]} in {verdict.audit}: {finding.estimate}"},
                 "locations": [{"physicalLocation": {"artifactLocation": place, "region": {"startLine": 1}}}],
                 "partialFingerprints": {"zoomEngineFinding/v1": about},
             }
