@@ -1,10 +1,10 @@
 """The reference's search, literally: what an audit's throughput is counted against.
 
 One image at a time; the textbook's synthesis, with a weight of its own for each sample (`textbook.py`); all of it in
-float32 by torch; the text encoder asked in every step; every step taken; the last evaluated point is the
-result. Written from the method's description (Luo 2023, and the released settings: α 50, γ 0.005, no L_struct), not from its code. Two
-of that code's faults are not copied, as they cost no time: there L_attr is always 0, and gradients add up from image to
-image.
+float32 by torch; the text encoder asked in every step; every step taken; the last evaluated point is the result.
+Written from the method's description (Luo 2023, and the released settings: α 50, γ 0.005, no L_struct), not from its
+code. Two of that code's faults are not copied, as they cost no time: there L_attr is always 0, and gradients add up
+from image to image.
 """
 
 from __future__ import annotations
