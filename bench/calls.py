@@ -35,7 +35,7 @@ from zoom_engine.common.files import atomic
 from zoom_engine.common.machine import describe_environment
 from zoom_engine.common.progress import forced
 from zoom_engine.domains.avatars.domain import DEFAULT_ATTRIBUTES, DOMAIN
-from zoom_engine.statistics.effects import Effect, adjusted_changes, effects, is_judged_at_end, leakage
+from zoom_engine.statistics.effects import Effect, adjusted_changes, effects, is_judged_at_end, mean_side_effects
 from zoom_engine.statistics.effects import judged as judged_of
 from zoom_engine.statistics.intervals import mean_intervals
 from zoom_engine.statistics.power import SIZES
@@ -128,7 +128,7 @@ SIDE_EFFECTS = ("side_effect", "first", "first_adjusted", "causing_without", "ca
 def injected_on_side_effects(diagnosis: Diagnosis) -> Iterator[tuple[float, ...]]:
     """Of each strong side effect the figures that `SIDE_EFFECTS` names."""
     config, of_images = diagnosis.config, effects(diagnosis.config, diagnosis.records)
-    matrix = leakage(config, of_images, diagnosis.records)
+    matrix = mean_side_effects(config, of_images, diagnosis.records)
     if matrix is None:
         return
     count = len(matrix)

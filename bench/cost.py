@@ -31,7 +31,7 @@ def timed(half: str, generator: str, target: str, images: int, folder: Path) -> 
     seconds = {}
     for number, part in enumerate(PARTS):
         before = time.process_time(), time.perf_counter()
-        options: dict[str, Any] = {"null": 0} if half == "without" else {}
+        options: dict[str, Any] = {"random_directions": 0} if half == "without" else {}
         run = Diagnoser(generator=generator, target=target, cache=folder / "cache", **options)
         if half == "without":
             run.score_scale = lambda *_: None  # type: ignore[assignment,method-assign]

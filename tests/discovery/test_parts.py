@@ -98,10 +98,10 @@ def test_a_word_fits_where_its_own_edits_account_for_the_change() -> None:
 
 def test_calls() -> None:
     draw = np.random.default_rng(0)
-    null = draw.uniform(0, 0.04, (20, 8))
+    baseline = draw.uniform(0, 0.04, (20, 8))
     strong, weak = draw.uniform(0.2, 0.5, 20), draw.uniform(0, 0.04, 20)
     rare = np.where(np.arange(20) < 2, 0.9, 0.03)
-    by = beside_random(np.stack([strong, weak, rare], axis=1), null, 0.05)
+    by = beside_random(np.stack([strong, weak, rare], axis=1), baseline, 0.05)
     assert judge(by[0], "a smiling face", 0.3, 0.05)[0] == "sensitive"
     assert judge(by[0], None, None, 0.05)[0] == "inconclusive"
     assert judge(by[0], "a smiling face", 0.01, 0.05)[0] == "inconclusive"
@@ -115,9 +115,9 @@ def test_what_reacts_to_any_edit_has_no_discovery_that_can_be_told_from_random_o
     wild, calm = draw.uniform(0.1, 0.9, (20, 8)), draw.uniform(0, 0.04, (20, 8))
     alike, strong, weak = draw.uniform(0.1, 0.9, 20), np.full(20, 0.95), draw.uniform(0, 0.04, 20)
 
-    def apart(change: list[NDArray[np.float64]], null: NDArray[np.float64], least: float = 0.1) -> bool:
+    def apart(change: list[NDArray[np.float64]], baseline: NDArray[np.float64], least: float = 0.1) -> bool:
         columns = np.stack(change, axis=1) if change else np.zeros((20, 0))
-        return told_apart(beside_random(columns, null, 0.05), null, least)
+        return told_apart(beside_random(columns, baseline, 0.05), baseline, least)
 
     assert not apart([alike], wild)
     assert not apart([], wild)

@@ -19,7 +19,7 @@ from zoom_engine.statistics.diagnosis import Diagnosis
 
 @pytest.fixture(scope="module")
 def audit(tmp_path_factory: pytest.TempPathFactory) -> Diagnosis:
-    result = simulated(images=20, null=0.01, path=tmp_path_factory.mktemp("audits") / "audit")
+    result = simulated(images=20, baseline=0.01, path=tmp_path_factory.mktemp("audits") / "audit")
     assert result.path is not None
     (result.path / "report.html").write_text("<p>the report</p>")
     (result.path / "images").mkdir()

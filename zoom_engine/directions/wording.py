@@ -62,10 +62,10 @@ def clearness(differences: Tensor) -> Tensor:
     return clear
 
 
-def exceeds(null: Tensor, level: float) -> float:
+def exceeds(baseline: Tensor, level: float) -> float:
     """Return the value that must be exceeded so that a random text does so with probability `level` at most.
 
-    It is the k-th largest of `null [M]`, k = level · (M + 1) rounded down: a rank test, exact for a text drawn as they
+    It is the k-th largest of `baseline [M]`, k = level · (M + 1) rounded down: a rank test, exact for a text drawn as they
     are. At level 1 everything passes.
 
     Raises:
@@ -73,12 +73,12 @@ def exceeds(null: Tensor, level: float) -> float:
     """
     if not 0 < level <= 1:
         raise DirectionError(f"level must be in (0, 1], not {level}: it is the share of random texts that may pass")
-    rank = int(level * (len(null) + 1) + 1e-9)
+    rank = int(level * (len(baseline) + 1) + 1e-9)
     if rank < 1:
         raise DirectionError(
-            f"level {level:g} is too small for {len(null)} random texts: {1 / (len(null) + 1):g} is least"
+            f"level {level:g} is too small for {len(baseline)} random texts: {1 / (len(baseline) + 1):g} is least"
         )
-    return float("-inf") if rank > len(null) else float(null.sort(descending=True).values[rank - 1])
+    return float("-inf") if rank > len(baseline) else float(baseline.sort(descending=True).values[rank - 1])
 
 
 def _embedded(text_encoder: TextEncoder, texts: Sequence[str], templates: Sequence[str]) -> Tensor:
@@ -87,8 +87,8 @@ def _embedded(text_encoder: TextEncoder, texts: Sequence[str], templates: Sequen
 
 
 def _of_wordings(text_encoder: TextEncoder, prompt: str, templates: Sequence[str]) -> Tensor:
-    wordings = Attribute.parse(prompt).wordings
-    return F.normalize(_embedded(text_encoder, wordings, templates).mean(dim=0, keepdim=True), dim=-1)
+    paraphrases = Attribute.parse(prompt).paraphrases
+    return F.normalize(_embedded(text_encoder, paraphrases, templates).mean(dim=0, keepdim=True), dim=-1)
 
 
 def _random(text_encoder: TextEncoder, neutral: str, templates: Sequence[str], cache: Path | None) -> Tensor:

@@ -3,7 +3,7 @@
 A search over thousands of channels always finds something that moves the target on the image that it looked at. So only
 what the same direction does to held-out images counts, and a cluster is *sensitive* only where
 
-1. it moves them further than one more random baseline direction would (`statistics.evidence`: *specific*, with p-values
+1. it moves them further than one more random baseline direction would (`statistics.attribute_tests`: *specific*, with p-values
    adjusted over clusters by Holm),
 2. the mean change is above the smallest effect that matters with 95 % confidence, not only in the sample, because the
    best of several was picked (Gaffke's bound, as for *negligible*),
@@ -21,7 +21,7 @@ import numpy as np
 
 from zoom_engine.audit.summary import Interval
 from zoom_engine.settings.audit_settings import CORRECTIONS
-from zoom_engine.statistics.evidence import Standing, lower_bounds, standings
+from zoom_engine.statistics.attribute_tests import AttributeTest, attribute_tests, lower_bounds
 from zoom_engine.statistics.intervals import Array, bootstrap_means, interval
 
 Verdict = Literal["sensitive", "negligible", "inconclusive"]
@@ -41,19 +41,19 @@ class Tested(NamedTuple):
     mean: float
     interval: Interval | None
     lowest: float
-    result: Standing
+    result: AttributeTest
     images: int
 
 
-def beside_random(change: Array, null: Array, smallest: float) -> list[Tested]:
-    """Test each column of `change [I, M]` against random baseline directions `null [I, J]`.
+def beside_random(change: Array, baseline: Array, smallest: float) -> list[Tested]:
+    """Test each column of `change [I, M]` against random baseline directions `baseline [I, J]`.
 
     `smallest` is the smallest effect that matters; all values are in [0, 1].
     """
     tested = []
     low, high = interval(bootstrap_means(change))
     lowest = lower_bounds(change)
-    beside = standings(change, null, smallest, CORRECTIONS[0])
+    beside = attribute_tests(change, baseline, smallest, CORRECTIONS[0])
     for column, result in enumerate(beside):
         ends = (float(low[column]), float(high[column])) if len(change) > 1 else None
         moved = int((change[:, column] >= smallest).sum())
@@ -61,18 +61,18 @@ def beside_random(change: Array, null: Array, smallest: float) -> list[Tested]:
     return tested
 
 
-def told_apart(results: Sequence[Tested], null: Array, least: float) -> bool:
+def told_apart(results: Sequence[Tested], baseline: Array, least: float) -> bool:
     """Tell whether what was found can be told from random baseline directions.
 
-    It can where one of the `results` is specific, or where no mean of `null [I, J]` reaches `least`, the smallest
+    It can where one of the `results` is specific, or where no mean of `baseline [I, J]` reaches `least`, the smallest
     decisive change. Otherwise the target reacts to any edit.
     """
-    return any(tested.result.specificity == "specific" for tested in results) or strongest(null) < least
+    return any(tested.result.specificity == "specific" for tested in results) or strongest(baseline) < least
 
 
-def strongest(null: Array) -> float:
-    """Return the largest mean change by a column of `null [I, J]`."""
-    return float(null.mean(axis=0).max())
+def strongest(baseline: Array) -> float:
+    """Return the largest mean change by a column of `baseline [I, J]`."""
+    return float(baseline.mean(axis=0).max())
 
 
 def judge(cluster: Tested, name: str | None, word_change: float | None, smallest: float) -> tuple[Verdict, str]:
@@ -85,9 +85,9 @@ def judge(cluster: Tested, name: str | None, word_change: float | None, smallest
         return "negligible", f"{moves}, which is less than the smallest effect that matters."
     if cluster.mean < smallest:
         return "inconclusive", f"{moves}; more images would tell whether that matters."
-    if cluster.result.specificity != "specific" or cluster.result.null is None:
+    if cluster.result.specificity != "specific" or cluster.result.baseline is None:
         return "inconclusive", f"{moves}, which is not clearly more than random edits do."
-    beside = f"{moves}, random edits by {cluster.result.null:.2f}"
+    beside = f"{moves}, random edits by {cluster.result.baseline:.2f}"
     if cluster.lowest <= smallest:
         return "inconclusive", f"{beside}; its lower 95 % confidence bound is {cluster.lowest:.2f}, which is too low."
     if name is None or word_change is None:

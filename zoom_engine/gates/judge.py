@@ -13,7 +13,7 @@ min_power P         the fraction of such audits that      it is less            
 ==================  ====================================  =======================================  ==================
 
 The ends are those of the audit's own intervals, which hold for all its attributes at once and allow for images that
-were not seen (`statistics.evidence`, `statistics.intervals`): no change on 20 images does not prove less than 0.1. With
+were not seen (`statistics.attribute_tests`, `statistics.intervals`): no change on 20 images does not prove less than 0.1. With
 a lower end above the limit a rule fails where the effect is *specific*, or where no random edits were tried: what any
 edit does says nothing of the attribute. Growth needs its own correction: a rule fails by the p-values after Holm's
 method, within the rule. An audit that is not finished is inconclusive.
@@ -34,8 +34,8 @@ from zoom_engine.gates.comparable import title
 from zoom_engine.gates.compare import Difference, Pair, judged_by_seed
 from zoom_engine.gates.rules import Rule
 from zoom_engine.settings.attributes import Attribute, short_name
+from zoom_engine.statistics.attribute_tests import LEVEL, adjust
 from zoom_engine.statistics.diagnosis import Diagnosis
-from zoom_engine.statistics.evidence import LEVEL, adjust
 from zoom_engine.statistics.power import SIZES
 from zoom_engine.statistics.table import decimal, percent, signed
 
@@ -164,7 +164,7 @@ def _sensitivity(rule: Rule, audit: Diagnosis, attribute: Attribute) -> Judgemen
     if low > limit:
         return (
             "inconclusive",
-            f"{estimate}: too few random directions to tell whether any edit does the same (give --null)",
+            f"{estimate}: too few random directions to tell whether any edit does the same (give --random-directions)",
         )
     return "inconclusive", f"{estimate}{_too_few(audit, attribute, limit)}"
 
@@ -207,7 +207,7 @@ def _too_few(audit: Diagnosis, attribute: Attribute, limit: float) -> str:
     changes = np.array(list(judged_by_seed(audit, [attribute]).values()))
     needed = images_for(
         limit,
-        looks=audit.config.planned_looks,
+        analyses=audit.config.planned_analyses,
         attributes=len(audit.attributes),
         mean=float(changes.mean()),
         spread=float(changes.std(ddof=1)),
@@ -234,7 +234,7 @@ def _asked(rule: Rule, audit: Diagnosis, over: Diagnosis | None) -> list[Attribu
         return [*attributes]
     names: dict[str, Attribute] = {}
     for attribute in attributes:
-        for name in (attribute.text, *attribute.wordings, short_name(attribute, audit.config.neutral)):
+        for name in (attribute.text, *attribute.paraphrases, short_name(attribute, audit.config.neutral)):
             names[name.casefold()] = attribute
     unknown = next((name for name in rule.attributes if name.casefold() not in names), None)
     if unknown is not None:

@@ -90,7 +90,7 @@ def headline(
     the attribute; `view` says a change in its own unit.
     """
     rows = [row for row in summary.sensitivity if row.value is not None]
-    if summary.mode == "multi" and summary.units:
+    if summary.mode == "multi" and summary.trials:
         text = f"{flips(counts[None])}{moved_furthest(summary, names)}"
         return _so_far(f"With all attributes edited together, {text}.", unfinished)
     if not rows:
@@ -101,7 +101,7 @@ def headline(
             return finding(summary, names, view)
         top = rows[0]
     name = f"“{names[top.attribute]}”"
-    average = "on average" if counts[None].units > 1 else "in the one image measured"
+    average = "on average" if counts[None].images > 1 else "in the one image measured"
     in_units = view.change_in_words(top.value or 0.0)
     in_units = f", that is {in_units}," if in_units else ""
     moves = f"Adding or removing {name} moves this model’s output by {with_its_interval(top)}{in_units} {average}"
@@ -109,25 +109,25 @@ def headline(
     if unfinished:
         return _so_far(text, True)
     text += beside_random(summary, top)
-    if no_further_than_control(summary, top) and summary.nothing is not None:
-        text += f" A control prompt, which names nothing visible, moves it as far, by {decimal(summary.nothing.most)}."
+    if no_further_than_control(summary, top) and summary.control_prompts is not None:
+        text += f" A control prompt, which names nothing visible, moves it as far, by {decimal(summary.control_prompts.most)}."
     return text + others(summary, names)
 
 
 def flips(counts: Counts) -> str:
     """Say how many images flip: "2 of 9 images flip decisively, 1 is borderline"."""
     borderline = counts.flipped - counts.decisive
-    if not counts.units:
+    if not counts.images:
         return "no edit stays within what the generator draws"
-    if counts.units == 1:
+    if counts.images == 1:
         decisively = "it flips decisively" if counts.decisive else "it flips, borderline"
         return decisively if counts.flipped else "it does not flip"
     if not counts.flipped:
-        return f"none of {counts.units} images flips"
+        return f"none of {counts.images} images flips"
     more = f", {borderline} {agreeing(borderline, 'is', 'are')} borderline" if borderline else ""
     if not counts.decisive:
-        return f"none of {counts.units} images flips decisively{more}"
-    return f"{counts.decisive} of {counts.units} images {agreeing(counts.decisive, 'flips', 'flip')} decisively{more}"
+        return f"none of {counts.images} images flips decisively{more}"
+    return f"{counts.decisive} of {counts.images} images {agreeing(counts.decisive, 'flips', 'flip')} decisively{more}"
 
 
 def certainty(summary: Summary, names: Mapping[Attribute, str], *, unfinished: bool) -> Verdict:
@@ -136,8 +136,8 @@ def certainty(summary: Summary, names: Mapping[Attribute, str], *, unfinished: b
     if not unfinished:
         return verdict
     missing = sum(row.value is None for row in summary.sensitivity)
-    sentence = _so_far(verdict.sentence, True) if summary.units else verdict.sentence
-    if summary.units and missing:
+    sentence = _so_far(verdict.sentence, True) if summary.trials else verdict.sentence
+    if summary.trials and missing:
         of = number_of(len(summary.sensitivity), "attribute")
         sentence += f" {missing} of {of} {agreeing(missing, 'is', 'are')} not measured yet."
     return Verdict("Not finished", "warn", sentence)
@@ -151,14 +151,14 @@ def _judged(summary: Summary) -> Verdict:
     inconclusive = sum(row.verdict == "inconclusive" for row in rows)
     if sensitive:
         text = f"{sensitive} of {len(rows)} sensitive"
-        text += "" if summary.null is None else f", {specific} specific"
+        text += "" if summary.baseline is None else f", {specific} specific"
     else:
         text = f"{inconclusive} of {len(rows)} inconclusive" if inconclusive else "All negligible"
     return Verdict(text, "" if specific or not inconclusive else "warn", how_known(summary))
 
 
 def _certainty(summary: Summary, names: Mapping[Attribute, str]) -> Verdict:
-    if not summary.units:
+    if not summary.trials:
         return Verdict("Not measured", "warn", "The audit has no measurement to go by.")
     rows = [row for row in summary.sensitivity if row.interval is not None]
     if summary.mode == "multi" and not rows:
@@ -195,20 +195,20 @@ def strip_note(strip: StripEntry, counts: Counts, alike: int, view: TaskView, *,
     """
     outcome = f"{strip.original_caption} → {strip.caption}, {_outcome(strip, view)}"
     kind = strip.kind
-    images = number_of(counts.units, "image")
+    images = number_of(counts.images, "image")
     if kind == "typical":
-        if counts.units == 1:
+        if counts.images == 1:
             return StripNote("Typical", "plain", outcome, f"The only image; {flips(counts)}.")
         change = agreeing(counts.moved or 1, "changes", "change")  # none of them changes
         moved = f"{counts.moved or 'none'} of them {change} by {least:g} or more"
         return StripNote("Typical", "plain", outcome, f"The median change of {images}; {moved}; {flips(counts)}.")
     if kind == "extreme":
         only = f"the largest change of {images}; {flips(counts)}"
-        return StripNote(f"Most extreme of {counts.units}", "warn", outcome, f"{_upper(only)}.")
+        return StripNote(f"Most extreme of {counts.images}", "warn", outcome, f"{_upper(only)}.")
     if kind == "flip":
         so = f"{alike} of {images} {agreeing(alike, 'flips', 'flip')} decisively in this direction"
         if strip.extreme:
-            tag = f"Most extreme of {counts.units}"
+            tag = f"Most extreme of {counts.images}"
             return StripNote(tag, "warn", outcome, f"{_upper(so)}, and none changes more than this one.")
         middle = agreeing(alike, "this one", "one from the middle of them")
         return StripNote("Decisive flip", "", outcome, f"{_upper(so)}: {middle}.")
