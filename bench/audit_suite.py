@@ -295,7 +295,7 @@ class EngineRunner(Runner):
                 search=search,
                 # The first of them is taken from the unedited image, as the reference's is, and followed by one look.
                 search_options={} if count is None else {"steps": count - 1, "early_stop": False},
-                null=0,  # the reference has none
+                random_directions=0,  # the reference has none
                 batch_size=case.batch,
                 device=device,
                 cache=cache,

@@ -35,7 +35,7 @@ from zoom_engine.common.files import atomic
 from zoom_engine.common.machine import describe_environment
 from zoom_engine.common.progress import forced
 from zoom_engine.domains.avatars.domain import DEFAULT_ATTRIBUTES, DOMAIN
-from zoom_engine.statistics.effects import Effect, adjusted_changes, effects, is_judged_at_end, leakage
+from zoom_engine.statistics.effects import Effect, adjusted_changes, effects, is_judged_at_end, mean_side_effects
 from zoom_engine.statistics.effects import judged as judged_of
 from zoom_engine.statistics.intervals import mean_intervals
 from zoom_engine.statistics.power import SIZES
@@ -125,7 +125,7 @@ LEAKS = ("leak", "first", "first_adjusted", "dragging_without", "dragging", "dra
 def planted_on_leaks(diagnosis: Diagnosis) -> Iterator[tuple[float, ...]]:
     """Of each strong leak the figures that `LEAKS` names."""
     config, found = diagnosis.config, effects(diagnosis.config, diagnosis.records)
-    matrix = leakage(config, found, diagnosis.records)
+    matrix = mean_side_effects(config, found, diagnosis.records)
     if matrix is None:
         return
     count = len(matrix)

@@ -1,4 +1,4 @@
-"""``python bench/cost.py [--json OUT]``: what null directions, leakage and power add to an audit's time.
+"""``python bench/cost.py [--json OUT]``: what random directions, leakage and power add to an audit's time.
 
 The same audit is made with them and without, each in a process of its own with an empty cache, by turns; then again on
 other images, with what the first one measured. What counts is the seconds of the processor from the models' loading to
@@ -31,7 +31,7 @@ def timed(half: str, generator: str, target: str, images: int, folder: Path) -> 
     found = {}
     for number, part in enumerate(PARTS):
         before = time.process_time(), time.perf_counter()
-        options: dict[str, Any] = {"null": 0} if half == "without" else {}
+        options: dict[str, Any] = {"random_directions": 0} if half == "without" else {}
         run = Diagnoser(generator=generator, target=target, cache=folder / "cache", **options)
         if half == "without":
             run.score_scale = lambda *_: None  # type: ignore[assignment,method-assign]

@@ -52,7 +52,7 @@ def measured(found: Discovery, target: str) -> dict[str, Any]:
     """A run, as OUT keeps it."""
     clusters = [
         {"name": c.name, "called": c.called, "images": c.images, "of": c.held_out, "mean_change": c.mean_change,
-         "null": c.null, "score": c.score, "runner_up": c.runner_up}
+         "null": c.baseline, "score": c.score, "runner_up": c.runner_up}
         for c in found.clusters
     ]  # fmt: skip
     named = {} if target not in PLANTED else {"planted": PLANTED[target], "found": place_of(found, target)}

@@ -61,7 +61,12 @@ def measure(targets: Sequence[str], search: str, images: int) -> Iterator[dict[s
                 continue
             with tempfile.TemporaryDirectory() as cache:
                 diagnoser = Diagnoser(
-                    **audited, directions=directions, backend=backend, precision=precision, null=0, cache=Path(cache)
+                    **audited,
+                    directions=directions,
+                    backend=backend,
+                    precision=precision,
+                    random_directions=0,
+                    cache=Path(cache),
                 )
                 diagnosis = diagnoser.run(images=images)
             flips = {(r.image, r.attribute): bool(r.flipped) for r in diagnosis.records}

@@ -46,7 +46,7 @@ OPTIONS: dict[str, Any] = {
     "attributes": [prompt(each) for each in ATTRIBUTES],
     "by": [prompt(BY)],
     "labels": (),
-    "null": 0,
+    "random_directions": 0,
     "search_options": {"points": 2, "outer_points": 2, "tolerance": None},
 }
 TWINS = ("smiling", "beard")

@@ -22,7 +22,7 @@ from zoom_engine.common.files import atomic
 from zoom_engine.common.machine import describe_environment
 from zoom_engine.common.progress import forced
 from zoom_engine.diagnose.domain import find_domain
-from zoom_engine.directions import nothing_visible
+from zoom_engine.directions import control_prompts
 from zoom_engine.statistics.table import verdict_in_words
 
 TARGETS = (
@@ -43,7 +43,11 @@ def audit(target: str, way: str, seed: int, images: int, out: Path) -> Diagnosis
         if way == "as attributes":
             domain = find_domain(name)
             assert domain is not None
-            options |= {"attributes": nothing_visible(domain.text_encoder(), domain.neutral), "level": 1.0, "null": 8}
+            options |= {
+                "attributes": control_prompts(domain.text_encoder(), domain.neutral),
+                "level": 1.0,
+                "random_directions": 8,
+            }
         return Diagnoser(**options)
 
     return kept_audit(path, diagnoser, images=images, seed=seed)
@@ -52,16 +56,16 @@ def audit(target: str, way: str, seed: int, images: int, out: Path) -> Diagnosis
 def told(diagnosis: Diagnosis, way: str) -> dict[str, Any]:
     """What prompts and random directions do in an audit, and the p-value of the prompts' mean change beside these."""
     summary = diagnosis.summary()
-    assert summary.null is not None
-    random = {"mean": round(summary.null.mean_change, 4), "strongest": round(summary.null.strongest, 4)}
+    assert summary.baseline is not None
+    random = {"mean": round(summary.baseline.mean_change, 4), "strongest": round(summary.baseline.strongest, 4)}
     if way == "as attributes":
         rows = sorted(summary.sensitivity, key=lambda row: row.attribute.text)
         prompts = {row.attribute.text: round(row.mean_change or 0.0, 4) for row in rows}
         verdicts = {row.attribute.text: verdict_in_words(row) for row in rows}
         return {"random": random, "prompts": prompts, "verdicts": verdicts}
-    assert summary.nothing is not None
+    assert summary.control_prompts is not None
     attributes = {row.attribute.text: round(row.mean_change or 0.0, 4) for row in summary.sensitivity}
-    prompts = {prompt: round(change, 4) for prompt, change in summary.nothing.prompts.items()}
+    prompts = {prompt: round(change, 4) for prompt, change in summary.control_prompts.prompts.items()}
     return {"random": random, "prompts": prompts, "attributes": attributes}
 
 

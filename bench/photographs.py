@@ -38,7 +38,7 @@ from zoom_engine.diagnose.own_photographs import crops_of, inverter
 from zoom_engine.domains.networks import to_float
 from zoom_engine.domains.parameters import LATENT_DIM
 from zoom_engine.photographs import Yardstick, judged
-from zoom_engine.search import SearchResult, Unit
+from zoom_engine.search import SearchResult, Trial
 from zoom_engine.settings.audit_settings import RunSettings
 from zoom_engine.targets import Target
 
@@ -128,7 +128,7 @@ def measure(domain: str, images: int, seed: int, out: Path, sheet: Path | None) 
     codes = inverter(models).codes(readable, kept=folder / "inversions", progress=forced)
     directions = diagnoser.edit_directions()
     calibrated = diagnoser.calibrated_range(directions)
-    results: list[tuple[int, Unit, SearchResult]] = []
+    results: list[tuple[int, Trial, SearchResult]] = []
     evaluators = diagnoser.search_targets(targets, codes, directions, calibrated, results.extend)
     measured = np.zeros((len(targets), len(attributes), len(readable)))
     for which, unit, result in results:

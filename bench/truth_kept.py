@@ -172,7 +172,9 @@ def told(domain: str, name: str, seed: int, images: int, out: Path) -> dict[str,
     """Of the decisive flips of an audit how many the probe sees keep what the target decides."""
     judge, own = judge_of(domain), str(BENCHMARKS[domain].targets[name].own)
     diagnoser, diagnosis = audit(domain, name, seed, images, out)
-    flips = [r for r in diagnosis.records if r.null is None and r.attribute is not None and r.flipped and r.decisive]
+    flips = [
+        r for r in diagnosis.records if r.baseline is None and r.attribute is not None and r.flipped and r.decisive
+    ]
     names = {text: attribute for attribute, text in judge.benchmark.attributes.items()}
     place = judge.owns.index(own)
     seen: list[bool] = []

@@ -216,7 +216,7 @@ def told(diagnosis: Diagnosis, domain: str, own: str | None, truth: Mapping[str,
         }
     power = summary.power
     return {
-        "random_mean": summary.null and round(summary.null.mean_change, 4),
+        "random_mean": summary.baseline and round(summary.baseline.mean_change, 4),
         "power": dict(power.sensitive) if power else {},
         "detectable": power and power.detectable,
         "pictures": diagnosis.config.images,

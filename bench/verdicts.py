@@ -31,9 +31,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from zoom_engine.settings.audit_settings import DEFAULT_NULL, AuditSettings
-from zoom_engine.settings.looks import MOST_IMAGES, confidence, planned_looks
-from zoom_engine.statistics.evidence import LEVEL, adjust
+from zoom_engine.settings.audit_settings import DEFAULT_RANDOM_DIRECTIONS, AuditSettings
+from zoom_engine.settings.interim_analyses import MOST_IMAGES, confidence, planned_analyses
+from zoom_engine.statistics.attribute_tests import LEVEL, adjust
 from zoom_engine.statistics.intervals import Ends
 from zoom_engine.statistics.random_edits import RandomEdits, variation
 
@@ -42,7 +42,7 @@ MEANS, SPREADS, IMAGES, ATTRIBUTES = (0.03, 0.1, 0.2), (0.0, 0.2, 0.5, 1.0), (24
 SHAPES = {"skewed": (1.5, 1.5), "flips": (3.0, 3.0), "even": (0.3, 0.5)}
 """By name b and c: how an image's susceptibility and chance spread its change."""
 SMALLEST = 0.05
-DIRECTIONS = DEFAULT_NULL
+DIRECTIONS = DEFAULT_RANDOM_DIRECTIONS
 LARGEST = 0.95
 DRAWS = 10_000
 _AT_ONCE = 600  # columns
@@ -77,7 +77,7 @@ def _levels(shape: str) -> tuple[Array, Array]:
 
 def an_image(attributes: int) -> int:
     """Along how many random directions an audit of so many attributes moves each image."""
-    return AuditSettings(generator="avatars", target="avatars:age").null_per_image(attributes, at_end=True)
+    return AuditSettings(generator="avatars", target="avatars:age").random_per_image(attributes, at_end=True)
 
 
 def changes(random: np.random.Generator, effects: Array, susceptible: Array, shape: str) -> Array:
@@ -90,7 +90,7 @@ def changes(random: np.random.Generator, effects: Array, susceptible: Array, sha
 
 def simulate(cell: Cell, *, audits: int, seed: int = 0) -> dict[str, Any]:
     """The shares of so many audits of a cell that err, as its row of the file has them."""
-    planned = planned_looks(cell.images) if cell.looks else (cell.images,)
+    planned = planned_analyses(cell.images) if cell.looks else (cell.images,)
     level = confidence(len(planned), cell.attributes)
     ends = [Ends(images, level=level, draws=DRAWS, seed=seed) for images in planned]
     specific, negligible, missed = (np.zeros(audits, dtype=bool) for _ in range(3))
@@ -111,13 +111,13 @@ def simulate(cell: Cell, *, audits: int, seed: int = 0) -> dict[str, Any]:
             missed[here] |= any_of(end.above(part, truth) | end.below(part, truth))
             negligible[here] |= any_of(end.below(least[:images], SMALLEST))
             sensitive = end.above(part, SMALLEST).reshape(len(drawn), cell.attributes)
-            for place, (_, _, _, null) in enumerate(drawn):
+            for place, (_, _, _, baseline) in enumerate(drawn):
                 if sensitive[place].any():
                     change = part[:, place * cell.attributes : (place + 1) * cell.attributes]
-                    found = _is_specific(change, null[:images], len(planned))
+                    found = _is_specific(change, baseline[:images], len(planned))
                     specific[first + place] |= bool((sensitive[place] & found).any())
                 if first == 0 and place < 10 and images == planned[-1]:
-                    reach.append(RandomEdits(null).reach(LEVEL / cell.attributes / len(planned), images))
+                    reach.append(RandomEdits(baseline).reach(LEVEL / cell.attributes / len(planned), images))
     return {
         **cell._asdict(),
         "audits": audits,
@@ -128,9 +128,9 @@ def simulate(cell: Cell, *, audits: int, seed: int = 0) -> dict[str, Any]:
     }
 
 
-def _is_specific(change: Array, null: Array, looks: int) -> NDArray[np.bool_]:
+def _is_specific(change: Array, baseline: Array, looks: int) -> NDArray[np.bool_]:
     images = np.full(change.shape[1], len(change))
-    p_values = RandomEdits(null).p_values(change.mean(axis=0), images, variation(change))
+    p_values = RandomEdits(baseline).p_values(change.mean(axis=0), images, variation(change))
     return np.asarray(looks * adjust(p_values, "holm") < LEVEL)
 
 
@@ -144,11 +144,11 @@ def _audit(cell: Cell, seed: int, audit: int) -> tuple[Array, Array, Array, Arra
     susceptible = random.standard_normal(cell.images)
     drawn = changes(random, effects, susceptible, cell.shape)
     least = changes(random, np.full(cell.attributes, SMALLEST), susceptible, cell.shape)
-    null = np.full((cell.images, DIRECTIONS), np.nan)
+    baseline = np.full((cell.images, DIRECTIONS), np.nan)
     rows, along = np.arange(cell.images)[:, None], an_image(cell.attributes)
     columns = (rows * along + np.arange(along)) % DIRECTIONS
-    null[rows, columns] = drawn[:, cell.attributes :][rows, columns]
-    return effects[: cell.attributes], drawn[:, : cell.attributes], least, null
+    baseline[rows, columns] = drawn[:, cell.attributes :][rows, columns]
+    return effects[: cell.attributes], drawn[:, : cell.attributes], least, baseline
 
 
 def report(rows: list[dict[str, Any]], audits: int, seconds: float) -> dict[str, Any]:

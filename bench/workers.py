@@ -97,8 +97,8 @@ def audited(images: int, workers: int, cores: int, out: Path) -> tuple[Diagnosis
 
 def beside(first: Diagnosis, other: Diagnosis) -> dict[str, float]:
     """How far `other` agrees with `first`, unit by unit."""
-    there = {record.unit: record for record in other.records}
-    pairs = [(record, there[record.unit]) for record in first.records]
+    there = {record.trial: record for record in other.records}
+    pairs = [(record, there[record.trial]) for record in first.records]
     alike = [(one.flipped, one.decisive) == (two.flipped, two.decisive) for one, two in pairs]
     apart = [float(np.abs(np.subtract(one.edit_weights, two.edit_weights)).max()) for one, two in pairs]
     return {"alike": round(statistics.fmean(alike), 4), "apart": round(max(apart), 6)}

@@ -36,7 +36,7 @@ from zoom_engine.diagnose.diagnoser import Diagnoser
 from zoom_engine.domains.weights_files import load_network
 from zoom_engine.evaluation.evaluator import Evaluator
 from zoom_engine.generators import StyleRows
-from zoom_engine.search import Scan, SearchResult, Unit, describe_search
+from zoom_engine.search import Scan, SearchResult, Trial, describe_search
 from zoom_engine.settings.audit_settings import SEEDS_PER_RUN
 from zoom_engine.statistics.agreement import mid_ranks
 from zoom_engine.text.prompts import fill_template
@@ -118,13 +118,13 @@ class Benchmark:
         directions = diagnoser.edit_directions()
         calibrated = diagnoser.calibrated_range(directions)
         styles = diagnoser.models.styles([seed * SEEDS_PER_RUN + i for i in range(images)])
-        results: list[tuple[int, Unit, SearchResult]] = []
+        results: list[tuple[int, Trial, SearchResult]] = []
         targets = [domain.target(name) for name in names]
         evaluators = diagnoser.search_targets(targets, styles, directions, calibrated, results.extend)
         kept = self._truth_kept(results, evaluators[0], styles)
         return {"seed": seed, "images": images, **self._means(results, images), "kept": kept}
 
-    def _means(self, results: list[tuple[int, Unit, SearchResult]], images: int) -> dict[str, Any]:
+    def _means(self, results: list[tuple[int, Trial, SearchResult]], images: int) -> dict[str, Any]:
         shape = (len(self.targets), len(self.attributes), images)
         change, paper, flipped = np.zeros(shape), np.zeros(shape), np.zeros(shape)
         for which, unit, result in results:
@@ -147,7 +147,7 @@ class Benchmark:
 
     @torch.no_grad()
     def _truth_kept(
-        self, results: list[tuple[int, Unit, SearchResult]], evaluator: Evaluator, styles: StyleRows
+        self, results: list[tuple[int, Trial, SearchResult]], evaluator: Evaluator, styles: StyleRows
     ) -> dict[str, list[int]]:
         """Per classifier: [flipped counterfactuals, those in which the probe sees its own attribute unchanged]."""
         judge, truth = self.evaluation.probe(), self.evaluation.subject.truth

@@ -34,10 +34,10 @@ def directions_of(domain: str) -> EditDirections:
 def small_audit(domain: str = "avatars", *, out: Path | None = None, **options: Any) -> list[str]:
     """The records of an audit of one attribute on two images, as text."""
     target, attribute = AUDITS[domain]
-    options = {"directions": directions_of(domain), "edit_range": "paper", "null": 0, **options}
+    options = {"directions": directions_of(domain), "edit_range": "paper", "random_directions": 0, **options}
     audit = Diagnoser(generator=domain, target=target, attributes=[attribute], **options)
     found = audit.run(images=2, out=out).records
-    return [json.dumps(record.to_json()) for record in sorted(found, key=lambda record: record.unit)]
+    return [json.dumps(record.to_json()) for record in sorted(found, key=lambda record: record.trial)]
 
 
 def on_two_threads(domain: str, directions: EditDirections, **options: Any) -> list[str]:

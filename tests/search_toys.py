@@ -11,8 +11,8 @@ from networks import Drawing
 from torch import Tensor, nn
 
 from zoom_engine.evaluation.evaluator import Evaluation, Evaluator, Originals
-from zoom_engine.search import Iterate, SearchResult, Unit, searched
-from zoom_engine.search.iterates import Array
+from zoom_engine.search import EvaluatedPoint, SearchResult, Trial, searched
+from zoom_engine.search.trials import Array
 from zoom_engine.targets import BinaryTask, Preprocessing, Target
 
 SIDE = 12
@@ -20,16 +20,16 @@ SCALE = 0.02
 DIRECTIONS = torch.tensor([[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.5, 0.0, 1.0, 0.0]])
 
 
-def run_units(
-    units: Sequence[Unit],
+def run_trials(
+    trials: Sequence[Trial],
     *,
     evaluator: Evaluator,
-    on_result: Callable[[list[tuple[Unit, SearchResult]]], object],
+    on_result: Callable[[list[tuple[Trial, SearchResult]]], object],
     **options: Any,
 ) -> None:
     """`searched`, to its end, for one evaluator."""
-    for results in searched(units, evaluators=[evaluator], **options):
-        on_result([(unit, result) for _, unit, result in results])
+    for results in searched(trials, evaluators=[evaluator], **options):
+        on_result([(trial, result) for _, trial, result in results])
 
 
 @torch.no_grad()
@@ -98,8 +98,8 @@ def bounds(attribute: int | None, low: float, high: float) -> Array:
     return found
 
 
-def unit(image: int, attribute: int | None, low: float, high: float, outer: float | None = None) -> Unit:
-    return Unit(
+def trial(image: int, attribute: int | None, low: float, high: float, outer: float | None = None) -> Trial:
+    return Trial(
         image,
         attribute,
         bounds(attribute, low, high),
@@ -107,15 +107,17 @@ def unit(image: int, attribute: int | None, low: float, high: float, outer: floa
     )
 
 
-def iterate(
+def point_at(
     weights: Sequence[float],
     *,
     change: float = 0.0,
     margin: float = 1.0,
     kept: bool | None = None,
     ssim: float = 0.9,
-) -> Iterate:
+) -> EvaluatedPoint:
     """An iterate made by hand; it flipped if its margin is negative, decisively if it also changed by 0.1."""
     flipped = margin < 0
     decisive = flipped and change >= 0.1
-    return Iterate(np.array(weights, dtype=float), (0.5,), change, margin, flipped, kept, ssim, decisive=decisive)
+    return EvaluatedPoint(
+        np.array(weights, dtype=float), (0.5,), change, margin, flipped, kept, ssim, decisive=decisive
+    )

@@ -27,12 +27,14 @@ def change_of(seed: int, attribute: str, mean: float, model: int) -> float:
     return float(np.clip(mean * np.exp(spread * z - spread**2 / 2), 0.0, 1.0))
 
 
-def record(image: int, seed: int, attribute: str | None, change: float, count: int, null: int | None = None) -> Record:
+def record(
+    image: int, seed: int, attribute: str | None, change: float, count: int, baseline: int | None = None
+) -> Record:
     return Record(
         image=image,
         seed=seed,
         attribute=attribute,
-        null=null,
+        baseline=baseline,
         edit_weights=(1.0,) * count,
         original_output=(0.2,),
         output=(0.2 + 0.8 * change,),
@@ -51,14 +53,14 @@ def simulated(
     means: tuple[float, ...] = MEANS,
     attributes: tuple[str, ...] = ATTRIBUTES,
     planted: Mapping[int, float] | None = None,
-    null: float | None = None,
+    baseline: float | None = None,
     done: int | None = None,
     path: Path | None = None,
     **config: Any,
 ) -> Diagnosis:
     """An audit on `images` images of `seed`; to the attributes of the columns that are `planted` so much is added on
-    average. `null` is how far two random directions move each image; `done` is how many records there are."""
-    count = 0 if null is None else 2
+    average. `baseline` is how far two random directions move each image; `done` is how many records there are."""
+    count = 0 if baseline is None else 2
     manifest = Manifest.of(
         {
             "mode": "single",
@@ -68,7 +70,7 @@ def simulated(
             "target": "avatars:mustache",
             "images": images,
             "seed": seed,
-            "null": count,
+            "random_directions": count,
             "edit_range": "calibrated",
             "generator": "1234",
             **config,
@@ -81,7 +83,7 @@ def simulated(
             change = change_of(of_image, attribute, mean, model)
             more = (planted or {}).get(column, 0.0) * np.random.default_rng([of_image, 9]).beta(2, 2) * 2
             records.append(record(image, of_image, attribute, min(1.0, change + more), len(attributes)))
-        for j in range(count if image < config.get("null_images", images) else 0):
-            records.append(record(image, of_image, None, (null or 0.0) * (0.9 + 0.2 * j), count, null=j))
+        for j in range(count if image < config.get("random_images", images) else 0):
+            records.append(record(image, of_image, None, (baseline or 0.0) * (0.9 + 0.2 * j), count, baseline=j))
     diagnosis = Diagnosis(manifest, tuple(records[:done]))
     return diagnosis if path is None else Diagnosis.load(diagnosis.save(path))

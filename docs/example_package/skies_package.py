@@ -16,7 +16,7 @@ from zoom_engine import load_text_encoder
 from zoom_engine.directions import MatrixRelevance, Relevance, Sampling
 from zoom_engine.generators import EditableGenerator, StyleSpace, edited, shown
 from zoom_engine.report import Page
-from zoom_engine.search import Array, Iterate, SearchResult, SearchState, Trials, Unit
+from zoom_engine.search import Array, EvaluatedPoint, EvaluatedPoints, SearchResult, SearchState, Trial
 from zoom_engine.targets import Described, Pixels, Preprocessing, ResponseAxis, Target, TaskView
 from zoom_engine.text import TextEncoder
 
@@ -135,25 +135,25 @@ class Ends:
 
     between: int = 1
 
-    def start(self, unit: Unit, origin: Iterate) -> SearchState:
-        return _Looks(unit, origin, self.between)
+    def start(self, trial: Trial, origin: EvaluatedPoint) -> SearchState:
+        return _Looks(trial, origin, self.between)
 
 
 class _Looks:
-    def __init__(self, unit: Unit, origin: Iterate, between: int) -> None:
-        self.trials = Trials(unit, origin)
+    def __init__(self, trial: Trial, origin: EvaluatedPoint, between: int) -> None:
+        self.evaluated = EvaluatedPoints(trial, origin)
         shares = [share / (between + 1) for share in range(1, between + 2)]
-        ends = [unit.bounds[:, side] for side in (0, 1) if unit.bounds[:, side].any()]
+        ends = [trial.bounds[:, side] for side in (0, 1) if trial.bounds[:, side].any()]
         self.points: Array = np.stack([share * end for end in ends for share in shares])
 
     def ask(self) -> Array:
         return self.points
 
-    def tell(self, iterates: list[Iterate]) -> None:
-        self.trials.add(iterates)
+    def tell(self, evaluated: list[EvaluatedPoint]) -> None:
+        self.evaluated.add(evaluated)
 
     def result(self) -> SearchResult | None:
-        return self.trials.result("looked", by_weight=True) if self.trials.steps else None
+        return self.evaluated.result("looked", by_weight=True) if self.evaluated.steps else None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -31,7 +31,7 @@ from zoom_engine.statistics.summarise import summarise
 ATTRIBUTES = ("a smiling face", "a face with a beard", "a face with pale skin")
 CONFIG = {"mode": "single", "search": "scan", "attributes": list(ATTRIBUTES), "images": 40, "seed": 0}
 MANIFEST = Manifest.of(CONFIG, {"torch": "2.0"})
-UNITS = [(image, attribute) for image in range(40) for attribute in ATTRIBUTES]
+TRIALS = [(image, attribute) for image in range(40) for attribute in ATTRIBUTES]
 
 
 def record(image: int, attribute: str) -> Record:
@@ -58,19 +58,19 @@ def record(image: int, attribute: str) -> Record:
     )
 
 
-EXPECTED = sorted((record(*unit) for unit in UNITS), key=sort_key)
+EXPECTED = sorted((record(*trial) for trial in TRIALS), key=sort_key)
 SUMMARY = summarise(MANIFEST.config, EXPECTED, resamples=2)
 
 
 def work(path: Path, *, shuffle: int = 0, batch: int = 5, finish: bool = True) -> None:
     """What a run does: open, do the units that are left, finish."""
     with AuditFolder.open(path, MANIFEST) as folder:
-        left = [unit for unit in UNITS if unit not in folder.done()]
+        left = [trial for trial in TRIALS if trial not in folder.done()]
         random.Random(shuffle).shuffle(left)
         for start in range(0, len(left), batch):
-            folder.append([record(*unit) for unit in left[start : start + batch]])
+            folder.append([record(*trial) for trial in left[start : start + batch]])
         if finish:
-            assert len(folder.done()) == len(UNITS)
+            assert len(folder.done()) == len(TRIALS)
             folder.finish(SUMMARY)
 
 
@@ -145,8 +145,8 @@ def test_kills_at_random_moments_lose_and_repeat_nothing(tmp_path: Path) -> None
                 assert all(line in EXPECTED for line in read_records(records))
         assert read_records(path / "records.jsonl") == EXPECTED
         lines = (path / "records.jsonl").read_bytes().splitlines()
-        assert len(lines) == len(UNITS)
-        assert json.loads((path / "summary.json").read_text())["units"] == len(UNITS)
+        assert len(lines) == len(TRIALS)
+        assert json.loads((path / "summary.json").read_text())["trials"] == len(TRIALS)
         assert not [entry for entry in path.iterdir() if "tmp" in entry.name]
     assert torn > 0
 
@@ -205,7 +205,7 @@ def test_a_fault_at_every_call_ends_in_one_line_and_a_resumable_folder(
             assert "no space left" in message
         run(path)
         assert read_records(path / "records.jsonl") == EXPECTED
-        assert len((path / "records.jsonl").read_bytes().splitlines()) == len(UNITS)
+        assert len((path / "records.jsonl").read_bytes().splitlines()) == len(TRIALS)
         assert sorted(entry.name for entry in path.iterdir()) == [
             ".lock",
             "manifest.json",
@@ -219,7 +219,7 @@ def test_a_fault_while_resuming_keeps_what_was_there(tmp_path: Path, monkeypatch
     for at in range(100):
         path = tmp_path / f"audit{at}"
         with AuditFolder.create(path, MANIFEST) as folder:
-            folder.append([record(*unit) for unit in UNITS[:50]])
+            folder.append([record(*trial) for trial in TRIALS[:50]])
         with (path / "records.jsonl").open("ab") as file:
             file.write(b'{"image": 7, "attr')
         with monkeypatch.context() as patch:
@@ -241,15 +241,15 @@ def test_interruption_while_appending_takes_the_batch_back(tmp_path: Path, monke
         raise KeyboardInterrupt
 
     with AuditFolder.create(tmp_path / "audit", MANIFEST) as folder:
-        folder.append([record(*UNITS[0])])
+        folder.append([record(*TRIALS[0])])
         real = os.fsync
         calls = iter([interrupted, real])
         with monkeypatch.context() as patch:
             patch.setattr(os, "fsync", lambda descriptor: next(calls)(descriptor))
             with pytest.raises(KeyboardInterrupt):
-                folder.append([record(*UNITS[1])])
-        assert folder.done() == {UNITS[0]}
-        folder.append([record(*UNITS[1])])
+                folder.append([record(*TRIALS[1])])
+        assert folder.done() == {TRIALS[0]}
+        folder.append([record(*TRIALS[1])])
     assert len(read_records(tmp_path / "audit" / "records.jsonl")) == 2
 
 
@@ -260,9 +260,9 @@ def test_no_more_records_after_a_failure_that_could_not_be_undone(
         with monkeypatch.context() as patch:
             Faults(patch, 0, lasting=True)
             with pytest.raises(AuditError, match="no space"):
-                folder.append([record(*UNITS[0])])
+                folder.append([record(*TRIALS[0])])
         with pytest.raises(AuditError, match="resume the audit"):
-            folder.append([record(*UNITS[0])])
+            folder.append([record(*TRIALS[0])])
     work(tmp_path / "audit")
     assert read_records(tmp_path / "audit" / "records.jsonl") == EXPECTED
 
@@ -270,16 +270,16 @@ def test_no_more_records_after_a_failure_that_could_not_be_undone(
 def test_every_torn_last_line_is_cut(tmp_path: Path) -> None:
     path = tmp_path / "audit"
     with AuditFolder.create(path, MANIFEST) as folder:
-        folder.append([record(*unit) for unit in UNITS[:3]])
+        folder.append([record(*trial) for trial in TRIALS[:3]])
     whole = (path / "records.jsonl").read_bytes()
-    last = len(to_line(record(*UNITS[2])))
+    last = len(to_line(record(*TRIALS[2])))
     for cut in range(1, last, 37):
         (path / "records.jsonl").write_bytes(whole[:-cut])
         assert len(read_records(path / "records.jsonl")) == 2
         assert (path / "records.jsonl").stat().st_size == len(whole) - cut
         with AuditFolder.resume(path, MANIFEST) as folder:
-            assert folder.done() == set(UNITS[:2])
-            folder.append([record(*UNITS[2])])
+            assert folder.done() == set(TRIALS[:2])
+            folder.append([record(*TRIALS[2])])
         assert (path / "records.jsonl").read_bytes() == whole
 
 
@@ -319,15 +319,15 @@ def test_a_damaged_middle_line_is_named(tmp_path: Path, damage: bytes) -> None:
 
 def test_a_repeated_unit_is_named(tmp_path: Path) -> None:
     with AuditFolder.create(tmp_path / "audit", MANIFEST) as folder:
-        folder.append([record(*unit) for unit in UNITS[:3]])
+        folder.append([record(*trial) for trial in TRIALS[:3]])
         with pytest.raises(AuditError, match="already has a record"):
-            folder.append([record(*UNITS[4]), record(*UNITS[1])])
+            folder.append([record(*TRIALS[4]), record(*TRIALS[1])])
         with pytest.raises(AuditError, match="already has a record"):
-            folder.append([record(*UNITS[4]), record(*UNITS[4])])
-        assert folder.done() == set(UNITS[:3])
+            folder.append([record(*TRIALS[4]), record(*TRIALS[4])])
+        assert folder.done() == set(TRIALS[:3])
     with (tmp_path / "audit" / "records.jsonl").open("ab") as file:
-        file.write(to_line(record(*UNITS[1])))
-    with pytest.raises(AuditError, match="line 4 repeats the unit of line 2"):
+        file.write(to_line(record(*TRIALS[1])))
+    with pytest.raises(AuditError, match="line 4 repeats the trial of line 2"):
         AuditFolder.resume(tmp_path / "audit", MANIFEST)
 
 
@@ -335,7 +335,7 @@ def test_a_repeated_unit_is_named(tmp_path: Path) -> None:
 def test_what_json_cannot_hold_is_refused_before_anything_is_written(tmp_path: Path, bad: object) -> None:
     with AuditFolder.create(tmp_path / "audit", MANIFEST) as folder:
         with pytest.raises(AuditError, match="image 0") as error:
-            folder.append([record(*UNITS[5]), replace(record(*UNITS[0]), change=bad)])
+            folder.append([record(*TRIALS[5]), replace(record(*TRIALS[0]), change=bad)])
         one_line(error)
         with pytest.raises(AuditError, match="cannot be written"):
             folder.write_json("gallery.json", {"x": bad})
@@ -347,7 +347,7 @@ def test_a_finished_folder_has_nothing_left_to_do(tmp_path: Path) -> None:
     work(tmp_path / "audit")
     with AuditFolder.open(tmp_path / "audit", MANIFEST) as folder:
         assert folder.finished
-        assert folder.done() == set(UNITS)
+        assert folder.done() == set(TRIALS)
     before = (tmp_path / "audit" / "records.jsonl").stat().st_mtime_ns
     work(tmp_path / "audit")
     assert (tmp_path / "audit" / "records.jsonl").stat().st_mtime_ns == before
@@ -581,7 +581,7 @@ def test_a_folder_that_is_not_there_any_more_takes_nothing(tmp_path: Path, gone:
     """Records would go into a file without a name, and pictures would make a part of the folder anew."""
     path, aside = tmp_path / "audit", tmp_path / "aside"
     with AuditFolder.create(path, MANIFEST) as folder:
-        folder.append([record(*unit) for unit in UNITS[:50]])
+        folder.append([record(*trial) for trial in TRIALS[:50]])
         path.rename(aside)
         if gone == "removed":
             shutil.rmtree(aside)
@@ -589,14 +589,14 @@ def test_a_folder_that_is_not_there_any_more_takes_nothing(tmp_path: Path, gone:
             work(path, batch=40, finish=False)
         before = sorted(path.rglob("*"))
         for write in (
-            lambda: folder.append([record(*UNITS[50])]),
+            lambda: folder.append([record(*TRIALS[50])]),
             lambda: folder.write("images/1.png", b"png"),
             lambda: folder.finish(SUMMARY),
         ):
             with pytest.raises(AuditError, match="was moved or removed while it was written") as error:
                 write()
             assert "the same command goes on" in one_line(error)
-        assert folder.done() == set(UNITS[:50])
+        assert folder.done() == set(TRIALS[:50])
     assert sorted(path.rglob("*")) == before
     if gone == "moved":
         assert len(read_records(aside / "records.jsonl")) == 50

@@ -104,12 +104,12 @@ def test_whatever_a_manifest_holds_it_is_read_or_refused_in_one_line(value: Any,
         ({"bound": 10**400}, "too large"),
         ({"decisive_change": 2}, "config.decisive_change must be in [0, 1]"),
         ({"smallest_effect": 2}, "config.smallest_effect must be in [0, 1]"),
-        ({"null": -1}, "config.null must be in 0..1000"),
-        ({"mode": "multi", "null": 2}, "config.null must be in 0..0"),
-        ({"null": 4, "null_per_image": 5}, "config.null_per_image must be in 1..4"),
-        ({"null": 4, "null_per_image": 0}, "config.null_per_image must be in 1..4"),
-        ({"null": 4, "null_per_image": "all"}, "config.null_per_image must be a whole number"),
-        ({"null": 4, "null_search": "end"}, "config.null_search must be an object"),
+        ({"random_directions": -1}, "config.random_directions must be in 0..1000"),
+        ({"mode": "multi", "random_directions": 2}, "config.random_directions must be in 0..0"),
+        ({"random_directions": 4, "random_per_image": 5}, "config.random_per_image must be in 1..4"),
+        ({"random_directions": 4, "random_per_image": 0}, "config.random_per_image must be in 1..4"),
+        ({"random_directions": 4, "random_per_image": "all"}, "config.random_per_image must be a whole number"),
+        ({"random_directions": 4, "baseline_search": "end"}, "config.baseline_search must be an object"),
         ({"correction": "none"}, "config.correction must be holm or benjamini-hochberg"),
         ({"edit_range": "endless"}, "config.edit_range must be calibrated or paper"),
         ({"calibrated_range": [[-1, 1]]}, "one for each attribute"),
@@ -141,7 +141,7 @@ def test_a_config_that_is_wrong_is_named_in_one_line(change: dict[str, Any], say
             "environment.notices must be a list",
         ),
         ({"format": FORMAT, "config": CONFIG, "resumed_in": [3]}, "resumed_in must be an object"),
-        ({"format": {**FORMAT, "version": 9}, "config": CONFIG}, "audit format 9, this version reads 1"),
+        ({"format": {**FORMAT, "version": 9}, "config": CONFIG}, "audit format 9, this version reads 2"),
         ({"format": {"name": "other"}, "config": CONFIG}, "not the manifest of an audit"),
         ({"format": "other", "config": CONFIG}, "not the manifest of an audit"),
         ({"config": CONFIG}, "not the manifest of an audit"),
@@ -155,8 +155,8 @@ def test_what_is_no_manifest_of_this_version_is_named(content: Any, says: str) -
     assert says in str(error.value)
 
 
-def with_null(count: int, each: int | None, images: int | None = None) -> Config:
-    return Manifest.of({**CONFIG, "null": count, "null_per_image": each, "null_images": images}).config
+def with_random(count: int, each: int | None, images: int | None = None) -> Config:
+    return Manifest.of({**CONFIG, "random_directions": count, "random_per_image": each, "random_images": images}).config
 
 
 BLOCKS = st.integers(1, 40).flatmap(lambda count: st.tuples(st.just(count), st.integers(1, count)))
@@ -167,10 +167,10 @@ def test_after_any_number_of_images_each_random_direction_was_tried_as_often_as_
     block: tuple[int, int], images: int
 ) -> None:
     count, each = block
-    config = with_null(count, each)
+    config = with_random(count, each)
     tried = Counter(range(count))  # each once, or those that were not would not be counted
     for image in range(images):
-        directions = config.random_directions(image)
+        directions = config.random_directions_of(image)
         assert len(set(directions)) == len(directions) == each
         tried.update(directions)
     assert set(tried) == set(range(count))
@@ -183,7 +183,7 @@ def test_random_directions_do_not_always_share_their_images(block: tuple[int, in
     """Nor do they fall apart into groups that never meet: then images would be told apart from directions by nothing
     but a guess."""
     count, each = block
-    images = [set(with_null(count, each).random_directions(image)) for image in range(2 * count)]
+    images = [set(with_random(count, each).random_directions_of(image)) for image in range(2 * count)]
     met = set(images[0])
     for _ in images:
         met = met.union(*(one for one in images if one & met))
@@ -194,10 +194,10 @@ def test_random_directions_do_not_always_share_their_images(block: tuple[int, in
 
 def test_older_audits_tried_all_random_directions_on_the_first_images() -> None:
     for images, tried in ((None, 5), (3, 3)):
-        config = with_null(2, None, images)
-        assert [list(config.random_directions(image)) for image in range(5)] == [[0, 1]] * tried + [[]] * (5 - tried)
+        config = with_random(2, None, images)
+        assert [list(config.random_directions_of(image)) for image in range(5)] == [[0, 1]] * tried + [[]] * (5 - tried)
         assert config.measurements(5) == (10, 2 * tried)
-        assert (config.null_per_image, config.null_search) == (None, None)
+        assert (config.random_per_image, config.baseline_search) == (None, None)
 
 
 def test_what_is_null_or_absent_is_not_set() -> None:
@@ -244,24 +244,32 @@ RECORD = {
 }
 OF_ANOTHER: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "an image too many": ({}, {"image": 4}, "image 4 is none of its 4 images"),
-    "an image after the last look": ({"images": None, "looks": [2, 4]}, {"image": 4}, "image 4 is none of its 4"),
+    "an image after the last look": (
+        {"images": None, "interim_analyses": [2, 4]},
+        {"image": 4},
+        "image 4 is none of its 4",
+    ),
     "another attribute": ({}, {"attribute": "a beard"}, 'attribute "a beard" is none of its attributes'),
     "all attributes": ({}, {"attribute": None}, "attribute null is none of its attributes"),
     "an attribute alone": ({"mode": "multi"}, {}, 'attribute "a hat" is edited alone'),
-    "a random direction too many": ({"null": 2}, {"attribute": None, "null": 2}, "random direction 2 is none of its 2"),
+    "a random direction too many": (
+        {"random_directions": 2},
+        {"attribute": None, "baseline": 2},
+        "random direction 2 is none of its 2",
+    ),
     "a random direction on an image too many": (
-        {"null": 2, "null_images": 1},
-        {"attribute": None, "null": 1},
+        {"random_directions": 2, "random_images": 1},
+        {"attribute": None, "baseline": 1},
         "image 1 is none of its 1 images",
     ),
     "a random direction that is not this image's turn": (
-        {"null": 3, "null_per_image": 1},
-        {"attribute": None, "null": 2, "edit_weights": [0.0, 0.0, 2.5]},
+        {"random_directions": 3, "random_per_image": 1},
+        {"attribute": None, "baseline": 2, "edit_weights": [0.0, 0.0, 2.5]},
         "image 1 is not one that random direction 2 is tried on",
     ),
     "a prompt on another image": (
-        {"null": 1, "nothing": {"prompts": ["the picture"], "every": 2}},
-        {"attribute": None, "null": 1},
+        {"random_directions": 1, "control_prompts": {"prompts": ["the picture"], "every": 2}},
+        {"attribute": None, "baseline": 1},
         "image 1 is not one that prompt 0 is tried on",
     ),
     "a weight too few": ({}, {"edit_weights": [2.5]}, "it has 1 edit weights for 2"),
@@ -291,7 +299,7 @@ def test_a_record_that_no_run_with_these_settings_writes_is_refused(
     "content",
     [
         b"[" * 100_000,
-        b'{"format": {"name": "zoom-engine audit", "version": 1}, "config": ' + b'{"a":' * 60 + b"1" + b"}" * 61,
+        b'{"format": {"name": "zoom-engine audit", "version": 2}, "config": ' + b'{"a":' * 60 + b"1" + b"}" * 61,
         b'{"format": {"name": "zoom-engine audit", "version": 1e999}}',
         b'{"format": {"name": "zoom-engine audit", "version": ' + b"1" * 10_000 + b"}}",
         b'{"format": NaN}',

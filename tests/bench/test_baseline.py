@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 from networks import Function, spread_generator, styles_of
-from search_toys import run_units, unit
+from search_toys import run_trials, trial
 from torch import Tensor
 
 from zoom_engine.diagnose.domain import find_domain
 from zoom_engine.evaluation.evaluator import Evaluator
 from zoom_engine.evaluation.labels import ZeroShotLabels
-from zoom_engine.search import PGD, SGD, SearchResult, Unit
+from zoom_engine.search import PGD, SGD, SearchResult, Trial
 from zoom_engine.settings.audit_settings import LossWeights
 from zoom_engine.targets import BinaryTask, Target
 
@@ -39,9 +39,9 @@ def test_the_baseline_takes_the_engines_steps(sign: bool, attribute: int | None)
     search.run(steps)
     terms = LossWeights(target=TARGET_WEIGHT, structure=0.0, label=LABEL_WEIGHT)
     evaluator = Evaluator(network, directions, target, labels=ZeroShotLabels(encoder, labels), loss_weights=terms)
-    found: list[tuple[Unit, SearchResult]] = []
-    run_units(
-        [unit(0, attribute, -BOUND, BOUND)],
+    found: list[tuple[Trial, SearchResult]] = []
+    run_trials(
+        [trial(0, attribute, -BOUND, BOUND)],
         search=(PGD if sign else SGD)(steps=steps),  # which evaluates what the last step leads to
         evaluator=evaluator,
         styles=styles,

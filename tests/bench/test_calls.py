@@ -27,15 +27,22 @@ def diagnosis() -> Diagnosis:
     """An audit of a target with an effect of the second attribute; a prompt that names nothing moves it too."""
     texts = dict(zip(dict.fromkeys(record.attribute for record in searches(0, 0, 0, images=1)), TEXTS, strict=True))
     own = [replace(record, attribute=texts[record.attribute]) for record in searches(0.0, 0.3, 0.0, noise=0.004)]
-    null = [
-        replace(record, attribute=None, null=j, change=0.005 if j < 2 else 0.3)
+    baseline = [
+        replace(record, attribute=None, baseline=j, change=0.005 if j < 2 else 0.3)
         for record in own
         if record.attribute == TEXTS[0]
         for j in range(3)
     ]
-    config = {"mode": "single", "search": "scan", "attributes": TEXTS, "images": 40, "null": 2, "labels": ["a", "b"]}
-    config["nothing"] = {"prompts": ["the face of the picture"], "every": 1}
-    return Diagnosis(Manifest.of(config), (*own, *null))
+    config = {
+        "mode": "single",
+        "search": "scan",
+        "attributes": TEXTS,
+        "images": 40,
+        "random_directions": 2,
+        "labels": ["a", "b"],
+    }
+    config["control_prompts"] = {"prompts": ["the face of the picture"], "every": 1}
+    return Diagnosis(Manifest.of(config), (*own, *baseline))
 
 
 def test_verdicts_are_counted_by_their_true_effect(calls: ModuleType, diagnosis: Diagnosis) -> None:

@@ -21,7 +21,17 @@ def discoveries() -> ModuleType:
 
 def found(*named: tuple[str | None, str]) -> Discovery:
     rest: dict[str, Any] = dict.fromkeys(
-        ("score", "runner_up", "runner_up_score", "word_change", "ci95", "label_kept", "null", "p_value", "p_adjusted")
+        (
+            "score",
+            "runner_up",
+            "runner_up_score",
+            "word_change",
+            "ci95",
+            "label_kept",
+            "baseline",
+            "p_value",
+            "p_adjusted",
+        )
     )
     clusters = [
         Cluster(name=name, called=called, found_on=4, images=5, held_out=6, mean_change=0.2, why="", **rest)  # type: ignore[arg-type]

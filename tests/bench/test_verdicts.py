@@ -7,8 +7,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from zoom_engine.settings.looks import confidence
-from zoom_engine.statistics.evidence import standings
+from zoom_engine.settings.interim_analyses import confidence
+from zoom_engine.statistics.attribute_tests import attribute_tests
 from zoom_engine.statistics.intervals import Ends
 
 
@@ -35,8 +35,8 @@ def test_the_bars_are_of_every_cell_that_is_named(verdicts: ModuleType) -> None:
 
 
 def test_each_image_is_moved_along_as_many_directions_as_audits_move_it(verdicts: ModuleType) -> None:
-    *_, null = verdicts._audit(verdicts.Cell(0.1, 0.5, 32, 3), 0, 0)
-    tried = np.isfinite(null)
+    *_, baseline = verdicts._audit(verdicts.Cell(0.1, 0.5, 32, 3), 0, 0)
+    tried = np.isfinite(baseline)
     assert set(tried.sum(axis=1)) == {verdicts.an_image(3)}
     assert np.ptp(tried.sum(axis=0)) <= 1
 
@@ -46,11 +46,11 @@ def test_its_rules_are_those_of_audits(verdicts: ModuleType) -> None:
     cell = verdicts.Cell(0.2, 0.5, 60, 4)
     ends = Ends(60, level=confidence(1, 4), draws=40_000)
     for audit in range(4):
-        _, change, _, null = verdicts._audit(cell, 3, audit)
-        found = standings(change, null, verdicts.SMALLEST, "holm")
+        _, change, _, baseline = verdicts._audit(cell, 3, audit)
+        found = attribute_tests(change, baseline, verdicts.SMALLEST, "holm")
         assert list(ends.above(change, verdicts.SMALLEST)) == [one.verdict == "sensitive" for one in found]
         specific = [one.specificity == "specific" for one in found]
-        assert list(verdicts._is_specific(change, null, 1)) == specific
+        assert list(verdicts._is_specific(change, baseline, 1)) == specific
 
 
 def test_a_cell_counts_what_errs(verdicts: ModuleType) -> None:

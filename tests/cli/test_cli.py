@@ -89,7 +89,10 @@ def test_an_option_of_another_form_says_which_is_wanted(
 def test_threads_are_what_every_runtime_takes(tmp_path: Path) -> None:
     before = torch.get_num_threads()
     try:
-        assert main([*RUN, "--images", "1", "--null", "0", "--threads", "2", "--out", str(tmp_path / "a")]) == 0
+        assert (
+            main([*RUN, "--images", "1", "--random-directions", "0", "--threads", "2", "--out", str(tmp_path / "a")])
+            == 0
+        )
     finally:
         torch.set_num_threads(before)
     environment = json.loads((tmp_path / "a" / "manifest.json").read_text())["environment"]

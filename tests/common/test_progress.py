@@ -24,11 +24,11 @@ def test_silent_without_a_terminal(factory: ProgressFactory, capsys: pytest.Capt
 
 
 def test_forced_shows_description_counts_rate_and_note(capsys: pytest.CaptureFixture[str]) -> None:
-    with forced(10, "Searching", unit="unit", initial=4) as bar:
+    with forced(10, "Searching", unit="trial", initial=4) as bar:
         bar.update(6, note="flip rate 0.31")
     shown = capsys.readouterr().err
     assert "Searching: 100%" in shown
-    assert "10/10 units" in shown
+    assert "10/10 trials" in shown
     assert "flip rate 0.31" in shown
 
 
@@ -38,14 +38,14 @@ def test_iterating_goes_on_where_an_earlier_run_stopped() -> None:
 
 
 def test_parts_of_a_longer_work_move_its_bar_and_leave_it_open(capsys: pytest.CaptureFixture[str]) -> None:
-    with forced(10, "Searching", unit="unit", initial=2) as bar:
+    with forced(10, "Searching", unit="trial", initial=2) as bar:
         for count in (3, 5):
             with part_of(bar)(count, "Searching") as part:
                 part.update(count - 1)
             assert list(part_of(bar)(["x"], "Searching")) == ["x"]
     shown = capsys.readouterr().err
     assert "Searching: 100%" in shown
-    assert "10/10 units" in shown
+    assert "10/10 trials" in shown
     assert "3/3" not in shown
 
 
@@ -56,7 +56,7 @@ class Terminal(io.StringIO):
 
 def nested(factory: ProgressFactory, stream: io.StringIO) -> str:
     """What a bar within another one, which takes no ten seconds, leaves on stderr."""
-    with contextlib.redirect_stderr(stream), factory(3, "Searching", unit="unit") as bar:
+    with contextlib.redirect_stderr(stream), factory(3, "Searching", unit="trial") as bar:
         for _ in factory(range(500), "Bounding", unit="image"):
             pass
         bar.update(3, note="flip rate 0.31")
@@ -68,10 +68,10 @@ def test_a_file_holds_plain_lines_the_first_and_the_last_state() -> None:
     assert "\x1b" not in text
     assert "\r" not in text
     assert [line.partition(" [")[0] for line in text.splitlines()] == [
-        "Searching:   0% 0/3 units",
+        "Searching:   0% 0/3 trials",
         "Bounding:   0% 0/500 images",
         "Bounding: 100% 500/500 images",
-        "Searching: 100% 3/3 units",
+        "Searching: 100% 3/3 trials",
     ]
     assert text.endswith(", flip rate 0.31]\n")
 
@@ -170,17 +170,17 @@ def test_an_ignored_interrupt_stays_ignored() -> None:
 def test_a_clock_that_is_put_back_does_not_stop_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     stream, hours = Terminal(), iter([1e6])
     monkeypatch.setattr("tqdm.std.time", lambda: next(hours, 0.0))
-    with contextlib.redirect_stderr(stream), forced(4, "Searching", unit="unit") as bar:
+    with contextlib.redirect_stderr(stream), forced(4, "Searching", unit="trial") as bar:
         bar.update(1)
         time.sleep(0.25)
         bar.update(1)
-        assert "2/4 units [00:0" in stream.getvalue()
+        assert "2/4 trials [00:0" in stream.getvalue()
 
 
 def test_a_notebook_shows_a_bar_and_nothing_else_does(monkeypatch: pytest.MonkeyPatch) -> None:
     def shown() -> str:
         stream = io.StringIO()
-        with contextlib.redirect_stderr(stream), in_notebooks(4, "Searching", unit="unit") as bar:
+        with contextlib.redirect_stderr(stream), in_notebooks(4, "Searching", unit="trial") as bar:
             bar.update(4)
         return stream.getvalue()
 

@@ -18,19 +18,29 @@ from simulated import record
 
 from zoom_engine import Diagnoser
 from zoom_engine.audit.folder import RECORDS, AuditFolder
-from zoom_engine.audit.records import Record, Unit, read_records
+from zoom_engine.audit.records import Record, TrialKey, read_records
 from zoom_engine.common.errors import ClusterError
-from zoom_engine.diagnose.cluster import MOST_LOST, Batch, Lost, RayWorkers, Shard, check_cluster, dispatched
+from zoom_engine.diagnose.cluster import (
+    MOST_WORKERS_LOST,
+    Batch,
+    RayWorkers,
+    Shard,
+    WorkerLost,
+    check_cluster,
+    dispatched,
+)
 from zoom_engine.settings.model_settings import ServiceSettings
 
 SHARDS: list[Shard] = [[(image, name) for name in ("a", "b", 0)] for image in range(12)]
-UNITS = {unit for shard in SHARDS for unit in shard}
+TRIALS = {trial for shard in SHARDS for trial in shard}
 
 
-def batch(unit: Unit) -> Batch:
-    image, name = unit
-    of_null = isinstance(name, int)
-    return Batch([record(image, image, None if of_null else str(name), 0.1, 1, null=name if of_null else None)])
+def batch(trial: TrialKey) -> Batch:
+    image, name = trial
+    of_baseline = isinstance(name, int)
+    return Batch(
+        [record(image, image, None if of_baseline else str(name), 0.1, 1, baseline=name if of_baseline else None)]
+    )
 
 
 class Pool:
@@ -40,23 +50,23 @@ class Pool:
         self.count, self._lost = count, list(lost)
         self._random = random.Random(0)
         self.under_way: dict[int, Iterator[Batch]] = {}
-        self.hired = self.most = self.sent = 0
+        self.started = self.most = self.sent = 0
 
-    def hire(self) -> int:
-        self.hired += 1
-        return self.hired
+    def start(self) -> int:
+        self.started += 1
+        return self.started
 
     def send(self, worker: int, shard: Shard) -> None:
         assert worker not in self.under_way
         self.under_way[worker] = map(batch, shard)
         self.most = max(self.most, len(self.under_way))
 
-    def news(self) -> tuple[int, Batch | Lost | None]:
+    def next_event(self) -> tuple[int, Batch | WorkerLost | None]:
         worker = self._random.choice(sorted(self.under_way))
         if self._lost and self._lost[0] <= self.sent:
             del self._lost[0]
             del self.under_way[worker]
-            return worker, Lost("killed")
+            return worker, WorkerLost("killed")
         found = next(self.under_way[worker], None)
         if found is None:
             del self.under_way[worker]
@@ -65,29 +75,29 @@ class Pool:
         return worker, found
 
 
-def units_of(batches: Iterator[Batch]) -> list[Unit]:
-    return [each.unit for batch in batches for each in batch.records]
+def trials_of(batches: Iterator[Batch]) -> list[TrialKey]:
+    return [each.trial for batch in batches for each in batch.records]
 
 
 def test_every_unit_is_made_once_by_as_many_workers_as_there_are() -> None:
     pool = Pool(3)
-    found = units_of(dispatched(SHARDS, pool))
-    assert len(found) == len(UNITS)
-    assert set(found) == UNITS
-    assert (pool.hired, pool.most) == (3, 3)
+    found = trials_of(dispatched(SHARDS, pool))
+    assert len(found) == len(TRIALS)
+    assert set(found) == TRIALS
+    assert (pool.started, pool.most) == (3, 3)
     few = Pool(50)
-    assert len(units_of(dispatched(SHARDS[:2], few))) == 6
-    assert few.hired == 2, "no worker is hired that has nothing to do"
-    assert units_of(dispatched([], Pool(2))) == []
+    assert len(trials_of(dispatched(SHARDS[:2], few))) == 6
+    assert few.started == 2, "no worker is hired that has nothing to do"
+    assert trials_of(dispatched([], Pool(2))) == []
 
 
 def test_what_a_lost_worker_sent_is_not_made_again_and_the_rest_is() -> None:
     for lost in ([0], [1, 2, 5, 9, 20, 35]):
         pool = Pool(3, lost)
-        found = units_of(dispatched(SHARDS, pool))
-        assert len(found) == len(UNITS)
-        assert set(found) == UNITS
-        assert 3 < pool.hired <= 3 + len(lost), "none that was not needed"
+        found = trials_of(dispatched(SHARDS, pool))
+        assert len(found) == len(TRIALS)
+        assert set(found) == TRIALS
+        assert 3 < pool.started <= 3 + len(lost), "none that was not needed"
         assert pool.most <= 3
 
 
@@ -108,8 +118,8 @@ def test_shards_are_asked_for_when_there_is_a_worker_for_them() -> None:
 
 def test_a_shard_that_ends_its_workers_ends_the_run() -> None:
     with pytest.raises(ClusterError, match=r"3 workers were lost one after the other.*the last: killed"):
-        units_of(dispatched(SHARDS, Pool(1, [4] * MOST_LOST)))
-    assert len(units_of(dispatched(SHARDS, Pool(1, [4] * (MOST_LOST - 1))))) == len(UNITS)
+        trials_of(dispatched(SHARDS, Pool(1, [4] * MOST_WORKERS_LOST)))
+    assert len(trials_of(dispatched(SHARDS, Pool(1, [4] * (MOST_WORKERS_LOST - 1))))) == len(TRIALS)
 
 
 def test_without_ray_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,11 +143,11 @@ class FakeRay(SimpleNamespace):
             search=SimpleNamespace(options=lambda **_: SimpleNamespace(remote=lambda shard: iter([batch(shard[0])])))
         )
         self.ready: list[str] = []
-        self._hired = 0
+        self._started = 0
 
-        def hire(job: object) -> SimpleNamespace:
-            self._hired += 1
-            name = f"ready {self._hired}"
+        def start(job: object) -> SimpleNamespace:
+            self._started += 1
+            name = f"ready {self._started}"
             return SimpleNamespace(**vars(actor), __ray_ready__=SimpleNamespace(remote=lambda: name))
 
         super().__init__(
@@ -146,10 +156,10 @@ class FakeRay(SimpleNamespace):
             get=lambda value: value,
             kill=lambda actor: None,
             nodes=lambda: [{"Alive": True, "Resources": {"CPU": 2.0}}],
-            remote=lambda kind: SimpleNamespace(options=lambda **_: SimpleNamespace(remote=hire)),
+            remote=lambda kind: SimpleNamespace(options=lambda **_: SimpleNamespace(remote=start)),
             exceptions=SimpleNamespace(RayTaskError=ZeroDivisionError, RayError=ZeroDivisionError),
             ready=[],
-            _hired=0,
+            _started=0,
         )
 
     def wait(self, refs: list[Any], *, num_returns: int, timeout: float | None) -> tuple[list[Any], list[Any]]:
@@ -165,19 +175,19 @@ def test_workers_that_wait_for_room_are_told_once(monkeypatch: pytest.MonkeyPatc
     workers = RayWorkers("auto", count=3, cores=2, gpu=False, notify=told.append)
     workers.prepare(lambda: map)  # type: ignore[arg-type, return-value]
     for shard in SHARDS[:3]:
-        workers.send(workers.hire(), shard)
+        workers.send(workers.start(), shard)
     ray.ready = ["ready 1"]
-    workers.news()
+    workers.next_event()
     assert told == [], "they may be about to begin"
     now = 60.0
-    workers.news()
-    workers.news()
+    workers.next_event()
+    workers.next_event()
     assert len(told) == 1
     assert "2 of 3 workers wait for room in the cluster (2 free cores each)" in told[0]
     ray.ready = ["ready 1", "ready 2", "ready 3", "ready 4"]
-    workers.hire()
+    workers.start()
     now = 120.0
-    workers.news()
+    workers.next_event()
     assert len(told) == 1
 
 

@@ -26,12 +26,12 @@ from zoom_engine.diagnose.identity import config, known
 from zoom_engine.diagnose.measurements import measure
 from zoom_engine.diagnose.models import Models
 from zoom_engine.diagnose.planning import evaluations, plan
-from zoom_engine.diagnose.units import units as units_of
+from zoom_engine.diagnose.trials import trials as trials_of
 from zoom_engine.directions import score_directions
 from zoom_engine.directions.regression import Regression
 from zoom_engine.directions.unedited import SAMPLES
 from zoom_engine.generators import save_generator
-from zoom_engine.search import SearchResult, Unit, searched
+from zoom_engine.search import SearchResult, Trial, searched
 from zoom_engine.settings.audit_settings import BACKENDS, RunSettings
 from zoom_engine.targets import BinaryTask, Preprocessing, Target
 from zoom_engine.text import find_templates
@@ -135,13 +135,13 @@ def test_a_plan_holds_what_the_audit_took(audit: Path) -> None:
     run = diagnoser()
     (planned,), each = plan([[run.models]], RunSettings(images=12, seed=0), rate=50.0).parts, evaluations(run.models)
     diagnosis = Diagnosis.load(audit)
-    assert planned.records == len(diagnosis.records) + len(diagnosis.null)
+    assert planned.records == len(diagnosis.records) + len(diagnosis.baseline)
     assert each is not None
     assert all(each.least <= record.evaluations <= each.most for record in diagnosis.records)
     took = 12 + sum(record.evaluations for record in diagnosis.records)
     assert planned.every_image["search"].least <= took <= planned.every_image["search"].most
-    beside = planned.every_image["the ends of null directions"]
-    assert beside.least <= 12 + sum(record.evaluations for record in diagnosis.null) <= beside.most
+    beside = planned.every_image["the ends of random directions"]
+    assert beside.least <= 12 + sum(record.evaluations for record in diagnosis.baseline) <= beside.most
     size = (audit / "records.jsonl").stat().st_size
     assert planned.record_bytes.least / 2 < size < planned.record_bytes.most
     assert planned.memory.least > planned.record_bytes.least
@@ -149,17 +149,17 @@ def test_a_plan_holds_what_the_audit_took(audit: Path) -> None:
 
 def assert_alike(some: Sequence[dict[str, Any]], others: Sequence[dict[str, Any]]) -> None:
     """At least 99 % equal decisions, and where they are equal edit weights within 1e-3."""
-    by_unit = [{(r.image, r.attribute): r for r in records} for records in (some, others)]
-    pairs = [(record, by_unit[1][unit]) for unit, record in by_unit[0].items()]
+    by_trial = [{(r.image, r.attribute): r for r in records} for records in (some, others)]
+    pairs = [(record, by_trial[1][trial]) for trial, record in by_trial[0].items()]
     equal = [(a, b) for a, b in pairs if a.flipped == b.flipped]
-    assert len(by_unit[0]) == len(by_unit[1])
+    assert len(by_trial[0]) == len(by_trial[1])
     assert len(equal) >= 0.99 * len(pairs)
     assert max(abs(x - y) for a, b in equal for x, y in zip(a.edit_weights, b.edit_weights, strict=True)) < 1e-3
 
 
 def test_batch_size_moves_no_decision_and_no_edit_weight(audit: Path) -> None:
     first = [record for record in Diagnosis.load(audit).records if record.image < 4]
-    assert_alike(first, diagnoser(batch_size=5, null=0).run(images=4, seed=0).records)
+    assert_alike(first, diagnoser(batch_size=5, random_directions=0).run(images=4, seed=0).records)
 
 
 def test_other_settings_do_not_go_into_the_same_folder(audit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,7 +195,13 @@ Edited.__name__ = "Bright"
 
 def test_an_edited_module_does_not_go_into_the_same_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor does one that answers otherwise by the same code, as what it reads elsewhere was changed."""
-    options = {"attributes": ATTRIBUTES[:1], "labels": [], "neutral": "a face", "edit_range": "paper", "null": 0}
+    options = {
+        "attributes": ATTRIBUTES[:1],
+        "labels": [],
+        "neutral": "a face",
+        "edit_range": "paper",
+        "random_directions": 0,
+    }
     run = {"images": 1, "seed": 0, "out": tmp_path / "audit"}
     diagnoser(target=Bright(), **options).run(**run)
     assert repr(Bright()) == repr(Edited())
@@ -252,7 +258,7 @@ def test_the_paper_s_range_needs_no_calibration(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(
         "zoom_engine.diagnose.measurements.calibrate_range", lambda *_, **__: pytest.fail("it was calibrated")
     )
-    monkeypatch.setattr("zoom_engine.diagnose.units.image_bounds", lambda *_, **__: pytest.fail("images were bounded"))
+    monkeypatch.setattr("zoom_engine.diagnose.trials.image_bounds", lambda *_, **__: pytest.fail("images were bounded"))
     found = diagnoser(edit_range="paper").run(images=2, seed=0, out=tmp_path / "audit")
     assert found.config.calibrated_range is None
     assert not any(record.paper or record.calibrated for record in found.records)
@@ -284,11 +290,11 @@ def test_an_audit_in_parts_is_the_same_audit(audit: Path, tmp_path: Path, monkey
     shutil.copytree(audit, out)
     (out / "summary.json").unlink()
     lines = (audit / "records.jsonl").read_text().splitlines(keepends=True)
-    cut = 1 + next(place for place, line in enumerate(lines) if '"null":5' in line)  # amid random directions
+    cut = 1 + next(place for place, line in enumerate(lines) if '"baseline":5' in line)  # amid random directions
     (out / "records.jsonl").write_text("".join(lines[:cut]))
     diagnoser(progress=bars).run(images=12, seed=0, out=out)
     assert Diagnosis.load(out).records == Diagnosis.load(audit).records
-    assert Diagnosis.load(out).null == Diagnosis.load(audit).null
+    assert Diagnosis.load(out).baseline == Diagnosis.load(audit).baseline
     (steps,) = bars.steps["Searching"]
     assert 12 * 3 < steps[0] == cut < len(lines)
     assert sum(steps) == bars.totals["Searching"] == 12 * (3 + 9) + 12 // 3
@@ -368,17 +374,17 @@ def ready(attributes: Sequence[str], method: str) -> EditDirections:
     )
 
 
-def test_wordings_that_no_directions_can_be_found_for_are_refused_before_anything_is_measured(
+def test_paraphrases_that_no_directions_can_be_found_for_are_refused_before_anything_is_measured(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    given = {"directions": ready(ATTRIBUTES, "svd"), "wordings": 2}
-    with pytest.raises(ConfigError, match="by the method 'svd' are not found from texts: leave wordings out"):
+    given = {"directions": ready(ATTRIBUTES, "svd"), "paraphrases": 2}
+    with pytest.raises(ConfigError, match="by the method 'svd' are not found from texts: leave paraphrases out"):
         diagnoser(**given)
     monkeypatch.setattr(
         "zoom_engine.diagnose.models.load_generator", lambda *_, **__: pytest.fail("a model was loaded")
     )
-    with pytest.raises(DirectionError, match=r"has 1 phrasings .* not 2"):
-        diagnoser(wordings=2, templates=["a photo of {}"])
+    with pytest.raises(DirectionError, match=r"has 1 paraphrases .* not 2"):
+        diagnoser(paraphrases=2, templates=["a photo of {}"])
 
 
 def test_an_audit_and_its_directions_say_in_a_line_what_they_are() -> None:
@@ -422,7 +428,7 @@ def test_forward_work_is_the_runtimes(tmp_path: Path, monkeypatch: pytest.Monkey
     """Ranges, scan, strips and sheets: torch draws nothing where a runtime does."""
     pytest.importorskip("openvino")
     monkeypatch.setattr(Regression, "samples", SAMPLES)
-    run = diagnoser(backend="openvino", level=1.0, null=1)
+    run = diagnoser(backend="openvino", level=1.0, random_directions=1)
     monkeypatch.setattr(run.models.generator, "synthesis", lambda *a, **k: pytest.fail("torch drew a picture"))
     assert len(run.run(images=2, seed=1, out=tmp_path / "audit").records) == 2 * len(ATTRIBUTES)
     assert list((tmp_path / "audit" / "images").iterdir())
@@ -437,60 +443,62 @@ def test_a_cache_folder_may_be_a_string(tmp_path: Path) -> None:
 def test_random_directions_come_by_turns_and_take_a_picture_of_an_image(audit: Path) -> None:
     diagnosis = Diagnosis.load(audit)
     config = diagnosis.config
-    assert (config.null, config.null_per_image, config.null_search) == (32, 9, "end")
-    random = {(i, j) for i in range(12) for j in config.random_directions(i)}
+    assert (config.random_directions, config.random_per_image, config.baseline_search) == (32, 9, "end")
+    random = {(i, j) for i in range(12) for j in config.random_directions_of(i)}
     along_prompts = {(0, 32), (3, 33), (6, 34), (9, 35)}
-    assert {(r.image, r.null) for r in diagnosis.null} == random | along_prompts
-    lengths = {j: {tuple(sorted(map(abs, r.bounds or ()))) for r in diagnosis.null if r.null == j} for j in range(36)}
+    assert {(r.image, r.baseline) for r in diagnosis.baseline} == random | along_prompts
+    lengths = {
+        j: {tuple(sorted(map(abs, r.bounds or ()))) for r in diagnosis.baseline if r.baseline == j} for j in range(36)
+    }
     assert all(len(ends) == 1 and min(ends)[0] == 0.0 for ends in lengths.values()), "each goes as far, one way"
     assert len({next(iter(lengths[j])) for j in range(32)}) == 1
     assert all(
         r.evaluations == len(r.trajectory) - 1 == 1 or r.label_kept is False or 2 <= r.evaluations <= 4
-        for r in diagnosis.null
+        for r in diagnosis.baseline
     )
-    ends = [max(r.trajectory, key=lambda point: max(map(abs, point.weights))) for r in diagnosis.null]
+    ends = [max(r.trajectory, key=lambda point: max(map(abs, point.weights))) for r in diagnosis.baseline]
     assert all(
         abs(sum(end.weights)) == pytest.approx(max(map(abs, r.bounds or ())))
-        for end, r in zip(ends, diagnosis.null, strict=True)
+        for end, r in zip(ends, diagnosis.baseline, strict=True)
     )
-    kept = [(end, r) for end, r in zip(ends, diagnosis.null, strict=True) if end.label_kept]
+    kept = [(end, r) for end, r in zip(ends, diagnosis.baseline, strict=True) if end.label_kept]
     assert all(end.change == r.change for end, r in kept)
     assert len(kept) > 0.9 * len(ends)
 
 
 def test_random_directions_say_what_a_scan_of_them_finds_at_its_end(audit: Path) -> None:
     """A few of them, searched whole."""
-    run, records = diagnoser(), [r for r in Diagnosis.load(audit).null if r.image == 3 and r.stop == "end"]
+    run, records = diagnoser(), [r for r in Diagnosis.load(audit).baseline if r.image == 3 and r.stop == "end"]
     assert len(records) > 5
     measured = measure(run.models, RunSettings(images=12, seed=0))
-    units = [Unit(0, r.null, measured.null.bounds(r.seed, r.null or 0)) for r in records]
+    trials = [Trial(0, r.baseline, measured.baseline.bounds(r.seed, r.baseline or 0)) for r in records]
     (image,) = {r.seed for r in records}
     scanned: dict[int | None, SearchResult] = {}
     for results in searched(
-        units,
+        trials,
         search=run.models.search,
-        evaluators=[run.models.evaluator(measured.null)],
+        evaluators=[run.models.evaluator(measured.baseline)],
         styles=run.models.styles([image]),
     ):
-        scanned |= {unit.attribute: result for _, unit, result in results}
+        scanned |= {trial.attribute: result for _, trial, result in results}
     for r in records:
-        end = max(scanned[r.null].trajectory, key=lambda point: max(map(abs, point.weights)))
+        end = max(scanned[r.baseline].trajectory, key=lambda point: max(map(abs, point.weights)))
         assert end.change == pytest.approx(r.change, abs=1e-4)
         assert end.label_kept is True
 
 
 def test_random_directions_that_change_the_label_are_drawn_again_and_told(audit: Path) -> None:
     manifest = json.loads((audit / "manifest.json").read_text())
-    drawn, told = manifest["config"]["null_drawn"], "\n".join(manifest["environment"]["notices"])
+    drawn, told = manifest["config"]["random_drawn"], "\n".join(manifest["environment"]["notices"])
     assert len(drawn) == len(set(drawn)) == 32
     redrawn = max(drawn) + 1 - 32
     assert redrawn > 0
     assert f"{redrawn} of {32 + redrawn} random directions change the label" in told
-    assert manifest["config"]["null_changing"] == Diagnosis.load(audit).config.null_changing == 0
+    assert manifest["config"]["random_changing"] == Diagnosis.load(audit).config.random_changing == 0
     notices: list[str] = []
     unlabelled = diagnoser(labels=[], notify=notices.append)
-    null = measure(unlabelled.models, RunSettings(images=12, seed=0)).null
-    assert null.drawn == tuple(range(32))
+    baseline = measure(unlabelled.models, RunSettings(images=12, seed=0)).baseline
+    assert baseline.drawn == tuple(range(32))
     assert [text for text in notices if "labels are off" in text and "--label" in text]
 
 
@@ -498,25 +506,25 @@ def test_a_search_that_does_not_go_to_the_end_searches_fewer_random_directions_w
     for options in ({"search": "pgd"}, {"edit_range": "paper"}):
         run = diagnoser(**options)
         asked = known(run.models, RunSettings(images=12, seed=0))
-        assert (run.models.null_search, asked.null, asked.null_per_image) == (run.models.search, 16, 2)
-        assert asked.null_search == run.models.search.name
+        assert (run.models.baseline_search, asked.baseline, asked.random_per_image) == (run.models.search, 16, 2)
+        assert asked.baseline_search == run.models.search.name
         assert asked.measurements(12)[1] == 12 * 2 + (0 if "edit_range" in options else 4)
 
 
 def test_attributes_are_held_against_random_directions(audit: Path) -> None:
     diagnosis = Diagnosis.load(audit)
     summary = json.loads((audit / "summary.json").read_text())
-    of_each = [[r.change for r in diagnosis.null if r.null == j] for j in range(32)]
-    assert summary["null"]["mean_change"] == pytest.approx(np.mean([np.mean(changes) for changes in of_each]))
-    assert list(summary["nothing"]["prompts"]) == diagnosis.config.content["nothing"]["prompts"]
-    assert summary["nothing"]["images"] == 4
+    of_each = [[r.change for r in diagnosis.baseline if r.baseline == j] for j in range(32)]
+    assert summary["baseline"]["mean_change"] == pytest.approx(np.mean([np.mean(changes) for changes in of_each]))
+    assert list(summary["control_prompts"]["prompts"]) == diagnosis.config.content["control_prompts"]["prompts"]
+    assert summary["control_prompts"]["images"] == 4
     first, *others = summary["sensitivity"]
     assert first["verdict"] in ("sensitive", "inconclusive")
     assert {row["verdict"] for row in others} <= {"negligible", "inconclusive"}
     assert {row["specificity"] for row in summary["sensitivity"]} <= {"specific", "unspecific", "unknown"}
     page = (audit / "report.html").read_text()
     assert "32 random edits that change pictures as much move the output by" in page
-    assert "prompts that name nothing visible moved it by at most" in page
+    assert "control prompts moved it by at most" in page
 
 
 def test_an_audit_says_what_else_its_edits_change_and_what_it_could_have_missed(audit: Path) -> None:
@@ -525,8 +533,8 @@ def test_an_audit_says_what_else_its_edits_change_and_what_it_could_have_missed(
     assert list(found) == ["0.05", "0.1", "0.2"]
     assert 0 <= found["0.05"] <= found["0.1"] <= found["0.2"] <= 1
     labels = ["a face without a mustache", "a face with a mustache"]
-    assert set(summary["leakage"]) == set(ATTRIBUTES)
-    for name, row in summary["leakage"].items():
+    assert set(summary["side_effects"]) == set(ATTRIBUTES)
+    for name, row in summary["side_effects"].items():
         assert set(row) == {*ATTRIBUTES, *labels}
         assert 0.5 < row[name] < 1.5
         assert all(abs(value) < 0.5 for other, value in row.items() if other != name)
@@ -542,8 +550,8 @@ def test_an_audit_says_what_else_its_edits_change_and_what_it_could_have_missed(
 
 
 def test_without_random_directions_nobody_says_whose_an_effect_is(tmp_path: Path) -> None:
-    diagnosis = diagnoser(null=0).run(images=2, seed=0, out=tmp_path / "audit")
-    assert diagnosis.null == ()
+    diagnosis = diagnoser(random_directions=0).run(images=2, seed=0, out=tmp_path / "audit")
+    assert diagnosis.baseline == ()
     assert {row.specificity for row in diagnosis.sensitivity} == {None}
     page = (tmp_path / "audit" / "report.html").read_text()
     assert "pecific" not in page.split("How the audit works")[0]
@@ -597,10 +605,10 @@ def test_several_attributes_together_stay_within_what_the_generator_draws() -> N
         assert np.all(np.abs(record.edit_weights) <= np.abs(found.config.ranges).max(axis=1) + 1e-6)  # as records round
     directions = run.edit_directions()
     calibrated = run.calibrated_range(directions)
-    (unit,) = units_of(run.models, run.models.styles([0]), directions, calibrated, [(0, None)])
-    assert unit.natural is not None
-    assert unit.natural.holds(np.zeros(len(calibrated.bounds)))
-    assert not unit.natural.holds(calibrated.bounds[:, 1].double().numpy())  # every attribute at its own limit
+    (trial,) = trials_of(run.models, run.models.styles([0]), directions, calibrated, [(0, None)])
+    assert trial.natural is not None
+    assert trial.natural.holds(np.zeros(len(calibrated.bounds)))
+    assert not trial.natural.holds(calibrated.bounds[:, 1].double().numpy())  # every attribute at its own limit
     marked = diagnoser(**hasty, attributes=SEVERAL, edit_range="paper").run(images=4, seed=2)
     assert False in [record.natural for record in marked.records]  # the paper's range is not bounded, but told
 
@@ -613,7 +621,7 @@ def test_a_function_is_audited_without_gradients_and_the_report_says_how(tmp_pat
         with torch.no_grad():
             return network(x)[:, 0].sigmoid().numpy()
 
-    options = {"target": remote, "target_options": {"classes": ["no", "yes"]}, "labels": [], "null": 0}
+    options = {"target": remote, "target_options": {"classes": ["no", "yes"]}, "labels": [], "random_directions": 0}
     for mode, search, says in (
         (
             "single",
@@ -642,15 +650,15 @@ def test_an_image_gains_what_it_lacks_and_loses_what_it_has(audit: Path) -> None
     run = diagnoser()
     directions = run.edit_directions()
     wanted = [(image, which) for image in range(12) for which in range(len(ATTRIBUTES))]
-    units = units_of(run.models, run.models.styles(range(12)), directions, run.calibrated_range(directions), wanted)
-    assert [(unit.image, unit.attribute) for unit in units] == wanted
-    sides = [unit.bounds[unit.attribute] for unit in units if unit.attribute is not None]
+    trials = trials_of(run.models, run.models.styles(range(12)), directions, run.calibrated_range(directions), wanted)
+    assert [(trial.image, trial.attribute) for trial in trials] == wanted
+    sides = [trial.bounds[trial.attribute] for trial in trials if trial.attribute is not None]
     assert all(low == 0 or high == 0 for low, high in sides)
     assert {bool(high) for _, high in sides} == {True, False}
 
 
 def test_labels_can_be_turned_off() -> None:
-    found = diagnoser(labels=[], null=0).run(images=2, seed=3)
+    found = diagnoser(labels=[], random_directions=0).run(images=2, seed=3)
     assert all(record.label_kept is None for record in found.records)
 
 
@@ -711,10 +719,10 @@ class PlantedTwice(nn.Module):
         directions = run.edit_directions()
         calibrated = run.calibrated_range(directions)
         self.encoder = run.models.text_encoder
-        units = calibrated.goals.diff(dim=1)[:, 0]
-        along = score_directions(run.models.text_encoder, directions) / units[:, None]
+        trials = calibrated.goals.diff(dim=1)[:, 0]
+        along = score_directions(run.models.text_encoder, directions) / trials[:, None]
         self.planted = sum(effect * along[which] for which, effect in effects.items())
-        self.middle = sum(effect * float(calibrated.splits[which] / units[which]) for which, effect in effects.items())
+        self.middle = sum(effect * float(calibrated.splits[which] / trials[which]) for which, effect in effects.items())
 
     def forward(self, images: Tensor) -> Tensor:
         seen: Tensor = self.encoder.embed_images(images) @ self.planted - self.middle
@@ -741,15 +749,15 @@ def test_biases_that_no_shipped_target_has_are_found_and_nothing_else_is() -> No
 
 
 def test_images_are_told_apart_by_every_attribute_on_request() -> None:
-    found = diagnoser(by=["a face with dark skin", "attributes"], null=0).run(images=1, seed=5)
+    found = diagnoser(by=["a face with dark skin", "attributes"], random_directions=0).run(images=1, seed=5)
     attributes = [attribute.text for attribute in found.config.attributes]
     assert list(found.config.by) == ["a face with dark skin", *attributes]
     assert {len(record.groups or ()) for record in found.records} == {len(found.config.by)}
 
 
-def test_images_are_told_apart_and_attributes_tried_in_several_phrasings() -> None:
+def test_images_are_told_apart_and_attributes_tried_in_several_paraphrases() -> None:
     by = ["a face with eyeglasses", "a smiling face"]
-    run = diagnoser(by=by, wordings=2, null=0)
+    run = diagnoser(by=by, paraphrases=2, random_directions=0)
     styles = run.models.styles(range(500_000, 500_024))
     measured = measure(run.models, RunSettings(images=24, seed=5))
     assert measured.groups is not None
@@ -765,19 +773,19 @@ def test_images_are_told_apart_and_attributes_tried_in_several_phrasings() -> No
     for record in found.records:
         bound = sum(record.bounds or ())
         column = ATTRIBUTES.index(record.attribute or "")
-        for k, change in enumerate(record.wordings or ()):
+        for k, change in enumerate(record.paraphrases or ()):
             own = styles[record.image : record.image + 1]
             moved = own + bound * matrix[k * len(ATTRIBUTES) + column]
             outputs = [run.models.target(run.models.synthesizer.render(codes)) for codes in (own, moved)]
             assert change == pytest.approx(float(run.models.target.task.change(outputs[1], outputs[0])), abs=0.02)
-    assert all(len(row.by_wording or ()) == 2 for row in found.sensitivity)
-    assert "2 phrasings of each attribute: Kendall’s W" in found.table()
+    assert all(len(row.by_paraphrase or ()) == 2 for row in found.sensitivity)
+    assert "2 paraphrases of each attribute: Kendall’s W" in found.table()
 
 
 def test_a_denial_that_leads_the_wrong_way_is_told_before_anything_is_measured_and_kept(tmp_path: Path) -> None:
     prompts = ["a face that is not smiling", "a face without eyeglasses"]
     told: list[str] = []
-    run = diagnoser(attributes=prompts, null=0, edit_range="paper", level=1.0, notify=told.append)
+    run = diagnoser(attributes=prompts, random_directions=0, edit_range="paper", level=1.0, notify=told.append)
     (line,) = [notice for notice in told if "denies" in notice]
     assert line.startswith("'a face that is not smiling' leads towards what it denies")
     assert [attribute.text for attribute in run.models.attributes] == prompts  # told, never changed

@@ -14,7 +14,7 @@ from zoom_engine import Diagnoser, Diagnosers, Diagnosis
 from zoom_engine.audit.folder import RECORDS, AuditFolder
 from zoom_engine.cli import main
 from zoom_engine.common.errors import ConfigError
-from zoom_engine.diagnose import measurements, models, units
+from zoom_engine.diagnose import measurements, models, trials
 from zoom_engine.diagnose.planning import plan
 from zoom_engine.directions.regression import Regression
 from zoom_engine.runtime import Synthesizer
@@ -38,7 +38,7 @@ def quick() -> Iterator[None]:
 
 
 def options(**more: Any) -> dict[str, Any]:
-    return {"generator": "avatars", "attributes": ATTRIBUTES, "null": 1, **more}
+    return {"generator": "avatars", "attributes": ATTRIBUTES, "random_directions": 1, **more}
 
 
 @pytest.fixture
@@ -126,11 +126,11 @@ def test_what_does_not_hang_on_the_target_is_made_once(
         found = Diagnosers(**options(target=target)).run(**RUN)
         counts.append(sum(drawn) - before)
     assert counts[2] < max(counts[:2]) + 0.5 * min(counts[:2])
-    every = ["calibrate_range", "find_directions", "find_directions", "image_bounds", "null_directions"]
-    assert sorted(measured) == every, "once of the attributes, once of what names nothing visible"
+    every = ["calibrate_range", "find_directions", "find_directions", "image_bounds", "baseline_directions"]
+    assert sorted(measured) == every, "once of the attributes, once of control prompts"
     (part,) = planned.parts
     assert part.targets == tuple(ALIKE)
-    assert part.records == sum(len(each.records) + len(each.null) for each in found.values())
+    assert part.records == sum(len(each.records) + len(each.baseline) for each in found.values())
     of_images = [sum(getattr(count, end) for count in part.every_image.values()) for end in ("least", "most")]
     assert of_images[0] <= counts[2] <= of_images[1], "all else is in the cache by then"
 
@@ -148,8 +148,8 @@ def test_what_an_earlier_group_left_in_the_cache_is_planned_once() -> None:
 
 def note_measurements(patch: pytest.MonkeyPatch, measured: list[str]) -> None:
     """The names of what is measured go into ``measured``."""
-    for name in ("find_directions", "calibrate_range", "image_bounds", "null_directions"):
-        module = units if name == "image_bounds" else measurements
+    for name in ("find_directions", "calibrate_range", "image_bounds", "baseline_directions"):
+        module = trials if name == "image_bounds" else measurements
         made = getattr(module, name)
 
         def noted(*given: Any, name: str = name, made: Any = made, **more: Any) -> Any:
@@ -160,12 +160,14 @@ def note_measurements(patch: pytest.MonkeyPatch, measured: list[str]) -> None:
 
 
 def test_gradient_searches_share_what_comes_before_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = options(search="pgd", search_options={"steps": 2}, null=0, wordings=2, by=["a face with a beard"])
+    settings = options(
+        search="pgd", search_options={"steps": 2}, random_directions=0, paraphrases=2, by=["a face with a beard"]
+    )
     run = {"images": 1, "seed": 4}
     alone = [Diagnoser(**settings, target=target).run(**run).records for target in ALIKE]
     bounds: list[int] = []
-    made = units.image_bounds
-    monkeypatch.setattr(units, "image_bounds", lambda *a, **k: bounds.append(1) or made(*a, **k))
+    made = trials.image_bounds
+    monkeypatch.setattr(trials, "image_bounds", lambda *a, **k: bounds.append(1) or made(*a, **k))
     found = Diagnosers(**settings, target={"sound": ALIKE[0], "biased": ALIKE[1]}).run(**run)
     assert [found[name].records for name in ("sound", "biased")] == alone
     assert len(bounds) == 1

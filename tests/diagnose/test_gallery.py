@@ -19,7 +19,7 @@ BINARY = {"task": "binary", "classes": ["without", "with"]}
 THREE = {"task": "multiclass", "classes": ["cat", "dog", "fox"]}
 
 
-def unit(image: int, before: list[float], after: list[float], **more: Any) -> Record:
+def trial(image: int, before: list[float], after: list[float], **more: Any) -> Record:
     """A unit whose search found one point besides the unedited image, at weight 1."""
     change = sum(abs(a - b) for a, b in zip(after, before, strict=True)) / (1 if len(before) == 1 else 2)
     predicted = [int(o[0] >= 0.5) if len(o) == 1 else o.index(max(o)) for o in (before, after)]
@@ -40,23 +40,23 @@ def unit(image: int, before: list[float], after: list[float], **more: Any) -> Re
     )
 
 
-def chosen(*units: Record, task: dict[str, Any] = BINARY, **config: Any) -> list[Pick]:
+def chosen(*trials: Record, task: dict[str, Any] = BINARY, **config: Any) -> list[Pick]:
     config = {
         "mode": "single",
         "search": "scan",
         "attributes": [ATTRIBUTE],
         "target_details": {"task": task},
     } | config
-    return picks(Diagnosis(Manifest.of(config), units), task_from_dict(task).view)
+    return picks(Diagnosis(Manifest.of(config), trials), task_from_dict(task).view)
 
 
-def shown(*units: Record, **options: Any) -> list[tuple[str, int]]:
-    return [(pick.kind, pick.record.image) for pick in chosen(*units, **options)]
+def shown(*trials: Record, **options: Any) -> list[tuple[str, int]]:
+    return [(pick.kind, pick.record.image) for pick in chosen(*trials, **options)]
 
 
 def test_one_outlier_among_images_that_do_not_move_is_not_typical() -> None:
-    still = [unit(image, [0.01], [0.01 + image / 1000]) for image in range(1, 9)]
-    found = chosen(*still, unit(0, [0.01], [0.94]))
+    still = [trial(image, [0.01], [0.01 + image / 1000]) for image in range(1, 9)]
+    found = chosen(*still, trial(0, [0.01], [0.94]))
     assert [(pick.kind, pick.record.image, pick.extreme) for pick in found] == [
         ("typical", 5, False),
         ("flip", 0, True),
@@ -64,38 +64,38 @@ def test_one_outlier_among_images_that_do_not_move_is_not_typical() -> None:
 
 
 def test_typical_is_the_median_change_where_few_images_flip() -> None:
-    units = [unit(image, [0.05], [0.05 + image / 20]) for image in range(1, 11)]
-    assert shown(*units) == [("typical", 5), ("flip", 9), ("extreme", 10)]
+    trials = [trial(image, [0.05], [0.05 + image / 20]) for image in range(1, 11)]
+    assert shown(*trials) == [("typical", 5), ("flip", 9), ("extreme", 10)]
 
 
 def test_typical_is_the_median_of_the_decisive_flips_where_half_of_the_images_flip() -> None:
-    units = [unit(image, [0.3], [0.55 + image / 50]) for image in range(1, 6)]
-    assert shown(*units, unit(0, [0.2], [0.21])) == [("flip", 3)]
+    trials = [trial(image, [0.3], [0.55 + image / 50]) for image in range(1, 6)]
+    assert shown(*trials, trial(0, [0.2], [0.21])) == [("flip", 3)]
 
 
 def test_both_directions_of_a_flip_are_shown_the_more_frequent_first() -> None:
-    falling = [unit(image, [0.9], [0.2 + image / 100]) for image in range(3)]
-    found = chosen(*falling, unit(3, [0.1], [0.8]))
+    falling = [trial(image, [0.9], [0.2 + image / 100]) for image in range(3)]
+    found = chosen(*falling, trial(3, [0.1], [0.8]))
     assert [(pick.record.image, pick.direction) for pick in found] == [(1, (1, 0)), (3, (0, 1))]
 
 
 def test_a_flip_that_hardly_moves_the_output_is_not_shown_as_one() -> None:
-    near = [unit(image, [0.49], [0.5 + image / 1000]) for image in range(1, 4)]
+    near = [trial(image, [0.49], [0.5 + image / 1000]) for image in range(1, 4)]
     (pick,) = chosen(*near)
     assert (pick.kind, pick.direction, pick.decisive) == ("typical", (0, 1), False)
     assert shown(*near, decisive_change=0.01)[0][0] == "flip"
 
 
 def test_directions_of_a_multi_class_flip_are_of_the_classes_predicted_not_of_class_0() -> None:
-    to_dog = [unit(image, [0.4, 0.3, 0.3], [0.35 - image / 100, 0.6, 0.05]) for image in range(3)]
-    to_fox = unit(3, [0.1, 0.8, 0.1], [0.2, 0.1, 0.7])
+    to_dog = [trial(image, [0.4, 0.3, 0.3], [0.35 - image / 100, 0.6, 0.05]) for image in range(3)]
+    to_fox = trial(3, [0.1, 0.8, 0.1], [0.2, 0.1, 0.7])
     found = chosen(*to_dog, to_fox, task=THREE)
     assert [(pick.record.image, pick.direction) for pick in found] == [(1, (0, 1)), (3, (1, 2))]
 
 
 def test_multi_class_moves_are_those_of_the_task() -> None:
     """Class 0 does not move at all; the others swap."""
-    (pick,) = chosen(unit(0, [0.2, 0.7, 0.1], [0.2, 0.1, 0.7]), task=THREE)
+    (pick,) = chosen(trial(0, [0.2, 0.7, 0.1], [0.2, 0.1, 0.7]), task=THREE)
     assert (pick.kind, pick.decisive, pick.direction) == ("flip", True, (1, 2))
 
 
@@ -107,22 +107,22 @@ def test_a_typical_unit_is_drawn_where_its_change_was_found() -> None:
             {"weights": [w], "output": [o], "change": abs(o - before), "label_kept": True, "ssim": None}
             for w, o in ((0.0, before), (1.0, near), (4.0, far), (30.0, far))
         ]
-        return unit(image, [before], [near], change=abs(far - before), trajectory=points)
+        return trial(image, [before], [near], change=abs(far - before), trajectory=points)
 
     found = chosen(with_points(0, 0.45, 0.52, 0.85), with_points(1, 0.1, 0.2, 0.5), with_points(2, 0.1, 0.2, 0.5))
     assert [(pick.kind, pick.record.image, list(pick.edit_weights)) for pick in found] == [("typical", 1, [4.0])]
 
 
 def test_records_of_older_audits_say_by_their_counterfactual_whether_a_flip_is_decisive() -> None:
-    old, new = unit(0, [0.45], [0.6]), unit(0, [0.45], [0.6], decisive=False)
+    old, new = trial(0, [0.45], [0.6]), trial(0, [0.45], [0.6], decisive=False)
     assert shown(old) == [("flip", 0)]
     assert shown(new) == [("typical", 0)]
 
 
 def test_multi_mode_shows_several_flips_and_nothing_beyond_what_the_generator_draws() -> None:
-    units = [unit(image, [0.1], [0.6 + image / 50], attribute=None) for image in range(9)]
-    beyond = unit(9, [0.01], [0.99], attribute=None, natural=False)
-    assert shown(*units, beyond, mode="multi") == [("flip", 4), ("flip", 1), ("flip", 7)]
+    trials = [trial(image, [0.1], [0.6 + image / 50], attribute=None) for image in range(9)]
+    beyond = trial(9, [0.01], [0.99], attribute=None, natural=False)
+    assert shown(*trials, beyond, mode="multi") == [("flip", 4), ("flip", 1), ("flip", 7)]
 
 
 def test_sheets_show_the_range_that_the_audit_uses_and_its_surroundings() -> None:

@@ -20,7 +20,7 @@ def part(*targets: str, **more: Any) -> Part:
     return Part(
         targets=targets,
         attributes=20,
-        null=6,
+        random_directions=6,
         search="scan",
         records=260_000,
         once={"unedited images": Count(3600, 7200)},

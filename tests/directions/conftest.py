@@ -107,9 +107,9 @@ class ToyEncoder(nn.Module):
 
     def _sentence(self, prompt: str, template: str) -> Tensor:
         text = self.texts.get(prompt, F.normalize(self.e0 + 0.3 * _anywhere(prompt), dim=0))
-        phrasings = find_templates("general")
-        place = phrasings.index(template)
-        return text + (-1) ** place * self.wording * _anywhere(f"{prompt} {phrasings[place // 2]}")
+        paraphrases = find_templates("general")
+        place = paraphrases.index(template)
+        return text + (-1) ** place * self.wording * _anywhere(f"{prompt} {paraphrases[place // 2]}")
 
 
 def _anywhere(text: str) -> Tensor:

@@ -90,7 +90,7 @@ def test_edits_within_each_range_can_leave_the_region_together(toy: tuple[Any, A
     assert all(centre.holds(weights) for weights in alone)
     together = sum(alone)
     assert not centre.holds(together)
-    back = centre.drawn_back(together)
+    back = centre.projected(together)
     assert centre.distance(back) == pytest.approx(centre.limit)
     assert np.allclose(back / together, back[0] / together[0])
 
@@ -107,9 +107,9 @@ def test_what_is_drawn_back_is_natural_and_what_is_natural_stays(seed: int, want
     own = float(position @ precision @ position)
     around = NaturalEdits(position, rows @ rows.T, precision, max(own, 5.0))
     weights = np.array(wanted)
-    back = around.drawn_back(weights)
+    back = around.projected(weights)
     assert around.holds(back)
-    assert np.array_equal(around.drawn_back(back), back)
+    assert np.array_equal(around.projected(back), back)
     assert np.all(np.abs(back) <= np.abs(weights) + 1e-12)
     if around.holds(weights):
         assert np.array_equal(back, weights)

@@ -51,7 +51,7 @@ def test_the_planted_attribute_is_found_named_and_called(folder: Path) -> None:
     assert first["name"] == "a cheerful face"  # the user's word for it comes before the domain's
     assert first["called"] == "called"
     assert first["images"] > 6
-    assert first["mean_change"] > 3 * first["null"]
+    assert first["mean_change"] > 3 * first["baseline"]
     assert first["ci95"][0] <= first["mean_change"] <= first["ci95"][1]
     assert [cluster["images"] for cluster in clusters] == sorted((c["images"] for c in clusters), reverse=True)
     names = [cluster["name"] for cluster in clusters if cluster["name"]]
@@ -131,7 +131,7 @@ def test_what_was_found_is_audited_like_a_typed_attribute(folder: Path) -> None:
     directions = EditDirections.load(folder / "directions.safetensors")
     assert "a cheerful face" in directions.attributes
     audit = Diagnoser(
-        generator="avatars", target=BIASED, attributes=directions.attributes, directions=directions, null=0
+        generator="avatars", target=BIASED, attributes=directions.attributes, directions=directions, random_directions=0
     ).run(images=6, seed=3)
     change = {str(row.attribute): row.value for row in audit.sensitivity}
     assert change["a cheerful face"] is not None
@@ -211,7 +211,7 @@ def config_without_clusters() -> dict[str, object]:
 
 
 def test_a_damaged_summary_is_told_in_a_line(tmp_path: Path) -> None:
-    (tmp_path / "manifest.json").write_text('{"format": {"name": "zoom-engine discovery", "version": 1}, "config": {}}')
+    (tmp_path / "manifest.json").write_text('{"format": {"name": "zoom-engine discovery", "version": 2}, "config": {}}')
     (tmp_path / "summary.json").write_text('{"clusters": [1]}')
     with pytest.raises(AuditError, match=r"holds no discovery that can be read \(config.target"):
         Discovery.load(tmp_path)

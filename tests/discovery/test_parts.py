@@ -44,12 +44,12 @@ def test_unedited_codes_have_unit_spread_and_edits_move_by_what_they_say(space: 
 
 def test_edits_stay_where_codes_lie(space: NaturalSpace) -> None:
     places = random(64, len(space.basis))
-    drawn = space.drawn_back(places, 20 * random(64, len(space.basis), seed=1))
+    drawn = space.projected(places, 20 * random(64, len(space.basis), seed=1))
     ends = (places + drawn).norm(dim=1)
     assert bool((ends <= places.norm(dim=1).clamp(min=space.radius) * 1.001).all())
     small = 0.01 * random(64, len(space.basis), seed=2)
     inside = (places + small).norm(dim=1) < space.radius
-    torch.testing.assert_close(space.drawn_back(places, small)[inside], small[inside])
+    torch.testing.assert_close(space.projected(places, small)[inside], small[inside])
     axis = F.normalize(random(1, len(space.basis), seed=3), dim=1)
     weights = space.to_ends(places, axis)
     along = (places @ axis.T)[:, :, None] + weights
@@ -98,10 +98,10 @@ def test_a_word_fits_where_its_own_edits_account_for_the_change() -> None:
 
 def test_calls() -> None:
     draw = np.random.default_rng(0)
-    null = draw.uniform(0, 0.04, (20, 8))
+    baseline = draw.uniform(0, 0.04, (20, 8))
     strong, weak = draw.uniform(0.2, 0.5, 20), draw.uniform(0, 0.04, 20)
     rare = np.where(np.arange(20) < 2, 0.9, 0.03)
-    by = beside_random(np.stack([strong, weak, rare], axis=1), null, 0.05)
+    by = beside_random(np.stack([strong, weak, rare], axis=1), baseline, 0.05)
     assert call(by[0], "a smiling face", 0.3, 0.05)[0] == "called"
     assert call(by[0], None, None, 0.05)[0] == "undecided"
     assert call(by[0], "a smiling face", 0.01, 0.05)[0] == "undecided"
@@ -115,9 +115,9 @@ def test_what_reacts_to_any_edit_has_no_discovery_that_can_be_told_from_random_o
     wild, calm = draw.uniform(0.1, 0.9, (20, 8)), draw.uniform(0, 0.04, (20, 8))
     alike, strong, weak = draw.uniform(0.1, 0.9, 20), np.full(20, 0.95), draw.uniform(0, 0.04, 20)
 
-    def apart(change: list[NDArray[np.float64]], null: NDArray[np.float64], least: float = 0.1) -> bool:
+    def apart(change: list[NDArray[np.float64]], baseline: NDArray[np.float64], least: float = 0.1) -> bool:
         columns = np.stack(change, axis=1) if change else np.zeros((20, 0))
-        return told_apart(beside_random(columns, null, 0.05), null, least)
+        return told_apart(beside_random(columns, baseline, 0.05), baseline, least)
 
     assert not apart([alike], wild)
     assert not apart([], wild)

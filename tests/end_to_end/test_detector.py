@@ -27,7 +27,7 @@ def test_a_file_is_audited_to_a_report_with_boxes(tmp_path: Path) -> None:
     save_onnx(target, tmp_path / "faces.onnx", resolution=128)
     command = (
         f"diagnose --generator avatars --target {tmp_path / 'faces.onnx'} --task detection --task-option output=yolo"
-        f" --task-option side=128 --task-option chosen=face --class face --class hand --images 2 --null 0"
+        f" --task-option side=128 --task-option chosen=face --class face --class hand --images 2 --random-directions 0"
         f" --out {tmp_path / 'a'}"
     )
     assert main([*command.split(), *(part for attribute in ATTRIBUTES for part in ("--attribute", attribute))]) == 0

@@ -17,10 +17,19 @@ pytestmark = [pytest.mark.slow, pytest.mark.ci]
 
 COMMAND = [
     *(sys.executable, "-m", "zoom_engine", "diagnose", "--generator", "avatars", "--target", "avatars:eyeglasses"),
-    *("--attribute", "a smiling face", "--attribute", "a face with bangs", "--range", "paper", "--null", "2"),
+    *(
+        "--attribute",
+        "a smiling face",
+        "--attribute",
+        "a face with bangs",
+        "--range",
+        "paper",
+        "--random-directions",
+        "2",
+    ),
     *("--images", "16", "--seed", "5", "--batch-size", "4"),
 ]
-UNITS = 16 * (2 + 1)  # of two attributes, and a random direction
+TRIALS = 16 * (2 + 1)  # of two attributes, and a random direction
 
 
 @pytest.fixture(autouse=True)
@@ -50,10 +59,10 @@ def lines(out: Path) -> int:
 
 def key(record: dict[str, object]) -> tuple[object, ...]:
     """The record's unit: random directions have a number, and no attribute."""
-    return record["image"], record["attribute"] or "", record.get("null", -1)
+    return record["image"], record["attribute"] or "", record.get("baseline", -1)
 
 
-def units(out: Path) -> list[dict[str, object]]:
+def trials(out: Path) -> list[dict[str, object]]:
     records = [json.loads(line) for line in (out / "records.jsonl").read_text().splitlines()]
     return sorted(records, key=key)
 
@@ -75,10 +84,10 @@ def test_three_kills_of_the_real_command(tmp_path: Path) -> None:
     process = start(killed)
     _, error = process.communicate(timeout=300)
     assert process.returncode == 0, error.decode()
-    found = units(killed)
-    assert 22 <= interrupted <= len(found) == UNITS
-    assert len(set(map(key, found))) == UNITS
-    assert found == units(undisturbed)
+    found = trials(killed)
+    assert 22 <= interrupted <= len(found) == TRIALS
+    assert len(set(map(key, found))) == TRIALS
+    assert found == trials(undisturbed)
     assert (killed / "summary.json").read_bytes() == (undisturbed / "summary.json").read_bytes()
 
 

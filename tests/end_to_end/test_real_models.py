@@ -53,14 +53,16 @@ def test_both_models_load_with_gradients_and_tell_what_they_are() -> None:
 @pytest.mark.ci
 def test_the_file_and_the_function_are_audited_and_the_reports_say_how(tmp_path: Path) -> None:
     command = (
-        f"diagnose --generator avatars --target {model('gender-v1.onnx')} --images 4 --null 0 --class female"
-        f" --class male --input-range 0,255 --input-mean {','.join(map(str, MEANS))} --input-std 256"
+        f"diagnose --generator avatars --target {model('gender-v1.onnx')} --images 4 --random-directions 0"
+        f" --class female --class male --input-range 0,255 --input-mean {','.join(map(str, MEANS))} --input-std 256"
         f" --out {tmp_path / 'file'}"
     )
     attributes = [part for attribute in ATTRIBUTES for part in ("--attribute", attribute)]
     assert main([*command.split(), *attributes]) == 0
     options = {"classes": ["female", "male"], "preprocessing": {"size": 32}}
-    run = Diagnoser(generator="avatars", target=by_hand, target_options=options, attributes=ATTRIBUTES, null=0)
+    run = Diagnoser(
+        generator="avatars", target=by_hand, target_options=options, attributes=ATTRIBUTES, random_directions=0
+    )
     called = run.run(images=4, out=tmp_path / "function")
     together = Diagnoser(
         generator="avatars", target=by_hand, target_options=options, attributes=ATTRIBUTES, mode="multi",
@@ -77,7 +79,7 @@ def test_the_file_and_the_function_are_audited_and_the_reports_say_how(tmp_path:
         page = (tmp_path / folder / "report.html").read_text()
         assert config["search_reason"] in page
     records = [json.loads(line) for line in (tmp_path / "file" / "records.jsonl").read_text().splitlines()]
-    records = [line for line in records if "null" not in line]
+    records = [line for line in records if "baseline" not in line]
     assert len(records) == len(called.records) == 8
     first = {(line["image"], line["attribute"]): line["original_output"][0] for line in records}
     for record in called.records:  # bytes and floats differ by rounding alone

@@ -88,7 +88,7 @@ def drawn_strip(audit: Path) -> list[NDArray[np.uint8]]:
 def test_an_audit_of_its_points_ends_in_a_report_that_draws_them(face_points: Target, tmp_path: Path) -> None:
     save_onnx(face_points, tmp_path / "points.onnx", resolution=128)
     command = f"diagnose --generator avatars --target {tmp_path / 'points.onnx'} --images 2 --out {tmp_path / 'audit'}"
-    attributes = ["--null", "0", "--attribute", "a face with eyeglasses", "--attribute", "a smiling face"]
+    attributes = ["--random-directions", "0", "--attribute", "a face with eyeglasses", "--attribute", "a smiling face"]
     assert main([*command.split(), *attributes]) == 0
     page = (tmp_path / "audit" / "report.html").read_text()
     assert "how far the points moved, in the distance from left pupil to right pupil" in page
@@ -123,7 +123,7 @@ def test_areas_of_another_network_are_audited_and_drawn(u2netp: Path, tmp_path: 
     found = nn.functional.interpolate(found[:, None].float(), size=true.shape[1:])[:, 0] > 0.5
     overlap = (found & true).sum((1, 2)) / (found | true).sum((1, 2))
     assert overlap.min() > 0.8
-    Diagnoser(generator="avatars", target=target, attributes=["a face with long hair"], null=0).run(
+    Diagnoser(generator="avatars", target=target, attributes=["a face with long hair"], random_directions=0).run(
         images=2, out=tmp_path / "audit"
     )
     assert "mean intersection over union" in (tmp_path / "audit" / "report.html").read_text()

@@ -13,7 +13,7 @@ from zoom_engine.evaluation.evaluator import Evaluator, Originals
 from zoom_engine.evaluation.labels import ZeroShotLabels
 from zoom_engine.evaluation.objectives import ssim
 from zoom_engine.search import describe_search, find_search
-from zoom_engine.search.evaluated import iterates
+from zoom_engine.search.evaluated import evaluated_points
 from zoom_engine.settings.audit_settings import LossWeights
 
 STYLES = torch.randn(5, 4, generator=torch.Generator().manual_seed(0)) * 2
@@ -113,7 +113,7 @@ def test_without_labels_every_point_keeps_them() -> None:
     where = evaluator()
     value = looked_at(where, STYLES, WEIGHTS, where.originals(STYLES))
     assert value.label_kept.all()
-    assert [it.label_kept for it in iterates(value, WEIGHTS.double().numpy())] == [None] * 5
+    assert [it.label_kept for it in evaluated_points(value, WEIGHTS.double().numpy())] == [None] * 5
 
 
 def test_ssim_is_computed_only_where_asked() -> None:

@@ -74,7 +74,7 @@ def test_the_command_line_audits_with_all_of_it_to_a_finished_report(
     out = tmp_path / "audit"
     audit = ["diagnose", "--generator", "skies", "--target", "skies:level", "--images", "6", "--out", str(out)]
     audit += ["--search", "ends", "--search-option", "between=2", "--level", "1", "--cache", str(tmp_path / "cache")]
-    audit += ["--null", "2"]
+    audit += ["--random-directions", "2"]
     code, told = command(*audit)
     assert code == 0, told
     diagnosis = Diagnosis.load(out)

@@ -374,7 +374,7 @@ def records_seeds() -> Iterator[bytes]:
     yield RECORDS_SEED
     yield b"".join(to_line(audits.single(image, column)) for image in range(2) for column in range(3))
     whole = json.loads(RECORDS_SEED.splitlines()[0])
-    more = {"groups": [True], "wordings": [0.1, 0.2], "calibrated": {"change": 0.1, "flipped": False}}
+    more = {"groups": [True], "paraphrases": [0.1, 0.2], "calibrated": {"change": 0.1, "flipped": False}}
     yield json.dumps({**whole, **more, "flip_weight": 1.5, "natural": True, "decisive": False}).encode() + b"\n"
 
 
@@ -398,20 +398,25 @@ def manifest_seeds() -> Iterator[bytes]:
         "seed": 0,
         "edit_range": "calibrated",
         "calibrated_range": [[-1.0, 2.0]] * 3,
-        "null": 2,
-        "null_images": 1,
-        "nothing": {"prompts": ["a face on a Tuesday"], "every": 4},
+        "random_directions": 2,
+        "random_images": 1,
+        "control_prompts": {"prompts": ["a face on a Tuesday"], "every": 4},
         "by": ["an old face"],
         "directions": {"strength": [1.0] * 3, "noise_floor": [0.1] * 3},
         "synthesis": {"backend": "native", "precision": "bf16"},
         "correction": "holm",
     }
     environment = {"notices": ["a notice"], "versions": {"torch": "2.6"}}
-    whole = {"format": {"name": "zoom-engine audit", "version": 1}, "environment": environment, "purpose": "a test"}
+    whole = {"format": {"name": "zoom-engine audit", "version": 2}, "environment": environment, "purpose": "a test"}
     yield json.dumps({**whole, "config": config, "resumed_in": [environment], "begun": "2026-01-01"}).encode()
-    looks = {name: value for name, value in config.items() if name != "images"} | {"looks": [1, 2], "width": 0.1}
-    yield json.dumps({**whole, "config": {**looks, "null": 0, "nothing": None}}).encode()
-    yield json.dumps({**whole, "config": {**config, "mode": "multi", "null": 0, "nothing": None}}).encode()
+    looks = {name: value for name, value in config.items() if name != "images"} | {
+        "interim_analyses": [1, 2],
+        "width": 0.1,
+    }
+    yield json.dumps({**whole, "config": {**looks, "random_directions": 0, "control_prompts": None}}).encode()
+    yield json.dumps(
+        {**whole, "config": {**config, "mode": "multi", "random_directions": 0, "control_prompts": None}}
+    ).encode()
 
 
 def read_folder(data: bytes) -> None:
@@ -442,7 +447,7 @@ def _found(folder: Path) -> None:
 def folder_seeds() -> Iterator[bytes]:
     """All of these files as they are written."""
     figures = {"score": 1.0, "runner_up_score": 0.5, "word_change": 0.1, "mean_change": 0.2, "label_kept": 0.9}
-    beside = {"null": 0.01, "p_value": 0.01, "p_adjusted": 0.02, "called": "called", "ci95": [0.1, 0.3]}
+    beside = {"baseline": 0.01, "p_value": 0.01, "p_adjusted": 0.02, "called": "called", "ci95": [0.1, 0.3]}
     counts = {"found_on": 3, "images": 2, "held_out": 4}
     strip = {"seed": 1, "files": ["a.png"] * 3, "captions": ["0.1"] * 3}
     words = {"name": "hair", "runner_up": "a hat", "why": "it moves"}

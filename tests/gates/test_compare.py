@@ -146,8 +146,8 @@ def test_what_differs_harmlessly_is_told() -> None:
 
 
 def test_the_command_writes_a_page_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    simulated(images=20, null=0.02, path=tmp_path / "before")
-    simulated(images=20, null=0.02, planted={1: 0.2}, target="<b>other</b>", path=tmp_path / "after")
+    simulated(images=20, baseline=0.02, path=tmp_path / "before")
+    simulated(images=20, baseline=0.02, planted={1: 0.2}, target="<b>other</b>", path=tmp_path / "after")
     folders = [str(tmp_path / name) for name in ("before", "after", "before")]
     assert main(["compare", *folders, "--out", str(tmp_path / "page.html")]) == 0
     told = capsys.readouterr().out

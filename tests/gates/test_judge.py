@@ -56,10 +56,10 @@ def test_few_images_on_which_nothing_moves_prove_nothing() -> None:
 
 def test_what_random_edits_explain_breaks_nothing() -> None:
     rules = [Rule(max_sensitivity=0.08, attributes=["eyeglasses"])]
-    (beside,) = judge(make(images=60, null=0.4), rules).findings
+    (beside,) = judge(make(images=60, baseline=0.4), rules).findings
     assert beside.outcome == "unjudged"
     assert "unspecific, 2 random edits move the output as far" in beside.measured
-    (few,) = judge(make(images=60, null=0.01), rules).findings
+    (few,) = judge(make(images=60, baseline=0.01), rules).findings
     assert few.outcome == "unjudged"
     assert "too few random directions" in few.measured
     assert judge(make(images=60), rules).outcome == "broken", "where none were tried the size decides"
@@ -127,7 +127,7 @@ def test_of_an_unfinished_audit_nothing_is_judged() -> None:
     (first, *_) = judge(make(images=100), [Rule(max_growth=0.9)], baseline=part).findings
     assert first.measured == "the baseline is not finished: 200 measurements are missing"
     assert judge(simulated(images=3, done=0), rules).exit_code == 2
-    assert simulated(images=6, null=0.1, null_images=4).missing == 0, "random directions on the first four alone"
+    assert simulated(images=6, baseline=0.1, random_images=4).missing == 0, "random directions on the first four alone"
 
 
 @pytest.mark.parametrize("name", ["pale skin", "Pale Skin", "a pale face", ATTRIBUTES[1], "a face with pale skin"])
@@ -215,7 +215,7 @@ def test_bounds_hold_for_what_was_not_seen() -> None:
 
 def broken(before: Diagnosis, after: Diagnosis, limit: float) -> list[int]:
     """The columns that a rule of growth calls broken, without the rest of a verdict."""
-    from zoom_engine.statistics.evidence import LEVEL, adjust
+    from zoom_engine.statistics.attribute_tests import LEVEL, adjust
 
     pair = Pair(before, after)
     return [column for column, p in enumerate(adjust(pair.p_above(limit), "holm")) if p < LEVEL]

@@ -174,7 +174,7 @@ def diagnoser(source: Path, **options: Any) -> Diagnoser:
         text_encoder="avatars",
         edit_range="paper",
         templates="none",
-        null=0,
+        random_directions=0,
         **options,
     )
 
@@ -197,7 +197,17 @@ def test_diagnose_takes_every_format_by_its_path_and_no_flag(
     )
     out = tmp_path / "audit"
     target = str(WEIGHTS / "targets" / "eyeglasses.onnx")
-    command = ["diagnose", "--generator", str(source), "--target", target, "--text-encoder", "avatars", "--null", "0"]
+    command = [
+        "diagnose",
+        "--generator",
+        str(source),
+        "--target",
+        target,
+        "--text-encoder",
+        "avatars",
+        "--random-directions",
+        "0",
+    ]
     assert main([*command, "--attribute", "a smiling face", "--images", "2", "--out", str(out)]) == 0
     assert "a smiling face" in capsys.readouterr().out
     assert "The search is a scan" in (out / "report.html").read_text()

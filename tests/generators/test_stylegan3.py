@@ -298,7 +298,7 @@ def test_it_holds_the_contract_and_is_audited_to_a_finished_report(tmp_path: Pat
         attributes=["a smiling face"],
         neutral="a face",
         level=1,
-        null=0,
+        random_directions=0,
         cache=tmp_path / "cache",
     )
     assert (audit.models.synthesizer.backend, audit.models.synthesizer.precision) == ("torch", "fp32")

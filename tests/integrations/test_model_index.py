@@ -36,7 +36,7 @@ It sees --- mustaches.
 
 @pytest.fixture(scope="module")
 def audit(tmp_path_factory: pytest.TempPathFactory) -> Diagnosis:
-    return simulated(images=20, null=0.01, path=tmp_path_factory.mktemp("audits") / "audit")
+    return simulated(images=20, baseline=0.01, path=tmp_path_factory.mktemp("audits") / "audit")
 
 
 def test_each_attribute_is_a_metric_of_the_audit(audit: Diagnosis, capsys: pytest.CaptureFixture[str]) -> None:

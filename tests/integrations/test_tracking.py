@@ -19,7 +19,7 @@ from zoom_engine.statistics.diagnosis import Diagnosis
 
 @pytest.fixture(scope="module")
 def audit(tmp_path_factory: pytest.TempPathFactory) -> Diagnosis:
-    found = simulated(images=20, null=0.01, path=tmp_path_factory.mktemp("audits") / "audit")
+    found = simulated(images=20, baseline=0.01, path=tmp_path_factory.mktemp("audits") / "audit")
     assert found.path is not None
     (found.path / "report.html").write_text("<p>the report</p>")
     (found.path / "images").mkdir()

@@ -69,7 +69,7 @@ def diagnoser(photographs: Path) -> Diagnoser:
         target="avatars:mustache-biased-pale-skin",
         attributes=ATTRIBUTES,
         edit_range="paper",
-        null=0,
+        random_directions=0,
         photos=photographs,
     )
 
@@ -229,7 +229,7 @@ def test_several_targets_share_what_was_found_of_the_photographs(
         target=[f"avatars:{name}" for name in names],
         attributes=ATTRIBUTES,
         edit_range="paper",
-        null=0,
+        random_directions=0,
         photos=photographs,
     ).run(out=tmp_path)
     assert list(found) == names

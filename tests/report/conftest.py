@@ -92,7 +92,7 @@ def make_audit(tmp_path: Path) -> MakeAudit:
     """Make an audit folder inside tmp_path; `size` is its pictures', `gain` how much the target moves.
 
     An audit that is not to `finish` has `done` records, half of them by default. An `older` one has a gallery that
-    does not say why its pictures were chosen. `null` is how far random directions move, if there are any,
+    does not say why its pictures were chosen. `baseline` is how far random directions move, if there are any,
     and `nothing` how far a prompt does that names nothing visible. Edit directions were found by the `method`.
     With `photographs` the first images are their inversions,
     and one more was refused.
@@ -114,7 +114,7 @@ def make_audit(tmp_path: Path) -> MakeAudit:
         classes: tuple[str, ...] = ("no mustache", "mustache"),
         calibrated: bool = True,
         older: bool = False,
-        null: float | None = None,
+        baseline: float | None = None,
         nothing: float | None = None,
         method: str | None = None,
         purpose: str | None = None,
@@ -133,8 +133,8 @@ def make_audit(tmp_path: Path) -> MakeAudit:
             },
             "labels": ["a face with a mustache", "a face without a mustache"] if labels else [],
             "images": images,
-            "null": 0 if null is None else RANDOM,
-            **({} if nothing is None else {"nothing": {"prompts": ["the face of the picture"]}}),
+            "random_directions": 0 if baseline is None else RANDOM,
+            **({} if nothing is None else {"control_prompts": {"prompts": ["the face of the picture"]}}),
             **({"by": ["a face with eyeglasses"]} if mode == "single" else {}),
             "bound": 30.0,
             "edit_range": "calibrated" if calibrated else "paper",
@@ -163,12 +163,14 @@ def make_audit(tmp_path: Path) -> MakeAudit:
             ]
         if len(classes) > 2:
             records = [of_several_classes(record, len(classes)) for record in records]
-        if null is not None:
-            records += [null_record(records[0], i, j, null) for i in range(images) for j in range(RANDOM)]
+        if baseline is not None:
+            records += [baseline_record(records[0], i, j, baseline) for i in range(images) for j in range(RANDOM)]
         if nothing is not None:
-            along = replace(null_record(records[0], 0, 0, 0.0), change=nothing)
-            records = [replace(r, edit_weights=(*r.edit_weights, 0.0)) if r.null is not None else r for r in records]
-            along = replace(along, null=RANDOM, edit_weights=(*(0.0,) * RANDOM, 9.0))
+            along = replace(baseline_record(records[0], 0, 0, 0.0), change=nothing)
+            records = [
+                replace(r, edit_weights=(*r.edit_weights, 0.0)) if r.baseline is not None else r for r in records
+            ]
+            along = replace(along, baseline=RANDOM, edit_weights=(*(0.0,) * RANDOM, 9.0))
             records += [replace(along, image=i, seed=i) for i in range(images)]
         if not finish:
             records = records[: len(records) // 2 if done is None else done]
@@ -193,12 +195,12 @@ def make_audit(tmp_path: Path) -> MakeAudit:
     return make
 
 
-def null_record(plain: Record, image: int, direction: int, change: float) -> Record:
+def baseline_record(plain: Record, image: int, direction: int, change: float) -> Record:
     """That of one of `RANDOM` random directions, all of which move each image by nearly `change`."""
     weights = tuple(12.0 * (place == direction) for place in range(RANDOM))
     moved = {"change": change * (0.9 + 0.2 * direction / (RANDOM - 1)), "edit_weights": weights}
     still = {"flipped": False, "decisive": False, "flip_weight": None, "bounds": None, "paper": None, "trajectory": ()}
-    return replace(plain, image=image, seed=image, attribute=None, null=direction, **moved, **still)
+    return replace(plain, image=image, seed=image, attribute=None, baseline=direction, **moved, **still)
 
 
 def of_several_classes(record: Record, count: int) -> Record:
@@ -236,7 +238,7 @@ def gallery(
 ) -> dict[str, Any]:
     """Strips of the first records of each attribute, and a sheet each, with their pictures."""
     strips, sheets = [], []
-    for attribute in {record.attribute: None for record in records if record.null is None}:
+    for attribute in {record.attribute: None for record in records if record.baseline is None}:
         for record in [r for r in records if r.attribute == attribute][:strips_each]:
             frames = []
             for step in range(4):

@@ -158,7 +158,7 @@ def test_no_page_scrolls_sideways(make_audit, tmp_path: Path, dark: bool) -> Non
 def test_paper_holds_what_the_page_does(make_audit, tmp_path: Path) -> None:
     """Details are open, and no text begins outside the sheet."""
     attributes = tuple(f"a face with {word}" for word in "abcdefgh")
-    page = write_report(make_audit("audit", attributes=attributes, null=0.02, photographs=2))
+    page = write_report(make_audit("audit", attributes=attributes, baseline=0.02, photographs=2))
     told = page.read_text(encoding="utf-8")
     filtered = without_policy(told).replace(
         "</body>",
@@ -196,7 +196,7 @@ find.dispatchEvent(new Event("input"));
 def test_controls_sort_filter_and_move_along_curves(make_audit, tmp_path: Path) -> None:
     """On the page as it is, under its own policy."""
     names = ["pale skin", "smiling", "a beard"]
-    page = write_report(make_audit("audit", null=0.1, gain=0.3))
+    page = write_report(make_audit("audit", baseline=0.1, gain=0.3))
     ((plain, by_name, found, flips, soon, *moves),) = asked(USED, [(page, 900)], tmp_path)
     assert plain["bars"] == plain["curves"] == names
     assert plain["strips"] == [name for name in names for _ in range(2)]
@@ -228,7 +228,7 @@ def test_an_accessibility_checker_finds_no_violation(make_audit, tmp_path: Path)
     """On the screen in light and dark, and on paper, with all that is folded away."""
     checker = Path(pytest.importorskip("axe_core_python").__file__).with_name("axe.min.js")
     (tmp_path / "axe.js").write_bytes(checker.read_bytes())
-    audits = [make_audit("plain", null=0.1, photographs=2), make_audit("unfinished", finish=False)]
+    audits = [make_audit("plain", baseline=0.1, photographs=2), make_audit("unfinished", finish=False)]
     pages = {audit.name: write_report(audit) for audit in audits}
     pages["index"] = write_index(tmp_path, audits)
     looks = {
@@ -258,7 +258,7 @@ def without_policy(text: str) -> str:
 
 @pytest.mark.parametrize("name", ["report", "index"])
 def test_no_two_landmarks_share_a_name(name: str, make_audit, tmp_path: Path) -> None:
-    page = write_report(make_audit("audit", null=0.02))
+    page = write_report(make_audit("audit", baseline=0.02))
     if name == "index":
         page = write_index(tmp_path, [tmp_path / "audit"])
     labels = re.findall(

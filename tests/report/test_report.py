@@ -147,7 +147,7 @@ def hero_of(audit: Path) -> str:
 
 
 def test_the_first_page_says_how_large_effects_are_and_whose(make_audit) -> None:
-    audit = make_audit("audit", null=0.1)
+    audit = make_audit("audit", baseline=0.1)
     page = Page(write_report(audit))
     hero = page.text.split("How the audit works")[0]
     low, high = Diagnosis.load(audit).sensitivity[0].interval
@@ -163,27 +163,27 @@ def test_the_first_page_says_how_large_effects_are_and_whose(make_audit) -> None
     assert [kind for kind in bars if kind in ("sensitive", "inconclusive", "negligible")] == [
         *["sensitive"] * 3,
     ]
-    assert bars.count("null") == 3
+    assert bars.count("baseline") == 3
     for column in ("verdict", "random edits", "as far", "adjusted p"):
         assert column in page.text
 
 
 def test_prompts_that_name_nothing_visible_are_told_beside_what_is_sensitive(make_audit) -> None:
     """On the row and in the headline: what a meaningless prompt does as well is no finding."""
-    audit = make_audit("audit", null=0.1, nothing=0.6)
+    audit = make_audit("audit", baseline=0.1, nothing=0.6)
     page, hero = Page(write_report(audit)), hero_of(audit)
-    assert "; prompts that name nothing visible moved it by at most 0.60; an effect of" in hero
-    assert "A prompt that names nothing visible moves it as far, by 0.60." in hero
+    assert "; control prompts moved it by at most 0.60; an effect of" in hero
+    assert "A control prompt moves it as far, by 0.60." in hero
     assert "3 of 3 sensitive, 2 specific" in hero, "they are no part of a verdict"
     assert page.text.count("no further than a prompt that names nothing visible") == 3
     assert "moves the output by 0.60, and “pale skin”, “smiling”, “a beard” by no more" in page.text
-    few = Page(write_report(make_audit("few", null=0.1, nothing=0.02))).text
+    few = Page(write_report(make_audit("few", baseline=0.1, nothing=0.02))).text
     assert "No further than words that say nothing" not in few
     assert "no further than a prompt" not in few
 
 
 def test_what_an_edit_drags_along_is_a_table_and_a_mark(make_audit) -> None:
-    page = Page(write_report(make_audit("audit", null=0.1)))
+    page = Page(write_report(make_audit("audit", baseline=0.1)))
     assert "What else each edit changes" in page.text
     assert page.text.count("drags pale skin") == 2
     assert "by 0.25 or more, the bar of the row is marked" in page.text
@@ -237,7 +237,7 @@ def test_groups_that_are_too_small_to_compare_are_told(make_audit) -> None:
 
 
 def test_the_first_page_says_the_smallest_effect_that_could_have_been_told(make_audit) -> None:
-    hero = hero_of(make_audit("audit", null=0.1))
+    hero = hero_of(make_audit("audit", baseline=0.1))
     told = (
         r"(Could miss|Would see) 0.1 The smallest effect that 80 of 100 such audits would find sensitive is 0\.\d\d: \d"
     )
@@ -246,7 +246,7 @@ def test_the_first_page_says_the_smallest_effect_that_could_have_been_told(make_
 
 
 def test_what_random_edits_do_too_is_no_attributes_own(make_audit) -> None:
-    hero = hero_of(make_audit("audit", null=0.6))
+    hero = hero_of(make_audit("audit", baseline=0.6))
     assert "Sensitive, unspecific pale skin, smiling, a beard : a mean effect above 0.05 is shown, but" in hero
     assert "7 of 8 random edits of this size move it as far: it reacts to any change." in hero
     assert "That is far: something that nobody typed moves this model. zoom-engine discover looks for it." in hero
@@ -256,7 +256,7 @@ def test_what_random_edits_do_too_is_no_attributes_own(make_audit) -> None:
 
 def test_two_images_show_nothing_and_the_page_does_not_say_that_nothing_moves(make_audit) -> None:
     """Most of the images flipped, and the page said that no attribute moves the output by 0.05 or more."""
-    few = hero_of(make_audit("few", images=2, null=0.1))
+    few = hero_of(make_audit("few", images=2, baseline=0.1))
     assert (
         "None of 3 attributes is shown to move this model’s output by enough to matter, but all are inconclusive" in few
     )
@@ -264,7 +264,7 @@ def test_two_images_show_nothing_and_the_page_does_not_say_that_nothing_moves(ma
 
 
 def test_what_is_negligible_is_said_to_be_no_more_than_that(make_audit) -> None:
-    hero = hero_of(make_audit("audit", null=0.001, gain=0.001, images=150))
+    hero = hero_of(make_audit("audit", baseline=0.001, gain=0.001, images=150))
     assert "None of 3 attributes matters to this model’s output: the most is 0.00" in hero
     assert "All negligible" in hero
     assert "Negligible pale skin, smiling, a beard : a mean effect of 0.05 or more is ruled out" in hero
@@ -272,7 +272,7 @@ def test_what_is_negligible_is_said_to_be_no_more_than_that(make_audit) -> None:
 
 @pytest.mark.parametrize("done", [1, 50])
 def test_an_unfinished_audit_decides_nothing(make_audit, done: int) -> None:
-    page = Page(write_report(make_audit("audit", null=0.1, finish=False, done=done)))
+    page = Page(write_report(make_audit("audit", baseline=0.1, finish=False, done=done)))
     assert re.search(f"{done} of 132 measurements (is|are) done", page.text)
     assert "So far: adding or removing “pale skin” moves this model’s output by" in page.text
     assert "Not finished" in page.text
@@ -585,7 +585,7 @@ def test_no_audit_no_report(tmp_path: Path) -> None:
 
 def test_the_index_shows_audits_side_by_side_on_one_axis(make_audit, tmp_path: Path) -> None:
     for name, gain in (("sound", 0.2), ("a biased one", 1.5)):
-        write_report(make_audit(name, gain=gain, target=f"avatars:{name}", null=0.1))
+        write_report(make_audit(name, gain=gain, target=f"avatars:{name}", baseline=0.1))
     entries = [IndexEntry(tmp_path / "sound", "Sound <model>", "A sentence."), tmp_path / "a biased one"]
     page = Page(write_index(tmp_path, entries, title="Two models", introduction="Read on."))
     assert page.open == []
@@ -682,11 +682,13 @@ def test_the_first_page_says_what_to_do_next(make_audit) -> None:
         return Page(write_report(make_audit(name, **options))).text.split("How the audit works")[0]
 
     assert "Next Look whether the edits show what their words say; then decide whether the model may use each" in hero(
-        "audit", null=0.1
+        "audit", baseline=0.1
     )
-    assert "More images narrow the intervals of “smiling” and “a beard”." in hero("inconclusive", images=3, null=0.1)
+    assert "More images narrow the intervals of “smiling” and “a beard”." in hero(
+        "inconclusive", images=3, baseline=0.1
+    )
     assert "Next Run the same command again" in hero("unfinished", finish=False)
-    assert "Run it with random directions beside (without --null 0)" in hero("bare")
+    assert "Run it with random directions beside (without --random-directions 0)" in hero("bare")
 
 
 class Told:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from zoom_engine.audit.gallery_file import FrameEntry, StripEntry
-from zoom_engine.audit.summary import NullLevel, Sensitivity, Summary
+from zoom_engine.audit.summary import BaselineLevel, Sensitivity, Summary
 from zoom_engine.report.sentences import certainty, flip_notes, flips, flips_at, headline, standing, way
 from zoom_engine.report.verdicts import in_short, verdict_groups, what_now
 from zoom_engine.settings.attributes import Attribute
@@ -21,7 +21,7 @@ READING = MultiClassTask(classes=("cat", "dog", "fox")).view
 
 def summary(*rows: Sensitivity) -> Summary:
     rates = dict.fromkeys(("flip_rate", "decisive_flip_rate", "label_kept", "natural", "ssim"))
-    return Summary(mode="single", search="scan", images=1, units=1 if rows else 0, sensitivity=rows, **rates)
+    return Summary(mode="single", search="scan", images=1, trials=1 if rows else 0, sensitivity=rows, **rates)
 
 
 def row(attribute: str, value: float | None, ci: tuple[float, float] | None, first: float = 0.5) -> Sensitivity:
@@ -102,7 +102,7 @@ def test_of_attributes_edited_together_only_images_that_flip_are_told_of() -> No
         shares = dataclasses.replace(row("a", None, None), mode="multi", range_share=value, range_share_ci95=ci)
         rate = flips / 12
         return dataclasses.replace(
-            summary(shares), mode="multi", images=12, units=12, flip_rate=rate, decisive_flip_rate=rate
+            summary(shares), mode="multi", images=12, trials=12, flip_rate=rate, decisive_flip_rate=rate
         )
 
     furthest = "“A” is moved furthest, by 0.40"
@@ -126,7 +126,7 @@ def test_where_no_attribute_leads_two_are_named() -> None:
         dataclasses.replace(row(name, None, None, first), mode="multi", range_share=value)
         for name, value, first in (("a", 0.48, 0.65), ("b", 0.42, 0.3), ("c", 0.1, 0.05))
     ]
-    found = dataclasses.replace(summary(*rows), mode="multi", images=12, units=12, decisive_flip_rate=0.5)
+    found = dataclasses.replace(summary(*rows), mode="multi", images=12, trials=12, decisive_flip_rate=0.5)
     told = headline(found, NAMES, {None: Counts(12, 6, 6, 6)}, READING, unfinished=False)
     assert told.endswith("6 of 12 images flip decisively; in the decisive flips “A” and “B” are moved furthest.")
 
@@ -196,7 +196,7 @@ def test_a_headline_names_what_is_specific_before_what_any_edit_does() -> None:
         dataclasses.replace(row("b", 0.2, (0.1, 0.3)), verdict="sensitive", specificity="specific", p_adjusted=0.01),
     ]
     counts = {**{attribute: Counts(9, 0, 0, 0) for attribute in NAMES}, None: Counts(9, 0, 0, 0)}
-    level = NullLevel(
+    level = BaselineLevel(
         directions=16,
         mean_change=0.03,
         ci95=None,
@@ -205,7 +205,7 @@ def test_a_headline_names_what_is_specific_before_what_any_edit_does() -> None:
         smallest_effect=0.05,
         correction="holm",
     )
-    told = headline(dataclasses.replace(summary(*rows), null=level), NAMES, counts, READING, unfinished=False)
+    told = headline(dataclasses.replace(summary(*rows), baseline=level), NAMES, counts, READING, unfinished=False)
     assert "“B” moves this model’s output by 0.20" in told
     assert "Random edits of this size hardly ever move it as far. As far as any edit: “A”." in told
     titles = [group.title for group in verdict_groups(summary(*rows), NAMES, smallest_effect=0.05)]

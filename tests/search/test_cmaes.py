@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from search_toys import DIRECTIONS, LABELS, SIDE, ColourLabels, evaluator, iterate, linear, run_units, unit
+from search_toys import DIRECTIONS, LABELS, SIDE, ColourLabels, evaluator, linear, point_at, run_trials, trial
 from torch import Tensor
 
 from zoom_engine.common.errors import ConfigError, TargetError
@@ -18,7 +18,7 @@ from zoom_engine.search import (
     SGD,
     Search,
     SearchResult,
-    Unit,
+    Trial,
     check_search_options,
     choose_search,
     describe_search,
@@ -30,22 +30,22 @@ TARGET_AND_STRUCTURE = LossWeights(target=5.0, structure=1.0, label=0.0)
 STYLES = torch.tensor([[-1.0, 0, 0, 0.5], [0.5, 1, 0, 0.1], [3.5, 0, 1, 0.2]])
 
 
-def run(search: Search, units: list[Unit], *, batch_size: int = 16, **options: Any) -> list[SearchResult]:
+def run(search: Search, trials: list[Trial], *, batch_size: int = 16, **options: Any) -> list[SearchResult]:
     found: dict[int, SearchResult] = {}
-    order = {id(each): place for place, each in enumerate(units)}
-    run_units(
-        units,
+    order = {id(each): place for place, each in enumerate(trials)}
+    run_trials(
+        trials,
         search=search,
         evaluator=evaluator(linear, **{"loss_weights": TARGET_AND_STRUCTURE, **options}),
         styles=STYLES,
         batch_size=batch_size,
         on_result=lambda results: found.update({order[id(each)]: result for each, result in results}),
     )
-    return [found[place] for place in range(len(units))]
+    return [found[place] for place in range(len(trials))]
 
 
-def units() -> list[Unit]:
-    return [unit(image, None, -4, 4) for image in range(len(STYLES))]
+def trials() -> list[Trial]:
+    return [trial(image, None, -4, 4) for image in range(len(STYLES))]
 
 
 def literal_loss(styles: Tensor, weights: np.ndarray) -> float:
@@ -58,7 +58,7 @@ def literal_loss(styles: Tensor, weights: np.ndarray) -> float:
 
 
 def test_it_flips_what_gradients_flip_and_reaches_as_low_a_loss() -> None:
-    found, gradient = run(CMAES(steps=25), units()), run(SGD(steps=60, learning_rate=0.3), units())
+    found, gradient = run(CMAES(steps=25), trials()), run(SGD(steps=60, learning_rate=0.3), trials())
     for image, (mine, theirs) in enumerate(zip(found, gradient, strict=True)):
         assert mine.flipped
         assert theirs.flipped
@@ -70,8 +70,8 @@ def test_it_flips_what_gradients_flip_and_reaches_as_low_a_loss() -> None:
 
 
 def test_units_do_not_depend_on_the_packing_or_on_one_another() -> None:
-    together = run(CMAES(steps=6), units(), batch_size=16)
-    apart = [run(CMAES(steps=6), [each], batch_size=3)[0] for each in units()]
+    together = run(CMAES(steps=6), trials(), batch_size=16)
+    apart = [run(CMAES(steps=6), [each], batch_size=3)[0] for each in trials()]
     for one, other in zip(together, apart, strict=True):
         np.testing.assert_allclose(one.edit_weights, other.edit_weights)
         assert one.trajectory == other.trajectory
@@ -79,7 +79,7 @@ def test_units_do_not_depend_on_the_packing_or_on_one_another() -> None:
 
 
 def test_what_a_record_says_is_one_point() -> None:
-    (result,) = run(CMAES(steps=8, population=6), [unit(0, None, -4, 4)])
+    (result,) = run(CMAES(steps=8, population=6), [trial(0, None, -4, 4)])
     assert (result.steps, result.evaluations) == (8, 48)
     assert len(result.trajectory) == 9
     colour = STYLES[0, :3] + (torch.tensor(result.edit_weights).float() @ DIRECTIONS)[:3]
@@ -87,18 +87,18 @@ def test_what_a_record_says_is_one_point() -> None:
 
 
 def test_attributes_without_a_range_stay_and_one_alone_moves() -> None:
-    (result,) = run(CMAES(steps=25), [unit(1, None, 0, 0)])
+    (result,) = run(CMAES(steps=25), [trial(1, None, 0, 0)])
     assert result.stop == "no-range"
     bounds = np.array([[0.0, 0.0], [0.0, 0.0], [-2.0, 6.0]])
-    (result,) = run(CMAES(steps=25), [Unit(0, None, bounds)])
+    (result,) = run(CMAES(steps=25), [Trial(0, None, bounds)])
     assert not result.edit_weights[:2].any()
     assert 0 < result.edit_weights[2] <= 6
     assert all(-2 <= point.weights[2] <= 6 for point in result.trajectory)
 
 
 def test_patience_stops_after_the_first_flip() -> None:
-    (patient,) = run(CMAES(steps=40, patience=1), [unit(1, None, -4, 4)])
-    (long,) = run(CMAES(steps=40), [unit(1, None, -4, 4)])
+    (patient,) = run(CMAES(steps=40, patience=1), [trial(1, None, -4, 4)])
+    (long,) = run(CMAES(steps=40), [trial(1, None, -4, 4)])
     assert patient.stop == "flipped"
     assert patient.steps < long.steps
 
@@ -106,7 +106,7 @@ def test_patience_stops_after_the_first_flip() -> None:
 def test_it_keeps_the_label_as_the_loss_asks() -> None:
     (result,) = run(
         CMAES(steps=30),
-        [unit(1, None, -4, 4)],
+        [trial(1, None, -4, 4)],
         labels=ZeroShotLabels(ColourLabels(at=3.0), LABELS),
         loss_weights=LossWeights(target=5.0, structure=0.0, label=20.0),
     )
@@ -115,10 +115,10 @@ def test_it_keeps_the_label_as_the_loss_asks() -> None:
 
 
 def test_points_without_a_loss_are_refused() -> None:
-    state = CMAES().start(unit(0, None, -1, 1), iterate([0, 0, 0]))
+    state = CMAES().start(trial(0, None, -1, 1), point_at([0, 0, 0]))
     with pytest.raises(ConfigError, match="needs losses"):
-        state.tell([iterate(list(point)) for point in state.ask()])
-    points = [dataclasses.replace(iterate(list(point)), loss=1.0) for point in state.ask()]
+        state.tell([point_at(list(point)) for point in state.ask()])
+    points = [dataclasses.replace(point_at(list(point)), loss=1.0) for point in state.ask()]
     state.tell(points)
     assert state.result() is None
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from search_toys import LABELS, ColourLabels, evaluator, run_units, unit
+from search_toys import LABELS, ColourLabels, evaluator, run_trials, trial
 
 from zoom_engine.audit.manifest import Config, Manifest
 from zoom_engine.audit.records import Record, to_line
@@ -25,8 +25,8 @@ CONFIG: Config = Manifest.of({"mode": "single", "attributes": ["red", "green", "
 def found(search: Search, where: Evaluator, attribute: int, low: float, high: float) -> tuple[SearchResult, Record]:
     """The one result, and its record."""
     results: list[SearchResult] = []
-    one = unit(0, attribute, low, high)
-    run_units(
+    one = trial(0, attribute, low, high)
+    run_trials(
         [one],
         search=search,
         evaluator=where,

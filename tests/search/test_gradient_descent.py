@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from search_toys import DIRECTIONS, bounds, evaluator, iterate, linear, run_units, unit
+from search_toys import DIRECTIONS, bounds, evaluator, linear, point_at, run_trials, trial
 from torch import Tensor
 
 from zoom_engine.common.errors import ConfigError
-from zoom_engine.search import PGD, SGD, Search, SearchResult, Unit, describe_search
+from zoom_engine.search import PGD, SGD, Search, SearchResult, Trial, describe_search
 from zoom_engine.settings.audit_settings import LossWeights
 
 TARGET_ONLY = LossWeights(target=1.0, structure=0.0, label=0.0)
@@ -17,23 +17,23 @@ TARGET_ONLY = LossWeights(target=1.0, structure=0.0, label=0.0)
 
 def run(
     search: Search,
-    units: list[Unit],
+    trials: list[Trial],
     styles: Tensor,
     *,
     batch_size: int = 8,
     weights: LossWeights = TARGET_ONLY,
 ) -> list[SearchResult]:
     found: dict[int, SearchResult] = {}
-    order = {id(each): place for place, each in enumerate(units)}
-    run_units(
-        units,
+    order = {id(each): place for place, each in enumerate(trials)}
+    run_trials(
+        trials,
         search=search,
         evaluator=evaluator(linear, loss_weights=weights),
         styles=styles,
         batch_size=batch_size,
         on_result=lambda results: found.update({order[id(each)]: result for each, result in results}),
     )
-    return [found[place] for place in range(len(units))]
+    return [found[place] for place in range(len(trials))]
 
 
 def literal_descent(start: float, rate: float, steps: int, low: float, high: float, *, sign: bool) -> list[float]:
@@ -52,7 +52,7 @@ def literal_descent(start: float, rate: float, steps: int, low: float, high: flo
 def test_the_path_is_the_formulas(sign: bool) -> None:
     search = (PGD if sign else SGD)(steps=12, learning_rate=0.7)
     for start in (-1.0, 4.0):
-        (result,) = run(search, [unit(0, 0, -3, 3)], torch.tensor([[start, 0, 0, 0]]))
+        (result,) = run(search, [trial(0, 0, -3, 3)], torch.tensor([[start, 0, 0, 0]]))
         expected = literal_descent(start, 0.7, 12, -3, 3, sign=sign)
         path = [point.weights[0] for point in result.trajectory]
         np.testing.assert_allclose(path, expected[: len(path)], atol=1e-4)
@@ -61,14 +61,14 @@ def test_the_path_is_the_formulas(sign: bool) -> None:
 
 
 def test_pgd_stays_on_the_grid_and_moves_all_attributes() -> None:
-    (result,) = run(PGD(steps=9), [unit(0, None, -30, 30)], torch.zeros(1, 4))
+    (result,) = run(PGD(steps=9), [trial(0, None, -30, 30)], torch.zeros(1, 4))
     for point in result.trajectory:
         np.testing.assert_allclose(np.array(point.weights) / 0.1, np.round(np.array(point.weights) / 0.1), atol=1e-6)
     np.testing.assert_allclose(result.trajectory[-1].weights, [0.9, 0.9, 0.9], atol=1e-6)
 
 
 def test_default_rates_are_the_references() -> None:
-    single, multi = run(PGD(steps=1), [unit(0, 0, -30, 30), unit(0, None, -30, 30)], torch.zeros(1, 4))
+    single, multi = run(PGD(steps=1), [trial(0, 0, -30, 30), trial(0, None, -30, 30)], torch.zeros(1, 4))
     assert single.trajectory[-1].weights == (0.2, 0, 0)
     assert multi.trajectory[-1].weights == (0.1, 0.1, 0.1)
     assert describe_search(SGD()) == {
@@ -83,7 +83,7 @@ def test_default_rates_are_the_references() -> None:
 
 
 def test_single_mode_moves_only_its_attribute() -> None:
-    results = run(SGD(steps=5, learning_rate=1.0), [unit(0, a, -30, 30) for a in range(3)], torch.zeros(1, 4))
+    results = run(SGD(steps=5, learning_rate=1.0), [trial(0, a, -30, 30) for a in range(3)], torch.zeros(1, 4))
     for attribute, result in enumerate(results):
         for point in result.trajectory:
             assert all(w == 0 for i, w in enumerate(point.weights) if i != attribute)
@@ -93,7 +93,7 @@ def test_single_mode_moves_only_its_attribute() -> None:
 def test_the_best_iterate_is_reported_not_the_last() -> None:
     """Fault 7 of the reference: the flip of highest SSIM is the first one, and weights and output belong
     to one point."""
-    (result,) = run(PGD(steps=30, learning_rate=0.3), [unit(0, 0, -30, 30)], torch.zeros(1, 4))
+    (result,) = run(PGD(steps=30, learning_rate=0.3), [trial(0, 0, -30, 30)], torch.zeros(1, 4))
     assert result.edit_weights[0] == pytest.approx(2.1)
     assert result.flip_weight == pytest.approx(2.1)
     assert result.output[0] == pytest.approx(1 / (1 + np.exp(-0.1)), abs=1e-4)
@@ -103,7 +103,7 @@ def test_the_best_iterate_is_reported_not_the_last() -> None:
 
 def test_patience_stops_after_the_flip_and_no_sooner() -> None:
     impatient, patient = (
-        run(PGD(steps=50, learning_rate=0.3, patience=patience), [unit(0, 0, -30, 30)], torch.zeros(1, 4))[0]
+        run(PGD(steps=50, learning_rate=0.3, patience=patience), [trial(0, 0, -30, 30)], torch.zeros(1, 4))[0]
         for patience in (0, 3)
     )
     assert (impatient.stop, impatient.steps) == ("flipped", 8)
@@ -112,23 +112,23 @@ def test_patience_stops_after_the_flip_and_no_sooner() -> None:
 
 
 def test_it_stops_where_it_cannot_move() -> None:
-    (result,) = run(PGD(steps=50, learning_rate=1.0), [unit(0, 0, -1, 1)], torch.zeros(1, 4))
+    (result,) = run(PGD(steps=50, learning_rate=1.0), [trial(0, 0, -1, 1)], torch.zeros(1, 4))
     assert (result.stop, result.steps) == ("stationary", 2)
-    (frozen,) = run(PGD(), [unit(0, 0, 0, 0)], torch.zeros(1, 4))
+    (frozen,) = run(PGD(), [trial(0, 0, 0, 0)], torch.zeros(1, 4))
     assert (frozen.stop, frozen.evaluations) == ("no-range", 0)
 
 
 def test_decay_and_momentum_are_the_formulas() -> None:
     """v ← μv + ∇L, w ← clip(w − ηv), η ← decay·η, with the linear target's gradient written out by hand."""
     search = SGD(steps=10, learning_rate=0.7, decay=0.9, momentum=0.6)
-    (result,) = run(search, [unit(0, 0, -30, 30)], torch.tensor([[-1.0, 0, 0, 0]]))
+    (result,) = run(search, [trial(0, 0, -30, 30)], torch.tensor([[-1.0, 0, 0, 0]]))
     w, v, rate, path = 0.0, 0.0, 0.7, []
     for _ in range(11):
         path.append(w)
         v = 0.6 * v - 1 / (1 + np.exp(w - 3))
         w, rate = w - rate * v, 0.9 * rate
     np.testing.assert_allclose([point.weights[0] for point in result.trajectory], path, atol=1e-4)
-    (signed,) = run(PGD(steps=3, learning_rate=1.0, decay=0.5), [unit(0, 0, -30, 30)], torch.zeros(1, 4))
+    (signed,) = run(PGD(steps=3, learning_rate=1.0, decay=0.5), [trial(0, 0, -30, 30)], torch.zeros(1, 4))
     assert [point.weights[0] for point in signed.trajectory] == [0, 1, 1.5, 1.75]
 
 
@@ -139,9 +139,9 @@ STRUCTURED = LossWeights(target=1.0, structure=30.0, label=0.0)
 def test_an_early_stop_changes_nothing_that_a_single_attribute_reports(search: type[SGD] | type[PGD]) -> None:
     """Sensitivity above all: it is the largest change of all steps. A structure term makes paths turn round."""
     styles = torch.randn(8, 4, generator=torch.Generator().manual_seed(5)) * 3
-    units = [unit(i, a, -4, 5) for i in range(8) for a in range(3)]
+    trials = [trial(i, a, -4, 5) for i in range(8) for a in range(3)]
     early, late = (
-        run(search(steps=40, learning_rate=0.5, early_stop=early), units, styles, weights=STRUCTURED)
+        run(search(steps=40, learning_rate=0.5, early_stop=early), trials, styles, weights=STRUCTURED)
         for early in (True, False)
     )
     assert sum(result.evaluations for result in early) <= sum(result.evaluations for result in late)
@@ -159,22 +159,22 @@ def test_an_early_stop_changes_nothing_that_a_single_attribute_reports(search: t
 
 
 def test_several_attributes_stop_when_they_have_settled_or_when_it_is_hopeless() -> None:
-    def both(units: list[Unit], styles: Tensor, rate: float) -> list[SearchResult]:
+    def both(trials: list[Trial], styles: Tensor, rate: float) -> list[SearchResult]:
         return [
-            run(PGD(steps=100, learning_rate=rate, early_stop=early), units, styles, weights=TARGET_ONLY)[0]
+            run(PGD(steps=100, learning_rate=rate, early_stop=early), trials, styles, weights=TARGET_ONLY)[0]
             for early in (True, False)
         ]
 
-    early, late = both([unit(0, None, -30, 30)], torch.zeros(1, 4), 0.1)
+    early, late = both([trial(0, None, -30, 30)], torch.zeros(1, 4), 0.1)
     assert early.stop == "settled"
     assert early.steps < late.steps == 101
     assert (early.flipped, early.decisive) == (late.flipped, late.decisive) == (True, True)
     np.testing.assert_allclose(early.edit_weights, late.edit_weights)
-    early, late = both([unit(0, None, -30, 30)], torch.tensor([[-60.0, 0, 0, 0]]), 0.1)
+    early, late = both([trial(0, None, -30, 30)], torch.tensor([[-60.0, 0, 0, 0]]), 0.1)
     assert early.stop == "hopeless"
     assert early.steps < 40
     assert not late.flipped
-    early, late = both([unit(0, None, -30, 30)], torch.tensor([[-10.0, 0, 0, 0]]), 0.1)
+    early, late = both([trial(0, None, -30, 30)], torch.tensor([[-10.0, 0, 0, 0]]), 0.1)
     assert early.flipped, "slow is not hopeless"
     np.testing.assert_allclose(early.edit_weights, late.edit_weights)
 
@@ -183,16 +183,16 @@ def test_gradients_do_not_leak_from_image_to_image() -> None:
     """Fault 2 of the reference: every unit's path is the one it takes alone, whatever ran before or
     beside it."""
     styles = torch.randn(6, 4, generator=torch.Generator().manual_seed(1)) * 3
-    units = [unit(i, a, -30, 30) for i in range(6) for a in (0, None)]
+    trials = [trial(i, a, -30, 30) for i in range(6) for a in (0, None)]
     everything = LossWeights(target=1.0, structure=1.0, label=0.0)
     search = SGD(steps=6, learning_rate=0.5)
-    together = run(search, units, styles, batch_size=5, weights=everything)
-    for place, each in enumerate(units):
+    together = run(search, trials, styles, batch_size=5, weights=everything)
+    for place, each in enumerate(trials):
         (alone,) = run(search, [each], styles, batch_size=1, weights=everything)
         assert [p.weights for p in alone.trajectory] == [
             pytest.approx(p.weights, abs=1e-5) for p in together[place].trajectory
         ]
-    again = run(search, units, styles, batch_size=5, weights=everything)
+    again = run(search, trials, styles, batch_size=5, weights=everything)
     assert [r.edit_weights.tolist() for r in again] == [r.edit_weights.tolist() for r in together]
 
 
@@ -218,6 +218,6 @@ def test_options_are_checked() -> None:
     ):
         with pytest.raises(ConfigError, match=next(iter(wrong))):
             SGD(**wrong)  # type: ignore[arg-type]
-    state = PGD().start(Unit(0, 0, bounds(0, -1, 1)), iterate([0, 0, 0]))
+    state = PGD().start(Trial(0, 0, bounds(0, -1, 1)), point_at([0, 0, 0]))
     with pytest.raises(ConfigError, match="gradients"):
-        state.tell([iterate([0, 0, 0])])
+        state.tell([point_at([0, 0, 0])])

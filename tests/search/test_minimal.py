@@ -18,12 +18,12 @@ from search_toys import (
     ColourLabels,
     bounds,
     evaluator,
-    iterate,
     linear,
     looked_at,
-    run_units,
+    point_at,
+    run_trials,
     synthesize,
-    unit,
+    trial,
 )
 from torch import Tensor
 
@@ -31,28 +31,28 @@ from zoom_engine.common.errors import ConfigError, TargetError
 from zoom_engine.directions.natural_region import NaturalEdits
 from zoom_engine.evaluation.evaluator import Evaluator
 from zoom_engine.evaluation.labels import ZeroShotLabels
-from zoom_engine.search import Minimal, SearchResult, Unit, check_search_options, choose_search, find_search
-from zoom_engine.search.iterates import Array
+from zoom_engine.search import Minimal, SearchResult, Trial, check_search_options, choose_search, find_search
 from zoom_engine.search.linearised import REACH, least_step, next_edit
 from zoom_engine.search.scheduler import Finished
+from zoom_engine.search.trials import Array
 from zoom_engine.targets import KeypointsTask, Preprocessing, RegressionTask, Target
 
 STYLES = torch.tensor([[-1.0, 0, 0, 0.5], [0.5, 1, 0, 0.1], [3.5, 0, 1, 0.2], [9.0, 1, 0, 0.3]])
 
 
 def run(
-    units: list[Unit], search: Minimal | None = None, *, where: Evaluator | None = None, batch_size: int = 8
+    trials: list[Trial], search: Minimal | None = None, *, where: Evaluator | None = None, batch_size: int = 8
 ) -> list[SearchResult]:
     found: Finished = []
-    run_units(
-        units,
+    run_trials(
+        trials,
         search=search or Minimal(),
         evaluator=where or evaluator(linear),
         styles=STYLES,
         batch_size=batch_size,
         on_result=found.extend,
     )
-    return [next(result for each, result in found if each is one) for one in units]
+    return [next(result for each, result in found if each is one) for one in trials]
 
 
 def literal_step(c: Array, h: Array, g: Array, b: float, low: Array, high: Array) -> Array:
@@ -118,7 +118,7 @@ def ball(limit: float) -> NaturalEdits:
 @given(vectors, st.floats(0.3, 3))
 def test_edits_stay_natural_and_go_most_of_the_way_that_the_region_lets_them(slope: Array, limit: float) -> None:
     g = slope[:3]
-    one = Unit(0, None, bounds(None, -9, 9), natural=ball(limit), stay_natural=True)
+    one = Trial(0, None, bounds(None, -9, 9), natural=ball(limit), stay_natural=True)
     found = next_edit(one, np.zeros(3), np.zeros(3), np.ones(3), g, -99.0, radius=np.full(3, 9.0))
     assert one.natural is not None
     assert one.natural.holds(found)
@@ -129,7 +129,7 @@ def test_edits_stay_natural_and_go_most_of_the_way_that_the_region_lets_them(slo
 def test_the_smallest_edit_of_a_linear_target_is_known(image: int) -> None:
     """Red and blue are as visible as one another: of the picture's change |d|² with d = red, green, blue the least that
     moves red + green/4 to its boundary is along (1, 1/4, 0). The third direction adds blue, which only costs."""
-    (result,) = run([unit(image, None, -8, 8)], Minimal(polish=8))
+    (result,) = run([trial(image, None, -8, 8)], Minimal(polish=8))
     was = float(linear(STYLES[image, None, :3])[0])
     assert result.decisive
     moved = (torch.tensor(result.edit_weights).float() @ DIRECTIONS)[:3]
@@ -143,7 +143,7 @@ def test_the_smallest_edit_of_a_linear_target_is_known(image: int) -> None:
 def test_a_curved_boundary_is_followed() -> None:
     """A logit of 4 − red² − green², from red 0.5: it flips at a distance of 2 from the middle, 1.5 away along red."""
     where = evaluator(lambda x: 4 - x[:, 0] ** 2 - x[:, 1] ** 2)
-    (result,) = run([unit(1, None, -8, 8)], Minimal(polish=8), where=where)
+    (result,) = run([trial(1, None, -8, 8)], Minimal(polish=8), where=where)
     assert result.decisive
     red, green, _ = (STYLES[1] + torch.tensor(result.edit_weights).float() @ DIRECTIONS)[:3]
     assert 2 < float(torch.hypot(red, green)) < 2.6
@@ -153,14 +153,14 @@ def test_a_curved_boundary_is_followed() -> None:
 def test_an_attribute_that_shows_at_once_is_left_alone() -> None:
     """Both move the margin alike. The first takes 0.4 of SSIM by a tenth of its range and little beyond, the second
     ever more: at the far end they cost about the same, near the unedited image the first many times as much."""
-    state = Minimal().start(Unit(0, None, np.array([[-1.0, 1.0]] * 2)), iterate([0, 0]))
+    state = Minimal().start(Trial(0, None, np.array([[-1.0, 1.0]] * 2)), point_at([0, 0]))
     while (result := state.result()) is None:
         (at,) = state.ask()
         margin, fall = 1 - 1.4 * at.sum(), np.full(2, -1.4)
         gone = np.exp(-np.abs(at[0]) / 0.05)
         ssim = 1 - 0.4 * (1 - gone) - 0.3 * at[1] ** 2
         slopes = np.stack([fall, [8 * np.sign(at[0]) * gone, 0.6 * at[1]]])
-        found = iterate(at.tolist(), margin=margin, change=abs(1 - margin), ssim=ssim)
+        found = point_at(at.tolist(), margin=margin, change=abs(1 - margin), ssim=ssim)
         state.tell([dataclasses.replace(found, gradient=slopes)])
     assert result.decisive
     assert abs(result.edit_weights[0]) < 0.05
@@ -171,12 +171,12 @@ def test_an_attribute_that_shows_at_once_is_left_alone() -> None:
 def test_an_attribute_whose_slope_turns_does_not_hold_the_others_back() -> None:
     """The first has the steeper slope at the unedited image, which turns within a hundredth of its range; the second
     flips near the end of its own."""
-    state = Minimal(afar=0).start(Unit(0, None, np.array([[-1.0, 1.0]] * 2)), iterate([0, 0]))
+    state = Minimal(afar=0).start(Trial(0, None, np.array([[-1.0, 1.0]] * 2)), point_at([0, 0]))
     while (result := state.result()) is None:
         (at,) = state.ask()
         margin = 1 + 200 * ((at[0] - 0.01) ** 2 - 0.01**2) - 1.2 * at[1]
         slopes = np.stack([[400 * (at[0] - 0.01), -1.2], 0.1 * at])
-        found = iterate(at.tolist(), margin=margin, change=abs(1 - margin), ssim=1 - 0.05 * (at**2).sum())
+        found = point_at(at.tolist(), margin=margin, change=abs(1 - margin), ssim=1 - 0.05 * (at**2).sum())
         state.tell([dataclasses.replace(found, gradient=slopes)])
     assert result.decisive
     assert abs(result.edit_weights[0]) < 0.05
@@ -189,26 +189,26 @@ def test_whatever_the_answers_it_ends_within_its_bounds(seed: int, high: float, 
     """Margins, slopes and labels are drawn at random: the more hope, the steeper."""
     random, search = np.random.default_rng(seed), Minimal(steps=4, afar=3, descents=2, again=5, polish=3)
     box = np.array([[-low, high]] * 3)
-    state = search.start(Unit(0, None, box), iterate([0, 0, 0]))
+    state = search.start(Trial(0, None, box), point_at([0, 0, 0]))
     while (result := state.result()) is None:
         (at,) = state.ask()
         assert np.all((box[:, 0] <= at) & (at <= box[:, 1]))
         margin, kept = (random.uniform(-0.3, 1), bool(random.random() < 0.9)) if at.any() else (1.0, True)
-        found = iterate(at.tolist(), margin=margin, change=1 - margin, kept=kept, ssim=random.uniform(0.5, 1))
+        found = point_at(at.tolist(), margin=margin, change=1 - margin, kept=kept, ssim=random.uniform(0.5, 1))
         state.tell([dataclasses.replace(found, gradient=random.normal(size=(2, 3)) * [[8 * hope], [1.0]])])
     assert result.evaluations <= search.most_evaluations
 
 
 def test_what_no_slope_reaches_is_given_up_after_a_few_looks() -> None:
     """A logit of 50 + red/10: all three edits at their ends move it by less than 2."""
-    (result,) = run([unit(1, None, -8, 8)], where=evaluator(lambda x: 50 + x[:, 0] / 10))
+    (result,) = run([trial(1, None, -8, 8)], where=evaluator(lambda x: 50 + x[:, 0] / 10))
     assert (result.flipped, result.stop) == (False, "hopeless")
     assert result.evaluations <= 5
 
 
 def test_a_slope_that_is_flat_where_it_begins_is_no_reason_to_give_up() -> None:
     """A logit of 4 − red⁴/8, from red 0.5: its slope there foretells 0.5, and it flips from red 2.4 on."""
-    (result,) = run([unit(1, None, -8, 8)], where=evaluator(lambda x: 4 - x[:, 0] ** 4 / 8))
+    (result,) = run([trial(1, None, -8, 8)], where=evaluator(lambda x: 4 - x[:, 0] ** 4 / 8))
     assert result.decisive
 
 
@@ -220,7 +220,7 @@ def hollow(x: Tensor) -> Tensor:
 @pytest.mark.parametrize("afar", [0, 2, 6])
 def test_where_slopes_lead_nowhere_it_looks_afar(afar: int) -> None:
     search = Minimal(afar=afar)
-    (result,) = run([unit(1, None, -8, 8)], search, where=evaluator(hollow))
+    (result,) = run([trial(1, None, -8, 8)], search, where=evaluator(hollow))
     assert result.decisive is (afar > 0)
     assert result.evaluations <= search.most_evaluations
     if not afar:
@@ -231,12 +231,12 @@ def test_where_slopes_lead_nowhere_it_looks_afar(afar: int) -> None:
 def test_where_the_nearest_corner_leads_nowhere_it_descends_from_the_next(descents: int) -> None:
     """Slopes from the unedited image lead to the upper bound, where the margin is 0.15; it is negative in a hollow
     around −0.6 alone."""
-    state = Minimal(descents=descents).start(Unit(0, None, np.array([[-1.0, 1.0]])), iterate([0]))
+    state = Minimal(descents=descents).start(Trial(0, None, np.array([[-1.0, 1.0]])), point_at([0]))
     while (result := state.result()) is None:
         ((at,),) = state.ask()
         hollow = 2.4 * np.exp(-(((at + 0.6) / 0.3) ** 2))
         margin, slope = 1 - hollow - 0.85 * at, 2 * (at + 0.6) / 0.3**2 * hollow - 0.85
-        found = iterate([at], margin=margin, change=abs(1 - margin), ssim=1 - 0.05 * at**2)
+        found = point_at([at], margin=margin, change=abs(1 - margin), ssim=1 - 0.05 * at**2)
         state.tell([dataclasses.replace(found, gradient=np.array([[slope], [0.1 * at]]))])
     assert result.decisive is (descents == 2)
     assert result.stop == ("polished" if descents == 2 else "no-decisive-flip")
@@ -244,7 +244,7 @@ def test_where_the_nearest_corner_leads_nowhere_it_descends_from_the_next(descen
 
 
 def test_corners_of_bounds_that_are_not_natural_are_drawn_in() -> None:
-    one = Unit(1, None, bounds(None, -8, 8), natural=ball(64), stay_natural=True)
+    one = Trial(1, None, bounds(None, -8, 8), natural=ball(64), stay_natural=True)
     (result,) = run([one], where=evaluator(hollow))
     assert one.natural is not None
     distances = [one.natural.distance(np.array(point.weights)) for point in result.trajectory]
@@ -259,7 +259,7 @@ def test_corners_of_bounds_that_are_not_natural_are_drawn_in() -> None:
 def test_it_stays_where_it_may_look_and_flips_what_a_grid_flips(
     image: int, low: float, high: float, far: float
 ) -> None:
-    one = Unit(image, None, bounds(None, -low, high), natural=ball(far), stay_natural=True)
+    one = Trial(image, None, bounds(None, -low, high), natural=ball(far), stay_natural=True)
     (result,) = run([one])
     assert one.natural is not None
     for point in result.trajectory:
@@ -278,23 +278,23 @@ def test_it_stays_where_it_may_look_and_flips_what_a_grid_flips(
 def test_it_keeps_the_label_where_it_can() -> None:
     """Red alone flips; green, which would help, is what the label goes by."""
     where = evaluator(linear, labels=ZeroShotLabels(ColourLabels(at=1.2), LABELS))
-    (result,) = run([unit(1, None, -4, 4)], where=where)
+    (result,) = run([trial(1, None, -4, 4)], where=where)
     assert result.decisive
     assert result.label_kept
 
 
 def test_results_do_not_depend_on_the_packing() -> None:
-    units = [unit(image, None, -low, 6) for image in range(4) for low in (2, 4)]
-    alone = [run([each], batch_size=1)[0] for each in units]
+    trials = [trial(image, None, -low, 6) for image in range(4) for low in (2, 4)]
+    alone = [run([each], batch_size=1)[0] for each in trials]
     for size in (3, 32):
-        for one, other in zip(alone, run(units, batch_size=size), strict=True):
+        for one, other in zip(alone, run(trials, batch_size=size), strict=True):
             np.testing.assert_allclose(one.edit_weights, other.edit_weights, atol=1e-3)
             assert (one.flipped, one.stop, one.evaluations) == (other.flipped, other.stop, other.evaluations)
 
 
 def test_an_interrupted_search_goes_on_to_the_same_results() -> None:
-    units = [unit(image, None, -4, 6) for image in range(4)]
-    whole = run(units)
+    trials = [trial(image, None, -4, 6) for image in range(4)]
+    whole = run(trials)
     calls = 0
 
     def interrupted(styles: Tensor) -> Tensor:
@@ -307,12 +307,12 @@ def test_an_interrupted_search_goes_on_to_the_same_results() -> None:
     done: Finished = []
     where = Evaluator(Drawing(interrupted), DIRECTIONS, evaluator(linear).target)
     with pytest.raises(KeyboardInterrupt):
-        run_units(units, search=Minimal(), evaluator=where, styles=STYLES, batch_size=2, on_result=done.extend)
+        run_trials(trials, search=Minimal(), evaluator=where, styles=STYLES, batch_size=2, on_result=done.extend)
     assert 0 < len(done) < 4
     finished = [each for each, _ in done]
-    rest = [each for each in units if not any(each is one for one in finished)]
-    run_units(rest, search=Minimal(), evaluator=where, styles=STYLES, batch_size=2, on_result=done.extend)
-    for each, result in zip(units, whole, strict=True):
+    rest = [each for each in trials if not any(each is one for one in finished)]
+    run_trials(rest, search=Minimal(), evaluator=where, styles=STYLES, batch_size=2, on_result=done.extend)
+    for each, result in zip(trials, whole, strict=True):
         (again,) = [other for one, other in done if one is each]
         np.testing.assert_allclose(again.edit_weights, result.edit_weights, atol=1e-3)
 
@@ -331,7 +331,7 @@ def test_outputs_that_count_by_how_far_they_moved_have_a_slope_at_the_start(task
     network.forward = lambda x: read(x.mean((2, 3)) / SCALE)  # type: ignore[operator,assignment]
     preprocessing = Preprocessing(value_range=(-1, 1))
     moving = Target(network, name="toy", task=task, preprocessing=preprocessing, content_hash="toy")  # type: ignore[arg-type]
-    (result,) = run([unit(1, None, -8, 8)], where=Evaluator(Drawing(synthesize), DIRECTIONS, moving))
+    (result,) = run([trial(1, None, -8, 8)], where=Evaluator(Drawing(synthesize), DIRECTIONS, moving))
     assert result.flipped
 
 
@@ -361,15 +361,15 @@ def test_it_runs_unasked_where_there_are_gradients() -> None:
     deaf = dataclasses.replace(target) if dataclasses.is_dataclass(target) else evaluator(linear).target
     deaf.differentiable = False
     with pytest.raises(TargetError, match="gives no gradients"):
-        run([unit(0, None, -1, 1)], where=Evaluator(Drawing(synthesize), DIRECTIONS, deaf))
+        run([trial(0, None, -1, 1)], where=Evaluator(Drawing(synthesize), DIRECTIONS, deaf))
 
 
 def test_options_and_answers_are_checked() -> None:
     for wrong in ({"steps": 0}, {"afar": -1}, {"descents": -1}, {"again": -1}, {"polish": -1}, {"overshoot": 0.0}):
         with pytest.raises(ConfigError, match=next(iter(wrong))):
             Minimal(**wrong)  # type: ignore[arg-type]
-    state = Minimal().start(unit(0, None, -1, 1), iterate([0, 0, 0]))
+    state = Minimal().start(trial(0, None, -1, 1), point_at([0, 0, 0]))
     with pytest.raises(ConfigError, match="gradients"):
-        state.tell([iterate([0, 0, 0])])
-    (frozen,) = run([unit(0, None, 0, 0)])
+        state.tell([point_at([0, 0, 0])])
+    (frozen,) = run([trial(0, None, 0, 0)])
     assert (frozen.stop, frozen.evaluations) == ("no-range", 0)

@@ -9,29 +9,29 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from search_toys import LABELS, ColourLabels, bounds, evaluator, iterate, looked_at, run_units, unit
+from search_toys import LABELS, ColourLabels, bounds, evaluator, looked_at, point_at, run_trials, trial
 from torch import Tensor
 
 from zoom_engine.audit.records import Within
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.evaluation.evaluator import Evaluator
 from zoom_engine.evaluation.labels import ZeroShotLabels
-from zoom_engine.search import Scan, SearchResult, Unit, describe_search, find_search
-from zoom_engine.search.iterates import Array
+from zoom_engine.search import Scan, SearchResult, Trial, describe_search, find_search
 from zoom_engine.search.scan import grid, outer_grid
+from zoom_engine.search.trials import Array
 
 
-def scan(where: Evaluator, *units: Unit, styles: Tensor | None = None, **options: object) -> list[SearchResult]:
+def scan(where: Evaluator, *trials: Trial, styles: Tensor | None = None, **options: object) -> list[SearchResult]:
     found: dict[int, SearchResult] = {}
-    order = {id(each): place for place, each in enumerate(units)}
-    run_units(
-        units,
+    order = {id(each): place for place, each in enumerate(trials)}
+    run_trials(
+        trials,
         search=Scan(**options),  # type: ignore[arg-type]
         evaluator=where,
         styles=torch.zeros(4, 4) if styles is None else styles,
         on_result=lambda results: found.update({order[id(each)]: result for each, result in results}),
     )
-    return [found[place] for place in range(len(units))]
+    return [found[place] for place in range(len(trials))]
 
 
 @settings(max_examples=40, deadline=None)
@@ -61,7 +61,7 @@ def test_the_outer_grid_covers_what_the_outer_range_adds() -> None:
 @given(start=st.floats(-6, 6).filter(lambda x: abs(x - 2) > 1e-3), tolerance=st.sampled_from([0.3, 0.05, 0.001]))
 def test_the_flip_weight_of_a_linear_target_is_found_to_the_tolerance(start: float, tolerance: float) -> None:
     styles = torch.tensor([[start, 0.0, 0.0, 0.0]])
-    (result,) = scan(evaluator(), unit(0, 0, -10, 10), styles=styles, tolerance=tolerance)
+    (result,) = scan(evaluator(), trial(0, 0, -10, 10), styles=styles, tolerance=tolerance)
     truth = abs(2 - start)
     assert result.flipped
     assert result.stop == "flip-bracketed"
@@ -77,7 +77,7 @@ def test_output_and_weights_of_a_result_belong_together() -> None:
     where = evaluator()
     styles = torch.tensor([[0.5, 1.0, -1.0, 0.3]])
     for attribute in range(3):
-        (result,) = scan(where, unit(0, attribute, -10, 10), styles=styles)
+        (result,) = scan(where, trial(0, attribute, -10, 10), styles=styles)
         originals = where.originals(styles)
         weights = torch.from_numpy(result.edit_weights)[None].float()
         again = looked_at(where, styles, weights, originals)
@@ -90,7 +90,7 @@ def test_output_and_weights_of_a_result_belong_together() -> None:
 
 
 def test_sensitivity_is_measured_over_the_whole_range_and_not_at_the_flip() -> None:
-    (near, far) = scan(evaluator(), unit(0, 0, -3, 3), unit(0, 0, -10, 10))
+    (near, far) = scan(evaluator(), trial(0, 0, -3, 3), trial(0, 0, -10, 10))
     assert near.flip_weight == pytest.approx(2, abs=0.06)
     assert far.flip_weight == pytest.approx(2, abs=0.06)
     probability = torch.tensor([-2.0, 1.0, 8.0]).sigmoid()
@@ -99,7 +99,7 @@ def test_sensitivity_is_measured_over_the_whole_range_and_not_at_the_flip() -> N
 
 
 def test_no_flip_within_the_bounds() -> None:
-    (result,) = scan(evaluator(), unit(0, 1, -6, 6))
+    (result,) = scan(evaluator(), trial(0, 1, -6, 6))
     assert (result.flipped, result.flip_weight, result.stop) == (False, None, "no-flip")
     assert result.evaluations == 4
     assert result.change > 0
@@ -108,13 +108,13 @@ def test_no_flip_within_the_bounds() -> None:
 def responding(response: Callable[[Array], Array], **options: float | None) -> SearchResult:
     """The scan of [-10, 10] where the change is that function of the weights; the label is lost beyond a change of 2,
     and the prediction flips from 0.5 on."""
-    state = Scan(**options).start(unit(0, 0, -10, 10), iterate([0, 0, 0], margin=0.5, ssim=1.0))  # type: ignore[arg-type]
+    state = Scan(**options).start(trial(0, 0, -10, 10), point_at([0, 0, 0], margin=0.5, ssim=1.0))  # type: ignore[arg-type]
     while (result := state.result()) is None:
         weights = state.ask()[:, 0]
         assert len(set(weights)) == len(weights)
         state.tell(
             [
-                iterate([w, 0, 0], margin=0.5 - c, change=min(c, 1.0), kept=bool(c < 2))
+                point_at([w, 0, 0], margin=0.5 - c, change=min(c, 1.0), kept=bool(c < 2))
                 for w, c in zip(weights, response(weights), strict=True)
             ]
         )
@@ -161,7 +161,7 @@ def test_without_a_tolerance_the_smallest_flip_is_that_of_the_whole_grid() -> No
 
 def test_of_two_sides_the_nearer_flip_wins() -> None:
     # |red - 0.3| > 2 flips: at +2.3 and at -1.7, both between the same two rings of the grid.
-    (result,) = scan(evaluator(lambda x: (x[:, 0] - 0.3).abs() - 2), unit(0, 0, -12, 12), points=4, tolerance=0.01)
+    (result,) = scan(evaluator(lambda x: (x[:, 0] - 0.3).abs() - 2), trial(0, 0, -12, 12), points=4, tolerance=0.01)
     assert result.flip_weight == pytest.approx(1.7, abs=0.011)
     assert result.edit_weights[0] == pytest.approx(-1.7, abs=0.011)
 
@@ -172,7 +172,7 @@ def test_any_two_thresholds(plus: float, minus: float, steep: float) -> None:
     def outside(x: Tensor) -> Tensor:
         return torch.sinh(torch.maximum(x[:, 0] - plus, -x[:, 0] - minus).clamp(-8, 8) * steep / 5)
 
-    (result,) = scan(evaluator(outside), unit(0, 0, -12, 12), tolerance=0.02)
+    (result,) = scan(evaluator(outside), trial(0, 0, -12, 12), tolerance=0.02)
     truth = min(plus, minus)
     assert result.flip_weight is not None
     assert truth - 1e-3 <= result.flip_weight <= truth + 0.021
@@ -181,13 +181,13 @@ def test_any_two_thresholds(plus: float, minus: float, steep: float) -> None:
 def test_lattice_points_do_not_depend_on_noise_in_the_margin() -> None:
     def wobbling(noise: float) -> SearchResult:
         search = Scan(tolerance=0.05)
-        state = search.start(unit(0, 0, -10, 10), iterate([0, 0, 0], margin=3.03, ssim=1.0))
+        state = search.start(trial(0, 0, -10, 10), point_at([0, 0, 0], margin=3.03, ssim=1.0))
         random = np.random.default_rng(0)
         while (result := state.result()) is None:
             weights = state.ask()[:, 0]
             margins = 3.03 - np.abs(weights) + noise * random.standard_normal(len(weights))
             state.tell(
-                [iterate([w, 0, 0], margin=m, change=abs(w) / 20) for w, m in zip(weights, margins, strict=True)]
+                [point_at([w, 0, 0], margin=m, change=abs(w) / 20) for w, m in zip(weights, margins, strict=True)]
             )
         return result
 
@@ -202,7 +202,7 @@ def test_a_point_that_loses_the_label_is_no_flip() -> None:
 
     for at, flips in ((3.0, False), (6.0, True)):
         where = evaluator(green, labels=ZeroShotLabels(ColourLabels(at), LABELS))
-        (result,) = scan(where, unit(0, 1, 0, 12))
+        (result,) = scan(where, trial(0, 1, 0, 12))
         assert result.flipped is flips
         assert result.label_kept is flips
         probability = torch.tensor([-4.0, at - 4]).sigmoid()
@@ -212,17 +212,17 @@ def test_a_point_that_loses_the_label_is_no_flip() -> None:
 
 
 def test_both_ranges_are_reported() -> None:
-    (result,) = scan(evaluator(lambda x: x[:, 0] - 20), unit(0, 0, -5, 5, outer=30))
+    (result,) = scan(evaluator(lambda x: x[:, 0] - 20), trial(0, 0, -5, 5, outer=30))
     assert not result.flipped
     assert result.change < 1e-6
     assert result.paper == Within(change=pytest.approx(1.0, abs=1e-3), flipped=True, decisive=True)
     assert result.trajectory[0].weights[0] == -30
-    (inside,) = scan(evaluator(), unit(0, 0, -5, 5))
+    (inside,) = scan(evaluator(), trial(0, 0, -5, 5))
     assert inside.paper is None
 
 
 def test_the_response_curve_is_there_in_order() -> None:
-    (result,) = scan(evaluator(), unit(0, 0, -10, 10))
+    (result,) = scan(evaluator(), trial(0, 0, -10, 10))
     weights = [point.weights[0] for point in result.trajectory]
     assert weights == sorted(weights)
     assert weights[0] == -10
@@ -233,16 +233,16 @@ def test_the_response_curve_is_there_in_order() -> None:
 
 
 def test_grid_only_and_frozen_attribute() -> None:
-    (coarse,) = scan(evaluator(), unit(0, 0, -8, 8), tolerance=None)
+    (coarse,) = scan(evaluator(), trial(0, 0, -8, 8), tolerance=None)
     assert (coarse.stop, coarse.flip_weight, coarse.evaluations) == ("grid-only", 4.0, 6)
-    (frozen,) = scan(evaluator(), unit(0, 0, 0, 0))
+    (frozen,) = scan(evaluator(), trial(0, 0, 0, 0))
     assert (frozen.stop, frozen.change, frozen.evaluations) == ("no-range", 0.0, 0)
 
 
 def test_it_takes_about_a_dozen_evaluations() -> None:
     styles = torch.zeros(40, 4)
     styles[:, 0] = torch.linspace(-4, 8, 40)
-    results = scan(evaluator(), *(unit(i, 0, -10, 10) for i in range(40)), styles=styles)
+    results = scan(evaluator(), *(trial(i, 0, -10, 10) for i in range(40)), styles=styles)
     assert all(result.flipped for result in results)
     assert np.mean([result.evaluations for result in results]) < 12
     assert max(result.evaluations for result in results) < 18
@@ -250,7 +250,7 @@ def test_it_takes_about_a_dozen_evaluations() -> None:
 
 def test_options_and_modes_are_checked() -> None:
     with pytest.raises(ConfigError, match="one attribute at a time"):
-        Scan().start(Unit(0, None, bounds(None, -1, 1)), iterate([0, 0, 0]))
+        Scan().start(Trial(0, None, bounds(None, -1, 1)), point_at([0, 0, 0]))
     with pytest.raises(ConfigError, match="points"):
         Scan(points=1)
     with pytest.raises(ConfigError, match="tolerance"):

@@ -16,37 +16,37 @@ from search_toys import (
     bounds,
     evaluator,
     linear,
-    run_units,
+    run_trials,
     synthesize,
     target,
-    unit,
+    trial,
 )
 from torch import Tensor
 
 from zoom_engine.common.errors import ConfigError, TargetError
 from zoom_engine.evaluation.evaluator import Evaluator
 from zoom_engine.evaluation.labels import ZeroShotLabels
-from zoom_engine.search import PGD, SGD, Minimal, Scan, Search, SearchResult, Unit, searched
+from zoom_engine.search import PGD, SGD, Minimal, Scan, Search, SearchResult, Trial, searched
 from zoom_engine.search.scheduler import Finished
 
 STYLES = torch.randn(9, 4, generator=torch.Generator().manual_seed(3)) * 2
-SINGLE = [unit(i, a, -6, 9, outer=30) for i in range(9) for a in range(3)]
-MULTI = [unit(i, None, -6, 9) for i in range(9)]
+SINGLE = [trial(i, a, -6, 9, outer=30) for i in range(9) for a in range(3)]
+MULTI = [trial(i, None, -6, 9) for i in range(9)]
 
 
 def labelled() -> Evaluator:
     return evaluator(linear, labels=ZeroShotLabels(ColourLabels(0.5), LABELS))
 
 
-def run(search: Search, units: list[Unit], **options: Any) -> dict[tuple[int, int | None], SearchResult]:
+def run(search: Search, trials: list[Trial], **options: Any) -> dict[tuple[int, int | None], SearchResult]:
     found: Finished = []
-    run_units(units, search=search, evaluator=labelled(), styles=STYLES, on_result=found.extend, **options)
-    assert len(found) == len(units)
+    run_trials(trials, search=search, evaluator=labelled(), styles=STYLES, on_result=found.extend, **options)
+    assert len(found) == len(trials)
     return {(each.image, each.attribute): result for each, result in found}
 
 
 @pytest.mark.parametrize(
-    ("search", "units"),
+    ("search", "trials"),
     [
         (Scan(), SINGLE),
         (SGD(steps=5), SINGLE),
@@ -58,11 +58,11 @@ def run(search: Search, units: list[Unit], **options: Any) -> dict[tuple[int, in
     ],
     ids=["scan", "sgd", "pgd", "sgd-multi", "pgd-multi", "sgd-early", "minimal"],
 )
-def test_results_do_not_depend_on_the_packing(search: Search, units: list[Unit]) -> None:
-    expected = run(search, units, batch_size=1)
-    assert len(expected) == len(units)
+def test_results_do_not_depend_on_the_packing(search: Search, trials: list[Trial]) -> None:
+    expected = run(search, trials, batch_size=1)
+    assert len(expected) == len(trials)
     for options in ({"batch_size": 7}, {"batch_size": 32}):
-        found = run(search, units, **options)
+        found = run(search, trials, **options)
         for key, result in expected.items():
             np.testing.assert_allclose(found[key].edit_weights, result.edit_weights, atol=1e-3)
             assert found[key].change == pytest.approx(result.change, abs=1e-4)
@@ -72,7 +72,7 @@ def test_results_do_not_depend_on_the_packing(search: Search, units: list[Unit])
                 result.stop,
             )
             assert found[key].evaluations == result.evaluations
-    shuffled = run(search, units[::-1], batch_size=7)
+    shuffled = run(search, trials[::-1], batch_size=7)
     assert all(
         np.allclose(shuffled[key].edit_weights, result.edit_weights, atol=1e-3) for key, result in expected.items()
     )
@@ -80,7 +80,11 @@ def test_results_do_not_depend_on_the_packing(search: Search, units: list[Unit])
 
 def test_nothing_is_drawn_that_nobody_asked_for() -> None:
     """A lonely unit in a batch of 8 costs its own evaluations and the unedited image, not eight times as many."""
-    for units, search in (([unit(0, None, -6, 9)], SGD(steps=6)), ([unit(0, 1, -6, 9)], Scan()), (MULTI, PGD(steps=3))):
+    for trials, search in (
+        ([trial(0, None, -6, 9)], SGD(steps=6)),
+        ([trial(0, 1, -6, 9)], Scan()),
+        (MULTI, PGD(steps=3)),
+    ):
         drawn: list[int] = []
 
         def watching(styles: Tensor, drawn: list[int] = drawn) -> Tensor:
@@ -89,8 +93,8 @@ def test_nothing_is_drawn_that_nobody_asked_for() -> None:
 
         found: Finished = []
         where = Evaluator(Drawing(watching), DIRECTIONS, target(linear))
-        run_units(units, search=search, evaluator=where, styles=STYLES, batch_size=8, on_result=found.extend)
-        assert sum(drawn) == sum(result.evaluations for _, result in found) + len({each.image for each in units})
+        run_trials(trials, search=search, evaluator=where, styles=STYLES, batch_size=8, on_result=found.extend)
+        assert sum(drawn) == sum(result.evaluations for _, result in found) + len({each.image for each in trials})
         assert max(drawn) <= 8
 
 
@@ -105,7 +109,7 @@ def test_each_original_is_drawn_once() -> None:
 
     where = Evaluator(Drawing(watching), DIRECTIONS, target(linear))
     found: Finished = []
-    run_units(SINGLE, search=Scan(), evaluator=where, styles=STYLES, batch_size=4, on_result=found.extend)
+    run_trials(SINGLE, search=Scan(), evaluator=where, styles=STYLES, batch_size=4, on_result=found.extend)
     assert max(shapes) == 4
     evaluations = sum(result.evaluations for _, result in found)
     assert len(shapes) <= np.ceil(evaluations / 4) + 3 + 8
@@ -120,10 +124,10 @@ def test_batches_are_kept_full() -> None:
         rows.append(len(styles))
         return synthesize(styles)
 
-    units = [unit(i, 0, -10, high) for high in range(5, 15) for i in range(9)]
+    trials = [trial(i, 0, -10, high) for high in range(5, 15) for i in range(9)]
     found: Finished = []
-    run_units(
-        units,
+    run_trials(
+        trials,
         search=Scan(),
         evaluator=Evaluator(Drawing(watching), DIRECTIONS, target(linear)),
         styles=STYLES,
@@ -135,7 +139,7 @@ def test_batches_are_kept_full() -> None:
 
 def test_finished_units_come_in_batches() -> None:
     sizes: list[int] = []
-    run_units(
+    run_trials(
         SINGLE,
         search=Scan(),
         evaluator=labelled(),
@@ -161,14 +165,14 @@ def test_an_interruption_hands_over_what_is_finished_and_repeats_nothing(failing
     done: Finished = []
     where = Evaluator(Drawing(interrupted), DIRECTIONS, target(linear))
     with pytest.raises(KeyboardInterrupt):
-        run_units(SINGLE, search=Scan(), evaluator=where, styles=STYLES, batch_size=16, on_result=done.extend)
+        run_trials(SINGLE, search=Scan(), evaluator=where, styles=STYLES, batch_size=16, on_result=done.extend)
     finished = {(each.image, each.attribute) for each, _ in done}
     assert len(finished) == len(done)
     calls = failing + 1
     rest = [each for each in SINGLE if (each.image, each.attribute) not in finished]
-    run_units(rest, search=Scan(), evaluator=where, styles=STYLES, batch_size=16, on_result=done.extend)
+    run_trials(rest, search=Scan(), evaluator=where, styles=STYLES, batch_size=16, on_result=done.extend)
     whole: Finished = []
-    run_units(SINGLE, search=Scan(), evaluator=where, styles=STYLES, batch_size=16, on_result=whole.extend)
+    run_trials(SINGLE, search=Scan(), evaluator=where, styles=STYLES, batch_size=16, on_result=whole.extend)
     expected = {(each.image, each.attribute): result.edit_weights.tolist() for each, result in whole}
     assert {(each.image, each.attribute): result.edit_weights.tolist() for each, result in done} == expected
 
@@ -183,7 +187,7 @@ OUT_OF_MEMORY = [
 def recorded(search: Search, draw: Any) -> dict[tuple[int, int | None], tuple[Any, ...]]:
     """What records keep of every unit, found with pictures by `draw`."""
     where, found = Evaluator(Drawing(draw), DIRECTIONS, target(linear)), Finished()
-    run_units(SINGLE, search=search, evaluator=where, styles=STYLES, batch_size=16, on_result=found.extend)
+    run_trials(SINGLE, search=search, evaluator=where, styles=STYLES, batch_size=16, on_result=found.extend)
     return {
         (each.image, each.attribute): (result.edit_weights.tolist(), result.change, result.trajectory)
         for each, result in found
@@ -230,7 +234,7 @@ def test_an_error_in_the_writer_is_not_repeated() -> None:
         raise OSError("no space left")
 
     with pytest.raises(OSError, match="no space"):
-        run_units(SINGLE, search=Scan(), evaluator=labelled(), styles=STYLES, on_result=full_disk)
+        run_trials(SINGLE, search=Scan(), evaluator=labelled(), styles=STYLES, on_result=full_disk)
     assert calls == 1
 
 
@@ -254,7 +258,7 @@ def test_targets_that_share_pictures_get_what_they_get_alone() -> None:
     shared, pictures = pictures, 0
     for index, each in enumerate(evaluators):
         alone: Finished = []
-        run_units(SINGLE, search=Scan(), evaluator=each, styles=STYLES, on_result=alone.extend)
+        run_trials(SINGLE, search=Scan(), evaluator=each, styles=STYLES, on_result=alone.extend)
         for u, result in alone:
             other = together.pop((index, u.image, u.attribute))
             np.testing.assert_allclose(other.edit_weights, result.edit_weights, atol=1e-3)
@@ -275,10 +279,10 @@ def test_what_cannot_run_is_refused_in_one_line() -> None:
     deaf = target(linear)
     deaf.differentiable = False
     cases: list[tuple[dict[str, Any], type[Exception], str]] = [
-        ({"units": [unit(99, 0, -1, 1)]}, ConfigError, "image 99"),
-        ({"units": [Unit(0, 7, bounds(None, -1, 1))]}, ConfigError, "attribute 7"),
-        ({"units": [unit(0, 0, 1, 2)]}, ConfigError, "at most 0"),
-        ({"units": [unit(0, None, -1, 1)]}, ConfigError, "no multi mode"),
+        ({"trials": [trial(99, 0, -1, 1)]}, ConfigError, "image 99"),
+        ({"trials": [Trial(0, 7, bounds(None, -1, 1))]}, ConfigError, "attribute 7"),
+        ({"trials": [trial(0, 0, 1, 2)]}, ConfigError, "at most 0"),
+        ({"trials": [trial(0, None, -1, 1)]}, ConfigError, "no multi mode"),
         ({"batch_size": 0}, ConfigError, "batch size"),
         (
             {"search": SGD(), "evaluator": Evaluator(Drawing(synthesize), DIRECTIONS, deaf)},
@@ -287,9 +291,9 @@ def test_what_cannot_run_is_refused_in_one_line() -> None:
         ),
     ]
     for changed, kind, message in cases:
-        options: dict[str, Any] = {"units": SINGLE, "search": Scan(), "evaluator": labelled(), **changed}
+        options: dict[str, Any] = {"trials": SINGLE, "search": Scan(), "evaluator": labelled(), **changed}
         with pytest.raises(kind, match=message) as caught:
-            run_units(options.pop("units"), styles=STYLES, on_result=pytest.fail, **options)
+            run_trials(options.pop("trials"), styles=STYLES, on_result=pytest.fail, **options)
         assert "\n" not in str(caught.value)
     with pytest.raises(ConfigError, match="one target"):
         next(searched(SINGLE, search=SGD(), evaluators=[labelled(), labelled()], styles=STYLES))
@@ -299,4 +303,4 @@ def test_what_cannot_run_is_refused_in_one_line() -> None:
 
 
 def test_no_units_is_no_work() -> None:
-    run_units([], search=Scan(), evaluator=labelled(), styles=STYLES, on_result=pytest.fail)
+    run_trials([], search=Scan(), evaluator=labelled(), styles=STYLES, on_result=pytest.fail)

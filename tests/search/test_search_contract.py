@@ -10,30 +10,42 @@ import numpy as np
 import pytest
 import torch
 from registered import register
-from search_toys import evaluator, linear, run_units, target, unit
+from search_toys import evaluator, linear, run_trials, target, trial
 
 from zoom_engine import check_search
 from zoom_engine.common import registry
 from zoom_engine.common.errors import ConfigError
-from zoom_engine.search import CMAES, PGD, SGD, Array, Iterate, Minimal, Scan, SearchResult, Trials, Unit, choose_search
+from zoom_engine.search import (
+    CMAES,
+    PGD,
+    SGD,
+    Array,
+    EvaluatedPoint,
+    EvaluatedPoints,
+    Minimal,
+    Scan,
+    SearchResult,
+    Trial,
+    choose_search,
+)
 from zoom_engine.search.contract import MOST_EVALUATIONS, check_search_on_load
 
 
 class State:
     """Asks for both ends, then for their halves."""
 
-    def __init__(self, search: Any, unit: Unit, origin: Iterate) -> None:
-        self.search, self.unit, self.trials = search, unit, Trials(unit, origin)
-        self.points = np.stack([unit.bounds[:, side] for side in (0, 1)])
+    def __init__(self, search: Any, trial: Trial, origin: EvaluatedPoint) -> None:
+        self.search, self.trial, self.evaluated = search, trial, EvaluatedPoints(trial, origin)
+        self.points = np.stack([trial.bounds[:, side] for side in (0, 1)])
 
     def ask(self) -> Any:
-        return self.points / (1 + self.trials.steps)
+        return self.points / (1 + self.evaluated.steps)
 
-    def tell(self, iterates: list[Iterate]) -> None:
-        self.trials.add(iterates)
+    def tell(self, evaluated: list[EvaluatedPoint]) -> None:
+        self.evaluated.add(evaluated)
 
     def result(self) -> Any:
-        return self.trials.result("looked", by_weight=False) if self.trials.steps == 2 else None
+        return self.evaluated.result("looked", by_weight=False) if self.evaluated.steps == 2 else None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -47,8 +59,8 @@ class Ends:
     needs_loss: ClassVar[Any] = False
     state: ClassVar[Any] = State
 
-    def start(self, unit: Unit, origin: Iterate) -> Any:
-        return self.state(self, unit, origin)
+    def start(self, trial: Trial, origin: EvaluatedPoint) -> Any:
+        return self.state(self, trial, origin)
 
 
 def asking(points: Callable[[State, Array], Any]) -> type[Ends]:
@@ -87,15 +99,15 @@ class FindsNothing(State):
 
 
 class FailsLater(State):
-    def tell(self, iterates: list[Iterate]) -> None:
+    def tell(self, evaluated: list[EvaluatedPoint]) -> None:
         raise IndexError("two\nlines")
 
 
 class Forgets(State):
     """Takes one of two answers."""
 
-    def tell(self, iterates: list[Iterate]) -> None:
-        self.trials.add(iterates[:1])
+    def tell(self, evaluated: list[EvaluatedPoint]) -> None:
+        self.evaluated.add(evaluated[:1])
 
 
 class Drifts(State):
@@ -105,12 +117,12 @@ class Drifts(State):
 
     def ask(self) -> Array:
         type(self).drift += 1e-3
-        return self.points / (2 + self.trials.steps + type(self).drift)
+        return self.points / (2 + self.evaluated.steps + type(self).drift)
 
 
 class OfChance(State):
-    def __init__(self, search: Any, unit: Unit, origin: Iterate) -> None:
-        super().__init__(search, unit, origin)
+    def __init__(self, search: Any, trial: Trial, origin: EvaluatedPoint) -> None:
+        super().__init__(search, trial, origin)
         self.points = self.points * np.random.default_rng().random()
 
 
@@ -119,12 +131,14 @@ class Shares(State):
 
     step = 1.0
 
-    def tell(self, iterates: list[Iterate]) -> None:
-        super().tell(iterates)
-        type(self).step = 0.5 if type(self).step == 1.0 else 1.0 if iterates[0].flipped or iterates[1].flipped else 0.7
+    def tell(self, evaluated: list[EvaluatedPoint]) -> None:
+        super().tell(evaluated)
+        type(self).step = (
+            0.5 if type(self).step == 1.0 else 1.0 if evaluated[0].flipped or evaluated[1].flipped else 0.7
+        )
 
     def ask(self) -> Array:
-        return self.points / (1 + self.trials.steps) * (self.step if self.trials.steps else 1.0)
+        return self.points / (1 + self.evaluated.steps) * (self.step if self.evaluated.steps else 1.0)
 
 
 WRONG: dict[str, tuple[type[Any], str]] = {
@@ -162,8 +176,8 @@ WRONG: dict[str, tuple[type[Any], str]] = {
         "asks for an edit weight of 1 where bounds are 0 and 0",
     ),
     "asks-anew": (being(state=Drifts), "asks for other points when it is asked again"),
-    "of-chance": (being(state=OfChance), "equal units give equal results, but .* once and .* then"),
-    "shares": (being(state=Shares), "(do not influence one another|equal units give equal results), but .* once and"),
+    "of-chance": (being(state=OfChance), "equal trials give equal results, but .* once and .* then"),
+    "shares": (being(state=Shares), "(do not influence one another|equal trials give equal results), but .* once and"),
     "no-result": (being(state=FindsNothing), "a result is a SearchResult, but it is a dict"),
     "fails": (being(state=FailsLater), "search ends fails: IndexError: two lines"),
     "forgets": (being(state=Forgets), "its change is the largest .*, but it is"),
@@ -233,9 +247,9 @@ def test_on_load_a_search_is_tried_on_one_problem_of_each_mode() -> None:
     started = []
 
     class Counted(Ends):
-        def start(self, unit: Unit, origin: Iterate) -> Any:
-            started.append(unit.attribute is None)
-            return super().start(unit, origin)
+        def start(self, trial: Trial, origin: EvaluatedPoint) -> Any:
+            started.append(trial.attribute is None)
+            return super().start(trial, origin)
 
     check_search_on_load(Counted())
     assert len(started) <= 20
@@ -283,8 +297,8 @@ def test_the_scheduler_refuses_it_by_name(name: str) -> None:
     if name == "never-ends":
         wrong = being(state=NeverEnds, most_evaluations=50)
     with pytest.raises(ConfigError, match=r"^search ends ") as caught:
-        run_units(
-            [unit(image, 1, -2, 3) for image in (0, 1)],
+        run_trials(
+            [trial(image, 1, -2, 3) for image in (0, 1)],
             search=wrong(),
             evaluator=evaluator(),
             styles=STYLES,
@@ -295,8 +309,8 @@ def test_the_scheduler_refuses_it_by_name(name: str) -> None:
 
 def test_the_scheduler_runs_a_sound_search_of_somebody_elses() -> None:
     found: list[Any] = []
-    run_units(
-        [unit(image, 1, -2, 3) for image in (0, 1)],
+    run_trials(
+        [trial(image, 1, -2, 3) for image in (0, 1)],
         search=Ends(),
         evaluator=evaluator(),
         styles=STYLES,

@@ -14,7 +14,7 @@ from zoom_engine.settings.attributes import NEUTRAL, Attribute, check_prompt, pa
 
 def test_wordings_share_one_attribute() -> None:
     attribute = Attribute.parse(" a smiling face |a face with a smile")
-    assert attribute.wordings == ("a smiling face", "a face with a smile")
+    assert attribute.paraphrases == ("a smiling face", "a face with a smile")
     assert attribute.name == "a smiling face"
     assert attribute.text == str(attribute) == "a smiling face|a face with a smile"
     assert Attribute.parse(attribute) is attribute

@@ -40,13 +40,13 @@ COMPLETE = AuditSettings(**GIVEN)
         ({"truncation_cutoff": -1}, "truncation cutoff"),
         ({"decisive_change": 1.5}, "decisive_change"),
         ({"smallest_effect": -0.1}, "smallest_effect"),
-        ({"null": -1}, "null counts random directions"),
-        ({"null": 2, "mode": "multi"}, "null belongs to single mode"),
+        ({"random_directions": -1}, "random_directions must be a number"),
+        ({"random_directions": 2, "mode": "multi"}, "random_directions belongs to single mode"),
         ({"by": ["a face with a hat"], "mode": "multi"}, "by belongs to single mode"),
         ({"by": []}, "give at least one"),
         ({"keep": ["a face", "a face"]}, "neutral prompt"),
-        ({"wordings": 1}, "wordings must be in 2"),
-        ({"wordings": 4, "edit_range": "paper"}, "wordings belong to single mode"),
+        ({"paraphrases": 1}, "paraphrases must be in 2"),
+        ({"paraphrases": 4, "edit_range": "paper"}, "paraphrases belong to single mode"),
         ({"correction": "bonferroni"}, "'correction' must be 'holm' or 'benj"),
         ({"attributes": "a smiling face", "neutral": "a face"}, "must be a list of texts, got 'a smiling"),
         ({"labels": ["a face"]}, "at least two"),
@@ -83,9 +83,9 @@ def test_an_option_that_an_audit_cannot_do_without_is_named() -> None:
 
 
 def test_numbers_of_numpy_are_numbers() -> None:
-    made = AuditSettings(**GIVEN, batch_size=np.int64(8), truncation=np.float32(0.5), wordings=np.uint8(3))
-    assert made == AuditSettings(**GIVEN, batch_size=8, truncation=0.5, wordings=3)
-    assert [type(value) for value in (made.batch_size, made.truncation, made.wordings)] == [int, float, int]
+    made = AuditSettings(**GIVEN, batch_size=np.int64(8), truncation=np.float32(0.5), paraphrases=np.uint8(3))
+    assert made == AuditSettings(**GIVEN, batch_size=8, truncation=0.5, paraphrases=3)
+    assert [type(value) for value in (made.batch_size, made.truncation, made.paraphrases)] == [int, float, int]
     run = RunSettings(images=np.int64(8), seed=np.int32(3))
     assert json.dumps(run.deciding()) == '{"images": 8, "seed": 3}'
     for wrong in (2.5, np.float64(8), "8", True):
@@ -186,7 +186,7 @@ def test_an_option_of_one_test_is_none_in_others(capsys: pytest.CaptureFixture[s
 
 
 @pytest.mark.parametrize(
-    ("attributes", "null", "at_end", "of_them"),
+    ("attributes", "random_directions", "at_end", "of_them"),
     [
         *((1, None, True, (32, 8)), (3, None, True, (32, 9)), (8, None, True, (32, 20)), (40, None, True, (32, 20))),
         *((8, 4, True, (4, 4)), (8, 500, True, (500, 20)), (8, 0, True, (0, 0))),
@@ -194,10 +194,13 @@ def test_an_option_of_one_test_is_none_in_others(capsys: pytest.CaptureFixture[s
     ],
 )
 def test_there_are_many_random_directions_and_each_image_pays_for_a_few(
-    attributes: int, null: int | None, at_end: bool, of_them: tuple[int, int]
+    attributes: int, random_directions: int | None, at_end: bool, of_them: tuple[int, int]
 ) -> None:
-    settings = AuditSettings(**GIVEN, null=null)
-    assert (settings.null_directions(at_end=at_end), settings.null_per_image(attributes, at_end=at_end)) == of_them
+    settings = AuditSettings(**GIVEN, random_directions=random_directions)
+    assert (
+        settings.random_direction_count(at_end=at_end),
+        settings.random_per_image(attributes, at_end=at_end),
+    ) == of_them
 
 
 def test_by_attributes_stands_for_each_of_them() -> None:

@@ -8,7 +8,7 @@ from zoom_engine.audit.records import Point, Record, is_decisive
 from zoom_engine.statistics.counts import Counts
 
 
-def unit(image: int, before: float, after: float) -> Record:
+def trial(image: int, before: float, after: float) -> Record:
     flipped = (before >= 0.5) != (after >= 0.5)
     return Record(
         image=image,
@@ -25,11 +25,11 @@ def unit(image: int, before: float, after: float) -> Record:
 
 
 def test_counts_tell_decisive_flips_from_borderline_ones() -> None:
-    records = [unit(0, 0.49, 0.51), unit(1, 0.2, 0.7), unit(2, 0.1, 0.4), unit(3, 0.1, 0.1)]
-    assert Counts.of(records, least=0.1) == Counts(units=4, moved=2, flipped=2, decisive=1)
-    assert Counts.of([*records, unit(1, 0.2, 0.3)], least=0.1) == Counts(units=4, moved=2, flipped=2, decisive=1)
-    beyond = replace(unit(4, 0.1, 0.9), natural=False)
-    assert Counts.of([*records, beyond], least=0.1) == Counts(units=4, moved=2, flipped=2, decisive=1, beyond=1)
+    records = [trial(0, 0.49, 0.51), trial(1, 0.2, 0.7), trial(2, 0.1, 0.4), trial(3, 0.1, 0.1)]
+    assert Counts.of(records, least=0.1) == Counts(images=4, moved=2, flipped=2, decisive=1)
+    assert Counts.of([*records, trial(1, 0.2, 0.3)], least=0.1) == Counts(images=4, moved=2, flipped=2, decisive=1)
+    beyond = replace(trial(4, 0.1, 0.9), natural=False)
+    assert Counts.of([*records, beyond], least=0.1) == Counts(images=4, moved=2, flipped=2, decisive=1, beyond=1)
     said = replace(records[0], decisive=True)
     assert is_decisive(said)
     assert not is_decisive(replace(said, natural=False))
@@ -39,6 +39,6 @@ def test_records_of_older_versions_are_decisive_by_the_change_at_their_counterfa
     def point(weight: float, change: float) -> Point:
         return Point(weights=(weight,), output=(0.6,), change=change, label_kept=None, ssim=None)
 
-    record = replace(unit(0, 0.45, 0.52), change=0.3, trajectory=(point(1.0, 0.07), point(2.0, 0.3)))
+    record = replace(trial(0, 0.45, 0.52), change=0.3, trajectory=(point(1.0, 0.07), point(2.0, 0.3)))
     assert not is_decisive(record)
     assert is_decisive(record, least=0.05)

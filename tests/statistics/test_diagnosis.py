@@ -92,45 +92,45 @@ def test_records_are_had_by_attribute(diagnosis: Diagnosis) -> None:
     assert list(diagnosis.of(None)) == []
 
 
-def of_null(image: int, direction: int, change: float, count: int = 2) -> Record:
+def of_baseline(image: int, direction: int, change: float, count: int = 2) -> Record:
     plain = single(image, 0)
     weights = tuple(1.0 * (column == direction) for column in range(count))
-    return replace(plain, attribute=None, null=direction, edit_weights=weights, change=change, flipped=True)
+    return replace(plain, attribute=None, baseline=direction, edit_weights=weights, change=change, flipped=True)
 
 
 def test_records_of_random_directions_stand_beside_those_of_attributes(tmp_path: Path) -> None:
     own = [single(i, c) for i in range(40) for c in range(3)]
-    null = [of_null(i, j, 0.01 + 0.01 * j, count=10) for i in range(40) for j in range(10)]
-    diagnosis = Diagnosis(manifest(null=10, images=40), (*null, *own))
+    baseline = [of_baseline(i, j, 0.01 + 0.01 * j, count=10) for i in range(40) for j in range(10)]
+    diagnosis = Diagnosis(manifest(random_directions=10, images=40), (*baseline, *own))
     assert set(diagnosis.records) == set(own)
-    assert len(diagnosis.null) == 400
+    assert len(diagnosis.baseline) == 400
     assert diagnosis.of(None) == ()
     plain, beside = Diagnosis(manifest(images=40), tuple(own)).summary(), diagnosis.summary()
-    assert (beside.units, beside.images, beside.flip_rate) == (plain.units, plain.images, plain.flip_rate)
+    assert (beside.trials, beside.images, beside.flip_rate) == (plain.trials, plain.images, plain.flip_rate)
     assert [row.mean_change for row in beside.sensitivity] == [row.mean_change for row in plain.sensitivity]
-    assert beside.null is not None
-    assert (beside.null.mean_change, beside.null.strongest) == pytest.approx((0.055, 0.1))
-    assert plain.null is None
+    assert beside.baseline is not None
+    assert (beside.baseline.mean_change, beside.baseline.strongest) == pytest.approx((0.055, 0.1))
+    assert plain.baseline is None
     assert {(row.verdict, row.specificity) for row in plain.sensitivity} == {("sensitive", None)}
     assert [row.verdict for row in beside.sensitivity] == ["sensitive"] * 3
     assert beside.sensitivity[0].specificity == "specific"
     assert "random directions: 0.055 on average, the strongest of 10 0.100; an effect is told" in diagnosis.table()
     saved = diagnosis.save(tmp_path / "audit")
-    assert Diagnosis.load(saved).null == diagnosis.null
+    assert Diagnosis.load(saved).baseline == diagnosis.baseline
     (row, *_) = json.loads((saved / "summary.json").read_text())["sensitivity"]
     assert (row["verdict"], row["specificity"], row["as_far"]) == ("sensitive", "specific", 0)
-    assert row["null"] == pytest.approx(0.055)
+    assert row["baseline"] == pytest.approx(0.055)
     assert row["p_value"] <= row["p_adjusted"] < 0.05
 
 
 def test_an_audit_that_goes_on_decides_nothing() -> None:
     own = [single(i, c) for i in range(40) for c in range(3)]
-    null = [of_null(i, j, 0.01) for i in range(40) for j in range(2)]
-    unfinished = Diagnosis(manifest(null=2, images=41), (*null, *own))
+    baseline = [of_baseline(i, j, 0.01) for i in range(40) for j in range(2)]
+    unfinished = Diagnosis(manifest(random_directions=2, images=41), (*baseline, *own))
     assert {(row.verdict, row.specificity) for row in unfinished.sensitivity} == {("inconclusive", "unknown")}
 
 
-@pytest.mark.parametrize("fault", [{"null": 2}, {"edit_weights": (1.0,)}])
+@pytest.mark.parametrize("fault", [{"baseline": 2}, {"edit_weights": (1.0,)}])
 def test_a_random_direction_of_another_audit_is_refused(fault: dict[str, Any]) -> None:
     with pytest.raises(AuditError, match="not of this audit"):
-        Diagnosis(manifest(null=2), (replace(of_null(0, 1, 0.1), **fault),))
+        Diagnosis(manifest(random_directions=2), (replace(of_baseline(0, 1, 0.1), **fault),))

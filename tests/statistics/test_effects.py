@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 from audits import ATTRIBUTES, DRAGGED, LABELS, config_of, searches
 
-from zoom_engine.statistics.effects import DRAGS, adjusted_changes, drags, effects, leakage, named, own_effects
+from zoom_engine.statistics.effects import (
+    LARGE_SIDE_EFFECT,
+    adjusted_changes,
+    effects,
+    has_large_side_effect,
+    mean_side_effects,
+    named,
+    own_effects,
+)
 
 
 def test_a_change_has_the_sign_that_it_has_when_the_attribute_is_added() -> None:
@@ -29,7 +37,7 @@ def test_without_one_number_there_is_no_sign() -> None:
 
 def test_the_matrix_holds_the_mean_changes_of_all_scores_when_the_attribute_is_added() -> None:
     given = searches(0.0, 0.0, 0.0)
-    matrix = leakage(config_of(), effects(config_of(), given), given)
+    matrix = mean_side_effects(config_of(), effects(config_of(), given), given)
     assert matrix is not None
     assert matrix.shape == (3, 5)
     for column in range(3):
@@ -37,8 +45,8 @@ def test_the_matrix_holds_the_mean_changes_of_all_scores_when_the_attribute_is_a
         signed = [np.array(r.scores) * np.sign(sum(r.bounds or ())) for r in rows]
         assert matrix[column] == pytest.approx(np.mean(signed, axis=0))
     assert matrix[:, :3] == pytest.approx(DRAGGED, abs=0.12)
-    assert drags(matrix).tolist() == [[False, True, False, True, True], [False] * 5, [False] * 5]
-    assert DRAGS == 0.25
+    assert has_large_side_effect(matrix).tolist() == [[False, True, False, True, True], [False] * 5, [False] * 5]
+    assert LARGE_SIDE_EFFECT == 0.25
     texts = named(config_of(), matrix)
     assert list(texts) == ATTRIBUTES
     assert list(texts[ATTRIBUTES[0]]) == [*ATTRIBUTES, *LABELS]
@@ -46,7 +54,7 @@ def test_the_matrix_holds_the_mean_changes_of_all_scores_when_the_attribute_is_a
 
 def test_older_records_have_no_leakage() -> None:
     older = [replace(record, scores=None) for record in searches(0.1, 0.1, 0.1)]
-    assert leakage(config_of(), effects(config_of(), older), older) is None
+    assert mean_side_effects(config_of(), effects(config_of(), older), older) is None
 
 
 def test_the_regression_finds_what_each_attribute_does_by_itself() -> None:
@@ -65,7 +73,7 @@ def test_what_is_dragged_along_is_taken_out_and_what_is_the_attribute_s_own_stay
     def means(*effect: float) -> tuple[np.ndarray, np.ndarray]:
         given = searches(*effect)
         found = effects(config_of(), given)
-        matrix = leakage(config_of(), found, given)
+        matrix = mean_side_effects(config_of(), found, given)
         assert matrix is not None
         columns = np.array([effect.column for effect in found])
         adjusted = np.array(adjusted_changes(found, matrix), dtype=np.float64)

@@ -138,12 +138,12 @@ def test_alike_groups_and_unfinished_audits_say_nothing_of_a_difference() -> Non
 
 def test_the_looks_of_an_audit_are_paid_for_in_its_differences() -> None:
     random = np.random.default_rng(0).random(24)
-    one, looks = (
+    one, analyses = (
         told_apart(lambda i: 0.2 + 0.3 * (i % 2) * random[i], count=24, **more).sensitivity[0].differences[0]
-        for more in ({}, {"looks": [24, 48, 96, 192], "width": None, "images": None})
+        for more in ({}, {"interim_analyses": [24, 48, 96, 192], "width": None, "images": None})
     )
-    assert looks.p_adjusted == pytest.approx(min(1.0, 4 * one.p_adjusted))
-    assert looks.ci95[0] < one.ci95[0] < one.ci95[1] < looks.ci95[1]
+    assert analyses.p_adjusted == pytest.approx(min(1.0, 4 * one.p_adjusted))
+    assert analyses.ci95[0] < one.ci95[0] < one.ci95[1] < analyses.ci95[1]
 
 
 def test_a_record_keeps_its_groups() -> None:

@@ -200,8 +200,8 @@ def test_all_attributes_and_texts_and_looks_are_paid_for() -> None:
     adjusted = sorted(one.p_adjusted for row in rows for one in row[:2])
     assert adjusted[0] == pytest.approx(min(1.0, 4 * p_values[0]))
     assert all(row[2].p_value is None for row in rows)
-    looks = differences(parted, effect, smallest=0.05, correction="holm", looks=5)
-    for one, several in zip(itertools.chain(*rows), itertools.chain(*looks), strict=True):
+    analyses = differences(parted, effect, smallest=0.05, correction="holm", analyses=5)
+    for one, several in zip(itertools.chain(*rows), itertools.chain(*analyses), strict=True):
         if one.p_value is not None:
             assert several.p_adjusted == pytest.approx(min(1.0, 5 * one.p_adjusted), abs=0.05)
             assert several.ci95[0] < one.ci95[0]

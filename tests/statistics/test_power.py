@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from audits import ATTRIBUTES, config_of, searches
 
-from zoom_engine.statistics.evidence import null_level, standings
+from zoom_engine.statistics.attribute_tests import attribute_tests, baseline_level
 from zoom_engine.statistics.power import SIZES, power
 from zoom_engine.statistics.summarise import summarise
 
@@ -24,14 +24,14 @@ def test_power_is_the_share_of_audits_that_find_such_an_effect(images: int, effe
     said, found, specific, so = [], [], [], []
     for seed in range(25):
         drawn = changes_of(seed, images, effect)
-        level = null_level(drawn[:, 5:], 0.05, "holm", attributes=5, images=images)
+        level = baseline_level(drawn[:, 5:], 0.05, "holm", attributes=5, images=images)
         assert level is not None
         told = power(drawn[:, :5], drawn[:, 5:], 0.05, specific_from=level.specific_from)
         assert told is not None
         assert told.specific is not None
         said.append(told.sensitive[f"{effect:g}"])
         so.append(told.specific[f"{effect:g}"])
-        one = standings(drawn[:, :5], drawn[:, 5:], 0.05, "holm")[0]
+        one = attribute_tests(drawn[:, :5], drawn[:, 5:], 0.05, "holm")[0]
         found.append(one.verdict == "sensitive")
         specific.append((one.verdict, one.specificity) == ("sensitive", "specific"))
     assert np.mean(said) == pytest.approx(np.mean(found), abs=0.2)
@@ -66,11 +66,13 @@ def test_an_audit_that_can_find_nothing_says_so() -> None:
 
 def test_a_summary_says_how_much_it_could_have_missed() -> None:
     own = searches(0.0, 0.0, 0.0, images=30, noise=0.01)
-    null = [replace(one, attribute=None, null=j) for one in own if one.attribute == ATTRIBUTES[0] for j in range(2)]
-    summary = summarise(config_of(null=2, images=30), [*own, *null])
+    baseline = [
+        replace(one, attribute=None, baseline=j) for one in own if one.attribute == ATTRIBUTES[0] for j in range(2)
+    ]
+    summary = summarise(config_of(random_directions=2, images=30), [*own, *baseline])
     assert summary.power is not None
     assert summary.power.sensitive["0.2"] == 1.0
-    assert summarise(config_of(null=2, images=30), [*own, *null[:-1]]).power is None  # not finished
+    assert summarise(config_of(random_directions=2, images=30), [*own, *baseline[:-1]]).power is None  # not finished
     without = summarise(config_of(images=30), own).power
     assert without is not None
     assert without.specific is None

@@ -48,8 +48,8 @@ def test_more_images_make_the_random_edits_no_narrower_than_they_are() -> None:
 @given(st.integers(0, 10**6), st.integers(1, 40), st.integers(2, 60))
 def test_p_values_fall_with_the_mean_and_the_reach_is_where_they_pass(seed: int, directions: int, images: int) -> None:
     random = np.random.default_rng(seed)
-    null = random.beta(0.3, 4, (images, directions))
-    edits = RandomEdits(null)
+    baseline = random.beta(0.3, 4, (images, directions))
+    edits = RandomEdits(baseline)
     grid = np.linspace(0.0, 1.0, 12)
     found = edits.p_values(grid, np.full(12, images), np.zeros(12))
     assert (found[:-1] >= found[1:] - 1e-9).all()
@@ -57,18 +57,18 @@ def test_p_values_fall_with_the_mean_and_the_reach_is_where_they_pass(seed: int,
     reach = edits.reach(0.02, images)
     if reach < 1:
         assert p_value(edits, reach, images) <= 0.02 + 1e-9
-    shuffled = RandomEdits(null[:, random.permutation(directions)])
+    shuffled = RandomEdits(baseline[:, random.permutation(directions)])
     assert shuffled.reach(0.02, images) == pytest.approx(reach, rel=0.1)
 
 
 def test_what_was_not_tried_is_left_out() -> None:
     random = np.random.default_rng(4)
-    null = random.beta(0.3, 4, (30, 8))
-    padded = np.concatenate([null, np.full((30, 2), np.nan)], axis=1)
-    assert p_value(RandomEdits(padded), 0.3) == pytest.approx(p_value(RandomEdits(null), 0.3))
+    baseline = random.beta(0.3, 4, (30, 8))
+    padded = np.concatenate([baseline, np.full((30, 2), np.nan)], axis=1)
+    assert p_value(RandomEdits(padded), 0.3) == pytest.approx(p_value(RandomEdits(baseline), 0.3))
     with pytest.raises(ValueError, match="no random direction"):
         RandomEdits(np.full((3, 2), np.nan))
-    assert np.isnan(RandomEdits(null).p_values(np.array([np.nan]), np.array([0]), np.zeros(1)))
+    assert np.isnan(RandomEdits(baseline).p_values(np.array([np.nan]), np.array([0]), np.zeros(1)))
 
 
 @pytest.mark.parametrize(("shape", "slope"), [("flips", 0.0), ("factors", 1.0)])

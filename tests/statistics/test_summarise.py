@@ -53,7 +53,7 @@ def test_totals(diagnosis: Diagnosis) -> None:
     flips = [r for r in diagnosis.records if r.flipped]
     assert summary.mode == "single"
     assert summary.search == "scan"
-    assert (summary.images, summary.units) == (40, 120)
+    assert (summary.images, summary.trials) == (40, 120)
     assert summary.flip_rate == len({r.image for r in flips}) / 40
     assert summary.decisive_flip_rate == len({r.image for r in flips if r.decisive}) / 40
     assert summary.decisive_flip_rate < summary.flip_rate
@@ -158,18 +158,18 @@ def test_where_nothing_flips_decisively_no_attribute_of_several_has_a_share() ->
 
 def test_random_directions_on_the_first_images_are_enough_where_no_more_were_asked_for() -> None:
     records = searches(0.0, 0.4, 0.0, noise=0.002)
-    null = [
-        replace(record, attribute=None, null=0, edit_weights=(1.0,), bounds=None, change=0.01)
+    baseline = [
+        replace(record, attribute=None, baseline=0, edit_weights=(1.0,), bounds=None, change=0.01)
         for record in records
         if record.attribute == ATTRIBUTES[0] and record.image < 20
     ]
-    asked = {"null": 1, "images": 40, "labels": LABELS}
-    audit = Diagnosis(manifest(**asked, null_images=20), (*records, *null))
+    asked = {"random_directions": 1, "images": 40, "labels": LABELS}
+    audit = Diagnosis(manifest(**asked, random_images=20), (*records, *baseline))
     verdicts = {row.attribute.text: row.verdict for row in audit.sensitivity}
     assert verdicts[ATTRIBUTES[1]] == "sensitive"
     assert audit.summary().power is not None
     assert all(row.p_value is not None for row in audit.sensitivity)
-    unfinished = Diagnosis(manifest(**asked), (*records, *null))
+    unfinished = Diagnosis(manifest(**asked), (*records, *baseline))
     assert {row.verdict for row in unfinished.sensitivity} == {"inconclusive"}
 
 
@@ -179,30 +179,37 @@ def test_prompts_that_name_nothing_stand_beside_random_directions_and_are_none_o
     plain = [record for record in records if record.attribute == ATTRIBUTES[0]]
 
     def moved(record: Record, number: int, change: float) -> Record:
-        return replace(record, attribute=None, null=number, edit_weights=(1.0, 0.0, 0.0), bounds=None, change=change)
+        return replace(
+            record, attribute=None, baseline=number, edit_weights=(1.0, 0.0, 0.0), bounds=None, change=change
+        )
 
     random = [moved(record, 0, 0.01) for record in plain]
     along = [moved(record, 1 + record.image // 2 % 2, 0.1 + 0.2 * (record.image // 2 % 2)) for record in plain[::2]]
-    asked = {"null": 1, "images": 40, "labels": LABELS, "nothing": {"prompts": prompts, "every": 2}}
+    asked = {
+        "random_directions": 1,
+        "images": 40,
+        "labels": LABELS,
+        "control_prompts": {"prompts": prompts, "every": 2},
+    }
     audit = Diagnosis(manifest(**asked), (*records, *random, *along))
     summary = audit.summary()
     assert audit.missing == 0
-    assert summary.nothing is not None
-    assert summary.nothing.prompts == pytest.approx({prompts[0]: 0.1, prompts[1]: 0.3})
-    assert (summary.nothing.images, summary.nothing.most) == (20, pytest.approx(0.3))
-    assert summary.nothing.mean_change == pytest.approx(0.2)
-    assert summary.nothing.ci95 is not None
-    assert summary.nothing.ci95[0] < 0.2 < summary.nothing.ci95[1]
-    assert summary.null is not None
-    assert summary.null.strongest == pytest.approx(0.01)
-    assert summary.to_json()["nothing"]["prompts"][prompts[1]] == pytest.approx(0.3)
-    assert "prompts that name nothing visible: 0.200 on average, the strongest 0.300" in audit.table()
+    assert summary.control_prompts is not None
+    assert summary.control_prompts.prompts == pytest.approx({prompts[0]: 0.1, prompts[1]: 0.3})
+    assert (summary.control_prompts.images, summary.control_prompts.most) == (20, pytest.approx(0.3))
+    assert summary.control_prompts.mean_change == pytest.approx(0.2)
+    assert summary.control_prompts.ci95 is not None
+    assert summary.control_prompts.ci95[0] < 0.2 < summary.control_prompts.ci95[1]
+    assert summary.baseline is not None
+    assert summary.baseline.strongest == pytest.approx(0.01)
+    assert summary.to_json()["control_prompts"]["prompts"][prompts[1]] == pytest.approx(0.3)
+    assert "control prompts: 0.200 on average, the strongest 0.300" in audit.table()
     without = Diagnosis(
-        manifest(**{**asked, "nothing": None}), (*records, *(replace(r, edit_weights=(1.0,)) for r in random))
+        manifest(**{**asked, "control_prompts": None}), (*records, *(replace(r, edit_weights=(1.0,)) for r in random))
     )
     assert [row.p_value for row in without.sensitivity] == [row.p_value for row in audit.sensitivity]
-    assert without.summary().nothing is None
-    assert "nothing" not in without.summary().to_json()
+    assert without.summary().control_prompts is None
+    assert "control_prompts" not in without.summary().to_json()
     unfinished = Diagnosis(manifest(**asked), (*records, *random, *along[1:]))
     assert unfinished.missing == 1
     assert {row.verdict for row in unfinished.sensitivity} == {"inconclusive"}
@@ -254,7 +261,7 @@ def test_the_file_has_the_keys_of_the_mode_in_their_order(diagnosis: Diagnosis) 
     of_single = [
         "verdict",
         "specificity",
-        "null",
+        "baseline",
         "as_far",
         "p_value",
         "p_adjusted",
@@ -263,11 +270,11 @@ def test_the_file_has_the_keys_of_the_mode_in_their_order(diagnosis: Diagnosis) 
         "adjusted_mean_change",
         "groups",
         "differences",
-        "by_wording",
+        "by_paraphrase",
     ]
     found = diagnosis.summary().to_json()
-    whole = ["mode", "search", "images", "units", "flip_rate", "decisive_flip_rate", "label_kept", "natural", "ssim"]
-    assert list(found) == [*whole, "null", "power", "leakage", "wordings", "sensitivity"]
+    whole = ["mode", "search", "images", "trials", "flip_rate", "decisive_flip_rate", "label_kept", "natural", "ssim"]
+    assert list(found) == [*whole, "baseline", "power", "side_effects", "paraphrases", "sensitivity"]
     for row in found["sensitivity"]:
         assert list(row) == [*head, "mean_abs_weight", "paper", *of_single]
         assert list(row["paper"]) == ["mean_change", "ci95", "share", "flip_rate", "decisive_flip_rate"]

@@ -69,7 +69,7 @@ def test_a_plot_has_a_bar_for_each_attribute(diagnosis: Diagnosis, tmp_path: Pat
     assert widths == pytest.approx([row.value for row in diagnosis.sensitivity])
     assert axes.get_yticklabels()[0].get_text() == "pale skin"
     assert axes.get_title() == "avatars:mustache"
-    beside = simulated(images=20, null=0.02).plot(matplotlib.figure.Figure().subplots())
+    beside = simulated(images=20, baseline=0.02).plot(matplotlib.figure.Figure().subplots())
     assert len(beside.patches) == 4 + 1, "random edits are a band"
 
 

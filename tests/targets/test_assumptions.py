@@ -175,7 +175,7 @@ def test_an_audit_tells_it_first_and_keeps_it_in_manifest_and_report(tmp_path: P
         target=Behind("eyeglasses", lambda x: x / 127.5 - 1),
         target_options={"task": BinaryTask(), "name": "<b>mine</b>"},
         attributes=["a smiling face"],
-        null=1,
+        random_directions=1,
         notify=told.append,
     )
     assert len(told) == 2

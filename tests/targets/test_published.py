@@ -128,7 +128,7 @@ COMMANDS: dict[str, Callable[[Path], list[str]]] = {
     "inspect": lambda out: ["inspect"],
     "diagnose": lambda out: [
         *("diagnose", "--generator", "avatars", "--attribute", "a smiling face", "--images", "1"),
-        *("--null", "0"),
+        *("--random-directions", "0"),
         *("--out", str(out / "audit"), "--target"),
     ],
 }  # fmt: skip
@@ -154,7 +154,7 @@ def test_a_configuration_file_an_export_and_the_api_take_it(
 ) -> None:
     (tmp_path / "audit.toml").write_text(
         'generator = "avatars"\ntarget = "hf-hub:owner/toml"\nattributes = ["a smiling face"]\n'
-        'null = 0\ndownload = "yes"\n'
+        'random_directions = 0\ndownload = "yes"\n'
     )
     arguments = [
         "diagnose",

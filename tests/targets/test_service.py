@@ -411,7 +411,7 @@ def test_an_audit_of_a_service_that_fails_hangs_and_restarts_has_the_records_of_
     options: dict[str, Any] = {
         "generator": "avatars",
         "attributes": ["a face with pale skin", "a smiling face"],
-        "null": 1,
+        "random_directions": 1,
     }
     told: list[str] = []
 
@@ -459,14 +459,14 @@ class InProcess:
     def prepare(self, job: Any) -> None:
         self._job = job
 
-    def hire(self) -> int:
+    def start(self) -> int:
         self._works.append(self._job())
         return len(self._works) - 1
 
     def send(self, worker: int, shard: Any) -> None:
         self._batches[worker] = self._works[worker](shard)
 
-    def news(self) -> tuple[int, Any]:
+    def next_event(self) -> tuple[int, Any]:
         worker = min(self._batches)
         found = next(self._batches[worker], None)
         if found is None:
@@ -480,7 +480,7 @@ class InProcess:
 def test_what_workers_asked_and_what_was_asked_in_vain_is_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options: dict[str, Any] = {"generator": "avatars", "attributes": ["a face with pale skin"], "null": 1}
+    options: dict[str, Any] = {"generator": "avatars", "attributes": ["a face with pale skin"], "random_directions": 1}
     settings = {"timeout": 5.0, "cache": False, "patience": 0.2}
 
     def audit() -> Any:

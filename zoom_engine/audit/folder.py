@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from zoom_engine.audit.manifest import Manifest
-from zoom_engine.audit.records import Record, Unit, scan, to_line
+from zoom_engine.audit.records import Record, TrialKey, scan, to_line
 from zoom_engine.audit.service_file import SERVICE, load_tries
 from zoom_engine.audit.summary import Summary
 from zoom_engine.common import registry
@@ -133,7 +133,7 @@ class AuditFolder:
         self.manifest = manifest
         self._lock: int | None = lock
         self._file: int | None = None
-        self._done: set[Unit] = set()
+        self._done: set[TrialKey] = set()
         self.tries: dict[str, int] = load_tries(path)
         self._size = 0
         self._broken = False
@@ -203,7 +203,7 @@ class AuditFolder:
         """Resume the audit at `path` if there is one, else create it."""
         return (cls.resume if (Path(path) / MANIFEST).exists() else cls.create)(path, manifest)
 
-    def done(self) -> set[Unit]:
+    def done(self) -> set[TrialKey]:
         """Return the trials that have a durable record: {(image, attribute)}."""
         return set(self._done)
 
@@ -223,8 +223,8 @@ class AuditFolder:
             return
         if self._file is None or self._broken:
             raise AuditError(f"{self.path} can take no more records after the earlier failure: resume the audit")
-        units = [record.unit for record in records]
-        repeated = next((unit for i, unit in enumerate(units) if unit in self._done or unit in units[:i]), None)
+        trials = [record.trial for record in records]
+        repeated = next((trial for i, trial in enumerate(trials) if trial in self._done or trial in trials[:i]), None)
         if repeated is not None:
             raise AuditError(f"image {repeated[0]}, attribute {repeated[1]!r} already has a record in {self.path}")
         lines = b"".join(to_line(record) for record in records)
@@ -239,7 +239,7 @@ class AuditFolder:
                     self._broken = False
                 raise
             self._size += len(lines)
-            self._done.update(units)
+            self._done.update(trials)
             self._broken = False
 
     def note_environment(self, environment: Mapping[str, Any], *, purpose: str = "") -> None:
@@ -334,7 +334,7 @@ class AuditFolder:
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
         try:
             for record, stop in scan(path, self.manifest.config.check):
-                self._done.add(record.unit)
+                self._done.add(record.trial)
                 self._size = stop
             self._file = descriptor
             if os.fstat(descriptor).st_size != self._size:

@@ -18,10 +18,17 @@ from zoom_engine.common.errors import AuditError, ConfigError, one_line
 from zoom_engine.common.files.json_file import check_depth
 from zoom_engine.common.json_object import JsonObject, shown, typed
 from zoom_engine.settings.attributes import Attribute
-from zoom_engine.settings.audit_settings import CORRECTIONS, DECISIVE_CHANGE, MOST_NULL, RANGES, SMALLEST_EFFECT, Mode
-from zoom_engine.settings.looks import Looks
+from zoom_engine.settings.audit_settings import (
+    CORRECTIONS,
+    DECISIVE_CHANGE,
+    MOST_RANDOM_DIRECTIONS,
+    RANGES,
+    SMALLEST_EFFECT,
+    Mode,
+)
+from zoom_engine.settings.interim_analyses import InterimPlan
 
-FORMAT = {"name": "zoom-engine audit", "version": 1}
+FORMAT = {"name": "zoom-engine audit", "version": 2}
 PAPER_BOUND = 30.0
 """Edit weights of the paper's figures lie within ± this."""
 
@@ -43,24 +50,24 @@ class Config:
         search: its name.
         search_reason: why this search, in a few words.
         images: how many, see `RunSettings`; None where the audit chooses the number itself.
-        looks: the interim analyses of an audit that chooses its number of images.
+        interim_analyses: the interim analyses of an audit that chooses its number of images.
         seed: which images, see `RunSettings`.
         edit_range: "paper", edit weights within ±bound, or "calibrated", within calibrated_range.
         bound: the largest edit weight of the range "paper".
         calibrated_range: [low, high] edit weight of each of the N attributes.
         decisive_change: the smallest change of the output, in [0, 1], at which a flip is decisive.
         smallest_effect: the smallest mean change, in [0, 1], at which an attribute can be sensitive.
-        null: how many random baseline directions it is compared with.
-        null_per_image: along how many of them each image is moved, in rotation, see `random_directions`. None: along
-            all of them, on the first null_images images, or on all images (audits of older versions).
-        null_images: see `null_per_image`.
-        null_search: the search along them; "end" is one picture at the end of the range.
-        null_drawn: their numbers among all that the seed drew; the numbers between were left out, as they change
+        random_directions: how many random baseline directions it is compared with.
+        random_per_image: along how many of them each image is moved, in rotation, see `random_directions`. None: along
+            all of them, on the first random_images images, or on all images (audits of older versions).
+        random_images: see `random_per_image`.
+        baseline_search: the search along them; "end" is one picture at the end of the range.
+        random_drawn: their numbers among all that the seed drew; the numbers between were left out, as they change
             labels.
-        null_changing: how many of those that are used change labels too, because too few directions do not; None where
-            nothing says.
-        nothing: control prompts, whose directions are numbered after the random ones.
-        nothing_every: the first of so many images is moved along one of the control prompts, in rotation.
+        random_changing: how many of those that are used change labels too, because too few directions do not;
+            None where nothing says.
+        control_prompts: control prompts, whose directions are numbered after the random ones.
+        control_prompt_every: the first of so many images is moved along one of the control prompts, in rotation.
         correction: of the p-values over attributes.
         photographs: the files that the images are inversions of, by their numbers; none where the images were
             generated.
@@ -83,21 +90,21 @@ class Config:
     search: str | None
     search_reason: str | None
     images: int | None
-    looks: Looks | None
+    interim_analyses: InterimPlan | None
     seed: int | None
     edit_range: str = "paper"
     bound: float = PAPER_BOUND
     calibrated_range: tuple[tuple[float, float], ...] | None
     decisive_change: float = DECISIVE_CHANGE
     smallest_effect: float = SMALLEST_EFFECT
-    null: int = 0
-    null_per_image: int | None
-    null_images: int | None
-    null_search: str | None
-    null_drawn: tuple[int, ...] | None
-    null_changing: int | None
-    nothing: tuple[str, ...]
-    nothing_every: int
+    random_directions: int = 0
+    random_per_image: int | None
+    random_images: int | None
+    baseline_search: str | None
+    random_drawn: tuple[int, ...] | None
+    random_changing: int | None
+    control_prompts: tuple[str, ...]
+    control_prompt_every: int
     correction: str = CORRECTIONS[0]
     photographs: tuple[str, ...]
     by: tuple[str, ...]
@@ -109,19 +116,22 @@ class Config:
     content: Mapping[str, Any] = field(repr=False)
 
     @property
-    def planned_looks(self) -> int:
+    def planned_analyses(self) -> int:
         """Return how many interim analyses the audit may have: 1 where the number of images is given."""
-        return 1 if self.looks is None else len(self.looks.planned)
+        return 1 if self.interim_analyses is None else len(self.interim_analyses.planned)
 
-    def random_directions(self, image: int) -> Sequence[int]:
+    def random_directions_of(self, image: int) -> Sequence[int]:
         """Return the numbers of the random baseline directions that an image is moved along.
 
         The J directions take turns, so that after any number of images each has been tried as often as any other, give
         or take one. After each full round the rotation starts one further on; otherwise the same directions would
         always share an image.
         """
-        count, each = self.null, self.null if self.null_per_image is None else self.null_per_image
-        if not count or (self.null_images is not None and image >= self.null_images):
+        count, each = (
+            self.random_directions,
+            self.random_directions if self.random_per_image is None else self.random_per_image,
+        )
+        if not count or (self.random_images is not None and image >= self.random_images):
             return ()
         first = image * each + image // (count // math.gcd(count, each))
         return sorted((first + turn) % count for turn in range(each))
@@ -129,9 +139,9 @@ class Config:
     def measurements(self, images: int) -> tuple[int, int]:
         """Return how many measurements so many images take: of attributes, and of random baseline directions."""
         each = 1 if self.mode == "multi" else len(self.attributes)
-        held = images if self.null_images is None else min(images, self.null_images)
-        random = self.null if self.null_per_image is None else self.null_per_image
-        beside = len(range(0, images, self.nothing_every)) if self.nothing else 0
+        held = images if self.random_images is None else min(images, self.random_images)
+        random = self.random_directions if self.random_per_image is None else self.random_per_image
+        beside = len(range(0, images, self.control_prompt_every)) if self.control_prompts else 0
         return images * each, held * random + beside
 
     def check(self, record: Record) -> None:
@@ -140,22 +150,29 @@ class Config:
         Raises:
             ValueError: what is wrong with the record.
         """
-        beside = self.null + len(self.nothing)
-        last = self.images if self.looks is None else self.looks.planned[-1]
-        if record.null is not None and record.null < self.null and self.null_images is not None:
-            last = min(self.null_images, last or self.null_images)
+        beside = self.random_directions + len(self.control_prompts)
+        last = self.images if self.interim_analyses is None else self.interim_analyses.planned[-1]
+        if record.baseline is not None and record.baseline < self.random_directions and self.random_images is not None:
+            last = min(self.random_images, last or self.random_images)
         if last is not None and record.image >= last:
             raise ValueError(f"image {record.image} is none of its {last} images")
         count = len(self.attributes)
-        if record.null is not None:
-            if record.null >= beside:
-                raise ValueError(f"random direction {record.null} is none of its {beside}")
-            if record.null < self.null and record.null not in self.random_directions(record.image):
-                raise ValueError(f"image {record.image} is not one that random direction {record.null} is tried on")
-            turn = record.image // self.nothing_every % len(self.nothing) if self.nothing else 0
-            if record.null >= self.null and (record.image % self.nothing_every or record.null != self.null + turn):
-                raise ValueError(f"image {record.image} is not one that prompt {record.null - self.null} is tried on")
-            count, own = beside, record.null
+        if record.baseline is not None:
+            if record.baseline >= beside:
+                raise ValueError(f"random direction {record.baseline} is none of its {beside}")
+            if record.baseline < self.random_directions and record.baseline not in self.random_directions_of(
+                record.image
+            ):
+                raise ValueError(f"image {record.image} is not one that random direction {record.baseline} is tried on")
+            turn = record.image // self.control_prompt_every % len(self.control_prompts) if self.control_prompts else 0
+            if record.baseline >= self.random_directions and (
+                record.image % self.control_prompt_every or record.baseline != self.random_directions + turn
+            ):
+                raise ValueError(
+                    f"image {record.image} is not one that prompt {record.baseline - self.random_directions} is tried"
+                    " on"
+                )
+            count, own = beside, record.baseline
         elif self.mode == "multi":
             if record.attribute is not None:
                 raise ValueError(f"attribute {shown(record.attribute)} is edited alone, where all are edited together")
@@ -167,7 +184,7 @@ class Config:
             own = texts.index(record.attribute)
         if len(record.edit_weights) != count:
             raise ValueError(f"it has {len(record.edit_weights)} edit weights for {count}")
-        if record.null is None and max(map(abs, record.edit_weights)) > self.bound + ROUNDING:
+        if record.baseline is None and max(map(abs, record.edit_weights)) > self.bound + ROUNDING:
             raise ValueError(f"an edit weight is beyond ±{self.bound:g}")
         if own is not None and record.bounds is not None:
             low, high = record.bounds
@@ -305,9 +322,9 @@ class Manifest:
 def _config(values: JsonObject) -> Config:
     details, directions, synthesis = map(values.object, ("target_details", "directions", "synthesis"))
     attributes = tuple(map(Attribute.parse, values.items("attributes", str) or ()))
-    nothing = values.object("nothing")
-    every = nothing.get("every", int)
-    looks, width = values.items("looks", int), values.get("width", float)
+    control_prompts = values.object("control_prompts")
+    every = control_prompts.get("every", int)
+    interim_analyses, width = values.items("interim_analyses", int), values.get("width", float)
     ranges = values.items("calibrated_range", list)
     config = values.read(
         Config,
@@ -316,12 +333,12 @@ def _config(values: JsonObject) -> Config:
         task=details.get("task", dict),
         note=details.get("note", str) or "",
         labels=values.items("labels", str),
-        looks=None if looks is None else Looks(looks, width),
+        interim_analyses=None if interim_analyses is None else InterimPlan(interim_analyses, width),
         calibrated_range=None if ranges is None else tuple(map(_pair, ranges)),
-        null_search=values.object("null_search").get("name", str),
-        null_drawn=values.items("null_drawn", int),
-        nothing=nothing.items("prompts", str) or (),
-        nothing_every=1 if every is None else every,
+        baseline_search=values.object("baseline_search").get("name", str),
+        random_drawn=values.items("random_drawn", int),
+        control_prompts=control_prompts.items("prompts", str) or (),
+        control_prompt_every=1 if every is None else every,
         photographs=values.items("audited", str) or (),
         by=values.items("by", str) or (),
         method=directions.get("method", str),
@@ -338,19 +355,27 @@ def _config(values: JsonObject) -> Config:
     values.check("bound", config.bound > 0, "be above 0")
     values.check("decisive_change", 0 <= config.decisive_change <= 1, "be in [0, 1]")
     values.check("smallest_effect", 0 <= config.smallest_effect <= 1, "be in [0, 1]")
-    most_null = MOST_NULL if config.mode == "single" else 0
-    values.check("null", 0 <= config.null <= most_null, f"be in 0..{most_null}")
-    each_image = config.null_per_image is None or 0 < config.null_per_image <= config.null
-    values.check("null_per_image", each_image, f"be in 1..{config.null}")
-    each_drawn = config.null_drawn is None or len(config.null_drawn) == config.null
-    values.check("null_drawn", each_drawn, "have a number for each random direction")
-    values.check("null_images", config.null_images is None or config.null_images > 0, "be above 0")
-    nothing.check("prompts", not config.nothing or config.null > 0, "stand beside random directions")
-    nothing.check("every", config.nothing_every > 0, "be above 0")
+    most_random_directions = MOST_RANDOM_DIRECTIONS if config.mode == "single" else 0
+    values.check(
+        "random_directions",
+        0 <= config.random_directions <= most_random_directions,
+        f"be in 0..{most_random_directions}",
+    )
+    each_image = config.random_per_image is None or 0 < config.random_per_image <= config.random_directions
+    values.check("random_per_image", each_image, f"be in 1..{config.random_directions}")
+    each_drawn = config.random_drawn is None or len(config.random_drawn) == config.random_directions
+    values.check("random_drawn", each_drawn, "have a number for each random direction")
+    values.check("random_images", config.random_images is None or config.random_images > 0, "be above 0")
+    control_prompts.check(
+        "prompts", not config.control_prompts or config.random_directions > 0, "stand beside random directions"
+    )
+    control_prompts.check("every", config.control_prompt_every > 0, "be above 0")
     values.check("correction", config.correction in CORRECTIONS, f"be {' or '.join(CORRECTIONS)}")
     values.check("images", config.images is None or config.images > 0, "be above 0")
-    rising = looks is None or (len(looks) > 0 and looks[0] > 0 and all(a < b for a, b in pairwise(looks)))
-    values.check("looks", rising, "be one or more rising numbers of images")
+    rising = interim_analyses is None or (
+        len(interim_analyses) > 0 and interim_analyses[0] > 0 and all(a < b for a, b in pairwise(interim_analyses))
+    )
+    values.check("interim_analyses", rising, "be one or more rising numbers of images")
     values.check("width", width is None or 0 < width <= 1, "be in (0, 1]")
     values.check("audited", len(config.photographs) in (0, config.images), "name a photograph for each image")
     values.check("calibrated_range", ranges is None or len(ranges) == count, each)

@@ -18,9 +18,11 @@ from zoom_engine.common.files.json_file import opened, parse_json
 from zoom_engine.common.json_object import shown
 from zoom_engine.settings.audit_settings import DECISIVE_CHANGE
 
-Unit = tuple[int, str | int | None]
+TrialKey = tuple[int, str | int | None]
 """A trial: an image, and an attribute's text, the number of a random baseline direction, or None for all attributes."""
-_LEFT_OUT = frozenset(["null", "decisive", "natural", "bounds", "scores", "groups", "wordings", "paper", "calibrated"])
+_LEFT_OUT = frozenset(
+    ["baseline", "decisive", "natural", "bounds", "scores", "groups", "paraphrases", "paper", "calibrated"]
+)
 """The fields that a line leaves out where they are None."""
 LONGEST_LINE = 1 << 26
 """In bytes: enough for 1,000 points of 6,000 numbers each."""
@@ -60,8 +62,8 @@ class Record:
         image: its number.
         seed: the generator's, of the image; for a photograph a number made from its pixels.
         attribute: its text; None for all together, and for a random baseline direction.
-        null: the number of the random baseline direction, from 0; those of control prompts (`Config.nothing`) come
-            last. `edit_weights` then has one number for each of these directions.
+        baseline: the number of the baseline direction, from 0: the random ones, then those of control prompts
+            (`Config.control_prompts`). `edit_weights` then has one number for each of these directions.
         edit_weights: `[N]`, at the counterfactual, or else of the point of largest change. For this point and for
             change, flipped, label_kept, flip_weight, steps, evaluations, stop and trajectory see
             `zoom_engine.search.SearchResult`. Numbers are rounded to six digits.
@@ -83,8 +85,8 @@ class Record:
             N attributes, then of the L labels, in natural ranges of each; None in older records and where it was not
             measured.
         groups: whether the unedited image has what each text of `Config.by` says; None without such texts.
-        wordings: single mode: the change at the bound along the direction of each paraphrase of the attribute, followed
-            as far as its own direction; None where there is only one.
+        paraphrases: single mode: the change at the bound along the direction of each paraphrase of the attribute,
+            followed as far as its own direction; None where there is only one.
         paper: the result within the paper's range, where it is not the audit's own.
         calibrated: the result within the calibrated range, where it is not the audit's own.
     """
@@ -92,7 +94,7 @@ class Record:
     image: int
     seed: int
     attribute: str | None
-    null: int | None = None
+    baseline: int | None = None
     edit_weights: tuple[float, ...]
     original_output: tuple[float, ...]
     output: tuple[float, ...]
@@ -110,14 +112,14 @@ class Record:
     bounds: tuple[float, float] | None = None
     scores: tuple[float, ...] | None = None
     groups: tuple[bool, ...] | None = None
-    wordings: tuple[float, ...] | None = None
+    paraphrases: tuple[float, ...] | None = None
     paper: Within | None = None
     calibrated: Within | None = None
 
     @property
-    def unit(self) -> Unit:
+    def trial(self) -> TrialKey:
         """Return the trial that the record belongs to."""
-        return self.image, self.attribute if self.null is None else self.null
+        return self.image, self.attribute if self.baseline is None else self.baseline
 
     def within(self, name: str) -> Within | None:
         """Return the result within the range of that name, "paper" or "calibrated"."""
@@ -147,8 +149,8 @@ class Record:
         image, attribute = line.get("image"), line.get("attribute", 0)
         if type(image) is not int or image < 0 or not isinstance(attribute, str | None):
             raise TypeError("no image number or no attribute")
-        null = line.get("null")
-        if null is not None and (type(null) is not int or null < 0 or attribute):
+        baseline = line.get("baseline")
+        if baseline is not None and (type(baseline) is not int or baseline < 0 or attribute):
             raise TypeError("no number of a random direction, or one beside an attribute")
         values = _known(cls, line)
         for name in ("edit_weights", "original_output", "output"):
@@ -169,7 +171,7 @@ class Record:
             if low > high:
                 raise ValueError(f"'bounds' must be [low, high], not {shown([low, high])}")
             values["bounds"] = (low, high)
-        for name in ("scores", "wordings"):
+        for name in ("scores", "paraphrases"):
             if values.get(name) is not None:
                 values[name] = _numbers(values, name)
         if values.get("groups") is not None:
@@ -253,7 +255,7 @@ def _booleans(found: Any) -> tuple[bool, ...]:
 
 def sort_key(record: Record) -> tuple[int, str, int]:
     """Return a key that sorts records the same way whatever order they were finished in."""
-    return record.image, record.attribute or "", -1 if record.null is None else record.null
+    return record.image, record.attribute or "", -1 if record.baseline is None else record.baseline
 
 
 def is_natural(record: Record) -> bool:
@@ -287,8 +289,8 @@ def to_line(record: Record) -> bytes:
         text = json.dumps(record.to_json(), allow_nan=False, separators=(",", ":"))
         Record.from_json(json.loads(text))
     except (ValueError, TypeError) as error:
-        unit = f"image {record.image}, attribute {record.unit[1]!r}"
-        raise AuditError(f"the record of {unit} cannot be written: {error}") from None
+        trial = f"image {record.image}, attribute {record.trial[1]!r}"
+        raise AuditError(f"the record of {trial} cannot be written: {error}") from None
     return text.encode("ascii") + b"\n"
 
 
@@ -302,7 +304,7 @@ def scan(path: Path, check: Callable[[Record], None] = lambda _: None) -> Iterat
         OSError: the file cannot be read.
     """
     stop = 0
-    seen: dict[Unit, int] = {}
+    seen: dict[TrialKey, int] = {}
     with opened(path) as file:
         for number, raw in enumerate(iter(lambda: file.readline(LONGEST_LINE), b""), start=1):
             if not raw.endswith(b"\n") and len(raw) < LONGEST_LINE:
@@ -315,11 +317,13 @@ def scan(path: Path, check: Callable[[Record], None] = lambda _: None) -> Iterat
                 check(record)
             except (ValueError, TypeError) as error:
                 raise AuditError(
-                    f"{path}, line {number} is damaged ({one_line(error)}): delete it and run again to redo its unit"
+                    f"{path}, line {number} is damaged ({one_line(error)}): delete it and run again to redo its trial"
                 ) from None
-            first = seen.setdefault(record.unit, number)
+            first = seen.setdefault(record.trial, number)
             if first != number:
-                raise AuditError(f"{path}, line {number} repeats the unit of line {first}: delete one of the two lines")
+                raise AuditError(
+                    f"{path}, line {number} repeats the trial of line {first}: delete one of the two lines"
+                )
             yield record, stop
 
 

@@ -12,11 +12,11 @@ from zoom_engine.settings.audit_settings import Mode
 Interval = tuple[float, float]
 """The ends of a 95 % interval over images, see `intervals.mean_intervals`.
 
-In an audit with interim analyses it holds for all of them together, see `looks`.
+In an audit with interim analyses it holds for all of them together, see `interim_analyses`.
 """
 Verdict = Literal["sensitive", "negligible", "inconclusive"]
 Specificity = Literal["specific", "unspecific", "unknown"]
-Ended = Literal["settled", "most images"]
+Ended = Literal["known", "most images"]
 PREDICTION = "prediction"
 _OF_SINGLE = (
     *(
@@ -24,19 +24,19 @@ _OF_SINGLE = (
         "effect_ci95",
         "verdict",
         "specificity",
-        "null",
+        "baseline",
         "as_far",
         "p_value",
         "p_adjusted",
         "signed_change",
         "signed_spread",
     ),
-    *("adjusted_mean_change", "groups", "differences", "by_wording", "power", "leakage", "wordings"),
+    *("adjusted_mean_change", "groups", "differences", "by_paraphrase", "power", "side_effects", "paraphrases"),
 )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class NullLevel:
+class BaselineLevel:
     """How far random baseline directions move the output.
 
     Attributes:
@@ -59,7 +59,7 @@ class NullLevel:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class NothingLevel:
+class ControlLevel:
     """How far control prompts move the output.
 
     Attributes:
@@ -113,14 +113,14 @@ class Power(NamedTuple):
     detectable: float | None
 
 
-class Look(NamedTuple):
+class InterimAnalysis(NamedTuple):
     """Where an audit stands that chooses its number of images.
 
     Attributes:
         number: of the interim analysis where it ended, or that comes next; counted from 1.
         planned: number of images at each planned interim analysis.
         confidence: of the intervals at each of them.
-        width: see `looks.Looks`.
+        width: see `InterimPlan`.
         ended: why it ended; None where it goes on.
     """
 
@@ -233,13 +233,13 @@ class Sensitivity:
         mean_abs_weight: the mean |edit weight| over its trials; in multi mode over the images of range_share.
         paper: within the paper's range, if the records hold it (single mode).
         calibrated: within the calibrated range, if the records hold it (single mode).
-        verdict: single mode: how large the judged figure is, see `evidence`. Intervals of single mode hold for all
-            attributes at once.
-        specificity: single mode: whether the effect is due to this attribute, see `evidence`; None in audits without
-            random baseline directions.
-        null: single mode: the mean change by random baseline directions; None without them.
+        verdict: single mode: how large the judged figure is, see `attribute_tests`. Intervals of single mode hold for
+            all attributes at once.
+        specificity: single mode: whether the effect is due to this attribute, see `attribute_tests`; None in audits
+            without random baseline directions.
+        baseline: single mode: the mean change by random baseline directions; None without them.
         as_far: single mode: how many of them move the output as far as the attribute.
-        p_value: single mode: of the attribute against their population, see `evidence.Standing`.
+        p_value: single mode: of the attribute against their population, see `attribute_tests.AttributeTest`.
         p_adjusted: the same, adjusted.
         signed_change: single mode: the mean over images of the judged change, with the sign that it has in the
             direction of adding the attribute; None where the output is not one number.
@@ -249,7 +249,7 @@ class Sensitivity:
         groups: single mode: the same in groups of images, see `groups.groups`.
         differences: single mode: how images that have what a text says differ from those that lack it, see
             `interactions`.
-        by_wording: single mode: `effect` along the direction of each paraphrase; None where there is only one.
+        by_paraphrase: single mode: `effect` along the direction of each paraphrase; None where there is only one.
     """
 
     mode: Mode
@@ -271,7 +271,7 @@ class Sensitivity:
     calibrated: WithinRange | None = None
     verdict: Verdict | None = None
     specificity: Specificity | None = None
-    null: float | None = None
+    baseline: float | None = None
     as_far: int | None = None
     p_value: float | None = None
     p_adjusted: float | None = None
@@ -280,7 +280,7 @@ class Sensitivity:
     adjusted_mean_change: float | None = None
     groups: tuple[GroupChange, ...] = ()
     differences: tuple[GroupDifference, ...] = ()
-    by_wording: tuple[float, ...] | None = None
+    by_paraphrase: tuple[float, ...] | None = None
 
     @property
     def value(self) -> float | None:
@@ -321,21 +321,21 @@ class Summary:
         mode: "single" or "multi".
         search: its name.
         images: how many have a record.
-        units: how many records there are.
+        trials: how many records there are.
         flip_rate: the fraction of images that some edit flips.
         decisive_flip_rate: the fraction that some edit flips decisively, see `records.is_decisive`.
         label_kept: the fraction of trials whose edit keeps the zero-shot label; None without label prompts.
         natural: multi mode: the fraction of trials whose edit stays within what the generator draws; None if not
             measured.
         ssim: mean over flipping counterfactuals.
-        null: single mode: how far random baseline directions move the output; None where none were searched.
-        nothing: single mode: how far control prompts move the output; None where none were searched.
+        baseline: single mode: how far random baseline directions move the output; None where none were searched.
+        control_prompts: single mode: how far control prompts move the output; None where none were searched.
         power: single mode: which effects an audit like this one finds, see `power`; None before it is finished.
-        leakage: single mode: side effects: by attribute what adding it does to the text score of every attribute and
-            label, in natural ranges; None where the audit did not measure them.
-        wordings: single mode: how far paraphrases agree on the order of the attributes, by their effects; None where
+        side_effects: single mode: by attribute what adding it does to the text score of every attribute and label, in
+            natural ranges; None where the audit did not measure them.
+        paraphrases: single mode: how far paraphrases agree on the order of the attributes, by their effects; None where
             there is only one, or nothing to order.
-        look: where an audit stands that chooses its number of images; None for others.
+        interim_analysis: where an audit stands that chooses its number of images; None for others.
         photographs: the results photograph by photograph, of an audit around photographs.
         tries: of an audit of a service, how many requests ended as which kind, see `service_file`.
         sensitivity: one per attribute, the most sensitive first, those without a record last.
@@ -344,18 +344,18 @@ class Summary:
     mode: Mode
     search: str | None
     images: int
-    units: int
+    trials: int
     flip_rate: float | None
     decisive_flip_rate: float | None
     label_kept: float | None
     natural: float | None
     ssim: float | None
-    null: NullLevel | None = None
-    nothing: NothingLevel | None = None
+    baseline: BaselineLevel | None = None
+    control_prompts: ControlLevel | None = None
     power: Power | None = None
-    leakage: Mapping[str, Mapping[str, float]] | None = None
-    wordings: Agreement | None = None
-    look: Look | None = None
+    side_effects: Mapping[str, Mapping[str, float]] | None = None
+    paraphrases: Agreement | None = None
+    interim_analysis: InterimAnalysis | None = None
     photographs: tuple[PhotographRow, ...] = ()
     tries: Mapping[str, int] | None = None
     sensitivity: tuple[Sensitivity, ...]
@@ -368,10 +368,12 @@ class Summary:
     def to_json(self) -> dict[str, Any]:
         """Return the summary as its file holds it, strict JSON."""
         values = {**dataclasses.asdict(self), "sensitivity": [row.to_json() for row in self.sensitivity]}
-        values["wordings"] = self.wordings and self.wordings._asdict()
+        values["paraphrases"] = self.paraphrases and self.paraphrases._asdict()
         values["photographs"] = [row.to_json() for row in self.photographs]
         values["power"] = self.power and self.power._asdict()
-        values["look"] = self.look and self.look._asdict()
-        left_out = {name for name in ("photographs", "look", "nothing", "tries") if not values[name]}
+        values["interim_analysis"] = self.interim_analysis and self.interim_analysis._asdict()
+        left_out = {
+            name for name in ("photographs", "interim_analysis", "control_prompts", "tries") if not values[name]
+        }
         left_out |= set() if self.mode == "single" else set(_OF_SINGLE)
         return {name: value for name, value in values.items() if name not in left_out}

@@ -21,7 +21,7 @@ from cyclopts import Parameter
 
 from zoom_engine.common.errors import AuditError, ConfigError, ZoomError, one_line, system_errors
 from zoom_engine.common.files import atomic
-from zoom_engine.common.notices import LONGEST, Notify, tell, untold
+from zoom_engine.common.notices import LONGEST, Notify, null_notifier, tell
 from zoom_engine.common.progress import ProgressFactory, forced, several, silent, written
 
 AsJson = Annotated[bool, Parameter(help="print JSON in place of text", show_default=False)]
@@ -117,7 +117,7 @@ def telling(*, quiet: bool = False, log_file: str | Path | None = None) -> Itera
     Raises:
         ConfigError: the file cannot be written, or cannot be any more.
     """
-    voice = Voice(silent, untold) if quiet else Voice(forced, tell)
+    voice = Voice(silent, null_notifier) if quiet else Voice(forced, tell)
     if log_file is None:
         yield voice
         return

@@ -13,7 +13,7 @@ from torch import Tensor
 from zoom_engine.common.errors import ConfigError, system_errors
 from zoom_engine.common.files import atomic
 from zoom_engine.common.files.png import png_bytes, to_pixels
-from zoom_engine.common.notices import Notify, untold
+from zoom_engine.common.notices import Notify, null_notifier
 from zoom_engine.generators import check_generator_options, load_generator, of_one_class
 from zoom_engine.runtime import choose_synthesizer
 from zoom_engine.targets import TaskView, check_target_options, input_notices, load_target
@@ -29,7 +29,7 @@ def write_target_view(
     target: str,
     target_options: Mapping[str, Any] | None = None,
     seeds: Sequence[int] = tuple(range(8)),
-    notify: Notify = untold,
+    notify: Notify = null_notifier,
 ) -> list[str]:
     """Write `out` (PNG): side by side what the target's network is fed for the generator's seeds.
 

@@ -1,6 +1,6 @@
 """Notices: what a run should say at once and in a line, neither an error nor progress.
 
-Work that may have a notice takes `notify: Notify = untold` and calls it, once for each.
+Work that may have a notice takes `notify: Notify = null_notifier` and calls it, once for each.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def tell(text: str) -> None:
     print(f"zoom-engine: note: {one_line(text, LONGEST)}", file=sys.stderr, flush=True)
 
 
-def untold(text: str) -> None:
+def null_notifier(text: str) -> None:
     """Drop the notice: the default of the API, whose caller finds the notices in what is returned or written."""
 
 
@@ -30,7 +30,7 @@ class Notices:
         notify: Takes each line.
     """
 
-    def __init__(self, notify: Notify = untold) -> None:
+    def __init__(self, notify: Notify = null_notifier) -> None:
         """Tell lines by ``notify``."""
         self.notify = notify
         self.lines: list[str] = []

@@ -66,7 +66,7 @@ TASKS = Kind(
 SEARCHES = Kind(
     "search",
     "zoom_engine.searches",
-    "zoom_engine.search.iterates:Search",
+    "zoom_engine.search.trials:Search",
     made=False,
     ours={
         "scan": "zoom_engine.search.scan:Scan",

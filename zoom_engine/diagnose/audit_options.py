@@ -58,10 +58,10 @@ class _OfAudits(_Shared, total=False):
     level: float | None
     edit_range: EditRange
     decisive_change: float
-    null: int | None
+    random_directions: int | None
     correction: Correction
     by: Sequence[str] | None
-    wordings: int | None
+    paraphrases: int | None
     loss_weights: LossWeights
     purpose: str | None
     cluster: str | None

@@ -17,14 +17,14 @@ from time import monotonic
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
-from zoom_engine.audit.records import Record, Unit
+from zoom_engine.audit.records import Record, TrialKey
 from zoom_engine.common.errors import ClusterError, ZoomError, imported, one_line
-from zoom_engine.common.notices import Notify, untold
+from zoom_engine.common.notices import Notify, null_notifier
 from zoom_engine.common.plurals import agreeing, number_of
 
-Shard = list[Unit]
+Shard = list[TrialKey]
 """Units that one worker searches, one after the other."""
-MOST_LOST = 3
+MOST_WORKERS_LOST = 3
 """So many workers may be lost to a shard, one after the other, before the run ends: it is what ends them."""
 _AHEAD = 4  # batches that a worker may be ahead of who writes them
 _PATIENCE = 15.0  # seconds until it is told that workers have not begun
@@ -49,7 +49,7 @@ Work = Callable[[Shard], Iterator[Batch]]
 """Searches a shard."""
 
 
-class Lost(NamedTuple):
+class WorkerLost(NamedTuple):
     """The loss of a worker: its process, its machine or the way to it is gone; `reason` is one line."""
 
     reason: str
@@ -63,13 +63,13 @@ class Workers(Protocol):
 
     count: int
 
-    def hire(self) -> int:
+    def start(self) -> int:
         """Start a worker and return its number; it may be busy or have to wait for room."""
 
     def send(self, worker: int, shard: Shard) -> None:
         """Give a shard to a worker that has none."""
 
-    def news(self) -> tuple[int, Batch | Lost | None]:
+    def next_event(self) -> tuple[int, Batch | WorkerLost | None]:
         """Wait for the next event of any worker that has a shard; return its number and the event.
 
         The event is a batch of records, None where its shard is done, or that the worker is lost.
@@ -80,8 +80,8 @@ class Workers(Protocol):
 class _UnderWay:
     """The rest of a shard, in its order, and how many workers were lost to it since the last record."""
 
-    left: dict[Unit, None]
-    lost: int = 0
+    left: dict[TrialKey, None]
+    workers_lost: int = 0
 
 
 def dispatched(shards: Iterable[Shard], workers: Workers, *, free: list[int] | None = None) -> Iterator[Batch]:
@@ -92,7 +92,7 @@ def dispatched(shards: Iterable[Shard], workers: Workers, *, free: list[int] | N
     nothing to do; it is kept up to date.
 
     Raises:
-        ClusterError: `MOST_LOST` workers were lost to one shard, without a record in between.
+        ClusterError: `MOST_WORKERS_LOST` workers were lost to one shard, without a record in between.
     """
     fresh = (_UnderWay(dict.fromkeys(shard)) for shard in shards)
     again: deque[_UnderWay] = deque()
@@ -103,29 +103,30 @@ def dispatched(shards: Iterable[Shard], workers: Workers, *, free: list[int] | N
             shard = again.popleft() if again else next(fresh, None)
             if shard is None:
                 break
-            worker = free.pop() if free else workers.hire()
+            worker = free.pop() if free else workers.start()
             under_way[worker] = shard
             workers.send(worker, list(shard.left))
         if not under_way:
             return
-        worker, news = workers.news()
+        worker, event = workers.next_event()
         shard = under_way[worker]
-        if isinstance(news, Batch):
-            if news.records:
-                shard.lost = 0
-            for record in news.records:
-                del shard.left[record.unit]
-            yield news
+        if isinstance(event, Batch):
+            if event.records:
+                shard.workers_lost = 0
+            for record in event.records:
+                del shard.left[record.trial]
+            yield event
             continue
         del under_way[worker]
-        if news is None:
+        if event is None:
             free.append(worker)
             continue
-        shard.lost += 1
-        if shard.lost == MOST_LOST:
+        shard.workers_lost += 1
+        if shard.workers_lost == MOST_WORKERS_LOST:
             raise ClusterError(
-                f"{MOST_LOST} workers were lost one after the other, without a record (the last: {news.reason}): see to"
-                " their memory (--worker-cores makes them fewer) and logs; the same command goes on"
+                f"{MOST_WORKERS_LOST} workers were lost one after the other, without a record (the last:"
+                f" {event.reason}): see to their memory (--worker-cores makes them fewer) and logs; the same"
+                " command goes on"
             )
         if shard.left:
             again.append(shard)
@@ -156,7 +157,9 @@ class RayWorkers:
             sent cannot be.
     """
 
-    def __init__(self, cluster: str, *, count: int | None, cores: int, gpu: bool, notify: Notify = untold) -> None:
+    def __init__(
+        self, cluster: str, *, count: int | None, cores: int, gpu: bool, notify: Notify = null_notifier
+    ) -> None:
         """Connect to the cluster, or begin it, and count its room; the arguments are those of the class."""
         self._ray = ray = _import_ray()
         self._began = not ray.is_initialized()
@@ -175,7 +178,7 @@ class RayWorkers:
         self._actors: dict[int, Any] = {}
         self._streams: dict[Any, int] = {}
         self._job: Any = None
-        self._hired = 0
+        self._started = 0
         self._notify = notify
         self._begun: dict[int, Any] = {}  # of workers that may still wait for room, what is ready when they run
         self._wait_until = 0.0
@@ -210,13 +213,13 @@ class RayWorkers:
         """Send `job` to the cluster, once; each worker calls it once, for what it then does with shards."""
         self._job = self._ray.put(job)
 
-    def hire(self) -> int:
+    def start(self) -> int:
         """Start a worker, see `Workers`; where no machine has room, it waits until one has."""
-        self._hired += 1
+        self._started += 1
         actor = self._ray.remote(_Worker).options(**self._options).remote(self._job)
-        self._actors[self._hired], self._begun[self._hired] = actor, actor.__ray_ready__.remote()
+        self._actors[self._started], self._begun[self._started] = actor, actor.__ray_ready__.remote()
         self._wait_until = monotonic() + _PATIENCE
-        return self._hired
+        return self._started
 
     def _tell_of_waiting(self) -> None:
         """Say that workers have not begun after a while, once for each time that some were started."""
@@ -237,7 +240,7 @@ class RayWorkers:
         options = {"num_returns": "streaming", "_generator_backpressure_num_objects": _AHEAD}
         self._streams[self._actors[worker].search.options(**options).remote(shard)] = worker
 
-    def news(self) -> tuple[int, Batch | Lost | None]:
+    def next_event(self) -> tuple[int, Batch | WorkerLost | None]:
         """Wait for the next event, see `Workers`."""
         found: list[Any] = []
         while not found:
@@ -260,7 +263,7 @@ class RayWorkers:
             del self._streams[stream]
             self._ray.kill(self._actors.pop(worker))
             self._begun.pop(worker, None)
-            return worker, Lost(one_line(error))
+            return worker, WorkerLost(one_line(error))
         return worker, batch
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Unpack, overload
 
-from zoom_engine.common.notices import Notify, untold
+from zoom_engine.common.notices import Notify, null_notifier
 from zoom_engine.common.progress import ProgressFactory, in_notebooks
 from zoom_engine.common.typed import named_options
 from zoom_engine.diagnose.audit_options import AuditChanges, AuditOptions
@@ -22,7 +22,7 @@ from zoom_engine.diagnose.shard import search_targets
 from zoom_engine.directions import CalibratedRange, EditDirections
 from zoom_engine.evaluation.evaluator import Evaluator
 from zoom_engine.generators import StyleRows
-from zoom_engine.search import SearchResult, Unit
+from zoom_engine.search import SearchResult, Trial
 from zoom_engine.settings.audit_settings import AuditSettings, RunSettings, with_audit_options
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.targets import Target
@@ -49,7 +49,7 @@ class Diagnoser:
         settings: AuditSettings,
         *,
         progress: ProgressFactory = in_notebooks,
-        notify: Notify = untold,
+        notify: Notify = null_notifier,
         like: Diagnoser | None = None,
         **options: Unpack[AuditChanges],
     ) -> None: ...
@@ -60,7 +60,7 @@ class Diagnoser:
         settings: None = None,
         *,
         progress: ProgressFactory = in_notebooks,
-        notify: Notify = untold,
+        notify: Notify = null_notifier,
         like: Diagnoser | None = None,
         **options: Unpack[AuditOptions],
     ) -> None: ...
@@ -70,7 +70,7 @@ class Diagnoser:
         settings: AuditSettings | None = None,
         *,
         progress: ProgressFactory = in_notebooks,
-        notify: Notify = untold,
+        notify: Notify = null_notifier,
         like: Diagnoser | None = None,
         **options: Any,
     ) -> None:
@@ -109,9 +109,9 @@ class Diagnoser:
         `seed` names the images: number i is the generator's seed `seed · 100000 + i`. `out` is the audit
         folder, made or resumed (equal settings only); None keeps the result in memory, without pictures.
         Interrupted at any moment, the same call goes on where it was. With "auto" the audit looks after 24, 48, 96, …
-        images whether it may end, by `width` and `most_images` of `RunSettings`; `settings.looks` says how that is
-        paid for. Of an audit around photographs there are as many images as photographs that the generator can draw;
-        `photographs` says more.
+        images whether it may end, by `width` and `most_images` of `RunSettings`; `settings.interim_analyses` says how
+        that is paid for. Of an audit around photographs there are as many images as photographs that the generator can
+        draw; `photographs` says more.
         """
         run = RunSettings(images=images, seed=seed, width=width, most_images=most_images)
         (diagnosis,) = diagnosed([self.models], run, [out])
@@ -131,7 +131,7 @@ class Diagnoser:
         styles: StyleRows,
         directions: EditDirections,
         calibrated: CalibratedRange,
-        on_result: Callable[[list[tuple[int, Unit, SearchResult]]], None],
+        on_result: Callable[[list[tuple[int, Trial, SearchResult]]], None],
     ) -> list[Evaluator]:
         """Search every attribute on every image for several `targets` at once, each picture made once.
 

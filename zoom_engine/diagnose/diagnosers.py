@@ -10,7 +10,7 @@ from typing import Any, Literal, Unpack, overload
 
 from zoom_engine.audit.folder import INVERSIONS, check_outs
 from zoom_engine.common.errors import AuditError, ConfigError, system_errors
-from zoom_engine.common.notices import Notify, untold
+from zoom_engine.common.notices import Notify, null_notifier
 from zoom_engine.common.progress import ProgressFactory, in_notebooks
 from zoom_engine.common.typed import named_options
 from zoom_engine.diagnose.audit_options import SeveralChanges, SeveralTargets
@@ -48,7 +48,7 @@ class Diagnosers:
         settings: AuditSettings,
         *,
         progress: ProgressFactory = in_notebooks,
-        notify: Notify = untold,
+        notify: Notify = null_notifier,
         **options: Unpack[SeveralChanges],
     ) -> None: ...
 
@@ -58,7 +58,7 @@ class Diagnosers:
         settings: None = None,
         *,
         progress: ProgressFactory = in_notebooks,
-        notify: Notify = untold,
+        notify: Notify = null_notifier,
         **options: Unpack[SeveralTargets],
     ) -> None: ...
 
@@ -67,7 +67,7 @@ class Diagnosers:
         settings: AuditSettings | None = None,
         *,
         progress: ProgressFactory = in_notebooks,
-        notify: Notify = untold,
+        notify: Notify = null_notifier,
         **options: Any,
     ) -> None:
         """Load the models of each target, by the arguments of the class; `options` are fields of the settings."""

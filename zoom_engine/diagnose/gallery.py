@@ -22,7 +22,7 @@ from zoom_engine.generators import StyleRows
 from zoom_engine.photographs import Audited, Crop
 from zoom_engine.report.source import direction_of
 from zoom_engine.settings.attributes import slug
-from zoom_engine.statistics.counts import Counts, evidence
+from zoom_engine.statistics.counts import Counts, natural_records
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.targets import TaskView
 
@@ -68,7 +68,7 @@ def picks(diagnosis: Diagnosis, view: TaskView) -> list[Pick]:
     """
     choice = _Choice(diagnosis, view)
     if diagnosis.mode == "multi":
-        return list(choice.picks(evidence(diagnosis.records), MULTI_FLIPS))[:MULTI_STRIPS]
+        return list(choice.picks(natural_records(diagnosis.records), MULTI_FLIPS))[:MULTI_STRIPS]
     chosen: list[Pick] = []
     for row in diagnosis.sensitivity:
         chosen += list(choice.picks(diagnosis.of(row.attribute), 1))[:STRIPS_PER_ATTRIBUTE]
@@ -86,16 +86,16 @@ class _Choice:
         if not records:
             return
         least = self._diagnosis.config.decisive_change
-        units = sorted(records, key=lambda record: (record.change, record.image))
-        typical, extreme = units[(len(units) - 1) // 2], units[-1]
+        trials = sorted(records, key=lambda record: (record.change, record.image))
+        typical, extreme = trials[(len(trials) - 1) // 2], trials[-1]
         flips: dict[tuple[int, int], list[Record]] = {}
-        for record in units:
+        for record in trials:
             if self._diagnosis.is_decisive(record):
                 flips.setdefault(direction_of(record, record.output, self._view), []).append(record)
         directions = sorted(flips.values(), key=len, reverse=True)[:DIRECTIONS_OF_FLIPS]
         chosen = [record for pool in directions for record in _middle(pool, flips_each)]
         stands_out = extreme.change - typical.change >= least
-        if 2 * Counts.of(units, least=least).decisive < len(units):
+        if 2 * Counts.of(trials, least=least).decisive < len(trials):
             yield self._peak("typical", typical)
         for record in chosen:
             yield self._counterfactual(record, extreme=stands_out and record is extreme)
@@ -124,11 +124,11 @@ class _Choice:
         return Pick(kind, record, point.weights, direction, decisive, kept, ssim, extreme=kind == "extreme")
 
 
-def _middle(units: Sequence[Record], count: int) -> list[Record]:
-    """Return the trials in the middle of `count` equal parts of `units`, the median first."""
-    count = min(count, len(units))
+def _middle(trials: Sequence[Record], count: int) -> list[Record]:
+    """Return the trials in the middle of `count` equal parts of `trials`, the median first."""
+    count = min(count, len(trials))
     parts = sorted(range(count), key=lambda part: abs(2 * part + 1 - count))
-    return [units[((2 * part + 1) * len(units) - 1) // (2 * count)] for part in parts]
+    return [trials[((2 * part + 1) * len(trials) - 1) // (2 * count)] for part in parts]
 
 
 def sheet_weights(low: float, high: float) -> list[float]:
@@ -280,7 +280,7 @@ def _looked_at(evaluator: Evaluator, styles: Tensor, weights: Tensor) -> tuple[l
     Returns the pictures, and what target and text encoder see in them.
     """
     images = evaluator.render(styles, weights.to(styles.device))
-    embeddings = evaluator.look(images)
+    embeddings = evaluator.label_embeddings(images)
     original = evaluator.originals_of(images[:1], embeddings=None if embeddings is None else embeddings[:1])
     alike = original.rows(torch.zeros(len(images), dtype=torch.long))
     seen = evaluator.evaluate(images, alike, embeddings=embeddings, ssim="none")

@@ -22,16 +22,18 @@ def config(models: Models, run: RunSettings) -> dict[str, Any]:
     """Return what determines the records and is known before anything is measured, as the manifest's file has it."""
     settings, attributes = models.settings, [attribute.text for attribute in models.attributes]
     beside = {
-        "null_per_image": settings.null_per_image(len(attributes), at_end=models.null_search is not models.search),
-        "null_search": describe_search(models.null_search),
+        "random_per_image": settings.random_per_image(
+            len(attributes), at_end=models.baseline_search is not models.search
+        ),
+        "baseline_search": describe_search(models.baseline_search),
     }
-    nothing = {"prompts": list(models.nothing), "every": models.nothing_every}
+    control_prompts = {"prompts": list(models.control_prompts), "every": models.control_prompt_every}
     return {
         **settings.deciding(),
         **run.deciding(),
-        "null": models.null,
-        **(beside if models.null else {}),
-        **({"nothing": nothing} if models.nothing else {}),
+        "random_directions": models.random_directions,
+        **(beside if models.random_directions else {}),
+        **({"control_prompts": control_prompts} if models.control_prompts else {}),
         "target": models.target.name,
         "target_details": models.target.describe(),
         "attributes": attributes,
@@ -74,7 +76,7 @@ def manifest(
     found: Audited | None = None,
 ) -> Manifest:
     """Return all that determines the records, and where they were made."""
-    directions, calibrated, null = measured.directions, measured.calibrated, measured.null
+    directions, calibrated, baseline = measured.directions, measured.calibrated, measured.baseline
     given = models.settings.generator
     return Manifest.of(
         {
@@ -82,7 +84,11 @@ def manifest(
             "answers": models.answers,
             **({} if crops is None else of_photographs(models, crops, run.seed)),
             **({} if found is None else {"audited": found.files}),
-            **({"null_drawn": list(null.drawn), "null_changing": null.changing} if models.null else {}),
+            **(
+                {"random_drawn": list(baseline.drawn), "random_changing": baseline.changing}
+                if models.random_directions
+                else {}
+            ),
             "calibrated_range": None if calibrated is None else calibrated.bounds.tolist(),
             "directions": {
                 "method": directions.method,

@@ -12,21 +12,21 @@ from zoom_engine.audit.manifest import PAPER_BOUND
 from zoom_engine.common.plurals import number_of
 from zoom_engine.diagnose.models import Models
 from zoom_engine.directions import (
+    BASELINE_PICTURES,
     DEFAULT_LEVEL,
     DEFAULT_THRESHOLD,
-    NULL_PICTURES,
+    BaselineDirections,
     CalibratedRange,
     EditDirections,
     LabelReader,
     NaturalRegion,
-    NullDirections,
     ScoreScale,
     TextGroups,
+    baseline_directions,
     calibrate_range,
     find_directions,
     natural_region,
-    null_directions,
-    phrased_directions,
+    paraphrase_directions,
     score_scale,
     text_groups,
 )
@@ -42,14 +42,14 @@ class Measurements:
 
     `seeds` are the images', `codes [I, S]` those of photographs (None: seeds say them). `region` belongs to multi mode,
     `calibrated` to the calibrated range, `scale` to it in single mode, `groups` and `phrased` to the settings' `by` and
-    `wordings`; None where they are not needed.
+    `paraphrases`; None where they are not needed.
     """
 
     seeds: Sequence[int]
     codes: Tensor | None
     directions: EditDirections
     calibrated: CalibratedRange | None
-    null: NullDirections
+    baseline: BaselineDirections
     scale: ScoreScale | None
     groups: TextGroups | None
     phrased: Tensor | None
@@ -63,17 +63,17 @@ def measure(models: Models, run: RunSettings, photographs: Audited | None = None
     directions = edit_directions(models)
     calibrated = calibrated_range(models, directions) if settings.edit_range == "calibrated" else None
     first = run.seed * SEEDS_PER_RUN
-    null = _null_directions(models, directions, calibrated, run.seed, models.labels)
-    _tell_of_null(models, null)
+    baseline = _baseline_directions(models, directions, calibrated, run.seed, models.labels)
+    _notify_of_baseline(models, baseline)
     return Measurements(
         seeds=range(first, first + run.most) if photographs is None else photographs.seeds,
         codes=None if photographs is None else photographs.codes,
         directions=directions,
         calibrated=calibrated,
-        null=null,
+        baseline=baseline,
         scale=None if calibrated is None or multi else _score_scale(models, directions, calibrated, models.labels),
         groups=_text_groups(models) if settings.by else None,
-        phrased=_phrased_directions(models, directions) if settings.wordings else None,
+        phrased=_paraphrase_directions(models, directions) if settings.paraphrases else None,
         region=natural_region(models.generator, directions, cache=models.cache) if multi else None,
     )
 
@@ -84,10 +84,10 @@ def measurements_for(other: Models, models: Models, measured: Measurements, run:
         other.networks.setdefault(network, how)
     if measured.calibrated is not None and other.labels != models.labels:
         found = measured.directions, measured.calibrated
-        null = _null_directions(models, *found, run.seed, other.labels)
+        baseline = _baseline_directions(models, *found, run.seed, other.labels)
         scale = None if measured.scale is None else _score_scale(models, *found, other.labels)
-        measured = replace(measured, scale=scale, null=null)
-    _tell_of_null(other, measured.null)
+        measured = replace(measured, scale=scale, baseline=baseline)
+    _notify_of_baseline(other, measured.baseline)
     return measured
 
 
@@ -154,13 +154,13 @@ def _alike(
     )
 
 
-def _null_directions(
+def _baseline_directions(
     models: Models,
     directions: EditDirections,
     calibrated: CalibratedRange | None,
     seed: int,
     labels: Sequence[str],
-) -> NullDirections:
+) -> BaselineDirections:
     """Draw the random baseline directions that attributes are compared with, others for each `seed` of an audit.
 
     They keep the `labels`. After them come the directions of control prompts.
@@ -169,33 +169,35 @@ def _null_directions(
     if (told := models.labels_of(labels)) is not None:
         known = {"labels": list(labels), "text_encoder": models.text_encoder.content_hash}
         reader = LabelReader(told.of, {**known, **models.synthesizer.describe()})
-    return null_directions(
+    return baseline_directions(
         models.generator,
         directions,
         calibrated,
-        count=models.null,
+        count=models.random_directions,
         bound=PAPER_BOUND,
         seed=seed,
-        sampling=models.sampling(NULL_PICTURES),
+        sampling=models.sampling(BASELINE_PICTURES),
         labels=reader,
-        texts=_alike(models, models.nothing, directions, models.templates).matrix if models.nothing else None,
+        texts=_alike(models, models.control_prompts, directions, models.templates).matrix
+        if models.control_prompts
+        else None,
     )
 
 
-def _tell_of_null(models: Models, null: NullDirections) -> None:
+def _notify_of_baseline(models: Models, baseline: BaselineDirections) -> None:
     """Say how many random baseline directions change the ground truth, and where nobody can tell."""
-    if not models.null or not null.one_sided:
+    if not models.random_directions or not baseline.one_sided:
         return
     if not models.labels:
         models.notices.add(
             "labels are off: random edits that change the ground truth count as the model's reaction, and less can"
             " be told from them; give a prompt of each class with --label"
         )
-    elif null.redrawn or null.changing:
-        left = f", and {number_of(null.changing, 'direction')} that does so too took their place"
+    elif baseline.redrawn or baseline.changing:
+        left = f", and {number_of(baseline.changing, 'direction')} that does so too took their place"
         models.notices.add(
-            f"{null.redrawn} of {number_of(models.null + null.redrawn, 'random direction')} change the label on more"
-            f" than one picture in ten and were drawn again{left if null.changing else ''}"
+            f"{baseline.redrawn} of {number_of(models.random_directions + baseline.redrawn, 'random direction')} change"
+            f" the label on more than one picture in ten and were drawn again{left if baseline.changing else ''}"
         )
 
 
@@ -228,10 +230,10 @@ def _text_groups(models: Models) -> TextGroups:
     )
 
 
-def _phrased_directions(models: Models, directions: EditDirections) -> Tensor:
-    """Find the attributes' directions in each paraphrase as `directions` were found, see `phrased_directions`."""
+def _paraphrase_directions(models: Models, directions: EditDirections) -> Tensor:
+    """Find the attributes' directions in each paraphrase as `directions` were found, see `paraphrase_directions`."""
 
     def find(texts: list[str], template: str) -> EditDirections:
         return _alike(models, texts, directions, [template])
 
-    return phrased_directions(directions.attributes, models.templates, models.settings.wordings or 0, find)
+    return paraphrase_directions(directions.attributes, models.templates, models.settings.paraphrases or 0, find)

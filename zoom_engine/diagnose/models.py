@@ -14,21 +14,21 @@ from zoom_engine.common import registry
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.common.files.cache import check_cache, default_cache
 from zoom_engine.common.machine import find_device
-from zoom_engine.common.notices import Notices, Notify, untold
+from zoom_engine.common.notices import Notices, Notify, null_notifier
 from zoom_engine.common.plurals import number_of
 from zoom_engine.common.progress import ProgressFactory, silent
 from zoom_engine.common.threads import working
 from zoom_engine.diagnose.cluster import check_cluster
 from zoom_engine.diagnose.domain import Domain, find_domain
 from zoom_engine.directions import (
+    BaselineDirections,
     EditDirections,
     MisreadDenial,
-    NullDirections,
     Sampling,
     check_method,
+    control_prompts,
     misread_denials,
-    nothing_visible,
-    phrasings,
+    paraphrases,
     text_directions,
 )
 from zoom_engine.directions.find import direction_method
@@ -74,9 +74,9 @@ class Models:
         generator: As loaded.
         synthesizer: What draws the generator's pictures.
         search: What looks for edits along the attributes, and why it was chosen.
-        null_search: What looks along random baseline directions.
-        null: How many random baseline directions there are.
-        nothing: Control prompts, which stand beside random baseline directions.
+        baseline_search: What looks along random baseline directions.
+        random_directions: How many random baseline directions there are.
+        control_prompts: Control prompts, which stand beside random baseline directions.
         answers: How target and generator answer probes.
         misread: The attributes that lead towards what they deny.
         networks: What runs which network; more are noted as they are compiled.
@@ -97,9 +97,9 @@ class Models:
     synthesizer: Synthesizer
     search: Search
     search_reason: str
-    null_search: Search
-    null: int
-    nothing: tuple[str, ...]
+    baseline_search: Search
+    random_directions: int
+    control_prompts: tuple[str, ...]
     answers: Mapping[str, Any]
     misread: tuple[MisreadDenial, ...]
     networks: dict[str, str]
@@ -125,9 +125,9 @@ class Models:
         return [None] if self.settings.mode == "multi" else [attribute.text for attribute in self.attributes]
 
     @property
-    def nothing_every(self) -> int:
+    def control_prompt_every(self) -> int:
         """Return of how many images one is moved along a control prompt."""
-        return self.settings.nothing_every(len(self.attributes))
+        return self.settings.control_prompt_every(len(self.attributes))
 
     @cached_property
     def measuring_encoder(self) -> TextEncoder:
@@ -156,7 +156,7 @@ class Models:
         """Return what tells these prompts apart; None without any."""
         return ZeroShotLabels(self.text_encoder, prompts, quick_encoder=self.measuring_encoder) if prompts else None
 
-    def evaluator(self, directions: EditDirections | NullDirections | Tensor) -> Evaluator:
+    def evaluator(self, directions: EditDirections | BaselineDirections | Tensor) -> Evaluator:
         """Return what evaluates edit weights in this audit, of directions or of a matrix `[N, S]`."""
         matrix = directions if isinstance(directions, Tensor) else directions.matrix
         return Evaluator(
@@ -185,7 +185,7 @@ def load_models(
     settings: AuditSettings,
     *,
     progress: ProgressFactory = silent,
-    notify: Notify = untold,
+    notify: Notify = null_notifier,
     like: Models | None = None,
 ) -> Models:
     """Load what the settings name, and choose what runs it. What words alone show to be wrong is told first.
@@ -228,8 +228,8 @@ def load_models(
         target = load_target(given, **target_options).to(settings.device)
         labels = tuple(target.labels if settings.labels is None else settings.labels)
         attributes = _attributes(settings, neutral, domain, target)
-        if settings.wordings:
-            phrasings([attribute.text for attribute in attributes], templates, settings.wordings)
+        if settings.paraphrases:
+            paraphrases([attribute.text for attribute in attributes], templates, settings.paraphrases)
         encoder.check_words([*map(str, attributes), *labels])
         bar.update(note="target")
         if like is None:
@@ -244,8 +244,8 @@ def load_models(
         search, reason = choose_search(
             settings.search, mode=settings.mode, target=target, generator=generator, options=settings.search_options
         )
-        null_search = _null_search(settings, search)
-        null = settings.null_directions(at_end=null_search is not search)
+        baseline_search = _baseline_search(settings, search)
+        random_directions = settings.random_direction_count(at_end=baseline_search is not search)
         answers = {
             "target": target.check(generator.resolution),
             "generator": getattr(generator.content_hash, "answers", None),
@@ -272,9 +272,9 @@ def load_models(
                 synthesizer=_synthesizer(settings, generator, cache) if like is None else like.synthesizer,
                 search=search,
                 search_reason=reason,
-                null_search=null_search,
-                null=null,
-                nothing=_nothing_visible(settings, encoder, neutral, attributes) if null else (),
+                baseline_search=baseline_search,
+                random_directions=random_directions,
+                control_prompts=_control_prompts(settings, encoder, neutral, attributes) if random_directions else (),
                 answers={name: known for name, known in answers.items() if known is not None},
                 misread=(),
                 networks={},
@@ -322,7 +322,7 @@ def _with_runtimes(models: Models) -> Models:
     return replace(models, target=target, text_encoder=encoder, networks=networks)
 
 
-def _null_search(settings: AuditSettings, search: Search) -> Search:
+def _baseline_search(settings: AuditSettings, search: Search) -> Search:
     """Return what looks along random baseline directions: where one end of a range is all that counts, that end."""
     one_way = settings.mode == "single" and settings.edit_range == "calibrated"
     return End() if one_way and getattr(search, "reaches_ends", False) else search
@@ -334,7 +334,7 @@ def _found_by_text(settings: AuditSettings) -> bool:
     return not isinstance(ready, EditDirections) or ready.method in registry.all_names(registry.DIRECTION_METHODS)
 
 
-def _nothing_visible(
+def _control_prompts(
     settings: AuditSettings, encoder: TextEncoder, neutral: str, attributes: Sequence[Attribute]
 ) -> tuple[str, ...]:
     """Return control prompts, which stand beside random baseline directions.
@@ -344,7 +344,7 @@ def _nothing_visible(
     if settings.edit_range != "calibrated" or not _found_by_text(settings):
         return ()
     typed = {attribute.text for attribute in attributes}
-    return tuple(prompt for prompt in nothing_visible(encoder, neutral) if prompt not in typed)
+    return tuple(prompt for prompt in control_prompts(encoder, neutral) if prompt not in typed)
 
 
 def _misread_denials(models: Models) -> tuple[MisreadDenial, ...]:
@@ -374,10 +374,10 @@ def _check_directions(
             f"directions must be {', '.join(methods)} or EditDirections, not a {type(ready).__name__}: take"
             " them from find_directions or EditDirections.load"
         )
-    if settings.wordings and ready.method not in methods:
+    if settings.paraphrases and ready.method not in methods:
         raise ConfigError(
-            f"wordings take directions in other phrasings, and ready ones by the method '{ready.method}' are not"
-            " found from texts: leave wordings out, or let directions be found here"
+            f"paraphrases take directions of their own, and ready ones by the method '{ready.method}' are not"
+            " found from texts: leave paraphrases out, or let directions be found here"
         )
     ready.check_origin()
     wanted: dict[str, Any] = {

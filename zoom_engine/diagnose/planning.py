@@ -21,13 +21,13 @@ from zoom_engine.common.plurals import number_of
 from zoom_engine.diagnose.gallery import MULTI_STRIPS, SHEET_ROWS, STRIP_FRAMES, STRIPS_PER_ATTRIBUTE, sheet_weights
 from zoom_engine.diagnose.identity import known
 from zoom_engine.diagnose.models import Models
-from zoom_engine.directions import NULL_PICTURES, EditDirections
+from zoom_engine.directions import BASELINE_PICTURES, EditDirections
+from zoom_engine.directions.baseline import MOST_DRAWS, pictures_each
 from zoom_engine.directions.find import direction_method
 from zoom_engine.directions.keeping import PICTURES as KEEPING_PICTURES
-from zoom_engine.directions.null import MOST_DRAWS, pictures_each
 from zoom_engine.directions.unedited import SAMPLES
-from zoom_engine.search.iterates import Planned, evaluations_of
 from zoom_engine.search.scheduler import Embeddings
+from zoom_engine.search.trials import Planned, evaluations_of
 from zoom_engine.settings.audit_settings import AUTO, RunSettings
 
 SIDE = (60, 90)  # syntheses of a side of a calibrated range, see `calibrate_range`
@@ -70,7 +70,7 @@ class Part:
 
     targets: tuple[str, ...]
     attributes: int
-    null: int
+    random_directions: int
     search: str
     records: int
     once: Mapping[str, Count]
@@ -93,7 +93,7 @@ class Part:
     def title(self, images: int) -> str:
         """Say what is audited, in a line."""
         what = number_of(self.attributes, "attribute")
-        beside = f" and {number_of(self.null, 'random direction')}" if self.null else ""
+        beside = f" and {number_of(self.random_directions, 'random direction')}" if self.random_directions else ""
         return (
             f"{', '.join(self.targets)}: {images:,} images, {what}{beside}, search {self.search}:"
             f" {self.records:,} records"
@@ -180,7 +180,7 @@ def plan(groups: Sequence[Sequence[Models]], run: RunSettings, *, rate: float | 
         "adding up the records and drawing the report, which one machine does at the end",
     ]
     if run.images == AUTO:
-        planned = ", ".join(map(str, run.looks))
+        planned = ", ".join(map(str, run.interim_analyses))
         unknown.insert(0, f"after which of {planned} images the audit ends: these are of all")
     for name in dict.fromkeys(group[0].search.name for group in groups if evaluations(group[0]) is None):
         unknown.insert(0, f"how many pictures search {name} takes: they are left out of all of this")
@@ -195,10 +195,10 @@ def _part(audits: Sequence[Models], run: RunSettings, rate: float | None, before
     if rate is None:
         rate, rate_from = measured.rate()
     of_attributes, beside = known(first, run).measurements(run.most)
-    points = zip(_points(evaluations(first)), _points(evaluations(first, null=True)), strict=True)
+    points = zip(_points(evaluations(first)), _points(evaluations(first, baseline=True)), strict=True)
     sizes = [
         [
-            _size(*one, own) * of_attributes + _size(*one, along, null=True) * beside
+            _size(*one, own) * of_attributes + _size(*one, along, baseline=True) * beside
             for one in zip(audits, measured.outputs, strict=True)
         ]
         for own, along in points
@@ -206,7 +206,7 @@ def _part(audits: Sequence[Models], run: RunSettings, rate: float | None, before
     return Part(
         targets=tuple(each.target.name for each in audits),
         attributes=len(first.attributes),
-        null=first.null,
+        random_directions=first.random_directions,
         search=first.search.name,
         records=(of_attributes + beside) * len(audits),
         once=pictures_once(audits, step, before=before),
@@ -219,11 +219,12 @@ def _part(audits: Sequence[Models], run: RunSettings, rate: float | None, before
     )
 
 
-def evaluations(models: Models, *, null: bool = False, targets: int = 1) -> Count | None:
+def evaluations(models: Models, *, baseline: bool = False, targets: int = 1) -> Count | None:
     """Return how many points one search of an attribute takes, or of all attributes together.
 
-    With `null` it is one along a random baseline direction. All is for so many targets at once: a picture that several
-    of them ask for is made once, but where each is followed alone. None where a package's own search does not say.
+    With `baseline` it is one along a random baseline direction. All is for so many targets at once: a picture that
+    several of them ask for is made once, but where each is followed alone. None where a package's own search does not
+    say.
     """
     planned = Planned(
         attributes=len(models.attributes),
@@ -231,7 +232,7 @@ def evaluations(models: Models, *, null: bool = False, targets: int = 1) -> Coun
         labels=bool(models.labels),
         targets=targets,
     )
-    found = evaluations_of(models.null_search if null else models.search, planned)
+    found = evaluations_of(models.baseline_search if baseline else models.search, planned)
     return None if found is None else Count(*found)
 
 
@@ -242,7 +243,7 @@ def pictures_once(audits: Sequence[Models], step: float, *, before: Sequence[Mod
     on attributes. A step with gradients counts as `step` pictures.
     """
     models, first = audits[0], not before
-    settings, count, null = models.settings, len(models.attributes), models.null
+    settings, count, random_directions = models.settings, len(models.attributes), models.random_directions
     strips = STRIPS_PER_ATTRIBUTE * count if settings.mode == "single" else MULTI_STRIPS
     report = {"the report": Count(SHEET * count, SHEET * count + STRIP_FRAMES * strips) * len(audits)}
     if any(other.attributes == models.attributes for other in before):
@@ -269,13 +270,13 @@ def pictures_once(audits: Sequence[Models], step: float, *, before: Sequence[Mod
         found["what is to be kept"] = Count(kept, kept)
     if settings.edit_range == "calibrated":
         found["calibrated range"] = Count(*SIDE) * (2 * count)
-        if null:
-            prompts = len(models.nothing)
-            matched = NULL_PICTURES * (1 + count + 2 * prompts) + null * sum(
-                pictures_each(null, look) for look in (0, 1)
+        if random_directions:
+            prompts = len(models.control_prompts)
+            matched = BASELINE_PICTURES * (1 + count + 2 * prompts) + random_directions * sum(
+                pictures_each(random_directions, look) for look in (0, 1)
             )
             of_labels = {each.labels for each in audits}
-            checked = NULL_PICTURES * null * sum(map(bool, of_labels))
+            checked = BASELINE_PICTURES * random_directions * sum(map(bool, of_labels))
             found["how far random directions go"] = Count(matched, matched) * len(of_labels)
             if checked:
                 found["random directions that keep labels"] = Count(checked, MOST_DRAWS * checked)
@@ -294,20 +295,20 @@ def pictures_of_images(audits: Sequence[Models], run: RunSettings, step: float) 
         found["how far each may be edited"] = Count(1 + count, 1 + 3 * count) * images
     if settings.by:
         found["which group each is of"] = one
-    if settings.wordings:
-        found["other wordings"] = one * (2 * count * settings.wordings)
+    if settings.paraphrases:
+        found["other paraphrases"] = one * (2 * count * settings.paraphrases)
     searches = 1 if settings.mode == "multi" else count
     each = evaluations(models, targets=targets) or Count(0, 0)
     found["search"] = one * apart + each * (weight * searches * images)
-    if models.null:
-        beside = evaluations(models, null=True, targets=targets) or Count(0, 0)
+    if models.random_directions:
+        beside = evaluations(models, baseline=True, targets=targets) or Count(0, 0)
         _, along = known(models, run).measurements(images)
         apart_by = max(len({each.labels for each in audits}), 1)  # directions that keep them may be others
-        if models.null_search is not models.search:
+        if models.baseline_search is not models.search:
             ends = one + beside * along
-            found["the ends of null directions"] = Count(ends.least, apart_by * ends.most)
+            found["the ends of random directions"] = Count(ends.least, apart_by * ends.most)
         else:
-            found["search along null directions"] = one * apart + beside * (weight * along)
+            found["search along random directions"] = one * apart + beside * (weight * along)
     return found
 
 
@@ -348,13 +349,13 @@ class _Size:
         return _Size(self.line * times, self.memory * times)
 
 
-def _size(models: Models, outputs: int, points: int, *, null: bool = False) -> _Size:
+def _size(models: Models, outputs: int, points: int, *, baseline: bool = False) -> _Size:
     """Measure a record of so many outputs, with a trajectory of so many points, all numbers written out.
 
-    It is one of an attribute or, with `null`, of a random baseline direction.
+    It is one of an attribute or, with `baseline`, of a random baseline direction.
     """
     single = models.settings.mode == "single"
-    count = models.null + len(models.nothing) if null else len(models.attributes)
+    count = models.random_directions + len(models.control_prompts) if baseline else len(models.attributes)
     weights = tuple(-12.345678 if place == 0 or not single else 0.0 for place in range(count))
     output = tuple(0.123456 for _ in range(outputs))
     kept = True if models.labels else None
@@ -363,8 +364,10 @@ def _size(models: Models, outputs: int, points: int, *, null: bool = False) -> _
     record = Record(
         image=99_999,
         seed=99_999,
-        attribute=max((attribute.text for attribute in models.attributes), key=len) if single and not null else None,
-        null=0 if null else None,
+        attribute=max((attribute.text for attribute in models.attributes), key=len)
+        if single and not baseline
+        else None,
+        baseline=0 if baseline else None,
         edit_weights=weights,
         original_output=output,
         output=output,
@@ -378,7 +381,7 @@ def _size(models: Models, outputs: int, points: int, *, null: bool = False) -> _
         stop="flip-bracketed",
         trajectory=(point,) * points,
         bounds=(-12.345678, 0.0),
-        scores=(0.1234,) * (count + labels) if single and not null else None,
+        scores=(0.1234,) * (count + labels) if single and not baseline else None,
     )
     line = to_line(record)
     tracemalloc.start()

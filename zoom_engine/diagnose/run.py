@@ -26,7 +26,7 @@ from zoom_engine.audit.folder import (
 from zoom_engine.audit.manifest import Config, Manifest
 from zoom_engine.audit.photographs_file import PHOTOGRAPHS, photographs_json
 from zoom_engine.audit.records import Record
-from zoom_engine.audit.records import Unit as Done
+from zoom_engine.audit.records import TrialKey as Done
 from zoom_engine.common.errors import AuditError, ClusterError, ConfigError
 from zoom_engine.common.machine import describe_environment, find_device
 from zoom_engine.common.plurals import tries_in_words
@@ -38,7 +38,7 @@ from zoom_engine.diagnose.measurements import Measurements, measure, measurement
 from zoom_engine.diagnose.models import Models, load_models
 from zoom_engine.diagnose.own_photographs import audited_photographs, crops_of
 from zoom_engine.diagnose.shard import ShardSearch
-from zoom_engine.diagnose.units import shards
+from zoom_engine.diagnose.trials import shards
 from zoom_engine.photographs import Crop
 from zoom_engine.report import write_report
 from zoom_engine.settings.audit_settings import AUTO, AuditSettings, RunSettings
@@ -46,8 +46,8 @@ from zoom_engine.settings.model_settings import ServiceSettings
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.targets import asks_a_service
 
-FIRST_UNITS = 64  # are bounded, then searched: first records come soon
-UNITS_AT_ONCE = 512  # after them: memory does not grow with the images
+FIRST_TRIALS = 64  # are bounded, then searched: first records come soon
+TRIALS_AT_ONCE = 512  # after them: memory does not grow with the images
 SHARDS_A_WORKER = 4  # or more, where there are images enough: at the end none waits long for the others
 
 
@@ -124,21 +124,21 @@ def _search(
         settings = _settings_of_workers(first, workers.count)
         workers.prepare(_Job(settings, run, chosen(first, run), search.measured[0], Path.cwd()))
     done = [set(each.done) for each in kept]
-    reached = 1 + max((image for units in done for image, _ in units), default=0)
-    hired: list[int] = []
-    for number, images in enumerate(run.looks, start=1):
+    reached = 1 + max((image for trials in done for image, _ in trials), default=0)
+    started: list[int] = []
+    for number, images in enumerate(run.interim_analyses, start=1):
         if images < reached:
             continue
-        look = f", look {number} of {len(run.looks)}" if run.images == AUTO else ""
+        look = f", interim analysis {number} of {len(run.interim_analyses)}" if run.images == AUTO else ""
         every, initial = len(models) * sum(asked.measurements(images)), sum(map(len, done))
         flips = searched = 0
-        with first.progress(every, f"Searching{look}", unit="unit", initial=initial) as bar:
+        with first.progress(every, f"Searching{look}", unit="trial", initial=initial) as bar:
             try:
-                for target, batch in _found(first, asked, images, search, workers, hired, done=done):
+                for target, batch in _found(first, asked, images, search, workers, started, done=done):
                     kept[target].keep(batch)
-                    done[target].update(record.unit for record in batch.records)
-                    flips += sum(record.flipped for record in batch.records if record.null is None)
-                    searched += sum(record.null is None for record in batch.records)
+                    done[target].update(record.trial for record in batch.records)
+                    flips += sum(record.flipped for record in batch.records if record.baseline is None)
+                    searched += sum(record.baseline is None for record in batch.records)
                     bar.update(len(batch.records), note=f"flip rate {flips / max(searched, 1):.2f}")
             except BaseException:
                 for target, each in enumerate(kept):  # what a service was asked in vain counts too
@@ -269,28 +269,28 @@ def _found(
     images: int,
     search: ShardSearch,
     workers: RayWorkers | None,
-    hired: list[int],
+    started: list[int],
     *,
     done: Sequence[Set[Done]],
 ) -> Iterator[tuple[int, Batch]]:
     """Search the trials of the first `images` that are not `done`, some images at a time.
 
-    Yields what was found after each batch of pictures, and for which target. `hired` are workers that have nothing to
+    Yields what was found after each batch of pictures, and for which target. `started` are workers that have nothing to
     do, and are again afterwards.
     """
     places = models.places
     if workers is None:
-        ends = range(math.ceil(FIRST_UNITS / len(places)), images, math.ceil(UNITS_AT_ONCE / len(places)))
+        ends = range(math.ceil(FIRST_TRIALS / len(places)), images, math.ceil(TRIALS_AT_ONCE / len(places)))
         for shard in shards(asked, places, images, ends, set.intersection(*map(set, done))):
             lacking: dict[tuple[int, ...], Shard] = {}
-            for unit in shard:
-                lacking.setdefault(tuple(i for i, units in enumerate(done) if unit not in units), []).append(unit)
-            for targets, units in lacking.items():
-                yield from search.of(units, targets)
+            for trial in shard:
+                lacking.setdefault(tuple(i for i, trials in enumerate(done) if trial not in trials), []).append(trial)
+            for targets, trials in lacking.items():
+                yield from search.of(trials, targets)
         return
-    each = max(1, min(math.ceil(FIRST_UNITS / len(places)), images // (SHARDS_A_WORKER * workers.count)))
+    each = max(1, min(math.ceil(FIRST_TRIALS / len(places)), images // (SHARDS_A_WORKER * workers.count)))
     (own,) = done
-    for batch in dispatched(shards(asked, places, images, range(each, images, each), own), workers, free=hired):
+    for batch in dispatched(shards(asked, places, images, range(each, images, each), own), workers, free=started):
         yield 0, batch
 
 

@@ -12,12 +12,12 @@ from zoom_engine.audit.records import Record
 from zoom_engine.diagnose.cluster import Batch, Shard
 from zoom_engine.diagnose.measurements import Measurements
 from zoom_engine.diagnose.models import Models
-from zoom_engine.diagnose.units import units as units_of
+from zoom_engine.diagnose.trials import trials as trials_of
 from zoom_engine.directions import CalibratedRange, EditDirections, joined_scales
 from zoom_engine.evaluation.evaluator import Evaluator, changes
 from zoom_engine.generators import StyleRows
 from zoom_engine.runtime import compiled_target
-from zoom_engine.search import Search, SearchResult, Unit, searched
+from zoom_engine.search import Search, SearchResult, Trial, searched
 from zoom_engine.search.recorded import record_of
 from zoom_engine.targets import Target
 
@@ -37,10 +37,10 @@ class ShardSearch:
         self.evaluators = [each.evaluator(common.directions) for each in models]
         phrased = common.phrased
         self._beside = [
-            each.evaluator(own.null) if len(own.null.matrix) else alone
+            each.evaluator(own.baseline) if len(own.baseline.matrix) else alone
             for each, own, alone in zip(models, measured, self.evaluators, strict=True)
         ]
-        self._in_phrasings = [] if phrased is None else [each.evaluator(phrased) for each in models]
+        self._in_paraphrases = [] if phrased is None else [each.evaluator(phrased) for each in models]
         scales = [own.scale for own in measured if own.scale is not None]
         self._scale, self._columns = joined_scales(scales, len(common.directions.attributes))
         self._names = [attribute.text for attribute in self._first.attributes]
@@ -77,12 +77,16 @@ class ShardSearch:
         if wanted:
             yield from self._attributes(wanted, targets)
         random = [(image, j) for image, j in shard if isinstance(j, int)]
-        drawn = {target: self.measured[target].null for target in targets}
-        for null in {each.drawn: each for each in drawn.values()}.values():  # targets of other labels may have others
-            alike = [target for target in targets if drawn[target].drawn == null.drawn]
-            units = [Unit(image, j, null.bounds(common.seeds[image], j)) for image, j in random]
-            for target, results in self._searched(units, self._beside, alike, self._first.null_search):
-                records = [record_of(unit, found, common.seeds[unit.image], unit.attribute) for unit, found in results]
+        drawn = {target: self.measured[target].baseline for target in targets}
+        for baseline in {
+            each.drawn: each for each in drawn.values()
+        }.values():  # targets of other labels may have others
+            alike = [target for target in targets if drawn[target].drawn == baseline.drawn]
+            trials = [Trial(image, j, baseline.bounds(common.seeds[image], j)) for image, j in random]
+            for target, results in self._searched(trials, self._beside, alike, self._first.baseline_search):
+                records = [
+                    record_of(trial, found, common.seeds[trial.image], trial.attribute) for trial, found in results
+                ]
                 yield target, records
 
     def _attributes(
@@ -94,58 +98,58 @@ class ShardSearch:
             images = sorted({image for image, _ in wanted})
             size = first.settings.batch_size
             belongs = common.groups.of(first.text_encoder, first.synthesizer, self.styles, images, batch_size=size)
-        units = units_of(first, self.styles, common.directions, common.calibrated, wanted, self._scale, common.region)
-        wordings = self._phrased_changes(units, targets)
-        for target, results in self._searched(units, self.evaluators, targets, self._first.search):
+        trials = trials_of(first, self.styles, common.directions, common.calibrated, wanted, self._scale, common.region)
+        paraphrases = self._paraphrase_changes(trials, targets)
+        for target, results in self._searched(trials, self.evaluators, targets, self._first.search):
             records = []
-            for unit, found in results:
-                scores = unit.scores and tuple(unit.scores[column] for column in self._columns[target])
+            for trial, found in results:
+                scores = trial.scores and tuple(trial.scores[column] for column in self._columns[target])
                 records.append(
                     record_of(
-                        replace(unit, scores=scores),
+                        replace(trial, scores=scores),
                         found,
-                        common.seeds[unit.image],
-                        None if unit.attribute is None else self._names[unit.attribute],
-                        groups=belongs.get(unit.image),
-                        wordings=wordings.get((target, unit.image, unit.attribute)),
+                        common.seeds[trial.image],
+                        None if trial.attribute is None else self._names[trial.attribute],
+                        groups=belongs.get(trial.image),
+                        paraphrases=paraphrases.get((target, trial.image, trial.attribute)),
                     )
                 )
             yield target, records
 
     def _searched(
-        self, units: list[Unit], evaluators: Sequence[Evaluator], targets: Sequence[int], search: Search
-    ) -> Iterator[tuple[int, list[tuple[Unit, SearchResult]]]]:
+        self, trials: list[Trial], evaluators: Sequence[Evaluator], targets: Sequence[int], search: Search
+    ) -> Iterator[tuple[int, list[tuple[Trial, SearchResult]]]]:
         """Yield the results of each target: of all together, but where a search follows the gradient of one."""
         for together in [[target] for target in targets] if search.needs_gradient else [targets]:
             for results in searched(
-                units,
+                trials,
                 search=search,
                 evaluators=[evaluators[target] for target in together],
                 styles=self.styles,
                 batch_size=self._first.settings.batch_size,
             ):
                 for place, target in enumerate(together):
-                    if own := [(unit, result) for index, unit, result in results if index == place]:
+                    if own := [(trial, result) for index, trial, result in results if index == place]:
                         yield target, own
 
-    def _phrased_changes(
-        self, units: Sequence[Unit], targets: Sequence[int]
+    def _paraphrase_changes(
+        self, trials: Sequence[Trial], targets: Sequence[int]
     ) -> dict[tuple[int, int, int | None], tuple[float, ...]]:
         """Return by target, image and attribute the change along each paraphrase's direction, to six decimals.
 
         It is the change at the trial's bound.
         """
-        if not self._in_phrasings:
+        if not self._in_paraphrases:
             return {}
         settings = self._first.settings
-        count, phrasings = len(self._names), settings.wordings or 0
-        edits = torch.zeros(len(units) * phrasings, count * phrasings)
-        for place, unit in enumerate(units):
-            bound = float(unit.bounds.sum())  # one end of one attribute is not 0
-            for k in range(phrasings):
-                edits[place * phrasings + k, k * count + (unit.attribute or 0)] = bound
-        image = torch.tensor([unit.image for unit in units]).repeat_interleave(phrasings)
-        evaluators = [self._in_phrasings[target] for target in targets]
+        count, paraphrases = len(self._names), settings.paraphrases or 0
+        edits = torch.zeros(len(trials) * paraphrases, count * paraphrases)
+        for place, trial in enumerate(trials):
+            bound = float(trial.bounds.sum())  # one end of one attribute is not 0
+            for k in range(paraphrases):
+                edits[place * paraphrases + k, k * count + (trial.attribute or 0)] = bound
+        image = torch.tensor([trial.image for trial in trials]).repeat_interleave(paraphrases)
+        evaluators = [self._in_paraphrases[target] for target in targets]
         device = self.styles.device
         moved = [
             changes(evaluators, self.styles[image[part]].to(device), edits[part].to(device))
@@ -153,9 +157,9 @@ class ShardSearch:
         ]
         found: dict[tuple[int, int, int | None], tuple[float, ...]] = {}
         for target, rows in zip(targets, torch.cat(moved, dim=1).tolist(), strict=True):
-            for place, unit in enumerate(units):
-                own = rows[place * phrasings : (place + 1) * phrasings]
-                found[target, unit.image, unit.attribute] = tuple(round(value, 6) for value in own)
+            for place, trial in enumerate(trials):
+                own = rows[place * paraphrases : (place + 1) * paraphrases]
+                found[target, trial.image, trial.attribute] = tuple(round(value, 6) for value in own)
         return found
 
 
@@ -165,7 +169,7 @@ def search_targets(
     styles: StyleRows,
     directions: EditDirections,
     calibrated: CalibratedRange,
-    on_result: Callable[[list[tuple[int, Unit, SearchResult]]], None],
+    on_result: Callable[[list[tuple[int, Trial, SearchResult]]], None],
 ) -> list[Evaluator]:
     """Search every attribute on every image for several `targets` at once, each picture made once.
 
@@ -178,7 +182,7 @@ def search_targets(
     ]
     wanted = [(image, which) for image in range(len(styles)) for which in range(len(models.attributes))]
     for results in searched(
-        units_of(models, styles, directions, calibrated, wanted),
+        trials_of(models, styles, directions, calibrated, wanted),
         search=models.search,
         evaluators=evaluators,
         styles=styles,

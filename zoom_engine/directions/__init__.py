@@ -1,5 +1,12 @@
 """Edit directions: what an attribute, given as text, does to the style vector of a generator."""
 
+from zoom_engine.directions.baseline import (
+    BASELINE_PICTURES,
+    BaselineDirections,
+    LabelReader,
+    baseline_directions,
+    control_prompts,
+)
 from zoom_engine.directions.calibration import CalibratedRange, calibrate_range, score_directions, text_scores
 from zoom_engine.directions.denials import MisreadDenial, misread_denials
 from zoom_engine.directions.edit_directions import EditDirections
@@ -15,8 +22,7 @@ from zoom_engine.directions.gradient_relevance import gradient_relevance
 from zoom_engine.directions.groups import TextGroups, text_groups
 from zoom_engine.directions.image_bounds import image_bounds
 from zoom_engine.directions.natural_region import NaturalEdits, NaturalRegion, natural_region
-from zoom_engine.directions.null import NULL_PICTURES, LabelReader, NullDirections, nothing_visible, null_directions
-from zoom_engine.directions.phrasings import phrased_directions, phrasings
+from zoom_engine.directions.paraphrases import paraphrase_directions, paraphrases
 from zoom_engine.directions.regression import ESTIMATORS, regression_relevance
 from zoom_engine.directions.relevance import (
     DirectionMethod,
@@ -30,10 +36,11 @@ from zoom_engine.directions.score_scale import ScoreScale, joined_scales, score_
 from zoom_engine.directions.wording import DEFAULT_LEVEL
 
 __all__ = [
+    "BASELINE_PICTURES",
     "DEFAULT_LEVEL",
     "DEFAULT_THRESHOLD",
     "ESTIMATORS",
-    "NULL_PICTURES",
+    "BaselineDirections",
     "CalibratedRange",
     "DirectionMethod",
     "EditDirections",
@@ -42,13 +49,14 @@ __all__ = [
     "MisreadDenial",
     "NaturalEdits",
     "NaturalRegion",
-    "NullDirections",
     "Relevance",
     "Sampling",
     "ScoreScale",
     "TextGroups",
+    "baseline_directions",
     "calibrate_range",
     "check_method",
+    "control_prompts",
     "direction_method",
     "directions_from_relevance",
     "find_directions",
@@ -57,10 +65,8 @@ __all__ = [
     "joined_scales",
     "misread_denials",
     "natural_region",
-    "nothing_visible",
-    "null_directions",
-    "phrased_directions",
-    "phrasings",
+    "paraphrase_directions",
+    "paraphrases",
     "regression_relevance",
     "sampled_relevance",
     "score_directions",

@@ -108,11 +108,11 @@ def recognised(pictures: Tensor, differences: Tensor) -> float:
 def agreement(pictures: Tensor, differences: Tensor) -> Tensor:
     """Compute F `[P]` of texts `differences [P, T, D]` on `pictures [n, D]`; 0 where scores do not vary at all."""
     scores = _scores(pictures, differences).transpose(1, 2)  # [P, n, T]
-    _, count, phrasings = scores.shape
+    _, count, paraphrases = scores.shape
     scores = scores - scores.mean(dim=1, keepdim=True)
     mean = scores.mean(dim=2, keepdim=True)
-    between = phrasings * mean.square().sum(dim=(1, 2)) / (count - 1)
-    left = (scores - mean).square().sum(dim=(1, 2)) / ((count - 1) * (phrasings - 1))
+    between = paraphrases * mean.square().sum(dim=(1, 2)) / (count - 1)
+    left = (scores - mean).square().sum(dim=(1, 2)) / ((count - 1) * (paraphrases - 1))
     return torch.where(between > 0, between / left.clamp(min=1e-30), 0.0)
 
 

@@ -70,7 +70,7 @@ def misread_denials(
     A denial that the encoder cannot read, or tell from the `neutral` prompt, is left out.
     """
     for attribute in attributes:
-        for wording in attribute.wordings:
+        for wording in attribute.paraphrases:
             plain = affirmed(wording)
             if plain is None:
                 continue

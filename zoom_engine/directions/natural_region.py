@@ -59,7 +59,7 @@ class NaturalEdits:
         """Compute the gradient `[N]` of `distance`: on the surface it points outward."""
         return 2 * self.gram.T @ self.precision @ (self.position + self.gram @ weights)
 
-    def drawn_back(self, weights: Array) -> Array:
+    def projected(self, weights: Array) -> Array:
         """Project `weights [N]` into the set: reduce them in proportion until they are natural."""
         if self.holds(weights):
             return weights

@@ -216,8 +216,8 @@ def text_directions(
 
 
 def _mean_of_wordings(text_encoder: TextEncoder, prompt: str, templates: Sequence[str]) -> Tensor:
-    wordings = Attribute.parse(prompt).wordings
-    embedded = text_encoder.embed_texts(wordings, templates=templates)
+    paraphrases = Attribute.parse(prompt).paraphrases
+    embedded = text_encoder.embed_texts(paraphrases, templates=templates)
     return F.normalize(embedded.mean(dim=0), dim=0).float().cpu()
 
 

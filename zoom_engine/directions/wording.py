@@ -62,23 +62,23 @@ def clearness(differences: Tensor) -> Tensor:
     return clear
 
 
-def exceeds(null: Tensor, level: float) -> float:
+def exceeds(of_random: Tensor, level: float) -> float:
     """Return the value that must be exceeded so that a random text does so with probability `level` at most.
 
-    It is the k-th largest of `null [M]`, k = level · (M + 1) rounded down: a rank test, exact for a text drawn as they
-    are. At level 1 everything passes.
+    It is the k-th largest of `of_random [M]`, k = level · (M + 1) rounded down: a rank test, exact for a text drawn as
+    they are. At level 1 everything passes.
 
     Raises:
         DirectionError: M texts are too few for this level.
     """
     if not 0 < level <= 1:
         raise DirectionError(f"level must be in (0, 1], not {level}: it is the share of random texts that may pass")
-    rank = int(level * (len(null) + 1) + 1e-9)
+    rank = int(level * (len(of_random) + 1) + 1e-9)
     if rank < 1:
         raise DirectionError(
-            f"level {level:g} is too small for {len(null)} random texts: {1 / (len(null) + 1):g} is least"
+            f"level {level:g} is too small for {len(of_random)} random texts: {1 / (len(of_random) + 1):g} is least"
         )
-    return float("-inf") if rank > len(null) else float(null.sort(descending=True).values[rank - 1])
+    return float("-inf") if rank > len(of_random) else float(of_random.sort(descending=True).values[rank - 1])
 
 
 def _embedded(text_encoder: TextEncoder, texts: Sequence[str], templates: Sequence[str]) -> Tensor:
@@ -87,8 +87,8 @@ def _embedded(text_encoder: TextEncoder, texts: Sequence[str], templates: Sequen
 
 
 def _of_wordings(text_encoder: TextEncoder, prompt: str, templates: Sequence[str]) -> Tensor:
-    wordings = Attribute.parse(prompt).wordings
-    return F.normalize(_embedded(text_encoder, wordings, templates).mean(dim=0, keepdim=True), dim=-1)
+    paraphrases = Attribute.parse(prompt).paraphrases
+    return F.normalize(_embedded(text_encoder, paraphrases, templates).mean(dim=0, keepdim=True), dim=-1)
 
 
 def _random(text_encoder: TextEncoder, neutral: str, templates: Sequence[str], cache: Path | None) -> Tensor:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from zoom_engine.common.errors import ConfigError, TargetError
 from zoom_engine.common.machine import describe_environment
-from zoom_engine.common.notices import Notify, untold
+from zoom_engine.common.notices import Notify, null_notifier
 from zoom_engine.common.progress import ProgressFactory, silent
 from zoom_engine.common.threads import working
 from zoom_engine.common.typed import named_options
@@ -75,7 +75,7 @@ class Discoverer:
         vocabulary: str | Path | None = None,
         clusters: int = DiscoverySettings.clusters,
         progress: ProgressFactory = silent,
-        notify: Notify = untold,
+        notify: Notify = null_notifier,
         **options: Unpack[DiscoveryOptions],
     ) -> None:
         """Check the options and load the models."""
@@ -159,12 +159,12 @@ class Discoverer:
             return self._try(measured, space, held_out, directions, doing)
 
         trial = tried(torch.cat([axes, _random(kept, RANDOM, seed)]), "Trying clusters")
-        found, null = trial.rows(slice(None, len(axes))), trial.rows(slice(len(axes), None))
-        proposed = proposals(words.scores(found.embeddings), words.scores(null.embeddings))
+        found, baseline = trial.rows(slice(None, len(axes))), trial.rows(slice(len(axes), None))
+        proposed = proposals(words.scores(found.embeddings), words.scores(baseline.embeddings))
         numbers = sorted({proposal.number for row in proposed for proposal in row})
         own = tried(words.directions[numbers], "Trying words")
         by_word = dict(zip(numbers, own.change.mean(dim=0).tolist(), strict=True))
-        changes, by_chance = (part.change.double().numpy() for part in (found, null))
+        changes, by_chance = (part.change.double().numpy() for part in (found, baseline))
         results = beside_random(changes, by_chance, audit.settings.smallest_effect)
         choices = [choose(row, by_word, result.mean) for row, result in zip(proposed, results, strict=True)]
         order = sorted(range(len(axes)), key=lambda k: (-results[k].images, -results[k].mean))
@@ -329,9 +329,9 @@ class Discoverer:
             mean_change=round(result.mean, 4),
             ci95=None if result.interval is None else (round(result.interval[0], 4), round(result.interval[1], 4)),
             label_kept=round(float(trial.label_kept[moved].float().mean()), 4) if checked else None,
-            null=result.standing.null,
-            p_value=result.standing.p_value,
-            p_adjusted=result.standing.p_adjusted,
+            baseline=result.test_result.baseline,
+            p_value=result.test_result.p_value,
+            p_adjusted=result.test_result.p_adjusted,
             called=called,
             why=why,
             strips=strips,

@@ -21,7 +21,7 @@ MANIFEST, SUMMARY, EDITS, DIRECTIONS, REPORT = (
     *("manifest.json", "summary.json", "records.jsonl"),
     *("directions.safetensors", "report.html"),
 )
-FORMAT = {"name": "zoom-engine discovery", "version": 1}
+FORMAT = {"name": "zoom-engine discovery", "version": 2}
 NO_WORD = "no word fits"
 
 
@@ -55,7 +55,7 @@ class Cluster:
         mean_change: over all of them, in [0, 1].
         ci95: its interval.
         label_kept: the fraction of its edits that keep the label; None where labels are off.
-        null: the mean change by random baseline directions.
+        baseline: the mean change by random baseline directions.
         p_value: of the cluster against random baseline directions.
         p_adjusted: the same, adjusted over clusters.
         called: the verdict, see `calls`.
@@ -74,7 +74,7 @@ class Cluster:
     mean_change: float
     ci95: Interval | None
     label_kept: float | None
-    null: float | None
+    baseline: float | None
     p_value: float | None
     p_adjusted: float | None
     called: Called
@@ -158,7 +158,7 @@ class Discovery:
             moves = f"{cluster.images} of {cluster.held_out}"
             lines.append(
                 f"{fit(cluster.title, 34):34}  {cluster.called:9}  {moves:>9}  {decimal(cluster.mean_change):>5}"
-                f"  {decimal(cluster.null):>6}  {decimal(cluster.score):>5}  {cluster.runner_up or '-'}"
+                f"  {decimal(cluster.baseline):>6}  {decimal(cluster.score):>5}  {cluster.runner_up or '-'}"
             )
         return "\n".join([*lines, *filter(None, [self.advice])])
 

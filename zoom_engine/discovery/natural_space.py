@@ -48,7 +48,7 @@ class NaturalSpace:
         place: Tensor = (codes.cpu() - self.mean) @ self.inverse
         return place
 
-    def drawn_back(self, places: Tensor, moves: Tensor) -> Tensor:
+    def projected(self, places: Tensor, moves: Tensor) -> Tensor:
         """Shorten those of the `moves [B, K]` from `places [B, K]` that end outside of where natural codes lie.
 
         The limit is `radius`, or the distance of the unedited code from the mean, where that is larger.

@@ -59,7 +59,7 @@ def smallest_edits(evaluator: Evaluator, space: NaturalSpace, styles: Tensor, ke
         move = share[:, None] * slope - here
         move = here + move * (STEP / move.norm(dim=1).clamp(min=STEP))[:, None]
         move = move * (LONGEST / move.norm(dim=1).clamp(min=LONGEST))[:, None]
-        move = space.drawn_back(places[active], move)
+        move = space.projected(places[active], move)
         stuck = ((move - here).norm(dim=1) < _LEAST) | ~(steep > 0)
         on = ~(done | stuck)
         at[active[on]] = move[on]

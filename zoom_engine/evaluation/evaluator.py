@@ -160,9 +160,11 @@ class Evaluator:
         """
         return self.renderer.render(styles, edit_weights, self.directions)
 
-    def look(self, images: Tensor) -> Tensor | None:
+    def label_embeddings(self, images: Tensor) -> Tensor | None:
         """Return the embeddings `[B, D]` that tell the labels of images, rechecked; None without labels."""
-        return None if self.labels is None else self.labels.settled(self.labels.glance(images), images)
+        return (
+            None if self.labels is None else self.labels.rechecked(self.labels.low_precision_embeddings(images), images)
+        )
 
     @torch.no_grad()
     def originals(self, styles: Tensor) -> Originals:
@@ -173,9 +175,9 @@ class Evaluator:
     def originals_of(self, images: Tensor, *, embeddings: Tensor | None = None) -> Originals:
         """Evaluate unedited images `[B, 3, R, R]` that are rendered already.
 
-        `embeddings` are those of `look`, where they exist already.
+        `embeddings` are those of `label_embeddings`, where they exist already.
         """
-        embeddings = self.look(images) if embeddings is None else embeddings
+        embeddings = self.label_embeddings(images) if embeddings is None else embeddings
         labels = None if self.labels is None or embeddings is None else self.labels.read(embeddings)
         return Originals(images, self._outputs(images), labels)
 
@@ -193,7 +195,8 @@ class Evaluator:
         Args:
             images: `[B, 3, R, R]`.
             originals: the unedited ones, of the same rows.
-            embeddings: those of `look`, where they are there, and with `loss` those of `ZeroShotLabels.embed`.
+            embeddings: those of `label_embeddings`, where they are there, and with `loss` those of
+                `ZeroShotLabels.embed`.
             ssim: for which rows it is worth its price: "all", those "flipped" with the label kept, or "none".
             loss: whether it is computed too.
 
@@ -206,7 +209,7 @@ class Evaluator:
         margin = task.margin(outputs.detach() if loss else outputs, originals.outputs)  # one of both is followed
         labels = self.labels
         if labels is not None and embeddings is None:
-            embeddings = labels.embed(images) if loss else self.look(images)
+            embeddings = labels.embed(images) if loss else self.label_embeddings(images)
         with torch.no_grad():
             kept = torch.ones(len(images), dtype=torch.bool, device=images.device)
             if labels is not None and embeddings is not None and originals.labels is not None:
@@ -279,7 +282,7 @@ class Evaluator:
     def _followed(
         self, styles: Tensor, edit_weights: Tensor, originals: Originals, look: _Look, *, with_labels: bool = False
     ) -> tuple[Evaluation, list[Tensor]]:
-        """Return what `look` sees, and its slopes carried on from pictures to edit weights, `[B, N]` each.
+        """Return what `label_embeddings` sees, and its slopes carried on from pictures to edit weights, `[B, N]` each.
 
         Labels get gradients only `with_labels`.
         """
@@ -296,7 +299,7 @@ class Evaluator:
             # in its batch, and a search that follows them would too.
             parts = torch.split(torch.arange(len(pictures), device=pictures.device), 1 if on_cpu else len(pictures))
             seen = pictures.detach()
-            embeddings = [None if with_labels else self.look(seen[rows]) for rows in parts]
+            embeddings = [None if with_labels else self.label_embeddings(seen[rows]) for rows in parts]
 
             @torch.enable_grad()
             def look_at(part: int) -> tuple[Evaluation, list[Tensor]]:

@@ -70,15 +70,15 @@ class ZeroShotLabels:
         return self.text_encoder.embed_images(images)
 
     @torch.no_grad()
-    def glance(self, images: Tensor) -> Tensor:
+    def low_precision_embeddings(self, images: Tensor) -> Tensor:
         """Return the embeddings `[B, D]` of the low-precision pass, or those of the text encoder where there is none.
 
-        They tell labels after the recheck by `settled`. Labels with the same encoders and other prompts can share them.
+        They tell labels once they are `rechecked`. Labels with the same encoders and other prompts can share them.
         """
         return self.first_encoder.embed_images(images)
 
     @torch.no_grad()
-    def settled(self, embeddings: Tensor, images: Tensor) -> Tensor:
+    def rechecked(self, embeddings: Tensor, images: Tensor) -> Tensor:
         """Recheck embeddings `[B, D]` of the low-precision pass: replace those that leave a doubt about the label.
 
         The embeddings returned give the same labels as `embed(images)`.
@@ -95,7 +95,7 @@ class ZeroShotLabels:
     @torch.no_grad()
     def of(self, images: Tensor) -> Tensor:
         """Return the labels int64 `[B]` of images."""
-        return self.read(self.settled(self.glance(images), images))
+        return self.read(self.rechecked(self.low_precision_embeddings(images), images))
 
     def loss(self, embeddings: Tensor, original_labels: Tensor) -> Tensor:
         """Compute L_attr `[B]` of embeddings that `embed` made, see `label_loss`."""

@@ -37,8 +37,8 @@ def run(study: Study, folder: Folder) -> dict[str, Any]:
 
 
 def _strongest(audit: Diagnosis) -> float | None:
-    null = audit.summary().null
-    return None if null is None else null.strongest
+    baseline = audit.summary().baseline
+    return None if baseline is None else baseline.strongest
 
 
 def _bars(study: Study, audit: Diagnosis, truth: dict[str, float]) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from zoom_engine.commands.editing import Editing
 from zoom_engine.common.errors import ConfigError
-from zoom_engine.common.notices import Notify, untold
+from zoom_engine.common.notices import Notify, null_notifier
 from zoom_engine.common.progress import ProgressFactory, silent
 from zoom_engine.diagnose.diagnoser import Diagnoser
 from zoom_engine.diagnose.domain import Domain, KnownTruth, find_domain
@@ -50,7 +50,7 @@ class Study:
         images: int | None = None,
         seed: int = RunSettings.seed,
         progress: ProgressFactory = silent,
-        notify: Notify = untold,
+        notify: Notify = null_notifier,
         **options: Any,
     ) -> None:
         """Check the options; nothing is loaded.

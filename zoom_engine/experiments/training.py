@@ -57,11 +57,11 @@ def repair(study: Study, folder: Folder, spec: Spec) -> dict[str, Any]:
     before = study.audit(spec, images=study.count(AUDITED))
     sensitive = [row.attribute.text for row in before.sensitivity if row.is_specific]
     sensitive = sensitive or [before.sensitivity[0].attribute.text]
-    diagnoser = study.diagnoser(spec, attributes=sensitive, null=0)
+    diagnoser = study.diagnoser(spec, attributes=sensitive, random_directions=0)
     if not diagnoser.models.labels:
         raise TargetError(f"target {target.name!r} has no label prompts: give --label for each of its classes")
     count, seed = LEARNED if study.images is None else 2 * study.images, study.seed + 1
-    searched = study.audit(spec, images=count, seed=seed, attributes=sensitive, null=0)
+    searched = study.audit(spec, images=count, seed=seed, attributes=sensitive, random_directions=0)
     seeds = [seed * SEEDS_PER_RUN + image for image in range(count)]
     learned = lessons(diagnoser, searched.records, seeds)
     ways = {
@@ -83,7 +83,7 @@ def repair(study: Study, folder: Folder, spec: Spec) -> dict[str, Any]:
         folder.write(f"{slug(f'{name} {version}')}.safetensors", save(state))
     audits = {"before": before}
     for version in VERSIONS[1:]:
-        audits[version] = study.audit(versions[version], images=study.count(AUDITED), null=0)
+        audits[version] = study.audit(versions[version], images=study.count(AUDITED), random_directions=0)
     planted = study.planted(spec)
     return {
         "target": name,

@@ -15,7 +15,7 @@ from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.study import Spec, Study
 from zoom_engine.experiments.style import axes_of, figure, grouped_bars, legend_of_all, pages
-from zoom_engine.search import SearchResult, Unit
+from zoom_engine.search import SearchResult, Trial
 from zoom_engine.statistics.agreement import kendalls_w
 from zoom_engine.statistics.intervals import column_means
 
@@ -57,13 +57,13 @@ def run(study: Study, folder: Folder) -> dict[str, Any]:
 
 def _audited(study: Study, targets: Sequence[Spec], attributes: Sequence[str], wording: str) -> dict[str, Any]:
     """Return the changes `[I, N]` by target, and the directions, of unit length."""
-    diagnoser = study.diagnoser(targets[0], attributes=attributes, templates=(wording,), null=0)
+    diagnoser = study.diagnoser(targets[0], attributes=attributes, templates=(wording,), random_directions=0)
     directions = diagnoser.edit_directions()
     calibrated = diagnoser.calibrated_range(directions)
     styles = diagnoser.models.styles(study.seeds(study.count(IMAGES)))
     changes = np.zeros((len(targets), len(styles), len(attributes)))
 
-    def keep(results: Sequence[tuple[int, Unit, SearchResult]]) -> None:
+    def keep(results: Sequence[tuple[int, Trial, SearchResult]]) -> None:
         for which, unit, result in results:
             changes[which, unit.image, unit.attribute] = result.change
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from zoom_engine.common.errors import ExportError, TargetError, one_line
 from zoom_engine.common.files.kinds_of_file import kind_of_file
-from zoom_engine.common.notices import Notify, untold
+from zoom_engine.common.notices import Notify, null_notifier
 from zoom_engine.directions import EditDirections
 from zoom_engine.export.parity import LIMITS, OUTPUT_LIMITS, measure_parity
 from zoom_engine.export.synthesis_file import Exported, matrix_of, source_metadata, write_model
@@ -37,7 +37,7 @@ def export_audit_graph(
     max_resolution: int | None = None,
     precision: str = "fp32",
     seed: int = 0,
-    notify: Notify = untold,
+    notify: Notify = null_notifier,
 ) -> Exported:
     """Write `output`: an ONNX file from styles and edit weights to what the target's network returns.
 

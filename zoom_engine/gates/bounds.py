@@ -10,22 +10,24 @@ from __future__ import annotations
 import math
 from statistics import NormalDist
 
-from zoom_engine.settings.looks import confidence
+from zoom_engine.settings.interim_analyses import confidence
 from zoom_engine.statistics.intervals import Array, mean_intervals
 
 
-def mean_bounds(values: Array, *, low: float, high: float, looks: int = 1, attributes: int = 1) -> tuple[Array, Array]:
+def mean_bounds(
+    values: Array, *, low: float, high: float, analyses: int = 1, attributes: int = 1
+) -> tuple[Array, Array]:
     """Compute the 95 % interval of the mean of each column of `values [I, A]`, which lie in [low, high].
 
-    Returns (lower ends `[A]`, upper ends `[A]`). The intervals of so many `looks` (interim analyses) and `attributes`
-    hold together with 95 %, see `settings.looks`.
+    Returns (lower ends `[A]`, upper ends `[A]`). The intervals of so many interim `analyses` and `attributes` hold
+    together with 95 %, see `settings.interim_analyses`.
     """
-    ends = mean_intervals((values - low) / (high - low), level=confidence(looks, attributes))
+    ends = mean_intervals((values - low) / (high - low), level=confidence(analyses, attributes))
     return low + (high - low) * ends[0], low + (high - low) * ends[1]
 
 
 def images_for(
-    limit: float, *, looks: int = 1, attributes: int = 1, mean: float = 0.0, spread: float = 0.0
+    limit: float, *, analyses: int = 1, attributes: int = 1, mean: float = 0.0, spread: float = 0.0
 ) -> int | None:
     """Estimate how many images it takes to show that a mean is below `limit`.
 
@@ -33,7 +35,7 @@ def images_for(
 
     Args:
         limit: the limit, in [0, 1].
-        looks: number of planned interim analyses.
+        analyses: number of planned interim analyses.
         attributes: number of attributes whose intervals hold together.
         mean: the mean change that the images are expected to have.
         spread: its standard deviation over images.
@@ -45,7 +47,7 @@ def images_for(
         return None
     if limit >= 1:
         return 1
-    beyond = (1 - confidence(looks, attributes)) / 2
+    beyond = (1 - confidence(analyses, attributes)) / 2
     unseen = math.log(beyond) / math.log(1 - (limit - mean))
     noise = (NormalDist().inv_cdf(1 - beyond) * spread / (limit - mean)) ** 2
     return math.ceil(max(unseen, noise))

@@ -1,11 +1,11 @@
 """Audits compared on the same images: what one model is more, or less, sensitive to than another.
 
 Two audits with equal seeds look at the same images, so the difference of an image's two changes is what counts. Its
-p-value is that of the permutation test within images (`statistics.evidence.exceedance`): if the models were alike,
-either change could have come from either. Where no image is in both audits, images are permuted between the audits
-instead. P-values are two-sided and adjusted over the attributes by Holm's method. Where audits chose their number of
-images themselves, each number that they could have ended at is an interim analysis, and spends its part of the error as
-in `settings.looks`.
+p-value is that of the permutation test within images (`statistics.attribute_tests.exceedance`): if the models were
+alike, either change could have come from either. Where no image is in both audits, images are permuted between the
+audits instead. P-values are two-sided and adjusted over the attributes by Holm's method. Where audits chose their
+number of images themselves, each number that they could have ended at is an interim analysis, and spends its part of
+the error as in `settings.interim_analyses`.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from zoom_engine.audit.summary import Interval, Sensitivity
 from zoom_engine.gates.bounds import mean_bounds
 from zoom_engine.gates.comparable import check_comparable, notes, title
 from zoom_engine.settings.attributes import Attribute, short_name
-from zoom_engine.settings.looks import confidence
+from zoom_engine.settings.interim_analyses import confidence
+from zoom_engine.statistics.attribute_tests import DRAWS, LEVEL, adjust, exceedance
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.statistics.effects import effects, is_judged_at_end, judged
-from zoom_engine.statistics.evidence import DRAWS, LEVEL, adjust, exceedance
 from zoom_engine.statistics.intervals import Array, bootstrap_means, interval
 
 Shift = Literal["more", "less", "alike", "undecided"]
@@ -72,7 +72,7 @@ class Pair:
         self.pairs = len(shared)
         """How many images are in both; 0 where each audit has images of its own."""
         ends = itertools.product(*map(_possible, (first, other)))
-        self._looks = len({min(pair) if shared else pair for pair in ends})
+        self._analyses = len({min(pair) if shared else pair for pair in ends})
         self._before, self._after = (np.array([d[s] for s in shared or sorted(d)]) for d in (before, after))
 
     @property
@@ -85,23 +85,23 @@ class Pair:
 
         They are not adjusted over attributes.
         """
-        return (self._looks * self._p_above(self._before, self._after, by)).clip(max=1.0)
+        return (self._analyses * self._p_above(self._before, self._after, by)).clip(max=1.0)
 
     @cached_property
     def differences(self) -> dict[Attribute, Difference]:
         """Return the difference of each attribute that both audits have."""
-        two_sided = np.minimum(self.p_above(0.0), self._looks * self._p_above(self._after, self._before, 0.0))
-        adjusted, looks = adjust((2 * two_sided).clip(max=1.0), "holm"), self._looks
+        two_sided = np.minimum(self.p_above(0.0), self._analyses * self._p_above(self._after, self._before, 0.0))
+        adjusted, analyses = adjust((2 * two_sided).clip(max=1.0), "holm"), self._analyses
         means, count = self._after.mean(axis=0) - self._before.mean(axis=0), len(self.attributes)
         if self.pairs:
             resampled = bootstrap_means(self._after - self._before)
             differ = self._after - self._before
-            _, most = mean_bounds(differ, low=-1.0, high=1.0, looks=looks)
-            ends = mean_bounds(differ, low=-1.0, high=1.0, looks=looks, attributes=count)
+            _, most = mean_bounds(differ, low=-1.0, high=1.0, analyses=analyses)
+            ends = mean_bounds(differ, low=-1.0, high=1.0, analyses=analyses, attributes=count)
         else:
             resampled = bootstrap_means(self._after) - bootstrap_means(self._before, seed=1)
-            most, ends = self._apart(looks, 1)[1], self._apart(looks, count)
-        low, high = interval(resampled, level=confidence(looks, count))
+            most, ends = self._apart(analyses, 1)[1], self._apart(analyses, count)
+        low, high = interval(resampled, level=confidence(analyses, count))
         matters = max(one.config.smallest_effect for one in (self.first, self.other))
         return {
             attribute: Difference(
@@ -114,10 +114,10 @@ class Pair:
             for i, attribute in enumerate(self.attributes)
         }
 
-    def _apart(self, looks: int, attributes: int) -> tuple[Array, Array]:
+    def _apart(self, analyses: int, attributes: int) -> tuple[Array, Array]:
         """Compute the ends of the difference of means where each audit has images of its own."""
         (low, high), (least, most) = (
-            mean_bounds(one, low=0.0, high=1.0, looks=looks, attributes=attributes)
+            mean_bounds(one, low=0.0, high=1.0, analyses=analyses, attributes=attributes)
             for one in (self._after, self._before)
         )
         return low - most, high - least
@@ -225,7 +225,7 @@ def _titles(audits: Sequence[Diagnosis]) -> tuple[str, ...]:
 
 def _possible(audit: Diagnosis) -> Sequence[int]:
     """Return the numbers of images that a finished audit could have ended at."""
-    return (audit.summary().images,) if audit.config.looks is None else audit.config.looks.planned
+    return (audit.summary().images,) if audit.config.interim_analyses is None else audit.config.interim_analyses.planned
 
 
 def _shift(mean: float, p_adjusted: float, ends: Interval, matters: float) -> Shift:

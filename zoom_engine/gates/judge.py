@@ -13,10 +13,10 @@ min_power P         the fraction of such audits that      it is less            
 ==================  ====================================  =======================================  ==================
 
 The ends are those of the audit's own intervals, which hold for all its attributes at once and allow for images that
-were not seen (`statistics.evidence`, `statistics.intervals`): that nothing moves on 20 images does not prove less than
-0.1. With a lower end above the limit a rule fails where the effect is *specific*, or where no random edits were tried:
-what any edit does says nothing of the attribute. Growth needs its own correction: a rule fails by the p-values after
-Holm's method, within the rule. An audit that is not finished is not judged.
+were not seen (`statistics.attribute_tests`, `statistics.intervals`): that nothing moves on 20 images does not prove
+less than 0.1. With a lower end above the limit a rule fails where the effect is *specific*, or where no random edits
+were tried: what any edit does says nothing of the attribute. Growth needs its own correction: a rule fails by the
+p-values after Holm's method, within the rule. An audit that is not finished is not judged.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from zoom_engine.gates.comparable import title
 from zoom_engine.gates.compare import Difference, Pair, judged_by_seed
 from zoom_engine.gates.rules import Rule
 from zoom_engine.settings.attributes import Attribute, short_name
+from zoom_engine.statistics.attribute_tests import LEVEL, adjust
 from zoom_engine.statistics.diagnosis import Diagnosis
-from zoom_engine.statistics.evidence import LEVEL, adjust
 from zoom_engine.statistics.power import SIZES
 from zoom_engine.statistics.table import decimal, percent, signed
 
@@ -162,7 +162,7 @@ def _sensitivity(rule: Rule, audit: Diagnosis, attribute: Attribute) -> Found:
     if low > limit and row.specificity == "unspecific":
         return "unjudged", f"{measured}: unspecific, {row.as_far} random edits move the output as far"
     if low > limit:
-        return "unjudged", f"{measured}: too few random directions tell it from any edit (give --null)"
+        return "unjudged", f"{measured}: too few random directions tell it from any edit (give --random-directions)"
     return "unjudged", f"{measured}{_too_few(audit, attribute, limit)}"
 
 
@@ -204,7 +204,7 @@ def _too_few(audit: Diagnosis, attribute: Attribute, limit: float) -> str:
     changes = np.array(list(judged_by_seed(audit, [attribute]).values()))
     needed = images_for(
         limit,
-        looks=audit.config.planned_looks,
+        analyses=audit.config.planned_analyses,
         attributes=len(audit.attributes),
         mean=float(changes.mean()),
         spread=float(changes.std(ddof=1)),
@@ -231,7 +231,7 @@ def _asked(rule: Rule, audit: Diagnosis, over: Diagnosis | None) -> list[Attribu
         return [*every]
     names: dict[str, Attribute] = {}
     for attribute in every:
-        for name in (attribute.text, *attribute.wordings, short_name(attribute, audit.config.neutral)):
+        for name in (attribute.text, *attribute.paraphrases, short_name(attribute, audit.config.neutral)):
             names[name.casefold()] = attribute
     unknown = next((name for name in rule.attributes if name.casefold() not in names), None)
     if unknown is not None:

@@ -116,6 +116,6 @@ def _lines(comparison: Comparison, row: Row, end: float) -> list[Line]:
         at = low = high = None
         if difference is not None:
             at, low, high = (50 * (1 + x / end) for x in (difference.mean, *difference.interval))
-        bar = bar_for(FULL, value, interval, audit.summary().null)
+        bar = bar_for(FULL, value, interval, audit.summary().baseline)
         lines.append(Line(letter, title, figures, bar, difference, at, low, high))
     return lines

@@ -77,7 +77,7 @@ def metrics(diagnosis: Diagnosis) -> Iterator[tuple[str, float]]:
         "flip_rate": summary.flip_rate,
         "decisive_flip_rate": summary.decisive_flip_rate,
         "label_kept": summary.label_kept,
-        "random_edits": None if summary.null is None else summary.null.mean_change,
+        "random_edits": None if summary.baseline is None else summary.baseline.mean_change,
         "sensitive": float(sum(row.verdict == "sensitive" for row in summary.sensitivity)),
         "specific": float(sum(row.is_specific for row in summary.sensitivity)),
         "inconclusive": float(sum(row.verdict == "inconclusive" for row in summary.sensitivity)),

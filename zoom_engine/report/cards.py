@@ -71,7 +71,7 @@ def _lines(source: Source, sources: Sequence[Source], order: Sequence[Attribute]
             name,
             attribute,
             row,
-            bar_for(FULL, value, interval, source.summary.null),
+            bar_for(FULL, value, interval, source.summary.baseline),
             source.counts.get(attribute),
             None if strip is None else source.load(strip, LINE_BUDGET, ends=True),
         )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from zoom_engine.audit.summary import NullLevel
+from zoom_engine.audit.summary import BaselineLevel
 from zoom_engine.report.curves import ResponseCurve
 from zoom_engine.statistics.table import signed
 
@@ -24,13 +24,13 @@ class Bar:
         length: of the bar.
         low: lower end of the interval; None without one.
         high: upper end of the interval; None without one.
-        null: how far the strongest random baseline direction reaches; None without any.
+        baseline: how far the strongest random baseline direction reaches; None without any.
     """
 
     length: float
     low: float | None
     high: float | None
-    null: float | None = None
+    baseline: float | None = None
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,14 @@ def axis_for(values: Sequence[float]) -> Axis:
     return Axis(step * count, tuple((100 * i / count, f"{step * i:g}") for i in range(count + 1)))
 
 
-def bar_for(axis: Axis, value: float | None, interval: Sequence[float] | None, null: NullLevel | None = None) -> Bar:
+def bar_for(
+    axis: Axis, value: float | None, interval: Sequence[float] | None, baseline: BaselineLevel | None = None
+) -> Bar:
     """Return the bar of one value on `axis`, with its interval, and how far random baseline directions reach."""
     low, high = (None, None) if interval is None else (100 * end / axis.end for end in interval)
-    return Bar(100 * (value or 0.0) / axis.end, low, high, None if null is None else 100 * null.strongest / axis.end)
+    return Bar(
+        100 * (value or 0.0) / axis.end, low, high, None if baseline is None else 100 * baseline.strongest / axis.end
+    )
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from zoom_engine.audit.summary import Summary
 from zoom_engine.report.heat_map import Cell, HeatMap
 from zoom_engine.settings.attributes import Attribute
-from zoom_engine.statistics.effects import DRAGS
+from zoom_engine.statistics.effects import LARGE_SIDE_EFFECT
 from zoom_engine.statistics.table import signed
 
 _MEANING = "how far the text score of the column moves when the attribute of the row is added, in its natural range"
@@ -15,7 +15,7 @@ _MEANING = "how far the text score of the column moves when the attribute of the
 
 def leak_table(summary: Summary, names: Mapping[Attribute, str]) -> HeatMap | None:
     """Return attribute × attribute and label, rows in the order of the bars; None where it was not measured."""
-    leaks = summary.leakage
+    leaks = summary.side_effects
     if not leaks:
         return None
     short = {attribute.text: name for attribute, name in names.items()}
@@ -34,6 +34,6 @@ def leak_table(summary: Summary, names: Mapping[Attribute, str]) -> HeatMap | No
 def dragged(summary: Summary, attribute: Attribute, names: Mapping[Attribute, str]) -> list[str]:
     """Return the attributes and labels on which an attribute has a side effect, the strongest first."""
     short = {attribute.text: name for attribute, name in names.items()}
-    row = (summary.leakage or {}).get(attribute.text, {})
+    row = (summary.side_effects or {}).get(attribute.text, {})
     far = sorted(((abs(value), text) for text, value in row.items() if text != attribute.text), reverse=True)
-    return [short.get(text, text) for value, text in far if value >= DRAGS]
+    return [short.get(text, text) for value, text in far if value >= LARGE_SIDE_EFFECT]

@@ -53,11 +53,11 @@ def limits(
     """
     config = manifest.config
     labels, kept = config.labels, summary.label_kept
-    if (kept is None and summary.units) or labels == ():
+    if (kept is None and summary.trials) or labels == ():
         yield "Label check off", _LABELS_OFF
     elif labels or kept is not None:
         named = ", ".join(f"“{label}”" for label in labels or ())
-        share = f"; {percent(kept)} of the reported edits keep their label" if summary.units else ""
+        share = f"; {percent(kept)} of the reported edits keep their label" if summary.trials else ""
         yield (
             "Label check on",
             f"A model of text and images compares the edited pictures with the label prompts{named and f' ({named})'}"
@@ -70,18 +70,18 @@ def limits(
         why = agreeing(borderline, f"it was {near} proves little", f"they were {near} prove little")
         yield (
             "Borderline flips",
-            f"Of {number_of(counts.units, 'image')}, {borderline} {agreeing(borderline, one, several)} by less than"
+            f"Of {number_of(counts.images, 'image')}, {borderline} {agreeing(borderline, one, several)} by less than"
             f" {config.decisive_change:g} of the output: {why}.",
         )
     if counts.beyond:
         yield (
             "Edits beyond the generator",
-            f"{counts.beyond} of {number_of(counts.units + counts.beyond, 'image')}"
+            f"{counts.beyond} of {number_of(counts.images + counts.beyond, 'image')}"
             f" {agreeing(counts.beyond, 'was', 'were')} edited beyond what the generator draws, and"
             f" {agreeing(counts.beyond, 'is', 'are')} left out of the pictures and of the flips in the headline: a flip"
             " out there proves nothing.",
         )
-    elif summary.mode == "multi" and summary.units and summary.natural is None:
+    elif summary.mode == "multi" and summary.trials and summary.natural is None:
         yield (
             "Edits not held to the generator’s range",
             "Several attributes edited together can leave what the generator draws though each stays within its own"
@@ -105,10 +105,10 @@ def limits(
         yield "Faint directions", f"The generator hardly answers to {weak}: read those rows with care."
     if wording := agreement_in_words(summary):
         spread = max(
-            (row for row in summary.sensitivity if row.by_wording),
-            key=lambda row: max(row.by_wording or (0.0,)) - min(row.by_wording or (0.0,)),
+            (row for row in summary.sensitivity if row.by_paraphrase),
+            key=lambda row: max(row.by_paraphrase or (0.0,)) - min(row.by_paraphrase or (0.0,)),
         )
-        low, high = (decimal(end(spread.by_wording or (0.0,))) for end in (min, max))
+        low, high = (decimal(end(spread.by_paraphrase or (0.0,))) for end in (min, max))
         yield (
             "How much hangs on words",
             f"{wording}. Words matter most for “{names[spread.attribute]}”, whose effect is {low} in one and {high} in"
@@ -142,11 +142,11 @@ def _no_further_than_nothing(summary: Summary, names: Mapping[Attribute, str]) -
     within = ", ".join(
         f"“{names[row.attribute]}”" for row in summary.sensitivity if no_further_than_control(summary, row)
     )
-    if summary.nothing is None or not within:
+    if summary.control_prompts is None or not within:
         return ""
     return (
-        f"A prompt that names nothing visible moves the output by {decimal(summary.nothing.most)}, and {within} by no"
-        " more: look at the pictures before that is believed."
+        f"A control prompt moves the output by {decimal(summary.control_prompts.most)}, and {within} by"
+        " no more: look at the pictures before that is believed."
     )
 
 

@@ -35,8 +35,8 @@ from zoom_engine.report.verdicts import (
 )
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.statistics.counts import Counts
-from zoom_engine.statistics.effects import DRAGS
-from zoom_engine.statistics.table import differences_in_words, looks_in_words, not_compared
+from zoom_engine.statistics.effects import LARGE_SIDE_EFFECT
+from zoom_engine.statistics.table import analyses_in_words, differences_in_words, not_compared
 
 MOST_DIRECTIONS = 3  # on the first screen
 
@@ -130,7 +130,7 @@ def read_page(source: Source, budget: Budget) -> Page:
         directions=tuple(_directions(source)),
         missed=missed(summary),
         next=what_now(summary, source.names, unfinished=not source.finished),
-        looked=looks_in_words(summary),
+        looked=analyses_in_words(summary),
         weak=is_weak(summary),
         verdicts=tuple(verdict_groups(summary, source.names, smallest_effect=config.smallest_effect)),
         rows=tuple(_rows(source, axis)),
@@ -147,7 +147,7 @@ def read_page(source: Source, budget: Budget) -> Page:
         interactions=tuple(differences_in_words(summary, source.names)),
         not_compared=tuple(not_compared(summary)),
         signs=any(row.signed_change is not None for row in summary.sensitivity),
-        drags_from=DRAGS,
+        drags_from=LARGE_SIDE_EFFECT,
         leaks=leak_table(summary, source.names),
         heat_map=heat_map(source.diagnosis, source.view, {a: source.names[a] for a in source.order}),
         limits=tuple(limits(summary, manifest, source.names, source.counts[None], beyond=beyond)),
@@ -161,7 +161,7 @@ def read_page(source: Source, budget: Budget) -> Page:
 
 def _rows(source: Source, axis: Axis) -> Iterator[Row]:
     for row in source.summary.sensitivity:
-        bar = bar_for(axis, row.value, row.interval, source.summary.null)
+        bar = bar_for(axis, row.value, row.interval, source.summary.baseline)
         drags = tuple(dragged(source.summary, row.attribute, source.names))
         control = no_further_than_control(source.summary, row)
         yield Row(source.names[row.attribute], row, source.counts.get(row.attribute), bar, drags, control)

@@ -90,7 +90,7 @@ def headline(
     the attribute; `view` says a change in its own unit.
     """
     rows = [row for row in summary.sensitivity if row.value is not None]
-    if summary.mode == "multi" and summary.units:
+    if summary.mode == "multi" and summary.trials:
         found = f"{flips(counts[None])}{moved_furthest(summary, names)}"
         return _so_far(f"With all attributes edited together, {found}.", unfinished)
     if not rows:
@@ -101,7 +101,7 @@ def headline(
             return finding(summary, names, view)
         top = rows[0]
     name = f"“{names[top.attribute]}”"
-    average = "on average" if counts[None].units > 1 else "in the one image measured"
+    average = "on average" if counts[None].images > 1 else "in the one image measured"
     own = view.change_in_words(top.value or 0.0)
     own = f", that is {own}," if own else ""
     moves = f"Adding or removing {name} moves this model’s output by {measured(top)}{own} {average}"
@@ -109,25 +109,25 @@ def headline(
     if unfinished:
         return _so_far(found, True)
     found += beside_random(summary, top)
-    if no_further_than_control(summary, top) and summary.nothing is not None:
-        found += f" A prompt that names nothing visible moves it as far, by {decimal(summary.nothing.most)}."
+    if no_further_than_control(summary, top) and summary.control_prompts is not None:
+        found += f" A control prompt moves it as far, by {decimal(summary.control_prompts.most)}."
     return found + others(summary, names)
 
 
 def flips(counts: Counts) -> str:
     """Say how many images flip: "2 of 9 images flip decisively, 1 is borderline"."""
     borderline = counts.flipped - counts.decisive
-    if not counts.units:
+    if not counts.images:
         return "no edit stays within what the generator draws"
-    if counts.units == 1:
+    if counts.images == 1:
         decisively = "it flips decisively" if counts.decisive else "it flips, borderline"
         return decisively if counts.flipped else "it does not flip"
     if not counts.flipped:
-        return f"none of {counts.units} images flips"
+        return f"none of {counts.images} images flips"
     more = f", {borderline} {agreeing(borderline, 'is', 'are')} borderline" if borderline else ""
     if not counts.decisive:
-        return f"none of {counts.units} images flips decisively{more}"
-    return f"{counts.decisive} of {counts.units} images {agreeing(counts.decisive, 'flips', 'flip')} decisively{more}"
+        return f"none of {counts.images} images flips decisively{more}"
+    return f"{counts.decisive} of {counts.images} images {agreeing(counts.decisive, 'flips', 'flip')} decisively{more}"
 
 
 def certainty(summary: Summary, names: Mapping[Attribute, str], *, unfinished: bool) -> Verdict:
@@ -136,8 +136,8 @@ def certainty(summary: Summary, names: Mapping[Attribute, str], *, unfinished: b
     if not unfinished:
         return found
     missing = sum(row.value is None for row in summary.sensitivity)
-    sentence = _so_far(found.sentence, True) if summary.units else found.sentence
-    if summary.units and missing:
+    sentence = _so_far(found.sentence, True) if summary.trials else found.sentence
+    if summary.trials and missing:
         of = number_of(len(summary.sensitivity), "attribute")
         sentence += f" {missing} of {of} {agreeing(missing, 'is', 'are')} not measured yet."
     return Verdict("Not finished", "warn", sentence)
@@ -151,14 +151,14 @@ def _judged(summary: Summary) -> Verdict:
     inconclusive = sum(row.verdict == "inconclusive" for row in rows)
     if sensitive:
         text = f"{sensitive} of {len(rows)} sensitive"
-        text += "" if summary.null is None else f", {specific} specific"
+        text += "" if summary.baseline is None else f", {specific} specific"
     else:
         text = f"{inconclusive} of {len(rows)} inconclusive" if inconclusive else "All negligible"
     return Verdict(text, "" if specific or not inconclusive else "warn", how_known(summary))
 
 
 def _certainty(summary: Summary, names: Mapping[Attribute, str]) -> Verdict:
-    if not summary.units:
+    if not summary.trials:
         return Verdict("Not measured", "warn", "The audit has no measurement to go by.")
     rows = [row for row in summary.sensitivity if row.interval is not None]
     if summary.mode == "multi" and not rows:
@@ -195,20 +195,20 @@ def standing(strip: StripEntry, counts: Counts, alike: int, view: TaskView, *, l
     """
     outcome = f"{strip.original_caption} → {strip.caption}, {_outcome(strip, view)}"
     kind = strip.kind
-    images = number_of(counts.units, "image")
+    images = number_of(counts.images, "image")
     if kind == "typical":
-        if counts.units == 1:
+        if counts.images == 1:
             return Standing("Typical", "plain", outcome, f"The only image; {flips(counts)}.")
         change = agreeing(counts.moved or 1, "changes", "change")  # none of them changes
         moved = f"{counts.moved or 'none'} of them {change} by {least:g} or more"
         return Standing("Typical", "plain", outcome, f"The median change of {images}; {moved}; {flips(counts)}.")
     if kind == "extreme":
         only = f"the largest change of {images}; {flips(counts)}"
-        return Standing(f"Most extreme of {counts.units}", "warn", outcome, f"{_upper(only)}.")
+        return Standing(f"Most extreme of {counts.images}", "warn", outcome, f"{_upper(only)}.")
     if kind == "flip":
         so = f"{alike} of {images} {agreeing(alike, 'flips', 'flip')} decisively in this direction"
         if strip.extreme:
-            tag = f"Most extreme of {counts.units}"
+            tag = f"Most extreme of {counts.images}"
             return Standing(tag, "warn", outcome, f"{_upper(so)}, and none changes more than this one.")
         middle = agreeing(alike, "this one", "one from the middle of them")
         return Standing("Decisive flip", "", outcome, f"{_upper(so)}: {middle}.")

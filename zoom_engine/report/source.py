@@ -77,7 +77,7 @@ class Source:
     @property
     def done(self) -> int:
         """Return how many measurements there are."""
-        return self.summary.units + len(self.diagnosis.null)
+        return self.summary.trials + len(self.diagnosis.baseline)
 
     @property
     def progress(self) -> str:

@@ -83,21 +83,21 @@ def verdict_groups(summary: Summary, names: Mapping[Attribute, str], *, smallest
 
 def how_known(summary: Summary) -> str:
     """Say what effects were compared with."""
-    null = summary.null
-    if null is None:
+    baseline = summary.baseline
+    if baseline is None:
         return (
-            "Intervals hold for all attributes at once. Without random directions (--null) nothing says whether an"
-            " effect is its attribute’s or any edit’s."
+            "Intervals hold for all attributes at once. Without random directions (--random-directions) nothing says"
+            " whether an effect is its attribute’s or any edit’s."
         )
-    several = null.directions > 1
-    strongest = f", the strongest by {decimal(null.strongest)}" if several else ""
-    edits = f"{null.directions} random edits" if several else "A random edit"
-    change, moves = (agreeing(null.directions, f"{verb}s", verb) for verb in ("change", "move"))
-    so = f"{edits} that {change} pictures as much {moves} the output by {decimal(null.mean_change)} on average"
+    several = baseline.directions > 1
+    strongest = f", the strongest by {decimal(baseline.strongest)}" if several else ""
+    edits = f"{baseline.directions} random edits" if several else "A random edit"
+    change, moves = (agreeing(baseline.directions, f"{verb}s", verb) for verb in ("change", "move"))
+    so = f"{edits} that {change} pictures as much {moves} the output by {decimal(baseline.mean_change)} on average"
     so += strongest
-    if summary.nothing is not None:
-        so += f"; prompts that name nothing visible moved it by at most {decimal(summary.nothing.most)}"
-    least = max(null.specific_from, null.smallest_effect)
+    if summary.control_prompts is not None:
+        so += f"; control prompts moved it by at most {decimal(summary.control_prompts.most)}"
+    least = max(baseline.specific_from, baseline.smallest_effect)
     told = (
         f"an effect of {_up(least)} or more is told from what they do" if least < 1 else "none can be told from these"
     )
@@ -106,8 +106,8 @@ def how_known(summary: Summary) -> str:
 
 def reacts_to_anything(summary: Summary) -> str:
     """Say that random edits move the target far, as a sentence with a space before it; "" where they do not."""
-    null = summary.null
-    if null is None or null.mean_change < null.smallest_effect:
+    baseline = summary.baseline
+    if baseline is None or baseline.mean_change < baseline.smallest_effect:
         return ""
     return " That is far: something that nobody typed moves this model. zoom-engine discover looks for it."
 
@@ -149,14 +149,17 @@ def what_now(summary: Summary, names: Mapping[Attribute, str], *, unfinished: bo
     if reacts_to_anything(summary):
         steps.append("Ask zoom-engine discover what else moves this model.")
     if unknown:
-        steps.append(f"More random directions (--null) may tell {_quoted(unknown)} from any edit.")
+        steps.append(f"More random directions (--random-directions) may tell {_quoted(unknown)} from any edit.")
     if inconclusive:
         which = agreeing(len(inconclusive), "interval", "intervals")
         steps.append(f"More images narrow the {which} of {_quoted(inconclusive)}.")
     elif is_weak(summary):
         steps.append("Run more images before anybody concludes that the rest does not matter.")
-    if summary.null is None:
-        steps.append("Run it with random directions beside (without --null 0), which tell an effect from any edit’s.")
+    if summary.baseline is None:
+        steps.append(
+            "Run it with random directions beside (without --random-directions 0), which tell an effect from any"
+            " edit’s."
+        )
     if not steps:
         steps.append(
             "Look whether the edits show what their words say: only then it means something that none matters."
@@ -185,7 +188,7 @@ def in_short(summary: Summary, names: Mapping[Attribute, str], *, unfinished: bo
     most = next((row for row in summary.sensitivity if row.value is not None), None)
     if unfinished:
         return "not finished yet"
-    if summary.mode == "multi" and summary.units:
+    if summary.mode == "multi" and summary.trials:
         of = f"{summary.decisive_images} of {number_of(summary.images, 'image')}"
         so = f"{of} {agreeing(summary.decisive_images, 'flips', 'flip')} decisively, all attributes edited together"
         return so + moved_furthest(summary, names)
@@ -231,13 +234,13 @@ def leading(summary: Summary) -> list[Sensitivity]:
 
 def beside_random(summary: Summary, row: Sensitivity) -> str:
     """Say what the effect is due to, as a sentence with a space before it; "" without random baseline directions."""
-    if row.specificity is None or summary.null is None:
+    if row.specificity is None or summary.baseline is None:
         return ""
-    several = summary.null.directions > 1
+    several = summary.baseline.directions > 1
     if row.specificity == "specific":
         return " Random edits of this size hardly ever move it as far."
     if row.specificity == "unspecific":
-        edits = f"{row.as_far} of {summary.null.directions} random edits" if several else "A random edit"
+        edits = f"{row.as_far} of {summary.baseline.directions} random edits" if several else "A random edit"
         moves = agreeing(row.as_far or 1, "moves", "move")
         return f" {edits} of this size {moves} it as far: it reacts to any change."
     return " Whether any other edit of this size does the same is unknown: too few random ones were tried."
@@ -245,7 +248,11 @@ def beside_random(summary: Summary, row: Sensitivity) -> str:
 
 def no_further_than_control(summary: Summary, row: Sensitivity) -> bool:
     """Tell whether a sensitive attribute moves the output no further than a control prompt."""
-    return row.verdict == "sensitive" and summary.nothing is not None and (row.value or 0.0) <= summary.nothing.most
+    return (
+        row.verdict == "sensitive"
+        and summary.control_prompts is not None
+        and (row.value or 0.0) <= summary.control_prompts.most
+    )
 
 
 def others(summary: Summary, names: Mapping[Attribute, str]) -> str:

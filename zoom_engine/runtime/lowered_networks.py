@@ -1,7 +1,7 @@
 """Networks that a gradient search follows, in bfloat16 where the processor multiplies it itself.
 
 A target and a text encoder cost as much as the picture that they read. Their gradients only steer: what a record says
-of a point is evaluated in float32 (`zoom_engine.search.verified`), so a copy in bfloat16 leads the way, if its
+of a point is evaluated in float32 (`zoom_engine.search.reevaluated`), so a copy in bfloat16 leads the way, if its
 gradients point where those of float32 do.
 """
 

@@ -14,10 +14,10 @@ from zoom_engine.search.cmaes import CMAES
 from zoom_engine.search.contract import check_search
 from zoom_engine.search.end import End
 from zoom_engine.search.gradient_descent import PGD, SGD
-from zoom_engine.search.iterates import Array, Iterate, Search, SearchResult, SearchState, Trials, Unit
 from zoom_engine.search.minimal import Minimal
 from zoom_engine.search.scan import Scan
 from zoom_engine.search.scheduler import searched
+from zoom_engine.search.trials import Array, EvaluatedPoint, EvaluatedPoints, Search, SearchResult, SearchState, Trial
 
 __all__ = [
     "CMAES",
@@ -25,14 +25,14 @@ __all__ = [
     "SGD",
     "Array",
     "End",
-    "Iterate",
+    "EvaluatedPoint",
+    "EvaluatedPoints",
     "Minimal",
     "Scan",
     "Search",
     "SearchResult",
     "SearchState",
-    "Trials",
-    "Unit",
+    "Trial",
     "check_gradients",
     "check_search",
     "check_search_options",

@@ -12,7 +12,7 @@ from zoom_engine.common.typed import one_of, plain
 from zoom_engine.generators import EditableGenerator, check_gradients_of
 from zoom_engine.search.contract import check_search_on_load
 from zoom_engine.search.end import End
-from zoom_engine.search.iterates import Search
+from zoom_engine.search.trials import Search
 from zoom_engine.targets.target import Target
 
 SUITED = {"single": ("scan", "scan"), "multi": ("minimal", "cmaes")}

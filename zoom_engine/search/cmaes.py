@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from zoom_engine.common.errors import ConfigError, imported
-from zoom_engine.search.iterates import Array, Iterate, Planned, SearchResult, Trials, Unit
+from zoom_engine.search.trials import Array, EvaluatedPoint, EvaluatedPoints, Planned, SearchResult, Trial
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -56,31 +56,31 @@ class CMAES:
         most = population * self.steps
         return most if self.patience is None else population, most * planned.targets
 
-    def start(self, unit: Unit, origin: Iterate) -> CMAESState:
-        """Begin on the trial `unit` with a population around the unedited image."""
-        return CMAESState(self, unit, origin)
+    def start(self, trial: Trial, origin: EvaluatedPoint) -> CMAESState:
+        """Begin on the trial `trial` with a population around the unedited image."""
+        return CMAESState(self, trial, origin)
 
 
 class CMAESState:
     """The search of one image; the optimizer sees the attributes that may move, each in units of half its range."""
 
-    def __init__(self, options: CMAES, unit: Unit, origin: Iterate) -> None:
+    def __init__(self, options: CMAES, trial: Trial, origin: EvaluatedPoint) -> None:
         """Draw the first population, where any attribute may move."""
         self._options = options
-        self._trials = Trials(unit, origin)
-        self._moves = unit.bounds[:, 0] < unit.bounds[:, 1]
+        self._evaluated = EvaluatedPoints(trial, origin)
+        self._moves = trial.bounds[:, 0] < trial.bounds[:, 1]
         self._stop = "" if self._moves.any() else "no-range"
         self._flipped_at: int | None = None
         self._path = [origin]
         if self._stop:
             return
-        inner = unit.bounds[self._moves]
+        inner = trial.bounds[self._moves]
         self._scale = (inner[:, 1] - inner[:, 0]) / 2
         self._optimizer = _optimizer()(
             mean=np.zeros(len(inner)),
             sigma=options.sigma,
             bounds=inner / self._scale[:, None],
-            seed=unit.image,
+            seed=trial.image,
             population_size=options.population,
         )
         self._draw()
@@ -89,17 +89,17 @@ class CMAESState:
         """Return the population, as edit weights `[k, N]`."""
         points = np.zeros((len(self._population), len(self._moves)))
         points[:, self._moves] = self._population * self._scale
-        return np.stack([self._trials.unit.allowed(point) for point in points])
+        return np.stack([self._evaluated.trial.allowed(point) for point in points])
 
-    def tell(self, iterates: list[Iterate]) -> None:
+    def tell(self, evaluated: list[EvaluatedPoint]) -> None:
         """Give the optimizer the losses of the population and draw the next one, or stop."""
-        self._trials.add(iterates)
-        losses = [iterate.loss for iterate in iterates if iterate.loss is not None]
-        if len(losses) < len(iterates):
+        self._evaluated.add(evaluated)
+        losses = [point.loss for point in evaluated if point.loss is not None]
+        if len(losses) < len(evaluated):
             raise ConfigError("this search needs losses, which were not evaluated")
-        self._path.append(iterates[int(np.argmin(losses))])
-        done, patience = self._trials.steps, self._options.patience
-        if self._flipped_at is None and any(iterate.success for iterate in iterates):
+        self._path.append(evaluated[int(np.argmin(losses))])
+        done, patience = self._evaluated.steps, self._options.patience
+        if self._flipped_at is None and any(point.success for point in evaluated):
             self._flipped_at = done
         self._optimizer.tell(list(zip(self._population, losses, strict=True)))
         if patience is not None and self._flipped_at is not None and done - self._flipped_at >= patience:
@@ -115,8 +115,8 @@ class CMAESState:
         """Return the result, None while there is something to ask."""
         if not self._stop:
             return None
-        result = self._trials.result(self._stop, by_weight=False)
-        return dataclasses.replace(result, trajectory=tuple(iterate.to_point() for iterate in self._path))
+        result = self._evaluated.result(self._stop, by_weight=False)
+        return dataclasses.replace(result, trajectory=tuple(point.to_point() for point in self._path))
 
     def _draw(self) -> None:
         self._population = np.stack([self._optimizer.ask() for _ in range(self._optimizer.population_size)])

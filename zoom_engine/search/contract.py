@@ -14,14 +14,14 @@ import numpy as np
 from zoom_engine.audit.records import Point
 from zoom_engine.common.contracts import Rules, hold, hold_members, theirs
 from zoom_engine.common.errors import ConfigError, one_line
-from zoom_engine.search.iterates import (
+from zoom_engine.search.trials import (
     Array,
-    Iterate,
+    EvaluatedPoint,
     Planned,
     Search,
     SearchResult,
     SearchState,
-    Unit,
+    Trial,
     evaluations_of,
     within,
 )
@@ -63,26 +63,26 @@ class Held:
     without end, and results that do not follow from the answers.
     """
 
-    def __init__(self, search: Any, unit: Unit, origin: Iterate) -> None:
-        """Start `search` on the trial `unit`, whose unedited image is `origin`."""
-        self.called, self.unit, self.origin = f"search {search.name}", unit, origin
+    def __init__(self, search: Any, trial: Trial, origin: EvaluatedPoint) -> None:
+        """Start `search` on the trial `trial`, whose unedited image is `origin`."""
+        self.called, self.trial, self.origin = f"search {search.name}", trial, origin
         self.most: int = getattr(search, "most_evaluations", MOST_EVALUATIONS)
         self.count, self.largest, self.flips, self.decisive = 0, 0.0, False, False
-        outer = unit.bounds if unit.outer is None else unit.outer
-        low, high = np.minimum(unit.bounds, outer)[:, 0], np.maximum(unit.bounds, outer)[:, 1]
+        outer = trial.bounds if trial.outer is None else trial.outer
+        low, high = np.minimum(trial.bounds, outer)[:, 0], np.maximum(trial.bounds, outer)[:, 1]
         self._range = np.stack([low, high], axis=1)
         with self._failing():
-            self._state: SearchState = search.start(unit, origin)
+            self._state: SearchState = search.start(trial, origin)
 
     def ask(self) -> Array:
         """Return the points as `SearchState.ask` does; they are checked copies."""
         with self._failing():
             points: Any = self._state.ask()
-        wanted = f"edit weights must be float64 [k, {len(self.unit.bounds)}], k of 1 or more"
+        wanted = f"edit weights must be float64 [k, {len(self.trial.bounds)}], k of 1 or more"
         if not isinstance(points, np.ndarray) or points.dtype != np.float64:
             seen = points.dtype if isinstance(points, np.ndarray) else type(points).__name__
             raise ConfigError(f"{self.called} asks for points of {seen}: {wanted}")
-        if points.ndim != 2 or points.shape[1] != len(self.unit.bounds) or not len(points):
+        if points.ndim != 2 or points.shape[1] != len(self.trial.bounds) or not len(points):
             raise ConfigError(f"{self.called} asks for points {list(points.shape)}: {wanted}")
         for point in points:
             if not np.isfinite(point).all() or not within(point, self._range):
@@ -94,15 +94,15 @@ class Held:
                 )
         return np.array(points, order="C")
 
-    def tell(self, iterates: list[Iterate]) -> None:
+    def tell(self, evaluated: list[EvaluatedPoint]) -> None:
         """Pass the answers on, see `SearchState.tell`."""
-        self.count += len(iterates)
-        kept = [it for it in iterates if it.keeps_label and within(it.weights, self.unit.bounds)]
+        self.count += len(evaluated)
+        kept = [it for it in evaluated if it.keeps_label and within(it.weights, self.trial.bounds)]
         self.largest = max([self.largest, *(it.change for it in kept)])
         self.flips |= any(it.success for it in kept)
         self.decisive |= any(it.decisive_success for it in kept)
         with self._failing():
-            self._state.tell(iterates)
+            self._state.tell(evaluated)
 
     def result(self) -> SearchResult | None:
         """Return the checked result, see `SearchState.result`."""
@@ -143,9 +143,9 @@ def _says(name: str) -> Callable[[_Told], str | None]:
 def _edit(told: _Told) -> str | None:
     for name in ("edit_weights", "change_weights"):
         weights = getattr(told[0], name)
-        if not isinstance(weights, np.ndarray) or weights.shape != (len(told[1].unit.bounds),):
+        if not isinstance(weights, np.ndarray) or weights.shape != (len(told[1].trial.bounds),):
             return f"{name} are {one_line(repr(weights), 80)}"
-        if not np.isfinite(weights).all() or not within(weights, told[1].unit.bounds):
+        if not np.isfinite(weights).all() or not within(weights, told[1].trial.bounds):
             return f"{name} are {weights.tolist()}"
     return None
 
@@ -163,7 +163,7 @@ def _label(told: _Told) -> str | None:
 
 
 def _flip_weight(told: _Told) -> str | None:
-    weight, flipped = told[0].flip_weight, told[0].flipped and told[1].unit.attribute is not None
+    weight, flipped = told[0].flip_weight, told[0].flipped and told[1].trial.attribute is not None
     right = weight is None if not flipped else weight is not None and 0 <= weight < math.inf
     return None if right else f"it is {weight}"
 
@@ -174,7 +174,7 @@ def _counts(told: _Told) -> str | None:
 
 
 def _trajectory(told: _Told) -> str | None:
-    path, count = told[0].trajectory, len(told[1].unit.bounds)
+    path, count = told[0].trajectory, len(told[1].trial.bounds)
     right = len(path) and all(isinstance(point, Point) and len(point.weights) == count for point in path)
     return None if right else f"it is {one_line(repr(path), 80)}"
 
@@ -205,11 +205,11 @@ class _Problem:
     Where the sum exceeds `label_until`, if that is given, the label is lost.
     """
 
-    unit: Unit
+    trial: Trial
     flips_at: float
     label_until: float | None = None
 
-    def at(self, weights: Array, search: Any) -> Iterate:
+    def at(self, weights: Array, search: Any) -> EvaluatedPoint:
         """Return the answer for one point, with what the search needs of loss and gradients."""
         moved = float(SLOPE @ weights)
         margin = self.flips_at - moved
@@ -220,7 +220,7 @@ class _Problem:
         if search.needs_gradient:
             of_loss = -50 * _share(margin) * SLOPE + 10 * fade
             gradient = of_loss if search.needs_loss else np.stack([-SLOPE, fade])
-        return Iterate(
+        return EvaluatedPoint(
             weights,
             (_share(-margin),),
             change,
@@ -245,18 +245,18 @@ def _problems(mode: str, *, outer: bool) -> list[_Problem]:
     """Return one problem that flips, one that does not and loses its label, and one with a range on one side of 0."""
     attribute = 1 if mode == "single" else None
 
-    def unit(image: int, low: float, high: float) -> Unit:
+    def trial(image: int, low: float, high: float) -> Trial:
         def only(low: float, high: float) -> Array:
             found = np.zeros((len(SLOPE), 2))
             found[slice(None) if attribute is None else attribute] = low, high
             return found
 
-        return Unit(image, attribute, only(low, high), only(-6, 6) if outer and attribute is not None else None)
+        return Trial(image, attribute, only(low, high), only(-6, 6) if outer and attribute is not None else None)
 
     return [
-        _Problem(unit(0, -2.0, 3.0), 1.0),
-        _Problem(unit(1, -1.0, 2.0), 9.0, label_until=1.0),
-        _Problem(unit(2, -3.0, 0.0), 0.4, label_until=9.0),
+        _Problem(trial(0, -2.0, 3.0), 1.0),
+        _Problem(trial(1, -1.0, 2.0), 9.0, label_until=1.0),
+        _Problem(trial(2, -3.0, 0.0), 0.4, label_until=9.0),
     ]
 
 
@@ -274,7 +274,7 @@ class _Tried:
 
     def run(self, problems: Sequence[_Problem]) -> list[SearchResult | None]:
         """Return the results of problems that take turns; None for one that may go on for longer than is tried."""
-        states = [Held(self.search, each.unit, each.at(np.zeros(len(SLOPE)), self.search)) for each in problems]
+        states = [Held(self.search, each.trial, each.at(np.zeros(len(SLOPE)), self.search)) for each in problems]
         results: list[SearchResult | None] = [None] * len(states)
         going = list(range(len(states)))
         while going:
@@ -331,12 +331,12 @@ def _reaches(tried: _Tried) -> str | None:
     if not getattr(tried.search, "reaches_ends", False):
         return None
     for problem in tried.problems:
-        if problem.unit.attribute is None:
+        if problem.trial.attribute is None:
             continue
         (result,) = tried.run([problem])
         tried_at = [] if result is None else [point.weights for point in result.trajectory]
         for attribute, column in enumerate(zip(*tried_at, strict=True)):
-            for end in problem.unit.bounds[attribute]:
+            for end in problem.trial.bounds[attribute]:
                 if not any(abs(weight - end) <= ROUNDING for weight in column):
                     return f"no point of its trajectory is at {end:g}"
     return None
@@ -367,9 +367,9 @@ RULES: Rules[_Tried] = {
     "it has a name, and words for reports": _words,
     "modes are single, multi or both": _modes,
     "most_evaluations, if it has that, is a whole number above 0": _most,
-    "evaluations, if it has that, are the least and the most points of a unit": _planned,
+    "evaluations, if it has that, are the least and the most points of a trial": _planned,
     "it ends, with a result": _ends,
     "reaches_ends, if it is true, says that both ends of the bounds are tried": _reaches,
-    "equal units give equal results": _equal,
-    "units under way at once do not influence one another": _apart,
+    "equal trials give equal results": _equal,
+    "trials under way at once do not influence one another": _apart,
 }

@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 
 from zoom_engine.common.errors import ConfigError
-from zoom_engine.search.iterates import Array, Iterate, Planned, SearchResult, Trials, Unit
+from zoom_engine.search.trials import Array, EvaluatedPoint, EvaluatedPoints, Planned, SearchResult, Trial
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,44 +36,44 @@ class End:
         """Return one point, and halvings for each target whose label may be lost."""
         return 1, 1 + planned.targets * self.halvings * planned.labels
 
-    def start(self, unit: Unit, origin: Iterate) -> EndState:
-        """Begin on the trial `unit`, which must have an attribute and a range to one side of 0.
+    def start(self, trial: Trial, origin: EvaluatedPoint) -> EndState:
+        """Begin on the trial `trial`, which must have an attribute and a range to one side of 0.
 
         Raises:
             ConfigError: it has not.
         """
-        if unit.attribute is None:
+        if trial.attribute is None:
             raise ConfigError("the end of a range is that of one attribute: use another search for all together")
-        low, high = map(float, unit.bounds[unit.attribute])
+        low, high = map(float, trial.bounds[trial.attribute])
         if low and high:
             raise ConfigError(f"a range has one end to look at where it leads one way, not from {low:g} to {high:g}")
-        return EndState(self, unit, unit.attribute, low or high, origin)
+        return EndState(self, trial, trial.attribute, low or high, origin)
 
 
 class EndState:
     """The search of one attribute of one image."""
 
-    def __init__(self, options: End, unit: Unit, attribute: int, end: float, origin: Iterate) -> None:
+    def __init__(self, options: End, trial: Trial, attribute: int, end: float, origin: EvaluatedPoint) -> None:
         """Take the end of the range as the first point; an `end` of 0 stops at once."""
         self._options, self._attribute, self._end = options, attribute, end
-        self._trials = Trials(unit, origin)
+        self._evaluated = EvaluatedPoints(trial, origin)
         self._share, self._step = 1.0, 1.0  # of the way
         self._nearest: int | None = None  # index of the nearest point that keeps the label
         self._stop = "" if end else "no-range"
 
     def ask(self) -> Array:
         """Return the one point to try next, `[1, N]`."""
-        point = np.zeros((1, len(self._trials.unit.bounds)))
+        point = np.zeros((1, len(self._evaluated.trial.bounds)))
         point[0, self._attribute] = self._end * self._share
         return point
 
-    def tell(self, iterates: list[Iterate]) -> None:
+    def tell(self, evaluated: list[EvaluatedPoint]) -> None:
         """Take the answer; stop where the label is kept at the end, else halve the step."""
-        (iterate,) = iterates
-        kept, halvings = iterate.keeps_label, len(self._trials.tried)
+        (point,) = evaluated
+        kept, halvings = point.keeps_label, len(self._evaluated.tried)
         if kept:
             self._nearest = halvings
-        self._trials.add(iterates)
+        self._evaluated.add(evaluated)
         if kept and not halvings:
             self._stop = "end"
         elif halvings == self._options.halvings:
@@ -87,4 +87,4 @@ class EndState:
         if not self._stop:
             return None
         only = None if self._nearest is None else {self._nearest}
-        return self._trials.result(self._stop, by_weight=True, only=only)
+        return self._evaluated.result(self._stop, by_weight=True, only=only)

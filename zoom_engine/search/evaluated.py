@@ -7,16 +7,16 @@ import torch
 from torch import Tensor
 
 from zoom_engine.evaluation.evaluator import Evaluation, Evaluator, Originals
-from zoom_engine.search.iterates import Array, Iterate
+from zoom_engine.search.trials import Array, EvaluatedPoint
 
 
-def iterates(evaluation: Evaluation, weights: Array, gradients: Tensor | None = None) -> list[Iterate]:
+def evaluated_points(evaluation: Evaluation, weights: Array, gradients: Tensor | None = None) -> list[EvaluatedPoint]:
     """Return the rows of `evaluation` as evaluated points.
 
     Args:
         evaluation: of B pictures.
         weights: the edit weights `[B, N]` that it was made at.
-        gradients: `[B, N]` or `[B, 2, N]`, if there are any, see `Iterate`.
+        gradients: `[B, N]` or `[B, 2, N]`, if there are any, see `EvaluatedPoint`.
     """
     rows = zip(
         weights,
@@ -32,7 +32,7 @@ def iterates(evaluation: Evaluation, weights: Array, gradients: Tensor | None = 
         strict=True,
     )
     return [
-        Iterate(
+        EvaluatedPoint(
             point,
             tuple(output),
             change,
@@ -49,7 +49,7 @@ def iterates(evaluation: Evaluation, weights: Array, gradients: Tensor | None = 
 
 
 @torch.no_grad()
-def origins(evaluator: Evaluator, originals: Originals) -> list[Iterate]:
+def origins(evaluator: Evaluator, originals: Originals) -> list[EvaluatedPoint]:
     """Return the unedited images as the evaluated points at edit weights 0: change 0, SSIM 1, label kept."""
     task = evaluator.target.task
     recorded = task.recorded(originals.outputs, originals.outputs).tolist()
@@ -57,6 +57,6 @@ def origins(evaluator: Evaluator, originals: Originals) -> list[Iterate]:
     zeros = np.zeros(len(evaluator.directions))
     kept = None if evaluator.labels is None else True
     return [
-        Iterate(zeros, tuple(output), 0.0, margin, False, kept, 1.0)
+        EvaluatedPoint(zeros, tuple(output), 0.0, margin, False, kept, 1.0)
         for output, margin in zip(recorded, margins, strict=True)
     ]

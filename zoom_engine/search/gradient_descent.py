@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from zoom_engine.common.errors import ConfigError
-from zoom_engine.search.iterates import Array, Iterate, Planned, SearchResult, Trials, Unit
+from zoom_engine.search.trials import Array, EvaluatedPoint, EvaluatedPoints, Planned, SearchResult, Trial
 
 DEFAULT_RATE_SINGLE, DEFAULT_RATE_MULTI = 0.2, 0.1
 STALL = 15  # steps in which nothing got better: a search of several attributes has settled
@@ -69,9 +69,9 @@ class GradientSearch:
         """Return the points for each target: the unedited image and one step, or all of them."""
         return 2 * planned.targets, (self.steps + 1) * planned.targets
 
-    def start(self, unit: Unit, origin: Iterate) -> GradientState:
-        """Begin on the trial `unit` at the unedited image."""
-        return GradientState(self, unit, origin)
+    def start(self, trial: Trial, origin: EvaluatedPoint) -> GradientState:
+        """Begin on the trial `trial` at the unedited image."""
+        return GradientState(self, trial, origin)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -107,39 +107,39 @@ class PGD(GradientSearch):
 class GradientState:
     """The search of one image; its bounds say which attributes move."""
 
-    def __init__(self, options: GradientSearch, unit: Unit, origin: Iterate) -> None:
+    def __init__(self, options: GradientSearch, trial: Trial, origin: EvaluatedPoint) -> None:
         """Begin at the unedited image; bounds of zeros stop at once."""
         self._options = options
-        self._trials = Trials(unit, origin)
+        self._evaluated = EvaluatedPoints(trial, origin)
         rate = options.learning_rate
         if rate is None:
-            rate = DEFAULT_RATE_MULTI if unit.attribute is None else DEFAULT_RATE_SINGLE
+            rate = DEFAULT_RATE_MULTI if trial.attribute is None else DEFAULT_RATE_SINGLE
         self._rate = rate
-        self._at = np.zeros(len(unit.bounds))
-        self._velocity = np.zeros(len(unit.bounds))
+        self._at = np.zeros(len(trial.bounds))
+        self._velocity = np.zeros(len(trial.bounds))
         self._flipped_at: int | None = None
         self._been: set[bytes] = set()
         self._gains = _Gains(origin)
-        self._stop = "" if np.any(unit.bounds) else "no-range"
+        self._stop = "" if np.any(trial.bounds) else "no-range"
 
     def ask(self) -> Array:
         """Return the one point to evaluate next, `[1, N]`."""
         return self._at[None]
 
-    def tell(self, iterates: list[Iterate]) -> None:
+    def tell(self, evaluated: list[EvaluatedPoint]) -> None:
         """Take the answer, with the gradient of the loss, and make the next step, or stop."""
-        self._trials.add(iterates)
-        (iterate,) = iterates
-        if iterate.gradient is None:
+        self._evaluated.add(evaluated)
+        (point,) = evaluated
+        if point.gradient is None:
             raise ConfigError("this search needs gradients, which were not evaluated")
-        options, unit = self._options, self._trials.unit
-        taken = self._trials.steps - 1
-        if iterate.success and self._flipped_at is None:
+        options, trial = self._options, self._evaluated.trial
+        taken = self._evaluated.steps - 1
+        if point.success and self._flipped_at is None:
             self._flipped_at = taken
         since = None if self._flipped_at is None else taken - self._flipped_at
-        self._gains.add(iterate)
-        self._velocity = options.momentum * self._velocity + iterate.gradient
-        moved = unit.allowed(self._at - self._rate * options.direction(self._velocity))
+        self._gains.add(point)
+        self._velocity = options.momentum * self._velocity + point.gradient
+        moved = trial.allowed(self._at - self._rate * options.direction(self._velocity))
         if options.patience is not None and since is not None and since >= options.patience:
             self._stop = "flipped"
         elif taken == options.steps:
@@ -153,7 +153,7 @@ class GradientState:
 
     def result(self) -> SearchResult | None:
         """Return the result, None while there is something to ask."""
-        return self._trials.result(self._stop, by_weight=False) if self._stop else None
+        return self._evaluated.result(self._stop, by_weight=False) if self._stop else None
 
     def _nothing_to_add(self, moved: Array, *, steps_left: int) -> str:
         """Return why the steps that are left need not be taken, "" where they must."""
@@ -161,7 +161,7 @@ class GradientState:
         self._been.add(_place(self._at))
         if options.momentum == 0 and options.decay == 1 and _place(moved) in self._been:
             return "repeats"
-        return self._gains.verdict(steps_left) if self._trials.unit.attribute is None else ""
+        return self._gains.verdict(steps_left) if self._evaluated.trial.attribute is None else ""
 
 
 def _place(weights: Array) -> bytes:
@@ -172,16 +172,16 @@ def _place(weights: Array) -> bytes:
 class _Gains:
     """The progress of several attributes' path, step by step."""
 
-    def __init__(self, origin: Iterate) -> None:
+    def __init__(self, origin: EvaluatedPoint) -> None:
         self._margins = [origin.margin]  # the lowest so far
         self._similar: list[float] = []  # the highest SSIM so far, once there is a decisive counterfactual
         self._least = BETTER * abs(origin.margin)
 
-    def add(self, iterate: Iterate) -> None:
-        lowest = min(self._margins[-1], iterate.margin) if iterate.keeps_label else self._margins[-1]
+    def add(self, point: EvaluatedPoint) -> None:
+        lowest = min(self._margins[-1], point.margin) if point.keeps_label else self._margins[-1]
         self._margins.append(lowest)
-        if iterate.decisive_success:
-            self._similar.append(max([iterate.ssim, *self._similar[-1:]]))
+        if point.decisive_success:
+            self._similar.append(max([point.ssim, *self._similar[-1:]]))
         elif self._similar:
             self._similar.append(self._similar[-1])
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from zoom_engine.search.iterates import Array, Unit
+from zoom_engine.search.trials import Array, Trial
 
 # Share of the way from the free minimiser to the least g·d in the box. At the end of the way each entry goes to a bound
 # by the sign of its slope, however small that is, so that its rounding would turn the step; the last bit counts little
@@ -52,7 +52,7 @@ def least_step(c: Array, h: Array, g: Array, b: float, low: Array, high: Array, 
 
 
 def next_edit(
-    unit: Unit, at: Array, c: Array, h: Array, g: Array, b: float, *, radius: Array, reach: float = REACH
+    trial: Trial, at: Array, c: Array, h: Array, g: Array, b: float, *, radius: Array, reach: float = REACH
 ) -> Array:
     """Return edit weights `[N]`: `at` plus the least step within `radius [N]` and where the trial may look.
 
@@ -61,15 +61,15 @@ def next_edit(
     such cuts, each in place of the one before; of the edits that they lead to, projected, the best is taken. For the
     other arguments see `least_step`.
     """
-    low = np.maximum(unit.bounds[:, 0] - at, -radius)
-    high = np.minimum(unit.bounds[:, 1] - at, radius)
+    low = np.maximum(trial.bounds[:, 0] - at, -radius)
+    high = np.minimum(trial.bounds[:, 1] - at, radius)
     found = at + least_step(c, h, g, b, low, high, reach=reach)
-    natural = unit.natural if unit.stay_natural else None
-    drawn_back = [unit.allowed(found)]
+    natural = trial.natural if trial.stay_natural else None
+    projected = [trial.allowed(found)]
     for _ in range(CUTS):
         if natural is None or natural.holds(found):
             break
-        surface = drawn_back[-1]
+        surface = projected[-1]
         normal = natural.normal(surface)
 
         def edit(weight: float, normal: Array = normal) -> Array:
@@ -84,11 +84,11 @@ def next_edit(
             middle = (below + above) / 2
             below, above = (middle, above) if normal @ (edit(middle) - surface) > 0 else (below, middle)
         found = edit(above)
-        drawn_back.append(unit.allowed(found))
+        projected.append(trial.allowed(found))
 
     def price(edit: Array) -> tuple[float, float]:
         """Return how far an edit lies beyond b, and what is minimised."""
         d = edit - at
         return max(float(g @ d) - b, 0.0), float(c @ d + h @ d**2 / 2)
 
-    return min(drawn_back, key=price)
+    return min(projected, key=price)

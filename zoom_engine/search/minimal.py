@@ -32,8 +32,8 @@ from typing import ClassVar
 import numpy as np
 
 from zoom_engine.common.errors import ConfigError
-from zoom_engine.search.iterates import Array, Iterate, SearchResult, Trials, Unit
 from zoom_engine.search.linearised import REACH, next_edit
+from zoom_engine.search.trials import Array, EvaluatedPoint, EvaluatedPoints, SearchResult, Trial
 
 RADIUS, FAR_RADIUS = 0.1, 0.25  # radius of the first trust region, in half ranges: from the unedited image, from afar
 SMALLEST_RADIUS, LARGEST_RADIUS = 0.005, 1.0
@@ -44,13 +44,14 @@ FIRST_COST = 0.4  # h of an attribute per squared half range: half of it costs 0
 COSTS = (0.01, 20.0)  # limits of learned costs; the hair of the avatars costs 18 near the unedited image
 PRIOR_WEIGHT = 0.1  # weight of FIRST_COST beside the learned costs, in points
 NEAR = 0.1  # in half ranges: costs are learned at weights about as large
-LOOKS, HOPE = 4, 0.75  # points before it may be hopeless; the share of the margin that a slope must predict to fall
+POINTS_BEFORE_DOUBT = 4  # before a trial may be hopeless
+HOPE = 0.75  # share of the margin that a slope must predict to fall
 BACK = 0.3  # share of a flip's weights: it begins once more there if the second way leads to no flip
 SIMILAR = 0.98  # SSIM of a flip from which on a second way has little to gain
 LEAST_GAIN = 0.002  # gain of SSIM: polishing ends where less is predicted
 LATTICE = 128  # steps per half range: every point lies on it, so that roundings of a gradient do not add up
 
-Path = Generator[Array, Iterate, "Iterate | None"]
+Path = Generator[Array, EvaluatedPoint, "EvaluatedPoint | None"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -102,23 +103,23 @@ class Minimal:
         descents = 2 + min(self.descents, self.afar)
         return descents * self.steps + self.afar + self.again + self.polish + 3
 
-    def start(self, unit: Unit, origin: Iterate) -> MinimalState:
-        """Begin on the trial `unit` at the unedited image."""
-        return MinimalState(self, unit, origin)
+    def start(self, trial: Trial, origin: EvaluatedPoint) -> MinimalState:
+        """Begin on the trial `trial` at the unedited image."""
+        return MinimalState(self, trial, origin)
 
 
 class MinimalState:
     """The search of one image: the path is a generator of points to ask for, which is sent the answers."""
 
-    def __init__(self, options: Minimal, unit: Unit, origin: Iterate) -> None:
+    def __init__(self, options: Minimal, trial: Trial, origin: EvaluatedPoint) -> None:
         """Begin at the unedited image; bounds of zeros stop at once."""
         self._options = options
-        self._trials = Trials(unit, origin)
-        self._half = np.where(np.any(unit.bounds, axis=1), (unit.bounds[:, 1] - unit.bounds[:, 0]) / 2, 1.0)
+        self._evaluated = EvaluatedPoints(trial, origin)
+        self._half = np.where(np.any(trial.bounds, axis=1), (trial.bounds[:, 1] - trial.bounds[:, 0]) / 2, 1.0)
         self._beyond = -options.overshoot * abs(origin.margin)
         self._goal = self._beyond
-        self._point = np.zeros(len(unit.bounds))
-        self._stop = "" if np.any(unit.bounds) else "no-range"
+        self._point = np.zeros(len(trial.bounds))
+        self._stop = "" if np.any(trial.bounds) else "no-range"
         self._path = self._search()
         next(self._path)
 
@@ -126,22 +127,22 @@ class MinimalState:
         """Return the one point to evaluate next, `[1, N]`."""
         return self._point[None]
 
-    def tell(self, iterates: list[Iterate]) -> None:
+    def tell(self, evaluated: list[EvaluatedPoint]) -> None:
         """Take the answer, with the gradients of margin and 1 − SSIM, and follow the path to its next point."""
-        (iterate,) = iterates
-        if iterate.gradient is None or iterate.gradient.ndim != 2:
+        (point,) = evaluated
+        if point.gradient is None or point.gradient.ndim != 2:
             raise ConfigError("this search needs the gradients of margin and SSIM, which were not evaluated")
-        self._trials.add(iterates)
+        self._evaluated.add(evaluated)
         try:
-            self._point = self._path.send(iterate)
+            self._point = self._path.send(point)
         except StopIteration as end:
             self._stop = end.value
 
     def result(self) -> SearchResult | None:
         """Return the result, None while there is something to ask."""
-        return self._trials.result(self._stop, by_weight=False) if self._stop else None
+        return self._evaluated.result(self._stop, by_weight=False) if self._stop else None
 
-    def _search(self) -> Generator[Array, Iterate, str]:
+    def _search(self) -> Generator[Array, EvaluatedPoint, str]:
         """Walk the whole path; return why it ended."""
         options = self._options
         unedited = yield self._point
@@ -168,17 +169,17 @@ class MinimalState:
         seen = []
         for point in self._corners():
             seen.append((yield point))
-        flips = [iterate for iterate in seen if iterate.decisive_success]
+        flips = [point for point in seen if point.decisive_success]
         if flips:
             return max(flips, key=lambda flip: flip.ssim)
-        nearest = sorted((iterate for iterate in seen if iterate.keeps_label), key=lambda iterate: iterate.margin)
+        nearest = sorted((point for point in seen if point.keeps_label), key=lambda point: point.margin)
         for corner in nearest[: self._options.descents]:
             flip = yield from self._to_the_boundary(corner, FAR_RADIUS, self._options.steps)
             if flip is not None:
                 return flip
         return None
 
-    def _back(self, flip: Iterate) -> Path:
+    def _back(self, flip: EvaluatedPoint) -> Path:
         """Go most of the way back to the unedited image, and from there to the boundary.
 
         Returns the point where it goes back to, if that flips decisively, else what `_to_the_boundary` returns from
@@ -191,18 +192,18 @@ class MinimalState:
 
     def _corners(self) -> list[Array]:
         """Return opposite pairs of corners of the bounds, as far out as the trial may look."""
-        unit, random = self._trials.unit, np.random.default_rng(0)
-        low, high = unit.bounds.T
+        trial, random = self._evaluated.trial, np.random.default_rng(0)
+        low, high = trial.bounds.T
         found: dict[bytes, Array] = {}
         for _ in range((self._options.afar + 1) // 2):
             up = random.random(len(low)) < 0.5
             for corner in (np.where(up, high, low), np.where(up, low, high)):
-                point = self._on_lattice(unit.allowed(corner))
+                point = self._on_lattice(trial.allowed(corner))
                 if point.any():
                     found.setdefault(point.tobytes(), point)
         return list(found.values())[: self._options.afar]
 
-    def _to_the_boundary(self, at: Iterate, first_radius: float, steps: int) -> Path:
+    def _to_the_boundary(self, at: EvaluatedPoint, first_radius: float, steps: int) -> Path:
         """Go from one point to the first decisive counterfactual; None where there is none on the way.
 
         The last point goes all the way that the radius allows, and so does one that would equal the point before.
@@ -230,7 +231,7 @@ class MinimalState:
                 at = found
         return None
 
-    def _growth(self, at: Iterate, found: Iterate, *, holds: bool) -> Array:
+    def _growth(self, at: EvaluatedPoint, found: EvaluatedPoint, *, holds: bool) -> Array:
         """Return by what each attribute's radius grows or shrinks `[N]` after a step from `at`.
 
         An attribute brought about the share (1 + slope found / slope before) / 2 of the fall that its slope predicted,
@@ -246,7 +247,7 @@ class MinimalState:
             factors = np.where(shares <= np.median(shares[moved]), SHRINKAGE, np.minimum(factors, 1.0))
         return np.where(moved, factors, 1.0)
 
-    def _polish(self, at: Iterate) -> Generator[Array, Iterate, str]:
+    def _polish(self, at: EvaluatedPoint) -> Generator[Array, EvaluatedPoint, str]:
         """Go from a decisive counterfactual to more similar ones; return why it ended."""
         radius = RADIUS
         for _ in range(self._options.polish):
@@ -260,11 +261,13 @@ class MinimalState:
                 radius = min(radius, float(np.max(np.abs(point - at.weights) / self._half))) * SHRINKAGE
         return "all-steps"
 
-    def _next(self, at: Iterate, costs: Array, radius: float | Array, reach: float = REACH) -> tuple[Array, float]:
+    def _next(
+        self, at: EvaluatedPoint, costs: Array, radius: float | Array, reach: float = REACH
+    ) -> tuple[Array, float]:
         """Return the next point, and how much SSIM it is predicted to gain."""
-        unit, slope, cost = self._trials.unit, _slope(at), _picture(at)
+        trial, slope, cost = self._evaluated.trial, _slope(at), _picture(at)
         left = self._goal - at.margin
-        edit = next_edit(unit, at.weights, cost, costs, slope, left, radius=radius * self._half, reach=reach)
+        edit = next_edit(trial, at.weights, cost, costs, slope, left, radius=radius * self._half, reach=reach)
         point = self._on_lattice(edit)
         step = point - at.weights
         return point, -float(cost @ step + costs @ step**2 / 2)
@@ -274,13 +277,13 @@ class MinimalState:
 
         It is moved a little nearer to the unedited image as far as it takes to be where the trial may look.
         """
-        unit, spacing = self._trials.unit, self._half / LATTICE
-        low, high = unit.bounds.T
+        trial, spacing = self._evaluated.trial, self._half / LATTICE
+        low, high = trial.bounds.T
         middle = (low + high) / 2
         while True:
             lattice, end = np.round(point / spacing) * spacing, np.where(point < middle, low, high)
             near = np.clip(np.where(np.abs(lattice - point) < np.abs(end - point), lattice, end), low, high)
-            if not (unit.stay_natural and unit.natural) or unit.natural.holds(near) or not near.any():
+            if not (trial.stay_natural and trial.natural) or trial.natural.holds(near) or not near.any():
                 return np.asarray(near)
             point = 0.97 * point
 
@@ -290,8 +293,8 @@ class MinimalState:
         Of all pairs (w, c), in half ranges, it is the least squares of c ≈ h·w, each attribute for itself and with
         weights 1 / (r² + w²), beside the first metric.
         """
-        weights = np.stack([iterate.weights for iterate in self._trials.tried]) / self._half
-        slopes = np.stack([_picture(iterate) for iterate in self._trials.tried]) * self._half
+        weights = np.stack([point.weights for point in self._evaluated.tried]) / self._half
+        slopes = np.stack([_picture(point) for point in self._evaluated.tried]) * self._half
         # 1 − SSIM grows ever slower with w, so that near the unedited image h is many times that of far points.
         near = 1 / (NEAR**2 + weights**2)
         told = (near * slopes * weights).sum(0) + PRIOR_WEIGHT * FIRST_COST
@@ -303,26 +306,26 @@ class MinimalState:
 
         Too small is less than `HOPE` of the margin.
         """
-        tried = [iterate for iterate in self._trials.tried if iterate.keeps_label]
-        if len(self._trials.tried) < LOOKS or any(iterate.success for iterate in tried):
+        tried = [point for point in self._evaluated.tried if point.keeps_label]
+        if len(self._evaluated.tried) < POINTS_BEFORE_DOUBT or any(point.success for point in tried):
             return False
-        low, high = self._trials.unit.bounds.T
+        low, high = self._evaluated.trial.bounds.T
         falls = [np.maximum(_slope(it) * (it.weights - low), _slope(it) * (it.weights - high)).sum() for it in tried]
         foretold = min((it.margin - float(fall) for it, fall in zip(tried, falls, strict=True)), default=-np.inf)
-        return bool(foretold > (1 - HOPE) * self._trials.tried[0].margin)
+        return bool(foretold > (1 - HOPE) * self._evaluated.tried[0].margin)
 
     def _moved(self, step: Array) -> Array:
         """Return which attributes `[N]` a step moves."""
         return np.asarray(np.abs(step) >= LEAST_STEP * self._half)
 
 
-def _slope(iterate: Iterate) -> Array:
+def _slope(point: EvaluatedPoint) -> Array:
     """Return the margin's gradient `[N]`."""
-    assert iterate.gradient is not None
-    return np.asarray(iterate.gradient[0])
+    assert point.gradient is not None
+    return np.asarray(point.gradient[0])
 
 
-def _picture(iterate: Iterate) -> Array:
+def _picture(point: EvaluatedPoint) -> Array:
     """Return the gradient `[N]` of 1 − SSIM."""
-    assert iterate.gradient is not None
-    return np.asarray(iterate.gradient[1])
+    assert point.gradient is not None
+    return np.asarray(point.gradient[1])

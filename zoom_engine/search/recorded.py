@@ -6,24 +6,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoom_engine.audit.records import Record
-from zoom_engine.search.iterates import SearchResult, Unit
+from zoom_engine.search.trials import SearchResult, Trial
 
 
 def record_of(
-    unit: Unit,
+    trial: Trial,
     result: SearchResult,
     seed: int,
     name: str | int | None,
     *,
     groups: tuple[bool, ...] | None = None,
-    wordings: tuple[float, ...] | None = None,
+    paraphrases: tuple[float, ...] | None = None,
 ) -> Record:
     """Return the record of a trial; `name` is an attribute's text, a random baseline direction's number, or None."""
     return Record(
-        image=unit.image,
+        image=trial.image,
         seed=seed,
         attribute=name if isinstance(name, str) else None,
-        null=name if isinstance(name, int) else None,
+        baseline=name if isinstance(name, int) else None,
         edit_weights=tuple(round(float(w), 6) for w in result.edit_weights),
         original_output=tuple(round(v, 6) for v in result.original_output),
         output=tuple(round(v, 6) for v in result.output),
@@ -38,10 +38,10 @@ def record_of(
         stop=result.stop,
         trajectory=result.trajectory,
         natural=result.natural,
-        scores=unit.scores,
+        scores=trial.scores,
         groups=groups,
-        wordings=wordings,
-        bounds=None if unit.attribute is None else _rounded(unit.bounds[unit.attribute]),
+        paraphrases=paraphrases,
+        bounds=None if trial.attribute is None else _rounded(trial.bounds[trial.attribute]),
         paper=result.paper,
     )
 

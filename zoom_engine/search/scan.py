@@ -25,7 +25,7 @@ import numpy as np
 
 from zoom_engine.audit.manifest import PAPER_BOUND
 from zoom_engine.common.errors import ConfigError
-from zoom_engine.search.iterates import Array, Iterate, Planned, SearchResult, Trials, Unit
+from zoom_engine.search.trials import Array, EvaluatedPoint, EvaluatedPoints, Planned, SearchResult, Trial
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -71,15 +71,15 @@ class Scan:
         cells = 1 if self.tolerance is None else math.ceil(reach / self.points / self.tolerance)
         return least + outer, self.points + outer + planned.targets * sides * math.ceil(math.log2(cells))
 
-    def start(self, unit: Unit, origin: Iterate) -> ScanState:
-        """Begin on the trial `unit`, which must have an attribute.
+    def start(self, trial: Trial, origin: EvaluatedPoint) -> ScanState:
+        """Begin on the trial `trial`, which must have an attribute.
 
         Raises:
             ConfigError: it has none.
         """
-        if unit.attribute is None:
+        if trial.attribute is None:
             raise ConfigError("scan moves one attribute at a time: use minimal, sgd, pgd or cmaes for all together")
-        return ScanState(self, unit, unit.attribute, origin)
+        return ScanState(self, trial, trial.attribute, origin)
 
 
 def grid(low: float, high: float, points: int) -> list[float]:
@@ -157,29 +157,29 @@ class _Bracket:
         cell = round(self.low + (self.high - self.low) * share)
         return min(max(cell, self.low + 1), self.high - 1)
 
-    def narrow(self, cell: int, iterate: Iterate) -> None:
+    def narrow(self, cell: int, point: EvaluatedPoint) -> None:
         self.turn += 1
-        if iterate.success:
-            self.high, self.high_margin = cell, iterate.margin
+        if point.success:
+            self.high, self.high_margin = cell, point.margin
         else:
-            self.low, self.low_margin = cell, (iterate.margin if iterate.keeps_label else None)
+            self.low, self.low_margin = cell, (point.margin if point.keeps_label else None)
 
 
 class ScanState:
     """The scan of one attribute of one image."""
 
-    def __init__(self, options: Scan, unit: Unit, attribute: int, origin: Iterate) -> None:
+    def __init__(self, options: Scan, trial: Trial, attribute: int, origin: EvaluatedPoint) -> None:
         """Ask for the first grid points; empty bounds without an outer range stop at once."""
         self._options = options
         self._attribute = attribute
-        self._trials = Trials(unit, origin)
-        self._low, self._high = (float(bound) for bound in unit.bounds[attribute])
+        self._evaluated = EvaluatedPoints(trial, origin)
+        self._low, self._high = (float(bound) for bound in trial.bounds[attribute])
         weights = grid(self._low, self._high, options.points)
         first = weights if options.monotone is None else every_second(weights)
         self._between = [weight for weight in weights if weight not in first]
         weights = first
-        if unit.outer is not None:
-            outer = (float(unit.outer[attribute, 0]), float(unit.outer[attribute, 1]))
+        if trial.outer is not None:
+            outer = (float(trial.outer[attribute, 0]), float(trial.outer[attribute, 1]))
             weights += outer_grid((self._low, self._high), outer, options.outer_points)
         self._wanted = weights
         self._sides: list[_Bracket] | None = None
@@ -189,13 +189,13 @@ class ScanState:
 
     def ask(self) -> Array:
         """Return the points to evaluate now, `[k, N]`."""
-        points = np.zeros((len(self._wanted), len(self._trials.unit.bounds)))
+        points = np.zeros((len(self._wanted), len(self._evaluated.trial.bounds)))
         points[:, self._attribute] = self._wanted
         return points
 
-    def tell(self, iterates: list[Iterate]) -> None:
+    def tell(self, evaluated: list[EvaluatedPoint]) -> None:
         """Take the answers and choose the next points, or stop."""
-        self._trials.add(iterates)
+        self._evaluated.add(evaluated)
         if self._sides is None:
             self._wanted, self._between = self._needed(), []
             if self._wanted:
@@ -206,17 +206,17 @@ class ScanState:
             elif self._options.tolerance is None:
                 self._stop = "grid-only"
         else:
-            self._sides[0].narrow(self._cell, iterates[0])
+            self._sides[0].narrow(self._cell, evaluated[0])
         if not self._stop:
             self._plan()
 
     def result(self) -> SearchResult | None:
         """Return the result, None while there is something to ask."""
-        return self._trials.result(self._stop, by_weight=True) if self._stop else None
+        return self._evaluated.result(self._stop, by_weight=True) if self._stop else None
 
-    def _side(self, sign: int) -> list[Iterate]:
+    def _side(self, sign: int) -> list[EvaluatedPoint]:
         """Return what was tried within the bounds on one side of 0, outwards."""
-        inside = [it for it in self._trials.tried if self._low <= it.weights[self._attribute] <= self._high]
+        inside = [it for it in self._evaluated.tried if self._low <= it.weights[self._attribute] <= self._high]
         side = [it for it in inside if sign * it.weights[self._attribute] > 0]
         return sorted(side, key=lambda it: abs(float(it.weights[self._attribute])))
 
@@ -242,7 +242,7 @@ class ScanState:
         tolerance = self._options.tolerance or math.inf
         brackets = []
         for sign in (1, -1):
-            near = self._trials.origin
+            near = self._evaluated.origin
             for far in self._side(sign):
                 if far.success:
                     ends = float(near.weights[self._attribute]), float(far.weights[self._attribute])

@@ -21,15 +21,15 @@ from zoom_engine.evaluation.evaluator import Evaluator, Originals
 from zoom_engine.generators import StyleRows
 from zoom_engine.search.choose import check_gradients, is_foreign
 from zoom_engine.search.contract import Held
-from zoom_engine.search.evaluated import iterates, origins
-from zoom_engine.search.iterates import Array, Iterate, Search, SearchResult, SearchState, Unit
-from zoom_engine.search.verified import Verified
+from zoom_engine.search.evaluated import evaluated_points, origins
+from zoom_engine.search.reevaluated import Reevaluated
+from zoom_engine.search.trials import Array, EvaluatedPoint, Search, SearchResult, SearchState, Trial
 
-Finished = list[tuple[int, Unit, SearchResult]]
+Finished = list[tuple[int, Trial, SearchResult]]
 
 
 def searched(
-    units: Iterable[Unit],
+    trials: Iterable[Trial],
     *,
     search: Search,
     evaluators: Sequence[Evaluator],
@@ -45,11 +45,11 @@ def searched(
     when more is asked for.
 
     Args:
-        units: the trials; those of one image should be neighbours, since an unedited image is kept only while trials
+        trials: the trials; those of one image should be neighbours, since an unedited image is kept only while trials
             need it.
         search: the search and its options.
         evaluators: one for each target.
-        styles: float `[I, S]`, in memory or mapped when asked for; `Unit.image` is a row of it.
+        styles: float `[I, S]`, in memory or mapped when asked for; `Trial.image` is a row of it.
         batch_size: rows per evaluation, as long as there are so many; halved where memory does not take them.
         progress: a bar over the trials.
 
@@ -61,10 +61,10 @@ def searched(
             search of somebody else's that asks or answers what it cannot (`contract.Held`).
         TargetError: when the target fails, or gives no gradients where the search needs them.
     """
-    units = list(units)
-    _check(units, search, evaluators, styles, batch_size)
-    run = _Run(units, search, evaluators, styles, batch_size)
-    with progress(len(units) * len(evaluators), "Searching", unit="unit") as bar:
+    trials = list(trials)
+    _check(trials, search, evaluators, styles, batch_size)
+    run = _Run(trials, search, evaluators, styles, batch_size)
+    with progress(len(trials) * len(evaluators), "Searching", unit="trial") as bar:
         flips = done = 0
         try:
             while run.advance():
@@ -82,7 +82,7 @@ def searched(
 
 
 def _check(
-    units: Sequence[Unit], search: Search, evaluators: Sequence[Evaluator], styles: StyleRows, batch_size: int
+    trials: Sequence[Trial], search: Search, evaluators: Sequence[Evaluator], styles: StyleRows, batch_size: int
 ) -> None:
     if batch_size < 1:
         raise ConfigError(f"batch size is {batch_size}, but must be at least 1")
@@ -97,19 +97,19 @@ def _check(
             raise ConfigError(f"{search.name} follows the gradient of one target: run the targets one after the other")
         check_gradients(search, first.target)
     count = len(first.directions)
-    for unit in units:
-        if not 0 <= unit.image < len(styles):
-            raise ConfigError(f"a unit names image {unit.image}, but there are {len(styles)} images")
-        if unit.attribute is not None and not 0 <= unit.attribute < count:
-            raise ConfigError(f"a unit names attribute {unit.attribute}, but there are {count} edit directions")
-        for bounds in (unit.bounds, unit.outer):
+    for trial in trials:
+        if not 0 <= trial.image < len(styles):
+            raise ConfigError(f"a trial names image {trial.image}, but there are {len(styles)} images")
+        if trial.attribute is not None and not 0 <= trial.attribute < count:
+            raise ConfigError(f"a trial names attribute {trial.attribute}, but there are {count} edit directions")
+        for bounds in (trial.bounds, trial.outer):
             if bounds is not None and (
                 bounds.shape != (count, 2) or (bounds[:, 0] > 0).any() or (bounds[:, 1] < 0).any()
             ):
                 raise ConfigError(
                     "bounds need a lowest weight of at most 0 and a highest of at least 0 for every attribute"
                 )
-        mode = "multi" if unit.attribute is None else "single"
+        mode = "multi" if trial.attribute is None else "single"
         if mode not in search.modes:
             raise ConfigError(f"{search.name} has no {mode} mode; it has {', '.join(search.modes)}")
 
@@ -118,10 +118,10 @@ def _check(
 class _Task:
     """One trial under one evaluator, with the answers to its last question as they come in."""
 
-    unit: Unit
+    trial: Trial
     evaluator: int
     state: SearchState
-    answers: list[Iterate | None] = dataclasses.field(default_factory=list)
+    answers: list[EvaluatedPoint | None] = dataclasses.field(default_factory=list)
     missing: int = 0
 
 
@@ -134,7 +134,7 @@ class _Row:
     waiting: list[tuple[_Task, int]] = dataclasses.field(default_factory=list)
 
 
-_Told = list[tuple[_Task, int, Iterate]]
+_Told = list[tuple[_Task, int, EvaluatedPoint]]
 """Answers: to whom, to which of the points that it asked for, and what."""
 
 
@@ -151,15 +151,15 @@ class _Pool:
 
     def __init__(
         self,
-        units: Sequence[Unit],
+        trials: Sequence[Trial],
         evaluators: Sequence[Evaluator],
         styles: StyleRows,
         batch_size: int,
     ) -> None:
         self._evaluators, self._styles = evaluators, styles
         self._batch_size = batch_size
-        self._uses = Counter(unit.image for unit in units for _ in evaluators)
-        self._ahead: Iterator[int] = iter(list(dict.fromkeys(unit.image for unit in units)))
+        self._uses = Counter(trial.image for trial in trials for _ in evaluators)
+        self._ahead: Iterator[int] = iter(list(dict.fromkeys(trial.image for trial in trials)))
         self._rows: dict[int, list[Originals]] = {}
 
     def gather(self, images: Sequence[int], evaluator: int) -> Originals:
@@ -212,8 +212,8 @@ class Embeddings:
             return None
         key = id(labels.text_encoder if self._exact else labels.first_encoder)
         if key not in self._made:
-            self._made[key] = (labels.embed if self._exact else labels.glance)(self._images)
-        return self._made[key] if self._exact else labels.settled(self._made[key], self._images)
+            self._made[key] = (labels.embed if self._exact else labels.low_precision_embeddings)(self._images)
+        return self._made[key] if self._exact else labels.rechecked(self._made[key], self._images)
 
 
 class _Run:
@@ -221,7 +221,7 @@ class _Run:
 
     def __init__(
         self,
-        units: Sequence[Unit],
+        trials: Sequence[Trial],
         search: Search,
         evaluators: Sequence[Evaluator],
         styles: StyleRows,
@@ -231,8 +231,8 @@ class _Run:
         self._batch_size = batch_size
         self._foreign = is_foreign(search)
         self._verifies = search.needs_gradient and not all(each.follows_exactly for each in evaluators)
-        self._todo = iter(units)
-        self._pool = _Pool(units, evaluators, styles, batch_size)
+        self._todo = iter(trials)
+        self._pool = _Pool(trials, evaluators, styles, batch_size)
         # Points that are asked for with gradients, where the search wants them, and those without.
         self._queues: dict[bool, dict[tuple[int, bytes], _Row]] = {True: {}, False: {}}
         self._finished: Finished = []
@@ -246,11 +246,11 @@ class _Run:
         """Evaluate one batch; return False when nothing is left to do."""
         before = len(self._finished)
         while max(map(len, self._queues.values())) < self._batch_size:
-            unit = next(self._todo, None)
-            if unit is None:
+            trial = next(self._todo, None)
+            if trial is None:
                 break
             for index in range(len(self._evaluators)):
-                self._begin(unit, index)
+                self._begin(trial, index)
         follow = len(self._queues[True]) >= len(self._queues[False])
         queue = self._queues[follow]
         keys = list(queue)[: self._batch_size]
@@ -264,32 +264,32 @@ class _Run:
             return True
         for key in keys:
             del queue[key]
-        for task, place, iterate in told:
-            self._tell(task, place, iterate)
+        for task, place, point in told:
+            self._tell(task, place, point)
         return True
 
-    def _begin(self, unit: Unit, index: int) -> None:
-        (origin,) = origins(self._evaluators[index], self._pool.row(unit.image, index))
-        state = Held(self._search, unit, origin) if self._foreign else self._search.start(unit, origin)
+    def _begin(self, trial: Trial, index: int) -> None:
+        (origin,) = origins(self._evaluators[index], self._pool.row(trial.image, index))
+        state = Held(self._search, trial, origin) if self._foreign else self._search.start(trial, origin)
         if self._verifies:
-            state = Verified(state, unit, origin)
-        self._proceed(_Task(unit, index, state))
+            state = Reevaluated(state, trial, origin)
+        self._proceed(_Task(trial, index, state))
 
     def _proceed(self, task: _Task) -> None:
         """Retire the task if it has its result, else queue what it asks for."""
         result = task.state.result()
         if result is not None:
-            self._finished.append((task.evaluator, task.unit, result))
-            self._pool.release(task.unit.image)
+            self._finished.append((task.evaluator, task.trial, result))
+            self._pool.release(task.trial.image)
             return
         points = task.state.ask()
         task.answers = [None] * len(points)
         task.missing = len(points)
-        exact = isinstance(task.state, Verified) and task.state.exact
+        exact = isinstance(task.state, Reevaluated) and task.state.exact
         queue = self._queues[self._search.needs_gradient and not exact]
         for place, point in enumerate(points):
-            key = (task.unit.image, point.tobytes())
-            row = queue.setdefault(key, _Row(task.unit.image, point))
+            key = (task.trial.image, point.tobytes())
+            row = queue.setdefault(key, _Row(task.trial.image, point))
             row.waiting.append((task, place))
 
     def _inputs(self, batch: list[_Row]) -> tuple[list[int], Tensor, Tensor]:
@@ -305,8 +305,8 @@ class _Run:
         evaluation, gradients = look(styles, weights, self._pool.gather(images, 0))
         points = np.stack([row.weights for row in batch])
         return [
-            (task, place, iterate)
-            for row, iterate in zip(batch, iterates(evaluation, points, gradients), strict=True)
+            (task, place, point)
+            for row, point in zip(batch, evaluated_points(evaluation, points, gradients), strict=True)
             for task, place in row.waiting
         ]
 
@@ -329,14 +329,14 @@ class _Run:
                 ssim="flipped",
                 loss=self._search.needs_loss,
             )
-            for i, iterate in zip(
-                places, iterates(evaluation, np.stack([batch[i].weights for i in places])), strict=True
+            for i, point in zip(
+                places, evaluated_points(evaluation, np.stack([batch[i].weights for i in places])), strict=True
             ):
-                told += [(task, place, iterate) for task, place in batch[i].waiting if task.evaluator == index]
+                told += [(task, place, point) for task, place in batch[i].waiting if task.evaluator == index]
         return told
 
-    def _tell(self, task: _Task, place: int, iterate: Iterate) -> None:
-        task.answers[place] = iterate
+    def _tell(self, task: _Task, place: int, point: EvaluatedPoint) -> None:
+        task.answers[place] = point
         task.missing -= 1
         if not task.missing:
             task.state.tell([answer for answer in task.answers if answer is not None])

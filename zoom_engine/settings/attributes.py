@@ -23,22 +23,22 @@ _BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u20
 
 @dataclass(frozen=True)
 class Attribute:
-    """One attribute: `wordings` are prompts that mean the same and are averaged; most attributes have one.
+    """One attribute: `paraphrases` are prompts that mean the same and are averaged; most attributes have one.
 
     Raises:
         ConfigError: a prompt is empty, longer than 300 characters or holds control characters.
     """
 
-    wordings: tuple[str, ...]
+    paraphrases: tuple[str, ...]
 
     def __post_init__(self) -> None:
         """Refuse prompts that are none, by a ConfigError."""
-        if not self.wordings:
+        if not self.paraphrases:
             raise ConfigError('an attribute needs a prompt, such as "a smiling face"')
-        for wording in self.wordings:
+        for wording in self.paraphrases:
             _check(wording, "attribute")
             if "|" in wording:
-                raise ConfigError(f"a wording holds no '|' ({wording!r}): use Attribute.parse to split it")
+                raise ConfigError(f"a paraphrase holds no '|' ({wording!r}): use Attribute.parse to split it")
 
     @classmethod
     def parse(cls, text: str | Attribute) -> Attribute:
@@ -56,12 +56,12 @@ class Attribute:
     @property
     def text(self) -> str:
         """All prompts joined by "|": the attribute's identity, in records and everywhere else."""
-        return "|".join(self.wordings)
+        return "|".join(self.paraphrases)
 
     @property
     def name(self) -> str:
         """The first prompt: what people are shown."""
-        return self.wordings[0]
+        return self.paraphrases[0]
 
     @property
     def slug(self) -> str:
@@ -91,7 +91,7 @@ def parse_attributes(texts: Sequence[str | Attribute], *, neutral: str = NEUTRAL
     check_prompt(neutral, "neutral prompt")
     seen = {_key(neutral): "the neutral prompt"}
     for attribute in attributes:
-        for wording in attribute.wordings:
+        for wording in attribute.paraphrases:
             if _key(wording) in seen:
                 raise ConfigError(f"attribute {wording!r} repeats {seen[_key(wording)]}: give each prompt once")
             seen[_key(wording)] = f"{attribute.name!r}"

@@ -20,7 +20,7 @@ from zoom_engine.common.backends import BACKENDS, Backend, Precision
 from zoom_engine.common.errors import CheckpointError, ConfigError
 from zoom_engine.common.typed import in_words, misfit, one_of, plain
 from zoom_engine.settings.attributes import Attribute, check_labels, parse_attributes
-from zoom_engine.settings.looks import MOST_IMAGES, SETTLED_WIDTH, planned_looks
+from zoom_engine.settings.interim_analyses import KNOWN_WIDTH, MOST_IMAGES, planned_analyses
 from zoom_engine.settings.presets import Preset, find_preset
 
 T = TypeVar("T")
@@ -39,17 +39,17 @@ DECISIVE_CHANGE = 0.1
 """How far, in [0, 1], a flip must move the output to prove something: a step across the boundary may be as small as
 rounding."""
 MOST_PURPOSE = 300  # characters
-MOST_NULL = 1000
-DEFAULT_NULL = 32
+MOST_RANDOM_DIRECTIONS = 1000
+DEFAULT_RANDOM_DIRECTIONS = 32
 """The default number of random baseline directions where each takes one picture of an image."""
-WHOLE_NULL = 16
+DIRECTIONS_SEARCHED_WHOLE = 16
 """The default number where each is searched whole."""
-NULL_PER_ATTRIBUTE, NULL_PER_IMAGE = 3, (8, 20)
+RANDOM_PER_ATTRIBUTE, RANDOM_PER_IMAGE = 3, (8, 20)
 """Random baseline directions along which an image is moved, one picture each: how many for every attribute, and at
 least and at most how many in all."""
-LEAST_BESIDE_NOTHING = 8
+LEAST_BESIDE_CONTROL_PROMPTS = 8
 """How many searches of attributes there are at least for each search along a control prompt."""
-MOST_WORDINGS = 64
+MOST_PARAPHRASES = 64
 
 
 class About(NamedTuple):
@@ -206,7 +206,7 @@ class AuditSettings:
         python="or landmarks.json, see `photographs.alignment`; all are taken, whatever `images` says",
     )
     attributes: Sequence[str] | None = option(
-        "a prompt, which becomes one edit direction; several wordings of one are separated by '|'; by default the"
+        "a prompt, which becomes one edit direction; several paraphrases of one are separated by '|'; by default the"
         " domain's, without those that name the target's own classes",
         None,
         name="attribute",
@@ -280,8 +280,8 @@ class AuditSettings:
         decides=True,
     )
     smallest_effect: float = option("the smallest mean change, in [0, 1], that matters", SMALLEST_EFFECT, decides=True)
-    null: int | None = option(
-        "random directions that attributes are held against (single mode; 32, or 16 where each is searched whole)",
+    random_directions: int | None = option(
+        "random directions that attributes are compared with (single mode; 32, or 16 where each is searched whole)",
         None,
         decides=True,
     )
@@ -297,8 +297,8 @@ class AuditSettings:
         None,
         decides=True,
     )
-    wordings: int | None = option(
-        "how many phrasings of each attribute, one template each, are tried on the same pictures to see whether they"
+    paraphrases: int | None = option(
+        "how many paraphrases of each attribute, one template each, are tried on the same pictures to see whether they"
         " agree (single mode, calibrated range)",
         None,
         decides=True,
@@ -360,17 +360,21 @@ class AuditSettings:
             raise ConfigError(f"purpose must be one line of 1 to {MOST_PURPOSE} characters")
         if not 0 <= self.smallest_effect <= 1:
             raise ConfigError(f"smallest_effect must be in [0, 1], got {self.smallest_effect}")
-        if self.null is not None and not 0 <= self.null <= MOST_NULL:
-            raise ConfigError(f"null counts random directions and must be in 0..{MOST_NULL}, got {self.null}")
-        if self.null and self.mode == "multi":
-            raise ConfigError("null belongs to single mode: several attributes edited together have none to be held to")
+        if self.random_directions is not None and not 0 <= self.random_directions <= MOST_RANDOM_DIRECTIONS:
+            raise ConfigError(
+                f"random_directions must be a number in 0..{MOST_RANDOM_DIRECTIONS}, got {self.random_directions}"
+            )
+        if self.random_directions and self.mode == "multi":
+            raise ConfigError(
+                "random_directions belongs to single mode: several attributes edited together have none to be held to"
+            )
         if self.by is not None and self.mode == "multi":
             raise ConfigError("by belongs to single mode: it tells sensitivities of single attributes apart")
-        if self.wordings is not None:
+        if self.paraphrases is not None:
             if self.mode == "multi" or self.edit_range != "calibrated":
-                raise ConfigError("wordings belong to single mode and the calibrated range")
-            if not 2 <= self.wordings <= MOST_WORDINGS:
-                raise ConfigError(f"wordings must be in 2..{MOST_WORDINGS}, got {self.wordings}")
+                raise ConfigError("paraphrases belong to single mode and the calibrated range")
+            if not 2 <= self.paraphrases <= MOST_PARAPHRASES:
+                raise ConfigError(f"paraphrases must be in 2..{MOST_PARAPHRASES}, got {self.paraphrases}")
         for texts in (self._own_by(), self.keep):
             if texts is not None:
                 parse_attributes(texts, **({} if self.neutral is None else {"neutral": self.neutral}))
@@ -391,7 +395,7 @@ class AuditSettings:
         if preset.templates is not None and self.templates == type(self).templates:
             object.__setattr__(self, "templates", preset.templates)
 
-    def null_directions(self, *, at_end: bool) -> int:
+    def random_direction_count(self, *, at_end: bool) -> int:
         """Return how many random baseline directions attributes are compared with.
 
         Args:
@@ -400,24 +404,28 @@ class AuditSettings:
         # Many, since attributes are compared with what directions do in general.
         if self.mode == "multi":
             return 0
-        return (DEFAULT_NULL if at_end else WHOLE_NULL) if self.null is None else self.null
+        return (
+            (DEFAULT_RANDOM_DIRECTIONS if at_end else DIRECTIONS_SEARCHED_WHOLE)
+            if self.random_directions is None
+            else self.random_directions
+        )
 
-    def null_per_image(self, attributes: int, *, at_end: bool) -> int:
+    def random_per_image(self, attributes: int, *, at_end: bool) -> int:
         """Return along how many random baseline directions each image is moved, by turns.
 
         Args:
             attributes: how many attributes the audit has.
-            at_end: as in `null_directions`.
+            at_end: as in `random_direction_count`.
         """
         # So many that they cost about a quarter of what the attributes do.
-        least, most = NULL_PER_IMAGE if at_end else (1 if attributes < 3 else 2, 8)
-        wanted = NULL_PER_ATTRIBUTE * attributes if at_end else attributes // 3
-        return min(max(wanted, least), most, self.null_directions(at_end=at_end))
+        least, most = RANDOM_PER_IMAGE if at_end else (1 if attributes < 3 else 2, 8)
+        wanted = RANDOM_PER_ATTRIBUTE * attributes if at_end else attributes // 3
+        return min(max(wanted, least), most, self.random_direction_count(at_end=at_end))
 
-    def nothing_every(self, attributes: int) -> int:
+    def control_prompt_every(self, attributes: int) -> int:
         """Return of how many images one is moved along a control prompt."""
         # Of few attributes such searches would be a large part of an audit.
-        return max(1, math.ceil(LEAST_BESIDE_NOTHING / attributes))
+        return max(1, math.ceil(LEAST_BESIDE_CONTROL_PROMPTS / attributes))
 
     def told_apart_by(self, attributes: Sequence[str]) -> list[str]:
         """Return the prompts that tell images apart: those of `by`, and all `attributes` where it asks for them."""
@@ -461,7 +469,7 @@ class RunSettings:
     out: str | Path | None = option("the audit folder; resumed where it exists", None)
     width: float | None = option(
         "with --images auto: go on until every interval is this narrow; by default until every attribute is sensitive,"
-        f" below, or known to {SETTLED_WIDTH:g}",
+        f" negligible, or known to {KNOWN_WIDTH:g}",
         None,
     )
     most_images: int | None = option(f"with --images auto: end there at the latest ({MOST_IMAGES})", None)
@@ -480,23 +488,23 @@ class RunSettings:
             raise ConfigError(f"seed must be in 0..{2**32 // SEEDS_PER_RUN - 1}, got {self.seed}")
 
     @property
-    def looks(self) -> tuple[int, ...]:
-        """After how many images the audit may end: one number, or the interim analyses of `looks.planned_looks`."""
+    def interim_analyses(self) -> tuple[int, ...]:
+        """After how many images the audit may end: one number, or those of `planned_analyses`."""
         if isinstance(self.images, int):
             return (self.images,)
-        return planned_looks(MOST_IMAGES if self.most_images is None else self.most_images)
+        return planned_analyses(MOST_IMAGES if self.most_images is None else self.most_images)
 
     @property
     def most(self) -> int:
         """How many images there are at most."""
-        return self.looks[-1]
+        return self.interim_analyses[-1]
 
     def deciding(self) -> dict[str, Any]:
         """Return the options that decide the records, as `AuditSettings.deciding` does."""
         if self.images != AUTO:
             return {"images": self.images, "seed": self.seed}
         width = {} if self.width is None else {"width": self.width}
-        return {"looks": list(self.looks), **width, "seed": self.seed}
+        return {"interim_analyses": list(self.interim_analyses), **width, "seed": self.seed}
 
 
 def options_of(settings: type) -> dict[str, About]:

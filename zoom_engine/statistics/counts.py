@@ -13,7 +13,7 @@ class Counts:
     """Numbers of images by what the edits of an audit do to them.
 
     Attributes:
-        units: images with at least one edit that stays within what the generator draws; the next three count among
+        images: images with at least one edit that stays within what the generator draws; the next three count among
             them.
         moved: images whose output moves by at least the audit's decisive change.
         flipped: images whose prediction flips.
@@ -21,7 +21,7 @@ class Counts:
         beyond: further images, all of whose edits lead beyond what the generator draws.
     """
 
-    units: int
+    images: int
     moved: int
     flipped: int
     decisive: int
@@ -33,16 +33,16 @@ class Counts:
         images: dict[int, list[Record]] = {}
         for record in records:
             images.setdefault(record.image, []).append(record)
-        shown = [found for units in images.values() if (found := evidence(units))]
+        shown = [found for trials in images.values() if (found := natural_records(trials))]
         return cls(
             len(shown),
-            sum(any(record.change >= least for record in units) for units in shown),
-            sum(any(record.flipped for record in units) for units in shown),
-            sum(any(is_decisive(record, least=least) for record in units) for units in shown),
+            sum(any(record.change >= least for record in trials) for trials in shown),
+            sum(any(record.flipped for record in trials) for trials in shown),
+            sum(any(is_decisive(record, least=least) for record in trials) for trials in shown),
             len(images) - len(shown),
         )
 
 
-def evidence(records: Iterable[Record]) -> list[Record]:
+def natural_records(records: Iterable[Record]) -> list[Record]:
     """Return the records whose edit stays within what the generator draws."""
     return [record for record in records if is_natural(record)]

@@ -34,9 +34,9 @@ class Diagnosis:
     Attributes:
         manifest: what determines the records, and where they were made.
         records: the records of the attributes. Records of random baseline directions that are given here move to
-            `null`.
+            `baseline`.
         path: the audit folder that it was read from, None for an audit in memory.
-        null: the records of random baseline directions and of control prompts.
+        baseline: the records of random baseline directions and of control prompts.
         tries: how many requests to a service ended in which way, see `service_file`.
 
     Raises:
@@ -46,28 +46,28 @@ class Diagnosis:
     manifest: Manifest
     records: tuple[Record, ...]
     path: Path | None = None
-    null: tuple[Record, ...] = ()
+    baseline: tuple[Record, ...] = ()
     tries: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse records of another audit, sort the others, and separate those of random baseline directions."""
-        every = sorted((*self.records, *self.null), key=sort_key)
+        every = sorted((*self.records, *self.baseline), key=sort_key)
         for record in every:
             try:
                 self.config.check(record)
             except ValueError as error:
                 raise AuditError(
-                    f"the record of image {record.image}, attribute {record.unit[1]!r} is not of this audit ({error}):"
+                    f"the record of image {record.image}, attribute {record.trial[1]!r} is not of this audit ({error}):"
                     " run it again in a new folder"
                 ) from None
-        object.__setattr__(self, "records", tuple(record for record in every if record.null is None))
-        object.__setattr__(self, "null", tuple(record for record in every if record.null is not None))
+        object.__setattr__(self, "records", tuple(record for record in every if record.baseline is None))
+        object.__setattr__(self, "baseline", tuple(record for record in every if record.baseline is not None))
 
     def __repr__(self) -> str:
         """Return the target, the mode and the number of images and records in one line."""
         images = len({record.image for record in self.records})
         return (
-            f"Diagnosis(target={self.config.target!r}, mode={self.mode!r}, images={images}, units={len(self.records)},"
+            f"Diagnosis(target={self.config.target!r}, mode={self.mode!r}, images={images}, trials={len(self.records)},"
             f" path={None if self.path is None else str(self.path)!r})"
         )
 
@@ -92,7 +92,7 @@ class Diagnosis:
         """
         path = Path(path)
         with AuditFolder.create(path, self.manifest) as to:
-            to.append((*self.records, *self.null))
+            to.append((*self.records, *self.baseline))
             to.count(self.tries)
             if self.path is not None and (self.path / "gallery.json").is_file():
                 to.write("gallery.json", (self.path / "gallery.json").read_bytes())
@@ -126,7 +126,7 @@ class Diagnosis:
         """Return what the records add up to, see `summarise`."""
         if (resamples, seed) == (4000, 0):
             return self._summary
-        found = summarise(self.config, (*self.records, *self.null), resamples=resamples, seed=seed)
+        found = summarise(self.config, (*self.records, *self.baseline), resamples=resamples, seed=seed)
         return replace(found, tries=self.tries or None)
 
     @property
@@ -136,13 +136,13 @@ class Diagnosis:
         An audit that chooses the number itself may end at several interim analyses: then it is the number at the next
         one. None where nothing tells the number.
         """
-        look = self._summary.look
-        return self.config.images if look is None else look.planned[look.number - 1]
+        analysis = self._summary.interim_analysis
+        return self.config.images if analysis is None else analysis.planned[analysis.number - 1]
 
     @property
     def goes_on(self) -> bool:
         """Tell whether the audit chooses the number of images itself and no interim analysis has ended it yet."""
-        return self._summary.look is not None and self._summary.look.ended is None
+        return self._summary.interim_analysis is not None and self._summary.interim_analysis.ended is None
 
     @property
     def finished(self) -> bool:
@@ -153,7 +153,7 @@ class Diagnosis:
     def missing(self) -> int:
         """Return how many measurements of the audit have no record yet; 0 for a complete audit."""
         images = self.goal or len({record.image for record in self.records})
-        return sum(self.config.measurements(images)) - len(self.records) - len(self.null)
+        return sum(self.config.measurements(images)) - len(self.records) - len(self.baseline)
 
     def of(self, attribute: Attribute | None) -> Sequence[Record]:
         """Return the records of one attribute; None stands for all attributes together, as in multi mode."""
@@ -161,7 +161,7 @@ class Diagnosis:
 
     @cached_property
     def _summary(self) -> Summary:
-        return replace(summarise(self.config, (*self.records, *self.null)), tries=self.tries or None)
+        return replace(summarise(self.config, (*self.records, *self.baseline)), tries=self.tries or None)
 
     @cached_property
     def _by_attribute(self) -> dict[str | None, list[Record]]:

@@ -2,7 +2,7 @@
 
 *Side effects*: `Record.scores` says how far an edit to the end of its range moves the text score of every attribute and
 label, in natural ranges of each. Its mean over images, in the direction of adding the attribute, is a row of the matrix
-of side effects. An attribute has a side effect on another one where that mean is `DRAGS` or more.
+of side effects. An attribute has a side effect on another one where that mean is `LARGE_SIDE_EFFECT` or more.
 
 *Adjusted change*: every evaluated point of every search is an observation: its signed change y, beside the scores z
 that moved with it (the fraction of the way to the end of the range, times `Record.scores`). Least squares y ≈ Σₘ βₘzₘ
@@ -25,7 +25,7 @@ from zoom_engine.audit.manifest import Config
 from zoom_engine.audit.records import Record
 from zoom_engine.statistics.intervals import Array
 
-DRAGS = 0.25
+LARGE_SIDE_EFFECT = 0.25
 """The smallest side effect that counts, in natural ranges of the attribute that moves too."""
 _SLACK = 1e-5  # recorded edit weights are rounded
 _RIDGE = 1e-3  # of the mean of the diagonal: two attributes that always move together share their effect
@@ -65,7 +65,8 @@ def effects(config: Config, records: Sequence[Record]) -> list[Effect]:
     """
     column = {attribute.text: index for index, attribute in enumerate(config.attributes)}
     return [
-        _effect(record, column[record.attribute or ""] if record.null is None else record.null) for record in records
+        _effect(record, column[record.attribute or ""] if record.baseline is None else record.baseline)
+        for record in records
     ]
 
 
@@ -111,7 +112,7 @@ def _is_bound(weight: float, low: float, high: float) -> bool:
     return abs(weight - (low or high)) <= _SLACK
 
 
-def leakage(config: Config, found: Sequence[Effect], records: Sequence[Record]) -> Array | None:
+def mean_side_effects(config: Config, found: Sequence[Effect], records: Sequence[Record]) -> Array | None:
     """Compute the matrix of side effects `[N, N + L]`: what adding an attribute does to each attribute and label.
 
     Values are in natural ranges of the attribute or label that moves. Rows of attributes without images are NaN. None
@@ -127,9 +128,9 @@ def leakage(config: Config, found: Sequence[Effect], records: Sequence[Record]) 
     return np.array([np.mean(row, axis=0) if row else np.full(width, np.nan) for row in rows])
 
 
-def drags(matrix: Array) -> NDArray[np.bool_]:
+def has_large_side_effect(matrix: Array) -> NDArray[np.bool_]:
     """Return bool `[N, N + L]`: on which others each attribute has a side effect; never on itself."""
-    dragged: NDArray[np.bool_] = np.asarray(np.abs(np.nan_to_num(matrix)) >= DRAGS)
+    dragged: NDArray[np.bool_] = np.asarray(np.abs(np.nan_to_num(matrix)) >= LARGE_SIDE_EFFECT)
     dragged[np.arange(len(matrix)), np.arange(len(matrix))] = False
     return dragged
 
@@ -149,7 +150,7 @@ def own_effects(found: Sequence[Effect], count: int) -> Array:
 def adjusted_changes(found: Sequence[Effect], matrix: Array) -> list[float | None]:
     """Compute for each trial the largest change that side effects do not explain; None without sign or scores."""
     count = len(matrix)
-    beta, dragged = own_effects(found, count), drags(matrix)[:, :count]
+    beta, dragged = own_effects(found, count), has_large_side_effect(matrix)[:, :count]
     adjusted: list[float | None] = []
     for effect in found:
         if effect.signed is None or effect.scores is None:

@@ -129,6 +129,6 @@ def group_differences(
         smallest=config.smallest_effect,
         correction=config.correction,
         finished=finished,
-        looks=config.planned_looks,
+        analyses=config.planned_analyses,
         seed=seed,
     )

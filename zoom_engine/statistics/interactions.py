@@ -28,8 +28,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoom_engine.audit.summary import GroupDifference
-from zoom_engine.settings.looks import ERRING, confidence
-from zoom_engine.statistics.evidence import adjust
+from zoom_engine.settings.interim_analyses import ERRING, confidence
+from zoom_engine.statistics.attribute_tests import adjust
 from zoom_engine.statistics.intervals import Array, column_means
 
 FEWEST = 5
@@ -52,7 +52,7 @@ def differences(
     smallest: float,
     correction: str,
     finished: bool = True,
-    looks: int = 1,
+    analyses: int = 1,
     draws: int = DRAWS,
     seed: int = 0,
 ) -> list[tuple[GroupDifference, ...]]:
@@ -64,7 +64,7 @@ def differences(
         smallest: the smallest effect that matters, in [0, 1].
         correction: of the p-values, one of `settings.CORRECTIONS`.
         finished: False before the audit ends: nothing is found then.
-        looks: number of planned interim analyses, which share the error as in `evidence.standings`.
+        analyses: number of planned interim analyses, which share the error as in `attribute_tests`.
         draws: the fewest permutations that are drawn; p-values of many differences take more.
         seed: seed of what is drawn at random.
     """
@@ -72,7 +72,7 @@ def differences(
     sizes = [[(known & rows[:, None]).sum(axis=0) for rows in (has, lacks)] for _, has, lacks in parted]
     tested = np.array([(has >= FEWEST) & (lacks >= FEWEST) for has, lacks in sizes], dtype=np.bool_)
     tested = tested.reshape(len(parted), effect.shape[1])
-    count = looks * int(tested.sum())
+    count = analyses * int(tested.sum())
     p_values, low, high = (np.full(tested.shape, np.nan) for _ in range(3))
     for place, (_, has, lacks) in enumerate(parted):
         own = tested[place]
@@ -82,7 +82,7 @@ def differences(
             p_values[place, own] = permuted(effect[rows][:, own], has[rows], draws=more, seed=seed)
             between = difference_intervals(effect[has][:, own], effect[lacks][:, own], level, seed=seed)
             low[place, own], high[place, own] = between
-    adjusted = (looks * adjust(p_values.ravel(), correction)).clip(max=1.0).reshape(tested.shape)
+    adjusted = (analyses * adjust(p_values.ravel(), correction)).clip(max=1.0).reshape(tested.shape)
     means = [column_means(effect[has]) - column_means(effect[lacks]) for _, has, lacks in parted]
     off = (low > 0) | (high < 0)
     found = finished & tested & (adjusted < ERRING) & off & (np.abs(means).reshape(tested.shape) >= smallest)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 
 from zoom_engine.audit.summary import Power
-from zoom_engine.settings.looks import confidence
+from zoom_engine.settings.interim_analyses import confidence
 from zoom_engine.statistics.intervals import Array, Ends
 from zoom_engine.statistics.random_edits import Dispersion
 
@@ -27,16 +27,16 @@ _LEAST = 1e-4
 
 
 def power(
-    change: Array, null: Array, smallest: float, *, specific_from: float | None, looks: int = 1, seed: int = 0
+    change: Array, baseline: Array, smallest: float, *, specific_from: float | None, analyses: int = 1, seed: int = 0
 ) -> Power | None:
     """Estimate the power of an audit.
 
     Args:
         change: float64 `[I, A]` in [0, 1], changes by attributes; NaN where one was not tried.
-        null: float64 `[I, J]` in [0, 1], changes by random baseline directions; NaN where one was not tried.
+        baseline: float64 `[I, J]` in [0, 1], changes by random baseline directions; NaN where one was not tried.
         smallest: the smallest effect that matters, in [0, 1].
         specific_from: the mean change from which on an attribute is specific; None without random baseline directions.
-        looks: number of planned interim analyses.
+        analyses: number of planned interim analyses.
         seed: seed of the simulated audits.
 
     Returns:
@@ -45,8 +45,8 @@ def power(
     images, attributes = change.shape
     if images < 2:
         return None
-    spread = Dispersion.of_changes(np.concatenate([change, null], axis=1))
-    ends = Ends(images, level=confidence(looks, attributes), draws=DRAWS, seed=seed)
+    spread = Dispersion.of_changes(np.concatenate([change, baseline], axis=1))
+    ends = Ends(images, level=confidence(analyses, attributes), draws=DRAWS, seed=seed)
 
     def found(size: float) -> tuple[float, float]:
         """Return the fractions of audits that find an effect of that size sensitive, and specific too."""

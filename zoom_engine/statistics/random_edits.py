@@ -33,18 +33,18 @@ _MOST_EXACT = 2000.0  # κ: means are known no better than the grid of effects
 class RandomEdits:
     """The population that the changes by J random baseline directions are drawn from."""
 
-    def __init__(self, null: Array) -> None:
-        """Fit the population to the changes `null [I, J]`, in [0, 1], NaN where a direction was not tried on an image.
+    def __init__(self, baseline: Array) -> None:
+        """Fit the population to the changes `baseline [I, J]`, in [0, 1], NaN where one was not tried on an image.
 
         Raises:
             ValueError: no direction was tried.
         """
-        images = np.isfinite(null).sum(axis=0)
-        null, images = null[:, images > 0], images[images > 0]
+        images = np.isfinite(baseline).sum(axis=0)
+        baseline, images = baseline[:, images > 0], images[images > 0]
         if not len(images):
             raise ValueError("no random direction was tried")
-        self.means = column_means(null)
-        self.dispersion = Dispersion.of_changes(null)
+        self.means = column_means(baseline)
+        self.dispersion = Dispersion.of_changes(baseline)
         self._density = self._posterior(images)
 
     def p_values(self, means: Array, images: Array, dispersions: Array) -> Array:

@@ -17,20 +17,20 @@ from zoom_engine.audit.manifest import Config
 from zoom_engine.audit.records import Record, is_decisive
 from zoom_engine.audit.summary import (
     Agreement,
+    ControlLevel,
     Ended,
+    InterimAnalysis,
     Interval,
-    Look,
-    NothingLevel,
     PhotographChange,
     PhotographRow,
     Sensitivity,
     Summary,
     WithinRange,
 )
-from zoom_engine.settings.looks import confidence
+from zoom_engine.settings.interim_analyses import confidence
 from zoom_engine.statistics.agreement import kendalls_w
-from zoom_engine.statistics.effects import adjusted_changes, effects, is_judged_at_end, judged, leakage, named
-from zoom_engine.statistics.evidence import null_level, standings
+from zoom_engine.statistics.attribute_tests import attribute_tests, baseline_level
+from zoom_engine.statistics.effects import adjusted_changes, effects, is_judged_at_end, judged, mean_side_effects, named
 from zoom_engine.statistics.groups import group_changes, group_differences, groups
 from zoom_engine.statistics.intervals import Array, bootstrap_means, column_means, mean_intervals, share_first
 from zoom_engine.statistics.power import power
@@ -41,16 +41,16 @@ def summarise(config: Config, records: Sequence[Record], *, resamples: int = 400
 
     `resamples` and `seed` belong to what is drawn at random; equal ones give equal intervals.
     """
-    null = [record for record in records if record.null is not None]
-    records = [record for record in records if record.null is None]
+    baseline = [record for record in records if record.baseline is not None]
+    records = [record for record in records if record.baseline is None]
     images = len({record.image for record in records})
-    planned = config.planned_looks
+    planned = config.planned_analyses
     drawn = _Drawn(resamples, seed, confidence(planned))
-    complete = _is_complete(config, records, null, images)
+    complete = _is_complete(config, records, baseline, images)
     flipped = [record for record in records if record.flipped]
     decisive = [record for record in flipped if is_decisive(record, least=config.decisive_change)]
     own: dict[str, Any] = (
-        _single(config, records, null, drawn, planned, complete)
+        _single(config, records, baseline, drawn, planned, complete)
         if config.mode == "single"
         else {"sensitivity": tuple(_multi_rows(config, records, drawn))}
     )
@@ -58,14 +58,14 @@ def summarise(config: Config, records: Sequence[Record], *, resamples: int = 400
         mode=config.mode,
         search=config.search,
         images=images,
-        units=len(records),
+        trials=len(records),
         flip_rate=len({record.image for record in flipped}) / images if images else None,
         decisive_flip_rate=len({record.image for record in decisive}) / images if images else None,
         label_kept=_mean(record.label_kept for record in records),
         natural=_mean(record.natural for record in records),
         ssim=_mean(record.ssim for record in flipped),
         photographs=tuple(_by_photograph(config, records)),
-        look=_look(config, images, complete=complete, rows=own["sensitivity"]),
+        interim_analysis=_interim_analysis(config, images, complete=complete, rows=own["sensitivity"]),
         **own,
     )
 
@@ -78,27 +78,29 @@ class _Drawn(NamedTuple):
     confidence: float
 
 
-def _is_complete(config: Config, records: Sequence[Record], null: Sequence[Record], images: int) -> bool:
+def _is_complete(config: Config, records: Sequence[Record], baseline: Sequence[Record], images: int) -> bool:
     """Tell whether the audit is at its end or at an interim analysis, with all records of all `images`."""
     goal = images if config.images is None else config.images
-    if config.looks is not None and images not in config.looks.planned:
+    if config.interim_analyses is not None and images not in config.interim_analyses.planned:
         return False
     shown = {record.image for record in records}
-    return (len(records), sum(record.image in shown for record in null)) == config.measurements(goal)
+    return (len(records), sum(record.image in shown for record in baseline)) == config.measurements(goal)
 
 
-def _look(config: Config, images: int, *, complete: bool, rows: Sequence[Sensitivity]) -> Look | None:
+def _interim_analysis(
+    config: Config, images: int, *, complete: bool, rows: Sequence[Sensitivity]
+) -> InterimAnalysis | None:
     """Describe the interim analysis that an audit with so many `images` is at; `complete` where it is just there."""
-    if config.looks is None:
+    if config.interim_analyses is None:
         return None
-    planned = config.looks.planned
+    planned = config.interim_analyses.planned
     place = min(bisect.bisect_left(planned, images), len(planned) - 1)
     ended: Ended | None = None
     if complete:
-        settled = config.looks.settles((row.verdict, row.interval) for row in rows)
-        ended = "settled" if settled else "most images" if images == planned[-1] else None
+        settled = config.interim_analyses.all_known((row.verdict, row.interval) for row in rows)
+        ended = "known" if settled else "most images" if images == planned[-1] else None
         place += ended is None
-    return Look(place + 1, planned, confidence(len(planned)), config.looks.width, ended)
+    return InterimAnalysis(place + 1, planned, confidence(len(planned)), config.interim_analyses.width, ended)
 
 
 def _by_photograph(config: Config, records: Sequence[Record]) -> Iterator[PhotographRow]:
@@ -124,20 +126,20 @@ class _Measured(NamedTuple):
     first: float
 
 
-def _by_nothing(config: Config, changed: Sequence[tuple[Record, float]], drawn: _Drawn) -> NothingLevel | None:
+def _control_level(config: Config, changed: Sequence[tuple[Record, float]], drawn: _Drawn) -> ControlLevel | None:
     """Summarise how far control prompts move the output, each over the images that are moved along it.
 
     `changed` holds the records with what is judged of each.
     """
-    changes: dict[str, list[float]] = {prompt: [] for prompt in config.nothing}
+    changes: dict[str, list[float]] = {prompt: [] for prompt in config.control_prompts}
     for record, change in changed:
-        if record.null is not None and record.null >= config.null:
-            changes[config.nothing[record.null - config.null]].append(change)
+        if record.baseline is not None and record.baseline >= config.random_directions:
+            changes[config.control_prompts[record.baseline - config.random_directions]].append(change)
     found = {prompt: each for prompt, each in changes.items() if each}
     if not found:
         return None
     every = np.array([[change] for each in found.values() for change in each])
-    return NothingLevel(
+    return ControlLevel(
         images=len(every),
         mean_change=float(every.mean()),
         ci95=_intervals(every, drawn)[0],
@@ -146,7 +148,7 @@ def _by_nothing(config: Config, changed: Sequence[tuple[Record, float]], drawn: 
 
 
 def _single(
-    config: Config, records: Sequence[Record], null: Sequence[Record], drawn: _Drawn, looks: int, complete: bool
+    config: Config, records: Sequence[Record], baseline: Sequence[Record], drawn: _Drawn, analyses: int, complete: bool
 ) -> dict[str, Any]:
     """Compute the parts of the summary that belong to single mode: rows by falling mean change, and their baselines."""
     column: dict[str | None, int] = {attribute.text: index for index, attribute in enumerate(config.attributes)}
@@ -160,34 +162,36 @@ def _single(
 
     of_attributes = {record.image for record in records}
     shown = sorted(of_attributes)
-    null = [record for record in null if record.image in of_attributes]
-    found, of_null = effects(config, records), effects(config, null)
-    at_end = is_judged_at_end(found, of_null)
-    null_judged = judged(of_null, at_end=at_end)
+    baseline = [record for record in baseline if record.image in of_attributes]
+    found, of_baseline = effects(config, records), effects(config, baseline)
+    at_end = is_judged_at_end(found, of_baseline)
+    baseline_judged = judged(of_baseline, at_end=at_end)
     changes, seed = matrix(judged(found, at_end=at_end)), drawn.seed
-    random = [place for place, record in enumerate(null) if (record.null or 0) < config.null]
-    by_null = _matrix(
-        [null[place] for place in random],
-        [null[place].null or 0 for place in random],
-        config.null,
-        (null_judged[place] for place in random),
+    random = [place for place, record in enumerate(baseline) if (record.baseline or 0) < config.random_directions]
+    by_baseline = _matrix(
+        [baseline[place] for place in random],
+        [baseline[place].baseline or 0 for place in random],
+        config.random_directions,
+        (baseline_judged[place] for place in random),
         images=of_attributes,
     )
     rules = (config.smallest_effect, config.correction)
-    beside = standings(changes, by_null, *rules, finished=complete, looks=looks, seed=seed)
+    beside = attribute_tests(changes, by_baseline, *rules, finished=complete, analyses=analyses, seed=seed)
     change = _measured(changes, drawn)
     largest = matrix(record.change for record in records)
     largest_means = _figures(column_means(largest))
-    largest_intervals = _intervals(largest, drawn._replace(confidence=confidence(looks, len(column))))
-    leaks = leakage(config, found, records)
+    largest_intervals = _intervals(largest, drawn._replace(confidence=confidence(analyses, len(column))))
+    side_effects = mean_side_effects(config, found, records)
     signed = matrix(effect.signed for effect in found)
-    adjusted = [None] * len(column) if leaks is None else means(adjusted_changes(found, leaks))
-    null_told = null_level(by_null, *rules, attributes=len(column), images=len(shown), looks=looks)
+    adjusted = [None] * len(column) if side_effects is None else means(adjusted_changes(found, side_effects))
+    baseline_figures = baseline_level(by_baseline, *rules, attributes=len(column), images=len(shown), analyses=analyses)
     reached = None
     if complete:
-        from_here = None if null_told is None else null_told.specific_from
-        reached = power(changes, by_null, config.smallest_effect, specific_from=from_here, looks=looks, seed=seed)
-    by_wording, agreement = _by_wording(records, columns, len(column), drawn)
+        from_here = None if baseline_figures is None else baseline_figures.specific_from
+        reached = power(
+            changes, by_baseline, config.smallest_effect, specific_from=from_here, analyses=analyses, seed=seed
+        )
+    by_paraphrase, agreement = _by_paraphrase(records, columns, len(column), drawn)
     level = drawn.confidence
     parts = groups(config, records)
     among = group_changes(parts, changes, shown, level=level, draws=drawn.resamples, seed=seed)
@@ -229,7 +233,7 @@ def _single(
             calibrated=calibrated[i],
             verdict=beside[i].verdict,
             specificity=beside[i].specificity,
-            null=beside[i].null,
+            baseline=beside[i].baseline,
             as_far=beside[i].as_far,
             p_value=beside[i].p_value,
             p_adjusted=beside[i].p_adjusted,
@@ -238,30 +242,30 @@ def _single(
             adjusted_mean_change=adjusted[i],
             groups=among[i],
             differences=apart[i],
-            by_wording=by_wording[i],
+            by_paraphrase=by_paraphrase[i],
         )
         for i, attribute in enumerate(config.attributes)
     ]
     return {
-        "nothing": _by_nothing(config, list(zip(null, null_judged, strict=True)), drawn),
-        "null": null_told,
+        "control_prompts": _control_level(config, list(zip(baseline, baseline_judged, strict=True)), drawn),
+        "baseline": baseline_figures,
         "power": reached,
-        "wordings": agreement,
-        "leakage": None if leaks is None else named(config, leaks),
+        "paraphrases": agreement,
+        "side_effects": None if side_effects is None else named(config, side_effects),
         "sensitivity": tuple(sorted(rows, key=lambda row: -1.0 if row.value is None else row.value, reverse=True)),
     }
 
 
-def _by_wording(
+def _by_paraphrase(
     records: Sequence[Record], columns: Sequence[int], width: int, drawn: _Drawn
 ) -> tuple[list[tuple[float, ...] | None], Agreement | None]:
     """Return for each attribute its effect in each paraphrase, and how far the paraphrases agree on the order."""
-    count = min((len(record.wordings or ()) for record in records), default=0)
+    count = min((len(record.paraphrases or ()) for record in records), default=0)
     if not count:
         return [None] * width, None
     values = np.stack(
         [
-            _matrix(records, columns, width, (record.wordings and record.wordings[k] for record in records))
+            _matrix(records, columns, width, (record.paraphrases and record.paraphrases[k] for record in records))
             for k in range(count)
         ]
     )

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from zoom_engine.audit.summary import PREDICTION, GroupDifference, Interval, Sensitivity, Summary
 from zoom_engine.common.plurals import agreeing, number_of
 from zoom_engine.settings.attributes import Attribute
-from zoom_engine.settings.looks import ERRING, SETTLED_WIDTH
+from zoom_engine.settings.interim_analyses import ERRING, KNOWN_WIDTH
 from zoom_engine.statistics.interactions import FEWEST
 
 _NAME_WIDTH = 34
@@ -22,7 +22,7 @@ def summary_table(summary: Summary, *, title: str = "") -> str:
     """Return the attributes of a summary as an aligned table, with a title line and a closing line."""
     single = summary.mode == "single"
     measure = judged_name(summary) if single else "share of its range in flips"
-    null = summary.null
+    baseline = summary.baseline
     head = ["attribute", f"{measure} [95 %]", *(["verdict"] if single else [])]
     texts = len(head) + 1
     head += ["share", "flips", "decisive", "label kept", "SSIM", "|weight|"]
@@ -31,7 +31,7 @@ def summary_table(summary: Summary, *, title: str = "") -> str:
         cells = [fit(row.attribute.name, _NAME_WIDTH), with_interval(row.value, row.interval)]
         cells += [verdict_in_words(row)] if single else []
         share = f"{_bar(row.share)} {percent(row.share):>5}"
-        cells += [percent(row.share) if null else share, percent(row.flip_rate)]  # a row of bars would be a ranking
+        cells += [percent(row.share) if baseline else share, percent(row.flip_rate)]  # a row of bars would be a ranking
         cells += [percent(row.decisive_flip_rate), percent(row.label_kept), decimal(row.ssim)]
         body.append([*cells, decimal(row.mean_abs_weight, 1)])
         few = len(row.differences) <= _MOST_TEXTS  # of more, what is found is said below
@@ -52,22 +52,30 @@ def summary_table(summary: Summary, *, title: str = "") -> str:
     if summary.mode == "multi":
         flips = agreeing(summary.decisive_images, "image that flips", "images that flip")
         closing += f"\nshares of a range and weights are means over the {summary.decisive_images} {flips} decisively"
-    if null:
-        closing += f"\nrandom directions: {decimal(null.mean_change, 3)} on average"
-        closing += f", the strongest of {null.directions} {decimal(null.strongest, 3)}" if null.directions > 1 else ""
-        closing += f"; an effect is told from them from {decimal(null.specific_from, 3)} on"
-    if summary.nothing:
-        closing += f"\nprompts that name nothing visible: {decimal(summary.nothing.mean_change, 3)} on average"
-        closing += f", the strongest {decimal(summary.nothing.most, 3)}" if len(summary.nothing.prompts) > 1 else ""
+    if baseline:
+        closing += f"\nrandom directions: {decimal(baseline.mean_change, 3)} on average"
+        closing += (
+            f", the strongest of {baseline.directions} {decimal(baseline.strongest, 3)}"
+            if baseline.directions > 1
+            else ""
+        )
+        closing += f"; an effect is told from them from {decimal(baseline.specific_from, 3)} on"
+    if summary.control_prompts:
+        closing += f"\ncontrol prompts: {decimal(summary.control_prompts.mean_change, 3)} on average"
+        closing += (
+            f", the strongest {decimal(summary.control_prompts.most, 3)}"
+            if len(summary.control_prompts.prompts) > 1
+            else ""
+        )
     told = differences_in_words(summary)
     closing += "".join(f"\n{sentence}" for sentence in told[:_MOST_DIFFERENCES])
     if len(told) > _MOST_DIFFERENCES:
         closing += f"\n{number_of(len(told) - _MOST_DIFFERENCES, 'more such difference')}"
     closing += "".join(f"\n{sentence}" for sentence in not_compared(summary))
-    if summary.wordings:
+    if summary.paraphrases:
         closing += f"\n{agreement_in_words(summary)}"
-    if summary.look:
-        closing += f"\n{looks_in_words(summary)}"
+    if summary.interim_analysis:
+        closing += f"\n{analyses_in_words(summary)}"
     opening = f"{title}: {about}" if title else about
     return "\n".join([opening, *ruled([head, *body], texts=texts), closing])
 
@@ -95,12 +103,12 @@ def ruled(rows: Sequence[Sequence[str]], *, texts: int) -> list[str]:
 
 def agreement_in_words(summary: Summary) -> str:
     """Say how far the paraphrases agree on the order of the attributes; "" where there is only one."""
-    found = summary.wordings
-    counts = [len(row.by_wording) for row in summary.sensitivity if row.by_wording]
+    found = summary.paraphrases
+    counts = [len(row.by_paraphrase) for row in summary.sensitivity if row.by_paraphrase]
     if found is None or not counts:
         return ""
     which = f"Kendall’s W is {decimal(found.w)} [{found.low:.2f}, {found.high:.2f}]"
-    return f"{counts[0]} phrasings of each attribute: {which} (1: all order the attributes alike)"
+    return f"{counts[0]} paraphrases of each attribute: {which} (1: all order the attributes alike)"
 
 
 def differences_in_words(summary: Summary, names: Mapping[Attribute, str] | None = None) -> list[str]:
@@ -141,20 +149,21 @@ def not_compared(summary: Summary) -> list[str]:
     return list(told())
 
 
-def looks_in_words(summary: Summary) -> str:
+def analyses_in_words(summary: Summary) -> str:
     """Say how an audit that chooses its number of images came to that number; "" for others."""
-    look = summary.look
-    if look is None:
+    analysis = summary.interim_analysis
+    if analysis is None:
         return ""
-    wide = f"known to {SETTLED_WIDTH if look.width is None else look.width:g}"
-    enough = f"every attribute was {wide if look.width is not None else f'sensitive, negligible, or {wide}'}"
+    wide = f"known to {KNOWN_WIDTH if analysis.width is None else analysis.width:g}"
+    enough = f"every attribute was {wide if analysis.width is not None else f'sensitive, negligible, or {wide}'}"
+    place = f"interim analysis {analysis.number} of {len(analysis.planned)}"
     why = {
-        "settled": f"ended at look {look.number} of {len(look.planned)}, where {enough}",
-        "most images": f"ended at the last of {len(look.planned)} looks, before {enough}",
-        None: f"goes on to look {look.number} of {len(look.planned)}, after {look.planned[look.number - 1]} images",
-    }[look.ended]
+        "known": f"ended at {place}, where {enough}",
+        "most images": f"ended at the last of {len(analysis.planned)} interim analyses, before {enough}",
+        None: f"goes on to {place}, after {analysis.planned[analysis.number - 1]} images",
+    }[analysis.ended]
     return (
-        f"The audit {why}. Each look spends {100 * (1 - look.confidence):.2g} % of the {100 * ERRING:g} % by which"
+        f"The audit {why}. Each spends {100 * (1 - analysis.confidence):.2g} % of the {100 * ERRING:g} % by which"
         " intervals and verdicts may err, so they hold wherever it ends."
     )
 

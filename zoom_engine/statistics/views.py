@@ -129,9 +129,9 @@ def plot(config: Config, summary: Summary, axes: Axes | None = None) -> Axes:
     errors = [[value - low for value, (low, _) in zip(values, ends, strict=True)], []]
     errors[1] = [high - value for value, (_, high) in zip(values, ends, strict=True)]
     colors = ["#2a6ccb" if row.is_specific or not judged else "#8c959c" for row in rows]
-    null = summary.null
-    if null is not None:
-        axes.axvspan(0.0, null.strongest, color="#e6ece4", zorder=0, label="random edits")
+    baseline = summary.baseline
+    if baseline is not None:
+        axes.axvspan(0.0, baseline.strongest, color="#e6ece4", zorder=0, label="random edits")
     places = np.arange(len(rows))
     axes.barh(places, values, color=colors, zorder=1)
     axes.errorbar(values, places, xerr=np.clip(errors, 0.0, None), fmt="none", ecolor="#15181b", capsize=3, zorder=2)

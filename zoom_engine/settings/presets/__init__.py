@@ -41,7 +41,7 @@ class Preset:
 
     def without(self, labels: tuple[str, ...]) -> tuple[str, ...]:
         """Return the attributes that do not name one of the target's own classes."""
-        return tuple(a for a in self.attributes if not set(labels) & set(Attribute.parse(a).wordings))
+        return tuple(a for a in self.attributes if not set(labels) & set(Attribute.parse(a).paraphrases))
 
 
 def preset_names() -> tuple[str, ...]:

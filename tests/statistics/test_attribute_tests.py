@@ -11,14 +11,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from zoom_engine.statistics.evidence import DRAWS, adjust, exceedance, lower_bounds, null_level, standings
+from zoom_engine.statistics.attribute_tests import (
+    DRAWS,
+    adjust,
+    attribute_tests,
+    baseline_level,
+    exceedance,
+    lower_bounds,
+)
 
 Array = NDArray[np.float64]
 
 
-def literal_p_value(change: Array, null: Array) -> float:
+def literal_p_value(change: Array, baseline: Array) -> float:
     """The share of all ways to pick one change of each image whose sum reaches the attribute's."""
-    each = [(own, *others) for own, others in zip(change, null, strict=True)]
+    each = [(own, *others) for own, others in zip(change, baseline, strict=True)]
     sums = [sum(picked) for picked in itertools.product(*each)]
     return sum(value >= sum(change) - 1e-9 for value in sums) / len(sums)
 
@@ -26,30 +33,30 @@ def literal_p_value(change: Array, null: Array) -> float:
 @given(st.integers(1, 5), st.integers(1, 4), st.integers(0, 10**6))
 def test_few_images_have_the_exact_p_value(images: int, directions: int, seed: int) -> None:
     random = np.random.default_rng(seed)
-    change, null = random.beta(0.5, 3, images).round(2), random.beta(0.5, 3, (images, directions)).round(2)
-    (found,) = exceedance(change[:, None], null)
-    assert found == pytest.approx(literal_p_value(change, null))
+    change, baseline = random.beta(0.5, 3, images).round(2), random.beta(0.5, 3, (images, directions)).round(2)
+    (found,) = exceedance(change[:, None], baseline)
+    assert found == pytest.approx(literal_p_value(change, baseline))
     assert found >= 1 / (directions + 1) ** images
-    assert exceedance(-change[:, None], -null)[0] == pytest.approx(literal_p_value(-change, -null))
+    assert exceedance(-change[:, None], -baseline)[0] == pytest.approx(literal_p_value(-change, -baseline))
 
 
 def test_many_images_have_nearly_the_exact_p_value() -> None:
     random = np.random.default_rng(5)
-    change, null = random.beta(2, 3, 7), random.beta(1.5, 3, (7, 3))
-    exact = literal_p_value(change, null)
+    change, baseline = random.beta(2, 3, 7), random.beta(1.5, 3, (7, 3))
+    exact = literal_p_value(change, baseline)
     assert DRAWS > (3 + 1) ** 7
-    (drawn,) = exceedance(change[:, None], null, draws=4**7 - 1)
+    (drawn,) = exceedance(change[:, None], baseline, draws=4**7 - 1)
     assert drawn == pytest.approx(exact, abs=4 * np.sqrt(exact / 4**7))
     assert drawn > 0
 
 
 def test_missing_units_are_as_if_their_images_were_not_there() -> None:
     random = np.random.default_rng(0)
-    change, null = random.random((5, 2)), random.random((5, 2))
+    change, baseline = random.random((5, 2)), random.random((5, 2))
     change[3:, 1] = np.nan
-    both = exceedance(change, null)
-    assert both[1] == pytest.approx(exceedance(change[:3, 1:], null[:3])[0])
-    assert np.isnan(exceedance(np.full((5, 1), np.nan), null))
+    both = exceedance(change, baseline)
+    assert both[1] == pytest.approx(exceedance(change[:3, 1:], baseline[:3])[0])
+    assert np.isnan(exceedance(np.full((5, 1), np.nan), baseline))
     assert np.isnan(exceedance(np.empty((0, 1)), np.empty((0, 2))))
 
 
@@ -98,7 +105,9 @@ def audits(images: int, count: int, effect: float, spread: float = 0.5) -> Itera
 def test_what_is_exchangeable_with_random_edits_is_seldom_specific(images: int) -> None:
     """However many images: more of them say nothing more of directions."""
     false = [
-        any((one.verdict, one.specificity) == ("sensitive", "specific") for one in standings(*audit, 0.05, "holm"))
+        any(
+            (one.verdict, one.specificity) == ("sensitive", "specific") for one in attribute_tests(*audit, 0.05, "holm")
+        )
         for audit in audits(images, 40, 0.0)
     ]
     assert sum(false) <= 5
@@ -107,14 +116,14 @@ def test_what_is_exchangeable_with_random_edits_is_seldom_specific(images: int) 
 def test_the_permutation_test_within_images_would_err_more_with_more_images() -> None:
     """Why directions, not images, are what is sampled."""
     false = [
-        bool((adjust(exceedance(change, null[:, :4], draws=500), "holm") < 0.05).any())
-        for change, null in audits(100, 20, 0.0)
+        bool((adjust(exceedance(change, baseline[:, :4], draws=500), "holm") < 0.05).any())
+        for change, baseline in audits(100, 20, 0.0)
     ]
     assert np.mean(false) > 0.3
 
 
 def test_an_effect_of_its_own_is_sensitive_and_specific() -> None:
-    found = [standings(*audit, 0.05, "holm")[0] for audit in audits(100, 12, 0.5, spread=0.3)]
+    found = [attribute_tests(*audit, 0.05, "holm")[0] for audit in audits(100, 12, 0.5, spread=0.3)]
     assert [one.verdict for one in found] == ["sensitive"] * 12
     assert sum(one.specificity == "specific" for one in found) >= 11
 
@@ -124,7 +133,7 @@ def test_intervals_of_all_attributes_hold_at_once(mean: float) -> None:
     random, missed, wrong = np.random.default_rng(3), 0, 0
     for _ in range(100):
         change = random.beta(2 * mean, 2 * (1 - mean), (50, 8))
-        found = standings(change, change[:, :0], mean, "holm")
+        found = attribute_tests(change, change[:, :0], mean, "holm")
         assert all(one.interval is not None for one in found)
         missed += any(not (one.interval or (0, 1))[0] <= mean <= (one.interval or (0, 1))[1] for one in found)
         wrong += any(one.verdict != "inconclusive" for one in found)  # the effect is what matters, exactly
@@ -134,55 +143,55 @@ def test_intervals_of_all_attributes_hold_at_once(mean: float) -> None:
 
 def test_the_size_is_told_by_the_interval_alone() -> None:
     random = np.random.default_rng(2)
-    null = random.uniform(0.0, 0.02, (200, 16))
+    baseline = random.uniform(0.0, 0.02, (200, 16))
     rare = np.where(np.arange(200) < 16, 0.5, 0.0)  # 0.04 on average: not much, but who knows
-    change = np.column_stack([null[:, 0] + 0.1, null[:, 0] + 0.01, null[:, 0], rare])
+    change = np.column_stack([baseline[:, 0] + 0.1, baseline[:, 0] + 0.01, baseline[:, 0], rare])
 
-    def sizes(change: Array, null: Array, smallest: float = 0.05) -> list[str]:
-        return [one.verdict for one in standings(change, null, smallest, "holm")]
+    def sizes(change: Array, baseline: Array, smallest: float = 0.05) -> list[str]:
+        return [one.verdict for one in attribute_tests(change, baseline, smallest, "holm")]
 
-    assert sizes(change, null) == ["sensitive", "negligible", "negligible", "inconclusive"]
-    assert sizes(change, null, 0.015)[:2] == ["sensitive", "sensitive"]
-    assert sizes(change, null + 0.2) == sizes(change, null), "random edits have no say in the size"
+    assert sizes(change, baseline) == ["sensitive", "negligible", "negligible", "inconclusive"]
+    assert sizes(change, baseline, 0.015)[:2] == ["sensitive", "sensitive"]
+    assert sizes(change, baseline + 0.2) == sizes(change, baseline), "random edits have no say in the size"
 
 
 def test_what_random_edits_do_too_is_unspecific_and_of_few_nothing_is_known() -> None:
     random = np.random.default_rng(7)
     change = random.uniform(0.2, 0.4, (60, 1))
     weak, strong = random.uniform(0.0, 0.02, (60, 16)), random.uniform(0.1, 0.5, (60, 16))
-    (own,) = standings(change, weak, 0.05, "holm")
+    (own,) = attribute_tests(change, weak, 0.05, "holm")
     assert (own.verdict, own.specificity, own.as_far) == ("sensitive", "specific", 0)
-    (shared,) = standings(change, strong, 0.05, "holm")
+    (shared,) = attribute_tests(change, strong, 0.05, "holm")
     assert (shared.verdict, shared.specificity) == ("sensitive", "unspecific")
     assert shared.as_far is not None
     assert shared.as_far > 0
-    assert standings(change, weak[:, :2], 0.05, "holm")[0].specificity == "unknown"
-    assert standings(change, weak[:, :0], 0.05, "holm")[0].specificity is None
+    assert attribute_tests(change, weak[:, :2], 0.05, "holm")[0].specificity == "unknown"
+    assert attribute_tests(change, weak[:, :0], 0.05, "holm")[0].specificity is None
 
 
 def test_directions_tried_on_parts_of_the_images_count() -> None:
     random = np.random.default_rng(8)
-    change, null = random.uniform(0.2, 0.4, (48, 1)), random.uniform(0.0, 0.02, (48, 16))
-    null[np.arange(48)[:, None], (np.arange(48)[:, None] + np.arange(12)) % 16] = np.nan
-    (found,) = standings(change, null, 0.05, "holm")
+    change, baseline = random.uniform(0.2, 0.4, (48, 1)), random.uniform(0.0, 0.02, (48, 16))
+    baseline[np.arange(48)[:, None], (np.arange(48)[:, None] + np.arange(12)) % 16] = np.nan
+    (found,) = attribute_tests(change, baseline, 0.05, "holm")
     assert found.specificity == "specific"
-    assert found.null == pytest.approx(0.01, abs=0.003)
+    assert found.baseline == pytest.approx(0.01, abs=0.003)
 
 
 def test_nothing_is_decided_before_the_end_or_without_images() -> None:
-    null = np.full((80, 3), 0.01)
+    baseline = np.full((80, 3), 0.01)
     change = np.full((80, 1), 0.4)
-    (unfinished,) = standings(change, null, 0.05, "holm", finished=False)
+    (unfinished,) = attribute_tests(change, baseline, 0.05, "holm", finished=False)
     assert (unfinished.verdict, unfinished.specificity) == ("inconclusive", "unknown")
     assert unfinished.p_adjusted is not None
-    (nothing,) = standings(np.full((2, 1), np.nan), np.full((2, 3), np.nan), 0.05, "holm")
+    (nothing,) = attribute_tests(np.full((2, 1), np.nan), np.full((2, 3), np.nan), 0.05, "holm")
     assert nothing == ("inconclusive", None, None, None, None, None, None)
-    assert null_level(np.full((2, 3), np.nan), 0.05, "holm", attributes=1, images=2) is None
+    assert baseline_level(np.full((2, 3), np.nan), 0.05, "holm", attributes=1, images=2) is None
 
 
 def test_the_null_is_a_mean_over_directions() -> None:
-    null = np.array([[0.1, 0.3], [0.0, 0.2], [np.nan, 0.1]])
-    level = null_level(null, 0.05, "holm", attributes=3, images=3)
+    baseline = np.array([[0.1, 0.3], [0.0, 0.2], [np.nan, 0.1]])
+    level = baseline_level(baseline, 0.05, "holm", attributes=3, images=3)
     assert level is not None
     assert level.mean_change == pytest.approx((0.05 + 0.2) / 2)
     assert level.strongest == pytest.approx(0.2)

@@ -40,9 +40,9 @@ from zoom_engine.generators import EditableGenerator
 from zoom_engine.text import TextEncoder
 from zoom_engine.text.vocabulary import read_vocabulary, readable
 
-NOTHING = Path(__file__).with_name("nothing_visible.txt")
-NOTHING_PROMPTS = 4
-NULL_PICTURES = 8
+CONTROL_PROMPTS = Path(__file__).with_name("control_prompts.txt")
+MOST_CONTROL_PROMPTS = 4
+BASELINE_PICTURES = 8
 MOST_DRAWS = 2
 """So many times the wanted number of random directions is drawn at most, where labels are not kept."""
 _LABELS_LOST = 0.1  # of the pictures: a direction that loses more changes the ground truth
@@ -52,7 +52,7 @@ _LEAST = 1e-6  # of a change: less is rounding
 
 
 @dataclass(frozen=True)
-class NullDirections:
+class BaselineDirections:
     """J baseline directions, the random ones first, then those of control prompts.
 
     Attributes:
@@ -96,7 +96,7 @@ class LabelReader:
     depends_on: Mapping[str, Any]
 
 
-def null_directions(
+def baseline_directions(
     generator: EditableGenerator,
     directions: EditDirections,
     calibrated: CalibratedRange | None,
@@ -107,7 +107,7 @@ def null_directions(
     sampling: Sampling,
     texts: Tensor | None = None,
     labels: LabelReader | None = None,
-) -> NullDirections:
+) -> BaselineDirections:
     """Draw random baseline directions, and match their lengths and those of control prompts to the attributes' edits.
 
     Args:
@@ -134,10 +134,12 @@ def null_directions(
     texts = draws[:0] if texts is None else texts
     if calibrated is None or not count:
         lengths = (bound,) * (count + len(texts))
-        return NullDirections(torch.cat([draws[:count], texts]), lengths, calibrated is not None, tuple(range(count)))
+        return BaselineDirections(
+            torch.cat([draws[:count], texts]), lengths, calibrated is not None, tuple(range(count))
+        )
     found = _Matching(generator, directions.matrix, calibrated, draws, count, texts, sampling, labels).found()
     drawn = found["drawn"].tolist()
-    return NullDirections(
+    return BaselineDirections(
         torch.cat([draws[drawn], texts]),
         tuple(round(length, 2) for length in found["lengths"].tolist()),
         one_sided=True,
@@ -147,9 +149,9 @@ def null_directions(
     )
 
 
-def nothing_visible(text_encoder: TextEncoder, neutral: str) -> tuple[str, ...]:
-    """Return the control prompts that the encoder can read: `NOTHING_PROMPTS` at most, or none."""
-    return tuple(readable(read_vocabulary(NOTHING, neutral), text_encoder, neutral)[:NOTHING_PROMPTS])
+def control_prompts(text_encoder: TextEncoder, neutral: str) -> tuple[str, ...]:
+    """Return the control prompts that the encoder can read: `MOST_CONTROL_PROMPTS` at most, or none."""
+    return tuple(readable(read_vocabulary(CONTROL_PROMPTS, neutral), text_encoder, neutral)[:MOST_CONTROL_PROMPTS])
 
 
 def pictures_each(count: int, look: int) -> int:
@@ -157,7 +159,7 @@ def pictures_each(count: int, look: int) -> int:
 
     All directions share one length; where there are many, few pictures of each are enough.
     """
-    return min(NULL_PICTURES, math.ceil(_LOOKED_AT[look] / max(count, 1)))
+    return min(BASELINE_PICTURES, math.ceil(_LOOKED_AT[look] / max(count, 1)))
 
 
 @dataclass(frozen=True)
@@ -180,7 +182,7 @@ class _Matching:
         """Return what was measured, from the cache where it is stored.
 
         `drawn` are the numbers of the draws; `lengths` the edit weights at which they change pictures as much, one for
-        all of them, then one for each of `texts`; `redrawn` and `changing` are those of `NullDirections`.
+        all of them, then one for each of `texts`; `redrawn` and `changing` are those of `BaselineDirections`.
         """
         sampling, rows = self.sampling, (self.attributes, self.draws, self.texts)
         depends_on = {
@@ -192,7 +194,7 @@ class _Matching:
             "looks": list(_LOOKED_AT),
             "labels": None if self.labels is None else {**self.labels.depends_on, "lost": _LABELS_LOST},
         }
-        return DirectionCache(sampling.cache).kept("null", depends_on, self._measured)
+        return DirectionCache(sampling.cache).kept("baseline", depends_on, self._measured)
 
     @torch.no_grad()
     def _measured(self) -> dict[str, Tensor]:

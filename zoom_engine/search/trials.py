@@ -1,4 +1,4 @@
-"""The types of a search, in plain numbers: its trial, the points that it evaluates, its result."""
+"""The types of a search, in plain numbers: the trial, the evaluated points, the result."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class Natural(Protocol):
         """Return the normal `[N]` of the region's surface at the edit weights `[N]`."""
         ...
 
-    def drawn_back(self, weights: Array) -> Array:
+    def projected(self, weights: Array) -> Array:
         """Return the edit weights `[N]` projected into the region."""
         ...
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Unit:
+class Trial:
     """One trial: an image and the attributes that may move.
 
     Attributes:
@@ -59,11 +59,11 @@ class Unit:
     def allowed(self, weights: Array) -> Array:
         """Return edit weights `[N]`, projected to where this trial may look."""
         inside = np.clip(weights, self.bounds[:, 0], self.bounds[:, 1])
-        return self.natural.drawn_back(inside) if self.natural is not None and self.stay_natural else inside
+        return self.natural.projected(inside) if self.natural is not None and self.stay_natural else inside
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Iterate:
+class EvaluatedPoint:
     """One evaluated point.
 
     Attributes:
@@ -138,10 +138,10 @@ class SearchResult:
         steps: how often the search asked.
         evaluations: how many points were evaluated, the unedited image not counted.
         stop: why the search ended; "label-lost" when no point besides the unedited image keeps the label.
-        trajectory: the points (see `Iterate.to_point`), the unedited image among them: by weight for a scan, in order
-            of time otherwise; of CMA-ES only each generation's best.
+        trajectory: the points (see `EvaluatedPoint.to_point`), the unedited image among them: by weight for a scan, in
+            order of time otherwise; of CMA-ES only each generation's best.
         natural: whether the edit stays within what the generator draws; None where that is not known.
-        paper: change, flipped and decisive within `Unit.outer`, None without one.
+        paper: change, flipped and decisive within `Trial.outer`, None without one.
     """
 
     edit_weights: Array
@@ -168,7 +168,7 @@ class SearchState(Protocol):
     def ask(self) -> Array:
         """Return edit weights `[k, N]` (k ≥ 1) to evaluate now; the same until `tell`."""
 
-    def tell(self, iterates: list[Iterate]) -> None:
+    def tell(self, evaluated: list[EvaluatedPoint]) -> None:
         """Take the answers to the last `ask`, in its order."""
 
     def result(self) -> SearchResult | None:
@@ -200,8 +200,8 @@ class Search(Protocol):
     needs_gradient: ClassVar[bool]
     needs_loss: ClassVar[bool]
 
-    def start(self, unit: Unit, origin: Iterate) -> SearchState:
-        """Begin on the trial `unit`; `origin` is the unedited image, already evaluated."""
+    def start(self, trial: Trial, origin: EvaluatedPoint) -> SearchState:
+        """Begin on the trial `trial`; `origin` is the unedited image, already evaluated."""
 
 
 class Planned(NamedTuple):
@@ -233,12 +233,12 @@ def evaluations_of(search: Search, planned: Planned) -> tuple[int, int] | None:
     return None if most is None else (planned.targets, most * planned.targets)
 
 
-def _peak(points: list[Iterate]) -> Iterate | None:
+def _peak(points: list[EvaluatedPoint]) -> EvaluatedPoint | None:
     """Return the point of largest change."""
     return max(points, key=lambda it: it.change, default=None)
 
 
-def _best(successes: list[Iterate]) -> Iterate | None:
+def _best(successes: list[EvaluatedPoint]) -> EvaluatedPoint | None:
     """Return the counterfactual: of the decisive ones, where there are any, the one of highest SSIM."""
     return min(
         [it for it in successes if it.decisive] or successes,
@@ -253,19 +253,19 @@ def within(weights: Array, bounds: Array) -> bool:
     return bool(np.all(weights >= bounds[:, 0] - slack[:, 0]) and np.all(weights <= bounds[:, 1] + slack[:, 1]))
 
 
-class Trials:
+class EvaluatedPoints:
     """The evaluated points of one trial, and the result by definition."""
 
-    def __init__(self, unit: Unit, origin: Iterate) -> None:
+    def __init__(self, trial: Trial, origin: EvaluatedPoint) -> None:
         """Begin with no point but the unedited image `origin`."""
-        self.unit = unit
+        self.trial = trial
         self.origin = origin
-        self.tried: list[Iterate] = []
+        self.tried: list[EvaluatedPoint] = []
         self.steps = 0
 
-    def add(self, iterates: list[Iterate]) -> None:
+    def add(self, evaluated: list[EvaluatedPoint]) -> None:
         """Add one round of answers."""
-        self.tried.extend(iterates)
+        self.tried.extend(evaluated)
         self.steps += 1
 
     def named(self) -> list[int]:
@@ -274,7 +274,7 @@ class Trials:
         These are the largest change, the counterfactual and the smallest weight that flips; where there is no
         counterfactual, what came nearest to one.
         """
-        inside = [it for it in self.tried if within(it.weights, self.unit.bounds)]
+        inside = [it for it in self.tried if within(it.weights, self.trial.bounds)]
         keeping = [it for it in inside if it.keeps_label]
         successes = [it for it in keeping if it.success]
         chosen = [_peak(keeping), _best(successes), self._smallest(successes)]
@@ -294,9 +294,9 @@ class Trials:
             by_weight: sort the trajectory by the trial's edit weight; else it stays in order of time.
             only: judge those points alone (by their index in `tried`); the trajectory has all of them.
         """
-        unit, origin = self.unit, self.origin
+        trial, origin = self.trial, self.origin
         judged = [it for place, it in enumerate(self.tried) if only is None or place in only]
-        inside = [it for it in judged if within(it.weights, unit.bounds)]
+        inside = [it for it in judged if within(it.weights, trial.bounds)]
         moved = [it for it in inside if np.any(it.weights)]
         successes = [it for it in inside if it.success]
         decisive = [it for it in successes if it.decisive]
@@ -307,8 +307,8 @@ class Trials:
         if origin.label_kept is not None:
             label_kept = bool(successes) or not (lost or any(it.flipped for it in inside))
         points = [origin, *(it for it in self.tried if np.any(it.weights))]
-        if by_weight and unit.attribute is not None:
-            attribute = unit.attribute
+        if by_weight and trial.attribute is not None:
+            attribute = trial.attribute
             points.sort(key=lambda it: float(it.weights[attribute]))
         return SearchResult(
             edit_weights=best.weights,
@@ -325,23 +325,23 @@ class Trials:
             evaluations=len(self.tried),
             stop="label-lost" if lost else stop,
             trajectory=tuple(it.to_point() for it in points),
-            natural=None if unit.natural is None else unit.natural.holds(best.weights),
+            natural=None if trial.natural is None else trial.natural.holds(best.weights),
             paper=self._paper(),
         )
 
-    def _flip_weight(self, successes: list[Iterate]) -> float | None:
+    def _flip_weight(self, successes: list[EvaluatedPoint]) -> float | None:
         smallest = self._smallest(successes)
-        return None if smallest is None else abs(float(smallest.weights[self.unit.attribute]))
+        return None if smallest is None else abs(float(smallest.weights[self.trial.attribute]))
 
-    def _smallest(self, successes: list[Iterate]) -> Iterate | None:
+    def _smallest(self, successes: list[EvaluatedPoint]) -> EvaluatedPoint | None:
         """Return, in single mode, the success of the smallest |edit weight|."""
-        attribute = self.unit.attribute
+        attribute = self.trial.attribute
         if attribute is None:
             return None
         return min(successes, key=lambda it: abs(float(it.weights[attribute])), default=None)
 
     def _paper(self) -> Within | None:
-        outer = self.unit.outer
+        outer = self.trial.outer
         if outer is None:
             return None
         kept = [it for it in self.tried if it.keeps_label and within(it.weights, outer)]

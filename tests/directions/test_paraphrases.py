@@ -8,28 +8,28 @@ import pytest
 import torch
 
 from zoom_engine.common.errors import DirectionError
-from zoom_engine.directions import find_directions, phrased_directions
-from zoom_engine.directions.phrasings import phrasings
+from zoom_engine.directions import find_directions, paraphrase_directions
+from zoom_engine.directions.paraphrases import paraphrases
 from zoom_engine.text import find_templates
 
 ATTRIBUTES = ("a smiling face|a face with a smile", "a face with a beard")
 
 
-def test_templates_are_taken_evenly_and_wordings_by_turns() -> None:
-    found = phrasings(ATTRIBUTES, ["{}", "a photo of {}", "a drawing of {}", "{}, up close"], 2)
+def test_templates_are_taken_evenly_and_texts_by_turns() -> None:
+    found = paraphrases(ATTRIBUTES, ["{}", "a photo of {}", "a drawing of {}", "{}, up close"], 2)
     assert found == [
         (["a smiling face", "a face with a beard"], "{}"),
         (["a face with a smile", "a face with a beard"], "a drawing of {}"),
     ]
-    few = phrasings(ATTRIBUTES[:1], ["{}", "a photo of {}"], 4)
+    few = paraphrases(ATTRIBUTES[:1], ["{}", "a photo of {}"], 4)
     assert [(texts[0], template) for texts, template in few] == [
         ("a smiling face", "{}"),
         ("a smiling face", "a photo of {}"),
         ("a face with a smile", "{}"),
         ("a face with a smile", "a photo of {}"),
     ]
-    with pytest.raises(DirectionError, match="'a face with a beard' has 2 phrasings"):
-        phrasings(ATTRIBUTES, ["{}", "a photo of {}"], 4)
+    with pytest.raises(DirectionError, match="'a face with a beard' has 2 paraphrases"):
+        paraphrases(ATTRIBUTES, ["{}", "a photo of {}"], 4)
 
 
 def test_each_phrasing_has_its_own_directions(toy: tuple[Any, Any]) -> None:
@@ -37,7 +37,7 @@ def test_each_phrasing_has_its_own_directions(toy: tuple[Any, Any]) -> None:
         return find_directions(*toy, texts, neutral="face", samples=256, templates=[template], level=1.0)
 
     templates = list(find_templates("general")[:2])
-    matrix = phrased_directions(("beard", "hat"), templates, 2, find)
+    matrix = paraphrase_directions(("beard", "hat"), templates, 2, find)
     assert matrix.shape == (4, toy[0].space.size)
     for k, template in enumerate(templates):
         assert torch.equal(matrix[2 * k : 2 * k + 2], find(["beard", "hat"], template).matrix)

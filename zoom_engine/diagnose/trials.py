@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoom_engine.audit.manifest import PAPER_BOUND, Config
-from zoom_engine.audit.records import Unit as Done
+from zoom_engine.audit.records import TrialKey as Done
 from zoom_engine.diagnose.cluster import Shard
 from zoom_engine.diagnose.models import Models
 from zoom_engine.directions import (
@@ -21,27 +21,27 @@ from zoom_engine.directions import (
     natural_region,
 )
 from zoom_engine.generators import StyleRows
-from zoom_engine.search import Unit
+from zoom_engine.search import Trial
 
 
 def shards(
     config: Config, places: Sequence[str | None], images: int, ends: Iterable[int], done: Set[Done]
 ) -> Iterator[Shard]:
     """Yield what is not done, of the images up to the first of `ends`, then of those up to the next, and so on."""
-    every_so = config.nothing_every
+    every_so = config.control_prompt_every
     for first, end in pairwise([0, *ends, images]):
         every: Shard = [(image, place) for image in range(first, end) for place in places]
-        every += [(image, j) for image in range(first, end) for j in config.random_directions(image)]
+        every += [(image, j) for image in range(first, end) for j in config.random_directions_of(image)]
         every += [
-            (image, config.null + image // every_so % len(config.nothing))
+            (image, config.random_directions + image // every_so % len(config.control_prompts))
             for image in range(first, end)
-            if config.nothing and image % every_so == 0
+            if config.control_prompts and image % every_so == 0
         ]
-        if shard := [unit for unit in every if unit not in done]:
+        if shard := [trial for trial in every if trial not in done]:
             yield shard
 
 
-def units(
+def trials(
     models: Models,
     styles: StyleRows,
     directions: EditDirections,
@@ -49,7 +49,7 @@ def units(
     wanted: Sequence[tuple[int, int | None]],
     scale: ScoreScale | None = None,
     region: NaturalRegion | None = None,
-) -> list[Unit]:
+) -> list[Trial]:
     """Return the trials of `wanted`, in its order: (image, attribute) in single mode, (image, None) in multi mode.
 
     Within `calibrated` (None: the paper's range) images are drawn in single mode, to see how far each may go;
@@ -62,12 +62,12 @@ def units(
         if region is None:
             region = natural_region(models.generator, directions, cache=models.cache)
         return [
-            Unit(image, None, bounds, natural=region.around(styles[image]), stay_natural=calibrated is not None)
+            Trial(image, None, bounds, natural=region.around(styles[image]), stay_natural=calibrated is not None)
             for image, _ in wanted
         ]
     places = [(image, which) for image, which in wanted if which is not None]
     if calibrated is None:
-        return [Unit(image, which, _only(paper, which, count)) for image, which in places]
+        return [Trial(image, which, _only(paper, which, count)) for image, which in places]
     limits, moved = image_bounds(
         models.text_encoder,
         directions,
@@ -81,7 +81,7 @@ def units(
     )
     scores = [None] * len(places) if scale is None else scale.measure(moved)
     return [
-        Unit(
+        Trial(
             image,
             which,
             _only(own, which, count),

@@ -23,8 +23,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zoom_engine.audit.summary import NullLevel, Specificity, Verdict
-from zoom_engine.settings.looks import ERRING, confidence
+from zoom_engine.audit.summary import BaselineLevel, Specificity, Verdict
+from zoom_engine.settings.interim_analyses import ERRING, confidence
 from zoom_engine.statistics.intervals import Array, column_means, mean_intervals
 from zoom_engine.statistics.random_edits import RandomEdits, variation
 
@@ -35,14 +35,14 @@ _AT_ONCE = 4_000_000  # numbers of a block of draws
 _ROUNDING = 1e-9
 
 
-class Standing(NamedTuple):
+class AttributeTest(NamedTuple):
     """The test result of one attribute.
 
     Attributes:
         verdict: how large the effect is.
         specificity: whether the effect is due to this attribute; None without random baseline directions.
         interval: of the mean effect, simultaneous for all attributes; None below two images.
-        null: mean change by random baseline directions.
+        baseline: mean change by random baseline directions.
         as_far: how many of them move the output at least as far as the attribute.
         p_value: probability that one more of them moves the output as far.
         p_adjusted: the p-value adjusted over attributes and interim analyses.
@@ -53,42 +53,42 @@ class Standing(NamedTuple):
     verdict: Verdict
     specificity: Specificity | None
     interval: tuple[float, float] | None
-    null: float | None
+    baseline: float | None
     as_far: int | None
     p_value: float | None
     p_adjusted: float | None
 
 
-def standings(
+def attribute_tests(
     change: Array,
-    null: Array,
+    baseline: Array,
     smallest: float,
     correction: str,
     *,
     finished: bool = True,
-    looks: int = 1,
+    analyses: int = 1,
     seed: int = 0,
-) -> list[Standing]:
+) -> list[AttributeTest]:
     """Compute the test result of each attribute.
 
     Args:
         change: float64 `[I, A]` in [0, 1], changes by attributes; NaN where one was not tried.
-        null: float64 `[I, J]` in [0, 1], changes by random baseline directions; NaN where one was not tried.
+        baseline: float64 `[I, J]` in [0, 1], changes by random baseline directions; NaN where one was not tried.
         smallest: the smallest effect that matters, in [0, 1].
         correction: of the p-values, one of `settings.CORRECTIONS`.
         finished: False before the audit ends, or between interim analyses: all is inconclusive and unknown then, since
             whoever tests again and again finds more than 5 % of what is not there.
-        looks: number of planned interim analyses; each of them spends its part of the error, see `looks`.
+        analyses: number of planned interim analyses; each of them spends its part of the error, see `interim_analyses`.
         seed: seed of what is drawn at random.
     """
     count, means = change.shape[1], column_means(change)
-    low, high = mean_intervals(change, level=confidence(looks, count), seed=seed)
+    low, high = mean_intervals(change, level=confidence(analyses, count), seed=seed)
     images = np.isfinite(change).sum(axis=0)
-    edits = _population(null)
+    edits = _population(baseline)
     p_values = np.full(count, np.nan)
     if edits is not None:
         p_values = edits.p_values(means, images, variation(change))
-    adjusted = (looks * adjust(p_values, correction)).clip(max=1.0)
+    adjusted = (analyses * adjust(p_values, correction)).clip(max=1.0)
     found = []
     for a in range(count):
         ends = (float(low[a]), float(high[a])) if images[a] > 1 else None
@@ -101,7 +101,7 @@ def standings(
             specificity = _specificity(p_values[a], adjusted[a] if enough else 1.0, as_far) if finished else "unknown"
         verdict = size_of(ends, smallest) if finished else "inconclusive"
         p, p_adjusted = (None if np.isnan(value) else float(value) for value in (p_values[a], adjusted[a]))
-        found.append(Standing(verdict, specificity, ends, level, as_far, p, p_adjusted))
+        found.append(AttributeTest(verdict, specificity, ends, level, as_far, p, p_adjusted))
     return found
 
 
@@ -118,11 +118,11 @@ def _specificity(p_value: float, adjusted: float, as_far: int) -> Specificity:
     return "unspecific" if as_far and p_value * COMMON >= 1 else "unknown"
 
 
-def _population(null: Array) -> RandomEdits | None:
-    return RandomEdits(null) if np.isfinite(null).any() else None
+def _population(baseline: Array) -> RandomEdits | None:
+    return RandomEdits(baseline) if np.isfinite(baseline).any() else None
 
 
-def exceedance(change: Array, null: Array, *, draws: int = DRAWS, seed: int = 0) -> Array:
+def exceedance(change: Array, baseline: Array, *, draws: int = DRAWS, seed: int = 0) -> Array:
     """Compute the p-value `[A]` of each column by a permutation test within images.
 
     One of the J + 1 changes of an image (the column's own and those by random baseline directions) is picked at random
@@ -131,7 +131,7 @@ def exceedance(change: Array, null: Array, *, draws: int = DRAWS, seed: int = 0)
 
     Args:
         change: float64 `[I, A]`, may hold NaN.
-        null: float64 `[I, J]`, without NaN.
+        baseline: float64 `[I, J]`, without NaN.
         draws: all (J + 1)^I picks are enumerated where they are no more than this; otherwise so many are drawn, and the
             column's own pick counts as one of them.
         seed: seed of the draws.
@@ -139,7 +139,7 @@ def exceedance(change: Array, null: Array, *, draws: int = DRAWS, seed: int = 0)
     Returns:
         float64 `[A]`, NaN for a column without an image.
     """
-    images, directions = null.shape
+    images, directions = baseline.shape
     if not images or not directions:
         return np.full(change.shape[1], np.nan)
     there = np.isfinite(change)
@@ -148,7 +148,7 @@ def exceedance(change: Array, null: Array, *, draws: int = DRAWS, seed: int = 0)
     every = images * np.log(directions + 1) <= np.log(draws)
     count = (directions + 1) ** images if every else draws
     random, block = np.random.default_rng(seed), max(1, _AT_ONCE // images)
-    candidates = np.concatenate([np.zeros((images, 1)), null], axis=1)
+    candidates = np.concatenate([np.zeros((images, 1)), baseline], axis=1)
     powers = (directions + 1) ** np.arange(images) if every else None
     above = np.zeros(change.shape[1])
     for first in range(0, count, block):
@@ -185,32 +185,32 @@ def lower_bounds(change: Array, *, seed: int = 0) -> Array:
     return np.where(np.isnan(lowest), 0.0, lowest)
 
 
-def null_level(
-    null: Array, smallest: float, correction: str, *, attributes: int, images: int, looks: int = 1
-) -> NullLevel | None:
+def baseline_level(
+    baseline: Array, smallest: float, correction: str, *, attributes: int, images: int, analyses: int = 1
+) -> BaselineLevel | None:
     """Summarise the changes by random baseline directions.
 
     Args:
-        null: float64 `[I, J]` in [0, 1], NaN where a direction was not tried.
+        baseline: float64 `[I, J]` in [0, 1], NaN where a direction was not tried.
         smallest: the smallest effect that matters, in [0, 1].
         correction: of the p-values, one of `settings.CORRECTIONS`.
         attributes: number of attributes whose p-values are adjusted.
         images: number of images that an attribute's mean is over.
-        looks: number of planned interim analyses.
+        analyses: number of planned interim analyses.
 
     Returns:
         The level; None where no direction was tried.
     """
-    edits = _population(null)
+    edits = _population(baseline)
     if edits is None:
         return None
-    low, high = mean_intervals(edits.means[:, None], level=confidence(looks))
-    return NullLevel(
+    low, high = mean_intervals(edits.means[:, None], level=confidence(analyses))
+    return BaselineLevel(
         directions=len(edits.means),
         mean_change=float(edits.means.mean()),
         ci95=(float(low[0]), float(high[0])) if len(edits.means) > 1 else None,
         strongest=float(edits.means.max()),
-        specific_from=edits.reach(LEVEL / (attributes * looks), images) if len(edits.means) >= LEAST else 1.0,
+        specific_from=edits.reach(LEVEL / (attributes * analyses), images) if len(edits.means) >= LEAST else 1.0,
         smallest_effect=smallest,
         correction=correction,
     )

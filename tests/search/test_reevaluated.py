@@ -6,35 +6,35 @@ import dataclasses
 
 import numpy as np
 import pytest
-from search_toys import iterate, unit
+from search_toys import point_at, trial
 
-from zoom_engine.search.iterates import Array, Iterate, SearchResult, Trials, Unit
-from zoom_engine.search.verified import MOST_ROUNDS, Verified
+from zoom_engine.search.reevaluated import MOST_ROUNDS, Reevaluated
+from zoom_engine.search.trials import Array, EvaluatedPoint, EvaluatedPoints, SearchResult, Trial
 
-MULTI = unit(0, None, -30, 30)
-ORIGIN = iterate([0, 0, 0], kept=True, ssim=1.0)
+MULTI = trial(0, None, -30, 30)
+ORIGIN = point_at([0, 0, 0], kept=True, ssim=1.0)
 
 
 class Scripted:
     """A search that walks along the first attribute, one point a step."""
 
-    def __init__(self, where: Unit, steps: int) -> None:
-        self.trials, self.steps = Trials(where, ORIGIN), steps
+    def __init__(self, where: Trial, steps: int) -> None:
+        self.evaluated, self.steps = EvaluatedPoints(where, ORIGIN), steps
 
     def ask(self) -> Array:
-        return np.array([[1.0 + len(self.trials.tried), 0, 0]])
+        return np.array([[1.0 + len(self.evaluated.tried), 0, 0]])
 
-    def tell(self, iterates: list[Iterate]) -> None:
-        self.trials.add(iterates)
+    def tell(self, evaluated: list[EvaluatedPoint]) -> None:
+        self.evaluated.add(evaluated)
 
     def result(self) -> SearchResult | None:
-        done = len(self.trials.tried) == self.steps
-        return self.trials.result("all-steps", by_weight=False) if done else None
+        done = len(self.evaluated.tried) == self.steps
+        return self.evaluated.result("all-steps", by_weight=False) if done else None
 
 
-def run(where: Unit, rough: list[Iterate], exact: list[Iterate]) -> tuple[SearchResult, list[int]]:
+def run(where: Trial, rough: list[EvaluatedPoint], exact: list[EvaluatedPoint]) -> tuple[SearchResult, list[int]]:
     """The result of a walk whose points are `rough`, evaluated again `exact`; and which were, in order."""
-    state, again = Verified(Scripted(where, len(rough)), where, ORIGIN), []
+    state, again = Reevaluated(Scripted(where, len(rough)), where, ORIGIN), []
     while (result := state.result()) is None:
         points = [round(float(weights[0])) - 1 for weights in state.ask()]
         if state.exact:
@@ -43,8 +43,8 @@ def run(where: Unit, rough: list[Iterate], exact: list[Iterate]) -> tuple[Search
     return result, again
 
 
-def at(place: int, **options: float | bool) -> Iterate:
-    return iterate([1.0 + place, 0, 0], kept=bool(options.pop("kept", True)), **options)  # type: ignore[arg-type]
+def at(place: int, **options: float | bool) -> EvaluatedPoint:
+    return point_at([1.0 + place, 0, 0], kept=bool(options.pop("kept", True)), **options)  # type: ignore[arg-type]
 
 
 def test_what_stands_is_evaluated_once_more_and_no_other() -> None:
@@ -91,7 +91,7 @@ def test_the_largest_change_is_one_that_stands() -> None:
 
 def test_single_mode_names_the_smallest_weight() -> None:
     rough = [at(0, change=0.3, margin=-0.01, ssim=0.5), at(1, change=0.4, margin=-1, ssim=0.9)]
-    result, _ = run(unit(0, 0, -30, 30), rough, [at(0, change=0.3, margin=0.01, ssim=0.5), rough[1]])
+    result, _ = run(trial(0, 0, -30, 30), rough, [at(0, change=0.3, margin=0.01, ssim=0.5), rough[1]])
     assert result.flip_weight == 2
 
 
@@ -113,9 +113,9 @@ def test_an_end_is_reached_whatever_the_answers() -> None:
 def test_nothing_to_search_is_nothing_to_verify() -> None:
     class Done(Scripted):
         def result(self) -> SearchResult | None:
-            return self.trials.result("no-range", by_weight=False)
+            return self.evaluated.result("no-range", by_weight=False)
 
-    state = Verified(Done(MULTI, 0), MULTI, ORIGIN)
+    state = Reevaluated(Done(MULTI, 0), MULTI, ORIGIN)
     result = state.result()
     assert result is not None
     assert (result.stop, result.evaluations) == ("no-range", 0)

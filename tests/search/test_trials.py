@@ -7,26 +7,26 @@ import dataclasses
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from search_toys import iterate
+from search_toys import point_at
 
 from zoom_engine.audit.records import Within
-from zoom_engine.search.iterates import Array, Iterate, Trials, Unit, within
+from zoom_engine.search.trials import Array, EvaluatedPoint, EvaluatedPoints, Trial, within
 
-UNIT = Unit(0, 0, np.array([[-5.0, 10.0]]), np.array([[-30.0, 30.0]]))
+TRIAL = Trial(0, 0, np.array([[-5.0, 10.0]]), np.array([[-30.0, 30.0]]))
 
 
-def trials(*tried: Iterate, labels: bool = True, unit: Unit = UNIT) -> Trials:
-    found = Trials(unit, iterate([0.0], kept=True if labels else None, ssim=1.0))
+def evaluated(*tried: EvaluatedPoint, labels: bool = True, trial: Trial = TRIAL) -> EvaluatedPoints:
+    found = EvaluatedPoints(trial, point_at([0.0], kept=True if labels else None, ssim=1.0))
     found.add(list(tried))
     return found
 
 
 def test_sensitivity_is_the_largest_label_keeping_change_within_the_bounds() -> None:
-    result = trials(
-        iterate([2.0], change=0.3, kept=True),
-        iterate([4.0], change=0.6, margin=-1, kept=True, ssim=0.8),
-        iterate([6.0], change=0.9, margin=-2, kept=False),
-        iterate([20.0], change=0.8, margin=-2, kept=True),
+    result = evaluated(
+        point_at([2.0], change=0.3, kept=True),
+        point_at([4.0], change=0.6, margin=-1, kept=True, ssim=0.8),
+        point_at([6.0], change=0.9, margin=-2, kept=False),
+        point_at([20.0], change=0.8, margin=-2, kept=True),
     ).result("done", by_weight=True)
     assert result.change == 0.6
     assert result.change_weights == [4.0]
@@ -34,11 +34,11 @@ def test_sensitivity_is_the_largest_label_keeping_change_within_the_bounds() -> 
 
 
 def test_the_counterfactual_is_the_most_similar_flip_not_the_last() -> None:
-    result = trials(
-        iterate([9.0], change=0.9, margin=-3, kept=True, ssim=0.4),
-        iterate([5.0], change=0.6, margin=-1, kept=True, ssim=0.7),
-        iterate([4.0], change=0.5, margin=-1, kept=False, ssim=0.95),
-        iterate([7.0], change=0.7, margin=-2, kept=True, ssim=0.6),
+    result = evaluated(
+        point_at([9.0], change=0.9, margin=-3, kept=True, ssim=0.4),
+        point_at([5.0], change=0.6, margin=-1, kept=True, ssim=0.7),
+        point_at([4.0], change=0.5, margin=-1, kept=False, ssim=0.95),
+        point_at([7.0], change=0.7, margin=-2, kept=True, ssim=0.6),
     ).result("done", by_weight=True)
     assert result.flipped
     assert result.edit_weights == [5.0]
@@ -48,17 +48,17 @@ def test_the_counterfactual_is_the_most_similar_flip_not_the_last() -> None:
 
 
 def test_a_decisive_flip_is_shown_before_a_borderline_one() -> None:
-    borderline = iterate([4.0], change=0.02, margin=-0.01, kept=True, ssim=0.99)
+    borderline = point_at([4.0], change=0.02, margin=-0.01, kept=True, ssim=0.99)
     decisive = [
-        iterate([7.0], change=0.3, margin=-1, kept=True, ssim=0.8),
-        iterate([9.0], change=0.4, margin=-2, kept=True, ssim=0.6),
+        point_at([7.0], change=0.3, margin=-1, kept=True, ssim=0.8),
+        point_at([9.0], change=0.4, margin=-2, kept=True, ssim=0.6),
     ]
-    both = trials(borderline, *decisive).result("done", by_weight=True)
+    both = evaluated(borderline, *decisive).result("done", by_weight=True)
     assert (both.flipped, both.decisive) == (True, True)
     assert both.edit_weights == [7.0]
     assert both.ssim == 0.8
     assert both.flip_weight == 4.0
-    alone = trials(borderline, iterate([9.0], change=0.4, margin=-2, kept=False)).result("done", by_weight=True)
+    alone = evaluated(borderline, point_at([9.0], change=0.4, margin=-2, kept=False)).result("done", by_weight=True)
     assert (alone.flipped, alone.decisive) == (True, False)
     assert alone.edit_weights == [4.0]
 
@@ -71,20 +71,20 @@ def test_the_edit_that_is_reported_is_told_natural_or_not() -> None:
         def normal(self, weights: Array) -> Array:
             return np.sign(weights)
 
-        def drawn_back(self, weights: Array) -> Array:
+        def projected(self, weights: Array) -> Array:
             return np.clip(weights, -6, 6)
 
-    near, far = (iterate([w], change=0.5, margin=-1, kept=True) for w in (5.0, 8.0))
-    known = dataclasses.replace(UNIT, natural=Small())
-    assert trials(near, unit=known).result("done", by_weight=True).natural is True
-    assert trials(far, unit=known).result("done", by_weight=True).natural is False
-    assert trials(far).result("done", by_weight=True).natural is None
+    near, far = (point_at([w], change=0.5, margin=-1, kept=True) for w in (5.0, 8.0))
+    known = dataclasses.replace(TRIAL, natural=Small())
+    assert evaluated(near, trial=known).result("done", by_weight=True).natural is True
+    assert evaluated(far, trial=known).result("done", by_weight=True).natural is False
+    assert evaluated(far).result("done", by_weight=True).natural is None
     assert known.allowed(np.array([99.0])) == [10.0]
     assert dataclasses.replace(known, stay_natural=True).allowed(np.array([99.0])) == [6.0]
 
 
 def test_without_a_flip_the_result_is_the_largest_change() -> None:
-    result = trials(iterate([2.0], change=0.3, kept=True), iterate([-2.0], change=0.1, kept=True)).result(
+    result = evaluated(point_at([2.0], change=0.3, kept=True), point_at([-2.0], change=0.1, kept=True)).result(
         "done", by_weight=True
     )
     assert not result.flipped
@@ -94,9 +94,9 @@ def test_without_a_flip_the_result_is_the_largest_change() -> None:
 
 
 def test_where_no_point_keeps_the_label_sensitivity_is_zero_and_the_stop_says_so() -> None:
-    result = trials(iterate([2.0], change=0.3, kept=False), iterate([3.0], change=0.9, margin=-1, kept=False)).result(
-        "done", by_weight=True
-    )
+    result = evaluated(
+        point_at([2.0], change=0.3, kept=False), point_at([3.0], change=0.9, margin=-1, kept=False)
+    ).result("done", by_weight=True)
     assert result.change == 0
     assert result.stop == "label-lost"
     assert result.label_kept is False
@@ -106,14 +106,14 @@ def test_where_no_point_keeps_the_label_sensitivity_is_zero_and_the_stop_says_so
 
 
 def test_a_flip_that_always_loses_the_label_is_reported_as_such() -> None:
-    result = trials(iterate([2.0], change=0.3, kept=True), iterate([3.0], change=0.9, margin=-1, kept=False)).result(
-        "done", by_weight=True
-    )
+    result = evaluated(
+        point_at([2.0], change=0.3, kept=True), point_at([3.0], change=0.9, margin=-1, kept=False)
+    ).result("done", by_weight=True)
     assert (result.flipped, result.label_kept, result.change, result.stop) == (False, False, 0.3, "done")
 
 
 def test_with_labels_off_every_point_counts() -> None:
-    result = trials(iterate([3.0], change=0.9, margin=-1), labels=False).result("done", by_weight=True)
+    result = evaluated(point_at([3.0], change=0.9, margin=-1), labels=False).result("done", by_weight=True)
     assert (result.flipped, result.label_kept, result.change) == (True, None, 0.9)
 
 
@@ -126,8 +126,8 @@ points = st.lists(
 
 @given(points)
 def test_definitions_hold_for_any_iterates(rows: list[tuple[float, float, float, bool, float]]) -> None:
-    tried = [iterate([w], change=c, margin=m, kept=k, ssim=s) for w, c, m, k, s in rows]
-    result = trials(*tried).result("done", by_weight=True)
+    tried = [point_at([w], change=c, margin=m, kept=k, ssim=s) for w, c, m, k, s in rows]
+    result = evaluated(*tried).result("done", by_weight=True)
     inside = [it for it in tried if -5 <= it.weights[0] <= 10]
     flips = [it for it in inside if it.margin < 0 and it.label_kept]
     assert result.change == max([0.0, *(it.change for it in inside if it.label_kept)])

@@ -13,14 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from zoom_engine.directions import (
+    BaselineDirections,
     CalibratedRange,
     EditDirections,
     LabelReader,
-    NullDirections,
     Sampling,
-    null_directions,
+    baseline_directions,
 )
-from zoom_engine.directions.null import NOTHING_PROMPTS, nothing_visible, pictures_each
+from zoom_engine.directions.baseline import MOST_CONTROL_PROMPTS, control_prompts, pictures_each
 from zoom_engine.domains.avatars.domain import DOMAIN
 from zoom_engine.domains.pets.domain import DOMAIN as PETS
 from zoom_engine.generators import Decoder
@@ -44,17 +44,17 @@ def calibrated(*bounds: tuple[float, float]) -> CalibratedRange:
     return CalibratedRange(torch.tensor(bounds), none[:, 0], none, none > 0, 30.0)
 
 
-def made(within: CalibratedRange | None, **more: Any) -> NullDirections:
+def made(within: CalibratedRange | None, **more: Any) -> BaselineDirections:
     given: dict[str, Any] = {"count": 5, "bound": 30.0, "seed": 3, "sampling": Sampling(0), **more}
-    return null_directions(GENERATOR, directions(20, 40, 90), within, **given)
+    return baseline_directions(GENERATOR, directions(20, 40, 90), within, **given)
 
 
 def test_a_random_direction_has_the_attributes_channels_and_unit_length_in_standard_deviations() -> None:
-    null = made(None)
-    assert null.matrix.shape == (5, GENERATOR.space.size)
-    assert (null.matrix != 0).sum(dim=1).tolist() == [40] * 5
-    assert not bool((null.matrix[:, GENERATOR.space.fixed_mask()] != 0).any())
-    scaled = torch.where(STD > 0, null.matrix / STD, 0.0)
+    baseline = made(None)
+    assert baseline.matrix.shape == (5, GENERATOR.space.size)
+    assert (baseline.matrix != 0).sum(dim=1).tolist() == [40] * 5
+    assert not bool((baseline.matrix[:, GENERATOR.space.fixed_mask()] != 0).any())
+    scaled = torch.where(STD > 0, baseline.matrix / STD, 0.0)
     assert scaled.norm(dim=1) == pytest.approx(1.0, abs=1e-5)
     alike = (scaled @ scaled.T).fill_diagonal_(0).abs().max()
     assert float(alike) < 0.5
@@ -80,11 +80,11 @@ class Linear(nn.Module):
 SMALL = Decoder(Linear(), code_size=40)
 
 
-def drawn_beside(read: Callable[[Tensor], Tensor], *, count: int = 12, cache: Path | None = None) -> NullDirections:
+def drawn_beside(read: Callable[[Tensor], Tensor], *, count: int = 12, cache: Path | None = None) -> BaselineDirections:
     """Random directions of a small generator, whose pictures have the labels that ``read`` says."""
     matrix = torch.nn.functional.normalize(torch.eye(40)[:2] + 0.1)
     names, zeros = ("one", "two"), (0.0, 0.0)
-    return null_directions(
+    return baseline_directions(
         SMALL,
         EditDirections(matrix, names, "none", "regression", 0.1, (40, 40), zeros, zeros),
         calibrated((-2.0, 2.0), (-2.0, 2.0)),
@@ -105,7 +105,7 @@ def alike(pictures: Tensor) -> Tensor:
 
 
 def test_random_directions_that_change_the_label_are_drawn_again() -> None:
-    null, loose = drawn_beside(brighter), drawn_beside(alike)
+    baseline, loose = drawn_beside(brighter), drawn_beside(alike)
     assert (loose.drawn, loose.redrawn, loose.changing) == (tuple(range(12)), 0, 0)
     codes = Sampling(8).codes(SMALL)
     ways = torch.tensor([(-1.0, 1.0)[image % 2] for image in range(8)])[:, None]
@@ -115,12 +115,12 @@ def test_random_directions_that_change_the_label_are_drawn_again() -> None:
         return float((brighter(edited) != brighter(SMALL.render(codes))).double().mean())
 
     assert max(map(loses, loose.matrix, loose.lengths)) > 0.1
-    assert max(map(loses, null.matrix, null.lengths)) <= 0.1
-    assert (len(null.drawn), null.changing) == (12, 0)
-    left_out = set(range(max(null.drawn) + 1)) - set(null.drawn)
-    assert 0 < len(left_out) == null.redrawn
-    stays = [place for place, number in enumerate(null.drawn) if number < 12]
-    assert torch.equal(null.matrix[stays], loose.matrix[[null.drawn[place] for place in stays]])
+    assert max(map(loses, baseline.matrix, baseline.lengths)) <= 0.1
+    assert (len(baseline.drawn), baseline.changing) == (12, 0)
+    left_out = set(range(max(baseline.drawn) + 1)) - set(baseline.drawn)
+    assert 0 < len(left_out) == baseline.redrawn
+    stays = [place for place, number in enumerate(baseline.drawn) if number < 12]
+    assert torch.equal(baseline.matrix[stays], loose.matrix[[baseline.drawn[place] for place in stays]])
 
 
 def test_where_too_few_keep_the_label_twice_as_many_are_drawn_at_most_and_it_is_told() -> None:
@@ -130,8 +130,8 @@ def test_where_too_few_keep_the_label_twice_as_many_are_drawn_at_most_and_it_is_
         read.append(len(pictures))
         return torch.full((len(pictures),), len(read))
 
-    null = drawn_beside(changing)
-    assert (null.drawn, null.redrawn, null.changing) == (tuple(range(12)), 12, 12)
+    baseline = drawn_beside(changing)
+    assert (baseline.drawn, baseline.redrawn, baseline.changing) == (tuple(range(12)), 12, 12)
     assert sum(read) == 8 * (1 + 12) + 8 * (1 + 12), "unedited, and each of twice as many on eight pictures"
 
 
@@ -162,28 +162,28 @@ def test_the_length_of_many_directions_is_found_on_few_pictures_of_each(monkeypa
     within, attributes = calibrated((-10.0, 4.0), (-6.0, 8.0)), directions(3, 6)
     attributes.matrix[:] = attributes.matrix * STD
     options: dict[str, Any] = {"count": 32, "bound": 30.0, "seed": 3, "sampling": Sampling(8)}
-    null = null_directions(GENERATOR, attributes, within, **options)
+    baseline = baseline_directions(GENERATOR, attributes, within, **options)
     few = sum(drawn)
     assert few == 8 + 8 * 2 + 32 * (pictures_each(32, 0) + pictures_each(32, 1)) == 8 + 8 * 2 + 96
-    monkeypatch.setattr("zoom_engine.directions.null._LOOKED_AT", (1000, 1000))
-    every = null_directions(GENERATOR, attributes, within, **options)
+    monkeypatch.setattr("zoom_engine.directions.baseline._LOOKED_AT", (1000, 1000))
+    every = baseline_directions(GENERATOR, attributes, within, **options)
     assert sum(drawn) - few == 8 + 8 * 2 + 2 * 8 * 32
-    assert null.lengths[0] == pytest.approx(every.lengths[0], rel=0.04)
+    assert baseline.lengths[0] == pytest.approx(every.lengths[0], rel=0.04)
 
 
 def test_prompts_that_name_nothing_visible_are_those_that_an_encoder_reads() -> None:
     for domain in (DOMAIN, PETS):
-        prompts = nothing_visible(domain.text_encoder(), domain.neutral)
-        assert len(prompts) == NOTHING_PROMPTS
+        prompts = control_prompts(domain.text_encoder(), domain.neutral)
+        assert len(prompts) == MOST_CONTROL_PROMPTS
         assert all(domain.neutral.removeprefix("a ") in prompt for prompt in prompts)
         domain.text_encoder().check_words(prompts)
         named = {word for text in domain.attributes for word in words_of(text)} - set(words_of(domain.neutral))
         said = {word for prompt in prompts for word in words_of(prompt)}
         assert named & said <= {"the", "of", "on", "is", "a", "with"}
     reads_all = SimpleNamespace(words=None, name="all", embed_texts=lambda texts: torch.eye(9)[-len(texts) :])
-    assert nothing_visible(reads_all, "a dog")[0] == "the dog in the year of an odd number"  # type: ignore[arg-type]
+    assert control_prompts(reads_all, "a dog")[0] == "the dog in the year of an odd number"  # type: ignore[arg-type]
     reads_none = SimpleNamespace(words=frozenset({"cat"}), name="none", embed_texts=None)
-    assert nothing_visible(reads_none, "a dog") == ()  # type: ignore[arg-type]
+    assert control_prompts(reads_none, "a dog") == ()  # type: ignore[arg-type]
 
 
 def test_each_of_several_texts_is_followed_until_pictures_change_by_as_much() -> None:
@@ -192,13 +192,13 @@ def test_each_of_several_texts_is_followed_until_pictures_change_by_as_much() ->
     within, sampling = calibrated((-5.0, 2.0), (-3.0, 4.0)), Sampling(2)
     texts = torch.stack([attributes.matrix[0], 0.5 * attributes.matrix[0]])
     options = {"count": 2, "bound": 30.0, "seed": 3, "sampling": sampling}
-    null = null_directions(GENERATOR, attributes, within, **options, texts=texts)
-    alone = null_directions(GENERATOR, attributes, within, **options)
-    assert torch.equal(null.matrix[:2], alone.matrix)
-    assert torch.equal(null.matrix[2:], texts)
-    assert null.lengths[:2] == alone.lengths
-    assert null.lengths[3] == pytest.approx(2 * null.lengths[2], rel=0.02)
-    assert sorted(abs(null.bounds(7, 3)[3])) == [0.0, null.lengths[3]]
+    baseline = baseline_directions(GENERATOR, attributes, within, **options, texts=texts)
+    alone = baseline_directions(GENERATOR, attributes, within, **options)
+    assert torch.equal(baseline.matrix[:2], alone.matrix)
+    assert torch.equal(baseline.matrix[2:], texts)
+    assert baseline.lengths[:2] == alone.lengths
+    assert baseline.lengths[3] == pytest.approx(2 * baseline.lengths[2], rel=0.02)
+    assert sorted(abs(baseline.bounds(7, 3)[3])) == [0.0, baseline.lengths[3]]
 
 
 def test_it_is_followed_until_pictures_change_by_as_much_and_one_way(tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_it_is_followed_until_pictures_change_by_as_much_and_one_way(tmp_path: P
     attributes.matrix[:] = attributes.matrix * STD  # channels that move together change a picture more
     within = calibrated((-10.0, 4.0), (-6.0, 8.0))
     sampling = Sampling(4, cache=tmp_path)
-    null = null_directions(GENERATOR, attributes, within, count=3, bound=30.0, seed=3, sampling=sampling)
+    baseline = baseline_directions(GENERATOR, attributes, within, count=3, bound=30.0, seed=3, sampling=sampling)
     codes = torch.cat([codes for _, codes in sampling.draw(GENERATOR)])
 
     def change(row: torch.Tensor, weight: float, image: int) -> float:
@@ -218,16 +218,18 @@ def test_it_is_followed_until_pictures_change_by_as_much_and_one_way(tmp_path: P
         for row, bounds in zip(attributes.matrix, within.bounds.tolist(), strict=True)
         for image in range(4)
     ]
-    (length,) = set(null.lengths)
-    of_random = [change(row, length * (-1, 1)[image % 2], image) for row in null.matrix for image in range(4)]
+    (length,) = set(baseline.lengths)
+    of_random = [change(row, length * (-1, 1)[image % 2], image) for row in baseline.matrix for image in range(4)]
     assert np.mean(of_random) == pytest.approx(np.mean(of_attributes), rel=0.15)
     alone = Sampling(4, batch_size=1, cache=tmp_path / "empty")
-    again = null_directions(GENERATOR, attributes, within, count=3, bound=30.0, seed=3, sampling=alone)
-    assert again.lengths == null.lengths == (round(length, 2),) * 3  # no last digit hangs on a batch, or on the cache
+    again = baseline_directions(GENERATOR, attributes, within, count=3, bound=30.0, seed=3, sampling=alone)
+    assert (
+        again.lengths == baseline.lengths == (round(length, 2),) * 3
+    )  # no last digit hangs on a batch, or on the cache
     ways = []
     for seed in range(40):
-        bounds = null.bounds(seed, 2)
-        assert np.array_equal(bounds, null.bounds(seed, 2))
+        bounds = baseline.bounds(seed, 2)
+        assert np.array_equal(bounds, baseline.bounds(seed, 2))
         assert not bounds[[0, 1]].any()
         assert sorted(abs(bounds[2])) == [0.0, length]
         assert bounds[2, 0] <= 0 <= bounds[2, 1]

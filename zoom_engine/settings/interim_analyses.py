@@ -20,45 +20,45 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-FIRST_LOOK = 24
+FIRST_ANALYSIS = 24
 MOST_IMAGES = 384
-SETTLED_WIDTH = 0.1
+KNOWN_WIDTH = 0.1
 ERRING = 0.05
 """The share of audits in which an interval may miss or a verdict be false."""
 
 
-def planned_looks(most: int) -> tuple[int, ...]:
+def planned_analyses(most: int) -> tuple[int, ...]:
     """Return after how many images each interim analysis comes: twice as many as at the one before, at last `most`."""
-    planned = [min(FIRST_LOOK, most)]
+    planned = [min(FIRST_ANALYSIS, most)]
     while planned[-1] < most:
         planned.append(min(2 * planned[-1], most))
     return tuple(planned)
 
 
-def confidence(looks: int, attributes: int = 1) -> float:
+def confidence(analyses: int, attributes: int = 1) -> float:
     """Return the confidence of each interval, so that all together have 95 %.
 
     Args:
-        looks: how many interim analyses there are.
+        analyses: how many interim analyses there are.
         attributes: how many attributes have an interval at each.
     """
-    return 1 - ERRING / (looks * max(1, attributes))
+    return 1 - ERRING / (analyses * max(1, attributes))
 
 
 @dataclass(frozen=True, slots=True)
-class Looks:
+class InterimPlan:
     """The plan of interim analyses.
 
     Attributes:
         planned: the numbers of images at which an audit is analysed, rising.
         width: how narrow each interval must be for it to end; None where it also ends when every attribute is
-            sensitive, negligible or known to `SETTLED_WIDTH`.
+            sensitive, negligible or known to `KNOWN_WIDTH`.
     """
 
     planned: tuple[int, ...]
     width: float | None
 
-    def settles(self, found: Iterable[tuple[str | None, tuple[float, float] | None]]) -> bool:
+    def all_known(self, found: Iterable[tuple[str | None, tuple[float, float] | None]]) -> bool:
         """Return whether every attribute is known well enough.
 
         It is by a narrow interval or, without a `width`, by its verdict.
@@ -66,7 +66,7 @@ class Looks:
         Args:
             found: verdict and interval of each attribute.
         """
-        widest = SETTLED_WIDTH if self.width is None else self.width
+        widest = KNOWN_WIDTH if self.width is None else self.width
 
         def is_settled(verdict: str | None, ends: tuple[float, float] | None) -> bool:
             known = ends is not None and ends[1] - ends[0] <= widest

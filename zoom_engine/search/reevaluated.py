@@ -11,17 +11,17 @@ import dataclasses
 
 import numpy as np
 
-from zoom_engine.search.iterates import Array, Iterate, SearchResult, SearchState, Trials, Unit
+from zoom_engine.search.trials import Array, EvaluatedPoint, EvaluatedPoints, SearchResult, SearchState, Trial
 
 MOST_ROUNDS = 8  # of re-evaluation; a point that was not re-evaluated by then is no part of the result
 
 
-class Verified:
+class Reevaluated:
     """A `SearchState` around another: it asks what `state` asks, then for the points that the result names."""
 
-    def __init__(self, state: SearchState, unit: Unit, origin: Iterate) -> None:
-        """Wrap `state`, the search of the trial `unit` from the unedited image `origin`."""
-        self._state, self._trials = state, Trials(unit, origin)
+    def __init__(self, state: SearchState, trial: Trial, origin: EvaluatedPoint) -> None:
+        """Wrap `state`, the search of the trial `trial` from the unedited image `origin`."""
+        self._state, self._evaluated = state, EvaluatedPoints(trial, origin)
         self._again: list[int] = []  # which points are asked for again
         self._exact: set[int] = set()
         self._searched: SearchResult | None = state.result()
@@ -34,21 +34,21 @@ class Verified:
 
     def ask(self) -> Array:
         """Return the points of the search, or those to evaluate again, see `SearchState.ask`."""
-        return np.stack([self._trials.tried[i].weights for i in self._again]) if self.exact else self._state.ask()
+        return np.stack([self._evaluated.tried[i].weights for i in self._again]) if self.exact else self._state.ask()
 
-    def tell(self, iterates: list[Iterate]) -> None:
+    def tell(self, evaluated: list[EvaluatedPoint]) -> None:
         """Take the answers, see `SearchState.tell`."""
         if not self.exact:
-            self._trials.add(iterates)
-            self._state.tell(iterates)
+            self._evaluated.add(evaluated)
+            self._state.tell(evaluated)
             self._searched = self._state.result()
         else:
             self._rounds += 1
             self._exact.update(self._again)
-            for i, iterate in zip(self._again, iterates, strict=True):
-                self._trials.tried[i] = iterate
+            for i, point in zip(self._again, evaluated, strict=True):
+                self._evaluated.tried[i] = point
         if self.exact and self._rounds < MOST_ROUNDS:
-            self._again = [i for i in self._trials.named() if i not in self._exact]
+            self._again = [i for i in self._evaluated.named() if i not in self._exact]
         else:
             self._again = []
 
@@ -56,9 +56,9 @@ class Verified:
         """Return the re-evaluated result; its steps and why it stopped are those of the search."""
         if self._searched is None or self._again:
             return None
-        if not self._trials.tried:
+        if not self._evaluated.tried:
             return self._searched
-        found = self._trials.result(self._searched.stop, by_weight=False, only=self._exact)
+        found = self._evaluated.result(self._searched.stop, by_weight=False, only=self._exact)
         return dataclasses.replace(
             found, steps=self._searched.steps, evaluations=self._searched.evaluations + len(self._exact)
         )

@@ -20,10 +20,10 @@ AUTO: dict[str, Any] = {"images": "auto", "most_images": 12, "width": 0.75, "see
 
 
 @pytest.fixture(autouse=True, scope="module")
-def early_looks() -> Any:
+def early_analyses() -> Any:
     """After 3, 6 and 12 images."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("zoom_engine.settings.looks.FIRST_LOOK", 3)
+        patch.setattr("zoom_engine.settings.interim_analyses.FIRST_LOOK", 3)
         yield
 
 
@@ -42,13 +42,13 @@ def audit(diagnoser: Diagnoser, tmp_path_factory: pytest.TempPathFactory) -> Pat
 def test_it_ends_at_a_look_and_says_so(audit: Path) -> None:
     summary = json.loads((audit / "summary.json").read_text())
     config = json.loads((audit / "manifest.json").read_text())["config"]
-    assert (config["looks"], config["width"]) == ([3, 6, 12], 0.75)
+    assert (config["interim_analyses"], config["width"]) == ([3, 6, 12], 0.75)
     assert "images" not in config
-    assert summary["look"]["ended"] == "settled"
-    assert summary["look"]["number"] == 2
+    assert summary["interim_analysis"]["ended"] == "known"
+    assert summary["interim_analysis"]["number"] == 2
     assert summary["images"] == 6
     assert all(row["ci95"][1] - row["ci95"][0] <= 0.75 for row in summary["sensitivity"])
-    assert "The audit ended at look 2 of 3" in (audit / "report.html").read_text()
+    assert "The audit ended at interim analysis 2 of 3" in (audit / "report.html").read_text()
 
 
 @pytest.mark.parametrize("kept", [10, 13])
@@ -78,7 +78,7 @@ def test_other_looks_are_another_audit(audit: Path, diagnoser: Diagnoser, capsys
             diagnoser.run(**run, out=audit)
     command = ["diagnose", "--generator", "avatars", "--target", "avatars:mustache", "--images", "auto"]
     assert main([*command, "--most-images", "6", "--out", str(audit)]) == 1
-    assert "looks is [3, 6, 12] there, [3, 6] in this run" in capsys.readouterr().err
+    assert "interim_analyses is [3, 6, 12] there, [3, 6] in this run" in capsys.readouterr().err
 
 
 def test_what_cannot_be_is_refused(diagnoser: Diagnoser) -> None:

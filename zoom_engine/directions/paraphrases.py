@@ -16,7 +16,7 @@ from zoom_engine.directions.edit_directions import EditDirections
 from zoom_engine.settings.attributes import Attribute
 
 
-def phrasings(attributes: Sequence[str], templates: Sequence[str], count: int) -> list[tuple[list[str], str]]:
+def paraphrases(attributes: Sequence[str], templates: Sequence[str], count: int) -> list[tuple[list[str], str]]:
     """Return `count` times a paraphrase of each attribute, and the template for all.
 
     Templates are spread evenly, or taken in order where they are fewer; the texts of an attribute, separated by "|",
@@ -26,23 +26,23 @@ def phrasings(attributes: Sequence[str], templates: Sequence[str], count: int) -
         DirectionError: an attribute has fewer paraphrases.
     """
     several = len(templates) >= count
-    every = [Attribute.parse(attribute).wordings for attribute in attributes]
-    for attribute, wordings in zip(attributes, every, strict=True):
-        if len(templates) * len(wordings) < count:
+    texts_of_each = [Attribute.parse(attribute).paraphrases for attribute in attributes]
+    for attribute, texts in zip(attributes, texts_of_each, strict=True):
+        if len(templates) * len(texts) < count:
             raise DirectionError(
-                f"'{attribute}' has {len(templates) * len(wordings)} phrasings (templates times wordings), not {count}:"
-                " separate more wordings of it by '|', or take more templates"
+                f"'{attribute}' has {len(templates) * len(texts)} paraphrases (templates times texts), not {count}:"
+                " separate more texts of it by '|', or take more templates"
             )
     return [
         (
-            [wordings[(k if several else k // len(templates)) % len(wordings)] for wordings in every],
+            [texts[(k if several else k // len(templates)) % len(texts)] for texts in texts_of_each],
             templates[k * len(templates) // count if several else k % len(templates)],
         )
         for k in range(count)
     ]
 
 
-def phrased_directions(
+def paraphrase_directions(
     attributes: Sequence[str],
     templates: Sequence[str],
     count: int,
@@ -52,4 +52,4 @@ def phrased_directions(
 
     `find` finds the directions of texts in one template.
     """
-    return torch.cat([find(texts, template).matrix for texts, template in phrasings(attributes, templates, count)])
+    return torch.cat([find(texts, template).matrix for texts, template in paraphrases(attributes, templates, count)])
