@@ -34,7 +34,7 @@ PLANTED = {
 }
 SOUND = ("avatars:eyeglasses", "avatars:mustache", "avatars:age", "pets:dog")
 FIRST = 3
-WORDINGS = {"avatars": OF_AVATARS, "pets": OF_PETS}
+WORDING_OF = {"avatars": OF_AVATARS, "pets": OF_PETS}
 
 
 @functools.cache
@@ -45,7 +45,7 @@ def of_target(target: str) -> Discoverer:
 
 def says(name: str, target: str, attribute: str) -> bool:
     """Whether a prompt holds one of the domain's own words for an attribute."""
-    return any(word in name for word in WORDINGS[target.partition(":")[0]][attribute].present)
+    return any(word in name for word in WORDING_OF[target.partition(":")[0]][attribute].present)
 
 
 def figures_of(discovery: Discovery, target: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ flips are. Of each cell it is told how often
   (`false_negligible`),
 - the intervals of all attributes hold their means (`coverage`).
 
-With `looks` a cell is of audits that choose their number of images: an error at any look counts, wherever they end.
+With `analyses` a cell is of audits that choose their number of images: an error at any look counts, wherever they end.
 """
 
 from __future__ import annotations
@@ -56,14 +56,14 @@ class Cell(NamedTuple):
     images: int
     attributes: int
     shape: str = "skewed"
-    looks: bool = False
+    analyses: bool = False
 
 
 def cells() -> list[Cell]:
     """All cells: every combination, other shapes at one size, and audits that choose their number of images."""
     whole = [Cell(*values) for values in itertools.product(MEANS, SPREADS, IMAGES, ATTRIBUTES)]
     others = [Cell(mean, spread, 100, 12, shape) for shape in ("flips", "even") for mean in MEANS for spread in SPREADS]
-    looked = [Cell(mean, spread, MOST_IMAGES, 12, looks=True) for mean in MEANS for spread in SPREADS]
+    looked = [Cell(mean, spread, MOST_IMAGES, 12, analyses=True) for mean in MEANS for spread in SPREADS]
     return [*whole, *others, *looked]
 
 
@@ -128,10 +128,10 @@ def simulate(cell: Cell, *, audits: int, seed: int = 0) -> dict[str, Any]:
     }
 
 
-def _is_specific(change: Array, baseline: Array, looks: int) -> NDArray[np.bool_]:
+def _is_specific(change: Array, baseline: Array, analyses: int) -> NDArray[np.bool_]:
     images = np.full(change.shape[1], len(change))
     p_values = RandomEdits(baseline).p_values(change.mean(axis=0), images, variation(change))
-    return np.asarray(looks * adjust(p_values, "holm") < LEVEL)
+    return np.asarray(analyses * adjust(p_values, "holm") < LEVEL)
 
 
 def _audit(cell: Cell, seed: int, audit: int) -> tuple[Array, Array, Array, Array]:

@@ -141,7 +141,7 @@ def test_a_config_that_is_wrong_is_named_in_one_line(change: dict[str, Any], say
             "environment.notices must be a list",
         ),
         ({"format": FORMAT, "config": CONFIG, "resumed_in": [3]}, "resumed_in must be an object"),
-        ({"format": {**FORMAT, "version": 9}, "config": CONFIG}, "audit format 9, this version reads 1"),
+        ({"format": {**FORMAT, "version": 9}, "config": CONFIG}, "audit format 9, this version reads 2"),
         ({"format": {"name": "other"}, "config": CONFIG}, "not the manifest of an audit"),
         ({"format": "other", "config": CONFIG}, "not the manifest of an audit"),
         ({"config": CONFIG}, "not the manifest of an audit"),
@@ -299,7 +299,7 @@ def test_a_record_that_no_run_with_these_settings_writes_is_refused(
     "content",
     [
         b"[" * 100_000,
-        b'{"format": {"name": "zoom-engine audit", "version": 1}, "config": ' + b'{"a":' * 60 + b"1" + b"}" * 61,
+        b'{"format": {"name": "zoom-engine audit", "version": 2}, "config": ' + b'{"a":' * 60 + b"1" + b"}" * 61,
         b'{"format": {"name": "zoom-engine audit", "version": 1e999}}',
         b'{"format": {"name": "zoom-engine audit", "version": ' + b"1" * 10_000 + b"}}",
         b'{"format": NaN}',

@@ -46,7 +46,7 @@ def run(path: Path, *arguments: str) -> tuple[int, dict[tuple[str, str], dict[st
 
 
 @pytest.mark.parametrize(
-    ("case", "found"),
+    ("case", "result"),
     [
         ("256-step", (256, "step", 1, 8)),
         ("1024-multi32", (1024, "multi", 32, 4)),

@@ -58,7 +58,7 @@ def test_a_cell_counts_what_errs(verdicts: ModuleType) -> None:
     assert row["audits"] == 10
     assert 0 <= row["false_specific"] <= 0.3
     assert row["coverage"] >= 0.7
-    looked = verdicts.simulate(verdicts.Cell(0.1, 0.2, 48, 3, looks=True), audits=4)
+    looked = verdicts.simulate(verdicts.Cell(0.1, 0.2, 48, 3, analyses=True), audits=4)
     assert looked["specific_from"] > 0.1
     result = verdicts.report([row, looked], 10, 1.0)
     assert result["worst_coverage"] == min(row["coverage"], looked["coverage"])

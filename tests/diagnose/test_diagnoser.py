@@ -374,16 +374,16 @@ def ready(attributes: Sequence[str], method: str) -> EditDirections:
     )
 
 
-def test_wordings_that_no_directions_can_be_found_for_are_refused_before_anything_is_measured(
+def test_paraphrases_that_no_directions_can_be_found_for_are_refused_before_anything_is_measured(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     given = {"directions": ready(ATTRIBUTES, "svd"), "paraphrases": 2}
-    with pytest.raises(ConfigError, match="by the method 'svd' are not found from texts: leave wordings out"):
+    with pytest.raises(ConfigError, match="by the method 'svd' are not found from texts: leave paraphrases out"):
         diagnoser(**given)
     monkeypatch.setattr(
         "zoom_engine.diagnose.models.load_generator", lambda *_, **__: pytest.fail("a model was loaded")
     )
-    with pytest.raises(DirectionError, match=r"has 1 phrasings .* not 2"):
+    with pytest.raises(DirectionError, match=r"has 1 paraphrases .* not 2"):
         diagnoser(paraphrases=2, templates=["a photo of {}"])
 
 
@@ -755,7 +755,7 @@ def test_images_are_told_apart_by_every_attribute_on_request() -> None:
     assert {len(record.groups or ()) for record in found.records} == {len(found.config.by)}
 
 
-def test_images_are_told_apart_and_attributes_tried_in_several_phrasings() -> None:
+def test_images_are_told_apart_and_attributes_tried_in_several_paraphrases() -> None:
     by = ["a face with eyeglasses", "a smiling face"]
     run = diagnoser(by=by, paraphrases=2, random_directions=0)
     styles = run.models.styles(range(500_000, 500_024))
@@ -779,7 +779,7 @@ def test_images_are_told_apart_and_attributes_tried_in_several_phrasings() -> No
             outputs = [run.models.target(run.models.synthesizer.render(codes)) for codes in (own, moved)]
             assert change == pytest.approx(float(run.models.target.task.change(outputs[1], outputs[0])), abs=0.02)
     assert all(len(row.by_paraphrase or ()) == 2 for row in found.sensitivity)
-    assert "2 phrasings of each attribute: Kendall’s W" in found.table()
+    assert "2 paraphrases of each attribute: Kendall’s W" in found.table()
 
 
 def test_a_denial_that_leads_the_wrong_way_is_told_before_anything_is_measured_and_kept(tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ def test_what_does_not_hang_on_the_target_is_made_once(
         counts.append(sum(drawn) - before)
     assert counts[2] < max(counts[:2]) + 0.5 * min(counts[:2])
     every = ["calibrate_range", "find_directions", "find_directions", "image_bounds", "baseline_directions"]
-    assert sorted(measured) == every, "once of the attributes, once of what names nothing visible"
+    assert sorted(measured) == every, "once of the attributes, once of control prompts"
     (part,) = planned.parts
     assert part.targets == tuple(ALIKE)
     assert part.records == sum(len(each.records) + len(each.baseline) for each in found.values())

@@ -15,7 +15,7 @@ from zoom_engine.text import find_templates
 ATTRIBUTES = ("a smiling face|a face with a smile", "a face with a beard")
 
 
-def test_templates_are_taken_evenly_and_wordings_by_turns() -> None:
+def test_templates_are_taken_evenly_and_texts_by_turns() -> None:
     found = paraphrases(ATTRIBUTES, ["{}", "a photo of {}", "a drawing of {}", "{}, up close"], 2)
     assert found == [
         (["a smiling face", "a face with a beard"], "{}"),
@@ -28,7 +28,7 @@ def test_templates_are_taken_evenly_and_wordings_by_turns() -> None:
         ("a face with a smile", "{}"),
         ("a face with a smile", "a photo of {}"),
     ]
-    with pytest.raises(DirectionError, match="'a face with a beard' has 2 phrasings"):
+    with pytest.raises(DirectionError, match="'a face with a beard' has 2 paraphrases"):
         paraphrases(ATTRIBUTES, ["{}", "a photo of {}"], 4)
 
 

@@ -48,7 +48,7 @@ def test_it_ends_at_a_look_and_says_so(audit: Path) -> None:
     assert summary["interim_analysis"]["number"] == 2
     assert summary["images"] == 6
     assert all(row["ci95"][1] - row["ci95"][0] <= 0.75 for row in summary["sensitivity"])
-    assert "The audit ended at look 2 of 3" in (audit / "report.html").read_text()
+    assert "The audit ended at interim analysis 2 of 3" in (audit / "report.html").read_text()
 
 
 @pytest.mark.parametrize("kept", [10, 13])

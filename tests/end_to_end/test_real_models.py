@@ -53,8 +53,8 @@ def test_both_models_load_with_gradients_and_tell_what_they_are() -> None:
 @pytest.mark.ci
 def test_the_file_and_the_function_are_audited_and_the_reports_say_how(tmp_path: Path) -> None:
     command = (
-        f"diagnose --generator avatars --target {model('gender-v1.onnx')} --images 4 --random-directions 0 --class female"
-        f" --class male --input-range 0,255 --input-mean {','.join(map(str, MEANS))} --input-std 256"
+        f"diagnose --generator avatars --target {model('gender-v1.onnx')} --images 4 --random-directions 0"
+        f" --class female --class male --input-range 0,255 --input-mean {','.join(map(str, MEANS))} --input-std 256"
         f" --out {tmp_path / 'file'}"
     )
     attributes = [part for attribute in ATTRIBUTES for part in ("--attribute", attribute)]

@@ -407,13 +407,13 @@ def manifest_seeds() -> Iterator[bytes]:
         "correction": "holm",
     }
     environment = {"notices": ["a notice"], "versions": {"torch": "2.6"}}
-    whole = {"format": {"name": "zoom-engine audit", "version": 1}, "environment": environment, "purpose": "a test"}
+    whole = {"format": {"name": "zoom-engine audit", "version": 2}, "environment": environment, "purpose": "a test"}
     yield json.dumps({**whole, "config": config, "resumed_in": [environment], "begun": "2026-01-01"}).encode()
-    looks = {name: value for name, value in config.items() if name != "images"} | {
+    by_analyses = {name: value for name, value in config.items() if name != "images"} | {
         "interim_analyses": [1, 2],
         "width": 0.1,
     }
-    yield json.dumps({**whole, "config": {**looks, "random_directions": 0, "control_prompts": None}}).encode()
+    yield json.dumps({**whole, "config": {**by_analyses, "random_directions": 0, "control_prompts": None}}).encode()
     yield json.dumps(
         {**whole, "config": {**config, "mode": "multi", "random_directions": 0, "control_prompts": None}}
     ).encode()

@@ -261,9 +261,9 @@ def test_what_is_not_supported_is_refused_in_one_line(
     assert "content hash" not in described.text
 
 
-@pytest.mark.parametrize("found", [{"weight": torch.zeros(2)}, None, [1, 2]])
-def test_a_g_ema_that_is_no_network_is_not_called_missing(result: object, tmp_path: Path) -> None:
-    path = write(tmp_path / "network.pkl", pickle.dumps({"G": 1, "G_ema": result}))
+@pytest.mark.parametrize("g_ema", [{"weight": torch.zeros(2)}, None, [1, 2]])
+def test_a_g_ema_that_is_no_network_is_not_called_missing(g_ema: object, tmp_path: Path) -> None:
+    path = write(tmp_path / "network.pkl", pickle.dumps({"G": 1, "G_ema": g_ema}))
     with pytest.raises(CheckpointError, match="whose 'G_ema' is none of NVIDIA's networks") as caught:
         load_generator(path)
     assert "without" not in str(caught.value)

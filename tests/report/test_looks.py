@@ -231,14 +231,14 @@ def test_an_accessibility_checker_finds_no_violation(make_audit, tmp_path: Path)
     audits = [make_audit("plain", baseline=0.1, photographs=2), make_audit("unfinished", finish=False)]
     pages = {audit.name: write_report(audit) for audit in audits}
     pages["index"] = write_index(tmp_path, audits)
-    looks = {
+    media = {
         "light": {},
         "dark": {"@media (prefers-color-scheme: dark)": "@media all"},
         "paper": {"@media print": "@media all", "@media screen": "@media not all"},
     }
     shown = []
     for name, page in pages.items():
-        for look, changes in looks.items():
+        for look, changes in media.items():
             text = without_policy(page.read_text(encoding="utf-8")).replace("<details", "<details open")
             for old, new in changes.items():
                 assert old in text

@@ -40,7 +40,7 @@ COMPLETE = AuditSettings(**GIVEN)
         ({"truncation_cutoff": -1}, "truncation cutoff"),
         ({"decisive_change": 1.5}, "decisive_change"),
         ({"smallest_effect": -0.1}, "smallest_effect"),
-        ({"random_directions": -1}, "random_directions counts random directions"),
+        ({"random_directions": -1}, "random_directions must be a number"),
         ({"random_directions": 2, "mode": "multi"}, "random_directions belongs to single mode"),
         ({"by": ["a face with a hat"], "mode": "multi"}, "by belongs to single mode"),
         ({"by": []}, "give at least one"),

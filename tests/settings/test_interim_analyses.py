@@ -99,7 +99,7 @@ def test_an_audit_ends_where_nothing_is_left_to_find_out() -> None:
     assert {row.verdict for row in large.sensitivity} == {"sensitive"}
     assert (large.goes_on, large.missing, large.goal) == (False, 0, 48)
     assert (
-        "ended at look 2 of 3, where every attribute was sensitive, negligible, or known to 0.1"
+        "ended at interim analysis 2 of 3, where every attribute was sensitive, negligible, or known to 0.1"
         in analyses_in_words(large.summary())
     )
     assert large.summary().to_json()["interim_analysis"]["ended"] == "known"
@@ -115,7 +115,9 @@ def test_an_audit_goes_on_where_something_is() -> None:
     last = audit(96, width=0.01)
     assert last.summary().interim_analysis == InterimAnalysis(3, (24, 48, 96), 1 - 0.05 / 3, 0.01, "most images")
     assert not last.goes_on
-    assert "at the last of 3 looks, before every attribute was known to 0.01" in analyses_in_words(last.summary())
+    assert "at the last of 3 interim analyses, before every attribute was known to 0.01" in analyses_in_words(
+        last.summary()
+    )
 
 
 def test_between_two_looks_nothing_is_decided() -> None:

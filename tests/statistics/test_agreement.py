@@ -58,7 +58,7 @@ def test_missing_units_are_left_out_and_what_cannot_be_told_is_none() -> None:
     assert kendalls_w(np.zeros((2, 4, 3))) is None
 
 
-def test_an_audit_says_how_far_its_phrasings_agree() -> None:
+def test_an_audit_says_how_far_its_paraphrases_agree() -> None:
     effects = np.array([[0.1, 0.5, 0.3], [0.2, 0.6, 0.3], [0.4, 0.7, 0.3]])
     records = tuple(replace(single(i, c), paraphrases=tuple(effects[:, c])) for i in range(5) for c in range(3))
     diagnosis = Diagnosis(manifest(), records)
@@ -70,7 +70,7 @@ def test_an_audit_says_how_far_its_phrasings_agree() -> None:
     assert [rows[text].by_paraphrase for text in ATTRIBUTES] == [pytest.approx(tuple(column)) for column in effects.T]
     written = summary.to_json()
     assert written["paraphrases"] == {"w": expected.w, "low": expected.low, "high": expected.high}
-    line = f"3 phrasings of each attribute: Kendall’s W is {expected.w:.2f} ["
+    line = f"3 paraphrases of each attribute: Kendall’s W is {expected.w:.2f} ["
     assert line in diagnosis.table()
     names = {Attribute.parse(text): Attribute.parse(text).name for text in ATTRIBUTES}
     told = dict(limits(summary, diagnosis.manifest, names, counts_of(diagnosis), beyond=None))
@@ -80,7 +80,7 @@ def test_an_audit_says_how_far_its_phrasings_agree() -> None:
     assert Record.from_json(json.loads(to_line(records[0]))) == records[0]
     without = Diagnosis(manifest(), tuple(single(i, c) for i in range(3) for c in range(3)))
     assert without.summary().paraphrases is None
-    assert "phrasings" not in without.table()
+    assert "paraphrases" not in without.table()
 
 
 def counts_of(diagnosis: Diagnosis) -> Counts:

@@ -203,7 +203,7 @@ def test_prompts_that_name_nothing_stand_beside_random_directions_and_are_none_o
     assert summary.baseline is not None
     assert summary.baseline.strongest == pytest.approx(0.01)
     assert summary.to_json()["control_prompts"]["prompts"][prompts[1]] == pytest.approx(0.3)
-    assert "prompts that name nothing visible: 0.200 on average, the strongest 0.300" in audit.table()
+    assert "control prompts: 0.200 on average, the strongest 0.300" in audit.table()
     without = Diagnosis(
         manifest(**{**asked, "control_prompts": None}), (*records, *(replace(r, edit_weights=(1.0,)) for r in random))
     )

@@ -102,11 +102,11 @@ def test_states_parts_and_captions_say_what_became_of_it() -> None:
     assert DetectionTask().view.state_name(0) == "no object"
 
 
-@pytest.mark.parametrize("found", [True, False])
-def test_the_loss_leads_away_from_what_was_found(result: bool) -> None:
+@pytest.mark.parametrize("is_found", [True, False])
+def test_the_loss_leads_away_from_what_was_found(is_found: bool) -> None:
     random = torch.Generator().manual_seed(2)
     corners, logits = torch.rand(1, 6, 2, generator=random) / 2, torch.full((1, 6), -2.0)
-    logits[0, :3] = 3.0 if result else -1.0
+    logits[0, :3] = 3.0 if is_found else -1.0
     leaf = torch.cat([corners, corners + 0.4, logits[:, :, None], torch.zeros(1, 6, 1)], dim=2)
 
     def outputs_of(leaf: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ from zoom_engine.settings.audit_settings import (
 )
 from zoom_engine.settings.interim_analyses import InterimPlan
 
-FORMAT = {"name": "zoom-engine audit", "version": 1}
+FORMAT = {"name": "zoom-engine audit", "version": 2}
 PAPER_BOUND = 30.0
 """Edit weights of the paper's figures lie within ± this."""
 
@@ -64,8 +64,8 @@ class Config:
         baseline_search: the search along them; "end" is one picture at the end of the range.
         random_drawn: their numbers among all that the seed drew; the numbers between were left out, as they change
             labels.
-        random_changing: how many of those that are used change labels too, because too few directions do not; None where
-            nothing says.
+        random_changing: how many of those that are used change labels too, because too few directions do not;
+            None where nothing says.
         control_prompts: control prompts, whose directions are numbered after the random ones.
         control_prompt_every: the first of so many images is moved along one of the control prompts, in rotation.
         correction: of the p-values over attributes.
@@ -169,7 +169,8 @@ class Config:
                 record.image % self.control_prompt_every or record.baseline != self.random_directions + turn
             ):
                 raise ValueError(
-                    f"image {record.image} is not one that prompt {record.baseline - self.random_directions} is tried on"
+                    f"image {record.image} is not one that prompt {record.baseline - self.random_directions} is tried"
+                    " on"
                 )
             count, own = beside, record.baseline
         elif self.mode == "multi":

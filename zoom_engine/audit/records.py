@@ -62,8 +62,8 @@ class Record:
         image: its number.
         seed: the generator's, of the image; for a photograph a number made from its pixels.
         attribute: its text; None for all together, and for a random baseline direction.
-        baseline: the number of the random baseline direction, from 0; those of control prompts (`Config.control_prompts`) come
-            last. `edit_weights` then has one number for each of these directions.
+        baseline: the number of the baseline direction, from 0: the random ones, then those of control prompts
+            (`Config.control_prompts`). `edit_weights` then has one number for each of these directions.
         edit_weights: `[N]`, at the counterfactual, or else of the point of largest change. For this point and for
             change, flipped, label_kept, flip_weight, steps, evaluations, stop and trajectory see
             `zoom_engine.search.SearchResult`. Numbers are rounded to six digits.
@@ -85,8 +85,8 @@ class Record:
             N attributes, then of the L labels, in natural ranges of each; None in older records and where it was not
             measured.
         groups: whether the unedited image has what each text of `Config.by` says; None without such texts.
-        paraphrases: single mode: the change at the bound along the direction of each paraphrase of the attribute, followed
-            as far as its own direction; None where there is only one.
+        paraphrases: single mode: the change at the bound along the direction of each paraphrase of the attribute,
+            followed as far as its own direction; None where there is only one.
         paper: the result within the paper's range, where it is not the audit's own.
         calibrated: the result within the calibrated range, where it is not the audit's own.
     """

@@ -233,10 +233,10 @@ class Sensitivity:
         mean_abs_weight: the mean |edit weight| over its trials; in multi mode over the images of range_share.
         paper: within the paper's range, if the records hold it (single mode).
         calibrated: within the calibrated range, if the records hold it (single mode).
-        verdict: single mode: how large the judged figure is, see `attribute_tests`. Intervals of single mode hold for all
-            attributes at once.
-        specificity: single mode: whether the effect is due to this attribute, see `attribute_tests`; None in audits without
-            random baseline directions.
+        verdict: single mode: how large the judged figure is, see `attribute_tests`. Intervals of single mode hold for
+            all attributes at once.
+        specificity: single mode: whether the effect is due to this attribute, see `attribute_tests`; None in audits
+            without random baseline directions.
         baseline: single mode: the mean change by random baseline directions; None without them.
         as_far: single mode: how many of them move the output as far as the attribute.
         p_value: single mode: of the attribute against their population, see `attribute_tests.AttributeTest`.
@@ -331,8 +331,8 @@ class Summary:
         baseline: single mode: how far random baseline directions move the output; None where none were searched.
         control_prompts: single mode: how far control prompts move the output; None where none were searched.
         power: single mode: which effects an audit like this one finds, see `power`; None before it is finished.
-        side_effects: single mode: side effects: by attribute what adding it does to the text score of every attribute and
-            label, in natural ranges; None where the audit did not measure them.
+        side_effects: single mode: by attribute what adding it does to the text score of every attribute and label, in
+            natural ranges; None where the audit did not measure them.
         paraphrases: single mode: how far paraphrases agree on the order of the attributes, by their effects; None where
             there is only one, or nothing to order.
         interim_analysis: where an audit stands that chooses its number of images; None for others.

@@ -124,8 +124,9 @@ def dispatched(shards: Iterable[Shard], workers: Workers, *, free: list[int] | N
         shard.workers_lost += 1
         if shard.workers_lost == MOST_WORKERS_LOST:
             raise ClusterError(
-                f"{MOST_WORKERS_LOST} workers were lost one after the other, without a record (the last: {event.reason}): see to"
-                " their memory (--worker-cores makes them fewer) and logs; the same command goes on"
+                f"{MOST_WORKERS_LOST} workers were lost one after the other, without a record (the last:"
+                f" {event.reason}): see to their memory (--worker-cores makes them fewer) and logs; the same"
+                " command goes on"
             )
         if shard.left:
             again.append(shard)

@@ -109,9 +109,9 @@ class Diagnoser:
         `seed` names the images: number i is the generator's seed `seed · 100000 + i`. `out` is the audit
         folder, made or resumed (equal settings only); None keeps the result in memory, without pictures.
         Interrupted at any moment, the same call goes on where it was. With "auto" the audit looks after 24, 48, 96, …
-        images whether it may end, by `width` and `most_images` of `RunSettings`; `settings.interim_analyses` says how that is
-        paid for. Of an audit around photographs there are as many images as photographs that the generator can draw;
-        `photographs` says more.
+        images whether it may end, by `width` and `most_images` of `RunSettings`; `settings.interim_analyses` says how
+        that is paid for. Of an audit around photographs there are as many images as photographs that the generator can
+        draw; `photographs` says more.
         """
         run = RunSettings(images=images, seed=seed, width=width, most_images=most_images)
         (diagnosis,) = diagnosed([self.models], run, [out])

@@ -196,8 +196,8 @@ def _notify_of_baseline(models: Models, baseline: BaselineDirections) -> None:
     elif baseline.redrawn or baseline.changing:
         left = f", and {number_of(baseline.changing, 'direction')} that does so too took their place"
         models.notices.add(
-            f"{baseline.redrawn} of {number_of(models.random_directions + baseline.redrawn, 'random direction')} change the label on more"
-            f" than one picture in ten and were drawn again{left if baseline.changing else ''}"
+            f"{baseline.redrawn} of {number_of(models.random_directions + baseline.redrawn, 'random direction')} change"
+            f" the label on more than one picture in ten and were drawn again{left if baseline.changing else ''}"
         )
 
 

@@ -376,8 +376,8 @@ def _check_directions(
         )
     if settings.paraphrases and ready.method not in methods:
         raise ConfigError(
-            f"wordings take directions in other phrasings, and ready ones by the method '{ready.method}' are not"
-            " found from texts: leave wordings out, or let directions be found here"
+            f"paraphrases take directions of their own, and ready ones by the method '{ready.method}' are not"
+            " found from texts: leave paraphrases out, or let directions be found here"
         )
     ready.check_origin()
     wanted: dict[str, Any] = {

@@ -222,8 +222,9 @@ def _part(audits: Sequence[Models], run: RunSettings, rate: float | None, before
 def evaluations(models: Models, *, baseline: bool = False, targets: int = 1) -> Count | None:
     """Return how many points one search of an attribute takes, or of all attributes together.
 
-    With `baseline` it is one along a random baseline direction. All is for so many targets at once: a picture that several
-    of them ask for is made once, but where each is followed alone. None where a package's own search does not say.
+    With `baseline` it is one along a random baseline direction. All is for so many targets at once: a picture that
+    several of them ask for is made once, but where each is followed alone. None where a package's own search does not
+    say.
     """
     planned = Planned(
         attributes=len(models.attributes),

@@ -129,7 +129,7 @@ def _search(
     for number, images in enumerate(run.interim_analyses, start=1):
         if images < reached:
             continue
-        look = f", look {number} of {len(run.interim_analyses)}" if run.images == AUTO else ""
+        look = f", interim analysis {number} of {len(run.interim_analyses)}" if run.images == AUTO else ""
         every, initial = len(models) * sum(asked.measurements(images)), sum(map(len, done))
         flips = searched = 0
         with first.progress(every, f"Searching{look}", unit="trial", initial=initial) as bar:

@@ -148,8 +148,8 @@ def directions_from_relevance(
     texts = texts or phrase(text_encoder, attributes, neutral=neutral, templates=templates)
     strengths = (relevance.strength(wanted) * clearness(texts.wanted)).tolist()
     random = texts.random[: relevance.random_texts]
-    baseline = relevance.strength(F.normalize(random.mean(dim=1), dim=1)) * clearness(random)
-    floor = exceeds(baseline, level)
+    of_random = relevance.strength(F.normalize(random.mean(dim=1), dim=1)) * clearness(random)
+    floor = exceeds(of_random, level)
     for attribute, strength in zip(attributes, strengths, strict=True):
         if level != 1 and not strength > floor:
             raise DirectionError(

@@ -26,16 +26,16 @@ def paraphrases(attributes: Sequence[str], templates: Sequence[str], count: int)
         DirectionError: an attribute has fewer paraphrases.
     """
     several = len(templates) >= count
-    every = [Attribute.parse(attribute).paraphrases for attribute in attributes]
-    for attribute, paraphrases in zip(attributes, every, strict=True):
-        if len(templates) * len(paraphrases) < count:
+    texts_of_each = [Attribute.parse(attribute).paraphrases for attribute in attributes]
+    for attribute, texts in zip(attributes, texts_of_each, strict=True):
+        if len(templates) * len(texts) < count:
             raise DirectionError(
-                f"'{attribute}' has {len(templates) * len(paraphrases)} phrasings (templates times wordings), not {count}:"
-                " separate more wordings of it by '|', or take more templates"
+                f"'{attribute}' has {len(templates) * len(texts)} paraphrases (templates times texts), not {count}:"
+                " separate more texts of it by '|', or take more templates"
             )
     return [
         (
-            [paraphrases[(k if several else k // len(templates)) % len(paraphrases)] for paraphrases in every],
+            [texts[(k if several else k // len(templates)) % len(texts)] for texts in texts_of_each],
             templates[k * len(templates) // count if several else k % len(templates)],
         )
         for k in range(count)

@@ -62,23 +62,23 @@ def clearness(differences: Tensor) -> Tensor:
     return clear
 
 
-def exceeds(baseline: Tensor, level: float) -> float:
+def exceeds(of_random: Tensor, level: float) -> float:
     """Return the value that must be exceeded so that a random text does so with probability `level` at most.
 
-    It is the k-th largest of `baseline [M]`, k = level · (M + 1) rounded down: a rank test, exact for a text drawn as they
-    are. At level 1 everything passes.
+    It is the k-th largest of `of_random [M]`, k = level · (M + 1) rounded down: a rank test, exact for a text drawn as
+    they are. At level 1 everything passes.
 
     Raises:
         DirectionError: M texts are too few for this level.
     """
     if not 0 < level <= 1:
         raise DirectionError(f"level must be in (0, 1], not {level}: it is the share of random texts that may pass")
-    rank = int(level * (len(baseline) + 1) + 1e-9)
+    rank = int(level * (len(of_random) + 1) + 1e-9)
     if rank < 1:
         raise DirectionError(
-            f"level {level:g} is too small for {len(baseline)} random texts: {1 / (len(baseline) + 1):g} is least"
+            f"level {level:g} is too small for {len(of_random)} random texts: {1 / (len(of_random) + 1):g} is least"
         )
-    return float("-inf") if rank > len(baseline) else float(baseline.sort(descending=True).values[rank - 1])
+    return float("-inf") if rank > len(of_random) else float(of_random.sort(descending=True).values[rank - 1])
 
 
 def _embedded(text_encoder: TextEncoder, texts: Sequence[str], templates: Sequence[str]) -> Tensor:

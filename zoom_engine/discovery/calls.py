@@ -3,8 +3,8 @@
 A search over thousands of channels always finds something that moves the target on the image that it looked at. So only
 what the same direction does to held-out images counts, and a cluster is *sensitive* only where
 
-1. it moves them further than one more random baseline direction would (`statistics.attribute_tests`: *specific*, with p-values
-   adjusted over clusters by Holm),
+1. it moves them further than one more random baseline direction would (`statistics.attribute_tests`: *specific*, with
+   p-values adjusted over clusters by Holm),
 2. the mean change is above the smallest effect that matters with 95 % confidence, not only in the sample, because the
    best of several was picked (Gaffke's bound, as for *negligible*),
 3. a word fits, and its own edits move the output by the smallest effect. Where no word fits, nobody can say what was

@@ -195,7 +195,8 @@ class Evaluator:
         Args:
             images: `[B, 3, R, R]`.
             originals: the unedited ones, of the same rows.
-            embeddings: those of `label_embeddings`, where they are there, and with `loss` those of `ZeroShotLabels.embed`.
+            embeddings: those of `label_embeddings`, where they are there, and with `loss` those of
+                `ZeroShotLabels.embed`.
             ssim: for which rows it is worth its price: "all", those "flipped" with the label kept, or "none".
             loss: whether it is computed too.
 

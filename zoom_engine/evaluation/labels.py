@@ -73,7 +73,7 @@ class ZeroShotLabels:
     def low_precision_embeddings(self, images: Tensor) -> Tensor:
         """Return the embeddings `[B, D]` of the low-precision pass, or those of the text encoder where there is none.
 
-        They tell labels after the recheck by `rechecked`. Labels with the same encoders and other prompts can share them.
+        They tell labels once they are `rechecked`. Labels with the same encoders and other prompts can share them.
         """
         return self.first_encoder.embed_images(images)
 

@@ -22,7 +22,7 @@ from zoom_engine.statistics.intervals import column_means
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-WORDINGS = ("{}", "a picture of {}", "a portrait of {}", "a close-up of {}")
+TEMPLATES = ("{}", "a picture of {}", "a portrait of {}", "a close-up of {}")
 IMAGES = 8
 ALIKE = 0.8
 A_PAGE = 6
@@ -34,7 +34,7 @@ def run(study: Study, folder: Folder) -> dict[str, Any]:
     targets = study.binary_targets()
     attributes = study.settings.attributes or (study.domain.attributes if study.domain else ())
     parts = []
-    for wording in study.progress(WORDINGS, f"Paraphrases of {study.name}", unit="wording"):
+    for wording in study.progress(TEMPLATES, f"Paraphrases of {study.name}", unit="wording"):
         parts.append(folder.part(wording, partial(_audited, study, targets, tuple(attributes), wording)))
     labels_of = {study.title(target): set(study.target(target).labels) for target in targets}
     shown = {name: [i for i, text in enumerate(attributes) if text not in labels] for name, labels in labels_of.items()}
@@ -42,7 +42,7 @@ def run(study: Study, folder: Folder) -> dict[str, Any]:
     alike = torch.einsum("van,wan->avw", matrices, matrices)
     return {
         "images": study.count(IMAGES),
-        "wordings": list(WORDINGS),
+        "wordings": list(TEMPLATES),
         "least_cosine": {study.short(text): float(alike[i].min()) for i, text in enumerate(attributes)},
         "targets": [
             {

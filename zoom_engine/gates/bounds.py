@@ -19,8 +19,8 @@ def mean_bounds(
 ) -> tuple[Array, Array]:
     """Compute the 95 % interval of the mean of each column of `values [I, A]`, which lie in [low, high].
 
-    Returns (lower ends `[A]`, upper ends `[A]`). The intervals of so many `analyses` (interim analyses) and `attributes`
-    hold together with 95 %, see `settings.interim_analyses`.
+    Returns (lower ends `[A]`, upper ends `[A]`). The intervals of so many interim `analyses` and `attributes` hold
+    together with 95 %, see `settings.interim_analyses`.
     """
     ends = mean_intervals((values - low) / (high - low), level=confidence(analyses, attributes))
     return low + (high - low) * ends[0], low + (high - low) * ends[1]

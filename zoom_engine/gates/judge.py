@@ -13,10 +13,10 @@ min_power P         the fraction of such audits that      it is less            
 ==================  ====================================  =======================================  ==================
 
 The ends are those of the audit's own intervals, which hold for all its attributes at once and allow for images that
-were not seen (`statistics.attribute_tests`, `statistics.intervals`): no change on 20 images does not prove less than 0.1. With
-a lower end above the limit a rule fails where the effect is *specific*, or where no random edits were tried: what any
-edit does says nothing of the attribute. Growth needs its own correction: a rule fails by the p-values after Holm's
-method, within the rule. An audit that is not finished is inconclusive.
+were not seen (`statistics.attribute_tests`, `statistics.intervals`): no change on 20 images does not prove less than
+0.1. With a lower end above the limit a rule fails where the effect is *specific*, or where no random edits were tried:
+what any edit does says nothing of the attribute. Growth needs its own correction: a rule fails by the p-values after
+Holm's method, within the rule. An audit that is not finished is inconclusive.
 """
 
 from __future__ import annotations

@@ -110,7 +110,8 @@ def headline(
         return _so_far(text, True)
     text += beside_random(summary, top)
     if no_further_than_control(summary, top) and summary.control_prompts is not None:
-        text += f" A control prompt, which names nothing visible, moves it as far, by {decimal(summary.control_prompts.most)}."
+        most = decimal(summary.control_prompts.most)
+        text += f" A control prompt, which names nothing visible, moves it as far, by {most}."
     return text + others(summary, names)
 
 

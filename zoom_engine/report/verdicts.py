@@ -86,8 +86,8 @@ def how_known(summary: Summary) -> str:
     baseline = summary.baseline
     if baseline is None:
         return (
-            "Intervals hold for all attributes at once. Without random directions (--random-directions) nothing says whether an"
-            " effect is its attribute’s or any edit’s."
+            "Intervals hold for all attributes at once. Without random directions (--random-directions) nothing says"
+            " whether an effect is its attribute’s or any edit’s."
         )
     several = baseline.directions > 1
     strongest = f", the strongest by {decimal(baseline.strongest)}" if several else ""
@@ -157,7 +157,7 @@ def what_now(summary: Summary, names: Mapping[Attribute, str], *, unfinished: bo
         steps.append("Run more images before anybody concludes that the rest does not matter.")
     if summary.baseline is None:
         steps.append(
-            "Run it with random directions beside (without --random-directions 0), which tell an effect from any edit’s."
+            "Run it with random directions (without --random-directions 0), which tell an effect from any edit’s."
         )
     if not steps:
         steps.append("Check that the edits show what their words say: only then do these results mean anything.")

@@ -44,7 +44,8 @@ FIRST_COST = 0.4  # h of an attribute per squared half range: half of it costs 0
 COSTS = (0.01, 20.0)  # limits of learned costs; the hair of the avatars costs 18 near the unedited image
 PRIOR_WEIGHT = 0.1  # weight of FIRST_COST beside the learned costs, in points
 NEAR = 0.1  # in half ranges: costs are learned at weights about as large
-LOOKS, HOPE = 4, 0.75  # points before it may be hopeless; the share of the margin that a slope must predict to fall
+POINTS_BEFORE_DOUBT = 4  # before a trial may be hopeless
+HOPE = 0.75  # share of the margin that a slope must predict to fall
 BACK = 0.3  # share of a flip's weights: it begins once more there if the second way leads to no flip
 SIMILAR = 0.98  # SSIM of a flip from which on a second way has little to gain
 LEAST_GAIN = 0.002  # gain of SSIM: polishing ends where less is predicted
@@ -306,7 +307,7 @@ class MinimalState:
         Too small is less than `HOPE` of the margin.
         """
         tried = [point for point in self._evaluated.tried if point.keeps_label]
-        if len(self._evaluated.tried) < LOOKS or any(point.success for point in tried):
+        if len(self._evaluated.tried) < POINTS_BEFORE_DOUBT or any(point.success for point in tried):
             return False
         low, high = self._evaluated.trial.bounds.T
         falls = [np.maximum(_slope(it) * (it.weights - low), _slope(it) * (it.weights - high)).sum() for it in tried]

@@ -1,4 +1,4 @@
-"""The types of a search, in plain numbers: its trial, the points that it evaluates, its result."""
+"""The types of a search, in plain numbers: the trial, the evaluated points, the result."""
 
 from __future__ import annotations
 
@@ -138,8 +138,8 @@ class SearchResult:
         steps: how often the search asked.
         evaluations: how many points were evaluated, the unedited image not counted.
         stop: why the search ended; "label-lost" when no point besides the unedited image keeps the label.
-        trajectory: the points (see `EvaluatedPoint.to_point`), the unedited image among them: by weight for a scan, in order
-            of time otherwise; of CMA-ES only each generation's best.
+        trajectory: the points (see `EvaluatedPoint.to_point`), the unedited image among them: by weight for a scan, in
+            order of time otherwise; of CMA-ES only each generation's best.
         natural: whether the edit stays within what the generator draws; None where that is not known.
         paper: change, flipped and decisive within `Trial.outer`, None without one.
     """

@@ -38,7 +38,7 @@ class Attribute:
         for wording in self.paraphrases:
             _check(wording, "attribute")
             if "|" in wording:
-                raise ConfigError(f"a wording holds no '|' ({wording!r}): use Attribute.parse to split it")
+                raise ConfigError(f"a paraphrase holds no '|' ({wording!r}): use Attribute.parse to split it")
 
     @classmethod
     def parse(cls, text: str | Attribute) -> Attribute:

@@ -206,7 +206,7 @@ class AuditSettings:
         python="or landmarks.json, see `photographs.alignment`; all are taken, whatever `images` says",
     )
     attributes: Sequence[str] | None = option(
-        "a prompt, which becomes one edit direction; several wordings of one are separated by '|'; by default the"
+        "a prompt, which becomes one edit direction; several paraphrases of one are separated by '|'; by default the"
         " domain's, without those that name the target's own classes",
         None,
         name="attribute",
@@ -281,7 +281,7 @@ class AuditSettings:
     )
     smallest_effect: float = option("the smallest mean change, in [0, 1], that matters", SMALLEST_EFFECT, decides=True)
     random_directions: int | None = option(
-        "random directions that attributes are held against (single mode; 32, or 16 where each is searched whole)",
+        "random directions that attributes are compared with (single mode; 32, or 16 where each is searched whole)",
         None,
         decides=True,
     )
@@ -298,7 +298,7 @@ class AuditSettings:
         decides=True,
     )
     paraphrases: int | None = option(
-        "how many phrasings of each attribute, one template each, are tried on the same pictures to see whether they"
+        "how many paraphrases of each attribute, one template each, are tried on the same pictures to see whether they"
         " agree (single mode, calibrated range)",
         None,
         decides=True,
@@ -362,7 +362,7 @@ class AuditSettings:
             raise ConfigError(f"smallest_effect must be in [0, 1], got {self.smallest_effect}")
         if self.random_directions is not None and not 0 <= self.random_directions <= MOST_RANDOM_DIRECTIONS:
             raise ConfigError(
-                f"random_directions counts random directions and must be in 0..{MOST_RANDOM_DIRECTIONS}, got {self.random_directions}"
+                f"random_directions must be a number in 0..{MOST_RANDOM_DIRECTIONS}, got {self.random_directions}"
             )
         if self.random_directions and self.mode == "multi":
             raise ConfigError(
@@ -469,7 +469,7 @@ class RunSettings:
     out: str | Path | None = option("the audit folder; resumed where it exists", None)
     width: float | None = option(
         "with --images auto: go on until every interval is this narrow; by default until every attribute is sensitive,"
-        f" below, or known to {KNOWN_WIDTH:g}",
+        f" negligible, or known to {KNOWN_WIDTH:g}",
         None,
     )
     most_images: int | None = option(f"with --images auto: end there at the latest ({MOST_IMAGES})", None)
@@ -489,7 +489,7 @@ class RunSettings:
 
     @property
     def interim_analyses(self) -> tuple[int, ...]:
-        """After how many images the audit may end: one number, or the interim analyses of `interim_analyses.planned_analyses`."""
+        """After how many images the audit may end: one number, or those of `planned_analyses`."""
         if isinstance(self.images, int):
             return (self.images,)
         return planned_analyses(MOST_IMAGES if self.most_images is None else self.most_images)

@@ -34,7 +34,7 @@ class RandomEdits:
     """The population that the changes by J random baseline directions are drawn from."""
 
     def __init__(self, baseline: Array) -> None:
-        """Fit the population to the changes `baseline [I, J]`, in [0, 1], NaN where a direction was not tried on an image.
+        """Fit the population to the changes `baseline [I, J]`, in [0, 1], NaN where one was not tried on an image.
 
         Raises:
             ValueError: no direction was tried.

@@ -61,7 +61,7 @@ def summary_table(summary: Summary, *, title: str = "") -> str:
         )
         closing += f"; an effect is told from them from {decimal(baseline.specific_from, 3)} on"
     if summary.control_prompts:
-        closing += f"\nprompts that name nothing visible: {decimal(summary.control_prompts.mean_change, 3)} on average"
+        closing += f"\ncontrol prompts: {decimal(summary.control_prompts.mean_change, 3)} on average"
         closing += (
             f", the strongest {decimal(summary.control_prompts.most, 3)}"
             if len(summary.control_prompts.prompts) > 1
@@ -108,7 +108,7 @@ def agreement_in_words(summary: Summary) -> str:
     if found is None or not counts:
         return ""
     which = f"Kendall’s W is {decimal(found.w)} [{found.low:.2f}, {found.high:.2f}]"
-    return f"{counts[0]} phrasings of each attribute: {which} (1: all order the attributes alike)"
+    return f"{counts[0]} paraphrases of each attribute: {which} (1: all order the attributes alike)"
 
 
 def differences_in_words(summary: Summary, names: Mapping[Attribute, str] | None = None) -> list[str]:
@@ -156,13 +156,14 @@ def analyses_in_words(summary: Summary) -> str:
         return ""
     wide = f"known to {KNOWN_WIDTH if analysis.width is None else analysis.width:g}"
     enough = f"every attribute was {wide if analysis.width is not None else f'sensitive, negligible, or {wide}'}"
+    place = f"interim analysis {analysis.number} of {len(analysis.planned)}"
     why = {
-        "known": f"ended at look {analysis.number} of {len(analysis.planned)}, where {enough}",
-        "most images": f"ended at the last of {len(analysis.planned)} looks, before {enough}",
-        None: f"goes on to look {analysis.number} of {len(analysis.planned)}, after {analysis.planned[analysis.number - 1]} images",
+        "known": f"ended at {place}, where {enough}",
+        "most images": f"ended at the last of {len(analysis.planned)} interim analyses, before {enough}",
+        None: f"goes on to {place}, after {analysis.planned[analysis.number - 1]} images",
     }[analysis.ended]
     return (
-        f"The audit {why}. Each look spends {100 * (1 - analysis.confidence):.2g} % of the {100 * ERRING:g} % by which"
+        f"The audit {why}. Each spends {100 * (1 - analysis.confidence):.2g} % of the {100 * ERRING:g} % by which"
         " intervals and verdicts may err, so they hold wherever it ends."
     )
 
