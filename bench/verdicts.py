@@ -90,7 +90,7 @@ def changes(random: np.random.Generator, effects: Array, susceptible: Array, sha
 
 def simulate(cell: Cell, *, audits: int, seed: int = 0) -> dict[str, Any]:
     """The shares of so many audits of a cell that err, as its row of the file has them."""
-    planned = planned_analyses(cell.images) if cell.looks else (cell.images,)
+    planned = planned_analyses(cell.images) if cell.analyses else (cell.images,)
     level = confidence(len(planned), cell.attributes)
     ends = [Ends(images, level=level, draws=DRAWS, seed=seed) for images in planned]
     specific, negligible, missed = (np.zeros(audits, dtype=bool) for _ in range(3))

@@ -556,7 +556,7 @@ def test_without_random_directions_nobody_says_whose_an_effect_is(tmp_path: Path
     page = (tmp_path / "audit" / "report.html").read_text()
     assert "pecific" not in page.split("How the audit works")[0]
     assert "random edits that change" not in page, "there are none that could"
-    assert "with random directions beside" in page, "what to do next"
+    assert "Run it with random directions" in page, "what to do next"
 
 
 def test_another_backend_does_not_go_on_with_an_audit(audit: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,20 +71,18 @@ NAMES_THAT_STAY: dict[str, str] = {}
 
 ROOMS_WITH_OLD_PARTS = frozenset(
     [
-        *("bench", "docs", "tests"),
-        *("zoom_engine/cli", "zoom_engine/directions", "zoom_engine/experiments", "zoom_engine/report"),
+        "tests",
+        "zoom_engine/directions",
     ]
 )
 """Rooms whose identifiers still have such words as a part; to be emptied."""
 ROOMS_WITH_OLD_NAMES = frozenset(
     [
-        *("bench", "docs", "export", "lab", "tests"),
+        *("bench", "tests"),
         *(
             f"zoom_engine/{room}"
             for room in (
-                *("audit", "cli", "commands", "common", "diagnose", "directions", "discovery", "domains"),
-                *("evaluation", "experiments", "export", "gates", "generators", "integrations", "ops", "photographs"),
-                *("report", "runtime", "search", "settings", "statistics", "targets", "text"),
+                *("audit", "common", "diagnose", "directions", "evaluation", "search", "settings", "statistics"),
             )
         ),
     ]

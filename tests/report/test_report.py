@@ -688,7 +688,7 @@ def test_the_first_page_says_what_to_do_next(make_audit) -> None:
         "inconclusive", images=3, baseline=0.1
     )
     assert "Next Run the same command again" in hero("unfinished", finish=False)
-    assert "Run it with random directions beside (without --random-directions 0)" in hero("bare")
+    assert "Run it with random directions (without --random-directions 0)" in hero("bare")
 
 
 class Told:

@@ -2,10 +2,10 @@
 
 Two audits with equal seeds look at the same images, so the difference of an image's two changes is what counts. Its
 p-value is that of the permutation test within images (`statistics.attribute_tests.exceedance`): if the models were
-alike, either change could have come from either. Where no image is in both audits, images are permuted between the audits
-instead. P-values are two-sided and adjusted over the attributes by Holm's method. Where audits chose their number of
-images themselves, each number that they could have ended at is an interim analysis, and spends its part of the error as
-in `settings.interim_analyses`.
+alike, either change could have come from either. Where no image is in both audits, images are permuted between the
+audits instead. P-values are two-sided and adjusted over the attributes by Holm's method. Where audits chose their
+number of images themselves, each number that they could have ended at is an interim analysis, and spends its part of
+the error as in `settings.interim_analyses`.
 """
 
 from __future__ import annotations
