@@ -120,7 +120,7 @@ def judge(audit: Diagnosis, rules: Sequence[Rule], *, baseline: Diagnosis | None
         AuditError: the audit edits all attributes together, or the baseline cannot be compared.
     """
     if not rules:
-        raise ConfigError("there is no rule to check: give one")
+        raise ConfigError("there is no rule to check: give a rule")
     effect = next((rule.effect for rule in rules if rule.effect not in SIZES), None)
     if effect is not None:
         raise ConfigError(f"audits give their power for effects of {', '.join(map(str, SIZES))}, not of {effect:g}")
