@@ -487,19 +487,35 @@ def test_random_directions_say_what_a_scan_of_them_finds_at_its_end(audit: Path)
         assert end.label_kept is True
 
 
-def test_random_directions_that_change_the_label_are_drawn_again_and_told(audit: Path) -> None:
+def test_random_directions_that_change_the_label_are_drawn_again_and_that_is_no_warning(audit: Path) -> None:
     manifest = json.loads((audit / "manifest.json").read_text())
-    drawn, told = manifest["config"]["random_drawn"], "\n".join(manifest["environment"]["notices"])
+    drawn = manifest["config"]["random_drawn"]
     assert len(drawn) == len(set(drawn)) == 32
     redrawn = max(drawn) + 1 - 32
     assert redrawn > 0
-    assert f"{redrawn} of {32 + redrawn} random directions change the label" in told
+    assert not [text for text in manifest["environment"]["notices"] if "random direction" in text]
+    hero, how = (audit / "report.html").read_text().split("How the audit works")
+    assert "more than one picture in ten" not in hero
+    assert f"{redrawn} more were drawn and left out: they change the label on more than one picture in ten" in how
     assert manifest["config"]["random_changing"] == Diagnosis.load(audit).config.random_changing == 0
     notices: list[str] = []
     unlabelled = diagnoser(labels=[], notify=notices.append)
     baseline = measure(unlabelled.models, RunSettings(images=12, seed=0)).baseline
     assert baseline.drawn == tuple(range(32))
     assert [text for text in notices if "labels are off" in text and "--label" in text]
+
+
+def test_random_directions_that_must_be_used_though_they_change_the_label_are_warned_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("zoom_engine.directions.baseline._LABELS_LOST", -1.0)
+    notices: list[str] = []
+    run = diagnoser(random_directions=8, notify=notices.append)
+    measured = measure(run.models, RunSettings(images=12, seed=0)).baseline
+    assert (measured.changing, measured.redrawn) == (8, 8)
+    (told,) = (text for text in notices if "random direction" in text)
+    assert told.startswith("8 of 8 random directions change the label on more than one picture in ten, and of 16 that")
+    assert "--label" in told
 
 
 def test_a_search_that_does_not_go_to_the_end_searches_fewer_random_directions_whole() -> None:

@@ -10,7 +10,7 @@ import pytest
 from zoom_engine.audit.gallery_file import FrameEntry, StripEntry
 from zoom_engine.audit.summary import BaselineLevel, Sensitivity, Summary
 from zoom_engine.report.sentences import certainty, flip_notes, flips, flips_at, headline, strip_note, way
-from zoom_engine.report.verdicts import in_short, verdict_groups, what_now
+from zoom_engine.report.verdicts import how_known, in_short, verdict_groups, what_now
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.statistics.counts import Counts
 from zoom_engine.targets import KeypointsTask, MultiClassTask
@@ -210,6 +210,27 @@ def test_a_headline_names_what_is_specific_before_what_any_edit_does() -> None:
     assert "Random edits of this size hardly ever move it as far. As far as any edit: “A”." in told
     titles = [group.title for group in verdict_groups(summary(*rows), NAMES, smallest_effect=0.05)]
     assert titles == ["Sensitive, specific", "Sensitive, unspecific"]
+
+
+@pytest.mark.parametrize(
+    ("mean", "ci95", "told"),
+    [(0.06, (0.04, 0.08), False), (0.06, (0.051, 0.07), True), (0.06, None, False), (0.03, (0.02, 0.04), False)],
+)
+def test_something_nobody_typed_moves_a_model_where_the_interval_of_random_edits_lies_above_what_matters(
+    mean: float, ci95: tuple[float, float] | None, told: bool
+) -> None:
+    level = BaselineLevel(
+        directions=32,
+        mean_change=mean,
+        ci95=ci95,
+        strongest=0.2,
+        specific_from=0.15,
+        smallest_effect=0.05,
+        correction="holm",
+    )
+    found = dataclasses.replace(summary(row("a", 0.2, (0.1, 0.3))), baseline=level)
+    assert ("something that nobody typed moves this model" in how_known(found)) == told
+    assert ("zoom-engine discover" in what_now(found, NAMES, unfinished=False)) == told
 
 
 def test_an_outlier_is_called_the_most_extreme_though_it_flips_decisively() -> None:

@@ -120,6 +120,11 @@ class Config:
         """Return how many interim analyses the audit may have: 1 where the number of images is given."""
         return 1 if self.interim_analyses is None else len(self.interim_analyses.planned)
 
+    @property
+    def random_directions_left_out(self) -> int:
+        """Return how many random directions were drawn and left out, because they change labels."""
+        return max(self.random_drawn) + 1 - len(self.random_drawn) if self.random_drawn else 0
+
     def random_directions_of(self, image: int) -> Sequence[int]:
         """Return the numbers of the random baseline directions that an image is moved along.
 

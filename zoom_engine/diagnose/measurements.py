@@ -185,7 +185,7 @@ def _baseline_directions(
 
 
 def _notify_of_baseline(models: Models, baseline: BaselineDirections) -> None:
-    """Say how many random baseline directions change the ground truth, and where nobody can tell."""
+    """Warn where random baseline directions change the ground truth, and where nobody can tell."""
     if not models.random_directions or not baseline.one_sided:
         return
     if not models.labels:
@@ -193,11 +193,12 @@ def _notify_of_baseline(models: Models, baseline: BaselineDirections) -> None:
             "labels are off: random edits that change the ground truth count as the model's reaction, and less can"
             " be told from them; give a prompt of each class with --label"
         )
-    elif baseline.redrawn or baseline.changing:
-        left = f", and {number_of(baseline.changing, 'direction')} that does so too took their place"
+    elif baseline.changing:
         models.notices.add(
-            f"{baseline.redrawn} of {number_of(models.random_directions + baseline.redrawn, 'random direction')} change"
-            f" the label on more than one picture in ten and were drawn again{left if baseline.changing else ''}"
+            f"{baseline.changing} of {number_of(models.random_directions, 'random direction')} change the label on more"
+            f" than one picture in ten, and of {models.random_directions + baseline.redrawn} that were drawn no others"
+            " keep it: fewer effects can be told from random edits; give label prompts that these edits leave"
+            " alone (--label)"
         )
 
 

@@ -286,6 +286,15 @@ def search_sentence(config: Config) -> str:
     return f"{sentence}: {config.search_reason}." if config.search_reason else f"{sentence}."
 
 
+def left_out(config: Config) -> str:
+    """Say which random directions the audit left out, as a sentence with a space before it; "" where it did not."""
+    out = config.random_directions_left_out
+    left = agreeing(
+        out, "1 more was drawn and left out: it changes", f"{out} more were drawn and left out: they change"
+    )
+    return f" {left} the label on more than one picture in ten." if out else ""
+
+
 def uses_text(config: Config) -> bool:
     """Tell whether the edit directions were found from the attributes' prompts.
 

@@ -127,6 +127,11 @@ class Source:
         return sentences.search_sentence(self.config)
 
     @property
+    def left_out(self) -> str:
+        """Say which random directions were left out, see `sentences.left_out`."""
+        return sentences.left_out(self.config)
+
+    @property
     def uses_text(self) -> bool:
         """Tell whether the edit directions were found from the attributes' prompts."""
         return sentences.uses_text(self.config)

@@ -105,9 +105,13 @@ def how_known(summary: Summary) -> str:
 
 
 def reacts_to_anything(summary: Summary) -> str:
-    """Say that random edits move the target far, as a sentence with a space before it; "" where they do not."""
+    """Say that random edits move the target far, as a sentence with a space before it; "" where that is not shown.
+
+    It is held to what an attribute must show to be sensitive: the interval of their mean change, over directions, lies
+    above the smallest effect that matters. A mean just above it may be chance, or the work of one or two directions.
+    """
     baseline = summary.baseline
-    if baseline is None or baseline.mean_change < baseline.smallest_effect:
+    if baseline is None or baseline.ci95 is None or baseline.ci95[0] <= baseline.smallest_effect:
         return ""
     return " That is far: something that nobody typed moves this model. zoom-engine discover looks for it."
 
