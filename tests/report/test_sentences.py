@@ -10,7 +10,7 @@ import pytest
 from zoom_engine.audit.gallery_file import FrameEntry, StripEntry
 from zoom_engine.audit.summary import BaselineLevel, Sensitivity, Summary
 from zoom_engine.report.sentences import certainty, flip_notes, flips, flips_at, headline, strip_note, way
-from zoom_engine.report.verdicts import how_known, in_short, verdict_groups, what_now
+from zoom_engine.report.verdicts import how_known, in_short, to_settle, verdict_groups, what_now
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.statistics.counts import Counts
 from zoom_engine.targets import KeypointsTask, MultiClassTask
@@ -231,6 +231,26 @@ def test_something_nobody_typed_moves_a_model_where_the_interval_of_random_edits
     found = dataclasses.replace(summary(row("a", 0.2, (0.1, 0.3))), baseline=level)
     assert ("something that nobody typed moves this model" in how_known(found)) == told
     assert ("zoom-engine discover" in what_now(found, NAMES, unfinished=False)) == told
+
+
+def test_the_next_step_says_how_many_images_would_settle_what_is_inconclusive() -> None:
+    def told(*counts: int | None) -> str:
+        rows = [
+            dataclasses.replace(row(name, 0.03, (0.01, 0.2)), verdict="inconclusive", images_to_settle=count)
+            for name, count in zip("abc", counts, strict=False)
+        ]
+        return " ".join(to_settle(dataclasses.replace(summary(*rows), images=32), NAMES))
+
+    near = "too near to the smallest effect that matters for 1000 images to settle."
+    assert told(119, 123, 64) == (
+        "130 images would settle each of 3 inconclusive attributes with a chance of 80 % or more."
+    )
+    assert told(119) == "120 images would settle “A” with a chance of 80 % or more."
+    assert told(119, None, 64) == (
+        "120 images would settle each of 2 of 3 inconclusive attributes with a chance of 80 % or more."
+        f" “B” seems {near}"
+    )
+    assert told(None, None) == f"“A” and “B” seem {near}"
 
 
 def test_an_outlier_is_called_the_most_extreme_though_it_flips_decisively() -> None:

@@ -9,7 +9,8 @@ import pytest
 from audits import ATTRIBUTES, config_of, searches
 
 from zoom_engine.statistics.attribute_tests import attribute_tests, baseline_level
-from zoom_engine.statistics.power import SIZES, power
+from zoom_engine.statistics.intervals import Ends
+from zoom_engine.statistics.power import SIZES, images_to_settle, power
 from zoom_engine.statistics.summarise import summarise
 
 
@@ -72,7 +73,45 @@ def test_a_summary_says_how_much_it_could_have_missed() -> None:
     summary = summarise(config_of(random_directions=2, images=30), [*own, *baseline])
     assert summary.power is not None
     assert summary.power.sensitive["0.2"] == 1.0
+    assert all(140 <= (row.images_to_settle or 0) <= 190 for row in summary.sensitivity)
     assert summarise(config_of(random_directions=2, images=30), [*own, *baseline[:-1]]).power is None  # not finished
+    assert all(
+        row.images_to_settle is None for row in summarise(config_of(random_directions=2, images=30), own).sensitivity
+    )
     without = summarise(config_of(images=30), own).power
     assert without is not None
     assert without.specific is None
+
+
+@pytest.mark.parametrize("effect", [1e-6, 0.01, 0.02])
+def test_as_many_images_as_are_said_settle_what_is_inconclusive_as_often_as_is_said(effect: float) -> None:
+    """Eleven attributes of a sound target on 32 images; the audit then goes on with its true effects."""
+    settled, before = [], []
+    for seed in range(3):
+        random = np.random.default_rng(seed)
+        means = np.array([*np.full(11, effect), *np.full(32, 0.02)])
+        drawn = random.beta(6 * means, 6 * (1 - means), (32, 43))
+        columns = (0, 5, 10)
+        for column, count in zip(columns, images_to_settle(drawn[:, :11], drawn[:, 11:], 0.05, columns), strict=True):
+            if count is None:  # what this audit found lies too near to 0.05
+                continue
+            more = random.beta(6 * effect, 6 * (1 - effect), (count - 32, 25))
+            audits = np.concatenate([np.repeat(drawn[:, column, None], 25, axis=1), more])
+            for found, images in ((settled, count), (before, round(0.7 * count))):
+                ends = Ends(images, level=1 - 0.05 / 11, draws=8000, seed=1)
+                found.append((ends.below(audits[:images], 0.05) | ends.above(audits[:images], 0.05)).mean())
+    assert len(settled) >= 6
+    assert np.mean(settled) >= 0.8
+    assert np.mean(before) < 0.8
+
+
+def test_what_moves_nothing_is_settled_by_the_number_that_rules_out_rare_flips() -> None:
+    (count,) = images_to_settle(np.zeros((32, 11)), np.full((32, 8), 0.01), 0.05, [3])
+    assert count is not None
+    assert 119 <= count <= 131, "(1 - 0.05) ** 119 < 0.025 / 11"
+
+
+def test_no_number_of_images_settles_an_effect_at_the_smallest_that_matters() -> None:
+    change = np.random.default_rng(0).beta(0.3, 5.7, (32, 3))
+    change += 0.05 - change.mean(axis=0)
+    assert images_to_settle(change.clip(0, 1), change.clip(0, 1), 0.05, [0]) == [None]

@@ -28,6 +28,7 @@ _OF_SINGLE = (
         "as_far",
         "p_value",
         "p_adjusted",
+        "images_to_settle",
         "signed_change",
         "signed_spread",
     ),
@@ -241,6 +242,8 @@ class Sensitivity:
         as_far: single mode: how many of them move the output as far as the attribute.
         p_value: single mode: of the attribute against their population, see `attribute_tests.AttributeTest`.
         p_adjusted: the same, adjusted.
+        images_to_settle: single mode: of an inconclusive attribute, how many images would settle it, see `power`; None
+            where no number would that is not far larger, and for other attributes.
         signed_change: single mode: the mean over images of the judged change, with the sign that it has in the
             direction of adding the attribute; None where the output is not one number.
         signed_spread: single mode: its standard deviation over images.
@@ -275,6 +278,7 @@ class Sensitivity:
     as_far: int | None = None
     p_value: float | None = None
     p_adjusted: float | None = None
+    images_to_settle: int | None = None
     signed_change: float | None = None
     signed_spread: float | None = None
     adjusted_mean_change: float | None = None

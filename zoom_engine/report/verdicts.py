@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from zoom_engine.audit.summary import Sensitivity, Summary, Verdict
 from zoom_engine.common.plurals import agreeing, listed, number_of
 from zoom_engine.settings.attributes import Attribute
+from zoom_engine.statistics.power import LIKELY, most_images
 from zoom_engine.statistics.table import decimal, percent, with_interval
 from zoom_engine.targets import TaskView
 
@@ -144,7 +145,7 @@ def what_now(summary: Summary, names: Mapping[Attribute, str], *, unfinished: bo
             " attribute does alone."
         )
     sensitive = [names[row.attribute] for row in summary.sensitivity if row.is_specific]
-    inconclusive = [names[row.attribute] for row in _that_are(summary, "inconclusive")]
+    inconclusive = _that_are(summary, "inconclusive")
     unknown = [names[row.attribute] for row in _that_are(summary, "sensitive") if row.specificity == "unknown"]
     steps = []
     if sensitive:
@@ -155,8 +156,7 @@ def what_now(summary: Summary, names: Mapping[Attribute, str], *, unfinished: bo
     if unknown:
         steps.append(f"More random directions (--random-directions) may tell {_quoted(unknown)} from any edit.")
     if inconclusive:
-        which = agreeing(len(inconclusive), "interval", "intervals")
-        steps.append(f"More images narrow the {which} of {_quoted(inconclusive)}.")
+        steps.extend(to_settle(summary, names))
     elif is_weak(summary):
         steps.append("Run more images before anybody concludes that the rest does not matter.")
     if summary.baseline is None:
@@ -166,6 +166,24 @@ def what_now(summary: Summary, names: Mapping[Attribute, str], *, unfinished: bo
     if not steps:
         steps.append("Check that the edits show what their words say: only then do these results mean anything.")
     return " ".join(steps)
+
+
+def to_settle(summary: Summary, names: Mapping[Attribute, str]) -> Iterator[str]:
+    """Say how many images would settle what is inconclusive, and of what no number that can be made would."""
+    inconclusive = _that_are(summary, "inconclusive")
+    if summary.images < 2:
+        yield f"More images give {_quoted([names[row.attribute] for row in inconclusive])} an interval."
+        return
+    counts = [row.images_to_settle for row in inconclusive if row.images_to_settle is not None]
+    open_ones = [names[row.attribute] for row in inconclusive if row.images_to_settle is None]
+    if counts:
+        which = f"each of {len(counts)} of {len(inconclusive)}" if open_ones else f"each of {len(counts)}"
+        which = f"{which} inconclusive attributes" if len(inconclusive) > 1 else f"“{names[inconclusive[0].attribute]}”"
+        yield f"{_rounded_up(max(counts))} images would settle {which} with a chance of {percent(LIKELY)} or more."
+    if open_ones:
+        seem = agreeing(len(open_ones), "seems", "seem")
+        most = most_images(summary.images)
+        yield f"{_quoted(open_ones)} {seem} too near to the smallest effect that matters for {most} images to settle."
 
 
 def finding(summary: Summary, names: Mapping[Attribute, str], view: TaskView) -> str:
@@ -280,6 +298,12 @@ def _that_are(summary: Summary, verdict: Verdict) -> list[Sensitivity]:
 def _up(value: float) -> str:
     """Format with two decimals, rounded up: the smallest such number that is certainly enough."""
     return decimal(math.ceil(100 * value - 1e-9) / 100)
+
+
+def _rounded_up(count: int) -> int:
+    """Round up to two digits."""
+    step = 10 ** max(0, len(str(count)) - 2)
+    return -(-count // step) * step
 
 
 def _none_of(rows: list[Sensitivity]) -> str:

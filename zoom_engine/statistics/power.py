@@ -9,7 +9,9 @@ applied to `AUDITS` such audits; the fraction of them that finds the effect is t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -22,6 +24,8 @@ SIZES = (0.05, 0.1, 0.2)
 LIKELY = 0.8
 AUDITS = 100
 DRAWS = 4000
+MOST_IMAGES = 1000
+_STEP = 1.1
 _HALVINGS = 6
 _LEAST = 1e-4
 
@@ -74,3 +78,64 @@ def _detectable(share: Callable[[float], float], smallest: float) -> float | Non
         middle = float(np.sqrt(low * high)) if low else high / 2
         low, high = (low, middle) if share(middle) >= LIKELY else (middle, high)
     return high
+
+
+def images_to_settle(
+    change: Array, baseline: Array, smallest: float, inconclusive: Sequence[int], *, analyses: int = 1, seed: int = 0
+) -> list[int | None]:
+    """Estimate how many images would settle whether attributes are sensitive or negligible.
+
+    The audit is continued `AUDITS` times: the images that it has are kept, and others are drawn around a mean effect
+    that may lie wherever those leave it open, varying over images as in `power`. How open, the spread of an effect that
+    matters says: flips that few images show may not have come up yet. (Beta, with half an observation at 0 and at 1, as
+    Jeffreys' prior has it.) Intervals are looked at after every further tenth of the images.
+
+    Args:
+        change: as in `power`; no column of `inconclusive` holds NaN.
+        baseline: as in `power`.
+        smallest: the smallest effect that matters, in [0, 1].
+        inconclusive: indices of the attributes that are asked about.
+        analyses: number of planned interim analyses.
+        seed: seed of the simulated audits.
+
+    Returns:
+        For each of them the number of images of the whole audit at which `LIKELY` of its continuations are settled;
+        None where `most_images` are too few, and below two images.
+    """
+    images, attributes = change.shape
+    if images < 2:
+        return [None] * len(inconclusive)
+    spread, most, steps = (
+        Dispersion.of_changes(np.concatenate([change, baseline], axis=1)),
+        most_images(images),
+        [images],
+    )
+    while steps[-1] < most:
+        steps.append(min(math.ceil(_STEP * steps[-1]), most))
+    ends = functools.cache(lambda count: Ends(count, level=confidence(analyses, attributes), draws=DRAWS, seed=seed))
+
+    def needed(column: int) -> int | None:
+        random, seen = np.random.default_rng([seed, column]), change[:, column]
+        mean = seen.mean().clip(_LEAST, 1 - _LEAST)
+        known = images / float(spread(np.array([max(mean, smallest)]))[0])
+        effects = random.beta(mean * known + 0.5, (1 - mean) * known + 0.5, AUDITS).clip(_LEAST, 1 - _LEAST)
+        kappa = (1 / spread(effects) - 1).clip(min=_LEAST)
+        more = random.beta(effects * kappa, (1 - effects) * kappa, (most - images, AUDITS))
+        audits = np.concatenate([np.repeat(seen[:, None], AUDITS, axis=1), more])
+
+        def all_known(count: int) -> bool:
+            test, values = ends(count), audits[:count]
+            return bool((test.above(values, smallest) | test.below(values, smallest)).mean() >= LIKELY)
+
+        low, high = 1, len(steps)
+        while low < high:
+            middle = (low + high) // 2
+            low, high = (low, middle) if settles(steps[middle]) else (middle + 1, high)
+        return steps[low] if low < len(steps) else None
+
+    return [needed(column) for column in inconclusive]
+
+
+def most_images(images: int) -> int:
+    """Return up to how many images `images_to_settle` looks, for an audit of so many."""
+    return max(MOST_IMAGES, 2 * images)

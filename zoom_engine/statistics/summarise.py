@@ -33,7 +33,7 @@ from zoom_engine.statistics.attribute_tests import attribute_tests, baseline_lev
 from zoom_engine.statistics.effects import adjusted_changes, effects, is_judged_at_end, judged, mean_side_effects, named
 from zoom_engine.statistics.groups import group_changes, group_differences, groups
 from zoom_engine.statistics.intervals import Array, bootstrap_means, column_means, mean_intervals, share_first
-from zoom_engine.statistics.power import power
+from zoom_engine.statistics.power import images_to_settle, power
 
 
 def summarise(config: Config, records: Sequence[Record], *, resamples: int = 4000, seed: int = 0) -> Summary:
@@ -185,8 +185,12 @@ def _single(
     signed = matrix(effect.signed for effect in found)
     adjusted = [None] * len(column) if side_effects is None else means(adjusted_changes(found, side_effects))
     baseline_figures = baseline_level(by_baseline, *rules, attributes=len(column), images=len(shown), analyses=analyses)
-    reached = None
+    reached, to_settle = None, {}
     if complete:
+        known = np.isfinite(changes).all(axis=0)
+        unsettled = [i for i, each in enumerate(beside) if each.verdict == "inconclusive" and known[i]]
+        counts = images_to_settle(changes, by_baseline, config.smallest_effect, unsettled, analyses=analyses, seed=seed)
+        to_settle = dict(zip(unsettled, counts, strict=True))
         from_here = None if baseline_figures is None else baseline_figures.specific_from
         reached = power(
             changes, by_baseline, config.smallest_effect, specific_from=from_here, analyses=analyses, seed=seed
@@ -237,6 +241,7 @@ def _single(
             as_far=beside[i].as_far,
             p_value=beside[i].p_value,
             p_adjusted=beside[i].p_adjusted,
+            images_to_settle=to_settle.get(i),
             signed_change=_figures(column_means(signed))[i],
             signed_spread=_spread(signed[:, i]),
             adjusted_mean_change=adjusted[i],
