@@ -302,7 +302,7 @@ def _up(value: float) -> str:
 
 def _rounded_up(count: int) -> int:
     """Round up to two digits."""
-    step = 10 ** max(0, len(str(count)) - 2)
+    step = int(10 ** max(0, len(str(count)) - 2))
     return -(-count // step) * step
 
 

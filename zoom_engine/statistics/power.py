@@ -123,7 +123,7 @@ def images_to_settle(
         more = random.beta(effects * kappa, (1 - effects) * kappa, (most - images, AUDITS))
         audits = np.concatenate([np.repeat(seen[:, None], AUDITS, axis=1), more])
 
-        def all_known(count: int) -> bool:
+        def settles(count: int) -> bool:
             test, values = ends(count), audits[:count]
             return bool((test.above(values, smallest) | test.below(values, smallest)).mean() >= LIKELY)
 

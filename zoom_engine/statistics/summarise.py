@@ -187,8 +187,8 @@ def _single(
     baseline_figures = baseline_level(by_baseline, *rules, attributes=len(column), images=len(shown), analyses=analyses)
     reached, to_settle = None, {}
     if complete:
-        known = np.isfinite(changes).all(axis=0)
-        unsettled = [i for i, each in enumerate(beside) if each.verdict == "inconclusive" and known[i]]
+        known = set(np.flatnonzero(np.isfinite(changes).all(axis=0)).tolist())
+        unsettled = [i for i, each in enumerate(beside) if each.verdict == "inconclusive" and i in known]
         counts = images_to_settle(changes, by_baseline, config.smallest_effect, unsettled, analyses=analyses, seed=seed)
         to_settle = dict(zip(unsettled, counts, strict=True))
         from_here = None if baseline_figures is None else baseline_figures.specific_from
