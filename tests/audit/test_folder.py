@@ -544,7 +544,7 @@ def test_a_damaged_manifest_is_named_and_what_it_holds_beside_stays(tmp_path: Pa
     path = tmp_path / "audit" / "manifest.json"
     content = json.loads(path.read_text())
     path.write_text(json.dumps({**content, "config": {**CONFIG, "mode": 3}}))
-    with pytest.raises(AuditError, match=r"manifest\.json is damaged \(config\.mode must be a text, not 3\)") as error:
+    with pytest.raises(AuditError, match=r"manifest\.json is damaged \(config\.mode must be .*, not 3\)") as error:
         AuditFolder.open(tmp_path / "audit", MANIFEST)
     one_line(error)
     path.write_text("[" * 100_000)

@@ -88,17 +88,21 @@ def test_a_flip_counts_where_the_label_is_kept() -> None:
 @pytest.mark.parametrize(
     ("strip", "sheet", "says"),
     [
-        ({"seed": None}, {}, "a strip.seed must be a whole number, not null"),
+        ({"seed": None}, {}, "a strip.seed must be a whole number, 0 or more, not null"),
         ({"flipped": 1}, {}, "a strip.flipped must be true or false, not 1"),
-        ({"direction": [0]}, {}, "a strip.direction must be two states"),
+        ({"direction": [0]}, {}, "a strip.direction must be [before, after], not [0]"),
         ({"frames": []}, {}, "a strip.frames must hold a picture"),
         ({"shown": 4}, {}, "a strip.shown must be one of the frames"),
-        ({"shown": 0, "frames": [{"file": 3, "weight": 0, "caption": ""}]}, {}, "a frame.file must be a text"),
+        (
+            {"shown": 0, "frames": [{"file": 3, "weight": 0, "caption": ""}]},
+            {},
+            "a strip.frames[0].file must be a text",
+        ),
         ({"ssim": float("nan")}, {}, "NaN is not JSON"),
         ({"attribute": "a \u202e hat"}, {}, "control character"),
         ({}, {"attribute": None}, "a sheet.attribute must be a text"),
         ({}, {"rows": [["a.png"]]}, "a sheet.rows must have a picture for each weight"),
-        ({}, {"rows": [[1, 2, 3]]}, "a picture of a sheet must be a text"),
+        ({}, {"rows": [[1, 2, 3]]}, "a sheet.rows[0][0] must be a text"),
     ],
 )
 def test_what_is_wrong_is_named_in_one_line(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from msgspec import Meta
 
 from zoom_engine.common.errors import AuditError, ConfigError, one_line
 from zoom_engine.common.files.json_file import read_json
-from zoom_engine.common.json_object import JsonObject, typed
+from zoom_engine.common.json_object import Count, JsonObject, read_as
 from zoom_engine.settings.attributes import Attribute
 
 GALLERY = "gallery.json"
@@ -70,15 +72,15 @@ class StripEntry:
 
     kind: str | None = None
     attribute: Attribute | None
-    image: int | None = None
-    seed: int
-    direction: tuple[int, int] | None = None
+    image: Count | None = None
+    seed: Count
+    direction: Annotated[tuple[int, int], Meta(description="[before, after]")] | None = None
     flipped: bool
     decisive: bool | None = None
     extreme: bool = False
     label_kept: bool | None
     ssim: float | None
-    shown: int | None = None
+    shown: Count | None = None
     flip_weight: float | None = None
     original_caption: str
     caption: str
@@ -120,7 +122,7 @@ class Gallery:
         path = audit / GALLERY
         try:
             found = JsonObject(read_json(path))
-            strips, sheets = (found.items(key, dict) or () for key in ("strips", "sheets"))
+            strips, sheets = (found.get(key, tuple[dict[str, Any], ...]) or () for key in ("strips", "sheets"))
             return cls(tuple(map(_strip, strips)), tuple(map(_sheet, sheets)))
         except FileNotFoundError:
             return cls()
@@ -134,26 +136,17 @@ def _plain(entry: StripEntry | SheetEntry) -> dict[str, Any]:
 
 def _strip(entry: dict[str, Any]) -> StripEntry:
     values = JsonObject(entry, "a strip")
-    attribute, frames = values.get("attribute", str), values.items("frames", dict) or ()
-    direction = values.items("direction", int)
-    values.check("direction", direction is None or len(direction) == 2, "be two states")
-    values.check("frames", len(frames) > 0, "hold a picture")
-    shown = values.get("shown", int)
-    values.check("shown", shown is None or 0 <= shown < len(frames), "be one of the frames")
-    return values.read(
-        StripEntry,
-        attribute=None if attribute is None else Attribute.parse(attribute),
-        direction=None if direction is None else (direction[0], direction[1]),
-        frames=tuple(JsonObject(frame, "a frame").read(FrameEntry) for frame in frames),
-    )
+    text = values.get("attribute", str)
+    attribute = None if text is None else Attribute.parse(text)
+    strip = read_as(StripEntry, {**entry, "attribute": attribute}, "a strip")
+    values.check("frames", len(strip.frames) > 0, "hold a picture")
+    values.check("shown", strip.shown is None or strip.shown < len(strip.frames), "be one of the frames")
+    return strip
 
 
 def _sheet(entry: dict[str, Any]) -> SheetEntry:
     values = JsonObject(entry, "a sheet")
-    weights, rows = values.items("weights", float) or (), values.items("rows", list) or ()
-    values.check("rows", all(len(row) == len(weights) for row in rows), "have a picture for each weight")
-    return SheetEntry(
-        attribute=Attribute.parse(values.need("attribute", str)),
-        weights=weights,
-        rows=tuple(tuple(typed(file, str, "a picture of a sheet") for file in row) for row in rows),
-    )
+    attribute = Attribute.parse(values.need("attribute", str))
+    sheet = read_as(SheetEntry, {**entry, "attribute": attribute}, "a sheet")
+    values.check("rows", all(len(row) == len(sheet.weights) for row in sheet.rows), "have a picture for each weight")
+    return sheet

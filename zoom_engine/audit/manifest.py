@@ -11,19 +11,22 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, cast, get_args
+from typing import Annotated, Any
+
+from msgspec import Meta
 
 from zoom_engine.audit.records import ROUNDING, Record
 from zoom_engine.common.errors import AuditError, ConfigError, one_line
 from zoom_engine.common.files.json_file import check_depth
-from zoom_engine.common.json_object import JsonObject, shown, typed
+from zoom_engine.common.json_object import Count, Interval, JsonObject, Positive, Share, Whole, shown
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.settings.audit_settings import (
     CORRECTIONS,
     DECISIVE_CHANGE,
     MOST_RANDOM_DIRECTIONS,
-    RANGES,
     SMALLEST_EFFECT,
+    Correction,
+    EditRange,
     Mode,
 )
 from zoom_engine.settings.interim_analyses import InterimPlan
@@ -84,35 +87,35 @@ class Config:
     attributes: tuple[Attribute, ...]
     neutral: str = ""
     target: str = ""
-    task: Mapping[str, Any] | None
+    task: Mapping[str, Any] | None = None
     note: str
-    labels: tuple[str, ...] | None
-    search: str | None
-    search_reason: str | None
-    images: int | None
-    interim_analyses: InterimPlan | None
-    seed: int | None
-    edit_range: str = "paper"
-    bound: float = PAPER_BOUND
-    calibrated_range: tuple[tuple[float, float], ...] | None
-    decisive_change: float = DECISIVE_CHANGE
-    smallest_effect: float = SMALLEST_EFFECT
-    random_directions: int = 0
-    random_per_image: int | None
-    random_images: int | None
-    baseline_search: str | None
-    random_drawn: tuple[int, ...] | None
-    random_changing: int | None
+    labels: tuple[str, ...] | None = None
+    search: str | None = None
+    search_reason: str | None = None
+    images: Positive | None = None
+    interim_analyses: InterimPlan | None = None
+    seed: Whole | None = None
+    edit_range: EditRange = "paper"
+    bound: Annotated[float, Meta(gt=0, description="a number above 0")] = PAPER_BOUND
+    calibrated_range: tuple[Interval, ...] | None = None
+    decisive_change: Share = DECISIVE_CHANGE
+    smallest_effect: Share = SMALLEST_EFFECT
+    random_directions: Count = 0
+    random_per_image: Positive | None = None
+    random_images: Positive | None = None
+    baseline_search: str | None = None
+    random_drawn: tuple[Whole, ...] | None = None
+    random_changing: Whole | None = None
     control_prompts: tuple[str, ...]
     control_prompt_every: int
-    correction: str = CORRECTIONS[0]
+    correction: Correction = CORRECTIONS[0]
     photographs: tuple[str, ...]
     by: tuple[str, ...]
-    method: str | None
+    method: str | None = None
     strength: tuple[float, ...]
     noise_floor: tuple[float, ...]
-    backend: str | None
-    precision: str | None
+    backend: str | None = None
+    precision: str | None = None
     content: Mapping[str, Any] = field(repr=False)
 
     @property
@@ -276,11 +279,11 @@ class Manifest:
             return cls(
                 config=_config(known.object("config")),
                 environment=environment.values,
-                notices=environment.items("notices", str) or (),
-                misread=environment.items("misread", str) or (),
+                notices=environment.get("notices", tuple[str, ...]) or (),
+                misread=environment.get("misread", tuple[str, ...]) or (),
                 purpose=known.get("purpose", str) or "",
                 begun=known.get("begun", str) or "",
-                resumed_in=known.items("resumed_in", dict) or (),
+                resumed_in=known.get("resumed_in", tuple[dict[str, Any], ...]) or (),
                 content=known.values,
             )
         except (ValueError, TypeError, OverflowError, RecursionError, ConfigError) as error:
@@ -326,57 +329,45 @@ class Manifest:
 
 def _config(values: JsonObject) -> Config:
     details, directions, synthesis = map(values.object, ("target_details", "directions", "synthesis"))
-    attributes = tuple(map(Attribute.parse, values.items("attributes", str) or ()))
+    attributes = tuple(map(Attribute.parse, values.get("attributes", tuple[str, ...]) or ()))
     control_prompts = values.object("control_prompts")
     every = control_prompts.get("every", int)
-    interim_analyses, width = values.items("interim_analyses", int), values.get("width", float)
-    ranges = values.items("calibrated_range", list)
+    interim_analyses, width = values.get("interim_analyses", tuple[int, ...]), values.get("width", float)
     config = values.read(
         Config,
-        mode=cast(Mode, values.get("mode", str)),
         attributes=attributes,
         task=details.get("task", dict),
         note=details.get("note", str) or "",
-        labels=values.items("labels", str),
         interim_analyses=None if interim_analyses is None else InterimPlan(interim_analyses, width),
-        calibrated_range=None if ranges is None else tuple(map(_pair, ranges)),
         baseline_search=values.object("baseline_search").get("name", str),
-        random_drawn=values.items("random_drawn", int),
-        control_prompts=control_prompts.items("prompts", str) or (),
+        control_prompts=control_prompts.get("prompts", tuple[str, ...]) or (),
         control_prompt_every=1 if every is None else every,
-        photographs=values.items("audited", str) or (),
-        by=values.items("by", str) or (),
+        photographs=values.get("audited", tuple[str, ...]) or (),
+        by=values.get("by", tuple[str, ...]) or (),
         method=directions.get("method", str),
-        strength=directions.items("strength", float) or (),
-        noise_floor=directions.items("noise_floor", float) or (),
+        strength=directions.get("strength", tuple[float, ...]) or (),
+        noise_floor=directions.get("noise_floor", tuple[float, ...]) or (),
         backend=synthesis.get("backend", str),
         precision=synthesis.get("precision", str),
         content=values.values,
     )
-    count, each = len(attributes), "have one for each attribute"
-    values.check("mode", config.mode in get_args(Mode), f"be {' or '.join(get_args(Mode))}")
+    count, each, ranges = len(attributes), "have one for each attribute", config.calibrated_range
     values.check("attributes", count > 0 and len(set(attributes)) == count, "name one or more, each once")
-    values.check("edit_range", config.edit_range in RANGES, f"be {' or '.join(RANGES)}")
-    values.check("bound", config.bound > 0, "be above 0")
-    values.check("decisive_change", 0 <= config.decisive_change <= 1, "be in [0, 1]")
-    values.check("smallest_effect", 0 <= config.smallest_effect <= 1, "be in [0, 1]")
     most_random_directions = MOST_RANDOM_DIRECTIONS if config.mode == "single" else 0
     values.check(
-        "random_directions",
-        0 <= config.random_directions <= most_random_directions,
-        f"be in 0..{most_random_directions}",
+        "random_directions", config.random_directions <= most_random_directions, f"be in 0..{most_random_directions}"
     )
-    each_image = config.random_per_image is None or 0 < config.random_per_image <= config.random_directions
-    values.check("random_per_image", each_image, f"be in 1..{config.random_directions}")
+    values.check(
+        "random_per_image",
+        (config.random_per_image or 0) <= config.random_directions,
+        f"be in 1..{config.random_directions}",
+    )
     each_drawn = config.random_drawn is None or len(config.random_drawn) == config.random_directions
     values.check("random_drawn", each_drawn, "have a number for each random direction")
-    values.check("random_images", config.random_images is None or config.random_images > 0, "be above 0")
     control_prompts.check(
         "prompts", not config.control_prompts or config.random_directions > 0, "stand beside random directions"
     )
     control_prompts.check("every", config.control_prompt_every > 0, "be above 0")
-    values.check("correction", config.correction in CORRECTIONS, f"be {' or '.join(CORRECTIONS)}")
-    values.check("images", config.images is None or config.images > 0, "be above 0")
     rising = interim_analyses is None or (
         len(interim_analyses) > 0 and interim_analyses[0] > 0 and all(a < b for a, b in pairwise(interim_analyses))
     )
@@ -384,14 +375,9 @@ def _config(values: JsonObject) -> Config:
     values.check("width", width is None or 0 < width <= 1, "be in (0, 1]")
     values.check("audited", len(config.photographs) in (0, config.images), "name a photograph for each image")
     values.check("calibrated_range", ranges is None or len(ranges) == count, each)
+    values.check(
+        "calibrated_range", all(low <= high for low, high in ranges or ()), "be [low, high] for each attribute"
+    )
     directions.check("strength", len(config.strength) in (0, count), each)
     directions.check("noise_floor", len(config.noise_floor) in (0, count), each)
     return config
-
-
-def _pair(ends: list[Any]) -> tuple[float, float]:
-    name = "an item of config.calibrated_range"
-    low, high = ends if len(ends) == 2 else (1, 0)
-    if not typed(low, float, name) <= typed(high, float, name):
-        raise ValueError(f"{name} must be [low, high], not {shown(ends)}")
-    return float(low), float(high)

@@ -8,7 +8,7 @@ from typing import Any
 
 from zoom_engine.common.errors import AuditError, one_line
 from zoom_engine.common.files.json_file import read_json
-from zoom_engine.common.json_object import JsonObject
+from zoom_engine.common.json_object import Count, JsonObject
 
 PHOTOGRAPHS = "photographs.json"
 
@@ -39,8 +39,8 @@ class Photograph:
     """
 
     file: str
-    image: int | None = None
-    seed: int | None = None
+    image: Count | None = None
+    seed: Count | None = None
     refused: str | None = None
     cut: str | None = None
     seen: float | None = None
@@ -68,9 +68,7 @@ def load_photographs(audit: Path) -> tuple[Photograph, ...]:
     """
     path = audit / PHOTOGRAPHS
     try:
-        found = JsonObject(read_json(path))
-        every = found.items("photographs", dict) or ()
-        return tuple(JsonObject(entry, "a photograph").read(Photograph) for entry in every)
+        return JsonObject(read_json(path)).get("photographs", tuple[Photograph, ...]) or ()
     except FileNotFoundError:
         return ()
     except (OSError, ValueError, TypeError, OverflowError) as error:

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
 
 from zoom_engine.common.errors import AuditError, one_line
 from zoom_engine.common.files.json_file import opened, parse_json
-from zoom_engine.common.json_object import shown
+from zoom_engine.common.json_object import Count, Interval, read_as, shown
 from zoom_engine.settings.audit_settings import DECISIVE_CHANGE
 
 TrialKey = tuple[int, str | int | None]
@@ -30,26 +33,28 @@ ROUNDING = 1e-4
 """How far numbers of six digits may be from the limit that they were held to."""
 _LARGEST = 3.5e38
 """The largest float32, since all measurements are float32."""
-_MOST_WHOLE = 2**53
-"""Whole numbers from here on are kept as floats, since arrays hold no larger integers."""
+_Number = Annotated[float, Meta(ge=-_LARGEST, le=_LARGEST, description="a number of at most 3.5e38")]
+_Change = Annotated[float, Meta(ge=-ROUNDING, le=1 + ROUNDING, description="a number in [0, 1]")]
+_Ssim = Annotated[float, Meta(ge=-1 - ROUNDING, le=1 + ROUNDING, description="a number in [-1, 1]")]
+_Distance = Annotated[float, Meta(ge=-ROUNDING, le=_LARGEST, description="a number in [0, 3.5e38]")]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Point:
     """A point that a search evaluated: edit weights `[N]`, and what target and label check said there."""
 
-    weights: tuple[float, ...]
-    output: tuple[float, ...]
-    change: float
+    weights: tuple[_Number, ...]
+    output: tuple[_Number, ...]
+    change: _Change
     label_kept: bool | None
-    ssim: float | None
+    ssim: _Ssim | None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Within:
     """The result within another range than the audit's own; `decisive` is None in records of older versions."""
 
-    change: float
+    change: _Change
     flipped: bool
     decisive: bool | None = None
 
@@ -91,28 +96,28 @@ class Record:
         calibrated: the result within the calibrated range, where it is not the audit's own.
     """
 
-    image: int
-    seed: int
+    image: Count
+    seed: Count
     attribute: str | None
-    baseline: int | None = None
-    edit_weights: tuple[float, ...]
-    original_output: tuple[float, ...]
-    output: tuple[float, ...]
-    change: float
+    baseline: Count | None = None
+    edit_weights: tuple[_Number, ...]
+    original_output: tuple[_Number, ...]
+    output: tuple[_Number, ...]
+    change: _Change
     flipped: bool
     decisive: bool | None = None
     label_kept: bool | None
-    ssim: float | None
-    flip_weight: float | None = None
-    steps: int = 0
-    evaluations: int = 0
+    ssim: _Ssim | None
+    flip_weight: _Distance | None = None
+    steps: Count = 0
+    evaluations: Count = 0
     stop: str = ""
     trajectory: tuple[Point, ...] = ()
     natural: bool | None = None
-    bounds: tuple[float, float] | None = None
-    scores: tuple[float, ...] | None = None
+    bounds: Interval | None = None
+    scores: tuple[_Number, ...] | None = None
     groups: tuple[bool, ...] | None = None
-    paraphrases: tuple[float, ...] | None = None
+    paraphrases: tuple[_Number, ...] | None = None
     paper: Within | None = None
     calibrated: Within | None = None
 
@@ -134,123 +139,53 @@ class Record:
         return values
 
     @classmethod
-    def from_json(cls, line: Any) -> Record:
+    def from_json(cls, line: object) -> Record:
         """Check a parsed line and return its record; names that this version does not know are left out.
 
         What depends on the settings is checked by `Config.check`.
 
         Raises:
-            TypeError: a value has another type.
             ValueError: it is no record, or no search finds it: numbers out of their range, flips that contradict each
                 other.
         """
-        if not isinstance(line, dict):
-            raise TypeError("not an object")
-        image, attribute = line.get("image"), line.get("attribute", 0)
-        if type(image) is not int or image < 0 or not isinstance(attribute, str | None):
-            raise TypeError("no image number or no attribute")
-        baseline = line.get("baseline")
-        if baseline is not None and (type(baseline) is not int or baseline < 0 or attribute):
-            raise TypeError("no number of a random direction, or one beside an attribute")
-        values = _known(cls, line)
-        for name in ("edit_weights", "original_output", "output"):
-            values[name] = _numbers(values, name)
-        _found(values, "change", "flipped", "decisive", "label_kept", "ssim", "natural")
-        for name in ("seed", "steps", "evaluations"):
-            if (count := values.get(name, 0)) is not None and (type(count) is not int or not 0 <= count < 1 << 64):
-                raise ValueError(f"'{name}' must be a whole number, 0 or more, not {shown(count)}")
-        if not isinstance(values.get("stop", ""), str):
-            raise TypeError(f"'stop' must be a text, not {shown(values['stop'])}")
-        if (weight := values.get("flip_weight")) is not None:
-            _check_number(weight, "flip_weight", (0.0, _LARGEST))
-            (values["flip_weight"],) = _numbers({"flip_weight": [weight]}, "flip_weight")
-            if not values["flipped"]:
-                raise ValueError("'flip_weight' is told of what does not flip")
-        if values.get("bounds") is not None:
-            low, high = _numbers(values, "bounds")
-            if low > high:
-                raise ValueError(f"'bounds' must be [low, high], not {shown([low, high])}")
-            values["bounds"] = (low, high)
-        for name in ("scores", "paraphrases"):
-            if values.get(name) is not None:
-                values[name] = _numbers(values, name)
-        if values.get("groups") is not None:
-            values["groups"] = _booleans(values["groups"])
-        points = values.get("trajectory") or []
-        if not isinstance(points, list):
-            raise TypeError("'trajectory' is no list of points")
-        values["trajectory"] = tuple(map(_point, points))
-        for name in ("paper", "calibrated"):
-            if values.get(name) is not None:
-                values[name] = Within(**_found(_known(Within, values[name]), "change", "flipped", "decisive"))
-        record = cls(**values)
-        sizes = {len(record.output), *(len(point.output) for point in record.trajectory)}
-        if sizes != {len(record.original_output)}:
-            raise ValueError("its outputs are of several lengths")
-        if any(len(point.weights) != len(record.edit_weights) for point in record.trajectory):
-            raise ValueError("its edit weights are of several lengths")
-        return record
+        return _consistent(read_as(cls, line))
+
+
+_LINE = msgspec.json.Decoder(Record)
+
+
+def _from_line(line: bytes) -> Record:
+    """Return the record of a line; what is wrong with it the slower way says in our words."""
+    try:
+        return _consistent(_LINE.decode(line))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return Record.from_json(parse_json(line))
+
+
+def _consistent(record: Record) -> Record:
+    """Return the record, unless its parts contradict each other."""
+    if record.baseline is not None and record.attribute:
+        raise ValueError("the number of a random direction stands beside an attribute")
+    if record.flip_weight is not None and not record.flipped:
+        raise ValueError("'flip_weight' is told of what does not flip")
+    if any(
+        found is not None and found.decisive and not found.flipped
+        for found in (record, record.paper, record.calibrated)
+    ):
+        raise ValueError("'decisive' is true of what does not flip")
+    if record.bounds is not None and record.bounds[0] > record.bounds[1]:
+        raise ValueError(f"bounds must be [low, high], not {shown(record.bounds)}")
+    outputs, weights = len(record.original_output), len(record.edit_weights)
+    if len(record.output) != outputs or any(len(point.output) != outputs for point in record.trajectory):
+        raise ValueError("its outputs are of several lengths")
+    if any(len(point.weights) != weights for point in record.trajectory):
+        raise ValueError("its edit weights are of several lengths")
+    return record
 
 
 def _plain(value: Record | Point | Within) -> dict[str, Any]:
     values = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     return {name: one for name, one in values.items() if one is not None or name not in _LEFT_OUT}
-
-
-def _known(of: type, line: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of the fields of `of`; raise ValueError for a missing one."""
-    if not isinstance(line, dict):
-        raise TypeError(f"{shown(line)} in the place of an object")
-    values = {field.name: line[field.name] for field in dataclasses.fields(of) if field.name in line}
-    for field in dataclasses.fields(of):
-        if field.name not in values and field.default is dataclasses.MISSING:
-            raise ValueError(f"no '{field.name}'")
-    return values
-
-
-def _point(line: Any) -> Point:
-    values = _found(_known(Point, line), "change", "label_kept", "ssim")
-    return Point(**{**values, **{name: _numbers(values, name) for name in ("weights", "output")}})
-
-
-def _found(values: dict[str, Any], *names: str) -> dict[str, Any]:
-    """Return the values, if those of these names are such as a search finds."""
-    for name in names:
-        value = values.get(name)
-        if name in ("change", "ssim"):
-            if value is not None or name == "change":
-                _check_number(value, name, (0.0, 1.0) if name == "change" else (-1.0, 1.0))
-        elif type(value) is not bool and (value is not None or name == "flipped"):
-            raise TypeError(f"'{name}' must be true or false, not {shown(value)}")
-    if values.get("decisive") and not values["flipped"]:
-        raise ValueError("'decisive' is true of what does not flip")
-    return values
-
-
-def _check_number(value: Any, name: str, ends: tuple[float, float]) -> None:
-    low, high = ends
-    if not _is_number(value) or not low - ROUNDING <= value <= high + ROUNDING:
-        raise ValueError(f"'{name}' must be a number in [{low:g}, {high:g}], not {shown(value)}")
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _numbers(values: Mapping[str, Any], name: str) -> tuple[float, ...]:
-    found = values[name]
-    if not isinstance(found, list) or not all(map(_is_number, found)):
-        raise TypeError(f"'{name}' is no list of numbers")
-    largest = max(map(abs, found), default=0)
-    if not largest <= _LARGEST:
-        raise ValueError(f"'{name}' has a number that is too large")
-    return tuple(found if largest < _MOST_WHOLE else map(float, found))
-
-
-def _booleans(found: Any) -> tuple[bool, ...]:
-    if not isinstance(found, list) or not all(isinstance(one, bool) for one in found):
-        raise TypeError("'groups' is no list of true and false")
-    return tuple(found)
 
 
 def sort_key(record: Record) -> tuple[int, str, int]:
@@ -287,7 +222,7 @@ def to_line(record: Record) -> bytes:
     """
     try:
         text = json.dumps(record.to_json(), allow_nan=False, separators=(",", ":"))
-        Record.from_json(json.loads(text))
+        _from_line(text.encode("ascii"))
     except (ValueError, TypeError) as error:
         trial = f"image {record.image}, attribute {record.trial[1]!r}"
         raise AuditError(f"the record of {trial} cannot be written: {error}") from None
@@ -313,7 +248,7 @@ def scan(path: Path, check: Callable[[Record], None] = lambda _: None) -> Iterat
             try:
                 if not raw.endswith(b"\n"):
                     raise ValueError(f"it has more than {LONGEST_LINE >> 20} MB")
-                record = Record.from_json(parse_json(raw))
+                record = _from_line(raw)
                 check(record)
             except (ValueError, TypeError) as error:
                 raise AuditError(

@@ -3,72 +3,54 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
-import math
-from collections.abc import Callable
-from types import NoneType
-from typing import Any, TypeVar, cast, get_args, get_type_hints
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar, cast, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import Meta
 
 from zoom_engine.common.errors import one_line
-from zoom_engine.common.typed import fits, in_words, kinds_of
+from zoom_engine.common.typed import in_words, parts_of
 
 T = TypeVar("T")
-_hints: Callable[[Any], dict[str, Any]] = functools.cache(get_type_hints)
+
+Whole = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1, description="a whole number of at most 64 bits")]
+Count = Annotated[int, Meta(ge=0, le=2**63 - 1, description="a whole number, 0 or more")]
+Positive = Annotated[int, Meta(ge=1, le=2**63 - 1, description="a whole number above 0 of at most 64 bits")]
+Share = Annotated[float, Meta(ge=0, le=1, description="a number in [0, 1]")]
+Interval = Annotated[tuple[float, float], Meta(description="[low, high]")]
 
 
 class JsonObject:
     """A JSON object; null counts as absent. All methods raise ValueError, with the key, for a value of another type."""
 
-    def __init__(self, values: Any, name: str = "") -> None:
+    def __init__(self, values: object, name: str = "") -> None:
         """Wrap `values`; None is an empty object.
 
         Args:
             values: a JSON object.
             name: where the object lies, such as "config".
         """
-        self.values: dict[str, Any] = {} if values is None else typed(values, dict, name or "it")
-        self._name = name
+        self.values: dict[str, Any] = {} if values is None else read_as(dict, values, name)
+        self.name = name
 
     def get(self, key: str, kind: type[T]) -> T | None:
-        """Return the value of `key`; None where it is not set."""
-        value = self.values.get(key)
-        return None if value is None else typed(value, kind, self._path(key))
+        """Return the value of `key`, see `read_as`; None where it is not set."""
+        return None if self.values.get(key) is None else self.need(key, kind)
 
     def need(self, key: str, kind: type[T]) -> T:
         """Return the value of `key`, which must be set."""
-        return typed(self.values.get(key), kind, self._path(key))
-
-    def items(self, key: str, kind: type[T]) -> tuple[T, ...] | None:
-        """Return the items of the list at `key`, each of one `kind`; None where it is not set."""
-        values = self.get(key, list)
-        return (
-            None if values is None else tuple(typed(value, kind, f"an item of {self._path(key)}") for value in values)
-        )
+        return read_as(kind, self.values.get(key), self._path(key))
 
     def object(self, key: str) -> JsonObject:
         """Return the object at `key`; an empty one where it is not set."""
         return JsonObject(self.values.get(key), self._path(key))
 
     def read(self, of: type[T], **known: Any) -> T:
-        """Make a dataclass of the values by its fields' names, each of one type.
-
-        A field that is not set takes its default, or None where it may be None.
-
-        Args:
-            of: the dataclass.
-            known: fields that are not read.
-        """
-        for field in dataclasses.fields(of):  # type: ignore[arg-type]
-            if field.name in known:
-                continue
-            hint = _hints(of)[field.name]
-            (kind,) = kinds_of(hint)
-            if (value := self.get(field.name, kind)) is not None or NoneType in get_args(hint):
-                known[field.name] = value
-            elif field.default is dataclasses.MISSING:
-                self.need(field.name, kind)
-        return of(**known)
+        """Return the object as a dataclass, see `read_as`, with the fields that are `known` instead of its own."""
+        return read_as(of, {**{key: one for key, one in self.values.items() if one is not None}, **known}, self.name)
 
     def check(self, key: str, holds: bool, must: str) -> None:
         """Refuse the value of `key` unless it `holds`; `must` ends the sentence "KEY must …"."""
@@ -76,21 +58,58 @@ class JsonObject:
             raise ValueError(f"{self._path(key)} must {must}, not {shown(self.values.get(key))}")
 
     def _path(self, key: str) -> str:
-        return f"{self._name}.{key}" if self._name else key
+        return f"{self.name}.{key}".lstrip(".")
 
 
-def typed(value: Any, kind: type[T], name: str) -> T:
-    """Return `value` if it is of `kind`. A whole number is a number too and has 64 bits; NaN is no number.
+def read_as(of: type[T], values: object, name: str = "") -> T:
+    """Return parsed JSON as a value of the type that it should have; names that a dataclass does not know are left out.
+
+    Args:
+        of: a dataclass, or what its fields may be, mappings of anything among them. What is asked beyond a type its
+            hints say by `Meta`, with the description that messages take.
+        values: the parsed JSON.
+        name: where it lies, such as "config".
 
     Raises:
-        ValueError: it is of another type; the message begins with `name`.
-        OverflowError: a whole number is too large for a float.
+        ValueError: it is of another type; the message begins with its place.
     """
-    if kind is int and isinstance(value, int) and not -(2**63) <= value < 2**63:
-        raise ValueError(f"{name} must be a whole number of at most 64 bits, not {shown(value)}")
-    if not fits(kind, value) or (isinstance(value, float) and not math.isfinite(value)):
-        raise ValueError(f"{name} must be {in_words(kind)}, not {shown(value)}")
-    return cast(T, float(value) if kind is float else value)
+    try:
+        return cast(T, msgspec.convert(values, Whole if of is int else of))
+    except msgspec.ValidationError as error:
+        raise ValueError(_told(str(error), of, values, name)) from None
+
+
+def _told(refusal: str, hint: Any, value: Any, place: str) -> str:
+    """Say in words what msgspec refuses, by the hint, and show the value, which it does not."""
+    what, _, path = refusal.partition(" - at ")
+    missing = re.search("missing required field `(.*)`", what)
+    for key, number in re.findall(r"\.(\w+)|\[(\d+)\]", f"{path}.{missing[1]}" if missing else path):
+        if _descriptions(hint):
+            break
+        hint = _inside(hint, key or int(number))
+        value = value[int(number)] if number else value.get(key)
+        place = f"{place}[{number}]" if number else f"{place}.{key}".lstrip(".")
+    words = _descriptions(hint) or dict.fromkeys(in_words(_plain(part)) for part in parts_of(hint))
+    return f"{place or 'it'} must be {' or '.join(words)}, not {shown(value)}"
+
+
+def _descriptions(hint: Any) -> list[str]:
+    return [note.description for part in parts_of(hint) for note in getattr(part, "__metadata__", ())]
+
+
+def _inside(hint: Any, place: str | int) -> Any:
+    """Return the hint of a field, or of an item."""
+    for part in parts_of(hint):
+        if isinstance(place, str) and dataclasses.is_dataclass(part):
+            return get_type_hints(part, include_extras=True)[place]
+        if isinstance(place, int) and get_origin(part) is tuple:
+            return get_args(part)[0]
+    raise AssertionError(f"{hint} has no {place}")
+
+
+def _plain(part: Any) -> Any:
+    """Return what JSON calls a part of a hint."""
+    return dict if dataclasses.is_dataclass(part) or get_origin(part) is Mapping else part
 
 
 def shown(value: Any) -> str:

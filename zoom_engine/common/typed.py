@@ -25,16 +25,18 @@ _WORDS: dict[Any, str] = {
     Sequence: "a list of texts",
     Mapping: "a table",
     dict: "an object",
+    tuple: "a list",
 }
 _TYPES = {Path: str | Path, float: int | float}
 
 
 def kinds_of(hint: Any) -> list[Any]:
     """Return the types of a hint without their parameters, without None and Any."""
-    return [get_origin(part) or part for part in _parts(hint)]
+    return [get_origin(part) or part for part in parts_of(hint)]
 
 
-def _parts(hint: Any) -> list[Any]:
+def parts_of(hint: Any) -> list[Any]:
+    """Return the types of a hint, without None and Any."""
     parts = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
     return [part for part in parts if part not in (NoneType, Any)]
 
@@ -96,12 +98,12 @@ def misfit(hint: Any, value: object) -> str | None:
 
 def fits(hint: Any, value: object) -> bool:
     """Return whether the value is of the hint's type; a whole number is a number too, true and false are no numbers."""
-    return any(_fits(part, value) for part in _parts(hint))
+    return any(_fits(part, value) for part in parts_of(hint))
 
 
 def in_words(hint: Any) -> str:
     """Return in words what a value must be, such as "a text or a whole number"."""
-    words = list(dict.fromkeys(word for part in _parts(hint) for word in _words(part)))
+    words = list(dict.fromkeys(word for part in parts_of(hint) for word in _words(part)))
     return " or ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 

@@ -7,12 +7,11 @@ import json
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from zoom_engine.audit.summary import Interval
 from zoom_engine.common.errors import AuditError, one_line
 from zoom_engine.common.files.json_file import read_json
-from zoom_engine.common.json_object import JsonObject
+from zoom_engine.common.json_object import Count, Interval, JsonObject
 from zoom_engine.common.plurals import agreeing, number_of
 from zoom_engine.discovery.calls import Verdict
 from zoom_engine.statistics.table import decimal, fit
@@ -34,7 +33,7 @@ def manifest_of(config: Mapping[str, Any], environment: Mapping[str, Any]) -> di
 class Strip:
     """A held-out image at the lower end, unedited, and at the upper end: its `files` and `captions` (the output)."""
 
-    seed: int
+    seed: Count
     files: tuple[str, ...]
     captions: tuple[str, ...]
 
@@ -68,9 +67,9 @@ class Cluster:
     runner_up: str | None
     runner_up_score: float | None
     word_change: float | None
-    search_images: int
-    images: int
-    held_out: int
+    search_images: Count
+    images: Count
+    held_out: Count
     mean_change: float
     ci95: Interval | None
     label_kept: float | None
@@ -188,8 +187,12 @@ class Discovery:
             config.need("target", str)
             for name in ("given_generator", "given_target"):
                 config.get(name, str)
+            clusters = summary.get("clusters", tuple[Cluster, ...]) or ()
+            for strip in (strip for cluster in clusters for strip in cluster.strips):
+                if len(strip.files) != len(strip.captions):
+                    raise ValueError(f"the captions of a strip must be as many as its files, not {len(strip.captions)}")
             return cls(
-                clusters=tuple(map(_cluster, summary.items("clusters", dict) or ())),
+                clusters=clusters,
                 flipped=summary.need("flipped", int),
                 searched=summary.need("searched", int),
                 random_change=summary.get("random_change", float),
@@ -201,18 +204,3 @@ class Discovery:
             raise AuditError(
                 f"{folder} holds no discovery that can be read ({one_line(error)}): run it again"
             ) from None
-
-
-def _cluster(values: dict[str, Any]) -> Cluster:
-    known = JsonObject(values, "a cluster")
-    strips = []
-    for one in known.items("strips", dict) or ():
-        strip = JsonObject(one, "a strip")
-        files, captions = strip.items("files", str) or (), strip.items("captions", str) or ()
-        strip.check("captions", len(files) == len(captions), "have one for each of its files")
-        strips.append(strip.read(Strip, files=files, captions=captions))
-    ends = known.items("ci95", float)
-    verdict = known.need("verdict", str)
-    known.check("verdict", verdict in get_args(Verdict), f"be one of {', '.join(get_args(Verdict))}")
-    known.check("ci95", ends is None or len(ends) == 2, "be [low, high]")
-    return known.read(Cluster, ci95=None if ends is None else (ends[0], ends[1]), verdict=verdict, strips=tuple(strips))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from zoom_engine.common.errors import TargetError, one_line
-from zoom_engine.common.json_object import JsonObject, shown, typed
+from zoom_engine.common.json_object import JsonObject, shown
 from zoom_engine.targets.preprocessing import InputOptions, Preprocessing
 
 RESAMPLE = {0: "nearest", 2: "bilinear", 3: "bicubic"}
@@ -77,8 +77,9 @@ def _scale(config: JsonObject, family: str) -> dict[str, Any]:
     """Return the fields of `Preprocessing` that say what numbers the network is fed; ValueError."""
 
     def three(key: str) -> tuple[float, ...]:
-        value = config.values.get(key)
-        return (typed(value, float, key),) if isinstance(value, int | float) else config.items(key, float) or (0.5,)
+        if isinstance(config.values.get(key), int | float):
+            return (config.need(key, float),)
+        return config.get(key, tuple[float, ...]) or (0.5,)
 
     def step(key: str, default: bool) -> bool:
         value = config.get(key, bool)

@@ -385,7 +385,7 @@ def read_metadata(path: Path, model: onnx.ModelProto) -> Noted:
         return Noted(
             name=metadata.get("name", str) or "",
             task=None if task is None else task_from_dict(task),
-            labels=metadata.items("labels", str) or (),
+            labels=metadata.get("labels", tuple[str, ...]) or (),
             preprocessing=Preprocessing.from_dict(stored) if stored else None,
         )
     except json.JSONDecodeError as error:
