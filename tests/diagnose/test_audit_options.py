@@ -1,42 +1,54 @@
-"""The keywords that type checkers know are the fields of the settings."""
+"""The keywords that type checkers know are the fields of the settings; a new field is an option everywhere."""
 
 from __future__ import annotations
 
-import dataclasses
-from typing import Any, get_args, get_type_hints
+import sys
+import tomllib
+from pathlib import Path
+from types import ModuleType
 
+import options_stub
 import pytest
 
 from zoom_engine import Diagnoser, Diagnosers, Discoverer
+from zoom_engine.cli import config, init
+from zoom_engine.cli.options import options
 from zoom_engine.common.errors import ConfigError
-from zoom_engine.diagnose.audit_options import (
-    AuditChanges,
-    AuditOptions,
-    DiscoveryOptions,
-    SeveralChanges,
-    SeveralTargets,
-)
-from zoom_engine.settings.audit_settings import AuditSettings
+from zoom_engine.settings import audit_settings
 
-FIELDS = {field.name: field for field in dataclasses.fields(AuditSettings)}
-NEEDED = {name for name, field in FIELDS.items() if field.default is dataclasses.MISSING}
+SOURCE = options_stub.SETTINGS.read_text(encoding="utf-8")
+FIELD = '    glow: Literal["dim", "bright"] = option("how bright the pictures are", "dim", decides=True)\n'
 
 
-def test_they_have_the_names_and_types_of_the_fields() -> None:
-    hints = get_type_hints(AuditSettings)
-    for options in (AuditOptions, AuditChanges, SeveralTargets, SeveralChanges):
-        own = get_type_hints(options)
-        assert set(own) == set(FIELDS)
-        exact = {name: hint for name, hint in hints.items() if Any not in get_args(hint)}
-        assert {name: own[name] for name in exact} == exact
-        assert Any not in [hint for name, hint in own.items() if name not in exact]
+def test_the_stub_says_what_the_fields_say() -> None:
+    written = options_stub.STUB.read_text(encoding="utf-8")
+    assert written == options_stub.stub(SOURCE), "run python tests/options_stub.py"
+    assert "| Any" not in written
 
 
-def test_what_a_field_needs_is_needed_unless_there_are_settings() -> None:
-    for options in (AuditOptions, SeveralTargets, DiscoveryOptions):
-        assert options.__required_keys__ == NEEDED
-    for changes in (AuditChanges, SeveralChanges):
-        assert changes.__required_keys__ == frozenset()
+def test_an_option_of_an_audit_is_one_field(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Type checkers, command line, configuration file, `init`, docstring, settings and manifest know it by that."""
+    before = "    mode: Mode = option("
+    assert before in SOURCE
+    changed = SOURCE.replace(before, FIELD + before)
+    assert '    glow: Literal["dim", "bright"]\n'.replace('"', "'") in options_stub.stub(changed)
+    module = ModuleType(audit_settings.__name__)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    exec(compile(changed, "audit_settings.py", "exec"), module.__dict__)
+    settings = module.AuditSettings(generator="avatars", target="avatars:mustache", glow="bright")
+    assert settings.deciding()["glow"] == "bright"
+    assert "glow: how bright the pictures are." in module.AuditSettings.__doc__
+    with pytest.raises(ConfigError, match="option 'glow' must be 'dim' or 'bright', got 'dark'"):
+        module.AuditSettings(generator="avatars", target="avatars:mustache", glow="dark")
+    (flag,) = options(module.AuditSettings, "glow")
+    assert flag.annotation.__metadata__[0].help == "how bright the pictures are"
+    monkeypatch.setattr(config, "AuditSettings", module.AuditSettings)
+    (tmp_path / "audit.toml").write_text('glow = "bright"')
+    assert config.read_config(tmp_path / "audit.toml") == {"glow": "bright"}
+    monkeypatch.setitem(init.SECTIONS, "How it is audited, and on what", (module.AuditSettings, None))
+    assert tomllib.loads("\n".join(line.removeprefix("# ") for line in init.lines() if "glow =" in line)) == {
+        "glow": "dim"
+    }
 
 
 def test_an_option_of_a_run_that_there_is_not_is_told_with_what_may_be_meant() -> None:

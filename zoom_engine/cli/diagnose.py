@@ -14,6 +14,7 @@ from zoom_engine.cli.config import read_config
 from zoom_engine.cli.options import (
     CLUSTER,
     MACHINE,
+    TABLES,
     TOLD,
     CommandSettings,
     decoder_options,
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from zoom_engine.statistics.diagnosis import Diagnosis
 
 HOW = Group("How it is audited", sort_key=1)
-TABLES = ("generator_options", "target_options")
 FIRST = ("generator", "target", "attributes")
 REST = [name for name in options_of(AuditSettings) if name not in (*FIRST, *MACHINE, *CLUSTER, *TABLES, "download")]
 

@@ -9,6 +9,8 @@ from cyclopts import Group, Parameter
 
 from zoom_engine.audit.folder import check_folder
 from zoom_engine.cli.options import (
+    MACHINE,
+    TABLES,
     decoder_options,
     machine_options,
     options,
@@ -20,7 +22,7 @@ from zoom_engine.cli.start import starting, use_threads
 from zoom_engine.common.notices import tell
 from zoom_engine.common.progress import forced
 from zoom_engine.settings.audit_settings import AuditSettings
-from zoom_engine.settings.discovery_settings import DiscoveryRun, DiscoverySettings
+from zoom_engine.settings.discovery_settings import OF_AUDITS, DiscoveryRun, DiscoverySettings
 
 HOW = Group("How it is looked for", sort_key=1)
 
@@ -29,12 +31,7 @@ HOW = Group("How it is looked for", sort_key=1)
     options(AuditSettings, "generator", "target", required=True, once=["target"]),
     options(DiscoveryRun, "images", "seed"),
     options(DiscoverySettings),
-    options(
-        AuditSettings,
-        *("generator_class", "neutral", "labels", "text_encoder", "templates", "smallest_effect"),
-        *("truncation", "truncation_cutoff"),
-        group=HOW,
-    ),
+    options(AuditSettings, *(name for name in OF_AUDITS if name not in (*MACHINE, *TABLES, "download")), group=HOW),
     decoder_options(HOW),
     target_options(),
     machine_options(),

@@ -24,6 +24,7 @@ Options = list[inspect.Parameter]
 DOMAIN = "avatars"
 """The generator of commands that only look."""
 MACHINE = ("batch_size", "device", "backend", "precision", "cache")
+TABLES = ("generator_options", "target_options")
 CLUSTER = ("cluster", "workers", "worker_cores")
 Seeds = Annotated[Sequence[int], Parameter(help="such as 0-7 or 3,5,9", metavar="SEEDS", show_default="0-7"), SEEDS]
 EIGHT = range(8)

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 from zoom_engine.common.notices import Notify, null_notifier
 from zoom_engine.common.progress import ProgressFactory, in_notebooks
 from zoom_engine.common.typed import named_options
-from zoom_engine.diagnose.audit_options import AuditChanges, AuditOptions
 from zoom_engine.diagnose.measurements import calibrated_range, edit_directions
 from zoom_engine.diagnose.models import Models, load_models
 from zoom_engine.diagnose.run import diagnosed
@@ -26,6 +25,9 @@ from zoom_engine.search import SearchResult, Trial
 from zoom_engine.settings.audit_settings import AuditSettings, RunSettings, with_audit_options
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.targets import Target
+
+if TYPE_CHECKING:
+    from zoom_engine.diagnose.audit_options import AuditChanges, AuditOptions
 
 
 @with_audit_options

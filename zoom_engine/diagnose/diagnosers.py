@@ -6,14 +6,13 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 from zoom_engine.audit.folder import INVERSIONS, check_outs
 from zoom_engine.common.errors import AuditError, ConfigError, system_errors
 from zoom_engine.common.notices import Notify, null_notifier
 from zoom_engine.common.progress import ProgressFactory, in_notebooks
 from zoom_engine.common.typed import named_options
-from zoom_engine.diagnose.audit_options import SeveralChanges, SeveralTargets
 from zoom_engine.diagnose.models import Models, load_models
 from zoom_engine.diagnose.run import diagnosed
 from zoom_engine.report import INDEX, IndexEntry, write_index
@@ -21,6 +20,9 @@ from zoom_engine.search import describe_search
 from zoom_engine.settings.audit_settings import AUTO, AuditSettings, RunSettings, with_audit_options
 from zoom_engine.settings.target_names import named_targets, several_targets
 from zoom_engine.statistics.diagnosis import Diagnosis
+
+if TYPE_CHECKING:
+    from zoom_engine.diagnose.audit_options import SeveralChanges, SeveralTargets
 
 
 @with_audit_options

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import torch
 import torch.nn.functional as F
@@ -21,7 +21,6 @@ from zoom_engine.common.notices import Notify, null_notifier
 from zoom_engine.common.progress import ProgressFactory, silent
 from zoom_engine.common.threads import working
 from zoom_engine.common.typed import named_options
-from zoom_engine.diagnose.audit_options import AuditOptions, DiscoveryOptions
 from zoom_engine.diagnose.domain import find_domain
 from zoom_engine.diagnose.models import Models, load_models
 from zoom_engine.directions import EditDirections, text_directions
@@ -41,10 +40,13 @@ from zoom_engine.discovery.trial import Trial, try_out
 from zoom_engine.evaluation.evaluator import Evaluator
 from zoom_engine.search.choose import why_no_gradients
 from zoom_engine.settings.attributes import NEUTRAL, Attribute
-from zoom_engine.settings.audit_settings import SEEDS_PER_RUN, AuditSettings
-from zoom_engine.settings.discovery_settings import DiscoveryRun, DiscoverySettings
+from zoom_engine.settings.audit_settings import SEEDS_PER_RUN, AuditSettings, options_of
+from zoom_engine.settings.discovery_settings import OF_AUDITS, DiscoveryRun, DiscoverySettings
 from zoom_engine.text import text_encoder_for
 from zoom_engine.text.vocabulary import read_vocabulary, readable
+
+if TYPE_CHECKING:
+    from zoom_engine.diagnose.audit_options import DiscoveryOptions
 
 GENERAL = Path(__file__).with_name("general_words.txt")
 SAMPLES = 1024  # unedited pictures that words are measured on; an audit's directions share them
@@ -80,7 +82,7 @@ class Discoverer:
     ) -> None:
         """Check the options and load the models."""
         self.settings = DiscoverySettings(vocabulary=vocabulary, clusters=clusters)
-        refused = set(AuditOptions.__annotations__) & set(options) - set(DiscoveryOptions.__annotations__)
+        refused = (options_of(AuditSettings).keys() & set(options)) - {"generator", "target", *OF_AUDITS}
         if refused:
             raise ConfigError(f"discover takes no {', '.join(sorted(refused))}: it looks for attributes by itself")
         given: dict[str, Any] = {**options}

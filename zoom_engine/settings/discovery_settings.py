@@ -9,6 +9,12 @@ from zoom_engine.common.errors import ConfigError
 from zoom_engine.settings.audit_settings import RunSettings, checked_options, option
 
 LEAST_IMAGES = 12
+OF_AUDITS = (
+    *("generator_options", "generator_class", "target_options", "neutral", "labels", "text_encoder", "templates"),
+    *("smallest_effect", "truncation", "truncation_cutoff", "batch_size", "device", "backend", "precision", "cache"),
+    "download",
+)
+"""The options of an audit that a discovery takes too, beside generator and target."""
 
 
 @checked_options("option")

@@ -1,30 +1,20 @@
-"""The fields of `AuditSettings` as keywords, for type checkers: what `Diagnoser`, `Diagnosers` and `Discoverer` take.
-
-Checkers read types in source alone. So they stand here a second time, nearer than the fields can know models, which are
-above them; `tests/diagnose/test_audit_options.py` holds one to the other.
-"""
-
-from __future__ import annotations
+"""The fields of `AuditSettings` as keywords, for type checkers. Written by tests/options_stub.py."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
-
 from zoom_engine.common.backends import Backend, Precision
+from zoom_engine.settings.audit_settings import Correction, EditRange, LossWeights, Mode
 from zoom_engine.directions import EditDirections
 from zoom_engine.generators.loading import Spec as GeneratorSpec
-from zoom_engine.settings.audit_settings import Correction, EditRange, LossWeights, Mode
 from zoom_engine.targets.loading import Spec as TargetSpec
 from zoom_engine.text import TextEncoder
 
 Targets = list[Any] | tuple[TargetSpec, ...] | Mapping[str, TargetSpec]
-"""Several; a text is a sequence of texts too, and none of these."""
-
 
 class _Models(TypedDict):
     generator: GeneratorSpec
     target: TargetSpec
-
 
 class _Shared(TypedDict, total=False):
     generator_options: Mapping[str, Any] | None
@@ -43,7 +33,6 @@ class _Shared(TypedDict, total=False):
     precision: Precision
     cache: str | Path | None
     download: bool
-
 
 class _OfAudits(_Shared, total=False):
     photos: str | Path | None
@@ -68,31 +57,18 @@ class _OfAudits(_Shared, total=False):
     workers: int | None
     worker_cores: int
 
-
-class AuditOptions(_Models, _OfAudits):
-    """Options of an audit of one target."""
-
+class AuditOptions(_Models, _OfAudits): ...
 
 class AuditChanges(_OfAudits, total=False):
-    """Options of an audit that has settings already: those that differ from them."""
-
     generator: GeneratorSpec
     target: TargetSpec
 
-
 class SeveralTargets(_OfAudits):
-    """Options of audits of several targets."""
-
     generator: GeneratorSpec
     target: Targets
-
 
 class SeveralChanges(_OfAudits, total=False):
-    """Options of audits of several targets that have settings already: those that differ from them."""
-
     generator: GeneratorSpec
     target: Targets
 
-
-class DiscoveryOptions(_Models, _Shared):
-    """Options of a discovery."""
+class DiscoveryOptions(_Models, _Shared): ...
