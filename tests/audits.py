@@ -53,10 +53,10 @@ def search_of(image: int, column: int, effect: np.ndarray, *, noise: float = 0.0
     """A search on a target whose output is `effect` · what the edit does to the scores."""
     random = np.random.default_rng([image, column])
     bound = float(random.uniform(4, 20)) * (1 if random.random() < 0.5 else -1)
-    scores = np.sign(bound) * DRAGGED[column] * random.uniform(0.7, 1.3, 3)
+    scores = (np.sign(bound) * DRAGGED[column] * random.uniform(0.7, 1.3, 3)).tolist()
     points = []
-    for share in np.linspace(0, 1, 9):
-        output = 0.5 + share * float(effect @ scores) + noise * float(random.normal()) * (share > 0)
+    for share in np.linspace(0, 1, 9).tolist():
+        output = 0.5 + share * float(effect @ np.array(scores)) + noise * float(random.normal()) * (share > 0)
         weights = [0.0, 0.0, 0.0]
         weights[column] = bound * share
         points.append({"weights": weights, "output": [output], "change": abs(output - 0.5), "label_kept": None})
@@ -75,7 +75,7 @@ def search_of(image: int, column: int, effect: np.ndarray, *, noise: float = 0.0
             "ssim": None,
             "trajectory": [{**point, "ssim": None} for point in (*points, beyond)],
             "bounds": [min(bound, 0.0), max(bound, 0.0)],
-            "scores": [*scores.tolist(), 0.3 * scores[0], -0.3 * scores[0]],
+            "scores": [*scores, 0.3 * scores[0], -0.3 * scores[0]],
         }
     )
 
