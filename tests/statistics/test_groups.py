@@ -151,5 +151,5 @@ def test_a_record_keeps_its_groups() -> None:
     assert Record.from_json(json.loads(to_line(record))) == record
     assert b"groups" not in to_line(single(0, 0))
     for wrong in ([1, 0], "yes", [None]):
-        with pytest.raises(ValueError, match="^groups"):
+        with pytest.raises(ValueError, match=r"^groups"):
             Record.from_json({**json.loads(to_line(record)), "groups": wrong})
