@@ -25,7 +25,7 @@ from zoom_engine.directions import (
 )
 from zoom_engine.directions.calibration import natural_ranges
 from zoom_engine.generators import EditableGenerator, check_generator_options, load_generator, of_one_class
-from zoom_engine.runtime import Synthesizer, choose_synthesizer
+from zoom_engine.runtime import Synthesizer, choose_synthesizer, compiled_text_encoder
 from zoom_engine.settings.attributes import NEUTRAL
 from zoom_engine.text import TextEncoder, text_encoder_for
 
@@ -89,7 +89,7 @@ class Editing:
         """Find one direction per attribute, with further `options` of `find_directions`."""
         return find_directions(
             self.generator,
-            self.text_encoder,
+            self.measuring_encoder,
             self.attributes,
             neutral=self.neutral,
             method=self.method,
@@ -101,6 +101,13 @@ class Editing:
         )
 
     @cached_property
+    def measuring_encoder(self) -> TextEncoder:
+        """Return the text encoder that an audit measures with, so that both find the same in the cache."""
+        if self.synthesizer.precision == "fp32":
+            return self.text_encoder
+        return compiled_text_encoder(self.text_encoder, self.synthesizer, precision=self.synthesizer.precision)[0]
+
+    @cached_property
     def directions(self) -> EditDirections:
         """Find the directions that an audit uses."""
         return self.find()
@@ -110,7 +117,7 @@ class Editing:
         """Measure how far an audit edits."""
         return calibrate_range(
             self.generator,
-            self.text_encoder,
+            self.measuring_encoder,
             self.directions,
             bound=PAPER_BOUND,
             synthesizer=self.synthesizer,

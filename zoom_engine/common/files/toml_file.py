@@ -11,6 +11,8 @@ from zoom_engine.common.files.json_file import opened
 
 LARGEST = 1 << 20
 """The largest file, in bytes: nobody writes more by hand."""
+_DOTS = 500
+"""The most dots in a line: those of a key, and of the numbers and texts beside it."""
 
 
 def read_toml(path: Path, *, called: str = "") -> dict[str, Any]:
@@ -29,13 +31,22 @@ def read_toml(path: Path, *, called: str = "") -> dict[str, Any]:
             content = file.read(LARGEST + 1)
         if len(content) > LARGEST:
             raise ValueError(f"it has more than {LARGEST >> 20} MB")
-        found = tomllib.loads(content.decode())
+        text = content.decode()
+        _check_dots(text)
+        found = tomllib.loads(text)
         _check_integers(found)
         return found
     except OSError as error:
         raise ConfigError(f"cannot read {name}: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:  # of its form, of its encoding, and of integers without end
         raise ConfigError(f"{name} is not a TOML file: {one_line(error)}") from error
+
+
+def _check_dots(text: str) -> None:
+    """Refuse a key of many parts by a ValueError: reading one takes the square of their number, minutes within a MB."""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.count(".") > _DOTS:
+            raise ValueError(f"line {number} has more than {_DOTS} dots: no key is as deep")
 
 
 def _check_integers(found: dict[str, Any]) -> None:
