@@ -232,9 +232,11 @@ def test_ready_directions_must_be_those_of_the_audit(audit: Path, monkeypatch: p
             diagnoser(directions=found, **options)
 
 
-def test_an_audit_does_not_go_on_with_another_matrix(audit: Path) -> None:
+def test_an_audit_does_not_go_on_with_another_matrix(audit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said before anything is measured."""
     found = diagnoser().edit_directions()
     moved = dataclasses.replace(found, matrix=found.matrix * 1.01)
+    monkeypatch.setattr("zoom_engine.diagnose.run.measure", lambda *_: pytest.fail("it was measured"))
     with pytest.raises(AuditError, match="other settings"):
         diagnoser(directions=moved).run(images=12, seed=0, out=audit)
     kept = json.loads((audit / "manifest.json").read_text())["config"]["directions"]["content_hash"]

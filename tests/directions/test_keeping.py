@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from zoom_engine.common.errors import DirectionError
+from zoom_engine.common.files.cache import default_cache
 from zoom_engine.directions import EditDirections, Sampling, find_directions, text_directions, text_scores
 from zoom_engine.domains.avatars.domain import DOMAIN
 from zoom_engine.runtime import choose_synthesizer
@@ -73,8 +74,8 @@ def test_a_tie_of_the_avatars_is_cut() -> None:
     """By correlation a mustache makes men, as avatars with one are; seen on pictures that nothing was measured on."""
     texts = ["a face with a mustache", "a face with gray hair", "a male face", "an old face"]
     generator, encoder = DOMAIN.generator(), DOMAIN.text_encoder()
-    options: dict[str, Any] = {"neutral": DOMAIN.neutral, "estimator": "correlation", "samples": 1024}
-    options["synthesizer"] = choose_synthesizer(generator)
+    options: dict[str, Any] = {"neutral": DOMAIN.neutral, "estimator": "correlation", "samples": 512}
+    options |= {"synthesizer": choose_synthesizer(generator), "cache": default_cache()}  # the tests' own
     along = text_directions(encoder, texts, neutral=DOMAIN.neutral)
     codes = torch.cat([codes for _, codes in Sampling(32, 77).draw(generator)])
     unedited = text_scores(encoder, along, [generator.render(codes)])

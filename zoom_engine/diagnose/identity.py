@@ -13,6 +13,7 @@ from zoom_engine.common.machine import describe_environment
 from zoom_engine.diagnose.measurements import Measurements
 from zoom_engine.diagnose.models import Models
 from zoom_engine.diagnose.own_photographs import inverter
+from zoom_engine.directions import EditDirections
 from zoom_engine.photographs import Audited, Crop
 from zoom_engine.search import describe_search
 from zoom_engine.settings.audit_settings import RunSettings
@@ -68,6 +69,19 @@ def of_photographs(models: Models, crops: Sequence[Crop], seed: int) -> dict[str
     return {"photographs": {"files": files, "inversion": inverter(models, seed=seed).identity}}
 
 
+def of_directions(directions: EditDirections) -> dict[str, Any]:
+    """Return what the manifest's file says of edit directions."""
+    return {
+        "method": directions.method,
+        "threshold": directions.threshold,
+        "templates": directions.provenance["templates"],
+        "content_hash": directions.content_hash,
+        "channels": list(directions.channels),
+        "strength": list(directions.strength),
+        "noise_floor": list(directions.noise_floor),
+    }
+
+
 def manifest(
     models: Models,
     measured: Measurements,
@@ -90,15 +104,7 @@ def manifest(
                 else {}
             ),
             "calibrated_range": None if calibrated is None else calibrated.bounds.tolist(),
-            "directions": {
-                "method": directions.method,
-                "threshold": directions.threshold,
-                "templates": directions.provenance["templates"],
-                "content_hash": directions.content_hash,
-                "channels": list(directions.channels),
-                "strength": list(directions.strength),
-                "noise_floor": list(directions.noise_floor),
-            },
+            "directions": of_directions(directions),
         },
         {
             **describe_environment(),

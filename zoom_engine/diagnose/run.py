@@ -33,12 +33,13 @@ from zoom_engine.common.plurals import tries_in_words
 from zoom_engine.common.threads import working
 from zoom_engine.diagnose.cluster import Batch, RayWorkers, Shard, Work, dispatched
 from zoom_engine.diagnose.gallery import build_gallery, write_photographs
-from zoom_engine.diagnose.identity import chosen, config, known, manifest, of_photographs
+from zoom_engine.diagnose.identity import chosen, config, known, manifest, of_directions, of_photographs
 from zoom_engine.diagnose.measurements import Measurements, measure, measurements_for
 from zoom_engine.diagnose.models import Models, load_models
 from zoom_engine.diagnose.own_photographs import audited_photographs, crops_of
 from zoom_engine.diagnose.shard import ShardSearch
 from zoom_engine.diagnose.trials import shards
+from zoom_engine.directions import EditDirections
 from zoom_engine.photographs import Crop
 from zoom_engine.report import write_report
 from zoom_engine.settings.audit_settings import AUTO, AuditSettings, RunSettings
@@ -221,6 +222,8 @@ def _check_same_audit(models: Models, out: Path, run: RunSettings, crops: Sequen
             f" would go on with {here.backend} in {here.precision}: give the same, or another folder"
         )
     asked = {**config(models, run), "answers": models.answers}
+    if isinstance(models.settings.directions, EditDirections):
+        asked["directions"] = of_directions(models.settings.directions)
     if crops is not None:  # how many of them are audited is known when they are inverted
         asked = {name: value for name, value in asked.items() if name != "images"}
         asked |= of_photographs(models, crops, run.seed)
