@@ -76,6 +76,17 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def few_samples() -> Iterator[None]:
+    """Directions are found from the pictures that ranges are measured on anyway, a quarter of a user's."""
+    from zoom_engine.directions.regression import Regression  # takes seconds: not in the process that only hands out
+    from zoom_engine.directions.unedited import SAMPLES
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Regression, "samples", SAMPLES)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def one_torch_thread() -> Iterator[None]:
     """Tests are tiny: waking a second thread costs more than it saves."""
     before = torch.get_num_threads()

@@ -11,17 +11,19 @@ from pathlib import Path
 import pytest
 from forks import FORKS
 
-FILES = ["common/test_threads.py", "runtime/test_sessions.py", "targets/test_service.py"]
+FILES = ["common/test_threads.py", "targets/test_service.py", "runtime/test_sessions.py"]
 SLOW = ["end_to_end/test_threads_and_processes.py"]
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("file", [*(pytest.param(file, marks=pytest.mark.ci) for file in SLOW), *FILES])
-def test_what_forks_holds_in_a_process_of_its_own(file: str) -> None:
+@pytest.mark.parametrize(
+    "files", [pytest.param(SLOW, marks=pytest.mark.ci, id="slow"), pytest.param(FILES, id="others")]
+)
+def test_what_forks_holds_in_a_process_of_its_own(files: list[str]) -> None:
     command = [sys.executable, "-P", "-m", "pytest", "-q", "-n", "0", "-m", "forks and not experiment", "--tb=short"]
     done = subprocess.run(
-        [*command, str(Path(__file__).parent / file)],
+        [*command, *(str(Path(__file__).parent / file) for file in files)],
         env={**os.environ, FORKS: "1"},
         capture_output=True,
         text=True,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ from zoom_engine.cli import main
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.diagnose import measurements, models, trials
 from zoom_engine.diagnose.planning import plan
-from zoom_engine.directions.regression import Regression
 from zoom_engine.runtime import Synthesizer
 from zoom_engine.settings.audit_settings import RunSettings
 
@@ -27,14 +25,6 @@ TARGETS = ["avatars:mustache-biased-pale-skin", "avatars:eyeglasses"]  # each ha
 NAMES = ["mustache-biased-pale-skin", "eyeglasses"]
 ALIKE = ["avatars:mustache", TARGETS[0]]
 RUN: dict[str, Any] = {"images": 2, "seed": 4}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick() -> Iterator[None]:
-    """Few samples for directions."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Regression, "samples", 384)
-        yield
 
 
 def options(**more: Any) -> dict[str, Any]:

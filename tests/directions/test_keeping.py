@@ -9,11 +9,9 @@ from typing import Any
 import pytest
 import torch
 
+from zoom_engine.commands.editing import Editing
 from zoom_engine.common.errors import DirectionError
-from zoom_engine.common.files.cache import default_cache
 from zoom_engine.directions import EditDirections, Sampling, find_directions, text_directions, text_scores
-from zoom_engine.domains.avatars.domain import DOMAIN
-from zoom_engine.runtime import choose_synthesizer
 
 PROMPTS = ("beard", "man", "hat")
 OPTIONS: dict[str, Any] = {"neutral": "face", "samples": 512}
@@ -73,20 +71,21 @@ def test_an_edit_of_which_nothing_is_left_is_refused(toy: tuple[Any, Any]) -> No
 def test_a_tie_of_the_avatars_is_cut() -> None:
     """By correlation a mustache makes men, as avatars with one are; seen on pictures that nothing was measured on."""
     texts = ["a face with a mustache", "a face with gray hair", "a male face", "an old face"]
-    generator, encoder = DOMAIN.generator(), DOMAIN.text_encoder()
-    options: dict[str, Any] = {"neutral": DOMAIN.neutral, "estimator": "correlation", "samples": 512}
-    options |= {"synthesizer": choose_synthesizer(generator), "cache": default_cache()}  # the tests' own
-    along = text_directions(encoder, texts, neutral=DOMAIN.neutral)
-    codes = torch.cat([codes for _, codes in Sampling(32, 77).draw(generator)])
-    unedited = text_scores(encoder, along, [generator.render(codes)])
-    spread = unedited.std(dim=0)
+    editing = Editing.of("avatars", texts)  # measures as audits do, whose pictures are in the tests' cache
+    along = text_directions(editing.text_encoder, texts, neutral=editing.neutral)
+    codes = editing.styles(range(77, 109))
+
+    def scores(codes: torch.Tensor) -> torch.Tensor:
+        return text_scores(editing.text_encoder, along, [editing.synthesizer.render(codes)])
+
+    unedited = scores(codes)
 
     def moved(directions: EditDirections) -> torch.Tensor:
-        after = [text_scores(encoder, along, [generator.render(codes + 8 * row)]) for row in directions.matrix]
-        return torch.stack([(scores - unedited).mean(dim=0) for scores in after]) / spread
+        after = [(scores(codes + 8 * row) - unedited).mean(dim=0) for row in directions.matrix]
+        return torch.stack(after) / unedited.std(dim=0)
 
-    before = moved(find_directions(generator, encoder, texts, **options))
-    after = moved(find_directions(generator, encoder, texts, **options, keep=texts[2:]))
+    before = moved(editing.find(estimator="correlation"))
+    after = moved(editing.find(estimator="correlation", keep=texts[2:]))
     assert before[0, 2] > 0.3 * before[0, 0]
     assert abs(after[0, 2]) < 0.1 * after[0, 0]
     assert after[0, 0] > 0.7 * before[0, 0]

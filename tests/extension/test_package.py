@@ -17,8 +17,6 @@ from zoom_engine import Diagnosis, check_domain, check_editable_generator, check
 from zoom_engine.cli import main
 from zoom_engine.common import registry
 from zoom_engine.diagnose.domain import find_domain
-from zoom_engine.directions.regression import Regression
-from zoom_engine.directions.unedited import SAMPLES
 from zoom_engine.generators import load_generator
 from zoom_engine.search import find_search
 from zoom_engine.targets import task_from_dict
@@ -68,9 +66,8 @@ def test_what_it_registers_is_found_and_holds_the_contracts() -> None:
 
 @pytest.mark.usefixtures("package")
 def test_the_command_line_audits_with_all_of_it_to_a_finished_report(
-    tmp_path: Path, command: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, command: Callable[..., tuple[int, str]]
 ) -> None:
-    monkeypatch.setattr(Regression, "samples", SAMPLES)
     out = tmp_path / "audit"
     audit = ["diagnose", "--generator", "skies", "--target", "skies:level", "--images", "6", "--out", str(out)]
     audit += ["--search", "ends", "--search-option", "between=2", "--level", "1", "--cache", str(tmp_path / "cache")]

@@ -21,7 +21,6 @@ from zoom_engine.cli import main
 from zoom_engine.common.errors import AuditError, PhotographError
 from zoom_engine.common.files.png import to_pixels
 from zoom_engine.diagnose.own_photographs import crops_of, inverter
-from zoom_engine.directions.regression import Regression
 from zoom_engine.domains.pets import sample
 from zoom_engine.photographs import Inversion, Inverter
 from zoom_engine.targets import BinaryTask, Preprocessing, Target
@@ -33,7 +32,7 @@ ATTRIBUTES = ["a face with pale skin", "a smiling face"]
 
 @pytest.fixture(scope="module", autouse=True)
 def quick() -> Iterator[None]:
-    """Few steps, as the photographs are pictures near the generator's mean, and few samples for directions."""
+    """Few steps, as the photographs are pictures near the generator's mean."""
     with pytest.MonkeyPatch.context() as patch:
         original = Inverter.__init__
 
@@ -41,7 +40,6 @@ def quick() -> Iterator[None]:
             original(self, *models, **options, inversion=Inversion(steps=14, refining=4, rate=0.3, samples=256))
 
         patch.setattr(Inverter, "__init__", few)
-        patch.setattr(Regression, "samples", 384)
         yield
 
 
