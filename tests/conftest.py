@@ -22,6 +22,8 @@ sys.path.append(str(Path(__file__).parents[1]))  # lab/; last, so that an instal
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 CACHE = "ZOOM_ENGINE_TESTS_CACHE"
+SLOW = 3
+"""About how many seconds a slow test takes whose mark does not say it."""
 
 settings.register_profile("dev", deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile(
@@ -31,8 +33,8 @@ settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what only an expression after -m asks for, and put files with the most slow tests first: what is left
-    for the end is quick, so that no process waits for another's."""
+    """Leave out what only an expression after -m asks for, and put files that take long first: what is left for the
+    end is quick, so that no process waits for another's."""
     from forks import FORKS  # needs the path above
 
     for item in items:
@@ -47,8 +49,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if item.get_closest_marker("forks"):
                 item.add_marker(elsewhere)
-    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
-    items.sort(key=lambda item: -slow[item.path])
+    seconds = Counter[Path]()
+    for item in items:
+        seconds[item.path] += max(
+            (mark.args[0] if mark.args else SLOW for mark in item.iter_markers("slow")), default=0
+        )
+    items.sort(key=lambda item: -seconds[item.path])
 
 
 def _isa_of(item: pytest.Item) -> str | None:

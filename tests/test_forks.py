@@ -15,10 +15,14 @@ FILES = ["common/test_threads.py", "targets/test_service.py", "runtime/test_sess
 SLOW = ["end_to_end/test_threads_and_processes.py"]
 
 
-@pytest.mark.slow
+@pytest.mark.slow(15)
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
-    "files", [pytest.param(SLOW, marks=pytest.mark.ci, id="slow"), pytest.param(FILES, id="others")]
+    "files",
+    [
+        pytest.param(SLOW, marks=[pytest.mark.ci, pytest.mark.slow(130)], id="slow"),
+        pytest.param(FILES, id="others"),
+    ],
 )
 def test_what_forks_holds_in_a_process_of_its_own(files: list[str]) -> None:
     command = [sys.executable, "-P", "-m", "pytest", "-q", "-n", "0", "-m", "forks and not experiment", "--tb=short"]

@@ -9,7 +9,7 @@ import pytest
     ("network", "cases"),
     [
         pytest.param("avatars", ((1, 1), (3, 5), (8, 20)), marks=[pytest.mark.slow, pytest.mark.ci]),
-        pytest.param("256-base16384", ((2, 5),), marks=[pytest.mark.slow, pytest.mark.ci]),
+        pytest.param("256-base16384", ((2, 5),), marks=[pytest.mark.slow(34), pytest.mark.ci]),
         pytest.param("256-base16384", ((1, 1), (3, 5), (8, 20)), marks=pytest.mark.experiment),
         pytest.param("256-base32768", ((1, 1), (3, 5), (8, 20)), marks=pytest.mark.experiment),
         pytest.param("1024-config-f", ((1, 1), (3, 5), (8, 20)), marks=pytest.mark.experiment),

@@ -37,6 +37,7 @@ def run(folder: Path, *arguments: str) -> dict[tuple[str, str], dict[str, Any]]:
     return {(row["case"], row["variant"]): row for row in document["results"]}
 
 
+@pytest.mark.slow(15)
 def test_a_quick_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     most = "textbook-fp32,torch-*32,torch-bf16,onnx*,openvino*,native*"
     assert len(run(tmp_path, "--cases", "8-forward-b2", "--variants", most)) == 8
@@ -54,6 +55,7 @@ def test_a_quick_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "textbook-fp32" in capsys.readouterr().out
 
 
+@pytest.mark.slow(11)
 def test_what_does_not_fit_is_skipped_and_runs_add_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     choice = ("--variants", "torch-fp32,native-fp32", "--note", "a test")
     first = run(tmp_path, "--cases", "16-forward-b1", *choice)

@@ -748,6 +748,7 @@ class PlantedTwice(nn.Module):
         return (0.5 + seen).clamp(0.01, 0.99)[:, None]
 
 
+@pytest.mark.slow(45)
 @pytest.mark.ci
 def test_biases_that_no_shipped_target_has_are_found_and_nothing_else_is() -> None:
     attributes = ["a face with eyeglasses", "a face with a beard", "a face with pale skin", "a smiling face"]

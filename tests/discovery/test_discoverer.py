@@ -45,6 +45,7 @@ def folder(discoverer: Discoverer, tmp_path_factory: pytest.TempPathFactory) -> 
     return out
 
 
+@pytest.mark.slow(14)
 def test_the_planted_attribute_is_found_named_and_called(folder: Path) -> None:
     clusters = json.loads((folder / "summary.json").read_text())["clusters"]
     first = clusters[0]
@@ -84,6 +85,7 @@ def test_the_folder_holds_what_the_summary_speaks_of(folder: Path) -> None:
     assert json.loads(json.dumps(result.to_json())) == json.loads((folder / "summary.json").read_text())
 
 
+@pytest.mark.slow(14)
 def test_a_run_that_was_stopped_ends_with_the_same_clusters(
     discoverer: Discoverer, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -180,6 +182,7 @@ class Restless(nn.Module):
         return 4 * (60 * nn.functional.adaptive_avg_pool2d(x.mean(1, keepdim=True), 3).flatten(1)).sin().mean(1, True)
 
 
+@pytest.mark.slow(10)
 def test_a_model_that_reacts_to_any_change_is_better_asked_about_typed_attributes(tmp_path: Path) -> None:
     result = Discoverer(generator="avatars", target=Restless(), labels=[]).run(images=16, out=tmp_path / "found")
     assert result.random_change is not None

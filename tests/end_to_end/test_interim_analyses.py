@@ -29,7 +29,8 @@ def early_analyses() -> Any:
 
 @pytest.fixture(scope="module")
 def diagnoser() -> Diagnoser:
-    return Diagnoser(generator="avatars", target="avatars:mustache-biased-smiling", attributes=ATTRIBUTES)
+    options = {"target": "avatars:mustache-biased-smiling", "attributes": ATTRIBUTES, "baseline": 8}
+    return Diagnoser(generator="avatars", **options)
 
 
 @pytest.fixture(scope="module")

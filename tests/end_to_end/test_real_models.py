@@ -49,7 +49,7 @@ def test_both_models_load_with_gradients_and_tell_what_they_are() -> None:
     assert any("3, 32, 32]" in line for line in lines)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(25)
 @pytest.mark.ci
 def test_the_file_and_the_function_are_audited_and_the_reports_say_how(tmp_path: Path) -> None:
     command = (

@@ -225,7 +225,7 @@ def failing(before: Diagnosis, after: Diagnosis, limit: float) -> list[int]:
     ("images", "runs"),
     [
         (32, 6),
-        pytest.param(32, 20, marks=[pytest.mark.slow, pytest.mark.ci]),
+        pytest.param(32, 20, marks=[pytest.mark.slow(18), pytest.mark.ci]),
         *(pytest.param(images, 100, marks=pytest.mark.experiment) for images in (32, 100)),
     ],
 )

@@ -84,6 +84,7 @@ print("done")
 """
 
 
+@pytest.mark.slow(8)
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_memory_stays_within_twice_the_file_and_256_mib(tmp_path: Path) -> None:
     good = write(tmp_path / "good", WHOLE["nvidia"])

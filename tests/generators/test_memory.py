@@ -22,7 +22,7 @@ print(peak_of(lambda: work_of("forward", generator.synthesis)(styles)))
 """
 
 
-@pytest.mark.slow
+@pytest.mark.slow(20)
 @pytest.mark.ci
 @pytest.mark.skipif(not ops.native_available()[0], reason=ops.native_available()[1])
 def test_1024_needs_less_than_one_and_a_half_gigabytes_beyond_the_weights(

@@ -287,7 +287,7 @@ def test_a_class_is_converted_alone(tmp_path: Path) -> None:
     assert detail_error(draw(load_generator(tmp_path / "one.safetensors"), 2), CONDITIONAL.image(2, label=1)) < 1e-4
 
 
-@pytest.mark.slow
+@pytest.mark.slow(13)
 def test_it_holds_the_contract_and_is_audited_to_a_finished_report(tmp_path: Path) -> None:
     generator = loaded(SMALL, tmp_path)
     check_editable_generator(generator)

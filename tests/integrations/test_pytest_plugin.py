@@ -46,6 +46,7 @@ def test_small(zoom_audit):
 """
 
 
+@pytest.mark.slow(10)
 def test_a_test_fails_by_the_gate_and_says_why(tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text(STAND_IN.format(tests=str(ROOT / "tests")))
     (tmp_path / "test_model.py").write_text(TESTS)

@@ -17,6 +17,7 @@ from lab.benchmark import CLASSIFIERS, IMAGES, OTHERS, Benchmark, agreement, spe
 from lab.evaluation import Evaluation
 from lab.pets.benchmark import BENCHMARK as PETS
 from zoom_engine.common.errors import ConfigError
+from zoom_engine.directions.regression import DEFAULT_SAMPLING, Regression
 
 AVATAR_CLASSIFIERS = Benchmark(AVATARS.evaluation, only=tuple(AVATARS.kinds()[CLASSIFIERS]))
 SEEDS = range(100, 110)
@@ -30,11 +31,14 @@ def one_seed() -> Iterator[dict[str, Any]]:
     """The classifiers on 16 images; this is the one long computation of the suite, so it gets both cores."""
     before = torch.get_num_threads()
     torch.set_num_threads(2)
-    yield AVATAR_CLASSIFIERS.audit_all(100, 16)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Regression, "samples", DEFAULT_SAMPLING.samples)  # as a user's audit
+        found = AVATAR_CLASSIFIERS.audit_all(100, 16)
+    yield found
     torch.set_num_threads(before)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(125)
 @pytest.mark.ci
 @pytest.mark.timeout(900)
 def test_planted_attributes_are_the_top_bar_of_the_biased_targets_only(one_seed: dict[str, Any]) -> None:

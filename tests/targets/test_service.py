@@ -401,6 +401,7 @@ def test_the_command_line_takes_them_by_name() -> None:
     assert read_target_options(given, stored) == {"service": {"form": "png", "timeout": 2, "rate": 3}}
 
 
+@pytest.mark.slow(15)
 @pytest.mark.ci
 def test_an_audit_of_a_service_that_fails_hangs_and_restarts_has_the_records_of_an_undisturbed_one(
     tmp_path: Path,
@@ -477,6 +478,7 @@ class InProcess:
         """There is nothing to let go."""
 
 
+@pytest.mark.slow(14)
 def test_what_workers_asked_and_what_was_asked_in_vain_is_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.slow, pytest.mark.ci]
+pytestmark = [pytest.mark.slow(15), pytest.mark.ci]
 
 ROOT = Path(__file__).parents[2]
 MISUSES = Path(__file__).with_name("misuses.py")

@@ -66,7 +66,7 @@ def test_an_encoder_of_random_weights_is_refused(config: dict[str, Any], seed: i
         find(encoder, [prompt(name) for name in ATTRIBUTES], cache)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(88)
 @pytest.mark.ci
 @pytest.mark.timeout(900)
 def test_a_vit_b_32_of_random_weights_is_refused(cache: Any) -> None:

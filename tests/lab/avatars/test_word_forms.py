@@ -111,6 +111,7 @@ def three_forms(attribute: str) -> list[str]:
     return list(dict.fromkeys(forms))[:3]
 
 
+@pytest.mark.slow(55)
 @pytest.mark.ci
 def test_no_attribute_of_the_domain_is_refused_in_three_wordings(tmp_path: Path) -> None:
     forms = [text for name in ATTRIBUTES for text in three_forms(name)]
