@@ -39,7 +39,7 @@ def test_random_directions_are_told_from_attributes() -> None:
     assert record.trial == (3, 0)
     assert b'null":' not in to_line(single(3, 1)).replace(b":null", b"")
     for wrong in ({"baseline": -1}, {"baseline": True}, {"baseline": "1"}, {"attribute": "a smiling face"}):
-        with pytest.raises(ValueError, match=r"^null must be a whole number|random direction"):
+        with pytest.raises(ValueError, match=r"^baseline must be a whole number|random direction"):
             Record.from_json({**record.to_json(), **wrong})
 
 
