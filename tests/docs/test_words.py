@@ -49,7 +49,6 @@ PARTS_THAT_STAY = {
 }
 NAMES = {
     "Unit": "Trial",
-    "below": "negligible, or the quantity",
     "each": "the noun of the thing",
     "every": "the noun of the thing",
     "evidence": "a test result",
@@ -63,7 +62,6 @@ NAMES = {
     "said": "the text, the answer",
     "settled": "rechecked, converged",
     "there": "what is there: existing, present",
-    "units": "trials",
     "verified": "re-evaluated in float32",
 }
 """Words that no identifier is as a whole, and what stands in their place."""
