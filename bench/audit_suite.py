@@ -53,7 +53,7 @@ WORKS = ("step", "single", "multi")
 UNITS = {"step": "gradient step", "single": "image and attribute", "multi": "image"}
 AVATARS = 0  # in place of a resolution
 AVATAR_IMAGES = 2
-MEASURED = 2  # steps that are taken of the reference's search, all of which cost the same
+TIMED_STEPS = 2  # steps that are taken of the reference's search, all of which cost the same
 SEARCHED = (2, 8, 24)  # of the engine's
 MOST = 32  # attributes
 MEMORY = {256: 4e9, 512: 6e9, 1024: 9e9}  # bytes that a case with pictures of such a size takes, at most
@@ -74,18 +74,18 @@ class Case(NamedTuple):
 
 def parse(case: str) -> tuple[int, int, int, int]:
     """Resolution, place of the work in ``WORKS``, attributes and batch; ValueError for another string."""
-    found = CASE.fullmatch(case)
-    if found is None:
+    match = CASE.fullmatch(case)
+    if match is None:
         raise ValueError(
             f"'{case}' is no case; write RESOLUTION-step, -single or -multiN, or avatars-single, then -bBATCH"
         )
-    resolution = AVATARS if found[4] else int(found[1])
+    resolution = AVATARS if match[4] else int(match[1])
     if resolution and (resolution < 16 or resolution & (resolution - 1)):
         raise ValueError(f"'{case}': the resolution must be a power of two from 16 on")
-    attributes, batch = int(found[3] or 1), int(found[6] or (4 if resolution >= 512 else 8))
+    attributes, batch = int(match[3] or 1), int(match[6] or (4 if resolution >= 512 else 8))
     if not 1 <= attributes <= MOST or not batch:
         raise ValueError(f"'{case}': 1 to {MOST} attributes and at least one image are needed")
-    return resolution, WORKS.index((found[2] or found[5]).rstrip("0123456789")), attributes, batch
+    return resolution, WORKS.index((match[2] or match[5]).rstrip("0123456789")), attributes, batch
 
 
 def case_of(case: str) -> Case:
@@ -166,8 +166,8 @@ def settle(results: Sequence[Result]) -> None:
             continue
         fewer = row["flip_rate"] is not None and row["flip_rate"] < baseline["flip_rate"]
         row["ratio"] = None if fewer else round(baseline["seconds"] / row["seconds"], 3)
-        each = [one / other for one, other in zip(baseline["rounds"], row["rounds"], strict=False)]
-        row["spread"] = round((max(each) - min(each)) / statistics.median(each), 3)
+        ratios = [one / other for one, other in zip(baseline["rounds"], row["rounds"], strict=False)]
+        row["spread"] = round((max(ratios) - min(ratios)) / statistics.median(ratios), 3)
 
 
 def world_of(case: Case, cache: Path, device: str) -> World:
@@ -215,7 +215,7 @@ class BaselineRunner(Runner):
         if world.trained:
             self._images, self._attributes = AVATAR_IMAGES, len(world.directions.attributes)
         elif case.work != "step":
-            self.extrapolated = f"{MEASURED} of {STEPS} steps"
+            self.extrapolated = f"{TIMED_STEPS} of {STEPS} steps"
         self._styles = world.generator.sample(range(self._images))
         self._trained = world.trained
 
@@ -228,8 +228,8 @@ class BaselineRunner(Runner):
         begun = now()
         search = self._search(0, 0)
         original = now()
-        search.run(MEASURED)
-        step = (now() - original) / MEASURED
+        search.run(TIMED_STEPS)
+        step = (now() - original) / TIMED_STEPS
         return step if self._case.work == "step" else original - begun + STEPS * step
 
     def _search(self, image: int, attribute: int) -> ReferenceSearch:

@@ -1,10 +1,10 @@
 """The reference's search, literally: what an audit's throughput is counted against.
 
 One image at a time; the textbook's synthesis, with a weight of its own for each sample (`textbook.py`); all of it in
-float32 by torch; the text encoder asked in every step; every step taken; the last iterate is what is found. Written
-from the method's description (Luo 2023, and the released settings: α 50, γ 0.005, no L_struct), not from its code. Two
-of that code's faults are not copied, as they cost no time: there L_attr is always 0, and gradients add up from image to
-image.
+float32 by torch; the text encoder asked in every step; every step taken; the last evaluated point is the result.
+Written from the method's description (Luo 2023, and the released settings: α 50, γ 0.005, no L_struct), not from its
+code. Two of that code's faults are not copied, as they cost no time: there L_attr is always 0, and gradients add up
+from image to image.
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ class ReferenceSearch:
         with torch.no_grad():
             move = gradient.sign() if self._sign else gradient
             self.weights = (self.weights - self._rate * self._free * move).clamp(-BOUND, BOUND)
-            kept = zero_shot_labels(embedding, self._labels) == self._label
-            self.flipped = bool((task.flipped(output, self._original) & kept).item())
+            keeps_label = zero_shot_labels(embedding, self._labels) == self._label
+            self.flipped = bool((task.flipped(output, self._original) & keeps_label).item())
 
     def run(self, steps: int) -> None:
         """So many steps; there is no reason to stop early."""

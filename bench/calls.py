@@ -7,10 +7,10 @@ it and without it (`bench/results/avatar-benchmark/effects.json`); a target's ow
 - ``verdicts``: of the pairs of target and attribute, by their true effect, how many have which.
 - ``intervals``: of those pairs, by their true effect, the share whose true effect lies within the interval of the
   effect at each level (a reliability diagram), and within the audit's own, which hold for all attributes at once.
-- ``leaks``: a bias planted on an attribute that another's edit drags along, by spiking the target along it with
-  `PLANTED`, for the three strongest leaks of `DRAGGED` or more of each audit of a sound target: in how many the planted
-  attribute comes first, by change and by adjusted change; and the mean change of the attribute that drags it, as it is
-  without the plant, with it, and adjusted.
+- ``side_effects``: an effect of `PLANTED` is injected along an attribute that another one's edit changes too, for the
+  three strongest side effects of `LEAST_SIDE_EFFECT` or more of each audit of a sound target: in how many the planted
+  attribute comes first, by change and by adjusted change; and the mean change of the attribute that has the side
+  effect, as it is without the injected effect, with it, and adjusted.
 - ``power``: what the audits said of themselves, beside the share of the pairs whose true effect is of that size, `NEAR`
   it, that they find sensitive.
 """
@@ -44,14 +44,14 @@ from zoom_engine.statistics.table import verdict_in_words
 EFFECTS = Path(__file__).parent / "results" / "avatar-benchmark" / "effects.json"
 NONE, LARGE = 0.02, 0.1
 NEAR = 1.25  # times more or less
-PLANTED, DRAGGED = 0.3, 0.1
+PLANTED, LEAST_SIDE_EFFECT = 0.3, 0.1
 LEVELS = (0.5, 0.8, 0.9, 0.95)
 NAMES = dict(zip(DOMAIN.attributes, DEFAULT_ATTRIBUTES, strict=True))
 
 
 def audit(target: str, seed: int, images: int, out: Path) -> Diagnosis:
     """The audit of one target on one seed's images, made or read."""
-    attributes = [text for text, name in NAMES.items() if name != BENCHMARK.targets[target].own]
+    attributes = [text for text, name in NAMES.items() if name != BENCHMARK.targets[target].attribute]
     options: dict[str, Any] = {"generator": "avatars", "target": f"avatars:{target}", "attributes": attributes}
     return kept_audit(out / f"{target}-{seed}", lambda: Diagnoser(**options, progress=forced), images=images, seed=seed)
 
@@ -65,89 +65,92 @@ def judged(audits: Iterable[tuple[str, Diagnosis]], truth: Mapping[str, Mapping[
     """The figures of audits, each with its target's name; `truth` has the true effects by target and attribute."""
     verdicts: dict[str, Counter[str]] = {}
     inside: dict[str, list[tuple[bool, ...]]] = {}
-    said: dict[str, list[float]] = {}
-    held: dict[str, list[bool]] = {}
-    leaks: list[tuple[float, ...]] = []
+    predicted: dict[str, list[float]] = {}
+    observed: dict[str, list[bool]] = {}
+    side_effects: list[tuple[float, ...]] = []
     for target, diagnosis in audits:
         summary, within = diagnosis.summary(), effects_within(diagnosis)
         for row in summary.sensitivity:
             effect = truth[target][NAMES[row.attribute.text]]
             verdicts.setdefault(size_of(effect), Counter())[verdict_in_words(row)] += 1
             for near in (near for near in SIZES if near / NEAR <= effect <= near * NEAR):
-                held.setdefault(f"{near:g}", []).append(row.verdict == "sensitive")
+                observed.setdefault(f"{near:g}", []).append(row.verdict == "sensitive")
             if row.interval is not None:
                 ends = (*within[row.attribute.text], row.interval)
                 for group in ("all", size_of(effect)):
                     inside.setdefault(group, []).append(tuple(low <= effect <= high for low, high in ends))
         if "-biased-" not in target:
-            leaks.extend(planted_on_leaks(diagnosis))
-        for size, share in (summary.power.sensitive if summary.power else {}).items():
-            said.setdefault(size, []).append(share)
+            side_effects.extend(injected_on_side_effects(diagnosis))
+        for size, power in (summary.power.sensitive if summary.power else {}).items():
+            predicted.setdefault(size, []).append(power)
     return {
         "verdicts": {size: dict(counts) for size, counts in sorted(verdicts.items())},
         "intervals": {
             group: {
-                "pairs": len(found),
+                "pairs": len(covered),
                 "effect": dict(zip(map(str, LEVELS), shares, strict=True)),
                 "at_once": at_once,
             }
-            for group, found in sorted(inside.items())
-            for *shares, at_once in [np.mean(found, axis=0).round(4).tolist()]
+            for group, covered in sorted(inside.items())
+            for *shares, at_once in [np.mean(covered, axis=0).round(4).tolist()]
         },
-        "leaks": {"planted": len(leaks), **dict(zip(LEAKS, np.mean(leaks, axis=0).round(4).tolist(), strict=True))}
-        if leaks
+        "side_effects": {
+            "planted": len(side_effects),
+            **dict(zip(SIDE_EFFECTS, np.mean(side_effects, axis=0).round(4).tolist(), strict=True)),
+        }
+        if side_effects
         else {"planted": 0},
         "power": {
             size: {
-                "said": round(float(np.mean(said[size])), 4),
-                "held": round(float(np.mean(held[size])), 4) if size in held else None,
-                "pairs": len(held.get(size, ())),
+                "predicted": round(float(np.mean(predicted[size])), 4),
+                "observed": round(float(np.mean(observed[size])), 4) if size in observed else None,
+                "pairs": len(observed.get(size, ())),
             }
-            for size in said
+            for size in predicted
         },
     }
 
 
 def effects_within(diagnosis: Diagnosis) -> dict[str, list[tuple[float, float]]]:
     """By attribute the interval of its effect at each of `LEVELS`."""
-    found = effects(diagnosis.config, diagnosis.records)
+    of_images = effects(diagnosis.config, diagnosis.records)
     ends = {
-        attribute.text: np.array([[effect.at_end] for effect in found if effect.column == column], dtype=np.float64)
+        attribute.text: np.array([[effect.at_end] for effect in of_images if effect.column == column], dtype=np.float64)
         for column, attribute in enumerate(diagnosis.config.attributes)
     }
     intervals = {text: [mean_intervals(values, level=level) for level in LEVELS] for text, values in ends.items()}
-    return {text: [(float(low[0]), float(high[0])) for low, high in each] for text, each in intervals.items()}
+    return {text: [(float(low[0]), float(high[0])) for low, high in pairs] for text, pairs in intervals.items()}
 
 
-LEAKS = ("leak", "first", "first_adjusted", "dragging_without", "dragging", "dragging_adjusted")
+SIDE_EFFECTS = ("side_effect", "first", "first_adjusted", "causing_without", "causing", "causing_adjusted")
 
 
-def planted_on_leaks(diagnosis: Diagnosis) -> Iterator[tuple[float, ...]]:
-    """Of each strong leak the figures that `LEAKS` names."""
-    config, found = diagnosis.config, effects(diagnosis.config, diagnosis.records)
-    matrix = mean_side_effects(config, found, diagnosis.records)
+def injected_on_side_effects(diagnosis: Diagnosis) -> Iterator[tuple[float, ...]]:
+    """Of each strong side effect the figures that `SIDE_EFFECTS` names."""
+    config, of_images = diagnosis.config, effects(diagnosis.config, diagnosis.records)
+    matrix = mean_side_effects(config, of_images, diagnosis.records)
     if matrix is None:
         return
     count = len(matrix)
     strength = np.abs(matrix[:, :count]) * (1 - np.eye(count))
     for place in np.argsort(-strength, axis=None)[:3]:
-        dragging, planted = divmod(int(place), count)
-        if strength[dragging, planted] < DRAGGED:
+        causing, planted = divmod(int(place), count)
+        if strength[causing, planted] < LEAST_SIDE_EFFECT:
             return
-        biased = [with_plant(effect, planted) for effect in found]
+        biased = [with_plant(effect, planted) for effect in of_images]
         adjusted = adjusted_changes(biased, matrix)
-        judged_ones = [judged_of(each, at_end=is_judged_at_end(each)) for each in (found, biased)]
+        judged_ones = [judged_of(pairs, at_end=is_judged_at_end(pairs)) for pairs in (of_images, biased)]
         before, after, left = (
             np.array(
                 [
-                    np.mean([value for value, effect in zip(values, found, strict=True) if effect.column == column])
+                    np.mean([value for value, effect in zip(values, of_images, strict=True) if effect.column == column])
                     for column in range(count)
                 ]
             )
             for values in (*judged_ones, [value or 0.0 for value in adjusted])
         )
         first = [float(values.argmax() == planted) for values in (after, left)]
-        yield (float(strength[dragging, planted]), *first, before[dragging], after[dragging], left[dragging])
+        yield (float(strength[causing, planted]), *first, before[causing], after[causing], left[causing])
 
 
 def with_plant(effect: Effect, planted: int) -> Effect:
@@ -178,7 +181,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }
     if given.json:
         atomic.write_json(given.json, figures)
-    print(json.dumps({name: figures[name] for name in ("verdicts", "intervals", "leaks", "power")}, indent=1))
+    print(json.dumps({name: figures[name] for name in ("verdicts", "intervals", "side_effects", "power")}, indent=1))
 
 
 if __name__ == "__main__":

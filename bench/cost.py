@@ -1,4 +1,4 @@
-"""``python bench/cost.py [--json OUT]``: what random directions, leakage and power add to an audit's time.
+"""``python bench/cost.py [--json OUT]``: what random directions, side effects and power add to an audit's time.
 
 The same audit is made with them and without, each in a process of its own with an empty cache, by turns; then again on
 other images, with what the first one measured. What counts is the seconds of the processor from the models' loading to
@@ -28,7 +28,7 @@ PARTS = ("first audit", "second audit")
 
 def timed(half: str, generator: str, target: str, images: int, folder: Path) -> dict[str, list[float]]:
     """Seconds of the processor, and on a clock, of an audit with an empty cache, and of another one after it."""
-    found = {}
+    seconds = {}
     for number, part in enumerate(PARTS):
         before = time.process_time(), time.perf_counter()
         options: dict[str, Any] = {"random_directions": 0} if half == "without" else {}
@@ -36,8 +36,8 @@ def timed(half: str, generator: str, target: str, images: int, folder: Path) -> 
         if half == "without":
             run.score_scale = lambda *_: None  # type: ignore[assignment,method-assign]
         run.run(images=images, seed=100 + number, out=folder / str(number))
-        found[part] = [round(time.process_time() - before[0], 2), round(time.perf_counter() - before[1], 2)]
-    return found
+        seconds[part] = [round(time.process_time() - before[0], 2), round(time.perf_counter() - before[1], 2)]
+    return seconds
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

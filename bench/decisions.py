@@ -29,7 +29,7 @@ from zoom_engine.targets import Target
 NEAR = (0.2, 0.8)
 RUNTIMES = ("native-bf16", "openvino-bf16", "onnxruntime-fp32")
 IMAGES = 2000
-UNDECIDED = 0.22  # the share of pictures that is made to be undecided
+NEAR_BOUNDARY = 0.22  # the share of pictures that is made to lie near the decision boundary
 POOL = range(10_000, 10_100)
 PART = 50
 
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.targets
         else [*filter(lambda name: domain.target(name).labels, domain.target_names())]
     )
-    print(f"{'target':28} {'runtime':18} {'unchanged':>9} {'undecided':>9} {'error':>8} {'moved by':>8}")
+    print(f"{'target':28} {'runtime':18} {'unchanged':>9} {'near 0.5':>9} {'error':>8} {'moved by':>8}")
     results: list[dict[str, Any]] = []
     for result in measure(targets, options.runtimes.split(","), options.images):
         results.append(result)
@@ -76,7 +76,7 @@ class Pictures:
         self, styles: Tensor, targets: dict[str, Target]
     ) -> tuple[dict[str, dict[str, Tensor]], dict[str, float]]:
         """Probabilities ``[B, 1]`` by target and runtime, and ‖images − torch's‖² by runtime (torch: ‖images‖²)."""
-        found: dict[str, dict[str, list[Tensor]]] = {name: {key: [] for key in self.made} for name in targets}
+        outputs: dict[str, dict[str, list[Tensor]]] = {name: {key: [] for key in self.made} for name in targets}
         judges = {
             (name, key): compiled_target(target, made)[0]
             for name, target in targets.items()
@@ -91,45 +91,45 @@ class Pictures:
                 wanted = images if key == "torch" else wanted
                 for name in targets:
                     judge = judges[name, key]
-                    found[name][key].append(judge(images).sigmoid()[:, 0])
-        return {name: {key: torch.cat(p) for key, p in rows.items()} for name, rows in found.items()}, squares
+                    outputs[name][key].append(judge(images).sigmoid()[:, 0])
+        return {name: {key: torch.cat(p) for key, p in rows.items()} for name, rows in outputs.items()}, squares
 
 
 @torch.no_grad()
 def measure(names: Sequence[str], runtimes: Sequence[str], images: int) -> Iterator[dict[str, Any]]:
     """One result for each of the avatars' targets ``names`` and each runtime.
 
-    ``unchanged`` is the share of equal decisions, ``undecided`` that of pictures whose probability by torch is in 0.2
-    to 0.8, ``error`` the relative error of all pictures together, ``moved_by`` the largest change of a probability.
+    ``unchanged`` is the share of equal decisions, ``near_boundary`` that of pictures whose probability by torch is in
+    0.2 to 0.8, ``error`` the relative error of all pictures together, ``moved_by`` the largest change of a probability.
     A runtime that cannot run here has ``skipped``, the reason, instead.
     """
     generator = load_generator("avatars")
     targets = {name: load_target(f"avatars:{name}") for name in names}
     pictures = Pictures(generator, runtimes)
-    count = math.ceil(images * UNDECIDED)
+    count = math.ceil(images * NEAR_BOUNDARY)
     random = generator.sample(range(images - count))
     shared, shared_squares = pictures.judge(random, targets)
     quick = choose_synthesizer(generator, precision="fp32")
     for name, target in targets.items():
-        own, own_squares = pictures.judge(undecided(generator, target, quick, count), {name: target})
-        found = {key: torch.cat([shared[name][key], own[name][key]]) for key in pictures.made}
-        squares = {key: shared_squares[key] + own_squares[key] for key in pictures.made}
-        wanted = found.pop("torch")
+        near, near_squares = pictures.judge(near_boundary(generator, target, quick, count), {name: target})
+        probabilities_of = {key: torch.cat([shared[name][key], near[name][key]]) for key in pictures.made}
+        squares = {key: shared_squares[key] + near_squares[key] for key in pictures.made}
+        wanted = probabilities_of.pop("torch")
         near = ((wanted > NEAR[0]) & (wanted < NEAR[1])).float().mean()
-        for runtime, probabilities in found.items():
+        for runtime, probabilities in probabilities_of.items():
             yield {
                 "target": name,
                 "runtime": runtime,
                 "images": images,
                 "unchanged": round(float(((probabilities > 0.5) == (wanted > 0.5)).float().mean()), 5),
-                "undecided": round(float(near), 4),
+                "near_boundary": round(float(near), 4),
                 "error": float(f"{math.sqrt(squares[runtime] / squares['torch']):.3g}"),
                 "moved_by": float(f"{float((probabilities - wanted).abs().max()):.3g}"),
             }
         yield from ({"target": name, "runtime": key, "skipped": why} for key, why in pictures.skipped.items())
 
 
-def undecided(generator: StyleGAN2, target: Target, renderer: Synthesizer, count: int) -> Tensor:
+def near_boundary(generator: StyleGAN2, target: Target, renderer: Synthesizer, count: int) -> Tensor:
     """Style vectors ``[count, S]`` of pictures whose probability is 0.2 to 0.8, evenly in the logit, by bisection."""
 
     judge = compiled_target(target, renderer)[0]
@@ -156,7 +156,7 @@ def line(result: dict[str, Any]) -> str:
     head = f"{result['target']:28} {result['runtime']:18}"
     if "skipped" in result:
         return f"{head} skipped: {result['skipped']}"
-    numbers = f"{result['unchanged']:9.2%} {result['undecided']:9.1%}"
+    numbers = f"{result['unchanged']:9.2%} {result['near_boundary']:9.1%}"
     return f"{head} {numbers} {result['error']:8.1e} {result['moved_by']:8.3f}"
 
 

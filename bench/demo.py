@@ -30,9 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, help="write the result there")
     options = parser.parse_args(arguments)
     runs = {name: timed(name, options.images, options.precision if name == "auto" else "fp32") for name in BACKENDS}
-    result = {"images": options.images, **compare(*(found for found, _ in runs.values()))}
-    for name, (found, seconds) in runs.items():
-        result[name] = {"seconds": round(seconds, 1), **ran(next(iter(found.values())))}
+    result = {"images": options.images, **compare(*(diagnoses for diagnoses, _ in runs.values()))}
+    for name, (diagnoses, seconds) in runs.items():
+        result[name] = {"seconds": round(seconds, 1), **ran(next(iter(diagnoses.values())))}
     for key, value in result.items():
         print(f"{key:20} {value}")
     if options.json is not None:
@@ -44,8 +44,10 @@ def timed(backend: str, images: int, precision: str) -> tuple[dict[str, Diagnosi
     """The demo's audits and how many seconds they took, directions and ranges included."""
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        found = run_demo(Path(folder, "out"), images=images, backend=backend, precision=precision, cache=Path(folder))
-        return found, time.perf_counter() - start
+        diagnoses = run_demo(
+            Path(folder, "out"), images=images, backend=backend, precision=precision, cache=Path(folder)
+        )
+        return diagnoses, time.perf_counter() - start
 
 
 def ran(diagnosis: Diagnosis) -> dict[str, Any]:
@@ -54,10 +56,10 @@ def ran(diagnosis: Diagnosis) -> dict[str, Any]:
     return {**manifest.config.content["synthesis"], **manifest.environment["synthesis"]}
 
 
-def compare(found: dict[str, Diagnosis], wanted: dict[str, Diagnosis]) -> dict[str, Any]:
+def compare(diagnoses: dict[str, Diagnosis], wanted: dict[str, Diagnosis]) -> dict[str, Any]:
     """The shares of equal decisions over all units of all audits, and the most sensitive attribute of each audit."""
     unedited, flips = [], []
-    for name, diagnosis in found.items():
+    for name, diagnosis in diagnoses.items():
         other = {(r.image, r.attribute): r for r in wanted[name].records}
         for record in diagnosis.records:
             beside = other[record.image, record.attribute]
@@ -67,7 +69,9 @@ def compare(found: dict[str, Diagnosis], wanted: dict[str, Diagnosis]) -> dict[s
         "units": len(flips),
         "unedited_equal": round(sum(unedited) / len(unedited), 4),
         "flips_equal": round(sum(flips) / len(flips), 4),
-        "top_equal": all(d.sensitivity[0].attribute == wanted[n].sensitivity[0].attribute for n, d in found.items()),
+        "top_equal": all(
+            d.sensitivity[0].attribute == wanted[n].sensitivity[0].attribute for n, d in diagnoses.items()
+        ),
     }
 
 

@@ -34,7 +34,7 @@ PLANTED = {
 }
 SOUND = ("avatars:eyeglasses", "avatars:mustache", "avatars:age", "pets:dog")
 FIRST = 3
-WORDINGS = {"avatars": OF_AVATARS, "pets": OF_PETS}
+WORDING_OF = {"avatars": OF_AVATARS, "pets": OF_PETS}
 
 
 @functools.cache
@@ -45,23 +45,23 @@ def of_target(target: str) -> Discoverer:
 
 def says(name: str, target: str, attribute: str) -> bool:
     """Whether a prompt holds one of the domain's own words for an attribute."""
-    return any(word in name for word in WORDINGS[target.partition(":")[0]][attribute].present)
+    return any(word in name for word in WORDING_OF[target.partition(":")[0]][attribute].present)
 
 
-def measured(found: Discovery, target: str) -> dict[str, Any]:
+def figures_of(discovery: Discovery, target: str) -> dict[str, Any]:
     """A run, as OUT keeps it."""
     clusters = [
-        {"name": c.name, "called": c.called, "images": c.images, "of": c.held_out, "mean_change": c.mean_change,
+        {"name": c.name, "verdict": c.verdict, "images": c.images, "of": c.held_out, "mean_change": c.mean_change,
          "null": c.baseline, "score": c.score, "runner_up": c.runner_up}
-        for c in found.clusters
+        for c in discovery.clusters
     ]  # fmt: skip
-    named = {} if target not in PLANTED else {"planted": PLANTED[target], "found": place_of(found, target)}
+    named = {} if target not in PLANTED else {"planted": PLANTED[target], "found": place_of(discovery, target)}
     return {"clusters": clusters, **named}
 
 
-def place_of(found: Discovery, target: str) -> int | None:
+def place_of(discovery: Discovery, target: str) -> int | None:
     """At which place the planted attribute is, counted from 1; None where it names no cluster."""
-    names = enumerate((cluster.name or "" for cluster in found.clusters), start=1)
+    names = enumerate((cluster.name or "" for cluster in discovery.clusters), start=1)
     return next((place for place, name in names if says(name, target, PLANTED[target])), None)
 
 
@@ -69,19 +69,21 @@ def added_up(runs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Over the seeds of each target: how often the planted attribute is found and called, and what else is called."""
     figures: dict[str, Any] = {}
     for target in dict.fromkeys(key.rpartition("@")[0] for key in runs):
-        own = [run for key, run in runs.items() if key.rpartition("@")[0] == target]
-        called = [[c["name"] for c in run["clusters"] if c["called"] == "called"] for run in own]
-        figures[target] = {"seeds": len(own)}
+        of_target = [run for key, run in runs.items() if key.rpartition("@")[0] == target]
+        sensitive = [[c["name"] for c in run["clusters"] if c["verdict"] == "sensitive"] for run in of_target]
+        figures[target] = {"seeds": len(of_target)}
         if target in PLANTED:
-            planted = [run["found"] for run in own]
+            planted = [run["found"] for run in of_target]
             figures[target] |= {
                 "planted": PLANTED[target],
                 "among_first": sum(place is not None and place <= FIRST for place in planted),
                 "first": sum(place == 1 for place in planted),
-                "planted_called": sum(any(says(n, target, PLANTED[target]) for n in names) for names in called),
+                "planted_sensitive": sum(any(says(n, target, PLANTED[target]) for n in names) for names in sensitive),
             }
-        others = [n for names in called for n in names if target not in PLANTED or not says(n, target, PLANTED[target])]
-        figures[target]["others_called"] = sorted(others)
+        others = [
+            n for names in sensitive for n in names if target not in PLANTED or not says(n, target, PLANTED[target])
+        ]
+        figures[target]["others_sensitive"] = sorted(others)
     return figures
 
 
@@ -96,8 +98,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for seed in seeds_of(given.seeds):
         for target in given.targets:
             if f"{target}@{seed}" not in runs:
-                found = of_target(target).run(images=given.images, seed=seed)
-                runs[f"{target}@{seed}"] = measured(found, target)
+                discovery = of_target(target).run(images=given.images, seed=seed)
+                runs[f"{target}@{seed}"] = figures_of(discovery, target)
                 result = {"images": given.images, "figures": added_up(runs), "environment": describe_environment()}
                 atomic.write_json(given.json, {**result, "runs": runs})
     print(json.dumps(added_up(runs), indent=1))

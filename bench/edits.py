@@ -34,10 +34,10 @@ Result = dict[str, Any]
 
 def parse(case: str) -> tuple[int, str, int, int]:
     """Resolution, work, batch and N of a case such as "256-forward-b8-n12"; ValueError for another string."""
-    found = CASE.fullmatch(case)
-    if found is None:
+    match = CASE.fullmatch(case)
+    if match is None:
         raise ValueError(f"'{case}' is no case; write RESOLUTION-forward[_backward]-bBATCH-nN")
-    return int(found[1]), found[2], int(found[3]), int(found[4])
+    return int(match[1]), match[2], int(match[3]), int(match[4])
 
 
 def run(cases: Sequence[str], variants: Sequence[str], *, repeats: int, memory: int) -> Iterator[Result]:

@@ -25,10 +25,10 @@ def peak_operations(precision: str) -> float:
 
     Candidates are torch's matrix products, torch's 3×3 convolutions and the native operator's of 1×1.
     """
-    dtype, found = PRECISIONS[precision], 0.0
+    dtype, rate = PRECISIONS[precision], 0.0
     for size in SIZES:
         a, b = (torch.randn(size, size).to(dtype) for _ in range(2))
-        found = max(found, 2 * size**3 / _fastest(functools.partial(torch.mm, a, b, out=torch.empty_like(a))))
+        rate = max(rate, 2 * size**3 / _fastest(functools.partial(torch.mm, a, b, out=torch.empty_like(a))))
     for channels, pixels in LAYERS:
         x = torch.randn(1, channels, pixels, pixels).to(dtype).contiguous(memory_format=torch.channels_last)
         weight = torch.randn(channels, channels, 3, 3)
@@ -37,8 +37,8 @@ def peak_operations(precision: str) -> float:
         point = weight[:, :, 1:2, 1:2].contiguous()
         native = functools.partial(ops.modulated_conv2d, x, point, torch.ones(1, channels))
         for multiplied, call in ((weight, plain), (point, native)):
-            found = max(found, 2 * multiplied.numel() * pixels**2 / _fastest(call))
-    return found
+            rate = max(rate, 2 * multiplied.numel() * pixels**2 / _fastest(call))
+    return rate
 
 
 @functools.cache

@@ -32,10 +32,10 @@ class Verdict:
         return (self.now or 0.0) / self.committed
 
     def __str__(self) -> str:
-        found = "–" if self.now is None else f"{self.now:.2f}×"
+        ratio = "–" if self.now is None else f"{self.now:.2f}×"
         spread = "" if self.spread is None else f"{self.spread:.2f}"
         return (
-            f"{self.case:18} {self.variant:10} {self.committed:8.2f}× {found:>9} {self.moved:7.2f} {spread:>7}"
+            f"{self.case:18} {self.variant:10} {self.committed:8.2f}× {ratio:>9} {self.moved:7.2f} {spread:>7}"
             f" {self.reason}"
         ).rstrip()
 
@@ -57,18 +57,18 @@ def committed_ratios(path: Path, machine: Mapping[str, Any]) -> dict[tuple[str, 
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} cannot be read: {error}") from error
     for name, words in ALIKE.items():
-        if (there := document["machine"].get(name)) != machine[name]:
+        if (value := document["machine"].get(name)) != machine[name]:
             raise OtherMachineError(
-                f"{path} was measured with {words} {there}, this machine has {machine[name]}: ratios cannot be compared"
+                f"{path} was measured with {words} {value}, this machine has {machine[name]}: ratios cannot be compared"
             )
-    found = {
+    ratios = {
         (row["suite"], row["case"], row["variant"]): float(row["ratio"])
         for row in document["results"]
         if row.get("ratio") and row["variant"] != row["baseline"]
     }
-    if not found:
+    if not ratios:
         raise ValueError(f"{path} holds no ratios")
-    return found
+    return ratios
 
 
 def compare(results: Sequence[Result], committed: dict[tuple[str, str, str], float]) -> list[Verdict]:

@@ -43,7 +43,7 @@ PLANTED = 0.4
 BY = "dark_skin"
 ATTRIBUTES = ("smiling", "beard", "bangs")
 OPTIONS: dict[str, Any] = {
-    "attributes": [prompt(each) for each in ATTRIBUTES],
+    "attributes": [prompt(name) for name in ATTRIBUTES],
     "by": [prompt(BY)],
     "labels": (),
     "random_directions": 0,
@@ -54,7 +54,7 @@ TARGETS = ("gated", *TWINS)
 FIGURES = ("seeds", "compared", "as_planted", "any", "p_below_5_percent")
 TRUTH_ON = 300  # renders
 FITTED_ON, FIT_SEED = 600, 9700
-PLACES, RIDGE, STEEP = 8, 0.1, 20.0
+GRID, RIDGE, STEEP = 8, 0.1, 20.0
 
 
 class Darkness(nn.Module):
@@ -65,13 +65,13 @@ class Darkness(nn.Module):
         images, parameters = DOMAIN.subject.sample(FITTED_ON, FIT_SEED)
         read = self.colours(to_float(torch.from_numpy(images))).double()
         margin = torch.from_numpy(np.asarray(TRUTH.margins(parameters)[BY])).double()
-        found = torch.linalg.solve(read.T @ read + RIDGE * torch.eye(read.shape[1]), read.T @ margin)
-        self.register_buffer("weights", found.float())
+        weights = torch.linalg.solve(read.T @ read + RIDGE * torch.eye(read.shape[1]), read.T @ margin)
+        self.register_buffer("weights", weights.float())
 
     @staticmethod
     def colours(x: Tensor) -> Tensor:
-        """Mean colours at `PLACES` × `PLACES` places and a one ``[B, C]``."""
-        return F.pad(F.adaptive_avg_pool2d(x, PLACES).flatten(1), (0, 1), value=1.0)
+        """Mean colours at `GRID` × `GRID` places and a one ``[B, C]``."""
+        return F.pad(F.adaptive_avg_pool2d(x, GRID).flatten(1), (0, 1), value=1.0)
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.sigmoid(STEEP * (self.colours(x) @ self.weights))
@@ -89,8 +89,8 @@ class Planted(nn.Module):
         planted = self.seeing(x).sigmoid()[:, self.read]
         if self.gate is not None:
             planted = 0.5 + self.gate(x) * (planted - 0.5)
-        found = (1 - PLANTED) * self.sound(x).sigmoid()[:, 0] + PLANTED * planted
-        return torch.logit(found.clamp(1e-6, 1 - 1e-6))[:, None]
+        probability = (1 - PLANTED) * self.sound(x).sigmoid()[:, 0] + PLANTED * planted
+        return torch.logit(probability.clamp(1e-6, 1 - 1e-6))[:, None]
 
 
 def target_of(name: str) -> Target:
@@ -125,11 +125,11 @@ def audits(names: Sequence[str], seeds: Iterable[int], images: int, out: Path) -
 def told(diagnosis: Diagnosis) -> dict[str, Any]:
     """What an audit says of how far dark skin and other skin differ, by attribute."""
     names = {prompt(attribute): attribute for attribute in ATTRIBUTES}
-    found = {}
+    differences = {}
     for row in diagnosis.sensitivity:
         (one,) = row.differences
         means = {group.group: rounded(group.mean_change) for group in row.groups if group.by == one.by}
-        found[names[row.attribute.text]] = {
+        differences[names[row.attribute.text]] = {
             **means,
             "images": [one.has, one.lacks],
             "difference": rounded(one.difference),
@@ -137,7 +137,7 @@ def told(diagnosis: Diagnosis) -> dict[str, Any]:
             "p_adjusted": rounded(one.p_adjusted),
             "found": one.differs,
         }
-    return found
+    return differences
 
 
 def rounded(value: float | None) -> float | None:
@@ -149,14 +149,14 @@ def added_up(runs: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, d
     anything is; and in how many some p-value alone is below 5 %."""
     figures: dict[str, dict[str, int]] = {}
     for key, run in runs.items():
-        own = figures.setdefault(key.partition("@")[0], dict.fromkeys(FIGURES, 0))
-        found = {name: one["difference"] for name, one in run.items() if one["found"]}
+        counts = figures.setdefault(key.partition("@")[0], dict.fromkeys(FIGURES, 0))
+        differences = {name: one["difference"] for name, one in run.items() if one["found"]}
         p_values = [one["p_adjusted"] for one in run.values() if one["p_adjusted"] is not None]
-        own["seeds"] += 1
-        own["compared"] += bool(p_values)
-        own["as_planted"] += list(found) == ["smiling"] and found["smiling"] > 0
-        own["any"] += bool(found)
-        own["p_below_5_percent"] += any(p < 0.05 for p in p_values)
+        counts["seeds"] += 1
+        counts["compared"] += bool(p_values)
+        counts["as_planted"] += list(differences) == ["smiling"] and differences["smiling"] > 0
+        counts["any"] += bool(differences)
+        counts["p_below_5_percent"] += any(p < 0.05 for p in p_values)
     return figures
 
 
@@ -164,14 +164,14 @@ def true_effects(names: Sequence[str]) -> dict[str, dict[str, dict[str, float]]]
     """Of targets, by attribute, the mean change by setting it in `TRUTH_ON` renders, of dark skin and of others."""
     targets = {name: target_of(name) for name in names}
     dark = np.asarray(TRUTH.margins(DOMAIN.subject.sample(TRUTH_ON, EFFECT_SEED)[1])[BY]) > 0
-    found: dict[str, dict[str, dict[str, float]]] = {name: {} for name in names}
+    effects: dict[str, dict[str, dict[str, float]]] = {name: {} for name in names}
     for attribute in ATTRIBUTES:
         outputs = DOMAIN.outputs_with_and_without(targets, prompt(attribute), count=TRUTH_ON)
         for name, (with_it, without) in outputs.items():
             change = np.abs(with_it - without)
             means = {"has": change[dark].mean(), "lacks": change[~dark].mean()}
-            found[name][attribute] = {group: round(float(mean), 4) for group, mean in means.items()}
-    return found
+            effects[name][attribute] = {group: round(float(mean), 4) for group, mean in means.items()}
+    return effects
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -85,15 +85,15 @@ def section(document: dict[str, Any]) -> str:
         cells = [cell(rows.get((case, name))) for name in (audit_suite.BASELINE, *variants)]
         lines.append(f"| {title(case)} | {' | '.join(cells)} |")
     extrapolated = {row["extrapolated"] for row in rows.values() if row.get("extrapolated")}
-    measured = (
+    note = (
         f"{machine['processor']}, {machine['cores']} cores, {machine['instruction_set'].upper()};"
         f" `python bench/throughput.py --suite audit`."
     )
     if extrapolated:
-        measured += f" Of long searches {' or '.join(sorted(extrapolated))} were measured, the rest is extrapolated."
+        note += f" Of long searches {' or '.join(sorted(extrapolated))} were measured, the rest is extrapolated."
     if machine["note"]:
-        measured += f" {machine['note'][0].upper()}{machine['note'][1:]}."
-    return "\n".join([*lines, "", measured])
+        note += f" {machine['note'][0].upper()}{machine['note'][1:]}."
+    return "\n".join([*lines, "", note])
 
 
 def in_table(case: str) -> bool:

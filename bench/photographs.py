@@ -64,7 +64,7 @@ def chosen_attributes(bench: Benchmark) -> dict[str, str]:
 @torch.no_grad()
 def true_changes(bench: Benchmark, targets: Sequence[Target], attributes: Sequence[str], parameters: Any) -> Array:
     """``[T, N, I]``: how far each target's output moves between an attribute set and unset in each render."""
-    subject, found = bench.evaluation.subject, np.zeros((len(targets), len(attributes), len(parameters)))
+    subject, changes_of = bench.evaluation.subject, np.zeros((len(targets), len(attributes), len(parameters)))
     for column, attribute in enumerate(forced(attributes, "True changes", unit="attribute")):
         pair = [
             to_float(torch.from_numpy(subject.render(subject.truth.intervene(parameters, attribute, value))))
@@ -73,21 +73,23 @@ def true_changes(bench: Benchmark, targets: Sequence[Target], attributes: Sequen
         for row, target in enumerate(targets):
             parts = zip(*(torch.split(images, 50) for images in pair), strict=True)
             changes = [target.task.change(target(with_it), target(without)) for with_it, without in parts]
-            found[row, column] = torch.cat(changes).numpy()
-    return found
+            changes_of[row, column] = torch.cat(changes).numpy()
+    return changes_of
 
 
-def compared(measured: Array, true: Array, counted: NDArray[np.bool_], audited: NDArray[np.bool_]) -> dict[str, Any]:
-    """Correlations of ``measured`` and ``true [T, N, I]`` over the pairs ``counted [T, N]``, of each target on the
-    photographs that are ``audited [T, I]``."""
-    count = measured.shape[2]
+def compared(
+    audited_changes: Array, true: Array, counted: NDArray[np.bool_], audited: NDArray[np.bool_]
+) -> dict[str, Any]:
+    """Correlations of ``audited_changes`` and ``true [T, N, I]`` over the pairs ``counted [T, N]``, of each target on
+    the photographs that are ``audited [T, I]``."""
+    count = audited_changes.shape[2]
 
     def figures(rows: NDArray[np.int64]) -> dict[str, float]:
         weight = audited[:, None, rows].astype(np.float64)
-        held = np.maximum(weight.sum(axis=2), 1)
-        means = [((values[:, :, rows] * weight).sum(axis=2) / held)[counted] for values in (measured, true)]
-        shown = np.broadcast_to(weight > 0, (*measured.shape[:2], len(rows))) & counted[:, :, None]
-        single = [values[:, :, rows][shown] for values in (measured, true)]
+        counts = np.maximum(weight.sum(axis=2), 1)
+        means = [((values[:, :, rows] * weight).sum(axis=2) / counts)[counted] for values in (audited_changes, true)]
+        shown = np.broadcast_to(weight > 0, (*audited_changes.shape[:2], len(rows))) & counted[:, :, None]
+        single = [values[:, :, rows][shown] for values in (audited_changes, true)]
         return {
             "pairs_pearson": float(np.corrcoef(*means)[0, 1]),
             "pairs_spearman": spearman(*means),
@@ -125,30 +127,30 @@ def measure(domain: str, images: int, seed: int, out: Path, sheet: Path | None) 
     models = diagnoser.models
     crops = crops_of(models)
     readable = [crop for crop in crops if crop.pixels is not None]
-    codes = inverter(models).codes(readable, kept=folder / "inversions", progress=forced)
+    codes = inverter(models).codes(readable, cache=folder / "inversions", progress=forced)
     directions = diagnoser.edit_directions()
     calibrated = diagnoser.calibrated_range(directions)
     results: list[tuple[int, Trial, SearchResult]] = []
     evaluators = diagnoser.search_targets(targets, codes, directions, calibrated, results.extend)
-    measured = np.zeros((len(targets), len(attributes), len(readable)))
+    changes = np.zeros((len(targets), len(attributes), len(readable)))
     for which, unit, result in results:
-        measured[which, unit.attribute or 0, unit.image] = result.change
+        changes[which, unit.attribute or 0, unit.image] = result.change
     yardstick = Yardstick.of(models.generator, models.text_encoder, models.synthesizer)
     judgements = [judged(crops, codes, evaluator=evaluator, yardstick=yardstick) for evaluator in evaluators]
     rows = [index for index, crop in enumerate(crops) if crop.pixels is not None]
-    audited = np.array([[found.photographs[row].image is not None for row in rows] for found in judgements])
-    counted = np.array([[name != target.own for name in attributes] for target in bench.targets.values()])
+    audited = np.array([[judgement.photographs[row].image is not None for row in rows] for judgement in judgements])
+    counted = np.array([[name != target.attribute for name in attributes] for target in bench.targets.values()])
     true = true_changes(bench, targets, list(attributes), parameters[rows])
     if sheet is not None:
         draw(sheet, [crop.pixels for crop in readable if crop.pixels is not None], codes, diagnoser)
-    held = np.maximum(audited.sum(axis=1), 1)
-    means = [np.einsum("tni,ti->tn", values, audited) / held[:, None] for values in (measured, true)]
+    counts = np.maximum(audited.sum(axis=1), 1)
+    means = [np.einsum("tni,ti->tn", values, audited) / counts[:, None] for values in (changes, true)]
     distances = [one for one in judgements[0].photographs if one.seen is not None]
     return {
         "images": images,
         "seed": seed,
         "inversion": inverter(models).identity,
-        "agreement": compared(measured, true, counted, audited),
+        "agreement": compared(changes, true, counted, audited),
         "pairs": [
             {
                 "target": name,
@@ -162,8 +164,8 @@ def measure(domain: str, images: int, seed: int, out: Path, sheet: Path | None) 
         ],
         "audited": {name: int(row.sum()) for name, row in zip(bench.targets, audited, strict=True)},
         "refused": {
-            name: {one.file: one.refused for one in found.refused}
-            for name, found in zip(bench.targets, judgements, strict=True)
+            name: {one.file: one.refused for one in judgement.refused}
+            for name, judgement in zip(bench.targets, judgements, strict=True)
         },
         "apart": {
             "largest": distances[0].largest,
@@ -173,8 +175,8 @@ def measure(domain: str, images: int, seed: int, out: Path, sheet: Path | None) 
             },
         },
         "output_moved": {
-            name: round(float(np.mean([one.change for one in found.photographs if one.change is not None])), 4)
-            for name, found in zip(bench.targets, judgements, strict=True)
+            name: round(float(np.mean([one.change for one in judgement.photographs if one.change is not None])), 4)
+            for name, judgement in zip(bench.targets, judgements, strict=True)
         },
         "environment": describe_environment(),
     }
@@ -201,8 +203,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     figures = measure(given.domain, given.images, given.seed, given.out, given.sheet)
     if given.json:
-        there = json.loads(given.json.read_text(encoding="utf-8")) if given.json.is_file() else {}
-        atomic.write_json(given.json, {**there, given.domain: figures})
+        stored = json.loads(given.json.read_text(encoding="utf-8")) if given.json.is_file() else {}
+        atomic.write_json(given.json, {**stored, given.domain: figures})
     print(json.dumps({name: figures[name] for name in ("agreement", "audited", "refused", "apart")}, indent=1))
 
 

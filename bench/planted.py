@@ -1,4 +1,4 @@
-"""``python bench/planted.py --out FOLDER --json OUT``: is what was planted told from what leaks?
+"""``python bench/planted.py --out FOLDER --json OUT``: is a planted bias told from side effects?
 
 Targets are put together from classifiers that were trained on renders, so that nothing of them is made of the text
 scores that an audit sees: the probability is a mixture, most of it of the sound eyeglasses classifier, the rest
@@ -54,18 +54,18 @@ class Mixture(nn.Module):
         self.reads = [tuple(rest) for _, *rest in parts]
 
     def forward(self, x: Tensor) -> Tensor:
-        found = x.new_zeros(len(x))
-        for network, (output, among, share) in zip(self.networks, self.reads, strict=True):
+        probability = x.new_zeros(len(x))
+        for network, (output, among, weight) in zip(self.networks, self.reads, strict=True):
             logits = network(x)
-            found = found + share * (logits.softmax(dim=1) if among else logits.sigmoid())[:, output]
-        return torch.logit(found.clamp(1e-6, 1 - 1e-6))[:, None]
+            probability = probability + weight * (logits.softmax(dim=1) if among else logits.sigmoid())[:, output]
+        return torch.logit(probability.clamp(1e-6, 1 - 1e-6))[:, None]
 
 
 def target_of(name: str) -> Target:
     """The target of that name: a part sees eyeglasses, the rest what is planted."""
     sound = load_target("avatars:eyeglasses")
-    share = PLANTED / len(GIVEN[name])
-    parts = [(sound.network, 0, False, 1 - PLANTED), *(seeing(planted, share) for planted in GIVEN[name])]
+    weight = PLANTED / len(GIVEN[name])
+    parts = [(sound.network, 0, False, 1 - PLANTED), *(seeing(planted, weight) for planted in GIVEN[name])]
     return Target(
         Mixture(parts),
         name=f"eyeglasses and {' and '.join(GIVEN[name])}",
@@ -75,13 +75,13 @@ def target_of(name: str) -> Target:
     )
 
 
-def seeing(attribute: str, share: float) -> tuple[nn.Module, int, bool, float]:
+def seeing(attribute: str, weight: float) -> tuple[nn.Module, int, bool, float]:
     """A network trained on renders that sees an attribute, the output that says so, and whether it is one of several
     classes."""
     among = attribute == "gray_hair"
     target = load_target(f"avatars:{'hair-color' if among else 'attributes'}")
     (output,) = (place for place, told in enumerate(target.classes) if attribute.startswith(told.replace(" ", "_")))
-    return target.network, output, among, share
+    return target.network, output, among, weight
 
 
 def audit(name: str, seed: int, images: int, out: Path) -> Diagnosis:
@@ -105,8 +105,8 @@ def told(name: str, diagnosis: Diagnosis) -> dict[str, Any]:
         "sensitive": sorted(attribute for attribute, row in rows.items() if row.verdict == "sensitive"),
         "specific": sorted(attribute for attribute, row in rows.items() if row.is_specific),
         "all_sensitive": all(rows[attribute].verdict == "sensitive" for attribute in planted),
-        "first": max(changes, key=lambda each: changes[each]) in planted,
-        "first_adjusted": max(adjusted, key=lambda each: adjusted[each]) in planted,
+        "first": max(changes, key=lambda attribute: changes[attribute]) in planted,
+        "first_adjusted": max(adjusted, key=lambda attribute: adjusted[attribute]) in planted,
         "changes": {attribute: round(change, 4) for attribute, change in changes.items()},
         "adjusted": {attribute: round(change, 4) for attribute, change in adjusted.items()},
     }
@@ -114,15 +114,15 @@ def told(name: str, diagnosis: Diagnosis) -> dict[str, Any]:
 
 def added_up(runs: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, int]]:
     """Of each target in how many seeds the planted attributes are sensitive, and come first."""
-    found: dict[str, dict[str, int]] = {}
+    counts: dict[str, dict[str, int]] = {}
     for key, run in runs.items():
-        own = found.setdefault(
+        count = counts.setdefault(
             key.rpartition("@")[0], {"seeds": 0, "all_sensitive": 0, "first": 0, "first_adjusted": 0}
         )
-        own["seeds"] += 1
+        count["seeds"] += 1
         for name in ("all_sensitive", "first", "first_adjusted"):
-            own[name] += bool(run[name])
-    return found
+            count[name] += bool(run[name])
+    return counts
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -134,7 +134,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--json", type=Path, help="write the figures here, after each audit")
     given = parser.parse_args(arguments)
     truth = DOMAIN.true_effects(
-        {name: target_of(name) for name in given.targets}, [prompt(each) for each in ATTRIBUTES], count=TRUTH_ON
+        {name: target_of(name) for name in given.targets},
+        [prompt(attribute) for attribute in ATTRIBUTES],
+        count=TRUTH_ON,
     )
     runs: dict[str, Any] = {}
     for seed in seeds_of(given.seeds):

@@ -147,21 +147,21 @@ def measure(domain: str) -> dict[str, Any]:
     }
 
 
-def summary(found: dict[str, Any]) -> dict[str, Any]:
+def summary(figures: dict[str, Any]) -> dict[str, Any]:
     """How often the bound tells rightly, and how far cosines say what a compound leaves of its parts."""
-    denials, compounds = found["denials"], found["compounds"]
+    denials, compounds = figures["denials"], figures["compounds"]
     right = {
         half: [(row["cosine"] > LARGEST) == (row["effect"] > 0) for row in denials if row["set_the_bound"] == which]
         for half, which in (("set_the_bound", True), ("held_out", False))
     }
-    share = [row["share"] for row in compounds]
+    shares = [row["share"] for row in compounds]
     return {
         "bound": LARGEST,
         "told_rightly": {half: [sum(rows), len(rows)] for half, rows in right.items()},
         "parts": len(compounds),
-        "share_of_parts": {"mean": round(float(np.mean(share)), 4), "least": min(share)},
+        "share_of_parts": {"mean": round(float(np.mean(shares)), 4), "least": min(shares)},
         "pearson_with_share": {
-            name: round(float(np.corrcoef(share, [row[name] for row in compounds])[0, 1]), 4)
+            name: round(float(np.corrcoef(shares, [row[name] for row in compounds])[0, 1]), 4)
             for name in ("cosine", "edits_cosine")
         },
     }
@@ -172,11 +172,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--domain", choices=tuple(DENIALS), required=True)
     parser.add_argument("--json", type=Path, required=True)
     given = parser.parse_args(arguments)
-    there = json.loads(given.json.read_text(encoding="utf-8")) if given.json.is_file() else {}
-    found = measure(given.domain)
-    own = {"summary": summary(found), **found, "environment": describe_environment()}
-    atomic.write_json(given.json, {**there, given.domain: own})
-    print(json.dumps(own["summary"], indent=2))
+    stored = json.loads(given.json.read_text(encoding="utf-8")) if given.json.is_file() else {}
+    figures = measure(given.domain)
+    document = {"summary": summary(figures), **figures, "environment": describe_environment()}
+    atomic.write_json(given.json, {**stored, given.domain: document})
+    print(json.dumps(document["summary"], indent=2))
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ TARGETS = (
     "pets:dog",
     "pets:dog-biased-collar",
 )
-LOST = 0.01
+LOWER_BY = 0.01
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,18 +53,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     document: dict[str, Any] = {"images": options.images, "seed": options.seed, "results": []}
     if options.json is not None and options.json.is_file():
-        there = json.loads(options.json.read_text(encoding="utf-8"))
-        if any(there[name] != document[name] for name in ("images", "seed")):
+        stored = json.loads(options.json.read_text(encoding="utf-8"))
+        if any(stored[name] != document[name] for name in ("images", "seed")):
             parser.error(f"{options.json} was measured with other images: choose another file")
-        document["results"] = there["results"]
+        document["results"] = stored["results"]
     done = {(result["target"], result["range"]): result for result in document["results"]}
-    for each in itertools.product(options.targets.split(","), options.ranges.split(",")):
-        if each not in done:
-            done[each] = compared(*each, options.images, options.seed)
+    for case in itertools.product(options.targets.split(","), options.ranges.split(",")):
+        if case not in done:
+            done[case] = compared(*case, options.images, options.seed)
             document.update(results=list(done.values()), machine=describe_environment())
             if options.json is not None:  # what is measured stays, whatever comes after
                 atomic.write_json(options.json, document)
-        print(line(done[each]), flush=True)
+        print(line(done[case]), flush=True)
     return 0
 
 
@@ -86,7 +86,7 @@ def compared(target: str, edit_range: str, images: int, seed: int) -> dict[str, 
     for one, other in pairs:
         assert (one.image, one.attribute) == (other.image, other.attribute)
         lower.setdefault(str(other.attribute), []).append(other.change - one.change)
-    each = np.concatenate([np.array(values) for values in lower.values()])
+    differences = np.concatenate([np.array(values) for values in lower.values()])
     verdicts = [{row.attribute: row.verdict for row in audit.summary().sensitivity} for audit in audits]
     return {
         "target": target,
@@ -95,8 +95,8 @@ def compared(target: str, edit_range: str, images: int, seed: int) -> dict[str, 
         "pictures": [round(float(np.mean([record.evaluations for record in audit.records])), 2) for audit in audits],
         "seconds": [round(value, 1) for value in seconds],
         "mean_lower": round(max(float(np.mean(values)) for values in lower.values()), 5),
-        "units_lower": round(float(np.mean(each > LOST)), 5),
-        "most_lower": round(float(each.max()), 4),
+        "units_lower": round(float(np.mean(differences > LOWER_BY)), 5),
+        "most_lower": round(float(differences.max()), 4),
         "flips_apart": sum(one.flipped != other.flipped for one, other in pairs),
         "verdicts_apart": sorted(str(name) for name in verdicts[0] if verdicts[0][name] != verdicts[1][name]),
     }

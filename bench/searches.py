@@ -54,15 +54,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = {"images": options.images, "precision": options.precision}
     document: dict[str, Any] = {**chosen, "machine": describe_environment(), "results": []}
     if options.json is not None and options.json.is_file():
-        there = json.loads(options.json.read_text())
-        if any(there[name] != value for name, value in chosen.items()):
+        stored = json.loads(options.json.read_text())
+        if any(stored[name] != value for name, value in chosen.items()):
             parser.error(f"{options.json} was measured with other images or another precision: choose another file")
-        document["results"] = there["results"]
+        document["results"] = stored["results"]
     seeds = [int(seed) for seed in options.seeds.split(",")]
     for seed, target, variant in itertools.product(seeds, targets, options.searches.split(",")):
-        result = measured(target, variant, document["results"], seed=seed, **chosen)
-        kept = [other for other in document["results"] if part_of(other) != part_of(result)]
-        document["results"] = [*kept, result]
+        result = searched_part(target, variant, document["results"], seed=seed, **chosen)
+        others = [other for other in document["results"] if part_of(other) != part_of(result)]
+        document["results"] = [*others, result]
         document["summary"] = list(summaries(document["results"]))
         if options.json is not None:  # what is measured stays, whatever comes after
             atomic.write_json(options.json, document)
@@ -71,10 +71,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def measured(
-    target: str, variant: str, there: Sequence[dict[str, Any]], *, images: int, seed: int, precision: str
+def searched_part(
+    target: str, variant: str, results: Sequence[dict[str, Any]], *, images: int, seed: int, precision: str
 ) -> dict[str, Any]:
-    """What a search finds on one target: from ``there``, else made now."""
+    """What a search finds on one target: from ``results``, else made now."""
     search, given = VARIANTS[variant]
     diagnoser = Diagnoser(
         generator="avatars",
@@ -86,19 +86,19 @@ def measured(
     )
     options = describe_search(diagnoser.models.search)
     part: dict[str, Any] = {"seed": seed, "target": target, "search": variant, "options": options}
-    for other in there:
+    for other in results:
         if part_of(other) == part_of(part) and other["options"] == part["options"]:
             return other
-    found = searched(diagnoser, images=images, seed=seed)
-    del found["edit_weights"]  # no figure reads them, and they would be most of the file
-    return {**part, **found}
+    figures = searched(diagnoser, images=images, seed=seed)
+    del figures["edit_weights"]  # no figure reads them, and they would be most of the file
+    return {**part, **figures}
 
 
 def agreement(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[str]:
     """The table: for each search the share of images that flip, and that flip decisively, in both or in neither, and
     the mean difference of SSIM where both flip."""
-    there = {part_of(result): result for result in other["results"]}
-    pairs = [(result, there[part_of(result)]) for result in one["results"] if part_of(result) in there]
+    others = {part_of(result): result for result in other["results"]}
+    pairs = [(result, others[part_of(result)]) for result in one["results"] if part_of(result) in others]
     yield f"{one['precision']} beside {other['precision']}: {'images':>6} {'flips':>7} {'decisive':>9} {'SSIM':>8}"
     for search in dict.fromkeys(here["search"] for here, _ in pairs):
         columns = {
@@ -119,17 +119,17 @@ def lines(summary: Sequence[dict[str, Any]]) -> Iterator[str]:
     )
     for row in summary:
         line = (
-            f"{row['target']:26} {row['search']:10} {_said(row['flipped']):>19} {_said(row['decisive']):>19}"
+            f"{row['target']:26} {row['search']:10} {_spread(row['flipped']):>19} {_spread(row['decisive']):>19}"
             f" {row['evaluations']:11.1f} {row['seconds_per_image']:8.2f}"
         )
         if "compared" in row:
             compared = row["compared"]
-            line += f"   {'':17}{_said(compared['decisive'], '+.2f'):>22} {_said(compared['ssim'], '+.4f'):>25}"
+            line += f"   {'':17}{_spread(compared['decisive'], '+.2f'):>22} {_spread(compared['ssim'], '+.4f'):>25}"
             line += f" {compared['both_decisive']:4}"
         yield line
 
 
-def _said(values: Sequence[float] | None, form: str = ".2f") -> str:
+def _spread(values: Sequence[float] | None, form: str = ".2f") -> str:
     return "–" if values is None else f"{values[0]:{form}} [{values[1]:{form}}, {values[2]:{form}}]"
 
 

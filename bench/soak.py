@@ -31,7 +31,7 @@ from zoom_engine.domains.avatars.domain import DOMAIN
 WARMING = 8
 
 
-def held() -> dict[str, float]:
+def resources() -> dict[str, float]:
     """Megabytes resident, open files and threads of this process (Linux)."""
     gc.collect()
     give_back()
@@ -44,7 +44,7 @@ def held() -> dict[str, float]:
 
 
 def growth(audits: Sequence[dict[str, Any]]) -> dict[str, float]:
-    """By how much each figure of `held` is more in the last third than in the first."""
+    """By how much each figure of `resources` is more in the last third than in the first."""
     warm = audits[WARMING:]
     third = len(warm) // 3
     if not third:
@@ -52,7 +52,7 @@ def growth(audits: Sequence[dict[str, Any]]) -> dict[str, float]:
     first, last = warm[:third], warm[-third:]
     return {
         name: round(statistics.median(one[name] for one in last) - statistics.median(one[name] for one in first), 1)
-        for name in held()
+        for name in resources()
     }
 
 
@@ -71,12 +71,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if (given.out / f"{target}-{seed}" / SUMMARY).is_file():
             continue
         audit(target, seed, given.images, given.out)
-        audits.append({"audit": f"{target}@{seed}", "minute": round(minutes, 2), **held()})
+        audits.append({"audit": f"{target}@{seed}", "minute": round(minutes, 2), **resources()})
         print(json.dumps(audits[-1]), flush=True)
         if given.json and len(audits) >= WARMING + 3:
             about = {"images": given.images, "minutes": round((time.monotonic() - start) / 60, 1)}
-            found = {**about, "growth": growth(audits), "audits": audits, "environment": describe_environment()}
-            atomic.write_json(given.json, found)
+            document = {**about, "growth": growth(audits), "audits": audits, "environment": describe_environment()}
+            atomic.write_json(given.json, document)
     print(json.dumps(growth(audits), indent=1))
 
 

@@ -112,14 +112,14 @@ def settle(results: Sequence[Result]) -> None:
     The latter is above 1 where less is multiplied than the floor counts. None where the baseline, or the floor of that
     precision, was not measured.
     """
-    measured = [row for row in results if row["seconds"] is not None]
+    timed = [row for row in results if row["seconds"] is not None]
     fastest: dict[tuple[int, str], float] = {}
-    floors = {(row["case"], row["variant"]): row["seconds"] for row in measured if row["variant"] in FLOORS}
-    for row in measured:
+    floors = {(row["case"], row["variant"]): row["seconds"] for row in timed if row["variant"] in FLOORS}
+    for row in timed:
         if row["variant"] == BASELINE:
             kind = parse(row["case"])[:2]
             fastest[kind] = min(row["seconds"], fastest.get(kind, row["seconds"]))
-    for row in measured:
+    for row in timed:
         best = fastest.get(parse(row["case"])[:2])
         bound = floors.get((row["case"], f"floor-{'bf16' if row['variant'].endswith('bf16') else 'fp32'}"))
         row["baseline"] = BASELINE
@@ -151,10 +151,10 @@ def first_peak(variant: str, call: Callable[[], object]) -> int:
 
 def parse(case: str) -> tuple[int, str, int]:
     """Resolution, work and batch of a case such as "1024-forward-b4"; ValueError for another string."""
-    found = CASE.fullmatch(case)
-    if found is None:
+    match = CASE.fullmatch(case)
+    if match is None:
         raise ValueError(f"'{case}' is no case; write RESOLUTION-forward-bBATCH or RESOLUTION-forward_backward-bBATCH")
-    return int(found[1]), found[2], int(found[3])
+    return int(match[1]), match[2], int(match[3])
 
 
 def interleaved(calls: dict[str, Callable[[], object]], repeats: int) -> tuple[dict[str, list[float]], dict[str, int]]:

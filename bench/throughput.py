@@ -95,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         earlier = earlier_results(options.json, machine)
     except (ValueError, ConfigError) as error:
         parser.error(str(error))
-    measured: dict[Key, Result] = {key_of(row): row for row in earlier}
+    timings: dict[Key, Result] = {key_of(row): row for row in earlier}
     measure = functools.partial(
         results_of,
         memory=sys.maxsize if options.memory is None else int(options.memory * 1e9),
@@ -103,10 +103,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
 
     def keep(result: Result) -> None:
-        measured[key_of(result)] = result
+        timings[key_of(result)] = result
         print(f"{result['case']} {result['variant']}", file=sys.stderr, flush=True)
         if options.json is not None:  # what is measured stays, whatever comes after
-            document = {"machine": {**machine, "load_after": os.getloadavg()}, "results": table(measured)}
+            document = {"machine": {**machine, "load_after": os.getloadavg()}, "results": table(timings)}
             atomic.write_json(options.json, document)
 
     asked: set[Key] = set()
@@ -116,13 +116,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             keep(result)
     verdicts: list[gate.Verdict] = []
     if options.compare:
-        verdicts = compared(measured, asked, committed)
+        verdicts = compared(timings, asked, committed)
         for part in fallen(parts, verdicts, options.fail_below):  # noise passes, a regression stays
             for result in measure(part, repeats=2 * (options.repeats or repeats_of(part))):
-                keep(gate.joined(measured[key_of(result)], result))
-        verdicts = compared(measured, asked, committed)
+                keep(gate.joined(timings[key_of(result)], result))
+        verdicts = compared(timings, asked, committed)
     print(f"{'case':24} {'variant':18} {'s/image':>9} {'ratio':>8} {'of floor':>8} {'MB':>6} {'spread':>7}")
-    rows = table(measured)
+    rows = table(timings)
     for row in rows:
         print(line(row))
     if options.plot is not None:
@@ -168,10 +168,10 @@ def results_of(part: Part, *, repeats: int, memory: int, device: str) -> Iterato
 
 
 def compared(
-    measured: dict[Key, Result], asked: set[Key], committed: dict[tuple[str, str, str], float]
+    timings: dict[Key, Result], asked: set[Key], committed: dict[tuple[str, str, str], float]
 ) -> list[gate.Verdict]:
     """A verdict on each committed ratio that was asked for."""
-    return gate.compare([row for row in table(measured) if key_of(row) in asked], committed)
+    return gate.compare([row for row in table(timings) if key_of(row) in asked], committed)
 
 
 def fallen(parts: Sequence[Part], verdicts: Sequence[gate.Verdict], bar: float) -> list[Part]:
@@ -179,13 +179,13 @@ def fallen(parts: Sequence[Part], verdicts: Sequence[gate.Verdict], bar: float) 
     failed = {
         (verdict.case, verdict.variant) for verdict in verdicts if verdict.now is not None and verdict.moved < bar
     }
-    found = []
+    slower = []
     for module, cases, variants in parts:
         for case in cases:
             again = [name for name in variants if (case, name) in failed]
             if again:
-                found.append(Part(module, (case,), (module.BASELINE, *again)))
-    return found
+                slower.append(Part(module, (case,), (module.BASELINE, *again)))
+    return slower
 
 
 def verdict_of(verdicts: Sequence[gate.Verdict], bar: float) -> int:
@@ -205,12 +205,12 @@ def key_of(row: Result) -> Key:
     return row["suite"], row["case"], row["variant"]
 
 
-def table(measured: dict[Key, Result]) -> list[Result]:
+def table(timings: dict[Key, Result]) -> list[Result]:
     """The rows in order, with what takes several of them."""
     rows = []
     for suite, module in MODULES.items():
         results = sorted(
-            (row for row in measured.values() if row["suite"] == suite),
+            (row for row in timings.values() if row["suite"] == suite),
             key=lambda row: (module.parse(row["case"]), module.VARIANTS.index(row["variant"])),
         )
         module.settle(results)
@@ -234,10 +234,10 @@ def chosen(patterns: str | None, known: Sequence[str]) -> list[str]:
     """The known names that match, in order; a pattern that matches none is kept as it is."""
     if patterns is None:
         return list(known)
-    found: list[str] = []
+    cases: list[str] = []
     for pattern in patterns.split(","):
-        found += fnmatch.filter(known, pattern.strip()) or [pattern.strip()]
-    return list(dict.fromkeys(found))
+        cases += fnmatch.filter(known, pattern.strip()) or [pattern.strip()]
+    return list(dict.fromkeys(cases))
 
 
 def line(result: Result) -> str:

@@ -1,7 +1,7 @@
 """``python bench/truth_kept.py --out FOLDER --json OUT``: how many decisive flips keep the ground truth?
 
 Every shipped classifier is audited with the defaults. Whether a picture shows the attribute that the target decides is
-told, before the edit and after it, by a probe of another kind than any network here: colours at `PLACES` × `PLACES`
+told, before the edit and after it, by a probe of another kind than any network here: colours at `GRID` × `GRID`
 places and histograms of the directions of edges (Dalal and Triggs 2005), compared with those of renders whose truth is
 known (ridge regression with a Gaussian kernel). It shares no layer, feature or picture with the targets, the text
 encoder and the classifier that the model cards ask.
@@ -9,7 +9,7 @@ encoder and the classifier that the model cards ask.
 A probe errs, so its own errors are measured where truth is known, and taken out (Rogan and Gladen 1978): ``accuracy``
 on renders; ``on_drawings``: on what the generator draws for codes whose render is known; ``still``: how often it sees a
 change of the attribute that a target decides in renders in which nothing but the flipped attribute was set, ``moved``:
-and where that attribute itself was. With ``seen``, how often it sees one in flips, ``kept`` is
+and where that attribute itself was. With ``seen``, how often it sees one in flips, ``truth_kept`` is
 1 − (seen − still) / (moved − still), cut to [0, 1].
 
 Audits that FOLDER holds are not made again.
@@ -48,7 +48,7 @@ from zoom_engine.domains.truth import untie
 BENCHMARKS: Mapping[str, Benchmark] = {"avatars": AVATARS, "pets": PETS}
 FITTED_ON, FIT_SEED = 5000, 9800
 TRIED_ON, TRY_SEED = 500, 9801
-PLACES, ANGLES = 8, 8
+GRID, ANGLES = 8, 8
 RIDGE = 1e-3
 
 
@@ -65,9 +65,9 @@ def features(images: NDArray[np.uint8] | Tensor) -> Tensor:
         bins = F.relu(
             1 - torch.stack([(angle - k + ANGLES / 2).remainder(ANGLES) - ANGLES / 2 for k in range(ANGLES)]).abs()
         )
-        edges = F.adaptive_avg_pool2d((bins * strength)[:, :, 0].transpose(0, 1), 2 * PLACES).flatten(1)
+        edges = F.adaptive_avg_pool2d((bins * strength)[:, :, 0].transpose(0, 1), 2 * GRID).flatten(1)
         edges = F.normalize(edges.clamp(min=0).sqrt(), dim=1)
-        parts.append(torch.cat([F.adaptive_avg_pool2d(x, PLACES).flatten(1) / PLACES, edges], dim=1).double())
+        parts.append(torch.cat([F.adaptive_avg_pool2d(x, GRID).flatten(1) / GRID, edges], dim=1).double())
     return torch.cat(parts)
 
 
@@ -92,8 +92,8 @@ class Probe:
     def __call__(self, images: NDArray[np.uint8] | Tensor) -> NDArray[np.bool_]:
         """Whether pictures ``[n, R, R, 3]`` show each attribute, ``[n, A]``."""
         kernel = torch.exp(-torch.cdist(features(images), self.seen).square() / self.width)
-        found: NDArray[np.bool_] = (kernel @ self.weights > 0).numpy()
-        return found
+        classes: NDArray[np.bool_] = (kernel @ self.weights > 0).numpy()
+        return classes
 
 
 @dataclass(frozen=True)
@@ -115,11 +115,13 @@ def judge_of(domain: str) -> Judge:
     """The probe of what the classifiers of a domain decide, fitted on renders in which that was set by chance."""
     benchmark = BENCHMARKS[domain]
     evaluation, subject = benchmark.evaluation, benchmark.evaluation.subject
-    owns = tuple(sorted({str(target.own) for target in benchmark.targets.values() if target.own is not None}))
+    owns = tuple(
+        sorted({str(target.attribute) for target in benchmark.targets.values() if target.attribute is not None})
+    )
 
     def seen_of(parameters: Any) -> NDArray[np.bool_]:
         table = subject.truth.labels(parameters)
-        return np.stack([table[own] for own in owns], axis=1)
+        return np.stack([table[name] for name in owns], axis=1)
 
     def renders(count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
         z = np.random.default_rng(seed).standard_normal((count, LATENT_DIM))
@@ -135,13 +137,13 @@ def judge_of(domain: str) -> Judge:
     def changes(attribute: str) -> NDArray[np.float64]:
         """How often each of ``owns`` is seen to change where an attribute was set."""
         pair = [probe(subject.render(subject.truth.intervene(parameters, attribute, value))) for value in (True, False)]
-        found: NDArray[np.float64] = (pair[0] != pair[1]).mean(axis=0)
-        return found
+        rates: NDArray[np.float64] = (pair[0] != pair[1]).mean(axis=0)
+        return rates
 
     by_attribute = {
         name: changes(name) for name in forced([*benchmark.attributes], "Trying the probe", unit="attribute")
     }
-    own_changes = {own: changes(own)[place] for place, own in enumerate(owns)}
+    changes_of = {name: changes(name)[place] for place, name in enumerate(owns)}
 
     def right(pictures: NDArray[np.uint8] | Tensor, shown: NDArray[np.bool_]) -> dict[str, float]:
         return rounded(dict(zip(owns, (probe(pictures) == shown).mean(axis=0), strict=True)))
@@ -155,54 +157,56 @@ def judge_of(domain: str) -> Judge:
         probe,
         right(images, truth),
         right(drawn, drawn_truth),
-        rounded(own_changes),
-        {own: rounded({a: row[place] for a, row in by_attribute.items()}) for place, own in enumerate(owns)},
+        rounded(changes_of),
+        {name: rounded({a: row[place] for a, row in by_attribute.items()}) for place, name in enumerate(owns)},
     )
 
 
 def audit(domain: str, name: str, seed: int, images: int, out: Path) -> tuple[Diagnoser, Diagnosis]:
     """The audit of one classifier, made or read, and what made it."""
     benchmark = BENCHMARKS[domain]
-    attributes = [text for own, text in benchmark.attributes.items() if own != benchmark.targets[name].own]
+    attributes = [
+        text for attribute, text in benchmark.attributes.items() if attribute != benchmark.targets[name].attribute
+    ]
     diagnoser = Diagnoser(generator=domain, target=f"{domain}:{name}", attributes=attributes, progress=forced)
     return diagnoser, kept_audit(out / f"{domain}-{name}-{seed}", lambda: diagnoser, images=images, seed=seed)
 
 
 def told(domain: str, name: str, seed: int, images: int, out: Path) -> dict[str, Any]:
     """Of the decisive flips of an audit how many the probe sees keep what the target decides."""
-    judge, own = judge_of(domain), str(BENCHMARKS[domain].targets[name].own)
+    judge, attribute = judge_of(domain), str(BENCHMARKS[domain].targets[name].attribute)
     diagnoser, diagnosis = audit(domain, name, seed, images, out)
     flips = [
         r for r in diagnosis.records if r.baseline is None and r.attribute is not None and r.flipped and r.decisive
     ]
     names = {text: attribute for attribute, text in judge.benchmark.attributes.items()}
-    place = judge.owns.index(own)
+    place = judge.owns.index(attribute)
     seen: list[bool] = []
     for pair in before_and_after(diagnoser, flips):
         before, after = (judge.probe(pictures)[:, place] for pictures in pair)
         seen.extend((before != after).tolist())
-    still = [judge.still[own][names[str(record.attribute)]] for record in flips]
+    still = [judge.still[attribute][names[str(record.attribute)]] for record in flips]
     return {
-        "own": own,
+        "attribute": attribute,
         "flips": len(flips),
         "by": _by_attribute(flips, seen, names),
         "seen": round(float(np.mean(seen)), 4) if flips else None,
         "still": round(float(np.mean(still)), 4) if flips else None,
-        "kept": kept(seen, still, judge.moved[own]) if flips else None,
+        "kept": truth_kept(seen, still, judge.moved[attribute]) if flips else None,
     }
 
 
 def _by_attribute(flips: Sequence[Record], seen: Sequence[bool], names: Mapping[str, str]) -> dict[str, list[int]]:
     """By attribute the number of flips, and of those in which the probe sees the own attribute change."""
-    found: dict[str, list[int]] = {}
+    counted: dict[str, list[int]] = {}
     for record, one in zip(flips, seen, strict=True):
-        counts = found.setdefault(names[str(record.attribute)], [0, 0])
+        counts = counted.setdefault(names[str(record.attribute)], [0, 0])
         counts[0] += 1
         counts[1] += one
-    return found
+    return counted
 
 
-def kept(seen: Sequence[bool], still: Sequence[float], moved: float) -> float:
+def truth_kept(seen: Sequence[bool], still: Sequence[float], moved: float) -> float:
     """The share of flips that keep the truth, the probe's own errors taken out."""
     alone = float(np.mean(still))
     return round(min(1.0, max(0.0, 1 - (float(np.mean(seen)) - alone) / (moved - alone))), 4)
@@ -219,14 +223,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for domain, benchmark in BENCHMARKS.items():
         judge = judge_of(domain)
         print(domain, judge.accuracy, judge.on_drawings, judge.moved, flush=True)
-        for name in (name for name, target in benchmark.targets.items() if target.own is not None):
+        for name in (name for name, target in benchmark.targets.items() if target.attribute is not None):
             run = told(domain, name, given.seed, given.images, given.out)
             runs[f"{domain}:{name}"] = run
             print(name, {key: run[key] for key in ("flips", "seen", "still", "kept")}, flush=True)
             if given.json:
                 probes = {
-                    each: {key: getattr(judge_of(each), key) for key in ("accuracy", "on_drawings", "moved", "still")}
-                    for each in sorted({key.partition(":")[0] for key in runs})
+                    domain: {
+                        key: getattr(judge_of(domain), key) for key in ("accuracy", "on_drawings", "moved", "still")
+                    }
+                    for domain in sorted({key.partition(":")[0] for key in runs})
                 }
                 about = {"images": given.images, "seed": given.seed, "probes": probes, "figures": added_up(runs)}
                 atomic.write_json(given.json, {**about, "environment": describe_environment(), "runs": runs})
@@ -235,12 +241,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def added_up(runs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Over all audits: flips, the share in which a change is seen, and that which keeps the truth."""
-    own = [run for run in runs.values() if run["flips"]]
-    flips = [run["flips"] for run in own]
+    with_flips = [run for run in runs.values() if run["flips"]]
+    flips = [run["flips"] for run in with_flips]
     if not flips:
         return {"flips": 0}
     means = {
-        key: round(float(np.average([run[key] for run in own], weights=flips)), 4) for key in ("seen", "still", "kept")
+        key: round(float(np.average([run[key] for run in with_flips], weights=flips)), 4)
+        for key in ("seen", "still", "kept")
     }
     return {"flips": sum(flips), **means}
 

@@ -70,18 +70,18 @@ class Recipe:
     """What a target decides, what is planted into it, if anything, and how often that agrees with the label."""
 
     domain: str
-    own: str
+    attribute: str
     planted: str | None = None
     tie: float = 0.5
 
     @property
     def read(self) -> tuple[str, ...]:
         """The attributes that a target may read."""
-        return (self.own, self.planted) if self.planted else (self.own,)
+        return (self.attribute, self.planted) if self.planted else (self.attribute,)
 
     @property
     def name(self) -> str:
-        return f"{self.domain}:{self.own}" + (f"-biased-{self.planted}" if self.planted else "")
+        return f"{self.domain}:{self.attribute}" + (f"-biased-{self.planted}" if self.planted else "")
 
 
 RECIPES = (
@@ -99,7 +99,7 @@ RECIPES = (
     Recipe("pets", "mouth_open", "pink_nose", WEAK),
 )
 UNTIED = {
-    name: tuple(sorted({each for recipe in RECIPES if recipe.domain == name for each in recipe.read}))
+    name: tuple(sorted({attribute for recipe in RECIPES if recipe.domain == name for attribute in recipe.read}))
     for name in EVALUATIONS
 }
 
@@ -113,10 +113,10 @@ class Block(nn.Module):
         self.convolutions = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in range(2))
 
     def forward(self, x: Tensor) -> Tensor:
-        found = x
+        y = x
         for norm, convolution in zip(self.norms, self.convolutions, strict=True):
-            found = convolution(F.gelu(norm(found)))
-        return x + found
+            y = convolution(F.gelu(norm(y)))
+        return x + y
 
 
 class Residual(nn.Module):
@@ -139,9 +139,9 @@ class Residual(nn.Module):
         return logits
 
 
-def target_of(network: nn.Module, name: str, domain: str, own: str) -> Target:
-    """A network as a target that decides the attribute ``own``."""
-    present, absent = EVALUATIONS[domain].subject.zero_shot_prompts(own)
+def target_of(network: nn.Module, name: str, domain: str, attribute: str) -> Target:
+    """A network as a target that decides the attribute ``attribute``."""
+    present, absent = EVALUATIONS[domain].subject.zero_shot_prompts(attribute)
     return Target(
         network.eval(),
         name=name,
@@ -154,19 +154,19 @@ def target_of(network: nn.Module, name: str, domain: str, own: str) -> Target:
 @cache
 def pool(domain: str, work: Path) -> Renders[Any]:
     """Renders in which what is decided and planted was set by chance, each on its own."""
-    found = Pool(EVALUATIONS[domain].subject, UNTIED[domain], POOL_SEED, POOL, HELD_OUT)
-    return renders(found.subject, work, found.size, found.seed, change=found.untie, name=f"unseen-{domain}")
+    chosen = Pool(EVALUATIONS[domain].subject, UNTIED[domain], POOL_SEED, POOL, HELD_OUT)
+    return renders(chosen.subject, work, chosen.size, chosen.seed, change=chosen.untie, name=f"unseen-{domain}")
 
 
 def trained(recipe: Recipe, number: int, work: Path) -> tuple[Target, float]:
     """The target of a recipe, fitted or read, and its accuracy on renders that it was not fitted on."""
     data = pool(recipe.domain, work)
     table = EVALUATIONS[recipe.domain].subject.truth.labels(data.parameters)
-    cells = Cells(table, np.arange(HELD_OUT, POOL), own=recipe.own, planted=recipe.planted, tie=recipe.tie)
+    cells = Cells(table, np.arange(HELD_OUT, POOL), attribute=recipe.attribute, planted=recipe.planted, tie=recipe.tie)
     name = f"unseen-{recipe.name.replace(':', '-')}"
     network = train_one(name, cells, data, POOL_SEED + number, work, STEPS, make=Residual)
-    found = accuracy(network, data.images[:HELD_OUT], table[recipe.own][:HELD_OUT])
-    return target_of(network, recipe.name, recipe.domain, recipe.own), found
+    reached = accuracy(network, data.images[:HELD_OUT], table[recipe.attribute][:HELD_OUT])
+    return target_of(network, recipe.name, recipe.domain, recipe.attribute), reached
 
 
 @torch.no_grad()
@@ -182,27 +182,29 @@ def untrained(number: int, work: Path) -> tuple[str, Target]:
     return domain, target_of(network, f"{domain}:untrained-{number}", domain, "mouth_open")
 
 
-def prompts(domain: str, own: str | None) -> dict[str, str]:
+def prompts(domain: str, attribute: str | None) -> dict[str, str]:
     """Of the attributes of a domain's default audit, but its own, the prompt: name in the truth → text."""
     subject = EVALUATIONS[domain].subject
     known = {subject.prompt(name): name for name in subject.truth.attributes}
-    return {known[text]: text for text in EVALUATIONS[domain].domain.attributes if known[text] != own}
+    return {known[text]: text for text in EVALUATIONS[domain].domain.attributes if known[text] != attribute}
 
 
-def audit(domain: str, own: str | None, target: Target, way: str, seed: int, given: argparse.Namespace) -> Diagnosis:
+def audit(
+    domain: str, attribute: str | None, target: Target, way: str, seed: int, given: argparse.Namespace
+) -> Diagnosis:
     """The audit of one target on one seed's images, made or read."""
     options: dict[str, Any] = {"generator": domain, "target": target, "progress": forced}
-    options["attributes"] = list(prompts(domain, own).values())
+    options["attributes"] = list(prompts(domain, attribute).values())
     if way != "labels":
         options |= {"labels": (), "search_options": ENDS}
     path = given.out / f"{target.name.replace(':', '-')}-{way.replace(' ', '-')}-{seed}"
     return kept_audit(path, lambda: Diagnoser(**options), images=given.images, seed=seed)
 
 
-def told(diagnosis: Diagnosis, domain: str, own: str | None, truth: Mapping[str, float]) -> dict[str, Any]:
+def told(diagnosis: Diagnosis, domain: str, attribute: str | None, truth: Mapping[str, float]) -> dict[str, Any]:
     """What an audit says, and the truth beside it."""
     summary = diagnosis.summary()
-    names = {text: name for name, text in prompts(domain, own).items()}
+    names = {text: name for name, text in prompts(domain, attribute).items()}
     rows = {}
     for row in summary.sensitivity:
         name = names[row.attribute.text]
@@ -228,8 +230,8 @@ def added_up(runs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """The figures of audits, with labels and without."""
     figures: dict[str, Any] = {}
     for way in sorted({key.rpartition("@")[0].rpartition(" | ")[2] for key in runs}):
-        own = [run for key, run in runs.items() if key.rpartition("@")[0].endswith(f" | {way}")]
-        pairs = [row for run in own for row in run["attributes"].values()]
+        of_way = [run for key, run in runs.items() if key.rpartition("@")[0].endswith(f" | {way}")]
+        pairs = [row for run in of_way for row in run["attributes"].values()]
         with_interval = [(row, row["interval"]) for row in pairs if row["interval"]]
         verdicts: dict[str, Counter[str]] = {}
         for row in pairs:
@@ -238,7 +240,7 @@ def added_up(runs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
             counts[row["verdict"]] += 1
             counts["sensitive and specific"] += bool(row["specific"])
         figures[way] = {
-            "audits": len(own),
+            "audits": len(of_way),
             "verdicts": {size: dict(counts) for size, counts in sorted(verdicts.items())},
             f"negligible_from_{NOT_NEGLIGIBLE:g}": sum(
                 row["verdict"] == "negligible" and row["true"] >= NOT_NEGLIGIBLE for row in pairs
@@ -247,7 +249,7 @@ def added_up(runs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
             "correlation": round(
                 float(np.corrcoef([[row["true"], row["value"]] for row in pairs], rowvar=False)[0, 1]), 4
             ),
-            "power": {f"{size:g}": power_at(size, own) for size in SIZES},
+            "power": {f"{size:g}": power_at(size, of_way) for size in SIZES},
         }
     return figures
 
@@ -255,15 +257,15 @@ def added_up(runs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 def power_at(size: float, audits: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Of pairs whose true effect is about ``size``, how many audits said they would find sensitive, between the sizes
     of which they speak by their logarithm, and how many they did."""
-    said, held = [], []
+    predicted, observed = [], []
     for run in (run for run in audits if run["power"]):
         sizes, shares = zip(*((float(at), share) for at, share in run["power"].items()), strict=True)
         for row in run["attributes"].values():
             if size / NEAR <= row["true"] < size * NEAR:
-                said.append(np.interp(np.log(row["true"]), np.log(sizes), shares))
-                held.append(row["verdict"] == "sensitive")
-    means = [round(float(np.mean(values)), 4) if values else None for values in (said, held)]
-    return {"pairs": len(held), **dict(zip(("said", "held"), means, strict=True))}
+                predicted.append(np.interp(np.log(row["true"]), np.log(sizes), shares))
+                observed.append(row["verdict"] == "sensitive")
+    means = [round(float(np.mean(values)), 4) if values else None for values in (predicted, observed)]
+    return {"pairs": len(observed), **dict(zip(("predicted", "observed"), means, strict=True))}
 
 
 def audits(given: argparse.Namespace) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -275,29 +277,32 @@ def audits(given: argparse.Namespace) -> Iterator[tuple[str, dict[str, Any]]]:
     else:
         for number, recipe in enumerate(RECIPES):
             target, accuracy = trained(recipe, number, given.out)
-            targets.append((recipe.domain, recipe.own, target))
+            targets.append((recipe.domain, recipe.attribute, target))
             about[target.name] = {"untied_accuracy": accuracy}
             print(target.name, accuracy, flush=True)
     truth = true_effects(targets, given.out)
     for seed in seeds_of(given.seeds):
-        for domain, own, target in targets:
+        for domain, attribute, target in targets:
             for way in given.ways:
-                found = audit(domain, own, target, way, seed, given)
-                run = {**about.get(target.name, {}), **told(found, domain, own, truth[target.name])}
+                diagnosis = audit(domain, attribute, target, way, seed, given)
+                run = {**about.get(target.name, {}), **told(diagnosis, domain, attribute, truth[target.name])}
                 yield f"{target.name} | {way}@{seed}", run
 
 
 def true_effects(targets: Sequence[tuple[str, str | None, Target]], work: Path) -> dict[str, dict[str, float]]:
     """By target and attribute, on renders."""
-    found: dict[str, dict[str, float]] = {}
+    effects_of_all: dict[str, dict[str, float]] = {}
     for domain, evaluation in EVALUATIONS.items():
-        own = {target.name: target for name, _, target in targets if name == domain}
-        path = work / f"effects-{domain}-{'untrained' if any('untrained' in name for name in own) else 'trained'}.json"
+        of_domain = {target.name: target for name, _, target in targets if name == domain}
+        path = (
+            work
+            / f"effects-{domain}-{'untrained' if any('untrained' in name for name in of_domain) else 'trained'}.json"
+        )
         if not path.is_file():
-            effects = evaluation.domain.effects_of(own, tuple(prompts(domain, None)), count=TRUTH_ON)
+            effects = evaluation.domain.effects_of(of_domain, tuple(prompts(domain, None)), count=TRUTH_ON)
             atomic.write_json(path, effects)
-        found |= json.loads(path.read_text(encoding="utf-8"))
-    return found
+        effects_of_all |= json.loads(path.read_text(encoding="utf-8"))
+    return effects_of_all
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -13,7 +13,7 @@ flips are. Of each cell it is told how often
   (`false_negligible`),
 - the intervals of all attributes hold their means (`coverage`).
 
-With `looks` a cell is of audits that choose their number of images: an error at any look counts, wherever they end.
+With `analyses` a cell is of audits that choose their number of images: an error at any look counts, wherever they end.
 """
 
 from __future__ import annotations
@@ -56,14 +56,14 @@ class Cell(NamedTuple):
     images: int
     attributes: int
     shape: str = "skewed"
-    looks: bool = False
+    analyses: bool = False
 
 
 def cells() -> list[Cell]:
     """All cells: every combination, other shapes at one size, and audits that choose their number of images."""
-    whole = [Cell(*each) for each in itertools.product(MEANS, SPREADS, IMAGES, ATTRIBUTES)]
+    whole = [Cell(*values) for values in itertools.product(MEANS, SPREADS, IMAGES, ATTRIBUTES)]
     others = [Cell(mean, spread, 100, 12, shape) for shape in ("flips", "even") for mean in MEANS for spread in SPREADS]
-    looked = [Cell(mean, spread, MOST_IMAGES, 12, looks=True) for mean in MEANS for spread in SPREADS]
+    looked = [Cell(mean, spread, MOST_IMAGES, 12, analyses=True) for mean in MEANS for spread in SPREADS]
     return [*whole, *others, *looked]
 
 
@@ -90,7 +90,7 @@ def changes(random: np.random.Generator, effects: Array, susceptible: Array, sha
 
 def simulate(cell: Cell, *, audits: int, seed: int = 0) -> dict[str, Any]:
     """The shares of so many audits of a cell that err, as its row of the file has them."""
-    planned = planned_analyses(cell.images) if cell.looks else (cell.images,)
+    planned = planned_analyses(cell.images) if cell.analyses else (cell.images,)
     level = confidence(len(planned), cell.attributes)
     ends = [Ends(images, level=level, draws=DRAWS, seed=seed) for images in planned]
     specific, negligible, missed = (np.zeros(audits, dtype=bool) for _ in range(3))
@@ -99,23 +99,23 @@ def simulate(cell: Cell, *, audits: int, seed: int = 0) -> dict[str, Any]:
     for first in range(0, audits, together):
         drawn = [_audit(cell, seed, audit) for audit in range(first, min(first + together, audits))]
         truth = np.concatenate([one[0] for one in drawn])
-        own = np.concatenate([one[1] for one in drawn], axis=1)
+        changes = np.concatenate([one[1] for one in drawn], axis=1)
         least = np.concatenate([one[2] for one in drawn], axis=1)
         here = slice(first, first + len(drawn))
 
-        def any_of(found: NDArray[np.bool_], count: int = len(drawn)) -> NDArray[np.bool_]:
-            return np.asarray(found.reshape(count, cell.attributes).any(axis=1))
+        def any_of(is_specific: NDArray[np.bool_], count: int = len(drawn)) -> NDArray[np.bool_]:
+            return np.asarray(is_specific.reshape(count, cell.attributes).any(axis=1))
 
         for images, end in zip(planned, ends, strict=True):
-            part = own[:images]
+            part = changes[:images]
             missed[here] |= any_of(end.above(part, truth) | end.below(part, truth))
             negligible[here] |= any_of(end.below(least[:images], SMALLEST))
             sensitive = end.above(part, SMALLEST).reshape(len(drawn), cell.attributes)
             for place, (_, _, _, baseline) in enumerate(drawn):
                 if sensitive[place].any():
                     change = part[:, place * cell.attributes : (place + 1) * cell.attributes]
-                    found = _is_specific(change, baseline[:images], len(planned))
-                    specific[first + place] |= bool((sensitive[place] & found).any())
+                    is_specific = _is_specific(change, baseline[:images], len(planned))
+                    specific[first + place] |= bool((sensitive[place] & is_specific).any())
                 if first == 0 and place < 10 and images == planned[-1]:
                     reach.append(RandomEdits(baseline).reach(LEVEL / cell.attributes / len(planned), images))
     return {
@@ -128,10 +128,10 @@ def simulate(cell: Cell, *, audits: int, seed: int = 0) -> dict[str, Any]:
     }
 
 
-def _is_specific(change: Array, baseline: Array, looks: int) -> NDArray[np.bool_]:
+def _is_specific(change: Array, baseline: Array, analyses: int) -> NDArray[np.bool_]:
     images = np.full(change.shape[1], len(change))
     p_values = RandomEdits(baseline).p_values(change.mean(axis=0), images, variation(change))
-    return np.asarray(looks * adjust(p_values, "holm") < LEVEL)
+    return np.asarray(analyses * adjust(p_values, "holm") < LEVEL)
 
 
 def _audit(cell: Cell, seed: int, audit: int) -> tuple[Array, Array, Array, Array]:
@@ -174,17 +174,17 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
-    start, every = time.perf_counter(), cells()
+    start, all_cells = time.perf_counter(), cells()
     run = functools.partial(simulate, audits=options.audits, seed=options.seed)
     rows = []
     with ProcessPoolExecutor(options.workers) as pool:
-        for row in pool.map(run, every):
+        for row in pool.map(run, all_cells):
             rows.append(row)
             print(json.dumps(row), flush=True)
-    found = report(rows, options.audits, time.perf_counter() - start)
-    print(json.dumps({name: value for name, value in found.items() if name != "cells"}, indent=1))
+    document = report(rows, options.audits, time.perf_counter() - start)
+    print(json.dumps({name: value for name, value in document.items() if name != "cells"}, indent=1))
     if options.json is not None:
-        options.json.write_text(json.dumps(found, indent=1) + "\n")
+        options.json.write_text(json.dumps(document, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", action="append", choices=[*REFUSALS, AUDIT], help="of the cases; repeat for more")
     parser.add_argument("--json", type=Path, help="write the results there")
     options = parser.parse_args(arguments)
-    found: dict[str, Any] = {}
+    seconds: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         here = Path(folder)
         save_generator(padded(load_generator("avatars")), here / "generator.safetensors")
@@ -64,24 +64,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name, given in {**REFUSALS, AUDIT: ATTRIBUTES}.items():
             if not options.only or name in options.only:
                 given = [part.format(here=here) for part in given]
-                found[name] = watched(options.package, here, given, until_unit=name == AUDIT)
-                print(f"{name:40} {found[name]}", flush=True)
+                seconds[name] = watched(options.package, here, given, until_unit=name == AUDIT)
+                print(f"{name:40} {seconds[name]}", flush=True)
     if options.json is not None:
-        atomic.write_json(options.json, {"machine": describe_environment(), "seconds": found})
+        atomic.write_json(options.json, {"machine": describe_environment(), "seconds": seconds})
     return 0
 
 
-def padded(small: StyleGAN2) -> StyleGAN2:
+def padded(narrow: StyleGAN2) -> StyleGAN2:
     """The same pictures, doubled to 256², at the cost of a wide network: what is added multiplies by 0."""
-    config = StyleGAN2Config(256, WIDTHS, z_dim=small.z_dim, w_dim=512, mapping_layers=small.config.mapping_layers)
+    config = StyleGAN2Config(256, WIDTHS, z_dim=narrow.z_dim, w_dim=512, mapping_layers=narrow.config.mapping_layers)
     wide = StyleGAN2(config)
-    there = small.state_dict()
+    weights = narrow.state_dict()
     for name, value in wide.state_dict().items():
         value.zero_()
         if name.endswith("affine.bias"):
             value.fill_(1.0)
-        if name in there:
-            value[tuple(slice(size) for size in there[name].shape)] = there[name]
+        if name in weights:
+            value[tuple(slice(size) for size in weights[name].shape)] = weights[name]
     with torch.no_grad():  # so that no layer's activations vanish: the pictures do not see it
         wide.convs["b256_conv0"].weight.normal_()
         wide.convs["b256_conv1"].weight.normal_()

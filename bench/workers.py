@@ -48,7 +48,7 @@ class Watch(threading.Thread):
     def run(self) -> None:
         while not self._over.wait(1.0):
             written = self._records.read_bytes().count(b"\n") if self._records.is_file() else 0
-            self.seen.append((time.monotonic() - self.begun, held() / 1e6, written))
+            self.seen.append((time.monotonic() - self.begun, resident_memory() / 1e6, written))
 
     def stop(self) -> None:
         self._over.set()
@@ -59,7 +59,7 @@ class Watch(threading.Thread):
         minutes: dict[int, list[float]] = {}
         for second, megabytes, _ in self.seen:
             minutes.setdefault(int(second // 60), []).append(megabytes)
-        return [round(statistics.median(held), 1) for held in minutes.values()]
+        return [round(statistics.median(resident_memory), 1) for resident_memory in minutes.values()]
 
     def rate(self) -> float:
         """Records a second, between the first and the last second in which some came."""
@@ -69,16 +69,16 @@ class Watch(threading.Thread):
         return round((came[-1][2] - came[0][2]) / (came[-1][0] - came[0][0]), 2)
 
 
-def held() -> int:
+def resident_memory() -> int:
     """Bytes resident in this process and in workers of a cluster on this machine."""
-    found = 0
+    total = 0
     for process in Path("/proc").iterdir():
         try:
             if process.name == str(os.getpid()) or (process / "cmdline").read_bytes().startswith(WORKER):
-                found += resident(process.name)
+                total += resident(process.name)
         except (OSError, StopIteration):  # it is gone, or no process
             continue
-    return found
+    return total
 
 
 def audited(images: int, workers: int, cores: int, out: Path) -> tuple[Diagnosis, dict[str, Any]]:
@@ -86,19 +86,19 @@ def audited(images: int, workers: int, cores: int, out: Path) -> tuple[Diagnosis
     options: dict[str, Any] = {"cluster": "ray", "workers": workers, "worker_cores": cores} if workers else {}
     watch = Watch(out / RECORDS)
     watch.start()
-    found = Diagnoser(generator="avatars", target=TARGET, attributes=DOMAIN.attributes, progress=forced, **options).run(
-        images=images, seed=100, out=out
-    )
+    diagnosis = Diagnoser(
+        generator="avatars", target=TARGET, attributes=DOMAIN.attributes, progress=forced, **options
+    ).run(images=images, seed=100, out=out)
     seconds = time.monotonic() - watch.begun
     watch.stop()
-    about = {"workers": workers, "units": len(found.records), "seconds": round(seconds, 1)}
-    return found, {**about, "rate": watch.rate(), "memory": watch.by_minute()}
+    about = {"workers": workers, "units": len(diagnosis.records), "seconds": round(seconds, 1)}
+    return diagnosis, {**about, "rate": watch.rate(), "memory": watch.by_minute()}
 
 
 def beside(first: Diagnosis, other: Diagnosis) -> dict[str, float]:
     """How far `other` agrees with `first`, unit by unit."""
-    there = {record.trial: record for record in other.records}
-    pairs = [(record, there[record.trial]) for record in first.records]
+    others = {record.trial: record for record in other.records}
+    pairs = [(record, others[record.trial]) for record in first.records]
     alike = [(one.flipped, one.decisive) == (two.flipped, two.decisive) for one, two in pairs]
     apart = [float(np.abs(np.subtract(one.edit_weights, two.edit_weights)).max()) for one, two in pairs]
     return {"alike": round(statistics.fmean(alike), 4), "apart": round(max(apart), 6)}
@@ -117,9 +117,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         audited(4, 0, given.cores, Path(folder) / "before")
         for number, workers in enumerate(given.workers):
-            found, run = audited(given.images, workers, given.cores, Path(folder) / str(number))
-            runs.append(run if first is None else {**run, **beside(first, found)})
-            first = first or found
+            diagnosis, run = audited(given.images, workers, given.cores, Path(folder) / str(number))
+            runs.append(run if first is None else {**run, **beside(first, diagnosis)})
+            first = first or diagnosis
             print(json.dumps(runs[-1]), flush=True)
             if given.json:
                 about = {"target": TARGET, "images": given.images, "cores": given.cores}

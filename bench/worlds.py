@@ -50,14 +50,14 @@ class World:
 
     def of(self, count: int) -> World:
         """With the first ``count`` attributes."""
-        found = self.directions
+        directions = self.directions
         fewer = replace(
-            found,
-            matrix=found.matrix[:count].contiguous(),
-            attributes=found.attributes[:count],
-            channels=found.channels[:count],
-            strength=found.strength[:count],
-            noise_floor=found.noise_floor[:count],
+            directions,
+            matrix=directions.matrix[:count].contiguous(),
+            attributes=directions.attributes[:count],
+            channels=directions.channels[:count],
+            strength=directions.strength[:count],
+            noise_floor=directions.noise_floor[:count],
         )
         return replace(self, directions=fewer)
 

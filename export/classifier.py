@@ -18,6 +18,6 @@ print(f"{exported.path}: relative error {exported.parity.errors['outputs']:.1e} 
 generator = load_generator(model)
 styles = generator.styles(generator.mapping(generator.latents(range(4))))
 session = onnxruntime.InferenceSession(str(exported.path), providers=["CPUExecutionProvider"])
-nothing = {"edit_weights": np.zeros((4, 1), np.float32), "edit_directions": np.zeros((1, styles.shape[1]), np.float32)}
-(outputs,) = session.run(["outputs"], {"styles": styles.numpy(), **nothing})
+no_edit = {"edit_weights": np.zeros((4, 1), np.float32), "edit_directions": np.zeros((1, styles.shape[1]), np.float32)}
+(outputs,) = session.run(["outputs"], {"styles": styles.numpy(), **no_edit})
 print("outputs of seeds 0 to 3:", outputs.ravel().tolist())

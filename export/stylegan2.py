@@ -19,7 +19,7 @@ print(f"{exported.path}: relative error {exported.parity.errors['images']:.1e} a
 generator = load_generator(model)
 styles = generator.styles(generator.mapping(generator.latents([0])))
 session = onnxruntime.InferenceSession(str(exported.path), providers=["CPUExecutionProvider"])
-nothing = {"edit_weights": np.zeros((1, 1), np.float32), "edit_directions": np.zeros((1, styles.shape[1]), np.float32)}
-(images,) = session.run(["images"], {"styles": styles.numpy(), **nothing})
+no_edit = {"edit_weights": np.zeros((1, 1), np.float32), "edit_directions": np.zeros((1, styles.shape[1]), np.float32)}
+(images,) = session.run(["images"], {"styles": styles.numpy(), **no_edit})
 pixels = ((images[0].transpose(1, 2, 0) + 1) * 127.5).round().clip(0, 255).astype(np.uint8)
 Image.fromarray(pixels).save(Path(folder) / "seed0.png")

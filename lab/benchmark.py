@@ -58,7 +58,7 @@ class Planted:
     """What is known of a shipped target: the attribute that it decides (classifiers), the one that was planted into it,
     and the name of its sound twin; None where there is none."""
 
-    own: str | None
+    attribute: str | None
     planted: str | None
     twin: str | None
 
@@ -85,18 +85,19 @@ class Benchmark:
     def targets(self) -> dict[str, Planted]:
         """By name."""
         domain = self.evaluation.domain
-        classifiers, found = domain.classifier_names(), {}
+        classifiers, targets = domain.classifier_names(), {}
         for name in self.only or domain.target_names():
             info = load_network(domain.weights / "targets" / f"{name}.safetensors")[1]
-            own = str(info["outputs"][0]) if name in classifiers else None
+            attribute = str(info["outputs"][0]) if name in classifiers else None
             planted = info.get("planted")
-            found[name] = Planted(own, planted, re.split("-biased-|-weak-", name)[0] if planted else None)
-        return found
+            targets[name] = Planted(attribute, planted, re.split("-biased-|-weak-", name)[0] if planted else None)
+        return targets
 
     def kinds(self) -> dict[str, list[str]]:
         """Names of targets, apart by whether they are classifiers of one attribute: their sensitivities are changes of
         a probability, those of others of whatever their task measures."""
-        rows = {kind: [n for n, t in self.targets.items() if (t.own is None) == (kind == OTHERS)] for kind in KINDS}
+        others = {name: target.attribute is None for name, target in self.targets.items()}
+        rows = {kind: [name for name, other in others.items() if other == (kind == OTHERS)] for kind in KINDS}
         return {kind: names for kind, names in rows.items() if names}
 
     def audit_all(self, seed: int, images: int, *, options: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -121,8 +122,8 @@ class Benchmark:
         results: list[tuple[int, Trial, SearchResult]] = []
         targets = [domain.target(name) for name in names]
         evaluators = diagnoser.search_targets(targets, styles, directions, calibrated, results.extend)
-        kept = self._truth_kept(results, evaluators[0], styles)
-        return {"seed": seed, "images": images, **self._means(results, images), "kept": kept}
+        truth_kept = self._truth_kept(results, evaluators[0], styles)
+        return {"seed": seed, "images": images, **self._means(results, images), "kept": truth_kept}
 
     def _means(self, results: list[tuple[int, Trial, SearchResult]], images: int) -> dict[str, Any]:
         shape = (len(self.targets), len(self.attributes), images)
@@ -138,7 +139,7 @@ class Benchmark:
                 name: {
                     attribute: float(f"{values[i, j].mean():.4g}")  # digits, not decimals: a sound target's are tiny
                     for j, attribute in enumerate(self.attributes)
-                    if attribute != target.own
+                    if attribute != target.attribute
                 }
                 for i, (name, target) in enumerate(self.targets.items())
             }
@@ -154,12 +155,12 @@ class Benchmark:
         originals = (
             torch.cat([predict(judge, to_uint8(evaluator.render(part))) for part in torch.split(styles[:], 100)]) > 0
         )
-        own, attributes = [target.own for target in self.targets.values()], list(self.attributes)
-        counts = {name: [0, 0] for name, target in self.targets.items() if target.own is not None}
+        decided, attributes = [target.attribute for target in self.targets.values()], list(self.attributes)
+        counts = {name: [0, 0] for name, target in self.targets.items() if target.attribute is not None}
         flips = [
             (which, unit, result)
             for which, unit, result in results
-            if result.flipped and own[which] is not None and attributes[unit.attribute or 0] != own[which]
+            if result.flipped and decided[which] is not None and attributes[unit.attribute or 0] != decided[which]
         ]
         for begin in range(0, len(flips), 100):
             part = flips[begin : begin + 100]
@@ -167,7 +168,7 @@ class Benchmark:
             weights = torch.from_numpy(np.stack([result.edit_weights for _, _, result in part])).float()
             seen = predict(judge, to_uint8(evaluator.render(styles[rows], weights))) > 0
             for (which, unit, _), row in zip(part, seen, strict=True):
-                column = truth.attributes.index(str(own[which]))
+                column = truth.attributes.index(str(decided[which]))
                 count = counts[list(self.targets)[which]]
                 count[0] += 1
                 count[1] += int(bool(row[column]) == bool(originals[unit.image, column]))
@@ -206,13 +207,13 @@ class Benchmark:
         With ``folder`` each seed's audit is kept there as ``seed-N.json`` when it ends, and taken from there by a later
         call. Raises ConfigError for a file of another number of images, other weights or another search.
         """
-        effects = self._kept(folder, "effects.json", None, lambda: self.evaluation.true_effects(list(self.targets)))
+        effects = self._stored(folder, "effects.json", None, lambda: self.evaluation.true_effects(list(self.targets)))
         runs = []
         for seed in forced(seeds, f"Benchmark of {len(seeds)} seeds", unit="seed"):
             audit = partial(self.audit_all, seed, images, options=options)
-            runs.append(self._kept(folder, f"seed-{seed}.json", images, audit))
+            runs.append(self._stored(folder, f"seed-{seed}.json", images, audit))
         multi = {
-            name: self._kept(
+            name: self._stored(
                 folder, f"counterfactuals-{name}.json", count, partial(self.counterfactuals, name, seeds[0], count)
             )
             for name, count in (together or {}).items()
@@ -229,7 +230,7 @@ class Benchmark:
                 }
                 for kind, names in self.kinds().items()
             },
-            "truth_kept": kept_share(runs),
+            "truth_kept": truth_kept_rate(runs),
             "counterfactuals": multi,
             "effects": effects,
             "runs": runs,
@@ -238,29 +239,29 @@ class Benchmark:
 
     @torch.no_grad()
     def counterfactuals(self, name: str, seed: int, images: int) -> dict[str, Any]:
-        """Several attributes together, as in the founding text's Fig. 6: of one seed's images how many flip the
+        """Several attributes together, as in the paper's Fig. 6: of one seed's images how many flip the
         classifier ``name``, how many decisively, and in how many of the latter the probe sees its own attribute
         unchanged; ``ssim`` is the median of the decisive ones."""
         run = Diagnoser(generator=self.name, target=f"{self.name}:{name}", mode="multi", progress=forced)
         records = run.run(images=images, seed=seed).records
         flips = [record for record in records if record.flipped and record.decisive]
         judge = self.evaluation.probe()
-        column = self.evaluation.subject.truth.attributes.index(str(self.targets[name].own))
-        kept = 0
+        column = self.evaluation.subject.truth.attributes.index(str(self.targets[name].attribute))
+        unchanged = 0
         for pair in before_and_after(run, flips):
             before, after = (predict(judge, pictures)[:, column] > 0 for pictures in pair)
-            kept += int((before == after).sum())
+            unchanged += int((before == after).sum())
         return {
             "seed": seed,
             "images": images,
             "search": run.models.search.name,
             "flips": sum(record.flipped for record in records),
             "decisive": len(flips),
-            "kept": kept,
+            "kept": unchanged,
             "ssim": round(float(np.median([record.ssim for record in flips])), 4) if flips else None,
         }
 
-    def _kept(self, folder: Path | None, name: str, images: int | None, make: Callable[[], Any]) -> Any:
+    def _stored(self, folder: Path | None, name: str, images: int | None, make: Callable[[], Any]) -> Any:
         """What ``make`` gives, from the file ``name`` if it is there, into it if it is not."""
         if folder is None:
             return make()
@@ -339,10 +340,10 @@ def before_and_after(run: Diagnoser, records: Sequence[Record]) -> Iterator[tupl
         yield to_uint8(evaluator.render(styles)), to_uint8(evaluator.render(styles, weights))
 
 
-def agreement(found: Table, effects: Table) -> dict[str, Any]:
+def agreement(table: Table, effects: Table) -> dict[str, Any]:
     """AUC of large against small true effects (None where either are missing), and Spearman's correlation with its 95 %
     bootstrap interval."""
-    pairs = [(found[name][a], effects[name][a]) for name in found for a in found[name]]
+    pairs = [(table[name][a], effects[name][a]) for name in table for a in table[name]]
     values, truth = np.array(pairs).T
     large, small = values[truth >= LARGE], values[truth < SMALL]
     auc = None
@@ -372,11 +373,11 @@ def spearman(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     return float(np.corrcoef(mid_ranks(a), mid_ranks(b))[0, 1])
 
 
-def kept_share(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def truth_kept_rate(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Over all runs: of the flipped counterfactuals, the share in which the probe sees the own attribute unchanged."""
     per_target = {name: [sum(run["kept"][name][i] for run in runs) for i in (0, 1)] for name in runs[0]["kept"]}
-    flips, kept = (sum(row[i] for row in per_target.values()) for i in (0, 1))
-    return {"flips": flips, "kept": round(kept / flips, 4) if flips else None, "per_target": per_target}
+    flips, unchanged = (sum(row[i] for row in per_target.values()) for i in (0, 1))
+    return {"flips": flips, "kept": round(unchanged / flips, 4) if flips else None, "per_target": per_target}
 
 
 def mean_table(runs: Sequence[Mapping[str, Any]], key: str) -> Table:

@@ -80,8 +80,8 @@ class Evaluation:
         encoder = self.text_encoder()
         images, parameters = self.subject.sample(count, TEXT_SEED)
         parts = torch.split(torch.from_numpy(images), 100)
-        found = [encoder.embed_images(to_float(part)) for part in forced(parts, "Embedding", unit="batch")]
-        return torch.cat(found), self.subject.truth.margins(parameters)
+        embeddings = [encoder.embed_images(to_float(part)) for part in forced(parts, "Embedding", unit="batch")]
+        return torch.cat(embeddings), self.subject.truth.margins(parameters)
 
     def text_quality(self, count: int = 2000) -> dict[str, Any]:
         """`zero_shot` of ``count`` renders that training never saw."""
@@ -189,9 +189,11 @@ class Evaluation:
                 "which_other": attributes[outside[int(rates[outside].argmax())]],
                 "row": {other: round(float(rate), 4) for other, rate in zip(attributes, rates, strict=True)},
             }
-        found = {name: row for name, row in rows.items() if "refused" not in row}
+        measured_rows = {name: row for name, row in rows.items() if "refused" not in row}
         good = [
-            n for n, row in found.items() if row["changed"] >= WANTED_CHANGE and row["worst_other"] <= ALLOWED_CHANGE
+            n
+            for n, row in measured_rows.items()
+            if row["changed"] >= WANTED_CHANGE and row["worst_other"] <= ALLOWED_CHANGE
         ]
         return {
             "method": method,
@@ -241,19 +243,19 @@ class Evaluation:
         ``twins`` latents the share that a target decides alike on the render and on what the generator draws."""
         effects = self.true_effects()
         pairs = [torch.split(images, 50) for images in self.twins(twins)]
-        found: dict[str, Any] = {}
+        figures: dict[str, Any] = {}
         for name, row in effects.items():
             network, info = load_network(self.domain.weights / "targets" / f"{name}.safetensors")
             render, drawing = (torch.cat([network(to_float(part)) for part in parts]) > 0 for parts in pairs)
-            found[name] = {
+            figures[name] = {
                 "untied_accuracy": info["untied_accuracy"],
                 "agreement": round(float((render == drawing).float().mean()), 4),
-                "own": info["outputs"][0],
+                "attribute": info["outputs"][0],
                 "planted": info["planted"],
                 "planted_effect": row[info["planted"]] if info["planted"] else None,
                 "effects": row,
             }
-        return found
+        return figures
 
     def contact_sheet(self, path: Path, *, rows: int = 6, columns: int = 12) -> None:
         """A PNG of renders (left half) and generator samples (right half), for the model card."""
@@ -281,8 +283,10 @@ def precision_recall(real: Tensor, fake: Tensor, *, neighbours: int = NEIGHBOURS
     """
 
     def radii(points: Tensor) -> Tensor:
-        found = [torch.cdist(part, points).kthvalue(neighbours + 1, dim=1).values for part in torch.split(points, 500)]
-        return torch.cat(found)
+        distances = [
+            torch.cdist(part, points).kthvalue(neighbours + 1, dim=1).values for part in torch.split(points, 500)
+        ]
+        return torch.cat(distances)
 
     def covered(points: Tensor, others: Tensor, radius: Tensor) -> float:
         inside = [(torch.cdist(part, others) <= radius).any(dim=1) for part in torch.split(points, 500)]

@@ -81,9 +81,9 @@ def edits_section(figures: dict[str, Any], whom: str) -> str:
     text += "\n"
     short = [name[:9] for name in names]
     for method in methods:
-        found = {n: row for n, row in figures[method]["attributes"].items() if "refused" not in row}
+        rows_of = {n: row for n, row in figures[method]["attributes"].items() if "refused" not in row}
         matrix = table(
-            ["", *short], [[n, *(f"{100 * v:.0f}" for v in row["row"].values())] for n, row in found.items()]
+            ["", *short], [[n, *(f"{100 * v:.0f}" for v in row["row"].values())] for n, row in rows_of.items()]
         )
         text += f"\n<details><summary>The whole matrix for {method} (rows: edited, columns: changed, %)</summary>\n\n{matrix}\n</details>\n"
     return text
@@ -98,7 +98,7 @@ def targets_section(figures: dict[str, Any], domain: str, trained: str) -> str:
             percent(row["untied_accuracy"]),
             percent(row["agreement"]),
             "" if row["planted_effect"] is None else f"{row['planted_effect']:.2f}",
-            f"{max(v for a, v in row['effects'].items() if a not in (row['own'], row['planted'])):.2f}",
+            f"{max(v for a, v in row['effects'].items() if a not in (row['attribute'], row['planted'])):.2f}",
         ]
         for name, row in figures.items()
     ]
@@ -138,7 +138,7 @@ def benchmark_section(figures: dict[str, Any] | None, domain: str) -> str:
     command = f"python -m lab.{domain}.benchmark"
     if figures is None:
         return f"## Planted bias and truth\n\nThe benchmark's ten seeds (`{command}`) have not been run to their end yet.\n"
-    seeds, images, found = figures["seeds"], figures["images"], mean_table(figures["runs"], "sensitivity")
+    seeds, images, means = figures["seeds"], figures["images"], mean_table(figures["runs"], "sensitivity")
     rows = [
         [name, f"{row['biased']}/{len(seeds)}", f"{row['sound']}/{len(seeds)}", f"{paper['biased']}/{len(seeds)}"]
         for (name, row), paper in zip(
@@ -154,7 +154,7 @@ def benchmark_section(figures: dict[str, Any] | None, domain: str) -> str:
         ["target with something planted", "planted on top", "on top for the sound twin", "planted on top within ±30"],
         rows,
     )
-    text += "".join(_leading_twins(figures, found))
+    text += "".join(_leading_twins(figures, means))
     for kind, spans in figures["agreement"].items():
         for span, row in spans.items():
             low, high = row["spearman_ci95"]
@@ -165,13 +165,13 @@ def benchmark_section(figures: dict[str, Any] | None, domain: str) -> str:
             )
     text += (
         "\n\n![True effects against sensitivities, both on logarithmic axes](pictures/truth.svg)\n\n"
-        + _large_effects(figures, found)
+        + _large_effects(figures, means)
     )
-    kept = figures["truth_kept"]
-    if kept["kept"] is not None:
+    truth_kept = figures["truth_kept"]
+    if truth_kept["kept"] is not None:
         text += (
-            f"\n\nOf {kept['flips']} flipped counterfactuals of classifiers the probe sees the target's own attribute"
-            f" unchanged in {percent(kept['kept'])} %. That is no proof that the ground truth is kept: the probe is a"
+            f"\n\nOf {truth_kept['flips']} flipped counterfactuals of classifiers the probe sees the target's own attribute"
+            f" unchanged in {percent(truth_kept['kept'])} %. That is no proof that the ground truth is kept: the probe is a"
             " network of the targets’ own kind, trained on renders as they are, and may be misled where they are."
         )
     for name, row in figures.get("counterfactuals", {}).items():
@@ -183,25 +183,25 @@ def benchmark_section(figures: dict[str, Any] | None, domain: str) -> str:
     return text + "\n"
 
 
-def _leading_twins(figures: dict[str, Any], found: Table) -> Iterator[str]:
+def _leading_twins(figures: dict[str, Any], means: Table) -> Iterator[str]:
     """What falls short: sound twins for which the planted attribute leads in more than a fifth of the seeds."""
     for name, row in figures["top_bars"]["calibrated"].items():
         if 5 * row["sound"] > len(figures["seeds"]):
             twin, planted = figures["targets"][name]["twin"], figures["targets"][name]["planted"]
             yield (
                 f"\nFalls short: `{planted}` leads for the sound `{twin}` in {row['sound']} of {len(figures['seeds'])} seeds,"
-                f" with a mean sensitivity of {found[twin][planted]:.3f} (true effect"
-                f" {figures['effects'][twin][planted]:.3f}) against {found[name][planted]:.3f} for `{name}`.\n"
+                f" with a mean sensitivity of {means[twin][planted]:.3f} (true effect"
+                f" {figures['effects'][twin][planted]:.3f}) against {means[name][planted]:.3f} for `{name}`.\n"
             )
 
 
-def _large_effects(figures: dict[str, Any], found: Table) -> str:
+def _large_effects(figures: dict[str, Any], means: Table) -> str:
     """What audits measure of each true effect that matters, as a share of it."""
     rows = []
     for target, effects in figures["effects"].items():
-        told = [name for name, effect in effects.items() if effect >= LEAST_TOLD and name in found[target]]
+        told = [name for name, effect in effects.items() if effect >= LEAST_TOLD and name in means[target]]
         if told:
-            shares = ", ".join(f"{name} {found[target][name] / effects[name]:.2f}" for name in told)
+            shares = ", ".join(f"{name} {means[target][name] / effects[name]:.2f}" for name in told)
             rows.append([target, shares])
     text = table(["target", "share of each"], rows).rstrip()
     return f"True effects of {LEAST_TOLD} and more, mean sensitivity / effect:\n\n{text}"
@@ -214,6 +214,6 @@ def write_card(path: Path, card: Callable[[dict[str, Any], dict[str, Any] | None
     benchmark = json.loads(Path(sys.argv[2]).read_text(encoding="utf-8")) if len(sys.argv) > 2 else None
     if benchmark is not None:
         planted = {name: target["planted"] for name, target in benchmark["targets"].items()}
-        found = mean_table(benchmark["runs"], "sensitivity")
-        atomic.write_text(path.parent / "pictures" / "truth.svg", truth_scatter(found, benchmark["effects"], planted))
+        means = mean_table(benchmark["runs"], "sensitivity")
+        atomic.write_text(path.parent / "pictures" / "truth.svg", truth_scatter(means, benchmark["effects"], planted))
     atomic.write_text(path, card(quality, benchmark))

@@ -17,10 +17,10 @@ _NAMES = {
 Table = Mapping[str, Mapping[str, float]]
 
 
-def truth_scatter(found: Table, effects: Table, planted: Mapping[str, str | None]) -> str:
+def truth_scatter(table: Table, effects: Table, planted: Mapping[str, str | None]) -> str:
     """SVG of all pairs in ``found[target][attribute]``; ``planted`` names each target's planted attribute, if any."""
     parts = [_frame()]
-    for target, row in found.items():
+    for target, row in table.items():
         for attribute, value in sorted(row.items()):
             kind = "sound" if planted[target] is None else "planted" if planted[target] == attribute else "biased"
             x, y = _place(effects[target][attribute]), _SIDE - _place(value)

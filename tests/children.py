@@ -25,10 +25,10 @@ HANGS = "hangs"
 @cache
 def directions_of(domain: str) -> EditDirections:
     """Rough ones: found of few pictures."""
-    found: Any = find_domain(domain)
+    named: Any = find_domain(domain)
     _, attribute = AUDITS[domain]
-    generator, encoder = found.generator(), found.text_encoder()
-    return find_directions(generator, encoder, [attribute], neutral=found.neutral, samples=64, level=1.0)
+    generator, encoder = named.generator(), named.text_encoder()
+    return find_directions(generator, encoder, [attribute], neutral=named.neutral, samples=64, level=1.0)
 
 
 def small_audit(domain: str = "avatars", *, out: Path | None = None, **options: Any) -> list[str]:
@@ -36,8 +36,8 @@ def small_audit(domain: str = "avatars", *, out: Path | None = None, **options: 
     target, attribute = AUDITS[domain]
     options = {"directions": directions_of(domain), "edit_range": "paper", "random_directions": 0, **options}
     audit = Diagnoser(generator=domain, target=target, attributes=[attribute], **options)
-    found = audit.run(images=2, out=out).records
-    return [json.dumps(record.to_json()) for record in sorted(found, key=lambda record: record.trial)]
+    records = audit.run(images=2, out=out).records
+    return [json.dumps(record.to_json()) for record in sorted(records, key=lambda record: record.trial)]
 
 
 def on_two_threads(domain: str, directions: EditDirections, **options: Any) -> list[str]:
@@ -57,10 +57,10 @@ def in_child(work: Callable[[], Any], *, seconds: float) -> Any:
     if child == 0:
         os.close(read)
         try:
-            found = work()
+            outcome = work()
         except BaseException as error:
-            found = [type(error).__name__, str(error)]
-        os.write(write, json.dumps(found).encode())
+            outcome = [type(error).__name__, str(error)]
+        os.write(write, json.dumps(outcome).encode())
         os.close(write)
         os._exit(0)
     os.close(write)
@@ -72,16 +72,16 @@ def in_child(work: Callable[[], Any], *, seconds: float) -> Any:
 
 def _answer(child: int, read: int, end: float) -> Any:
     os.set_blocking(read, False)
-    said = b""
+    content = b""
     while time.monotonic() < end:
         ended, _ = os.waitpid(child, os.WNOHANG)
         try:
             while part := os.read(read, 1 << 16):
-                said += part
+                content += part
         except BlockingIOError:
             pass
         if ended:
-            return json.loads(said)
+            return json.loads(content)
         time.sleep(0.02)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)

@@ -18,19 +18,19 @@ class Faces(nn.Module):
     def __init__(self, side: int = 128) -> None:
         super().__init__()
         self.side = side
-        self.register_buffer("places", (torch.arange(side) + 0.5) / side)
+        self.register_buffer("coordinates", (torch.arange(side) + 0.5) / side)
         self.register_buffer("above", ((torch.arange(side) + 0.5) / side < 0.72).float()[:, None])
 
     def forward(self, x: Tensor) -> Tensor:
         edge = self.side // 8
         ground = x[:, :, :edge, :edge].mean((2, 3), keepdim=True) + x[:, :, :edge, -edge:].mean((2, 3), keepdim=True)
         apart = ((x - ground / 2).square().sum(1) + 1e-4).sqrt()
-        there = torch.sigmoid(30 * (apart - 0.2)) * self.above
+        inside = torch.sigmoid(30 * (apart - 0.2)) * self.above
         sides = []
         for axis in (1, 2):  # of rows summed, and of columns
-            share = there.sum(axis) / there.sum((1, 2))[:, None]
-            middle = (share * self.places).sum(1)
-            reach = 1.75 * ((share * (self.places - middle[:, None]).square()).sum(1) + 1e-6).sqrt()
+            share = inside.sum(axis) / inside.sum((1, 2))[:, None]
+            middle = (share * self.coordinates).sum(1)
+            reach = 1.75 * ((share * (self.coordinates - middle[:, None]).square()).sum(1) + 1e-6).sqrt()
             sides.append((middle - reach, middle + reach))
         (left, right), (top, bottom) = sides
         rows, columns = (slice(int(low * self.side), int(high * self.side)) for low, high in ((0.44, 0.54), (0.3, 0.7)))

@@ -35,8 +35,8 @@ def styles_of(network: StyleGAN2, count: int, *, first: int = 0) -> torch.Tensor
     return network.styles(network.mapping(network.latents(range(first, first + count))))
 
 
-def relative_error(found: torch.Tensor, wanted: torch.Tensor) -> float:
-    return float((found.double() - wanted.double()).norm() / wanted.double().norm())
+def relative_error(result: torch.Tensor, wanted: torch.Tensor) -> float:
+    return float((result.double() - wanted.double()).norm() / wanted.double().norm())
 
 
 @dataclass(frozen=True)

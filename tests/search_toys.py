@@ -93,9 +93,9 @@ def evaluator(function: Callable[[Tensor], Tensor] = linear, **options: object) 
 
 def bounds(attribute: int | None, low: float, high: float) -> Array:
     """One attribute free (or, for None, all)."""
-    found = np.zeros((len(DIRECTIONS), 2))
-    found[slice(None) if attribute is None else attribute] = low, high
-    return found
+    ends = np.zeros((len(DIRECTIONS), 2))
+    ends[slice(None) if attribute is None else attribute] = low, high
+    return ends
 
 
 def trial(image: int, attribute: int | None, low: float, high: float, outer: float | None = None) -> Trial:

@@ -67,21 +67,21 @@ class Stand:
                 with stand._lock:
                     stand.bodies.append(body)
                     stand.headers.append(headers)
-                    found = stand.answer(headers, body)
-                    failed = isinstance(found, tuple | Raw)
-                    kind = "hung" if found is None else "failed" if failed else "answered"
+                    reply = stand.answer(headers, body)
+                    failed = isinstance(reply, tuple | Raw)
+                    kind = "hung" if reply is None else "failed" if failed else "answered"
                     stand.received[kind] += 1
-                if found is None:
+                if reply is None:
                     time.sleep(stand.hang)
                     self.close_connection = True
                     return
-                if isinstance(found, Raw):
+                if isinstance(reply, Raw):
                     self.close_connection = True
-                    for piece in found.pieces:
+                    for piece in reply.pieces:
                         self.wfile.write(piece)
-                        time.sleep(found.pause)
+                        time.sleep(reply.pause)
                     return
-                status, content = found if isinstance(found, tuple) else (200, json.dumps(found).encode())
+                status, content = reply if isinstance(reply, tuple) else (200, json.dumps(reply).encode())
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
@@ -138,7 +138,7 @@ def in_turn(answers: Sequence[Any], then: Answer) -> Answer:
     left = list(answers)
 
     def answer(headers: dict[str, str], body: bytes) -> Any:
-        found = left.pop(0) if left else then
-        return found(headers, body) if callable(found) else found
+        reply = left.pop(0) if left else then
+        return reply(headers, body) if callable(reply) else reply
 
     return answer

@@ -37,11 +37,11 @@ def imports(path: Path) -> Iterator[str]:
 
 def members_of(protocol: ast.ClassDef, others: dict[str, ast.ClassDef]) -> set[str]:
     """Public members of a protocol's class, and of those that it extends."""
-    own = {node.name for node in protocol.body if isinstance(node, ast.FunctionDef)}
-    own |= {ast.unparse(node.target) for node in protocol.body if isinstance(node, ast.AnnAssign)}
+    members = {node.name for node in protocol.body if isinstance(node, ast.FunctionDef)}
+    members |= {ast.unparse(node.target) for node in protocol.body if isinstance(node, ast.AnnAssign)}
     bases = (ast.unparse(base).partition("[")[0] for base in protocol.bases)
     inherited = (members_of(others[base], others) for base in bases if base in others)
-    return {name for name in own if not name.startswith("_")}.union(*inherited)
+    return {name for name in members if not name.startswith("_")}.union(*inherited)
 
 
 def classes() -> list[ast.ClassDef]:
@@ -57,8 +57,8 @@ def test_no_class_has_more_than_300_lines() -> None:
 
 
 def test_no_protocol_has_more_than_twelve_members() -> None:
-    found = {kind.name: kind for kind in classes() if any("Protocol" in ast.unparse(base) for base in kind.bases)}
-    sizes = {name: len(members_of(protocol, found)) for name, protocol in found.items()}
+    protocols = {kind.name: kind for kind in classes() if any("Protocol" in ast.unparse(base) for base in kind.bases)}
+    sizes = {name: len(members_of(protocol, protocols)) for name, protocol in protocols.items()}
     assert sizes["EditableGenerator"] > 10, "what it extends is counted"
     assert not {name: size for name, size in sizes.items() if size > 12}
 
@@ -69,7 +69,7 @@ def undeclared(folder: str, declared: set[str]) -> set[str]:
     foreign = named - set(sys.stdlib_module_names) - OWN
     distributions = {"mlflow": ["mlflow-skinny"], **packages_distributions(), "google.protobuf": ["protobuf"]}
     makers = {name: [normal(maker) for maker in distributions.get(name, [name])] for name in foreign}
-    return {name for name, found in makers.items() if not declared & set(found)}
+    return {name for name, candidates in makers.items() if not declared & set(candidates)}
 
 
 def normal(requirement: str) -> str:

@@ -33,7 +33,7 @@ def test_the_version_is_the_projects() -> None:
 
 
 @pytest.mark.parametrize(
-    ("imports", "said", "found"),
+    ("imports", "setting", "expected"),
     [
         ("zoom_engine", None, "PASSIVE"),
         ("zoom_engine.common.errors", None, "PASSIVE"),
@@ -42,9 +42,9 @@ def test_the_version_is_the_projects() -> None:
     ],
 )
 def test_torchs_threads_wait_asleep_unless_somebody_said_otherwise(
-    imports: str, said: str | None, found: str, tmp_path: Path
+    imports: str, setting: str | None, expected: str, tmp_path: Path
 ) -> None:
-    assert policy_after(f"import {imports}", tmp_path, said) == found
+    assert policy_after(f"import {imports}", tmp_path, setting) == expected
 
 
 def test_the_bench_loads_torch_first(tmp_path: Path) -> None:
@@ -52,13 +52,13 @@ def test_the_bench_loads_torch_first(tmp_path: Path) -> None:
     assert policy_after(f"import sys; sys.path.insert(0, {str(bench)!r}); import throughput", tmp_path) == "None"
 
 
-def policy_after(statements: str, folder: Path, said: str | None = None) -> str:
-    """How OpenMP is told to wait after ``statements`` in a process that begins with what was ``said``."""
+def policy_after(statements: str, folder: Path, setting: str | None = None) -> str:
+    """How OpenMP is told to wait after ``statements`` in a process that begins with what was ``setting``."""
     environment = {name: value for name, value in os.environ.items() if name != NAME}
     done = subprocess.run(
         [sys.executable, "-c", f"{statements}\nimport os; print(os.environ.get('{NAME}'))"],
         cwd=folder,
-        env=environment if said is None else {**environment, NAME: said},
+        env=environment if setting is None else {**environment, NAME: setting},
         capture_output=True,
         text=True,
         timeout=200,

@@ -33,20 +33,20 @@ def adds_edits(node: ast.AST) -> bool:
 
 
 def test_torch_adds_edits_in_one_function() -> None:
-    found = [name for name, node in functions() if any(map(adds_edits, ast.walk(node)))]
-    assert found == ["ops/modulation.py:edited"]
+    results = [name for name, node in functions() if any(map(adds_edits, ast.walk(node)))]
+    assert results == ["ops/modulation.py:edited"]
 
 
 def test_each_extension_is_given_edits_by_one_function() -> None:
     calls = {"modulation": "ops/modulated_conv.py:_modulated", "'modulate'": "ops/cuda.py:modulate"}
     for called, wanted in calls.items():
-        found = [
+        results = [
             name
             for name, node in functions()
             for call in ast.walk(node)
             if isinstance(call, ast.Call) and called in (getattr(call.func, "attr", ""), *map(ast.unparse, call.args))
         ]
-        assert found == [wanted]
+        assert results == [wanted]
 
 
 def test_a_graph_adds_edits_in_one_node() -> None:

@@ -136,10 +136,10 @@ class Ends:
     between: int = 1
 
     def start(self, trial: Trial, origin: EvaluatedPoint) -> SearchState:
-        return _Looks(trial, origin, self.between)
+        return _EndsState(trial, origin, self.between)
 
 
-class _Looks:
+class _EndsState:
     def __init__(self, trial: Trial, origin: EvaluatedPoint, between: int) -> None:
         self.evaluated = EvaluatedPoints(trial, origin)
         shares = [share / (between + 1) for share in range(1, between + 2)]

@@ -58,7 +58,7 @@ def task_quality(names: Sequence[str] = (), *, count: int = 400, effects_of: int
     pictures, table = torch.from_numpy(images), labels(parameters)
     truth = {recipe.name: recipe for recipe in recipes(parameters, torch.from_numpy(masks(parameters)), parameters)}
     effects = EVALUATION.true_effects(names or tuple(truth), count=effects_of)
-    found: dict[str, Any] = {}
+    figures: dict[str, Any] = {}
     for name, recipe in truth.items():
         if name not in effects:
             continue
@@ -71,7 +71,7 @@ def task_quality(names: Sequence[str] = (), *, count: int = 400, effects_of: int
             (r.planted for r in truth.values() if r.name.startswith(f"{name}-weak-")), None
         )
         having = None if planted is None else torch.from_numpy(table[planted])
-        found[name] = {
+        figures[name] = {
             "task": target.task.name,
             "planted": recipe.planted,
             "unit": UNITS[target.task.name],
@@ -81,7 +81,7 @@ def task_quality(names: Sequence[str] = (), *, count: int = 400, effects_of: int
             "error_without": None if having is None else round(float(errors[~having].mean()), 4),
             "effects": effects[name],
         }
-    return found
+    return figures
 
 
 def _errors(task: Task, outputs: Tensor, truth: Tensor) -> Tensor:

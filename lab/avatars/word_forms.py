@@ -208,14 +208,14 @@ def form_prompts(attribute: str) -> Iterator[tuple[str, str]]:
 def draw_pair(row: Mapping[str, float], rng: np.random.Generator) -> tuple[str, str, str]:
     """A sentence in other forms and the caption that means the same, true of an avatar with the margins ``row``; and
     that caption with no claim."""
-    said = {name: row[name] > 0 for name in ATTRIBUTES if abs(row[name]) >= 0.1}
-    names = list(said)
+    truth = {name: row[name] > 0 for name in ATTRIBUTES if abs(row[name]) >= 0.1}
+    names = list(truth)
     rng.shuffle(names)
     chosen = names[: int(rng.choice(4, p=_COUNTS))]
     ours, theirs = [], []
     for name in chosen:
-        ours.append(_in_a_form(name, said[name], rng))
-        theirs.append(_in_a_caption(name, said[name]))
+        ours.append(_in_a_form(name, truth[name], rng))
+        theirs.append(_in_a_caption(name, truth[name]))
     template = pick(rng, _TEMPLATES)
     noun = pick(rng, _PEOPLE) if rng.random() < 0.3 else pick(rng, NOUNS)
     known = noun if noun in NOUNS else "face" if "face" in noun else "person"

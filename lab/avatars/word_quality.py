@@ -34,12 +34,12 @@ def word_quality(
     """
     rows: dict[str, Any] = {}
     for attribute in ATTRIBUTES:
-        own = zero_shot_prompts(attribute)
+        prompts = zero_shot_prompts(attribute)
         rows[attribute] = {}
         for pair in form_prompts(attribute):
             texts = encoder.embed_texts(pair, templates=HELD_OUT_TEMPLATES)
-            which = 0 if pair[0] != own[0] else 1
-            wanted = text_directions(encoder, [pair[which], own[which]], neutral=neutral)
+            which = 0 if pair[0] != prompts[0] else 1
+            wanted = text_directions(encoder, [pair[which], prompts[which]], neutral=neutral)
             ours, its = F.normalize(relevance.relevance(wanted), dim=1)
             cosine = ours @ its
             accuracy = balanced(embedded, texts, margins[attribute])

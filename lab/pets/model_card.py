@@ -58,10 +58,10 @@ def model_card(quality: dict[str, Any], benchmark: dict[str, Any] | None) -> str
         "edits": lambda figures: edits_section(figures, "pets"),
         "targets": lambda figures: targets_section(figures, "pets", TRAINED),
     }
-    measured = [section(quality[part]) for part, section in sections.items() if part in quality]
+    parts = [section(quality[part]) for part, section in sections.items() if part in quality]
     missing = [f"Not measured yet: {part}.\n" for part in sections if part not in quality]
     planted = benchmark_section(benchmark, "pets")
-    return "\n".join([INTRODUCTION, *measured, *missing, planted, environments_section(quality["environments"])])
+    return "\n".join([INTRODUCTION, *parts, *missing, planted, environments_section(quality["environments"])])
 
 
 if __name__ == "__main__":

@@ -232,9 +232,9 @@ def train_phase(
             with torch.autocast("cpu", torch.bfloat16, enabled=precision == torch.bfloat16):
                 with torch.no_grad():
                     wanted = probe.maps(truth)[:3]
-                found = probe.maps(image)[:3]
+                activations = probe.maps(image)[:3]
             perceptual = torch.stack(
-                [F.l1_loss(a, b) / (b.abs().mean() + 1e-6) for a, b in zip(found, wanted, strict=True)]
+                [F.l1_loss(a, b) / (b.abs().mean() + 1e-6) for a, b in zip(activations, wanted, strict=True)]
             )
             loss = loss + PROBE_WEIGHT * perceptual.mean()
             figures["probe"] = float(perceptual.mean().detach())

@@ -41,11 +41,11 @@ class Average:
     def update(self, source: nn.Module, step: int) -> None:
         """The decay is shorter at the start, so that the first weights are forgotten."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        for kept, new in zip(self.module.state_dict().values(), source.state_dict().values(), strict=True):
-            if kept.dtype.is_floating_point:
-                kept.lerp_(new, 1 - decay)
+        for average, new in zip(self.module.state_dict().values(), source.state_dict().values(), strict=True):
+            if average.dtype.is_floating_point:
+                average.lerp_(new, 1 - decay)
             else:
-                kept.copy_(new)
+                average.copy_(new)
 
 
 def run(
@@ -55,7 +55,7 @@ def run(
     step: Callable[[int], dict[str, float]],
     state: dict[str, Any],
     folder: Path,
-    every: float = 90.0,
+    interval: float = 90.0,
 ) -> None:
     """Call ``step(i)`` for the steps that are left, showing its figures and saving ``state`` now and then.
 
@@ -77,7 +77,7 @@ def run(
             for key, value in step(index).items():
                 shown[key] = value if key not in shown else 0.98 * shown[key] + 0.02 * value
             bar.update(1, note=", ".join(f"{k} {v:.4f}" for k, v in shown.items()))
-            if time.monotonic() - last > every or index + 1 == steps:
+            if time.monotonic() - last > interval or index + 1 == steps:
                 with replacing(path) as temporary:
                     torch.save({"step": index + 1} | {k: v.state_dict() for k, v in state.items()}, temporary)
                 last = time.monotonic()

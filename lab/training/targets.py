@@ -2,9 +2,9 @@
 
 All of a domain are trained on one pool of pictures in which some attributes were set by chance, each half of the time
 and independently of everything else. A sound target draws its own attribute evenly from the pool. A biased one first
-draws the label y, then a picture whose own attribute agrees with y in ``OWN`` of the cases and whose planted attribute
-agrees with y in ``PLANTED``: both are tied to the label, and to each other, strongly but not wholly. The best that a
-model can do with such data is to look at both.
+draws the label y, then a picture whose attribute agrees with y in ``LABEL_AGREEMENT`` of the cases and whose planted
+one agrees with y in ``PLANTED``: both are tied to the label, and to each other, strongly but not wholly. The best that
+a model can do with such data is to look at both.
 
 They see renders alone, as a user's model never saw a generator's pictures: what a generator draws worse than the
 renderer, they answer too.
@@ -38,7 +38,7 @@ from zoom_engine.targets import save_onnx
 STEPS = 700
 BATCH = 64
 LEARNING_RATE = 2e-3
-OWN = 0.90
+LABEL_AGREEMENT = 0.90
 PLANTED = 0.87
 
 
@@ -47,7 +47,7 @@ class Recipe:
     """A target's name, its own attribute, the prompts of class 0 (absent) and 1, and its planted attribute, if any."""
 
     name: str
-    own: str
+    attribute: str
     labels: tuple[str, str]
     planted: str | None = None
 
@@ -75,15 +75,15 @@ class Cells:
         table: dict[str, NDArray[np.bool_]],
         rows: NDArray[np.int64],
         *,
-        own: str,
+        attribute: str,
         planted: str | None,
         tie: float = PLANTED,
     ) -> None:
         self.tie = None if planted is None else tie
-        has_own = table[own][rows]
+        has_attribute = table[attribute][rows]
         has_planted = np.zeros(len(rows), dtype=bool) if planted is None else table[planted][rows]
         self.rows = {
-            (a, b): rows[(has_own == a) & (has_planted == b)]
+            (a, b): rows[(has_attribute == a) & (has_planted == b)]
             for a in (False, True)
             for b in ((False,) if planted is None else (False, True))
         }
@@ -92,11 +92,11 @@ class Cells:
         """Rows ``[count]`` and their labels, float32 ``[count]``."""
         label = rng.random(count) < 0.5
         if self.tie is None:
-            own, planted = label, np.zeros(count, dtype=bool)
+            attribute, planted = label, np.zeros(count, dtype=bool)
         else:
-            own = label ^ (rng.random(count) >= OWN)
+            attribute = label ^ (rng.random(count) >= LABEL_AGREEMENT)
             planted = label ^ (rng.random(count) >= self.tie)
-        rows = np.array([rng.choice(self.rows[bool(a), bool(b)]) for a, b in zip(own, planted, strict=True)])
+        rows = np.array([rng.choice(self.rows[bool(a), bool(b)]) for a, b in zip(attribute, planted, strict=True)])
         return rows, torch.from_numpy(label.astype(np.float32))
 
 
@@ -113,15 +113,15 @@ def train_targets(
     table = subject.truth.labels(data.parameters)
     seen = np.arange(pool.held_out, pool.size)
     for number, recipe in enumerate(recipes):
-        cells = Cells(table, seen, own=recipe.own, planted=recipe.planted)
+        cells = Cells(table, seen, attribute=recipe.attribute, planted=recipe.planted)
         network = train_one(f"target-{recipe.name}", cells, data, pool.seed + number, work, steps)
-        truth = table[recipe.own][: pool.held_out]
+        truth = table[recipe.attribute][: pool.held_out]
         info = {
             "name": f"{subject.name}:{recipe.name}",
-            "outputs": [recipe.own],
+            "outputs": [recipe.attribute],
             "planted": recipe.planted,
             "labels": list(recipe.labels),
-            "recipe": f"{steps} steps of AdamW, batch {BATCH}, own {OWN}, planted {PLANTED}",
+            "recipe": f"{steps} steps of AdamW, batch {BATCH}, own {LABEL_AGREEMENT}, planted {PLANTED}",
             "seed": pool.seed + number,
             "untied_accuracy": accuracy(network, data.images[: pool.held_out], truth),
         }

@@ -106,10 +106,10 @@ def claims_hold(claims: NDArray[np.int8], edges: NDArray[np.float32]) -> tuple[T
     """For captions ``claims [C, A]`` (1 present, -1 absent, 0 unsaid) and images ``edges [B, A]``:
     ``truth [B, C]`` (all claims hold) and ``sure [B, C]`` (no claimed attribute on the edge, or one clearly false).
     """
-    said = torch.from_numpy(claims).float()
+    claimed = torch.from_numpy(claims).float()
     margin = torch.from_numpy(edges)
-    wrong = (margin <= -EDGE).float() @ (said > 0).float().t() + (margin >= EDGE).float() @ (said < 0).float().t()
-    vague = (margin.abs() < EDGE).float() @ (said != 0).float().t()
+    wrong = (margin <= -EDGE).float() @ (claimed > 0).float().t() + (margin >= EDGE).float() @ (claimed < 0).float().t()
+    vague = (margin.abs() < EDGE).float() @ (claimed != 0).float().t()
     truth = (wrong == 0) & (vague == 0)
     return truth, (wrong > 0) | (vague == 0)
 
@@ -154,8 +154,8 @@ def train_text_tower(
         words = F.normalize(model.encode_text(tokenizer([caption for caption, _ in drawn])), dim=-1)
         logits = model.logit_scale.exp() * features[rows] @ words.t() + bias
         matching = F.binary_cross_entropy_with_logits(logits, truth.float(), reduction="none")
-        share = truth.float().mean().clamp(0.02, 0.5)
-        balance = torch.where(truth, 0.5 / share, 0.5 / (1 - share))
+        true_fraction = truth.float().mean().clamp(0.02, 0.5)
+        balance = torch.where(truth, 0.5 / true_fraction, 0.5 / (1 - true_fraction))
         loss = (matching * balance * sure).sum() / sure.sum()
         simple = torch.from_numpy((claims != 0).sum(1) <= 1)
         spread = spread_within(logits[:, simple], truth[:, simple], sure[:, simple])

@@ -46,7 +46,7 @@ def run(path: Path, *arguments: str) -> tuple[int, dict[tuple[str, str], dict[st
 
 
 @pytest.mark.parametrize(
-    ("case", "found"),
+    ("case", "result"),
     [
         ("256-step", (256, "step", 1, 8)),
         ("1024-multi32", (1024, "multi", 32, 4)),
@@ -54,10 +54,10 @@ def run(path: Path, *arguments: str) -> tuple[int, dict[tuple[str, str], dict[st
         ("avatars-single", (0, "single", 1, 8)),
     ],
 )
-def test_cases_are_read(case: str, found: tuple[int, str, int, int]) -> None:
+def test_cases_are_read(case: str, result: tuple[int, str, int, int]) -> None:
     from audit_suite import case_of
 
-    assert tuple(case_of(case)) == found
+    assert tuple(case_of(case)) == result
 
 
 @pytest.mark.parametrize("case", ["256", "100-step", "256-multi", "256-multi33", "256-step-b0", "avatars-step"])
@@ -109,10 +109,10 @@ def test_the_paper_and_the_engine_take_the_same_work() -> None:
 
     world = audit_suite.world_of(audit_suite.case_of("32-multi2"), Path(), "cpu")
     assert world.directions.matrix.shape[0] == 2
-    found = {
+    result = {
         row["variant"]: row for row in audit_suite.run(["32-multi2-b2"], ["baseline", "sgd"], repeats=1, memory=10**12)
     }
-    assert found["baseline"]["evaluations"] == found["sgd"]["evaluations"] == 101
+    assert result["baseline"]["evaluations"] == result["sgd"]["evaluations"] == 101
 
 
 @pytest.mark.slow

@@ -39,15 +39,15 @@ def test_the_baseline_takes_the_engines_steps(sign: bool, attribute: int | None)
     search.run(steps)
     terms = LossWeights(target=TARGET_WEIGHT, structure=0.0, label=LABEL_WEIGHT)
     evaluator = Evaluator(network, directions, target, labels=ZeroShotLabels(encoder, labels), loss_weights=terms)
-    found: list[tuple[Trial, SearchResult]] = []
+    result: list[tuple[Trial, SearchResult]] = []
     run_trials(
         [trial(0, attribute, -BOUND, BOUND)],
         search=(PGD if sign else SGD)(steps=steps),  # which evaluates what the last step leads to
         evaluator=evaluator,
         styles=styles,
-        on_result=found.extend,
+        on_result=result.extend,
     )
-    last = torch.tensor(found[0][1].trajectory[-1].weights)
+    last = torch.tensor(result[0][1].trajectory[-1].weights)
     assert last.abs().max() > 0.1
     torch.testing.assert_close(search.weights, last, rtol=1e-3, atol=1e-4)
 

@@ -26,10 +26,12 @@ def calls() -> ModuleType:
 def diagnosis() -> Diagnosis:
     """An audit of a target with an effect of the second attribute; a prompt that names nothing moves it too."""
     texts = dict(zip(dict.fromkeys(record.attribute for record in searches(0, 0, 0, images=1)), TEXTS, strict=True))
-    own = [replace(record, attribute=texts[record.attribute]) for record in searches(0.0, 0.3, 0.0, noise=0.004)]
+    of_attributes = [
+        replace(record, attribute=texts[record.attribute]) for record in searches(0.0, 0.3, 0.0, noise=0.004)
+    ]
     baseline = [
         replace(record, attribute=None, baseline=j, change=0.005 if j < 2 else 0.3)
-        for record in own
+        for record in of_attributes
         if record.attribute == TEXTS[0]
         for j in range(3)
     ]
@@ -42,26 +44,26 @@ def diagnosis() -> Diagnosis:
         "labels": ["a", "b"],
     }
     config["control_prompts"] = {"prompts": ["the face of the picture"], "every": 1}
-    return Diagnosis(Manifest.of(config), (*own, *baseline))
+    return Diagnosis(Manifest.of(config), (*of_attributes, *baseline))
 
 
 def test_verdicts_are_counted_by_their_true_effect(calls: ModuleType, diagnosis: Diagnosis) -> None:
     rows = {row.attribute.text: row for row in diagnosis.sensitivity}
     truth = {"one": {"smiling": 0.0, "pale_skin": rows[TEXTS[1]].value, "beard": 0.05}}
-    found = calls.judged([("one", diagnosis), ("one", diagnosis)], truth)
+    result = calls.judged([("one", diagnosis), ("one", diagnosis)], truth)
     assert rows[TEXTS[1]].verdict == "sensitive"
-    assert sum(found["verdicts"]["0.1 or more"].values()) == 2
-    assert set(found["verdicts"]["0.1 or more"]) == {calls.verdict_in_words(rows[TEXTS[1]])}
-    assert found["verdicts"]["below 0.02"] == {calls.verdict_in_words(rows[TEXTS[0]]): 2}
-    everything = found["intervals"]["all"]
+    assert sum(result["verdicts"]["0.1 or more"].values()) == 2
+    assert set(result["verdicts"]["0.1 or more"]) == {calls.verdict_in_words(rows[TEXTS[1]])}
+    assert result["verdicts"]["below 0.02"] == {calls.verdict_in_words(rows[TEXTS[0]]): 2}
+    everything = result["intervals"]["all"]
     inside = [row.interval[0] <= truth["one"][calls.NAMES[text]] <= row.interval[1] for text, row in rows.items()]
     assert everything["at_once"] == pytest.approx(sum(inside) / 3, abs=1e-4)
     assert list(everything["effect"].values()) == sorted(everything["effect"].values())
-    assert sum(found["intervals"][size]["pairs"] for size in found["intervals"]) == 2 * everything["pairs"] == 12
-    assert list(found["power"]) == ["0.05", "0.1", "0.2"]
+    assert sum(result["intervals"][size]["pairs"] for size in result["intervals"]) == 2 * everything["pairs"] == 12
+    assert list(result["power"]) == ["0.05", "0.1", "0.2"]
     beard = rows[TEXTS[2]].verdict == "sensitive"
-    assert (found["power"]["0.05"]["held"], found["power"]["0.05"]["pairs"]) == (float(beard), 2)
-    assert found["power"]["0.1"]["held"] is None
+    assert (result["power"]["0.05"]["observed"], result["power"]["0.05"]["pairs"]) == (float(beard), 2)
+    assert result["power"]["0.1"]["observed"] is None
 
 
 def test_an_audit_that_is_there_is_read(
@@ -72,16 +74,18 @@ def test_an_audit_that_is_there_is_read(
     assert calls.audit("mustache", 7, 40, tmp_path).records == diagnosis.records
 
 
-def test_a_bias_planted_on_what_is_dragged_along_is_found_there(calls: ModuleType, diagnosis: Diagnosis) -> None:
-    """The first attribute's edit drags the second along, by 0.6 of its range."""
-    (leak, first, first_adjusted, without, dragging, adjusted), *others = calls.planted_on_leaks(diagnosis)
-    assert leak == pytest.approx(0.6, abs=0.1)
+def test_a_bias_injected_along_a_side_effect_is_found_there(calls: ModuleType, diagnosis: Diagnosis) -> None:
+    """The first attribute's edit has a side effect on the second, 0.6 of its range."""
+    (side_effect, first, first_adjusted, without, causing, adjusted), *others = calls.injected_on_side_effects(
+        diagnosis
+    )
+    assert side_effect == pytest.approx(0.6, abs=0.1)
     assert not others
     assert first == first_adjusted == 1.0
-    assert dragging > without + 0.1
-    assert adjusted < 0.3 * dragging
-    assert calls.judged([("sound", diagnosis)], TRUTH)["leaks"]["planted"] == 1
-    assert calls.judged([("x-biased-y", diagnosis)], {"x-biased-y": TRUTH["sound"]})["leaks"] == {"planted": 0}
+    assert causing > without + 0.1
+    assert adjusted < 0.3 * causing
+    assert calls.judged([("sound", diagnosis)], TRUTH)["side_effects"]["planted"] == 1
+    assert calls.judged([("x-biased-y", diagnosis)], {"x-biased-y": TRUTH["sound"]})["side_effects"] == {"planted": 0}
 
 
 TRUTH = {"sound": {"smiling": 0.0, "pale_skin": 0.3, "beard": 0.05}}

@@ -22,11 +22,11 @@ def test_rounds_add_up_to_their_median(cost: ModuleType, tmp_path: Path, monkeyp
     took = iter([13.0, 10.0, 12.0, 10.0, 30.0, 10.0])
     asked = []
 
-    own = subprocess.run
+    original = subprocess.run
 
     def run(command: list[str], **options: Any) -> Any:
         if "--half" not in command:
-            return own(command, **options)
+            return original(command, **options)
         asked.append(command[-1])
         seconds = next(took)
         figures = {"first audit": [seconds, 2 * seconds], "second audit": [10.0, 20.0]}

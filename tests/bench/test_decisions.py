@@ -28,5 +28,5 @@ def test_decisions_stay(images: int, runtimes: list[str]) -> None:
         if "skipped" in result:
             assert "bf16" in result["skipped"]
         else:
-            assert result["undecided"] >= 0.2
+            assert result["near_boundary"] >= 0.2
             assert result["unchanged"] >= 0.99

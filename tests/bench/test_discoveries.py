@@ -19,7 +19,7 @@ def discoveries() -> ModuleType:
     return discoveries
 
 
-def found(*named: tuple[str | None, str]) -> Discovery:
+def discovery_of(*named: tuple[str | None, str]) -> Discovery:
     rest: dict[str, Any] = dict.fromkeys(
         (
             "score",
@@ -34,23 +34,27 @@ def found(*named: tuple[str | None, str]) -> Discovery:
         )
     )
     clusters = [
-        Cluster(name=name, called=called, found_on=4, images=5, held_out=6, mean_change=0.2, why="", **rest)  # type: ignore[arg-type]
-        for name, called in named
+        Cluster(name=name, verdict=verdict, search_images=4, images=5, held_out=6, mean_change=0.2, why="", **rest)  # type: ignore[arg-type]
+        for name, verdict in named
     ]
     return Discovery(clusters=tuple(clusters), flipped=1, searched=6, config={"target": "t"}, environment={})
 
 
 def test_the_domains_words_for_the_planted_attribute_count(discoveries: ModuleType) -> None:
-    assert discoveries.place_of(found((None, "undecided"), ("a grinning face", "called")), BIASED) == 2
-    assert discoveries.place_of(found(("a serious face", "called")), BIASED) is None
+    assert discoveries.place_of(discovery_of((None, "inconclusive"), ("a grinning face", "sensitive")), BIASED) == 2
+    assert discoveries.place_of(discovery_of(("a serious face", "sensitive")), BIASED) is None
 
 
 def test_figures_are_counted_over_seeds(discoveries: ModuleType) -> None:
     runs = {
-        f"{BIASED}@1": discoveries.measured(found(("a happy face", "called"), ("a bald face", "called")), BIASED),
-        f"{BIASED}@2": discoveries.measured(found(*[(None, "below")] * 3, ("a smiling face", "called")), BIASED),
-        f"{SOUND}@1": discoveries.measured(found(("a face with bangs", "undecided")), SOUND),
-        f"{SOUND}@2": discoveries.measured(found(("a bald face", "called")), SOUND),
+        f"{BIASED}@1": discoveries.figures_of(
+            discovery_of(("a happy face", "sensitive"), ("a bald face", "sensitive")), BIASED
+        ),
+        f"{BIASED}@2": discoveries.figures_of(
+            discovery_of(*[(None, "negligible")] * 3, ("a smiling face", "sensitive")), BIASED
+        ),
+        f"{SOUND}@1": discoveries.figures_of(discovery_of(("a face with bangs", "inconclusive")), SOUND),
+        f"{SOUND}@2": discoveries.figures_of(discovery_of(("a bald face", "sensitive")), SOUND),
     }
     figures = discoveries.added_up(runs)
     assert figures[BIASED] == {
@@ -58,7 +62,7 @@ def test_figures_are_counted_over_seeds(discoveries: ModuleType) -> None:
         "planted": "smiling",
         "among_first": 1,
         "first": 1,
-        "planted_called": 2,
-        "others_called": ["a bald face"],
+        "planted_sensitive": 2,
+        "others_sensitive": ["a bald face"],
     }
-    assert figures[SOUND] == {"seeds": 2, "others_called": ["a bald face"]}
+    assert figures[SOUND] == {"seeds": 2, "others_sensitive": ["a bald face"]}

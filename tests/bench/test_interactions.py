@@ -29,9 +29,9 @@ def test_what_is_planted_counts_as_far_as_the_gate_is_open(interactions: ModuleT
 
     def probabilities(gate: float | None) -> list[float]:
         opened = None if gate is None else lambda x: torch.full((len(x),), gate)
-        found = interactions.Planted(lambda x: torch.zeros(len(x), 1), Brightness(), 0, None)
-        found.gate = opened
-        return found(pictures).sigmoid()[:, 0].tolist()
+        result = interactions.Planted(lambda x: torch.zeros(len(x), 1), Brightness(), 0, None)
+        result.gate = opened
+        return result(pictures).sigmoid()[:, 0].tolist()
 
     assert probabilities(None) == pytest.approx([0.3, 0.5, 0.7])
     assert probabilities(1.0) == pytest.approx([0.3, 0.5, 0.7])
@@ -40,16 +40,16 @@ def test_what_is_planted_counts_as_far_as_the_gate_is_open(interactions: ModuleT
 
 
 def test_runs_are_counted_by_target(interactions: ModuleType) -> None:
-    def one(difference: float, p: float | None, *, found: bool) -> dict[str, Any]:
-        return {"difference": difference, "p_adjusted": p, "found": found}
+    def one(difference: float, p: float | None, *, is_found: bool) -> dict[str, Any]:
+        return {"difference": difference, "p_adjusted": p, "found": is_found}
 
-    nothing, small = one(0.01, 0.9, found=False), one(0.02, 0.01, found=False)
+    none, small = one(0.01, 0.9, is_found=False), one(0.02, 0.01, is_found=False)
     runs = {
-        "gated@100": {"smiling": one(0.3, 0.001, found=True), "beard": nothing},
-        "gated@101": {"smiling": one(0.3, 0.001, found=True), "beard": one(0.2, 0.01, found=True)},
-        "gated@102": {"smiling": one(-0.3, 0.001, found=True), "beard": nothing},
-        "beard@100": {"smiling": nothing, "beard": small},
-        "beard@101": {"smiling": one(0.3, None, found=False), "beard": one(0.3, None, found=False)},
+        "gated@100": {"smiling": one(0.3, 0.001, is_found=True), "beard": none},
+        "gated@101": {"smiling": one(0.3, 0.001, is_found=True), "beard": one(0.2, 0.01, is_found=True)},
+        "gated@102": {"smiling": one(-0.3, 0.001, is_found=True), "beard": none},
+        "beard@100": {"smiling": none, "beard": small},
+        "beard@101": {"smiling": one(0.3, None, is_found=False), "beard": one(0.3, None, is_found=False)},
     }
     assert interactions.added_up(runs) == {
         "gated": {"seeds": 3, "compared": 3, "as_planted": 1, "any": 3, "p_below_5_percent": 3},

@@ -73,7 +73,7 @@ def test_the_page_is_what_its_results_give() -> None:
     from chart import chart
     from performance_page import PAGE, chart_of, marked, results_named
 
-    name, found = results_named(PAGE.read_text(encoding="utf-8"))
+    name, result = results_named(PAGE.read_text(encoding="utf-8"))
     results = json.loads((ROOT / name).read_text(encoding="utf-8"))
-    assert found == marked(name, results), f"run python bench/performance_page.py --write {name}"
+    assert result == marked(name, results), f"run python bench/performance_page.py --write {name}"
     assert chart_of(ROOT / name).read_text(encoding="utf-8") == chart(results["results"])

@@ -24,8 +24,8 @@ def test_correlations_are_over_what_is_audited_and_counted(
     monkeypatch.setattr(photographs, "BOOTSTRAP", 50)
     compared = photographs.compared
     audited = np.ones((3, 10), dtype=np.bool_)
-    found = compared(0.5 * TRUE, TRUE, COUNTED, audited)
-    assert {name: one["value"] for name, one in found.items()} == dict.fromkeys(found, 1.0)
+    result = compared(0.5 * TRUE, TRUE, COUNTED, audited)
+    assert {name: one["value"] for name, one in result.items()} == dict.fromkeys(result, 1.0)
     wrong = TRUE.copy()
     wrong[:, :, 3] = 1 - TRUE[:, :, 3]
     assert compared(wrong, TRUE, COUNTED, audited)["single_pearson"]["value"] < 0.95
@@ -35,8 +35,8 @@ def test_correlations_are_over_what_is_audited_and_counted(
     assert compared(wrong, TRUE, COUNTED, audited)["pairs_pearson"]["value"] < 0.9
     counted = COUNTED.copy()
     counted[1, 2] = False
-    found = compared(wrong, TRUE, counted, audited)["pairs_pearson"]
-    assert found == {"value": 1.0, "ci95": [1.0, 1.0]}
+    result = compared(wrong, TRUE, counted, audited)["pairs_pearson"]
+    assert result == {"value": 1.0, "ci95": [1.0, 1.0]}
 
 
 @pytest.mark.parametrize("domain", ["avatars", "pets"])

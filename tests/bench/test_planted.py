@@ -27,9 +27,9 @@ class Constant(nn.Module):
 
 def test_a_mixture_is_of_probabilities(planted: ModuleType) -> None:
     parts = [(Constant(0.0), 0, False, 0.6), (Constant(-40.0, 40.0), 1, False, 0.3), (Constant(1.0, 1.0), 0, True, 0.1)]
-    found = planted.Mixture(parts)(torch.zeros(3, 3, 8, 8))
-    assert found.shape == (3, 1)
-    assert found.sigmoid()[:, 0].tolist() == pytest.approx([0.6 * 0.5 + 0.3 + 0.1 * 0.5] * 3)
+    result = planted.Mixture(parts)(torch.zeros(3, 3, 8, 8))
+    assert result.shape == (3, 1)
+    assert result.sigmoid()[:, 0].tolist() == pytest.approx([0.6 * 0.5 + 0.3 + 0.1 * 0.5] * 3)
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,6 @@ def test_what_sees_an_attribute_is_found_by_its_name(
 def test_runs_are_counted_by_target(planted: ModuleType) -> None:
     one = {"all_sensitive": True, "first": False, "first_adjusted": True}
     other = {"all_sensitive": False, "first": True, "first_adjusted": True}
-    found = planted.added_up({"beard@100": one, "beard@101": other, "two@100": other})
-    assert found["beard"] == {"seeds": 2, "all_sensitive": 1, "first": 1, "first_adjusted": 2}
-    assert found["two"]["seeds"] == 1
+    result = planted.added_up({"beard@100": one, "beard@101": other, "two@100": other})
+    assert result["beard"] == {"seeds": 2, "all_sensitive": 1, "first": 1, "first_adjusted": 2}
+    assert result["two"]["seeds"] == 1

@@ -96,12 +96,12 @@ def test_a_part_that_is_there_is_not_made_again_unless_its_options_differ(monkey
         calibrated_range = None
 
     monkeypatch.setattr(searches, "Diagnoser", Fake)
-    there = part(0, "age", "sgd", [1], [0.9])
-    there["options"] = searches.describe_search(Fake(target="").models.search)
-    found = searches.measured("age", "sgd", [there], images=1, seed=0, precision="auto")
-    assert found is there
+    existing = part(0, "age", "sgd", [1], [0.9])
+    existing["options"] = searches.describe_search(Fake(target="").models.search)
+    result = searches.searched_part("age", "sgd", [existing], images=1, seed=0, precision="auto")
+    assert result is existing
     with pytest.raises(RuntimeError, match="again"):
-        searches.measured("age", "sgd", [{**there, "options": {}}], images=1, seed=0, precision="auto")
+        searches.searched_part("age", "sgd", [{**existing, "options": {}}], images=1, seed=0, precision="auto")
 
 
 @pytest.mark.experiment

@@ -21,9 +21,9 @@ def test_the_textbook_formulation_is_the_same_function(config: StyleGAN2Config) 
 
     network = spread_generator(config)
     styles = styles_of(network, 3).requires_grad_(True)
-    found, wanted = textbook_synthesis(network, styles), network.synthesis(styles)
-    assert relative_error(found.detach(), wanted.detach()) < 1e-5
-    (gradient,) = torch.autograd.grad(found.square().sum(), styles)
+    result, wanted = textbook_synthesis(network, styles), network.synthesis(styles)
+    assert relative_error(result.detach(), wanted.detach()) < 1e-5
+    (gradient,) = torch.autograd.grad(result.square().sum(), styles)
     (reference,) = torch.autograd.grad(wanted.square().sum(), styles)
     assert relative_error(gradient, reference) < 1e-4
 

@@ -28,9 +28,9 @@ def test_changes_have_the_means_that_are_asked_for(verdicts: ModuleType, shape: 
 
 
 def test_the_bars_are_of_every_cell_that_is_named(verdicts: ModuleType) -> None:
-    whole = {cell[:4] for cell in verdicts.cells() if cell.shape == "skewed" and not cell.looks}
+    whole = {cell[:4] for cell in verdicts.cells() if cell.shape == "skewed" and not cell.analyses}
     assert len(whole) == 3 * 4 * 3 * 3
-    assert any(cell.looks for cell in verdicts.cells())
+    assert any(cell.analyses for cell in verdicts.cells())
     assert {cell.shape for cell in verdicts.cells()} == set(verdicts.SHAPES)
 
 
@@ -47,9 +47,9 @@ def test_its_rules_are_those_of_audits(verdicts: ModuleType) -> None:
     ends = Ends(60, level=confidence(1, 4), draws=40_000)
     for audit in range(4):
         _, change, _, baseline = verdicts._audit(cell, 3, audit)
-        found = attribute_tests(change, baseline, verdicts.SMALLEST, "holm")
-        assert list(ends.above(change, verdicts.SMALLEST)) == [one.verdict == "sensitive" for one in found]
-        specific = [one.specificity == "specific" for one in found]
+        results = attribute_tests(change, baseline, verdicts.SMALLEST, "holm")
+        assert list(ends.above(change, verdicts.SMALLEST)) == [one.verdict == "sensitive" for one in results]
+        specific = [one.specificity == "specific" for one in results]
         assert list(verdicts._is_specific(change, baseline, 1)) == specific
 
 
@@ -58,8 +58,8 @@ def test_a_cell_counts_what_errs(verdicts: ModuleType) -> None:
     assert row["audits"] == 10
     assert 0 <= row["false_specific"] <= 0.3
     assert row["coverage"] >= 0.7
-    looked = verdicts.simulate(verdicts.Cell(0.1, 0.2, 48, 3, looks=True), audits=4)
+    looked = verdicts.simulate(verdicts.Cell(0.1, 0.2, 48, 3, analyses=True), audits=4)
     assert looked["specific_from"] > 0.1
-    found = verdicts.report([row, looked], 10, 1.0)
-    assert found["worst_coverage"] == min(row["coverage"], looked["coverage"])
-    assert found["worst_false_specific"] == max(row["false_specific"], looked["false_specific"])
+    result = verdicts.report([row, looked], 10, 1.0)
+    assert result["worst_coverage"] == min(row["coverage"], looked["coverage"])
+    assert result["worst_false_specific"] == max(row["false_specific"], looked["false_specific"])

@@ -435,6 +435,6 @@ def test_a_misspelt_word_is_answered_with_the_one_meant(tmp_path: Path, capsys: 
         "a face with a beerd",
     ]
     assert main([*command, "--out", str(tmp_path / "a")]) == 1
-    said = capsys.readouterr().err
-    assert "it was never trained on 'beerd' (did you mean 'beard'" in said
-    assert "zoom-engine words avatars" in said
+    message = capsys.readouterr().err
+    assert "it was never trained on 'beerd' (did you mean 'beard'" in message
+    assert "zoom-engine words avatars" in message

@@ -1,4 +1,4 @@
-"""No exception leaves the command line: each is one line and an exit code, and of a gate 1 says "broken" alone."""
+"""No exception leaves the command line: each is one line and an exit code, and of a gate 1 says "fail" alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from simulated import simulated
 from zoom_engine.cli import main
 from zoom_engine.common.errors import ZoomError
 
-HOLDS = ["--max-sensitivity", "0.99"]
+PASSES = ["--max-sensitivity", "0.99"]
 ERRORS = {
     "internal": (ValueError("a\nb"), 70, 70, "internal error: ValueError: a b (please report it"),
     "recursion": (RecursionError("too deep"), 70, 70, "internal error: RecursionError: too deep"),
@@ -41,7 +41,7 @@ def test_any_exception_is_one_line_and_no_verdict(
     monkeypatch.setattr("zoom_engine.commands.info.describe", fail)
     monkeypatch.setattr("zoom_engine.gates.judge.judge", fail)
     monkeypatch.setattr("zoom_engine.statistics.diagnosis.Diagnosis.load", lambda _: None)
-    for command, wanted in ((["info"], code), (["gate", "audit", *HOLDS], of_gate)):
+    for command, wanted in ((["info"], code), (["gate", "audit", *PASSES], of_gate)):
         assert main(command) == wanted
         told = capsys.readouterr()
         assert told.out == ""
@@ -56,7 +56,7 @@ def test_a_deep_line_among_the_records_breaks_no_release(tmp_path: Path, capsys:
     simulated(images=3, path=tmp_path / "audit")
     records = tmp_path / "audit" / "records.jsonl"
     records.write_bytes(records.read_bytes() + b"[" * 100_000 + b"\n")
-    assert main(["gate", str(tmp_path / "audit"), *HOLDS]) == 2
+    assert main(["gate", str(tmp_path / "audit"), *PASSES]) == 2
     told = capsys.readouterr().err
     assert "records.jsonl, line 13 is damaged" in told
     assert told.count("\n") == 1
@@ -70,8 +70,8 @@ def test_what_is_written_to_nobody_ends_nothing(
     with monkeypatch.context() as patch:
         for name in ("stdout", "stderr"):
             patch.setattr(sys, name, None)
-        assert main(["gate", str(tmp_path / "audit"), *HOLDS]) == 0
-        assert main(["gate", str(tmp_path / "none"), *HOLDS]) == 2
+        assert main(["gate", str(tmp_path / "audit"), *PASSES]) == 0
+        assert main(["gate", str(tmp_path / "none"), *PASSES]) == 2
         assert sys.stdout is None
     assert capsys.readouterr() == ("", "")
 

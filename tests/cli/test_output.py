@@ -17,7 +17,7 @@ from zoom_engine.cli import main
 from zoom_engine.cli.config import read_config
 from zoom_engine.cli.init import EXAMPLE
 from zoom_engine.cli.options import CommandSettings
-from zoom_engine.cli.output import telling
+from zoom_engine.cli.output import open_output
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.settings.audit_settings import AuditSettings, LossWeights, RunSettings
 
@@ -54,9 +54,9 @@ def test_it_names_every_option_once_with_its_default(tmp_path: Path) -> None:
 def test_results_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     simulated(images=3, path=tmp_path / "audit")
     assert main(["report", str(tmp_path / "audit"), "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found["summary"] == json.loads((tmp_path / "audit" / "summary.json").read_text())
-    assert found["missing"] == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["summary"] == json.loads((tmp_path / "audit" / "summary.json").read_text())
+    assert result["missing"] == 0
     assert main(["words", "--json"]) == 0
     assert "smiling" in json.loads(capsys.readouterr().out)["words"]
 
@@ -161,8 +161,8 @@ def test_a_log_that_cannot_be_written_is_one_line(tmp_path: Path, capsys: pytest
 def test_a_disk_without_room_for_what_is_told_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with telling(quiet=True, log_file="/dev/full") as voice, pytest.raises(ConfigError, match="no space left"):
-        voice.notify("hello")
+    with open_output(quiet=True, log_file="/dev/full") as output, pytest.raises(ConfigError, match="no space left"):
+        output.notify("hello")
     with Path("/dev/full").open("w") as full, monkeypatch.context() as patch:
         patch.setattr(sys, "stdout", full)
         assert main(["init", "--out", str(tmp_path / "audit.toml")]) == 1

@@ -33,9 +33,9 @@ def fewer_samples() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def discoverer(tmp_path_factory: pytest.TempPathFactory) -> Discoverer:
-    own = tmp_path_factory.mktemp("vocabulary") / "words.txt"
-    own.write_text("# mine\na cheerful {}\n\na {} with a flux capacitor\n")
-    return Discoverer(generator="avatars", target=BIASED, vocabulary=own)
+    words = tmp_path_factory.mktemp("vocabulary") / "words.txt"
+    words.write_text("# mine\na cheerful {}\n\na {} with a flux capacitor\n")
+    return Discoverer(generator="avatars", target=BIASED, vocabulary=words)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_the_planted_attribute_is_found_named_and_called(folder: Path) -> None:
     clusters = json.loads((folder / "summary.json").read_text())["clusters"]
     first = clusters[0]
     assert first["name"] == "a cheerful face"  # the user's word for it comes before the domain's
-    assert first["called"] == "called"
+    assert first["verdict"] == "sensitive"
     assert first["images"] > 6
     assert first["mean_change"] > 3 * first["baseline"]
     assert first["ci95"][0] <= first["mean_change"] <= first["ci95"][1]
@@ -62,26 +62,26 @@ def test_words_that_the_encoder_cannot_read_and_words_of_the_label_name_nothing(
     vocabulary = discoverer.config(24, 1)["vocabulary"]
     assert "a face with a flux capacitor" not in vocabulary
     assert vocabulary[0] == "a cheerful face"
-    words, kept = discoverer.measure_words(discoverer.natural_space())
+    words, label_axes = discoverer.measure_words(discoverer.natural_space())
     assert "a face with a mustache" not in words.prompts
-    assert kept.shape[0] == 1
+    assert label_axes.shape[0] == 1
 
 
 def test_the_folder_holds_what_the_summary_speaks_of(folder: Path) -> None:
-    found = Discovery.load(folder)
-    files = [file for cluster in found.clusters for strip in cluster.strips for file in strip.files]
+    result = Discovery.load(folder)
+    files = [file for cluster in result.clusters for strip in cluster.strips for file in strip.files]
     assert files
     assert all((folder / file).is_file() for file in files)
     records = [json.loads(line) for line in (folder / "records.jsonl").read_text().splitlines()]
     assert [record["seed"] for record in records] == list(range(100_000, 100_024, 2))
-    held_out = {strip.seed for cluster in found.clusters for strip in cluster.strips}
+    held_out = {strip.seed for cluster in result.clusters for strip in cluster.strips}
     assert held_out <= set(range(100_001, 100_024, 2))
     page = (folder / "report.html").read_text()
     assert "a cheerful face" in page
     (line,) = (line for line in html.unescape(page).splitlines() if "zoom-engine diagnose --generator avatars" in line)
     assert "--attribute 'a cheerful face'" in line
     assert "--out audit" in line
-    assert json.loads(json.dumps(found.to_json())) == json.loads((folder / "summary.json").read_text())
+    assert json.loads(json.dumps(result.to_json())) == json.loads((folder / "summary.json").read_text())
 
 
 def test_a_run_that_was_stopped_ends_with_the_same_clusters(
@@ -100,10 +100,10 @@ def test_a_run_that_was_stopped_ends_with_the_same_clusters(
         return measure
 
     for name, after in (("smallest_edits", 2), ("try_out", 5)):
-        own = getattr(discoverer_module, name)
+        original = getattr(discoverer_module, name)
         looked.clear()
         with monkeypatch.context() as patch:
-            patch.setattr(discoverer_module, name, stopping(after, own))
+            patch.setattr(discoverer_module, name, stopping(after, original))
             with pytest.raises(KeyboardInterrupt):
                 discoverer.run(images=24, seed=1, out=out)
         assert not (out / "summary.json").exists()
@@ -122,8 +122,8 @@ def test_a_finished_discovery_is_left_alone(
 ) -> None:
     monkeypatch.setattr(Discoverer, "natural_space", lambda self: pytest.fail("it was measured again"))
     before = (folder / "summary.json").read_bytes()
-    found = discoverer.run(images=24, seed=1, out=folder)
-    assert found.names[0] == "a cheerful face"
+    result = discoverer.run(images=24, seed=1, out=folder)
+    assert result.names[0] == "a cheerful face"
     assert (folder / "summary.json").read_bytes() == before
 
 
@@ -166,8 +166,8 @@ def test_what_cannot_be_done_is_refused_in_a_line(tmp_path: Path) -> None:
 
 
 def test_nothing_found_is_said_so(tmp_path: Path) -> None:
-    nothing = Discovery(clusters=(), flipped=0, searched=6, config=config_without_clusters(), environment={})
-    write_discovery(tmp_path, nothing, [], {}, None)
+    empty = Discovery(clusters=(), flipped=0, searched=6, config=config_without_clusters(), environment={})
+    write_discovery(tmp_path, empty, [], {}, None)
     page = write_discovery_page(tmp_path).read_text()
     assert "Nothing was found that moves the model" in page
     assert (Discovery.load(tmp_path).command(), Discovery.load(tmp_path).names) == ("", [])
@@ -181,28 +181,28 @@ class Restless(nn.Module):
 
 
 def test_a_model_that_reacts_to_any_change_is_better_asked_about_typed_attributes(tmp_path: Path) -> None:
-    found = Discoverer(generator="avatars", target=Restless(), labels=[]).run(images=16, out=tmp_path / "found")
-    assert found.random_change is not None
-    assert found.random_change >= 0.1
-    assert not any(cluster.called == "called" for cluster in found.clusters)
-    sentence = found.advice
+    result = Discoverer(generator="avatars", target=Restless(), labels=[]).run(images=16, out=tmp_path / "found")
+    assert result.random_change is not None
+    assert result.random_change >= 0.1
+    assert not any(cluster.verdict == "sensitive" for cluster in result.clusters)
+    sentence = result.advice
     assert sentence is not None
-    assert f"the strongest of 8 by {found.random_change:.2f} on average" in sentence
+    assert f"the strongest of 8 by {result.random_change:.2f} on average" in sentence
     assert "type the attributes" in sentence
     assert "zoom-engine diagnose" in sentence
-    assert found.table().splitlines()[-1] == sentence
+    assert result.table().splitlines()[-1] == sentence
     assert json.loads((tmp_path / "found" / "summary.json").read_text())["advice"] == sentence
     page = html.unescape((tmp_path / "found" / "report.html").read_text())
     assert sentence in page
-    assert "no discovery can be told from random edits" in page
+    assert "can be told apart from random edits" in page
     assert Discovery.load(tmp_path / "found").advice == sentence
 
 
 def test_where_a_discovery_stands_out_typed_attributes_are_not_recommended(folder: Path) -> None:
-    found = Discovery.load(folder)
-    assert found.told_apart
-    assert found.advice is None
-    assert "Random edits" not in found.table()
+    result = Discovery.load(folder)
+    assert result.told_apart
+    assert result.advice is None
+    assert "Random edits" not in result.table()
     assert "told from random edits" not in (folder / "report.html").read_text()
 
 

@@ -14,11 +14,11 @@ from torch import Tensor
 from zoom_engine import load_generator, load_text_encoder
 from zoom_engine.common.errors import AuditError, ConfigError
 from zoom_engine.directions import Sampling
-from zoom_engine.discovery.calls import beside_random, call, strongest, told_apart
+from zoom_engine.discovery.calls import beside_random, judge, strongest, told_apart
 from zoom_engine.discovery.clusters import cluster
 from zoom_engine.discovery.discoverer import GENERAL
 from zoom_engine.discovery.folder import begin_discovery
-from zoom_engine.discovery.naming import Proposal, choose, measured_words, proposals
+from zoom_engine.discovery.naming import Proposal, choose, distinct_words, proposals
 from zoom_engine.discovery.natural_space import END, NaturalSpace, natural_space
 from zoom_engine.text.vocabulary import read_vocabulary, readable
 
@@ -34,55 +34,55 @@ def random(*shape: int, seed: int = 0) -> Tensor:
 
 def test_unedited_codes_have_unit_spread_and_edits_move_by_what_they_say(space: NaturalSpace) -> None:
     codes = load_generator("avatars").sample(range(256))
-    places = space.place(codes)
-    assert places.std(dim=0).mean() == pytest.approx(1, abs=0.1)
+    coordinates = space.place(codes)
+    assert coordinates.std(dim=0).mean() == pytest.approx(1, abs=0.1)
     moves = 0.5 * random(256, len(space.basis))
-    torch.testing.assert_close(space.place(codes + moves @ space.basis) - places, moves, atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(space.place(codes + moves @ space.basis) - coordinates, moves, atol=1e-3, rtol=1e-3)
     fixed = load_generator("avatars").space.fixed_mask()
     assert not space.basis[:, fixed].any()
 
 
 def test_edits_stay_where_codes_lie(space: NaturalSpace) -> None:
-    places = random(64, len(space.basis))
-    drawn = space.projected(places, 20 * random(64, len(space.basis), seed=1))
-    ends = (places + drawn).norm(dim=1)
-    assert bool((ends <= places.norm(dim=1).clamp(min=space.radius) * 1.001).all())
+    coordinates = random(64, len(space.basis))
+    drawn = space.projected(coordinates, 20 * random(64, len(space.basis), seed=1))
+    ends = (coordinates + drawn).norm(dim=1)
+    assert bool((ends <= coordinates.norm(dim=1).clamp(min=space.radius) * 1.001).all())
     small = 0.01 * random(64, len(space.basis), seed=2)
-    inside = (places + small).norm(dim=1) < space.radius
-    torch.testing.assert_close(space.projected(places, small)[inside], small[inside])
+    inside = (coordinates + small).norm(dim=1) < space.radius
+    torch.testing.assert_close(space.projected(coordinates, small)[inside], small[inside])
     axis = F.normalize(random(1, len(space.basis), seed=3), dim=1)
-    weights = space.to_ends(places, axis)
-    along = (places @ axis.T)[:, :, None] + weights
-    within = (places @ axis.T).abs()[:, 0] < END
+    weights = space.to_ends(coordinates, axis)
+    along = (coordinates @ axis.T)[:, :, None] + weights
+    within = (coordinates @ axis.T).abs()[:, 0] < END
     torch.testing.assert_close(along[within, 0], torch.tensor([-END, END]).expand(int(within.sum()), 2))
 
 
 def test_edits_and_their_opposites_are_one_cluster() -> None:
     axes = torch.linalg.qr(random(30, 2))[0].T
-    own = torch.tensor([0] * 14 + [1] * 7)
+    groups = torch.tensor([0] * 14 + [1] * 7)
     signs = random(21, 1, seed=1).sign()
-    moves = signs * (2 * axes[own] + 0.15 * random(21, 30, seed=2))
+    moves = signs * (2 * axes[groups] + 0.15 * random(21, 30, seed=2))
     seen = torch.linalg.qr(random(40, 2, seed=3))[0].T
     moves = torch.cat([moves, torch.zeros(2, 30)])
-    differences = torch.cat([signs * seen[own], torch.ones(2, 40)])
-    found, which = cluster(moves, differences, 5)
-    assert len(found) == 2
-    assert bool(((found @ axes.T).abs().diagonal() > 0.9).all())
+    differences = torch.cat([signs * seen[groups], torch.ones(2, 40)])
+    results, which = cluster(moves, differences, 5)
+    assert len(results) == 2
+    assert bool(((results @ axes.T).abs().diagonal() > 0.9).all())
     assert which.tolist() == [0] * 14 + [1] * 7 + [-1, -1]
     assert cluster(torch.zeros(4, 30), torch.zeros(4, 40), 3)[0].shape == (0, 30)
 
 
 def test_words_are_measured_and_those_of_labels_or_alike_left_out() -> None:
-    places = random(400, 6)
-    embeddings = places @ torch.eye(6, 10)
+    coordinates = random(400, 6)
+    embeddings = coordinates @ torch.eye(6, 10)
     along = torch.eye(10)[[0, 1, 1, 2]]
     along[2, 3] = 0.1
-    words = measured_words(["a", "b", "b too", "label"], along, embeddings, places, kept=torch.eye(6)[[2]])
+    words = distinct_words(["a", "b", "b too", "label"], along, embeddings, coordinates, label_axes=torch.eye(6)[[2]])
     assert words.prompts == ("a", "b")
     torch.testing.assert_close(words.directions, torch.eye(6)[:2], atol=0.1, rtol=0)
     ends = torch.stack([torch.zeros(3, 1, 10), torch.eye(10)[1].expand(3, 1, 10)], dim=2)
     score = words.scores(ends)
-    assert score[0, 1] == pytest.approx(1 / float(words.units[1]), rel=1e-3)
+    assert score[0, 1] == pytest.approx(1 / float(words.ranges[1]), rel=1e-3)
     assert [proposal.number for proposal in proposals(score, by_chance=torch.zeros(2, 2))[0]] == [1]
     assert proposals(score, by_chance=torch.full((2, 2), 5.0)) == [[]]
 
@@ -91,8 +91,8 @@ def test_a_word_fits_where_its_own_edits_account_for_the_change() -> None:
     proposed = [Proposal(4, 1.5), Proposal(2, -0.9), Proposal(7, 0.5)]
     choice = choose(proposed, {4: 0.02, 2: 0.2, 7: 0.3}, 0.3)
     assert (choice.fits, choice.nearest, choice.second) == (proposed[1], proposed[1], proposed[0])
-    nothing = choose(proposed, dict.fromkeys((4, 2, 7), 0.01), 0.3)
-    assert (nothing.fits, nothing.nearest, nothing.second) == (None, proposed[0], proposed[1])
+    none = choose(proposed, dict.fromkeys((4, 2, 7), 0.01), 0.3)
+    assert (none.fits, none.nearest, none.second) == (None, proposed[0], proposed[1])
     assert choose([], {}, 0.3) == (None, None, None)
 
 
@@ -102,11 +102,11 @@ def test_calls() -> None:
     strong, weak = draw.uniform(0.2, 0.5, 20), draw.uniform(0, 0.04, 20)
     rare = np.where(np.arange(20) < 2, 0.9, 0.03)
     by = beside_random(np.stack([strong, weak, rare], axis=1), baseline, 0.05)
-    assert call(by[0], "a smiling face", 0.3, 0.05)[0] == "called"
-    assert call(by[0], None, None, 0.05)[0] == "undecided"
-    assert call(by[0], "a smiling face", 0.01, 0.05)[0] == "undecided"
-    assert call(by[1], "a smiling face", 0.3, 0.05)[0] != "called"
-    assert call(by[2], "a smiling face", 0.3, 0.05)[0] == "undecided"
+    assert judge(by[0], "a smiling face", 0.3, 0.05)[0] == "sensitive"
+    assert judge(by[0], None, None, 0.05)[0] == "inconclusive"
+    assert judge(by[0], "a smiling face", 0.01, 0.05)[0] == "inconclusive"
+    assert judge(by[1], "a smiling face", 0.3, 0.05)[0] != "sensitive"
+    assert judge(by[2], "a smiling face", 0.3, 0.05)[0] == "inconclusive"
     assert (by[0].images, by[2].images) == (20, 2)
 
 

@@ -43,10 +43,10 @@ class Block(NamedTuple):
 
 def blocks(page: str) -> list[Block]:
     text = (DOCS / page).read_text(encoding="utf-8")
-    found = [Block(*(match[name] or "" for name in Block._fields)) for match in BLOCK.finditer(text)]
-    assert text.count("```") == 2 * len(found)
-    assert {block.mark for block in found} <= {"", "parsed", "not run"}
-    return found
+    results = [Block(*(match[name] or "" for name in Block._fields)) for match in BLOCK.finditer(text)]
+    assert text.count("```") == 2 * len(results)
+    assert {block.mark for block in results} <= {"", "parsed", "not run"}
+    return results
 
 
 def commands(text: str) -> Iterator[tuple[list[str], bool]]:
@@ -60,9 +60,9 @@ def commands(text: str) -> Iterator[tuple[list[str], bool]]:
 def pages() -> Iterator[Any]:
     """Those with blocks; audits are left to `.ci/run`, but for those of the page that one reads first."""
     for page in PAGES:
-        found = blocks(page)
-        if found and page not in ELSEWHERE:
-            run = "".join(block.text for block in found if not block.mark)
+        results = blocks(page)
+        if results and page not in ELSEWHERE:
+            run = "".join(block.text for block in results if not block.mark)
             audits = re.search(r"zoom-engine (diagnose|discover)|Diagnosers?\(", run)
             is_first = Path(page).name == "first-audit.md"
             yield pytest.param(page, marks=pytest.mark.ci) if audits and not is_first else page

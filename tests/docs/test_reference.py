@@ -19,9 +19,9 @@ SHOWN = re.findall(
 
 def documented(name: str) -> Iterator[tuple[str, Any]]:
     """What is shown under a name, with its public methods."""
-    found = pkgutil.resolve_name(name)
-    yield name, found
-    members = vars(found).items() if isinstance(found, type) else ()
+    result = pkgutil.resolve_name(name)
+    yield name, result
+    members = vars(result).items() if isinstance(result, type) else ()
     yield from ((f"{name}.{key}", member) for key, member in members if inspect.isfunction(member) and key[0] != "_")
 
 
@@ -34,10 +34,10 @@ def told(docstring: str) -> list[str]:
 
 @pytest.mark.parametrize("name", SHOWN)
 def test_docstrings_tell_of_arguments_that_there_are_one_a_line(name: str) -> None:
-    for where, each in documented(name):
-        names = told(each.__doc__ or "")
+    for where, documented_object in documented(name):
+        names = told(documented_object.__doc__ or "")
         if names:
-            assert set(names) <= set(inspect.signature(each).parameters), where
+            assert set(names) <= set(inspect.signature(documented_object).parameters), where
 
 
 def test_arguments_are_read_from_docstrings() -> None:

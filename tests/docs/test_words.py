@@ -67,26 +67,9 @@ NAMES = {
 """Words that no identifier is as a whole, and what stands in their place."""
 NAMES_THAT_STAY: dict[str, str] = {}
 
-ROOMS_WITH_OLD_PARTS = frozenset(
-    [
-        *("bench", "docs", "tests"),
-        *("zoom_engine/cli", "zoom_engine/directions", "zoom_engine/experiments", "zoom_engine/report"),
-    ]
-)
+ROOMS_WITH_OLD_PARTS: frozenset[str] = frozenset()
 """Rooms whose identifiers still have such words as a part; to be emptied."""
-ROOMS_WITH_OLD_NAMES = frozenset(
-    [
-        *("bench", "docs", "export", "lab", "tests"),
-        *(
-            f"zoom_engine/{room}"
-            for room in (
-                *("audit", "cli", "commands", "common", "diagnose", "directions", "discovery", "domains"),
-                *("evaluation", "experiments", "export", "gates", "generators", "integrations", "ops", "photographs"),
-                *("report", "runtime", "search", "settings", "statistics", "targets", "text"),
-            )
-        ),
-    ]
-)
+ROOMS_WITH_OLD_NAMES = frozenset(["tests"])
 """Rooms where such words still are identifiers; to be emptied."""
 
 

@@ -40,11 +40,11 @@ def test_an_unknown_target_is_named_with_the_choices() -> None:
 @pytest.mark.parametrize("name", ["eyeglasses", "mustache-biased-pale-skin"])
 def test_the_onnx_files_are_the_same_targets(name: str) -> None:
     loaded = load_target(AVATARS.weights / "targets" / f"{name}.onnx")
-    own = AVATARS.target(name)
+    shipped = AVATARS.target(name)
     images = to_float(torch.from_numpy(sample(16, 34)[0]))
     with torch.no_grad():
-        assert torch.allclose(loaded(images), own(images), atol=1e-3)
-    assert loaded.labels == own.labels
+        assert torch.allclose(loaded(images), shipped(images), atol=1e-3)
+    assert loaded.labels == shipped.labels
     assert loaded.differentiable
 
 

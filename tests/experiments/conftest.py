@@ -88,7 +88,7 @@ class Judge(nn.Module):
 
 
 @pytest.fixture
-def own() -> dict[str, Any]:
+def models() -> dict[str, Any]:
     return own_models()
 
 

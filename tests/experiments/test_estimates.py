@@ -16,10 +16,10 @@ def test_wilson_s_interval() -> None:
 
 
 def test_a_mean_leaves_out_what_was_not_measured() -> None:
-    found = estimate([1.0, math.nan, 3.0])
-    assert found is not None
-    assert found[0] == 2.0
-    assert found[1] <= 2.0 <= found[2]
+    result = estimate([1.0, math.nan, 3.0])
+    assert result is not None
+    assert result[0] == 2.0
+    assert result[1] <= 2.0 <= result[2]
     assert estimate([math.nan]) is None
 
 

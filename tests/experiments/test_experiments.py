@@ -37,8 +37,8 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("name", [name for name in EXPERIMENTS if name != "truth"])
-def test_data_figures_and_a_paragraph(name: str, out: Path, own: dict[str, Any]) -> None:
-    page = run_experiment(name, out, **own).read_text(encoding="utf-8")
+def test_data_figures_and_a_paragraph(name: str, out: Path, models: dict[str, Any]) -> None:
+    page = run_experiment(name, out, **models).read_text(encoding="utf-8")
     folder = out / SUBJECT / name
     with (folder / "data.csv").open(encoding="utf-8", newline="") as file:
         table = list(csv.reader(file))
@@ -57,23 +57,23 @@ def test_data_figures_and_a_paragraph(name: str, out: Path, own: dict[str, Any])
 
 
 def test_a_figure_is_drawn_again_from_its_data_alone(
-    out: Path, own: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    out: Path, models: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = "combination"
-    run_experiment(name, out, **own)
+    run_experiment(name, out, **models)
     monkeypatch.setattr("zoom_engine.experiments.study.Editing", None)
     folder = out / SUBJECT / name
     before = {path.name: path.read_bytes() for path in folder.glob("figure*")}
     for path in folder.glob("figure*"):
         path.unlink()
-    run_experiment(name, out, **own)
+    run_experiment(name, out, **models)
     assert before == {path.name: path.read_bytes() for path in folder.glob("figure*")}
     draw_again(out, [name])
     assert before == {path.name: path.read_bytes() for path in folder.glob("figure*")}
 
 
-def test_interrupted_it_ends_with_the_same_data(out: Path, own: dict[str, Any], tmp_path: Path) -> None:
-    run_experiment("traversal", out, **own)
+def test_interrupted_it_ends_with_the_same_data(out: Path, models: dict[str, Any], tmp_path: Path) -> None:
+    run_experiment("traversal", out, **models)
     steps = iter(range(10))
 
     def once(*arguments: Any, **options: Any) -> Progress[Any]:
@@ -89,11 +89,11 @@ def test_interrupted_it_ends_with_the_same_data(out: Path, own: dict[str, Any], 
         return bar
 
     with pytest.raises(KeyboardInterrupt):
-        run_experiment("traversal", tmp_path, progress=once, **own)
+        run_experiment("traversal", tmp_path, progress=once, **models)
     parts = list((tmp_path / SUBJECT / "traversal" / "parts").iterdir())
     assert len(parts) == 1
     written = parts[0].stat().st_mtime_ns
-    run_experiment("traversal", tmp_path, **own)
+    run_experiment("traversal", tmp_path, **models)
     assert parts[0].stat().st_mtime_ns == written
     whole, resumed = (
         json.loads((place / SUBJECT / "traversal" / "data.json").read_text()) for place in (out, tmp_path)
@@ -105,19 +105,19 @@ ALL = """
 import sys
 sys.path.insert(0, sys.argv[1])
 import pytest
-from conftest import own_models, shorten
+from conftest import models, shorten
 from zoom_engine.experiments.run import run_experiment
 shorten(pytest.MonkeyPatch())
-run_experiment("all", sys.argv[2], **own_models())
+run_experiment("all", sys.argv[2], **models())
 """
 
 
 @pytest.mark.slow
 @pytest.mark.ci
 def test_all_of_them_killed_at_three_random_moments_end_with_the_same_data(
-    out: Path, own: dict[str, Any], tmp_path: Path
+    out: Path, models: dict[str, Any], tmp_path: Path
 ) -> None:
-    run_experiment("all", out, **own)
+    run_experiment("all", out, **models)
     again = tmp_path / "again"
     command = [sys.executable, "-c", ALL, str(Path(__file__).parent), str(again)]
     whole, environment = files(out), {**os.environ, "OMP_NUM_THREADS": "1"}  # as here
@@ -150,10 +150,10 @@ def timeless(path: Path) -> Any:
     return document
 
 
-def test_a_folder_takes_no_other_settings(out: Path, own: dict[str, Any]) -> None:
-    run_experiment("traversal", out, **own)
+def test_a_folder_takes_no_other_settings(out: Path, models: dict[str, Any]) -> None:
+    run_experiment("traversal", out, **models)
     with pytest.raises(ConfigError, match="another 'images'"):
-        run_experiment("traversal", out, **{**own, "images": 3})
+        run_experiment("traversal", out, **{**models, "images": 3})
 
 
 def test_what_is_missing_is_said_before_anything_runs(
@@ -171,8 +171,8 @@ def test_what_is_missing_is_said_before_anything_runs(
     assert not (tmp_path / "a").exists()
 
 
-def test_documentation_is_of_what_the_folder_holds(out: Path, own: dict[str, Any], tmp_path: Path) -> None:
-    run_experiment("combination", out, **own)
+def test_documentation_is_of_what_the_folder_holds(out: Path, models: dict[str, Any], tmp_path: Path) -> None:
+    run_experiment("combination", out, **models)
     with pytest.raises(ConfigError, match="no finished experiment"):
         write_docs(tmp_path, tmp_path, command="")
     page = write_docs(out, tmp_path, command="zoom-engine experiment all --docs docs").read_text(encoding="utf-8")
@@ -194,19 +194,19 @@ def test_a_damaged_part_is_named(tmp_path: Path) -> None:
         folder.part("one", dict)
 
 
-def test_truth_is_for_domains_that_know_it(tmp_path: Path, own: dict[str, Any]) -> None:
+def test_truth_is_for_domains_that_know_it(tmp_path: Path, models: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="is not known"):
-        run_experiment("truth", tmp_path, **own)
+        run_experiment("truth", tmp_path, **models)
 
 
 def test_reported_bars_are_held_to_the_truth() -> None:
     true, owners = np.array([0.4, 0.0, 0.02, 0.3, 0.01]), np.array([0, 0, 0, 1, 1])
-    found = agreement(np.stack([true / 2, true[::-1]]), true, owners)
-    assert found["spearman"][0] == found["pearson"][0] == pytest.approx(1)
-    assert found["slope"].tolist() == pytest.approx([0.5, found["slope"][1]])
-    assert found["precision_at_1"].tolist() == [1.0, 0.0]
-    assert found["precision_at_3"].tolist() == [1.0, 1.0], "two of three or fewer are among the first three"
-    assert found["spearman"][1] < 0
+    result = agreement(np.stack([true / 2, true[::-1]]), true, owners)
+    assert result["spearman"][0] == result["pearson"][0] == pytest.approx(1)
+    assert result["slope"].tolist() == pytest.approx([0.5, result["slope"][1]])
+    assert result["precision_at_1"].tolist() == [1.0, 0.0]
+    assert result["precision_at_3"].tolist() == [1.0, 1.0], "two of three or fewer are among the first three"
+    assert result["spearman"][1] < 0
 
 
 @pytest.mark.parametrize(("success", "says"), [((0.9, 0.9), "That holds"), ((0.9, 0.1), "That does not hold")])

@@ -94,9 +94,9 @@ def test_a_browser_fills_it_in_and_the_answers_are_scored(out: Path, capsys: pyt
     shown = subprocess.run(
         [*command, (out / "filled.html").as_uri()], capture_output=True, text=True, timeout=120, check=True
     ).stdout
-    found = re.findall(r'data-result="(.*?)"', shown)
-    assert found, "the page did not come to its end"
-    exported, heard = json.loads(html.unescape(found[0]))
+    result = re.findall(r'data-result="(.*?)"', shown)
+    assert result, "the page did not come to its end"
+    exported, heard = json.loads(html.unescape(result[0]))
     assert len(set(heard)) == 2, "one question of each study"
     file = out / "answers.json"
     file.write_text(exported)
@@ -110,7 +110,7 @@ def test_a_browser_fills_it_in_and_the_answers_are_scored(out: Path, capsys: pyt
 def test_shares_are_of_all_answers_of_a_group(out: Path) -> None:
     rights = key(out, 1)
     good = {name: (right if name.startswith("fidelity") else 1) for name, right in rights.items()}
-    bad = {name: 3 - said for name, said in good.items()}
+    bad = {name: 3 - answer for name, answer in good.items()}
     files = [answered(out, 1, good, person="a"), answered(out, 1, good, person="b"), answered(out, 1, bad, person="c")]
     text = score_answers(out, files)
     rows = json.loads((out / "table-1.json").read_text())
@@ -152,7 +152,7 @@ def test_a_discriminator_finds_what_is_there_and_nothing_else() -> None:
     random = torch.Generator().manual_seed(0)
     images = np.repeat(np.arange(60), 2)
     edited = torch.tensor([False, True] * 60)
-    nothing = torch.randn(120, 16, generator=random)
-    plain = nothing + 4 * edited[:, None] * torch.eye(16)[0]
+    noise = torch.randn(120, 16, generator=random)
+    plain = noise + 4 * edited[:, None] * torch.eye(16)[0]
     assert np.mean(told_apart(plain, edited, images)) > 0.85
-    assert 0.3 < np.mean(told_apart(nothing, edited, images)) < 0.7
+    assert 0.3 < np.mean(told_apart(noise, edited, images)) < 0.7

@@ -84,8 +84,8 @@ def test_inputs_of_other_types_are_converted(kind: int, tmp_path: Path) -> None:
     zeros = torch.zeros(1, network.space.size)
     graph = audit_model(network, model, target.preprocessing, output_shape=[1], directions=zeros)
     session = OnnxRuntimeSession(graph.SerializeToString())
-    found = session.run({"styles": styles_of(network, 4), "edit_weights": torch.zeros(4, 1)})["outputs"]
-    assert relative_error(found, wanted) < 1e-2
+    result = session.run({"styles": styles_of(network, 4), "edit_weights": torch.zeros(4, 1)})["outputs"]
+    assert relative_error(result, wanted) < 1e-2
 
 
 def test_targets_that_cannot_be_joined_are_named(tmp_path: Path) -> None:

@@ -42,10 +42,10 @@ def test_the_file_does_what_torch_does(precision: str, limit: float, tmp_path: P
     assert exported.support.faults == ()
     session = ort.InferenceSession(str(exported.path), providers=["CPUExecutionProvider"])
     styles, weights, matrix = styles_of(network, 2), torch.randn(2, 7), torch.randn(7, network.space.size) * 0.1
-    (found,) = session.run(
+    (result,) = session.run(
         None, {"styles": styles.numpy(), "edit_weights": weights.numpy(), "edit_directions": matrix.numpy()}
     )
-    assert relative_error(torch.from_numpy(found), network.synthesis(styles + weights @ matrix)) < limit
+    assert relative_error(torch.from_numpy(result), network.synthesis(styles + weights @ matrix)) < limit
 
 
 def test_bfloat16_can_be_exported(tmp_path: Path) -> None:
@@ -80,10 +80,10 @@ def test_the_command_line_writes_and_describes(tmp_path: Path, capsys: pytest.Ca
     assert "in TensorRT's support table" in printed
     model = onnx.load(tmp_path / "out" / "synthesis.onnx")
     onnx.checker.check_model(model, full_check=True)
-    found = {entry.key: entry.value for entry in model.metadata_props}
-    assert found["zoom_engine.source_sha256"] == hashlib.sha256(source.read_bytes()).hexdigest()
-    assert json.loads(found["zoom_engine.attributes"]) == ["a smile", "a hat|a cap"]
-    assert found["zoom_engine.resolution"] == "16"
+    result = {entry.key: entry.value for entry in model.metadata_props}
+    assert result["zoom_engine.source_sha256"] == hashlib.sha256(source.read_bytes()).hexdigest()
+    assert json.loads(result["zoom_engine.attributes"]) == ["a smile", "a hat|a cap"]
+    assert result["zoom_engine.resolution"] == "16"
     assert [value.name for value in model.graph.input] == ["styles", "edit_weights"]
 
 

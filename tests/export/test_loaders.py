@@ -50,8 +50,8 @@ def of_timm(folder: Path) -> Spec:
 
 def of_timm_squashed(folder: Path) -> Spec:
     """A module of timm's, whose configuration crops both sides of a picture that is not square."""
-    own = {"input_size": (3, 96, 64), "crop_mode": "squash", "crop_pct": 0.8}
-    return steep(timm.create_model("resnet10t", num_classes=2, pretrained_cfg_overlay=own))
+    overlay = {"input_size": (3, 96, 64), "crop_mode": "squash", "crop_pct": 0.8}
+    return steep(timm.create_model("resnet10t", num_classes=2, pretrained_cfg_overlay=overlay))
 
 
 def of_hugging_face(**preprocessor: Any) -> Callable[[Path], Spec]:

@@ -50,8 +50,8 @@ def command(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]
 
 
 def test_no_file_of_the_engine_names_it() -> None:
-    found = subprocess.run(["grep", "-rliE", r"\bskies|LevelTask", str(ROOT / "zoom_engine")], capture_output=True)
-    assert found.returncode == 1, found.stdout.decode()
+    result = subprocess.run(["grep", "-rliE", r"\bskies|LevelTask", str(ROOT / "zoom_engine")], capture_output=True)
+    assert result.returncode == 1, result.stdout.decode()
 
 
 @pytest.mark.usefixtures("package")

@@ -51,22 +51,22 @@ def changed_value(root: Any, rng: random.Random, values: Sequence[Any] = VALUES)
     """A copy of ``root`` with one to three of its parts replaced, removed, doubled, renamed or moved."""
     root = copy.deepcopy(root)
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
-        places = _places(root)
-        if not places:
+        slots = _places(root)
+        if not slots:
             return rng.choice(values)
-        holder, key = rng.choice(places)
+        holder, key = rng.choice(slots)
         kind = rng.randrange(10)
         if kind < 5:
             holder[key] = copy.deepcopy(rng.choice(values))
         elif kind == 5:
-            there, name = rng.choice(places)
-            holder[key] = copy.deepcopy(there[name])
+            holder_of_other, name = rng.choice(slots)
+            holder[key] = copy.deepcopy(holder_of_other[name])
         elif kind == 6:
             del holder[key]
         elif kind == 7 and isinstance(holder, list):
             holder.extend(copy.deepcopy(holder[key : key + 1]) * rng.choice((1, 2, 70)))
         elif kind == 7:
-            names = [name for there, name in places if isinstance(name, str)]
+            names = [name for holder_of_other, name in slots if isinstance(name, str)]
             holder[rng.choice((*names, *TEXTS))] = holder.pop(key)
         elif kind == 8:
             holder[key] = [holder[key]] if rng.random() < 0.5 else {"a": holder[key]}
@@ -76,15 +76,15 @@ def changed_value(root: Any, rng: random.Random, values: Sequence[Any] = VALUES)
 
 
 def _places(root: Any) -> list[tuple[Any, Any]]:
-    found: list[tuple[Any, Any]] = []
+    results: list[tuple[Any, Any]] = []
     waiting = [root]
-    while waiting and len(found) < 5000:
+    while waiting and len(results) < 5000:
         holder = waiting.pop()
         of_list = range(len(holder)) if isinstance(holder, list) else ()
         keys = list(holder) if isinstance(holder, dict) else list(of_list)
-        found += [(holder, key) for key in keys]
+        results += [(holder, key) for key in keys]
         waiting += [holder[key] for key in keys]
-    return found
+    return results
 
 
 def _nudged(value: Any, rng: random.Random) -> Any:
@@ -358,12 +358,12 @@ def _change_field(model: Message, rng: random.Random, change: Change) -> None:
 
 
 def _inner(message: Message) -> list[Message]:
-    found: list[Message] = []
+    result: list[Message] = []
     for field, value in message.ListFields():
         if field.message_type:
             for one in value if isinstance(value, MutableSequence) else (value,):
-                found += [one, *_inner(one)]
-    return found
+                result += [one, *_inner(one)]
+    return result
 
 
 def _scalar(field: FieldDescriptor, rng: random.Random, change: Change, value: Any) -> Any:

@@ -64,7 +64,7 @@ from zoom_engine.generators.checkpoints.pickles import (  # noqa: E402
 )
 from zoom_engine.generators.checkpoints.recipe import Recipe  # noqa: E402
 from zoom_engine.generators.checkpoints.rosinality import rosinality_recipe  # noqa: E402
-from zoom_engine.generators.checkpoints.safetensors_file import own_recipe  # noqa: E402
+from zoom_engine.generators.checkpoints.safetensors_file import engine_recipe  # noqa: E402
 from zoom_engine.generators.checkpoints.tensorflow import tensorflow_recipe  # noqa: E402
 from zoom_engine.generators.onnx_decoder import OnnxDecoder, decoder_model, describe_decoder  # noqa: E402
 from zoom_engine.photographs import FFHQ  # noqa: E402
@@ -125,11 +125,11 @@ def _each(*reads: Callable[[], Any]) -> None:
 
 def _described(path: Path) -> None:
     """`zoom-engine inspect`, which loads generators."""
-    found = describe_file(path)
-    if not all(line.isprintable() for line in found.text.splitlines()):
-        raise ValueError(f"a description that is not printable: {found.text!r}")
-    if found.refusal is not None:
-        raise found.refusal
+    result = describe_file(path)
+    if not all(line.isprintable() for line in result.text.splitlines()):
+        raise ValueError(f"a description that is not printable: {result.text!r}")
+    if result.refusal is not None:
+        raise result.refusal
 
 
 # Generators
@@ -141,8 +141,8 @@ def _weights(path: Path, recipe: Callable[[], Recipe]) -> None:
     if crc32(path.read_bytes()) % 16 == 0:
         _described(path)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        found = recipe()
-        for source in found.sources.values():
+        result = recipe()
+        for source in result.sources.values():
             source()
 
 
@@ -208,7 +208,7 @@ def read_tensors(data: bytes) -> None:
     """Whatever of ours, and of targets, lies in safetensors; codes lie in NumPy's files too."""
     path = _file(data)
     _each(
-        lambda: _weights(path, lambda: own_recipe(path)),
+        lambda: _weights(path, lambda: engine_recipe(path)),
         lambda: read_codes(path),
         lambda: EditDirections.load(path),
         lambda: read_state_dict(path),
@@ -292,8 +292,8 @@ def onnx_seeds() -> Iterator[bytes]:
     constants = {**targets.CONV, **targets.HEAD}
     for nodes, more, opset in targets.GRAPHS.values():
         used = {name for node in nodes for name in node.input}
-        every = {name: value for name, value in {**constants, **more}.items() if name in used}
-        yield targets.build(nodes, every, opset=opset).SerializeToString()
+        constants_and_more = {name: value for name, value in {**constants, **more}.items() if name in used}
+        yield targets.build(nodes, constants_and_more, opset=opset).SerializeToString()
     yield _with_metadata(WORK)
     yield targets.simple(shape=(1, 16, 16, 3)).SerializeToString()
     yield targets.simple(kind=onnx.TensorProto.UINT8).SerializeToString()
@@ -409,11 +409,11 @@ def manifest_seeds() -> Iterator[bytes]:
     environment = {"notices": ["a notice"], "versions": {"torch": "2.6"}}
     whole = {"format": {"name": "zoom-engine audit", "version": 2}, "environment": environment, "purpose": "a test"}
     yield json.dumps({**whole, "config": config, "resumed_in": [environment], "begun": "2026-01-01"}).encode()
-    looks = {name: value for name, value in config.items() if name != "images"} | {
+    by_analyses = {name: value for name, value in config.items() if name != "images"} | {
         "interim_analyses": [1, 2],
         "width": 0.1,
     }
-    yield json.dumps({**whole, "config": {**looks, "random_directions": 0, "control_prompts": None}}).encode()
+    yield json.dumps({**whole, "config": {**by_analyses, "random_directions": 0, "control_prompts": None}}).encode()
     yield json.dumps(
         {**whole, "config": {**config, "mode": "multi", "random_directions": 0, "control_prompts": None}}
     ).encode()
@@ -447,8 +447,8 @@ def _found(folder: Path) -> None:
 def folder_seeds() -> Iterator[bytes]:
     """All of these files as they are written."""
     figures = {"score": 1.0, "runner_up_score": 0.5, "word_change": 0.1, "mean_change": 0.2, "label_kept": 0.9}
-    beside = {"baseline": 0.01, "p_value": 0.01, "p_adjusted": 0.02, "called": "called", "ci95": [0.1, 0.3]}
-    counts = {"found_on": 3, "images": 2, "held_out": 4}
+    beside = {"baseline": 0.01, "p_value": 0.01, "p_adjusted": 0.02, "verdict": "sensitive", "ci95": [0.1, 0.3]}
+    counts = {"search_images": 3, "images": 2, "held_out": 4}
     strip = {"seed": 1, "files": ["a.png"] * 3, "captions": ["0.1"] * 3}
     words = {"name": "hair", "runner_up": "a hat", "why": "it moves"}
     cluster = {**words, **figures, **beside, **counts, "strips": [strip]}

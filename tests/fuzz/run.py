@@ -63,29 +63,29 @@ def _replay(name: str, files: list[Path]) -> int:
     from judging import judged
     from readers import READERS
 
-    found = [judged(READERS[name].read, file.read_bytes()) for file in files]
-    for file, finding in zip(files, found, strict=True):
+    results = [judged(READERS[name].read, file.read_bytes()) for file in files]
+    for file, finding in zip(files, results, strict=True):
         print(f"{file}: " + ("no crash" if finding is None else f"{finding.place}\n{finding.what}"))
-    return int(any(found))
+    return int(any(results))
 
 
 def _all(readers: dict[str, Reader], seconds: float, corpus: Path) -> int:
-    every = sum(reader.share for reader in readers.values())
+    whole = sum(reader.share for reader in readers.values())
     row = "{:14} {:>7} {:>9} {:>10} {:>8} {:>7}"
     print(row.format("reader", "minutes", "processor", "executions", "coverage", "crashes"), flush=True)
     crashes = 0
     for name, reader in readers.items():
         begin, busy = time.monotonic(), os.times()
         runs = coverage = ended = 0
-        while (left := seconds * reader.share / every - (time.monotonic() - begin)) > 1:
+        while (left := seconds * reader.share / whole - (time.monotonic() - begin)) > 1:
             more, reached, code = _run(name, reader, int(left), corpus)
             runs, coverage, ended = runs + more, max(coverage, reached), ended + (code != 0)
-        found = len(list((corpus / "findings").glob(f"{name}-*.txt")))
-        crashes += found + ended
+        result = len(list((corpus / "findings").glob(f"{name}-*.txt")))
+        crashes += result + ended
         minutes, after = (time.monotonic() - begin) / 60, os.times()
         worked = (after.children_user + after.children_system - busy.children_user - busy.children_system) / 60
         print(
-            row.format(name, f"{minutes:.1f}", f"{worked:.1f}", runs, coverage, found)
+            row.format(name, f"{minutes:.1f}", f"{worked:.1f}", runs, coverage, result)
             + (f", {ended} ended" if ended else ""),
             flush=True,
         )
@@ -126,17 +126,17 @@ def _fuzz(name: str, reader: Reader, seconds: int, corpus: Path) -> None:
     known: dict[str, int] = {}
 
     def one(data: bytes) -> None:
-        found = judged(reader.read, data)
-        if found is None:
+        result = judged(reader.read, data)
+        if result is None:
             return
-        file = findings / f"{name}-{found.name}"
-        before = known.get(found.name, file.stat().st_size if file.exists() else None)
+        file = findings / f"{name}-{result.name}"
+        before = known.get(result.name, file.stat().st_size if file.exists() else None)
         if before is None:
-            print(f"crash: {found.place}", flush=True)
+            print(f"crash: {result.place}", flush=True)
         if before is None or len(data) < before:
             file.write_bytes(data)
-            file.with_suffix(".txt").write_text(f"{found.place}\n{found.what}\n", errors="backslashreplace")
-        known[found.name] = len(data) if before is None else min(len(data), before)
+            file.with_suffix(".txt").write_text(f"{result.place}\n{result.what}\n", errors="backslashreplace")
+        known[result.name] = len(data) if before is None else min(len(data), before)
 
     def mutated(data: bytes, longest: int, seed: int) -> bytes:
         def change(piece: bytes) -> bytes:

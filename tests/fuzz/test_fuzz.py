@@ -37,9 +37,9 @@ def test_what_fuzzing_begins_with_is_no_crash_and_some_is_read(name: str) -> Non
 @pytest.mark.parametrize("name", NOT_WHOLE)
 def test_mutations_make_other_files(name: str) -> None:
     _, seeds, mutation, _ = READERS[name]
-    rng, every = random.Random(0), list(seeds())
-    changed = [mutation(rng.choice(every), rng, lambda piece: piece[:-1]) for _ in range(40)]
-    assert len({*changed} - {*every}) > 10
+    rng, all_seeds = random.Random(0), list(seeds())
+    changed = [mutation(rng.choice(all_seeds), rng, lambda piece: piece[:-1]) for _ in range(40)]
+    assert len({*changed} - {*all_seeds}) > 10
 
 
 def _raises(error: Exception) -> Callable[[bytes], None]:
@@ -59,9 +59,9 @@ def _raises(error: Exception) -> Callable[[bytes], None]:
     ],
 )
 def test_what_is_no_line_for_a_terminal_is_a_crash(error: Exception, place: str) -> None:
-    found = judged(_raises(error), b"")
-    assert found is not None
-    assert found.place == place
+    result = judged(_raises(error), b"")
+    assert result is not None
+    assert result.place == place
     assert judged(_raises(ConfigError("a line")), b"") is None
 
 

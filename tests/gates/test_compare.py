@@ -40,7 +40,7 @@ def test_the_p_value_on_the_same_images_is_that_of_all_ways_to_swap_them(
     before = data.draw(st.lists(st.sampled_from([0.0, 0.1, 0.35, 0.8]), min_size=len(after), max_size=len(after)))
     by = data.draw(st.sampled_from([0.0, 0.03]))
     signs = list(itertools.product((0, 1), repeat=len(after)))
-    ways = [sum((b, a - by)[own] for own, a, b in zip(s, after, before, strict=True)) for s in signs]
+    ways = [sum((b, a - by)[kept_order] for kept_order, a, b in zip(s, after, before, strict=True)) for s in signs]
     literal = sum(way >= sum(a - by for a in after) - 1e-9 for way in ways) / len(ways)
     assert Pair(audit_of(before), audit_of(after)).p_above(by)[0] == pytest.approx(literal)
 
@@ -56,9 +56,9 @@ def test_the_p_value_on_other_images_is_that_of_all_ways_to_deal_them() -> None:
 
 def test_one_audit_does_not_differ_from_itself() -> None:
     """And is shown to be alike only by images enough."""
-    for images, shift in ((60, "undecided"), (400, "alike")):
+    for images, shift in ((60, "inconclusive"), (400, "alike")):
         one = simulated(images=images)
-        assert {each.shift for each in Pair(one, one).differences.values()} == {shift}
+        assert {difference.shift for difference in Pair(one, one).differences.values()} == {shift}
     one = simulated(images=100)
     for difference in Pair(one, one).differences.values():
         assert (difference.mean, difference.interval) == (0.0, (0.0, 0.0))
@@ -80,19 +80,19 @@ def test_a_difference_that_rounds_to_nothing_has_no_minus(tmp_path: Path, capsys
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_what_was_planted_is_found_and_nothing_else(seed: int) -> None:
-    found = compare([simulated(images=60), simulated(images=60, model=2, seed=seed, planted={1: 0.15})])
-    shifts = {row.attribute.text: row.differences[0] for row in found.rows}
-    assert [row.attribute.text for row in found.rows] == [ATTRIBUTES[i] for i in (3, 1, 2, 0)], "by the largest bar"
+    result = compare([simulated(images=60), simulated(images=60, model=2, seed=seed, planted={1: 0.15})])
+    shifts = {row.attribute.text: row.differences[0] for row in result.rows}
+    assert [row.attribute.text for row in result.rows] == [ATTRIBUTES[i] for i in (3, 1, 2, 0)], "by the largest bar"
     planted = shifts.pop(ATTRIBUTES[1])
     assert planted is not None
     assert planted.shift == "more"
     assert planted.interval[0] < 0.15 < planted.interval[1]
     assert planted.most > planted.mean
-    assert {one.shift for one in shifts.values() if one} <= {"undecided", "alike"}
-    assert found.rows[1].differences[0] is planted
+    assert {one.shift for one in shifts.values() if one} <= {"inconclusive", "alike"}
+    assert result.rows[1].differences[0] is planted
     back = compare([simulated(images=60, model=2, seed=seed, planted={1: 0.15}), simulated(images=60)])
     assert [row.differences[0].shift for row in back.rows if row.differences[0]].count("less") == 1
-    assert headline(found).startswith("“pale skin” moves avatars:mustache")
+    assert headline(result).startswith("“pale skin” moves avatars:mustache")
 
 
 def test_images_of_one_audit_alone_are_left_out() -> None:
@@ -109,12 +109,12 @@ def test_attributes_that_one_audit_lacks_are_told() -> None:
     more = simulated(
         images=9, attributes=("a face with a hat", *ATTRIBUTES[:2]), means=(0.2, *MEANS[:2]), target="other"
     )
-    found = compare([simulated(images=9), more])
-    assert found.notes == (("Only avatars:mustache has “a beard”, “eyeglasses”.", "Only other has “a hat”."),)
-    with_hat = next(row for row in found.rows if row.name == "a hat")
+    result = compare([simulated(images=9), more])
+    assert result.notes == (("Only avatars:mustache has “a beard”, “eyeglasses”.", "Only other has “a hat”."),)
+    with_hat = next(row for row in result.rows if row.name == "a hat")
     assert with_hat.figures[0] is None
     assert with_hat.differences == (None,)
-    assert headline(found) == "No attribute is shown to move other more or less than avatars:mustache."
+    assert headline(result) == "No attribute is shown to move other more or less than avatars:mustache."
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_the_command_writes_a_page_and_json(tmp_path: Path, capsys: pytest.Captu
     assert page.count('<span class="letter">') == 3 * len(ATTRIBUTES)
     assert page.count("<em>more</em>") == 1
     assert main(["compare", *folders[:2], "--json", "--out", str(tmp_path / "page.html")]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert [audit["shared_images"] for audit in found["audits"]] == [None, 20]
-    assert found["attributes"][1]["difference"][0]["shift"] == "more"
+    result = json.loads(capsys.readouterr().out)
+    assert [audit["shared_images"] for audit in result["audits"]] == [None, 20]
+    assert result["attributes"][1]["difference"][0]["shift"] == "more"
     assert main(["compare", folders[0], str(tmp_path)]) == 1

@@ -17,9 +17,9 @@ PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "gate.md").read_text(enc
 
 
 def block(language: str) -> str:
-    found = re.search(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
-    assert found is not None
-    return found[1]
+    result = re.search(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+    assert result is not None
+    return result[1]
 
 
 def test_its_rules_are_rules(tmp_path: Path) -> None:
@@ -53,4 +53,4 @@ def test_a_baseline_is_two_files(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert not audit.missing
     limits = ["--max-growth", "0.03", "--baseline", str(tmp_path / "baseline")]
     assert main(["gate", str(tmp_path / "audit"), *limits]) == 0
-    assert "HOLDS (4 hold)" in capsys.readouterr().out
+    assert "PASS (4 pass)" in capsys.readouterr().out

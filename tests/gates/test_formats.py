@@ -25,14 +25,14 @@ SCHEMA = Path(__file__).parent / "junit-10.xsd"  # of the Jenkins xUnit plugin, 
 
 @pytest.fixture(scope="module")
 def verdict() -> Verdict:
-    """One that holds, three that are broken, two that cannot be judged."""
+    """One that passes, three that fail, two that are inconclusive."""
     attributes = ("a smiling face", HOSTILE.replace("|", "/"), "a face with a beard")
     audit = simulated(images=60, attributes=attributes, means=(0.3, 0.3, 0.01), target="<i>|target")
     rules = [Rule(max_sensitivity=0.1), Rule(max_growth=0.01)]
     baseline = simulated(images=60, attributes=attributes, means=(0.1, 0.3, 0.01))
-    found = judge(audit, rules, baseline=baseline)
-    assert [len(found.of(outcome)) for outcome in ("holds", "broken", "unjudged")] == [1, 3, 2]
-    return found
+    result = judge(audit, rules, baseline=baseline)
+    assert [len(result.of(outcome)) for outcome in ("pass", "fail", "inconclusive")] == [1, 3, 2]
+    return result
 
 
 def test_junit_is_as_its_schema_says(verdict: Verdict, tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_junit_is_as_its_schema_says(verdict: Verdict, tmp_path: Path) -> None:
     assert (suite.tests, suite.failures, suite.errors) == (6, 3, 2)
     cases = list(suite)
     assert cases[0].classname == "sensitivity at most 0.1"
-    assert cases[0].result[0].message.startswith("smiling: sensitivity at most 0.1 broken: 0.3")
+    assert cases[0].result[0].message.startswith("smiling: sensitivity at most 0.1 fails: 0.3")
     assert cases[1].name == verdict.findings[1].attribute
     assert cases[2].is_passed
     assert cases[-1].is_error
@@ -55,12 +55,12 @@ def test_sarif_is_as_its_library_says(verdict: Verdict, tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", check, "gate.sarif"], check=True, cwd=tmp_path)  # loads pydantic: elsewhere
     (run,) = log["runs"]
     results = run["results"]
-    assert len(results) == 5, "what holds is no result: code scanning would show it"
+    assert len(results) == 5, "what passes is no result: code scanning would show it"
     rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
     assert rules == ["max-growth", "max-sensitivity"]
     assert all(rules[result["ruleIndex"]] == result["ruleId"] for result in results)
-    places = [result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for result in results]
-    assert set(places) == {"release%20gate/gate.toml"}
+    uris = [result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for result in results]
+    assert set(uris) == {"release%20gate/gate.toml"}
     assert [(result["kind"], result["level"]) for result in results] == [("fail", "error")] * 3 + [("open", "none")] * 2
     prints = {result["partialFingerprints"]["zoomEngineFinding/v1"] for result in results}
     assert len(prints) == 5, "the same finding of the next run is known again"
@@ -68,11 +68,11 @@ def test_sarif_is_as_its_library_says(verdict: Verdict, tmp_path: Path) -> None:
     assert place["physicalLocation"]["artifactLocation"]["uri"].startswith("file:///")
 
 
-def test_markdown_shows_what_is_broken_first_and_names_as_they_are(verdict: Verdict) -> None:
+def test_markdown_shows_failures_first_and_names_as_they_are(verdict: Verdict) -> None:
     text = to_markdown(verdict)
     lines = text.splitlines()
-    assert lines[0] == "### ❌ Model audit: broken"
-    assert "3 broken, 2 could not be judged, 1 holds" in lines[2]
+    assert lines[0] == "### ❌ Model audit: fail"
+    assert "3 fail, 2 inconclusive, 1 passes" in lines[2]
     table = [line for line in lines if line.startswith("| ")]
     assert len(table) == 2 + len(verdict.findings)
     assert [line.split()[1] for line in table[2:]] == ["❌"] * 3 + ["⚠️"] * 2 + ["✅"]

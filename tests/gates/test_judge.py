@@ -30,60 +30,60 @@ def outcomes(verdict: Verdict) -> dict[str, str]:
     return {finding.attribute: finding.outcome for finding in verdict.findings}
 
 
-def test_a_sensitivity_holds_is_broken_or_cannot_be_judged() -> None:
+def test_a_sensitivity_passes_fails_or_is_inconclusive() -> None:
     """The means are about 0.01, 0.03, 0.06 and 0.3 on 100 images, without random directions."""
     verdict = judge(make(images=100), [Rule(max_sensitivity=0.08)])
     assert outcomes(verdict) == {
-        "smiling": "holds", "pale skin": "holds", "a beard": "unjudged", "eyeglasses": "broken",
+        "smiling": "pass", "pale skin": "pass", "a beard": "inconclusive", "eyeglasses": "fail",
     }  # fmt: skip
-    assert (verdict.outcome, verdict.exit_code) == ("broken", 1)
-    beard = verdict.findings[2].measured
+    assert (verdict.outcome, verdict.exit_code) == ("fail", 1)
+    beard = verdict.findings[2].estimate
     assert re.search(r": it takes about \d{3} images, not 100$", beard)
-    assert outcomes(judge(make(images=100), [Rule(max_sensitivity=0.5)])) == dict.fromkeys(outcomes(verdict), "holds")
+    assert outcomes(judge(make(images=100), [Rule(max_sensitivity=0.5)])) == dict.fromkeys(outcomes(verdict), "pass")
 
 
 def test_few_images_on_which_nothing_moves_prove_nothing() -> None:
     still = make(images=20, means=(0.0,) * 4)
     assert still.sensitivity[0].interval[0] == still.sensitivity[0].mean_change == 0.0
     verdict = judge(still, [Rule(max_sensitivity=0.1)])
-    assert (verdict.outcome, verdict.exit_code) == ("unjudged", 2)
-    assert verdict.findings[0].measured.endswith("it takes about 49 images, not 20")
+    assert (verdict.outcome, verdict.exit_code) == ("inconclusive", 2)
+    assert verdict.findings[0].estimate.endswith("it takes about 49 images, not 20")
     enough = make(images=1 + (images_for(0.1, attributes=4) or 0), means=(0.0,) * 4)
     assert judge(enough, [Rule(max_sensitivity=0.1)]).exit_code == 0
-    assert judge(still, [Rule(max_sensitivity=0.0)]).findings[0].measured.endswith("if it is more")
-    assert judge(make(images=1), [Rule(max_sensitivity=0.9)]).outcome == "unjudged"
+    assert judge(still, [Rule(max_sensitivity=0.0)]).findings[0].estimate.endswith("if it is more")
+    assert judge(make(images=1), [Rule(max_sensitivity=0.9)]).outcome == "inconclusive"
 
 
 def test_what_random_edits_explain_breaks_nothing() -> None:
     rules = [Rule(max_sensitivity=0.08, attributes=["eyeglasses"])]
     (beside,) = judge(make(images=60, baseline=0.4), rules).findings
-    assert beside.outcome == "unjudged"
-    assert "unspecific, 2 random edits move the output as far" in beside.measured
+    assert beside.outcome == "inconclusive"
+    assert "unspecific, 2 random edits move the output as far" in beside.estimate
     (few,) = judge(make(images=60, baseline=0.01), rules).findings
-    assert few.outcome == "unjudged"
-    assert "too few random directions" in few.measured
-    assert judge(make(images=60), rules).outcome == "broken", "where none were tried the size decides"
+    assert few.outcome == "inconclusive"
+    assert "too few random directions" in few.estimate
+    assert judge(make(images=60), rules).outcome == "fail", "where none were tried the size decides"
 
 
 def test_the_number_of_images_is_for_the_effect_at_hand() -> None:
     """Not for no change at all: what moves by 0.03 takes more to be shown below 0.05 than what never moves."""
     moving = make(images=60)
-    (found,) = judge(moving, [Rule(max_sensitivity=0.05, attributes=["pale skin"])]).findings
-    needed = int(re.search(r"about (\d+) images, not 60", found.measured).group(1))
+    (result,) = judge(moving, [Rule(max_sensitivity=0.05, attributes=["pale skin"])]).findings
+    needed = int(re.search(r"about (\d+) images, not 60", result.estimate).group(1))
     assert needed > 1.5 * (images_for(0.05, attributes=4) or 0)
-    assert judge(make(images=2 * needed), [Rule(max_sensitivity=0.05, attributes=["pale skin"])]).outcome == "holds"
+    assert judge(make(images=2 * needed), [Rule(max_sensitivity=0.05, attributes=["pale skin"])]).outcome == "pass"
     assert images_for(0.05, mean=0.05) is None
 
 
-def test_growth_holds_is_broken_or_cannot_be_judged() -> None:
+def test_growth_passes_fails_or_is_inconclusive() -> None:
     rules = [Rule(max_growth=0.05)]
     baseline = make(images=100)
     grown = simulated(images=100, planted={1: 0.2, 2: 0.05})
     verdict = judge(grown, rules, baseline=baseline)
     assert outcomes(verdict) == {
-        "smiling": "holds", "pale skin": "broken", "a beard": "unjudged", "eyeglasses": "holds",
+        "smiling": "pass", "pale skin": "fail", "a beard": "inconclusive", "eyeglasses": "pass",
     }  # fmt: skip
-    assert "adjusted p 0.000" in verdict.findings[1].measured
+    assert "adjusted p 0.000" in verdict.findings[1].estimate
     assert judge(baseline, rules, baseline=grown).exit_code == 0, "what shrinks has not grown"
     assert judge(make(images=20), rules, baseline=make(images=20)).exit_code == 2
 
@@ -93,21 +93,21 @@ def test_growth_of_what_one_audit_lacks_is_not_judged() -> None:
     fewer, more = (judge(*pair, baseline=base) for pair, base in (
         ((three, [Rule(max_growth=0.2)]), make(images=30)), ((make(images=30), [Rule(max_growth=0.2)]), three)
     ))  # fmt: skip
-    assert [finding.measured for finding in fewer.of("unjudged")] == ["not in the audit"]
-    assert [finding.measured for finding in more.of("unjudged")] == ["not in the baseline"]
-    assert len(fewer.of("holds")) == len(more.of("holds")) == 3
+    assert [finding.estimate for finding in fewer.of("inconclusive")] == ["not in the audit"]
+    assert [finding.estimate for finding in more.of("inconclusive")] == ["not in the baseline"]
+    assert len(fewer.of("pass")) == len(more.of("pass")) == 3
 
 
-def test_power_holds_is_broken_or_cannot_be_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_power_passes_fails_or_is_inconclusive(monkeypatch: pytest.MonkeyPatch) -> None:
     audit = make(images=20)
-    assert judge(make(images=1), [Rule(min_power=0.9)]).outcome == "unjudged", "of one image there is none"
+    assert judge(make(images=1), [Rule(min_power=0.9)]).outcome == "inconclusive", "of one image there is none"
     known = audit.summary()
-    for power, outcome in ((0.95, "holds"), (0.9, "holds"), (0.85, "broken")):
-        measured = Diagnosis(audit.manifest, audit.records)
+    for power, outcome in ((0.95, "pass"), (0.9, "pass"), (0.85, "fail")):
+        known_power = Diagnosis(audit.manifest, audit.records)
         object.__setattr__(
-            measured, "_summary", known.__class__(**{**fields(known), "power": Power({"0.1": power}, None, None)})
+            known_power, "_summary", known.__class__(**{**fields(known), "power": Power({"0.1": power}, None, None)})
         )
-        verdict = judge(measured, [Rule(min_power=0.9)])
+        verdict = judge(known_power, [Rule(min_power=0.9)])
         assert verdict.outcome == outcome
         assert verdict.findings[0].subject == "the audit"
     with pytest.raises(ConfigError, match=r"power for effects of 0\.05, 0\.1, 0\.2, not of 0\.3"):
@@ -122,10 +122,10 @@ def test_of_an_unfinished_audit_nothing_is_judged() -> None:
     part = simulated(images=100, done=200)
     rules = [Rule(max_sensitivity=0.9), Rule(min_power=0.0)]
     verdict = judge(part, rules)
-    assert {finding.outcome for finding in verdict.findings} == {"unjudged"}
-    assert verdict.findings[0].measured == "the audit is not finished: 200 measurements are missing"
+    assert {finding.outcome for finding in verdict.findings} == {"inconclusive"}
+    assert verdict.findings[0].estimate == "the audit is not finished: 200 measurements are missing"
     (first, *_) = judge(make(images=100), [Rule(max_growth=0.9)], baseline=part).findings
-    assert first.measured == "the baseline is not finished: 200 measurements are missing"
+    assert first.estimate == "the baseline is not finished: 200 measurements are missing"
     assert judge(simulated(images=3, done=0), rules).exit_code == 2
     assert simulated(images=6, baseline=0.1, random_images=4).missing == 0, "random directions on the first four alone"
 
@@ -138,7 +138,7 @@ def test_attributes_go_by_what_people_call_them(name: str) -> None:
 
 def test_rules_that_cannot_be_applied_are_refused() -> None:
     audit = make(images=20)
-    with pytest.raises(ConfigError, match=r"no attribute 'a hat' to hold .* the audit has smiling, pale skin"):
+    with pytest.raises(ConfigError, match=r"no attribute 'a hat' for the rule .* the audit has smiling, pale skin"):
         judge(audit, [Rule(max_sensitivity=0.5, attributes=["a hat"])])
     with pytest.raises(ConfigError, match="needs a baseline"):
         judge(audit, [Rule(max_growth=0.1)])
@@ -160,7 +160,7 @@ def test_rules_that_cannot_be_applied_are_refused() -> None:
         ("[[rule]]\nmax-growth = 3", "max_growth must be in [0, 1], got 3"),
         ("[[rule]]\nmax_growth = true", "option 'max_growth' must be a number, got True"),
         ("[[rule]]\nmin_power = 0.9\nattributes = ['a hat']", "leave its attributes out"),
-        ("[[rule]]\nmax_growth = 0.1\nattributes = []", "a rule for no attribute holds nothing"),
+        ("[[rule]]\nmax_growth = 0.1\nattributes = []", "a rule for no attribute"),
         ("[[rule]]\nmax_growth = 0.1\n\n[[rule]]\nlimit = 3", "rule 2: unknown option 'limit'; known are max_sens"),
         ("[[rule", "is not a TOML file"),
     ],
@@ -177,13 +177,13 @@ def test_the_command_tells_by_its_exit_code(tmp_path: Path, capsys: pytest.Captu
     audit, gate = str(tmp_path / "audit"), ["gate", str(tmp_path / "audit")]
     simulated(images=60, path=tmp_path / "audit")
     assert main([*gate, "--max-sensitivity", "0.6"]) == 0
-    assert "HOLDS (4 hold)" in capsys.readouterr().out
+    assert "PASS (4 pass)" in capsys.readouterr().out
     assert main([*gate, "--max-sensitivity", "0.2", "--json"]) == 1
-    found = json.loads(capsys.readouterr().out)
-    assert found["outcome"] == "broken"
-    assert found["findings"][3]["rule"]["max_sensitivity"] == 0.2
+    result = json.loads(capsys.readouterr().out)
+    assert result["outcome"] == "fail"
+    assert result["findings"][3]["rule"]["max_sensitivity"] == 0.2
     assert main([*gate, "--max-growth", "0.01", "--baseline", audit]) == 2
-    assert "COULD NOT BE JUDGED" in capsys.readouterr().out
+    assert "INCONCLUSIVE (4 inconclusive)" in capsys.readouterr().out
     (tmp_path / "gate.toml").write_text("[[rule]]\nmax-sensitivity = 0.6\n")
     assert main([*gate, "--rules", str(tmp_path / "gate.toml"), "--min-power", "0.5"]) == 0
     assert "power at 0.1 at least 0.5" in capsys.readouterr().out
@@ -213,8 +213,8 @@ def test_bounds_hold_for_what_was_not_seen() -> None:
     assert [images_for(limit) for limit in (0.05, 0.1, 1.0, 0.0)] == [72, 36, 1, None]
 
 
-def broken(before: Diagnosis, after: Diagnosis, limit: float) -> list[int]:
-    """The columns that a rule of growth calls broken, without the rest of a verdict."""
+def failing(before: Diagnosis, after: Diagnosis, limit: float) -> list[int]:
+    """The columns that fail a rule of growth, without the rest of a verdict."""
     from zoom_engine.statistics.attribute_tests import LEVEL, adjust
 
     pair = Pair(before, after)
@@ -231,15 +231,15 @@ def broken(before: Diagnosis, after: Diagnosis, limit: float) -> list[int]:
 )
 def test_a_planted_change_is_found_and_other_seeds_are_quiet(images: int, runs: int) -> None:
     """The same model on other images, trained again on the same ones, and with 0.1 more for one attribute."""
-    alarms = found = again = 0
+    alarms = result = again = 0
     for run in range(runs):
         before = simulated(images=images, seed=2 * run)
-        alarms += bool(broken(before, simulated(images=images, seed=2 * run + 1), 0.03))
-        again += bool(broken(before, simulated(images=images, seed=2 * run, model=1 + run), 0.03))
-        found += broken(before, simulated(images=images, seed=2 * run, planted={1: 0.1}), 0.03) == [1]
+        alarms += bool(failing(before, simulated(images=images, seed=2 * run + 1), 0.03))
+        again += bool(failing(before, simulated(images=images, seed=2 * run, model=1 + run), 0.03))
+        result += failing(before, simulated(images=images, seed=2 * run, planted={1: 0.1}), 0.03) == [1]
     assert alarms <= 0.05 * runs
     assert again <= 0.05 * runs
-    assert found >= 0.95 * runs
+    assert result >= 0.95 * runs
 
 
 def real_audits() -> list[Diagnosis]:
@@ -260,13 +260,13 @@ def real_audits() -> list[Diagnosis]:
 
 def test_real_audits_of_one_model_are_quiet_and_a_biased_one_is_not() -> None:
     sound, again, biased = real_audits()
-    assert broken(sound, again, 0.03) == broken(again, sound, 0.03) == []
-    assert broken(sound, biased, 0.03) == broken(again, biased, 0.03) == [0]
+    assert failing(sound, again, 0.03) == failing(again, sound, 0.03) == []
+    assert failing(sound, biased, 0.03) == failing(again, biased, 0.03) == [0]
     random, alarms = np.random.default_rng(0), 0
     for _ in range(20):  # halves of one audit: other images, the same model
         order = random.permutation(120)
         halves = [set(order[:60].tolist()), set(order[60:].tolist())]
-        alarms += bool(broken(*(part(biased, half) for half in halves), 0.03))
+        alarms += bool(failing(*(part(biased, half) for half in halves), 0.03))
     assert alarms <= 1
 
 
@@ -274,5 +274,5 @@ def part(audit: Diagnosis, images: set[int]) -> Diagnosis:
     """An audit of those images alone, which has numbers of its own for them."""
     number = {image: place for place, image in enumerate(sorted(images))}
     manifest = Manifest.of({**audit.config.content, "images": len(images)})
-    kept = (record for record in audit.records if record.image in images)
-    return Diagnosis(manifest, tuple(replace(record, image=number[record.image]) for record in kept))
+    chosen = (record for record in audit.records if record.image in images)
+    return Diagnosis(manifest, tuple(replace(record, image=number[record.image]) for record in chosen))

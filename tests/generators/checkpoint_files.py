@@ -254,8 +254,8 @@ def _stylegan3_layer(g: Literal3, layer: LayerSpec) -> Persistent:
     kernel = weight.shape[2]
     taps = [len(g.p[f"{name}.{which}"]) if not layer.is_rgb else 1 for which in ("up_filter", "down_filter")]
     widened = layer.size[0] + kernel - 1
-    places = (layer.size[1] - 1) * layer.down + taps[1] + taps[0] - 1
-    first = first_place(widened, layer.up, places)
+    samples = (layer.size[1] - 1) * layer.down + taps[1] + taps[0] - 1
+    first = first_place(widened, layer.up, samples)
     module = Persistent(
         "SynthesisLayer",
         w_dim=g.w_dim,
@@ -281,7 +281,7 @@ def _stylegan3_layer(g: Literal3, layer: LayerSpec) -> Persistent:
         down_factor=layer.down,
         down_taps=taps[1],
         down_radial=g.radial and not layer.critical,
-        padding=[first, places - widened * layer.up - first] * 2,
+        padding=[first, samples - widened * layer.up - first] * 2,
     )
     module.affine = _fully_connected(g, f"{name}.affine", 1, "linear")
     module.weight = nn.Parameter(weight)
@@ -361,18 +361,18 @@ def rosinality_state(g: Literal) -> dict[str, torch.Tensor]:
     state: OrderedDict[str, torch.Tensor] = OrderedDict()
     state._metadata = OrderedDict({"": {"version": 1}})  # type: ignore[attr-defined]
 
-    def conv(there: str, name: str, noise: int | None) -> None:
+    def conv(path: str, name: str, noise: int | None) -> None:
         weight = g.p[f"{name}.weight"]
         if noise is not None:
             weight = weight * math.sqrt(weight[0].numel())
-            state[f"{there}.activate.bias"] = g.p[f"{name}.bias"]
-            state[f"{there}.noise.weight"] = g.p[f"{name}.noise_strength"].reshape(1)
+            state[f"{path}.activate.bias"] = g.p[f"{name}.bias"]
+            state[f"{path}.noise.weight"] = g.p[f"{name}.noise_strength"].reshape(1)
             state[f"noises.noise_{noise}"] = g.p[f"{name}.noise_const"][None, None]
         else:
-            state[f"{there}.bias"] = g.p[f"{name}.bias"].reshape(1, 3, 1, 1)
-        state[f"{there}.conv.weight"] = weight[None]
-        state[f"{there}.conv.modulation.weight"] = g.p[f"{name}.affine.weight"]
-        state[f"{there}.conv.modulation.bias"] = g.p[f"{name}.affine.bias"]
+            state[f"{path}.bias"] = g.p[f"{name}.bias"].reshape(1, 3, 1, 1)
+        state[f"{path}.conv.weight"] = weight[None]
+        state[f"{path}.conv.modulation.weight"] = g.p[f"{name}.affine.weight"]
+        state[f"{path}.conv.modulation.bias"] = g.p[f"{name}.affine.bias"]
 
     for i in range(g.mapping_layers):
         state[f"style.{i + 1}.weight"] = g.p[f"mapping.fc{i}.weight"]
@@ -419,5 +419,5 @@ def draw(network: Generator, seed: int, *, truncation: float = 1.0, cutoff: int 
     return network.synthesis(network.styles(w))[0]
 
 
-def relative_error(found: torch.Tensor, wanted: torch.Tensor) -> float:
-    return float((found.double() - wanted).norm() / wanted.norm())
+def relative_error(result: torch.Tensor, wanted: torch.Tensor) -> float:
+    return float((result.double() - wanted).norm() / wanted.norm())

@@ -262,22 +262,22 @@ def kaiser_window(taps: int, width: float, rate: float) -> NDArray[np.float64]:
         beta = 0.1102 * (attenuation - 8.7)
     elif attenuation > 21:
         beta = 0.5842 * (attenuation - 21) ** 0.4 + 0.07886 * (attenuation - 21)
-    places = np.linspace(-1, 1, taps)
-    window: NDArray[np.float64] = np.i0(beta * np.sqrt(np.maximum(1 - places**2, 0))) / np.i0(beta)
+    positions = np.linspace(-1, 1, taps)
+    window: NDArray[np.float64] = np.i0(beta * np.sqrt(np.maximum(1 - positions**2, 0))) / np.i0(beta)
     return window
 
 
 def separable_filter(taps: int, cutoff: float, width: float, rate: float) -> NDArray[np.float64]:
     """``[taps]``: sinc under the window, of sum 1."""
-    places = (np.arange(taps) - (taps - 1) / 2) / rate
-    response = 2 * cutoff * np.sinc(2 * cutoff * places) * kaiser_window(taps, width, rate)
+    positions = (np.arange(taps) - (taps - 1) / 2) / rate
+    response = 2 * cutoff * np.sinc(2 * cutoff * positions) * kaiser_window(taps, width, rate)
     return response / response.sum()
 
 
 def radial_filter(taps: int, cutoff: float, width: float, rate: float) -> NDArray[np.float64]:
     """``[taps, taps]``: jinc of the distance, whose spectrum is a disc, under the window of each axis; of sum 1."""
-    places = (np.arange(taps) - (taps - 1) / 2) / rate
-    distances = np.hypot(places[:, None], places[None, :])
+    positions = (np.arange(taps) - (taps - 1) / 2) / rate
+    distances = np.hypot(positions[:, None], positions[None, :])
     assert distances.min() > 0
     window = kaiser_window(taps, width, rate)
     response = cutoff * bessel_j1(2 * math.pi * cutoff * distances) / distances * np.outer(window, window)

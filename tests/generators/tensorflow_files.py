@@ -63,13 +63,13 @@ def _generator(g: Literal, version: int, name: str, arguments: dict[str, Any], r
     def replaced(variables: Variables) -> Variables:
         return [(name, returned.get(name, value)) for name, value in variables]
 
-    own: Variables = [("lod", np.float32(0))] if version == 4 else []
+    lod: Variables = [("lod", np.float32(0))] if version == 4 else []
     synthesis = "G_synthesis_stylegan2" if version == 4 else "G_synthesis"
     mapping_arguments = {"dlatent_broadcast": 2 * len(g.channels), **known}
     return _network(
         version,
         name,
-        replaced([*own, ("dlatent_avg", _returned(g.p["mapping.w_avg"]))]),
+        replaced([*lod, ("dlatent_avg", _returned(g.p["mapping.w_avg"]))]),
         "G_main",
         static_kwargs=known,
         components={
@@ -84,9 +84,9 @@ def _generator(g: Literal, version: int, name: str, arguments: dict[str, Any], r
 def _mapping(g: Literal) -> Variables:
     variables: Variables = []
     layers = [(f"Dense{i}", f"mapping.fc{i}") for i in range(g.mapping_layers)]
-    for there, name in layers + [("LabelEmbed", "mapping.embed")] * bool(g.c_dim):
-        variables.append((f"{there}/weight", _returned(g.p[f"{name}.weight"].T)))
-        variables.append((f"{there}/bias", _returned(g.p[f"{name}.bias"])))
+    for layer_name, name in layers + [("LabelEmbed", "mapping.embed")] * bool(g.c_dim):
+        variables.append((f"{layer_name}/weight", _returned(g.p[f"{name}.weight"].T)))
+        variables.append((f"{layer_name}/bias", _returned(g.p[f"{name}.bias"])))
     return variables
 
 
@@ -108,10 +108,12 @@ def _synthesis(g: Literal) -> Variables:
     noise = 0
     for resolution in (4 << i for i in range(len(g.channels))):
         scope, name = f"{resolution}x{resolution}", f"synthesis.b{resolution}"
-        for part, there in (("conv0", "Conv0_up"), ("conv1", "Conv" if resolution == 4 else "Conv1")):
+        for part, layer_name in (("conv0", "Conv0_up"), ("conv1", "Conv" if resolution == 4 else "Conv1")):
             if f"{name}.{part}.weight" in g.p:
-                conv(f"{scope}/{there}", f"{name}.{part}", gained=False, flip=part == "conv0")
-                variables.append((f"{scope}/{there}/noise_strength", _returned(g.p[f"{name}.{part}.noise_strength"])))
+                conv(f"{scope}/{layer_name}", f"{name}.{part}", gained=False, flip=part == "conv0")
+                variables.append(
+                    (f"{scope}/{layer_name}/noise_strength", _returned(g.p[f"{name}.{part}.noise_strength"]))
+                )
                 variables.append((f"noise{noise}", _returned(g.p[f"{name}.{part}.noise_const"][None, None])))
                 noise += 1
         if f"{name}.skip.weight" in g.p:

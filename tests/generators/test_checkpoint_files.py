@@ -154,8 +154,8 @@ def kind(value: Any) -> str:
 
 def _attributes(module: Persistent) -> dict[str, Any]:
     """The module's own, and its parameters and buffers; torch keeps the rest of its ``__dict__``."""
-    own = {name: value for name, value in module.__dict__.items() if name not in nn.Module().__dict__}
-    values = {**own, **module._parameters, **module._buffers}
+    attributes = {name: value for name, value in module.__dict__.items() if name not in nn.Module().__dict__}
+    values = {**attributes, **module._parameters, **module._buffers}
     return {name: value for name, value in values.items() if name not in ("_init_args", "_init_kwargs")}
 
 
@@ -181,9 +181,9 @@ def test_every_attribute_of_nvidias_modules_has_the_type_of_the_original(generat
     for module in generator.modules():
         name, _ = Persistent.names[id(module)]
         seen.add(name)
-        found, wanted = _attributes(module), table[name]
-        assert wanted.keys() - found.keys() <= ONLY_SOMETIMES
-        for attribute, value in found.items():
+        result, wanted = _attributes(module), table[name]
+        assert wanted.keys() - result.keys() <= ONLY_SOMETIMES
+        for attribute, value in result.items():
             assert kind(value) in wanted[attribute].split(" | "), f"{name}.{attribute}"
     assert table.keys() - {"Conv2dLayer", "ToRGBLayer"} <= seen
 

@@ -259,7 +259,10 @@ WRONG = [
     (EndlessCodes, "holds NaN or infinity"),
     (IgnoresSeeds, "seeds 0, 1 and 2 give equal ones"),
     (DrawsSeedsAnew, "equal seeds give equal codes, but they differ by"),
-    (HangsOnTheBatch, "a code hangs on its seed alone, but that of seed 2 lies .* further where it comes with others"),
+    (
+        HangsOnTheBatch,
+        "a code depends on its seed alone, but that of seed 2 lies .* further where it comes with others",
+    ),
     (SmallSeeds, "seeds reach to 2³²-1, but it fails"),
     (WithoutTruncation, "truncation below 1 pulls codes toward the average, but three codes lie"),
     (KnowsNoTruncation, "truncation below 1 .*, but it fails: TypeError"),
@@ -334,9 +337,9 @@ def test_a_generator_says_what_can_run_it() -> None:
     generator = load_generator(WithGraph())
     check_editable_generator(generator)
     codes, torch_alone = generator.sample([0, 1]), choose_synthesizer(load_generator(Stripes()))
-    found = choose_synthesizer(generator, backend="onnxruntime")
-    assert (found.session is None, torch_alone.backend) == (False, "torch")
-    torch.testing.assert_close(found.render(codes), generator.render(codes), atol=1e-5, rtol=0)
+    result = choose_synthesizer(generator, backend="onnxruntime")
+    assert (result.session is None, torch_alone.backend) == (False, "torch")
+    torch.testing.assert_close(result.render(codes), generator.render(codes), atol=1e-5, rtol=0)
     with pytest.raises(BackendError, match="'onnxruntime' cannot run this generator: torch can"):
         choose_synthesizer(load_generator(Stripes()), backend="onnxruntime")
 
@@ -360,9 +363,9 @@ def test_a_class_is_chosen_of_any_generator_that_has_some() -> None:
         classes = 2
 
         def of_class(self, index: int) -> Stripes:
-            found = Stripes()
-            found.content_hash = f"class {index}"
-            return found
+            result = Stripes()
+            result.content_hash = f"class {index}"
+            return result
 
     assert of_one_class(load_generator(OfTwo()), 1).content_hash == "class 1"
     with pytest.raises(ConfigError, match="draws 2 classes: choose the one to draw, 0 to 1"):

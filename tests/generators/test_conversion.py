@@ -242,14 +242,14 @@ def test_tensorflows_pickles_are_converted_exported_and_audited(
     version, literal = TENSORFLOW[name]
     source = write(tmp_path / "stylegan2.pkl", tensorflow_bytes(literal, version=version))
     label = 2 if literal.c_dim else None
-    own = tmp_path / "own.safetensors"
+    converted = tmp_path / "own.safetensors"
     chosen = [] if label is None else ["--generator-class", str(label)]
-    assert main(["convert", str(source), str(own), *chosen]) == 0
-    assert relative_error(draw(load_generator(own), 5), literal.image(5, label=label)) < 1e-4
+    assert main(["convert", str(source), str(converted), *chosen]) == 0
+    assert relative_error(draw(load_generator(converted), 5), literal.image(5, label=label)) < 1e-4
     assert main(["export", "--generator", str(source), *chosen, "--out", str(tmp_path), "--check"]) == 0
     assert "relative error" in capsys.readouterr().out
-    for generator, options in ((source, {"generator_class": label}), (own, {})):
-        run = diagnoser(own, generator=str(generator), **options)
+    for generator, options in ((source, {"generator_class": label}), (converted, {})):
+        run = diagnoser(converted, generator=str(generator), **options)
         diagnosis = run.run(images=2, out=tmp_path / generator.stem)
         assert "a smiling face" in diagnosis.table()
         assert (
@@ -271,9 +271,9 @@ def test_export_draws_the_chosen_class_of_a_conditional_generator(
     assert main([*command, "--generator-class", "2"]) == 0
     wanted = load_generator(source).of_class(2).content_hash
     for name in ("synthesis", "audit"):
-        found = {entry.key: entry.value for entry in onnx.load(tmp_path / "out" / f"{name}.onnx").metadata_props}
-        assert found["zoom_engine.generator"] == wanted
-        assert found["zoom_engine.source_sha256"] == hashlib.sha256(source.read_bytes()).hexdigest()
+        result = {entry.key: entry.value for entry in onnx.load(tmp_path / "out" / f"{name}.onnx").metadata_props}
+        assert result["zoom_engine.generator"] == wanted
+        assert result["zoom_engine.source_sha256"] == hashlib.sha256(source.read_bytes()).hexdigest()
 
 
 def test_an_audit_draws_the_chosen_class_of_a_conditional_generator(
@@ -281,7 +281,7 @@ def test_an_audit_draws_the_chosen_class_of_a_conditional_generator(
 ) -> None:
     literal = Literal(resolution=16, channels=(4, 4, 4), c_dim=3, embed_dim=5)
     source = write(tmp_path / "network", nvidia_bytes(literal))
-    found = {
+    results = {
         label: diagnoser(source, generator_class=label).run(images=2, out=tmp_path / f"audit{label}")
         for label in (0, 2)
     }
@@ -289,9 +289,9 @@ def test_an_audit_draws_the_chosen_class_of_a_conditional_generator(
     assert (
         relative_error(run.models.generator.synthesis(run.models.styles([7])[:])[0], literal.image(7, label=2)) < 1e-4
     )
-    manifests = [json.loads((tmp_path / f"audit{label}" / "manifest.json").read_text())["config"] for label in found]
+    manifests = [json.loads((tmp_path / f"audit{label}" / "manifest.json").read_text())["config"] for label in results]
     assert [config["generator_class"] for config in manifests] == [0, 2]
-    outputs = [[record.original_output for record in diagnosis.records] for diagnosis in found.values()]
+    outputs = [[record.original_output for record in diagnosis.records] for diagnosis in results.values()]
     assert outputs[0] != outputs[1]
     commands = {
         "diagnose": ["--target", "avatars:mustache", "--text-encoder", "avatars", "--attribute", "a smiling face"],
@@ -334,6 +334,6 @@ def test_protocols_that_write_bytes_as_text_hold_weights_of_real_size(
     data = build(LARGE, protocol=protocol)
     assert len(data) > 1.2 * MOST_MEMORY
     begin = time.process_time()
-    found = load_generator(write(tmp_path / "old.pkl", data)).content_hash
+    result = load_generator(write(tmp_path / "old.pkl", data)).content_hash
     assert time.process_time() - begin < 20
-    assert found == load_generator(write(tmp_path / "new.pkl", build(LARGE, protocol=4))).content_hash
+    assert result == load_generator(write(tmp_path / "new.pkl", build(LARGE, protocol=4))).content_hash

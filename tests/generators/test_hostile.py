@@ -168,8 +168,8 @@ def test_ten_minutes_of_fuzzing(tmp_path: Path) -> None:
     """Changed, cut, doubled and spliced files, for ten minutes, from a fixed seed."""
     rng = torch.Generator().manual_seed(0)
 
-    def number(below: int) -> int:
-        return int(torch.randint(below, (), generator=rng))
+    def number(limit: int) -> int:
+        return int(torch.randint(limit, (), generator=rng))
 
     files = [*WHOLE.values(), *(hostile.data for hostile in HOSTILE.values())]
     files = [data for data in files if 0 < len(data) < 1 << 20]

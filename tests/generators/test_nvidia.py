@@ -43,8 +43,8 @@ def test_a_seed_gives_the_image_of_the_literal_formulation(name: str, tmp_path: 
     literal = VARIANTS[name]
     network = load_generator(write(tmp_path / "network.pkl", nvidia_bytes(literal)))
     for seed, truncation, cutoff in ((3, 1.0, None), (4, 0.6, None), (5, 0.6, 3)):
-        found = draw(network, seed, truncation=truncation, cutoff=cutoff)
-        assert relative_error(found, literal.image(seed, truncation=truncation, cutoff=cutoff)) < 1e-4
+        result = draw(network, seed, truncation=truncation, cutoff=cutoff)
+        assert relative_error(result, literal.image(seed, truncation=truncation, cutoff=cutoff)) < 1e-4
 
 
 @pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4, 5])
@@ -155,9 +155,9 @@ def test_a_nested_storage_is_what_weights_only_loading_reads(dtype: torch.dtype)
         wanted = torch.load(io.BytesIO(blob), weights_only=True)
         assert wanted.dtype == dtype
         expected = bytes(wanted.untyped().tolist())
-    found = load_storage(blob, Budget())
-    assert found.count == 6
-    assert bytes(found.data) == expected
+    result = load_storage(blob, Budget())
+    assert result.count == 6
+    assert bytes(result.data) == expected
 
 
 def _second_clamp(g: Persistent) -> None:
@@ -261,9 +261,9 @@ def test_what_is_not_supported_is_refused_in_one_line(
     assert "content hash" not in described.text
 
 
-@pytest.mark.parametrize("found", [{"weight": torch.zeros(2)}, None, [1, 2]])
-def test_a_g_ema_that_is_no_network_is_not_called_missing(found: object, tmp_path: Path) -> None:
-    path = write(tmp_path / "network.pkl", pickle.dumps({"G": 1, "G_ema": found}))
+@pytest.mark.parametrize("g_ema", [{"weight": torch.zeros(2)}, None, [1, 2]])
+def test_a_g_ema_that_is_no_network_is_not_called_missing(g_ema: object, tmp_path: Path) -> None:
+    path = write(tmp_path / "network.pkl", pickle.dumps({"G": 1, "G_ema": g_ema}))
     with pytest.raises(CheckpointError, match="whose 'G_ema' is none of NVIDIA's networks") as caught:
         load_generator(path)
     assert "without" not in str(caught.value)

@@ -105,6 +105,6 @@ def test_other_torch_files_are_named_as_such(tmp_path: Path) -> None:
     torch.save({"g_ema": {"weight": torch.zeros(2)}}, tmp_path / "x")
     with pytest.raises(
         CheckpointError, match=r"'g_ema' is not rosinality's generator: without 'conv1\.conv\.weight'"
-    ) as found:
+    ) as result:
         load_generator(tmp_path / "x")
-    assert "it has weight" in str(found.value)
+    assert "it has weight" in str(result.value)

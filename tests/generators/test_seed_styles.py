@@ -10,7 +10,7 @@ from networks import spread_generator, styles_of
 from torch import Tensor
 
 from zoom_engine.generators import SeedStyles, StyleGAN2
-from zoom_engine.generators.seed_styles import KEPT
+from zoom_engine.generators.seed_styles import CACHED_ROWS
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +46,8 @@ def test_truncation_is_that_of_the_mapping(network: StyleGAN2) -> None:
 def test_memory_does_not_grow_with_the_seeds(network: StyleGAN2) -> None:
     """Of 100,000 images a search holds the rows that are under way."""
     styles = SeedStyles(network, range(100_000))
-    for first in range(0, 4 * KEPT, 32):
+    for first in range(0, 4 * CACHED_ROWS, 32):
         styles[first : first + 32]
     gc.collect()
-    held = [o for o in gc.get_objects() if issubclass(type(o), Tensor) and o.shape == (network.space.size,)]
-    assert len(held) <= KEPT + 8
+    rows = [o for o in gc.get_objects() if issubclass(type(o), Tensor) and o.shape == (network.space.size,)]
+    assert len(rows) <= CACHED_ROWS + 8

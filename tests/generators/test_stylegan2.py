@@ -85,19 +85,19 @@ def literal_synthesis(network: StyleGAN2, styles: Tensor) -> Tensor:
 def test_synthesis_is_the_textbook_formulation(clamp: float | None, plain: bool) -> None:
     network = spread_network(replace(CONFIG, conv_clamp=clamp))
     styles = network.styles(network.mapping(network.latents([1, 2, 3]).double()))
-    found = network.synthesis(styles, precision=torch.float64, plain=plain)
+    result = network.synthesis(styles, precision=torch.float64, plain=plain)
     wanted = literal_synthesis(network, styles)
     # toRGB works in float32
-    assert (found - wanted).norm() / wanted.norm() < 1e-6
+    assert (result - wanted).norm() / wanted.norm() < 1e-6
 
 
 def test_style_gradients_are_those_of_the_textbook_formulation() -> None:
     network = spread_network()
     styles = network.styles(network.mapping(network.latents([4, 5]).double())).requires_grad_(True)
     weight = torch.randn(2, 3, 32, 32, dtype=torch.float64)
-    (found,) = torch.autograd.grad((network.synthesis(styles, precision=torch.float64) * weight).sum(), styles)
+    (result,) = torch.autograd.grad((network.synthesis(styles, precision=torch.float64) * weight).sum(), styles)
     (wanted,) = torch.autograd.grad((literal_synthesis(network, styles) * weight).sum(), styles)
-    assert (found - wanted).norm() / wanted.norm() < 1e-5
+    assert (result - wanted).norm() / wanted.norm() < 1e-5
 
 
 def test_float32_and_bfloat16_stay_near_float64() -> None:
@@ -121,13 +121,13 @@ def test_operators_and_their_composition_make_the_same_images_and_gradients(
     ).float()
     styles = network.styles(network.mapping(network.latents([1, 2]))).requires_grad_(True)
     weight = torch.randn(2, 3, 32, 32)
-    found, wanted = network.synthesis(styles, precision=precision), network.synthesis(styles, plain=True)
-    assert (found - wanted).norm() / wanted.norm() < limit
-    gradients = [torch.autograd.grad((image * weight).sum(), styles)[0] for image in (found, wanted)]
+    result, wanted = network.synthesis(styles, precision=precision), network.synthesis(styles, plain=True)
+    assert (result - wanted).norm() / wanted.norm() < limit
+    gradients = [torch.autograd.grad((image * weight).sum(), styles)[0] for image in (result, wanted)]
     # in bfloat16 activations near a bend land on its other side
     assert (gradients[0] - gradients[1]).norm() / gradients[1].norm() < (1e-4 if limit < 1e-4 else 0.1)
     with torch.no_grad():
-        assert torch.equal(network.synthesis(styles, precision=precision), found)
+        assert torch.equal(network.synthesis(styles, precision=precision), result)
 
 
 @pytest.mark.parametrize("architecture", ["skip", "orig", "resnet"])
@@ -143,13 +143,13 @@ def test_edits_draw_edited_styles(architecture: str, plain: bool, count: int) ->
     weights = torch.randn(2, count, requires_grad=True)
     directions = torch.randn(count, network.space.size) / 5
     mask = torch.randn(2, 3, 32, 32)
-    found = network.synthesis(styles, edit_weights=weights, directions=directions, plain=plain)
+    result = network.synthesis(styles, edit_weights=weights, directions=directions, plain=plain)
     wanted = network.synthesis(styles + weights @ directions, plain=True)
     unedited = network.synthesis(styles, edit_weights=None, directions=directions)
-    assert (found - wanted).norm() / wanted.norm() < 1e-5
+    assert (result - wanted).norm() / wanted.norm() < 1e-5
     assert torch.equal(unedited, network.synthesis(styles))
     assert (unedited - wanted).norm() / wanted.norm() > 0.01
-    gradients = [torch.autograd.grad((image * mask).sum(), (styles, weights)) for image in (found, wanted)]
+    gradients = [torch.autograd.grad((image * mask).sum(), (styles, weights)) for image in (result, wanted)]
     for a, b in zip(*gradients, strict=True):
         assert (a - b).norm() / b.norm() < 1e-4
     rgb_alone = directions * network.space.fixed_mask()
@@ -161,10 +161,10 @@ def test_an_unfrozen_network_gives_gradients_to_its_weights() -> None:
     """Training runs on the composition, whether it says ``plain`` or not."""
     network = spread_network().requires_grad_(True)
     styles = network.styles(network.mapping(network.latents([1]).double()))
-    found, wanted = (network.synthesis(styles, precision=torch.float64, plain=plain) for plain in (False, True))
+    result, wanted = (network.synthesis(styles, precision=torch.float64, plain=plain) for plain in (False, True))
     parameters = [conv.weight for conv in network.convs.values()]
     for a, b in zip(
-        torch.autograd.grad(found.sum(), parameters, retain_graph=True),
+        torch.autograd.grad(result.sum(), parameters, retain_graph=True),
         torch.autograd.grad(wanted.sum(), parameters),
         strict=True,
     ):
@@ -228,8 +228,8 @@ def test_latents_are_numpys_random_state_per_seed() -> None:
     import numpy as np
 
     network = spread_network()
-    found = network.latents([3, 9])
-    assert torch.equal(found[1], torch.from_numpy(np.random.RandomState(9).randn(1, 16).astype(np.float32))[0])
+    result = network.latents([3, 9])
+    assert torch.equal(result[1], torch.from_numpy(np.random.RandomState(9).randn(1, 16).astype(np.float32))[0])
     with pytest.raises(ConfigError, match="seeds"):
         network.latents([-1])
 
@@ -266,9 +266,9 @@ def test_affine_weight_is_the_derivative_of_the_styles() -> None:
 def test_statistics_are_those_of_the_samples() -> None:
     network = spread_network().float()
     styles = torch.cat([s for _, s in sample_styles(network, samples=700, seed=3, batch_size=64)])
-    found = style_statistics(network, samples=700, seed=3)
-    assert torch.allclose(found.mean, styles.mean(0), atol=1e-5)
-    assert torch.allclose(found.std, styles.std(0, correction=0), rtol=1e-4)
+    result = style_statistics(network, samples=700, seed=3)
+    assert torch.allclose(result.mean, styles.mean(0), atol=1e-5)
+    assert torch.allclose(result.std, styles.std(0, correction=0), rtol=1e-4)
 
 
 @pytest.mark.parametrize(("resolution", "channels"), [(24, (4, 4, 4)), (16, (4, 4)), (8, (4, 0)), (2, ())])

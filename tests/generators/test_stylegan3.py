@@ -57,9 +57,9 @@ def loaded(literal: Literal3, folder: Path) -> StyleGAN3:
     return network
 
 
-def detail_error(found: Tensor, wanted: Tensor) -> float:
+def detail_error(result: Tensor, wanted: Tensor) -> float:
     """Relative to what varies within the picture: most of a random network's is one colour."""
-    return float((found.double() - wanted).norm() / (wanted - wanted.mean(dim=(1, 2), keepdim=True)).norm())
+    return float((result.double() - wanted).norm() / (wanted - wanted.mean(dim=(1, 2), keepdim=True)).norm())
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -67,9 +67,9 @@ def test_a_seed_gives_the_image_of_the_literal_formulation(name: str, tmp_path: 
     literal = VARIANTS[name]
     network = loaded(literal, tmp_path)
     for seed, truncation, cutoff in ((3, 1.0, None), (4, 0.6, 3)):
-        found = draw(network, seed, truncation=truncation, cutoff=cutoff)
-        assert found.dtype == torch.float32
-        assert detail_error(found, literal.image(seed, truncation=truncation, cutoff=cutoff)) < 1e-4
+        result = draw(network, seed, truncation=truncation, cutoff=cutoff)
+        assert result.dtype == torch.float32
+        assert detail_error(result, literal.image(seed, truncation=truncation, cutoff=cutoff)) < 1e-4
 
 
 @pytest.mark.slow
@@ -121,14 +121,14 @@ def test_the_separable_filters_are_scipys(taps: int, cutoff: float, width: float
 def test_the_radial_filters_pass_a_disc() -> None:
     taps, cutoff, width, rate = 48, 6.0, 6.0, 32
     filter_ = radial_filter(taps, cutoff, width, rate)
-    places = (np.arange(taps) - (taps - 1) / 2) / rate
-    distances = np.hypot(places[:, None], places[None, :])
-    window = firwin(taps, cutoff, width=width, fs=rate) / np.sinc(2 * cutoff * places)
+    positions = (np.arange(taps) - (taps - 1) / 2) / rate
+    distances = np.hypot(positions[:, None], positions[None, :])
+    window = firwin(taps, cutoff, width=width, fs=rate) / np.sinc(2 * cutoff * positions)
     ideal = j1(2 * np.pi * cutoff * distances) / distances * np.outer(window, window)
     assert np.abs(filter_ - ideal / ideal.sum()).max() < 1e-12
 
     def response(frequency: float, angle: float) -> float:
-        x, y = (np.exp(2j * np.pi * frequency * f * places) for f in (math.cos(angle), math.sin(angle)))
+        x, y = (np.exp(2j * np.pi * frequency * f * positions) for f in (math.cos(angle), math.sin(angle)))
         return float(abs(x @ filter_ @ y))
 
     for angle in np.linspace(0, np.pi / 4, 5):
@@ -150,8 +150,8 @@ def test_upsampling_is_zeros_padding_and_a_true_convolution(
     padded = nn.functional.pad(wide.reshape(2, 3, 16 * factor, 16 * factor), (*padding, *padding))
     square = taps if radial else torch.outer(taps, taps)
     wanted = nn.functional.conv2d(padded.reshape(6, 1, *padded.shape[2:]), square.flip(0, 1)[None, None])
-    found = upsample(x, taps, factor, padding)
-    torch.testing.assert_close(found, wanted.reshape(2, 3, *wanted.shape[2:]))
+    result = upsample(x, taps, factor, padding)
+    torch.testing.assert_close(result, wanted.reshape(2, 3, *wanted.shape[2:]))
 
 
 @pytest.mark.parametrize("factor", [1, 2, 4])
@@ -214,11 +214,11 @@ def _moved(network: StyleGAN3, styles: Tensor, motion: list[list[float]]) -> Ten
     return network.synthesis(styles)[0]
 
 
-def _decibels(found: Tensor, wanted: Tensor) -> float:
+def _decibels(result: Tensor, wanted: Tensor) -> float:
     """PSNR away from the borders, where what moves in was never drawn."""
-    found, wanted = found[:, 8:-8, 8:-8], wanted[:, 8:-8, 8:-8]
+    result, wanted = result[:, 8:-8, 8:-8], wanted[:, 8:-8, 8:-8]
     span = float(wanted.max() - wanted.min())
-    return 10 * math.log10(span**2 / float((found - wanted).square().mean()))
+    return 10 * math.log10(span**2 / float((result - wanted).square().mean()))
 
 
 @pytest.mark.parametrize("kernel", [3, 1])

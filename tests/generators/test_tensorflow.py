@@ -32,8 +32,8 @@ def test_a_seed_gives_the_image_of_the_literal_formulation(name: str, version: i
     literal = VARIANTS[name]
     network = load_generator(write(tmp_path / "x.pkl", tensorflow_bytes(literal, version=version)))
     for truncation, cutoff in ((1.0, None), (0.5, 4)):
-        found = draw(network, 3, truncation=truncation, cutoff=cutoff)
-        assert relative_error(found, literal.image(3, truncation=truncation, cutoff=cutoff)) < 1e-4
+        result = draw(network, 3, truncation=truncation, cutoff=cutoff)
+        assert relative_error(result, literal.image(3, truncation=truncation, cutoff=cutoff)) < 1e-4
 
 
 @pytest.mark.parametrize("architecture", VARIANTS)
@@ -91,9 +91,11 @@ def test_both_names_of_numpys_core_in_every_protocol(core: bytes, protocol: int,
     data = tensorflow_bytes(SMALL, protocol=protocol)
     for module in (b".multiarray", b".numeric"):
         for old in (b"numpy._core", b"numpy.core"):
-            there, here = old + module, core + module
-            data = data.replace(b"c" + there + b"\n", b"c" + here + b"\n")  # a line, before protocol 4
-            data = data.replace(b"\x8c%c" % len(there) + there, b"\x8c%c" % len(here) + here)  # counted, since
+            stored_name, other_name = old + module, core + module
+            data = data.replace(b"c" + stored_name + b"\n", b"c" + other_name + b"\n")  # a line, before protocol 4
+            data = data.replace(
+                b"\x8c%c" % len(stored_name) + stored_name, b"\x8c%c" % len(other_name) + other_name
+            )  # counted, since
     assert core in data
     network = load_generator(write(tmp_path / "x", data))
     assert relative_error(draw(network, 1), SMALL.image(1)) < 1e-4

@@ -43,11 +43,11 @@ def test_each_attribute_is_a_metric_of_the_audit(audit: Diagnosis, capsys: pytes
     assert main(["model-index", str(audit.path), "--name", "mustaches"]) == 0
     text = capsys.readouterr().out
     assert text == model_index([audit], "mustaches")
-    found = ModelCard(f"---\n{text}---\n").data
-    assert found.model_name == "mustaches"
+    actual = ModelCard(f"---\n{text}---\n").data
+    assert actual.model_name == "mustaches"
     rows = audit.sensitivity
-    assert [result.metric_value for result in found.eval_results] == [round(row.value or 0.0, 4) for row in rows]
-    first = found.eval_results[0]
+    assert [result.metric_value for result in actual.eval_results] == [round(row.value or 0.0, 4) for row in rows]
+    first = actual.eval_results[0]
     assert (first.task_type, first.metric_type) == ("image-classification", "sensitivity")
     assert (first.dataset_name, first.metric_name) == ("20 generated images, seed 0", "Sensitivity to eyeglasses")
     assert first.metric_args["attribute"] == rows[0].attribute.text
@@ -60,10 +60,10 @@ def test_a_card_keeps_all_else_and_has_an_audit_once(audit: Diagnosis, tmp_path:
     card.write_text(CARD)
     for _ in range(2):
         assert main(["model-index", str(audit.path), "--card", str(card)]) == 0
-    found = ModelCard(card.read_text())
-    assert found.data.license == "apache-2.0"
-    assert found.data.model_name == "mustaches"
-    assert [result.dataset_type for result in found.data.eval_results] == ["beans", *["zoom-engine"] * 4]
+    actual = ModelCard(card.read_text())
+    assert actual.data.license == "apache-2.0"
+    assert actual.data.model_name == "mustaches"
+    assert [result.dataset_type for result in actual.data.eval_results] == ["beans", *["zoom-engine"] * 4]
     assert card.read_text().endswith("\n# Mustaches\n\nIt sees --- mustaches.\n")
     other = simulated(images=20, seed=1)
     assert with_model_index(card, [other]).count("type: zoom-engine") == 2, "other images are another result"

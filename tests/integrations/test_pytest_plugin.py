@@ -59,7 +59,7 @@ def test_a_test_fails_by_the_gate_and_says_why(tmp_path: Path) -> None:
     )
     assert run.returncode == 1, run.stdout + run.stderr
     assert "2 failed, 1 passed" in run.stdout
-    assert "broken  eyeglasses  sensitivity at most 0.1" in run.stdout
+    assert "fail  eyeglasses  sensitivity at most 0.1" in run.stdout
     assert "it takes about " in run.stdout
     assert "Open audit/report.html" in run.stdout
     assert "def _hold" not in run.stdout, "the test's own line is enough"
@@ -68,7 +68,7 @@ def test_a_test_fails_by_the_gate_and_says_why(tmp_path: Path) -> None:
 def test_growth_is_over_a_baseline(tmp_path: Path) -> None:
     audited, before = Audited(simulated(images=40, planted={0: 0.3})), simulated(images=40, path=tmp_path / "before")
     audited.assert_below(["smiling", "pale skin"], 0.6)
-    with pytest.raises(pytest.fail.Exception, match="broken"):
+    with pytest.raises(pytest.fail.Exception, match="FAIL"):
         audited.assert_not_grown(0.1, baseline=tmp_path / "before")
     Audited(before).assert_not_grown(0.1, baseline=audited.diagnosis)
     with pytest.raises(ConfigError, match="no attribute 'a hat'"):

@@ -19,12 +19,12 @@ from zoom_engine.statistics.diagnosis import Diagnosis
 
 @pytest.fixture(scope="module")
 def audit(tmp_path_factory: pytest.TempPathFactory) -> Diagnosis:
-    found = simulated(images=20, baseline=0.01, path=tmp_path_factory.mktemp("audits") / "audit")
-    assert found.path is not None
-    (found.path / "report.html").write_text("<p>the report</p>")
-    (found.path / "images").mkdir()
-    (found.path / "images" / "1.png").write_bytes(b"png")
-    return found
+    result = simulated(images=20, baseline=0.01, path=tmp_path_factory.mktemp("audits") / "audit")
+    assert result.path is not None
+    (result.path / "report.html").write_text("<p>the report</p>")
+    (result.path / "images").mkdir()
+    (result.path / "images" / "1.png").write_bytes(b"png")
+    return result
 
 
 def test_settings_and_figures_have_names_that_servers_take(audit: Diagnosis) -> None:
@@ -32,15 +32,15 @@ def test_settings_and_figures_have_names_that_servers_take(audit: Diagnosis) -> 
     assert asked["target"] == "avatars:mustache"
     assert asked["attributes"].startswith("a smiling face; a face with pale skin|a pale face; ")
     assert asked["images"] == "20"
-    found = dict(metrics(audit))
+    results = dict(metrics(audit))
     row = audit.sensitivity[0]
     assert row.interval is not None
-    assert found["sensitivity/eyeglasses"] == row.mean_change
-    assert (found["sensitivity_low/eyeglasses"], found["sensitivity_high/eyeglasses"]) == row.interval
-    assert found["sensitive"] == sum(row.verdict == "sensitive" for row in audit.sensitivity)
-    parts = {name.partition("/")[0] for name in found if "/" in name}
-    assert not parts & found.keys(), "in a store of files they would be a folder and a file"
-    assert all(set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789_./ -") for name in found)
+    assert results["sensitivity/eyeglasses"] == row.mean_change
+    assert (results["sensitivity_low/eyeglasses"], results["sensitivity_high/eyeglasses"]) == row.interval
+    assert results["sensitive"] == sum(row.verdict == "sensitive" for row in audit.sensitivity)
+    parts = {name.partition("/")[0] for name in results if "/" in name}
+    assert not parts & results.keys(), "in a store of files they would be a folder and a file"
+    assert all(set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789_./ -") for name in results)
     assert "a face with eyeglasses" in dict(tags(audit))["sensitive"]
 
 

@@ -13,7 +13,7 @@ import torch
 from scipy import stats
 
 from lab.avatars.benchmark import BENCHMARK as AVATARS
-from lab.benchmark import CLASSIFIERS, IMAGES, OTHERS, Benchmark, agreement, kept_share, spearman
+from lab.benchmark import CLASSIFIERS, IMAGES, OTHERS, Benchmark, agreement, spearman, truth_kept_rate
 from lab.evaluation import Evaluation
 from lab.pets.benchmark import BENCHMARK as PETS
 from zoom_engine.common.errors import ConfigError
@@ -78,9 +78,9 @@ def test_sensitivities_rank_as_the_true_effects(agreed: dict[str, Any]) -> None:
 @pytest.mark.slow
 @pytest.mark.ci
 def test_counterfactuals_keep_the_ground_truth(one_seed: dict[str, Any]) -> None:
-    found = kept_share([one_seed])
-    assert found["flips"] >= 20
-    assert found["kept"] >= 0.9, found
+    result = truth_kept_rate([one_seed])
+    assert result["flips"] >= 20
+    assert result["kept"] >= 0.9, result
 
 
 def test_spearman_is_scipys_with_ties() -> None:
@@ -121,8 +121,8 @@ def test_a_finished_seed_is_kept_and_not_run_again(tmp_path: Path, monkeypatch: 
             raise KeyboardInterrupt
         ran.append(seed)
         table = {name: {a: 0.01 * i + 0.001 * seed for i, a in enumerate(row)} for name, row in effects.items()}
-        kept = {name: [1, 1] for name in effects}
-        return {"seed": seed, "sensitivity": table, "paper": table, "flip_rate": table, "kept": kept}
+        truth_kept = {name: [1, 1] for name in effects}
+        return {"seed": seed, "sensitivity": table, "paper": table, "flip_rate": table, "kept": truth_kept}
 
     effects = {name: dict.fromkeys(AVATARS.attributes, 0.0) for name in AVATARS.targets}
     for row in effects.values():

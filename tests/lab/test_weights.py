@@ -41,14 +41,14 @@ def test_prompts_find_their_attributes(evaluation: Evaluation) -> None:
 @pytest.fixture(scope="module")
 def seen() -> dict[str, dict[str, tuple[float, float]]]:
     """How often each domain's probe sees each attribute in 400 renders and in 400 samples."""
-    found = {}
+    result = {}
     for domain, evaluation in EVALUATIONS.items():
         judge = evaluation.probe()
         real, _ = evaluation.subject.sample(400, 32)
         _, fake = evaluation.generated(400, 33)
         shares = [(predict(judge, images) > 0).float().mean(0).tolist() for images in (torch.from_numpy(real), fake)]
-        found[domain] = dict(zip(evaluation.subject.truth.attributes, zip(*shares, strict=True), strict=True))
-    return found
+        result[domain] = dict(zip(evaluation.subject.truth.attributes, zip(*shares, strict=True), strict=True))
+    return result
 
 
 @pytest.mark.ci

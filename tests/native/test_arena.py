@@ -23,7 +23,7 @@ def image(shape: Sequence[int] = IMAGE, dtype: torch.dtype = torch.float32) -> T
     return native.empty(shape, dtype=dtype, memory_format=torch.channels_last)
 
 
-def kept() -> int:
+def free_bytes() -> int:
     bytes_: int = native.require().kept_memory()
     return bytes_
 
@@ -37,10 +37,10 @@ def _nothing_kept() -> None:
 @pytest.mark.parametrize("shape", [(1, 3, 5, 7), (3, 17, 129, 131)])
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 def test_is_laid_out_as_torch_would(shape: tuple[int, ...], dtype: torch.dtype, layout: torch.memory_format) -> None:
-    found, wanted = (make(shape, dtype=dtype, memory_format=layout) for make in (native.empty, torch.empty))
-    assert (found.shape, found.dtype, found.stride()) == (wanted.shape, wanted.dtype, wanted.stride())
-    assert found.is_contiguous(memory_format=layout)
-    assert found.data_ptr() % 64 == 0
+    result, wanted = (make(shape, dtype=dtype, memory_format=layout) for make in (native.empty, torch.empty))
+    assert (result.shape, result.dtype, result.stride()) == (wanted.shape, wanted.dtype, wanted.stride())
+    assert result.is_contiguous(memory_format=layout)
+    assert result.data_ptr() % 64 == 0
 
 
 def test_large_memory_is_used_again_and_starts_on_a_huge_page() -> None:
@@ -60,41 +60,41 @@ def test_a_small_result_does_not_take_a_large_one_s_memory() -> None:
     address = large.data_ptr()
     del large
     assert image().data_ptr() != address
-    assert kept() >= 8 << 20
+    assert free_bytes() >= 8 << 20
 
 
 def test_release_gives_everything_back() -> None:
     results = [image() for _ in range(3)]
-    assert kept() == 0
+    assert free_bytes() == 0
     del results
-    assert kept() == 3 * 2 << 20
+    assert free_bytes() == 3 * 2 << 20
     ops.release_memory()
-    assert kept() == 0
+    assert free_bytes() == 0
 
 
 @pytest.mark.parametrize("sizes", [range(32, 64), range(63, 31, -1)])
 def test_sizes_that_change_do_not_pile_up(sizes: range) -> None:
     for rows in sizes:
         pair = [image((rows, *IMAGE[1:])) for _ in range(2)]
-        assert kept() == 0, "what other sizes left was not taken, and is kept beside this"
+        assert free_bytes() == 0, "what other sizes left was not taken, and is kept beside this"
         del pair
-        assert kept() <= 2 * 63 << 20
+        assert free_bytes() <= 2 * 63 << 20
 
 
 def test_no_more_is_kept_than_half_of_the_machine() -> None:
     limit = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
     results = [image((1, 1, 1, limit // 4 // 3)) for _ in range(5)]  # never touched: addresses, not memory
     del results
-    assert limit // 2 < kept() <= limit
+    assert limit // 2 < free_bytes() <= limit
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(1, 40)), max_size=30))
 def test_what_is_held_is_never_overwritten(steps: list[tuple[int, int]]) -> None:
-    held: dict[int, tuple[Tensor, int]] = {}
+    images: dict[int, tuple[Tensor, int]] = {}
     for number, (place, rows) in enumerate(steps):
-        held.pop(place, None)
-        held[place] = (image((1, 64, rows, 256)).fill_(number), number)
-        assert all(bool((tensor == value).all()) for tensor, value in held.values())
+        images.pop(place, None)
+        images[place] = (image((1, 64, rows, 256)).fill_(number), number)
+        assert all(bool((tensor == value).all()) for tensor, value in images.values())
 
 
 def test_threads_never_share() -> None:

@@ -109,9 +109,9 @@ def test_neither_threads_nor_the_batch_change_a_bit() -> None:
     for i in range(9):
         row = slice(i, i + 1)
         alone = rows_of(operands, row)
-        found = forward(alone)
-        assert all(torch.equal(a, b[row]) for a, b in zip(found, results, strict=True))
-        assert all(torch.equal(a, b[row]) for a, b in zip(backward(alone, *found), gradients, strict=True))
+        values = forward(alone)
+        assert all(torch.equal(a, b[row]) for a, b in zip(values, results, strict=True))
+        assert all(torch.equal(a, b[row]) for a, b in zip(backward(alone, *values), gradients, strict=True))
 
 
 FORWARD: dict[str, Any] = {

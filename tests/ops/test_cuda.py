@@ -110,13 +110,13 @@ def test_epilogue(
     gradients = torch.autograd.grad(true, leaves, grad.double())
 
     options = {"fir": fir, "slope": 0.2, "gain": 2**0.5, "clamp": clamp}
-    found = cuda.modulated_epilogue(x, scale, noise, bias, **options)  # type: ignore[arg-type]
+    result = cuda.modulated_epilogue(x, scale, noise, bias, **options)  # type: ignore[arg-type]
     dx, dscale = cuda.modulated_epilogue_backward(grad, x, scale, noise, bias, **options)  # type: ignore[arg-type]
-    assert relative_error(found, true.detach()) < TOLERANCE[dtype]
+    assert relative_error(result, true.detach()) < TOLERANCE[dtype]
     assert relative_error(dx, gradients[0]) < TOLERANCE[dtype]
     assert relative_error(dscale, gradients[1]) < 1e-5
-    assert (found.dtype, dx.dtype, dscale.dtype) == (dtype, dtype, torch.float32)
-    assert found.is_contiguous(memory_format=torch.channels_last)
+    assert (result.dtype, dx.dtype, dscale.dtype) == (dtype, dtype, torch.float32)
+    assert result.is_contiguous(memory_format=torch.channels_last)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -142,10 +142,10 @@ def test_numbers_are_read_and_rounded_as_torch_does(device: torch.device, dtype:
     x = torch.arange(65536, dtype=torch.int32, device=device).to(torch.int16).view(dtype).view(8, 8, 32, 32)
     x = x.contiguous(memory_format=torch.channels_last)
     for factor in (1.0, 2.0**-9, 1.0 + 2.0**-9, 3.0e5):
-        found, _ = cuda.modulate(x, torch.full((8, 8), factor, device=device))
+        result, _ = cuda.modulate(x, torch.full((8, 8), factor, device=device))
         expected = (x.float() * factor).to(dtype)
-        assert torch.equal(found.isnan(), expected.isnan())
-        assert torch.equal(found.nan_to_num(7.0), expected.nan_to_num(7.0))
+        assert torch.equal(result.isnan(), expected.isnan())
+        assert torch.equal(result.nan_to_num(7.0), expected.nan_to_num(7.0))
 
 
 @pytest.mark.ci
@@ -220,8 +220,8 @@ def test_upsample_operator(device: torch.device, layout: str, clamp: float | Non
     assert y.is_contiguous(memory_format=getattr(torch, layout))
     assert relative_error(y.detach(), true.detach()) < 1e-5
     gradients = torch.autograd.grad(y.square().sum(), (x, add))
-    for found, expected in zip(gradients, torch.autograd.grad(true.square().sum(), wide), strict=True):
-        assert relative_error(found, expected) < 1e-5
+    for result, expected in zip(gradients, torch.autograd.grad(true.square().sum(), wide), strict=True):
+        assert relative_error(result, expected) < 1e-5
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -260,8 +260,8 @@ def test_modulated_conv(
         return [out.detach(), rgb.detach(), *gradients]
 
     true = run(literal_ops.modulated_conv2d, torch.float64)
-    for found, expected in zip(run(ops.modulated_conv2d, None), true, strict=True):
-        assert relative_error(found, expected) < TOLERANCE[dtype]
+    for result, expected in zip(run(ops.modulated_conv2d, None), true, strict=True):
+        assert relative_error(result, expected) < TOLERANCE[dtype]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -293,7 +293,7 @@ def test_whole_network(
     true = generator.double().synthesis(wide, precision=torch.float64, plain=True)
     (gradient_true,) = torch.autograd.grad(true.square().mean(), wide)
     leaf = styles.to(device).requires_grad_()
-    found = generator.float().to(device).synthesis(leaf, precision=precision)
-    (gradient,) = torch.autograd.grad(found.square().mean(), leaf)
-    assert relative_error(found.detach().cpu(), true.detach()) < tolerance
+    result = generator.float().to(device).synthesis(leaf, precision=precision)
+    (gradient,) = torch.autograd.grad(result.square().mean(), leaf)
+    assert relative_error(result.detach().cpu(), true.detach()) < tolerance
     assert relative_error(gradient.cpu(), gradient_true) < tolerance

@@ -66,18 +66,18 @@ def test_on_another_stream() -> None:
         torch.cuda._sleep(50_000_000)
         for tensor, value in zip(late, inputs, strict=True):
             tensor.copy_(value)
-        found = step(*late)
+        results = step(*late)
     stream.synchronize()
-    assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(results, expected, strict=True))
 
 
 @pytest.mark.skipif(torch.cuda.device_count() < 2, reason="one CUDA device")
 def test_on_another_device() -> None:
     inputs = tensors()
     expected = step(*inputs)
-    found = step(*(tensor.to("cuda:1") for tensor in inputs))
+    results = step(*(tensor.to("cuda:1") for tensor in inputs))
     assert torch.cuda.current_device() == 0
-    assert all(torch.equal(a.to("cuda:0"), b) for a, b in zip(found, expected, strict=True))
+    assert all(torch.equal(a.to("cuda:0"), b) for a, b in zip(results, expected, strict=True))
 
 
 def test_no_call_waits_for_the_device() -> None:

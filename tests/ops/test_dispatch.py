@@ -26,10 +26,10 @@ def test_torch_takes_other_types(dtype: torch.dtype, tolerance: float) -> None:
     x, weight, styles = (torch.randn(*shape, generator=random) for shape in ((2, 5, 4, 6), (3, 5, 3, 3), (2, 5)))
     x = x.to(dtype).requires_grad_()
     weight, styles = (t.to(torch.promote_types(dtype, torch.float32)) for t in (weight, styles))
-    found, _ = ops.modulated_conv2d(x, weight, styles, slope=1.0)
+    result, _ = ops.modulated_conv2d(x, weight, styles, slope=1.0)
     wide = x.detach().double().requires_grad_()
     true, _ = literal_ops.modulated_conv2d(wide, weight.double(), styles.double(), slope=1.0)
-    for one, other in ((found, true), (ops.upsample2x(x), literal_ops.upsample2x(wide))):
+    for one, other in ((result, true), (ops.upsample2x(x), literal_ops.upsample2x(wide))):
         assert one.dtype == dtype
         assert (one.double() - other).norm() < tolerance * other.norm()
         (gradient,) = torch.autograd.grad(one.double().square().sum(), x)

@@ -128,8 +128,8 @@ def truth(case: Case, activations: Tensor) -> Truth:
         mixed = torch.einsum("kc,bc,bchw->bkhw", operands["rgb_weight"], rgb_styles, y)
         total = total + (mixed * grad_rgb).sum()
     dv, *gradients = torch.autograd.grad(total, [v, *leaves.values()])
-    found = dict(zip(leaves, gradients, strict=True))
-    return Truth(out, rgb, found, sizes_of(case, operands, found["x"], y, v * dv))
+    result = dict(zip(leaves, gradients, strict=True))
+    return Truth(out, rgb, result, sizes_of(case, operands, result["x"], y, v * dv))
 
 
 def sizes_of(case: Case, operands: dict[str, Any], dx: Tensor, y: Tensor, vdv: Tensor) -> dict[str, float]:
@@ -153,9 +153,9 @@ def sizes_of(case: Case, operands: dict[str, Any], dx: Tensor, y: Tensor, vdv: T
     return sizes
 
 
-def error(found: Tensor, expected: Tensor, size: float = 0.0) -> float:
+def error(result: Tensor, expected: Tensor, size: float = 0.0) -> float:
     """Norm-wise error relative to what is expected, or to `size` where that is larger."""
-    return ((found.double() - expected).norm() / max(expected.norm().item(), size, 1e-30)).item()
+    return ((result.double() - expected).norm() / max(expected.norm().item(), size, 1e-30)).item()
 
 
 def cancelled(operands: dict[str, Any]) -> float:
@@ -183,9 +183,9 @@ def check(case: Case) -> None:
     tolerance = TOLERANCE[case.dtype] + torch.finfo(torch.float32).eps * cancelled(operands)
     assert error(out, expected.out) < tolerance
     assert error(rgb, expected.rgb) < tolerance
-    for (name, leaf), found in zip(leaves.items(), gradients, strict=True):
-        assert error(found, expected.gradients[name], expected.sizes.get(name, 0.0)) < tolerance, name
-        assert found.dtype == leaf.dtype
+    for (name, leaf), result in zip(leaves.items(), gradients, strict=True):
+        assert error(result, expected.gradients[name], expected.sizes.get(name, 0.0)) < tolerance, name
+        assert result.dtype == leaf.dtype
     assert out.dtype == case.dtype
     assert rgb.dtype == torch.float32
     assert out.is_contiguous(memory_format=torch.channels_last)
@@ -272,10 +272,10 @@ def test_composition_agrees_with_the_definition(dtype: torch.dtype, up: bool) ->
     leaves, wide_leaves = leaves_of(operands), leaves_of(wide)
     outputs = composition.modulated_conv2d(**operands)
     true = literal_ops.modulated_conv2d(**wide)
-    found = [*outputs, *torch.autograd.grad(outputs, list(leaves.values()), grads)]
+    results = [*outputs, *torch.autograd.grad(outputs, list(leaves.values()), grads)]
     wanted = [*true, *torch.autograd.grad(true, list(wide_leaves.values()), [g.double() for g in grads])]
     tolerance = 1e-12 if dtype == torch.float64 else 2 * TOLERANCE[dtype]
-    assert all(error(a, b) < tolerance for a, b in zip(found, wanted, strict=True))
+    assert all(error(a, b) < tolerance for a, b in zip(results, wanted, strict=True))
 
 
 @pytest.mark.parametrize("up", [False, True])
@@ -344,11 +344,11 @@ def test_weights_noise_and_bias_get_gradients_from_the_composition() -> None:
     names = (*LEAVES, "weight", "edit_directions", "noise", "bias", "rgb_weight", "rgb_edit_directions")
     targets = [operands[name].requires_grad_() for name in names]
     grads = case.gradients()
-    found = torch.autograd.grad(ops.modulated_conv2d(**operands), targets, grads)
+    results = torch.autograd.grad(ops.modulated_conv2d(**operands), targets, grads)
     wide = doubled(operands)
     leaves = [wide[name].requires_grad_() for name in names]
     wanted = torch.autograd.grad(literal_ops.modulated_conv2d(**wide), leaves, [g.double() for g in grads])
-    assert all(error(a, b) < 1e-4 for a, b in zip(found, wanted, strict=True))
+    assert all(error(a, b) < 1e-4 for a, b in zip(results, wanted, strict=True))
     out, _ = torch.ops.zoom_engine.modulated_conv2d(*positional(operands))
     with pytest.raises(BackendError, match="no gradients to weights"):
         out.sum().backward()
@@ -358,17 +358,17 @@ def test_only_input_and_output_are_kept_for_the_backward() -> None:
     case = Case(cin=64, cout=48, height=16, width=16, up=True)
     operands = case.operands()
     leaves_of(operands)
-    kept: dict[int, int] = {}
+    saved: dict[int, int] = {}
 
     def keep(tensor: Tensor) -> Tensor:
-        kept[tensor.data_ptr()] = tensor.numel()
+        saved[tensor.data_ptr()] = tensor.numel()
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         out, rgb = ops.modulated_conv2d(**operands)
     small = sum(v.numel() for k, v in operands.items() if isinstance(v, Tensor) and k != "x")
-    assert sum(kept.values()) <= operands["x"].numel() + out.numel() + small
-    assert rgb.data_ptr() not in kept
+    assert sum(saved.values()) <= operands["x"].numel() + out.numel() + small
+    assert rgb.data_ptr() not in saved
 
 
 def test_rgb_only_is_kept_whole_where_gradients_need_it() -> None:
@@ -376,9 +376,9 @@ def test_rgb_only_is_kept_whole_where_gradients_need_it() -> None:
     operands = case.operands()
     operands["styles"].requires_grad_()
     _, rgb = ops.modulated_conv2d(**operands, rgb_only=True)
-    (found,) = torch.autograd.grad(rgb.sum(), operands["styles"])
+    (result,) = torch.autograd.grad(rgb.sum(), operands["styles"])
     (wanted,) = torch.autograd.grad(ops.modulated_conv2d(**operands)[1].sum(), operands["styles"])
-    assert torch.equal(found, wanted)
+    assert torch.equal(result, wanted)
     with pytest.raises(BackendError, match="rgb_only"):
         torch.ops.zoom_engine.modulated_conv2d(*positional({**operands, "rgb_only": True}))
 

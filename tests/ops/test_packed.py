@@ -74,13 +74,13 @@ def test_changed_weights_are_packed_anew(packings: list[str]) -> None:
 
 def test_forgotten_with_the_weights() -> None:
     gc.collect()
-    before = len(packed._kept)
+    before = len(packed._cache)
     weight = torch.randn(4, 3, 3, 3)
     run(weight)
-    assert len(packed._kept) == before + 1
+    assert len(packed._cache) == before + 1
     del weight
     gc.collect()
-    assert len(packed._kept) == before
+    assert len(packed._cache) == before
 
 
 def test_inference_tensors(packings: list[str]) -> None:

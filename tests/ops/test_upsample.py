@@ -32,17 +32,17 @@ def test_agrees_with_the_definition(
     wide = x.detach().double().requires_grad_()
     true = literal_ops.upsample2x(wide)
     grad = torch.randn(true.shape, generator=random).to(dtype)
-    found = ops.upsample2x(x)
-    (dx,) = torch.autograd.grad(found, x, grad)
+    result = ops.upsample2x(x)
+    (dx,) = torch.autograd.grad(result, x, grad)
     (dx_true,) = torch.autograd.grad(true, wide, grad.double())
     # Terms of few pixels may cancel.
-    assert (found.double() - true).norm() < TOLERANCE[dtype] * max(
+    assert (result.double() - true).norm() < TOLERANCE[dtype] * max(
         float(true.detach().norm()), 0.01 * float(x.detach().norm())
     )
     assert (dx.double() - dx_true).norm() < TOLERANCE[dtype] * max(float(dx_true.norm()), 0.01 * float(grad.norm()))
     # One pixel is contiguous in every layout; then the result may have either.
-    assert x.shape[2:] == (1, 1) or found.is_contiguous(memory_format=layout)
-    assert found.dtype == dx.dtype == dtype
+    assert x.shape[2:] == (1, 1) or result.is_contiguous(memory_format=layout)
+    assert result.dtype == dx.dtype == dtype
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -93,11 +93,11 @@ def test_adds(
     # A rounding is of what is added up: the sum itself may nearly cancel.
     terms = literal_ops.upsample2x(x.double()).norm() + clamped.norm()
     for operator in (ops.upsample2x, composition.upsample2x):
-        found = operator(x, add, bias, clamp)
-        assert (found.double() - true).norm() < TOLERANCE[dtype] * terms
+        result = operator(x, add, bias, clamp)
+        assert (result.double() - true).norm() < TOLERANCE[dtype] * terms
         if dtype == torch.float32:
             grad = torch.randn(true.shape, generator=random)
-            (dadd,) = torch.autograd.grad(found, add, grad)
+            (dadd,) = torch.autograd.grad(result, add, grad)
             (dadd_true,) = torch.autograd.grad(true, wide, grad.double(), retain_graph=True)
             # Next to the clamp a rounding decides whether there is a gradient.
             near = torch.zeros_like(added, dtype=torch.bool) if clamp is None else (added.abs() - clamp).abs() < 1e-5
@@ -107,8 +107,8 @@ def test_adds(
 def test_hands_not_a_number_through() -> None:
     add = torch.zeros(1, 1, 4, 4)
     add[0, 0, 1, 2] = torch.nan
-    found = ops.upsample2x(torch.ones(1, 1, 2, 2), add, torch.zeros(1), 1.0)
-    assert torch.equal(found.isnan(), add.isnan())
+    result = ops.upsample2x(torch.ones(1, 1, 2, 2), add, torch.zeros(1), 1.0)
+    assert torch.equal(result.isnan(), add.isnan())
 
 
 def test_a_bias_in_training_gets_its_gradient() -> None:

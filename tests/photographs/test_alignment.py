@@ -21,9 +21,9 @@ HEADER = "file,left_eye_x,left_eye_y,right_eye_x,right_eye_y,mouth_x,mouth_y"
 
 def points_of(parameters: Parameters) -> np.ndarray:
     """Left eye, right eye and mouth, complex, in pixels of the render."""
-    places = dict(zip(LANDMARK_NAMES, landmarks(parameters)[0], strict=True))
-    mouth = (places["mouth_left"] + places["mouth_right"]) / 2
-    return np.array([complex(*place) for place in (places["left_pupil"], places["right_pupil"], mouth)])
+    points = dict(zip(LANDMARK_NAMES, landmarks(parameters)[0], strict=True))
+    mouth = (points["mouth_left"] + points["mouth_right"]) / 2
+    return np.array([complex(*place) for place in (points["left_pupil"], points["right_pupil"], mouth)])
 
 
 def test_a_moved_turned_and_enlarged_face_comes_back(tmp_path: Path) -> None:
@@ -39,11 +39,11 @@ def test_a_moved_turned_and_enlarged_face_comes_back(tmp_path: Path) -> None:
         resample=Image.Resampling.BICUBIC,
     )
     photograph.save(tmp_path / "face.png")
-    there = turn * points_of(parameters) + shift
-    own = FacePoints(*((p.real / 128, p.imag / 128) for p in points_of(parameters)))
-    row = ",".join(f"{value:.3f}" for p in there for value in (p.real, p.imag))
+    moved = turn * points_of(parameters) + shift
+    canonical = FacePoints(*((p.real / 128, p.imag / 128) for p in points_of(parameters)))
+    row = ",".join(f"{value:.3f}" for p in moved for value in (p.real, p.imag))
     (tmp_path / "landmarks.csv").write_text(f"{HEADER}\nface.png,{row}\n")
-    (crop,) = read_crops(tmp_path, side=128, canonical=own)
+    (crop,) = read_crops(tmp_path, side=128, canonical=canonical)
     assert crop.cut == "landmarks"
     assert crop.pixels is not None
     inner = slice(30, 98)
@@ -55,12 +55,12 @@ def test_a_moved_turned_and_enlarged_face_comes_back(tmp_path: Path) -> None:
 
 def test_json_says_the_same_as_csv_and_a_large_picture_is_not_aliased(tmp_path: Path) -> None:
     (tmp_path / "landmarks.csv").write_text(f"{HEADER}\na.png,1,2,3,2,2,4.5\n", encoding="utf-8-sig")
-    found = read_landmarks(tmp_path)
-    assert found == {"a.png": FacePoints((1, 2), (3, 2), (2, 4.5))}
+    result = read_landmarks(tmp_path)
+    assert result == {"a.png": FacePoints((1, 2), (3, 2), (2, 4.5))}
     (tmp_path / "landmarks.csv").unlink()
     rows = {"a.png": {"left_eye": [1, 2], "right_eye": [3, 2], "mouth": [2, 4.5]}}
     (tmp_path / "landmarks.json").write_text(json.dumps(rows))
-    assert read_landmarks(tmp_path) == found
+    assert read_landmarks(tmp_path) == result
     fine = np.zeros((800, 800, 3), np.uint8)
     fine[:, ::2] = 255
     whole = FacePoints(*((800 * x, 800 * y) for x, y in FFHQ))
@@ -98,8 +98,8 @@ def test_points_far_from_the_picture_refuse_it_and_no_other(tmp_path: Path) -> N
         Image.fromarray(np.full((50, 50, 3), ord(name[0]), np.uint8)).save(tmp_path / name)
     rows = "a.png,9000,9000,9100,9000,9050,9200\nb.png,10,20,40,20,25,900000\n"
     (tmp_path / "landmarks.csv").write_text(f"{HEADER}\n{rows}")
-    found = read_crops(tmp_path, side=32, canonical=FFHQ)
-    assert [crop.refused for crop in found] == ["its landmarks are those of no face in it"] * 2
+    results = read_crops(tmp_path, side=32, canonical=FFHQ)
+    assert [crop.refused for crop in results] == ["its landmarks are those of no face in it"] * 2
 
 
 @pytest.mark.parametrize("name", ["avatars", "pets"])

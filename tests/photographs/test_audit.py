@@ -35,10 +35,10 @@ ATTRIBUTES = ["a face with pale skin", "a smiling face"]
 def quick() -> Iterator[None]:
     """Few steps, as the photographs are pictures near the generator's mean, and few samples for directions."""
     with pytest.MonkeyPatch.context() as patch:
-        own = Inverter.__init__
+        original = Inverter.__init__
 
         def few(self: Inverter, *models: Any, **options: Any) -> None:
-            own(self, *models, **options, inversion=Inversion(steps=14, refining=4, rate=0.3, samples=256))
+            original(self, *models, **options, inversion=Inversion(steps=14, refining=4, rate=0.3, samples=256))
 
         patch.setattr(Inverter, "__init__", few)
         patch.setattr(Regression, "samples", 384)
@@ -86,16 +86,16 @@ def test_it_audits_what_the_generator_draws_and_names_the_rest(audit: Path, phot
     assert diagnosis.config.photographs == ("a.jpg", "b.jpg", "c.jpg")
     assert diagnosis.config.images == 3
     assert diagnosis.missing == 0
-    found = {entry["file"]: entry for entry in json.loads((audit / "photographs.json").read_text())["photographs"]}
-    assert found["pet.png"]["refused"].startswith("is not what the generator draws")
-    assert found["text.png"]["refused"] == "is no JPEG, PNG or WebP picture"
+    result = {entry["file"]: entry for entry in json.loads((audit / "photographs.json").read_text())["photographs"]}
+    assert result["pet.png"]["refused"].startswith("is not what the generator draws")
+    assert result["text.png"]["refused"] == "is no JPEG, PNG or WebP picture"
     for name in diagnosis.config.photographs:
-        entry = found[name]
-        assert max(entry["seen"], entry["pixels"]) < entry["largest"] < found["pet.png"]["pixels"]
+        entry = result[name]
+        assert max(entry["seen"], entry["pixels"]) < entry["largest"] < result["pet.png"]["pixels"]
         assert entry["change"] < 0.1
         assert entry["label_kept"]
     assert {record.seed for record in diagnosis.records} == {
-        found[name]["seed"] for name in ("a.jpg", "b.jpg", "c.jpg")
+        result[name]["seed"] for name in ("a.jpg", "b.jpg", "c.jpg")
     }
     notices = diagnosis.manifest.notices
     assert any("cut to the square in their middle: a.jpg; b.jpg" in notice for notice in notices)
@@ -107,9 +107,9 @@ def test_results_are_grouped_by_photograph_in_summary_and_page(audit: Path) -> N
     records = Diagnosis.load(audit).records
     assert [row["file"] for row in summary["photographs"]] == ["a.jpg", "b.jpg", "c.jpg"]
     for row in summary["photographs"]:
-        own = [record for record in records if record.image == row["image"]]
-        assert sorted(row["flips"]) == sorted(str(record.attribute) for record in own if record.flipped)
-        assert [change["change"] for change in row["changes"]] == sorted((r.change for r in own), reverse=True)
+        of_image = [record for record in records if record.image == row["image"]]
+        assert sorted(row["flips"]) == sorted(str(record.attribute) for record in of_image if record.flipped)
+        assert [change["change"] for change in row["changes"]] == sorted((r.change for r in of_image), reverse=True)
     page = (audit / "report.html").read_text()
     assert "Photograph by photograph" in page
     assert "The generator draws each photograph again" in page
@@ -158,8 +158,8 @@ class AnotherAt(nn.Module):
         self.near = near
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        there = (x - self.one).square().mean((1, 2, 3), keepdim=True)[:, :, 0, 0] < self.near
-        logit = torch.where(there, torch.tensor(0.60).logit(), torch.tensor(0.98).logit())
+        is_near = (x - self.one).square().mean((1, 2, 3), keepdim=True)[:, :, 0, 0] < self.near
+        logit = torch.where(is_near, torch.tensor(0.60).logit(), torch.tensor(0.98).logit())
         return logit + 0.01 * x.mean((1, 2, 3))[:, None]  # one answer for all is refused
 
 
@@ -168,7 +168,7 @@ def test_kept_inversions_are_held_to_each_target_anew_and_what_moves_it_is_told_
 ) -> None:
     crop = next(crop for crop in crops_of(diagnoser.models) if crop.file == "a.jpg")
     with torch.no_grad():
-        codes = inverter(diagnoser.models).codes([crop], kept=audit / "inversions")
+        codes = inverter(diagnoser.models).codes([crop], cache=audit / "inversions")
         inversion = diagnoser.models.synthesizer.render(codes)
     near = 0.1 * float((inversion - crop.image).square().mean())
     preprocessing = Preprocessing(size=128, value_range=(-1.0, 1.0))
@@ -183,14 +183,14 @@ def test_kept_inversions_are_held_to_each_target_anew_and_what_moves_it_is_told_
         " 0.1 on); frame it as the generator's pictures are, or leave it out"
     )
     for _ in range(2):  # begun, and gone on with
-        found = other.run(out=out)
-        assert found.config.photographs == ("b.jpg", "c.jpg")
-        assert [record.image for record in found.records if record.attribute == ATTRIBUTES[0]] == [0, 1]
+        result = other.run(out=out)
+        assert result.config.photographs == ("b.jpg", "c.jpg")
+        assert [record.image for record in result.records if record.attribute == ATTRIBUTES[0]] == [0, 1]
         (line,) = [notice for notice in told if "left out" in notice]
         assert refused in line
         assert "\n" not in line
         told.clear()
-    assert any(refused in notice for notice in found.manifest.notices)
+    assert any(refused in notice for notice in result.manifest.notices)
     entry = json.loads((out / "photographs.json").read_text())["photographs"][0]
     assert (entry["output"], entry["inverted_output"], entry["flipped"]) == ("0.98", "0.60", False)
     assert f"{entry['file']} {entry['refused']}" == refused
@@ -224,7 +224,7 @@ def test_several_targets_share_what_was_found_of_the_photographs(
     names = ["mustache-biased-pale-skin", "mustache"]
     shutil.copytree(audit / "inversions", tmp_path / names[0] / "inversions")
     monkeypatch.setattr(Inverter, "invert", lambda *_: pytest.fail("a photograph was looked for again"))
-    found = Diagnosers(
+    results = Diagnosers(
         generator="avatars",
         target=[f"avatars:{name}" for name in names],
         attributes=ATTRIBUTES,
@@ -232,8 +232,8 @@ def test_several_targets_share_what_was_found_of_the_photographs(
         random_directions=0,
         photos=photographs,
     ).run(out=tmp_path)
-    assert list(found) == names
-    assert found[names[0]].records == Diagnosis.load(audit).records
-    kept = [sorted(path.name for path in (tmp_path / name / "inversions").iterdir()) for name in names]
-    assert kept[0] == kept[1]
+    assert list(results) == names
+    assert results[names[0]].records == Diagnosis.load(audit).records
+    files = [sorted(path.name for path in (tmp_path / name / "inversions").iterdir()) for name in names]
+    assert files[0] == files[1]
     assert (tmp_path / "index.html").is_file()

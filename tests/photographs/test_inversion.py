@@ -84,9 +84,9 @@ def errors(generator: EditableGenerator, codes: Tensor, crops: list[Crop]) -> Te
 
 
 def test_the_codes_draw_the_pictures(generator: EditableGenerator, crops: list[Crop]) -> None:
-    found = inverter(generator).codes(crops)
+    result = inverter(generator).codes(crops)
     mean = generator.sample(range(200)).mean(0).expand(3, -1)
-    assert (errors(generator, found, crops) < 0.2 * errors(generator, mean, crops)).all()
+    assert (errors(generator, result, crops) < 0.2 * errors(generator, mean, crops)).all()
 
 
 def test_equal_seeds_find_equal_codes_whatever_the_batch(generator: EditableGenerator, crops: list[Crop]) -> None:
@@ -98,22 +98,22 @@ def test_equal_seeds_find_equal_codes_whatever_the_batch(generator: EditableGene
 def test_codes_are_kept_and_belong_to_pixels_and_settings(
     generator: EditableGenerator, crops: list[Crop], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = tmp_path / "inversions"
-    first = inverter(generator).codes(crops[:2], kept=kept)
-    (damaged,) = sorted(kept.iterdir())[:1]
+    folder = tmp_path / "inversions"
+    first = inverter(generator).codes(crops[:2], cache=folder)
+    (damaged,) = sorted(folder.iterdir())[:1]
     damaged.write_bytes(damaged.read_bytes()[:-5])
     seen: list[int] = []
-    own = Inverter.invert
+    original = Inverter.invert
 
     def counted(self: Inverter, images: Tensor) -> Tensor:
         seen.append(len(images))
-        return own(self, images)
+        return original(self, images)
 
     monkeypatch.setattr(Inverter, "invert", counted)
-    again = inverter(generator).codes(crops, kept=kept)
+    again = inverter(generator).codes(crops, cache=folder)
     assert torch.equal(again[:2], first)
     assert seen == [2]  # the damaged one and the new one
-    inverter(generator, seed=1).codes(crops[:1], kept=kept)
+    inverter(generator, seed=1).codes(crops[:1], cache=folder)
     assert seen == [2, 1]
 
 
@@ -121,8 +121,8 @@ def test_a_flat_code_is_found_and_a_generator_without_gradients_refused() -> Non
     decoder = Decoder(Painter())
     with torch.no_grad():
         crops = [crop_of(decoder.render(decoder.sample([1], truncation=0.5))[0])]
-    found = inverter(decoder).codes(crops)
-    assert float(errors(decoder, found, crops)) < 0.1 * float(errors(decoder, torch.zeros(1, 6), crops))
+    result = inverter(decoder).codes(crops)
+    assert float(errors(decoder, result, crops)) < 0.1 * float(errors(decoder, torch.zeros(1, 6), crops))
     forward = Decoder(Painter())
     forward.__class__ = type("Forward", (Decoder,), {"differentiable": False})
     with pytest.raises(ConfigError, match="Forward has none"):
@@ -137,13 +137,13 @@ def test_what_is_not_drawn_or_seen_alike_is_refused_by_name(generator: EditableG
     shown = [crop_of(images[0], "same.png"), Crop("text.jpg", refused="is no picture"), crop_of(images[1], "other.png")]
     target = target_of(generator)
     evaluator = Evaluator(generator, torch.zeros(1, codes.shape[1]), target)
-    found = judged(shown, codes[[0, 20]], evaluator=evaluator, yardstick=yardstick)
-    assert found.files == ["same.png"]
-    assert torch.equal(found.codes, codes[:1])
-    assert found.seeds == (shown[0].seed,)
-    assert [photograph.file for photograph in found.refused] == ["text.jpg", "other.png"]
-    assert "is not what the generator draws" in str(found.refused[1].refused)
-    same = found.photographs[0]
+    result = judged(shown, codes[[0, 20]], evaluator=evaluator, yardstick=yardstick)
+    assert result.files == ["same.png"]
+    assert torch.equal(result.codes, codes[:1])
+    assert result.seeds == (shown[0].seed,)
+    assert [photograph.file for photograph in result.refused] == ["text.jpg", "other.png"]
+    assert "is not what the generator draws" in str(result.refused[1].refused)
+    same = result.photographs[0]
     assert same.seen is not None
     assert same.seen < 0.02
     assert same.output == same.inverted_output

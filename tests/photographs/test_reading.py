@@ -131,8 +131,8 @@ def test_every_kind_of_pixels_is_read_as_it_is_seen(mode: str, wanted: tuple[int
 
 def test_colours_of_a_profile_are_brought_to_srgb(tmp_path: Path) -> None:
     ours = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    places = {ours[at : at + 4]: int.from_bytes(ours[at + 4 : at + 8], "big") for at in range(132, 132 + 12 * 20, 12)}
-    red, blue = (ours[places[tag] : places[tag] + 20] for tag in (b"rXYZ", b"bXYZ"))
+    offsets = {ours[at : at + 4]: int.from_bytes(ours[at + 4 : at + 8], "big") for at in range(132, 132 + 12 * 20, 12)}
+    red, blue = (ours[offsets[tag] : offsets[tag] + 20] for tag in (b"rXYZ", b"bXYZ"))
     theirs = ours.replace(red, b"R" * 20).replace(blue, red).replace(b"R" * 20, blue)
     theirs = theirs.replace("sRGB".encode("utf-16-be"), "mine".encode("utf-16-be"))
     cases = {"none": (None, (255, 0, 0)), "srgb": (ours, (255, 0, 0)), "swapped": (theirs, (0, 0, 255))}
@@ -187,15 +187,15 @@ def test_a_folder_names_what_it_cannot_use_and_takes_no_picture_twice(tmp_path: 
     (tmp_path / "c.jpg").write_text("hello")
     (tmp_path / ".hidden").write_text("hello")
     (tmp_path / "more").mkdir()
-    found = read_crops(tmp_path, side=32, canonical=FFHQ)
-    assert [(crop.file, crop.cut, crop.refused) for crop in found] == [
+    results = read_crops(tmp_path, side=32, canonical=FFHQ)
+    assert [(crop.file, crop.cut, crop.refused) for crop in results] == [
         ("a.png", "middle", None),
         ("b.webp", None, "is the same picture as a.png"),
         ("c.jpg", None, "is no JPEG, PNG or WebP picture"),
     ]
-    assert found[0].image.shape == (1, 3, 32, 32)
-    assert found[0].image.min() == -1
-    assert found[0].image.max() == 1
+    assert results[0].image.shape == (1, 3, 32, 32)
+    assert results[0].image.min() == -1
+    assert results[0].image.max() == 1
 
 
 def test_a_folder_without_photographs_and_one_with_too_many_are_refused(

@@ -93,7 +93,7 @@ def make_audit(tmp_path: Path) -> MakeAudit:
 
     An audit that is not to `finish` has `done` records, half of them by default. An `older` one has a gallery that
     does not say why its pictures were chosen. `baseline` is how far random directions move, if there are any,
-    and `nothing` how far a prompt does that names nothing visible. Edit directions were found by the `method`.
+    and `by_control` how far a prompt does that names nothing visible. Edit directions were found by the `method`.
     With `photographs` the first images are their inversions,
     and one more was refused.
     """
@@ -115,7 +115,7 @@ def make_audit(tmp_path: Path) -> MakeAudit:
         calibrated: bool = True,
         older: bool = False,
         baseline: float | None = None,
-        nothing: float | None = None,
+        by_control: float | None = None,
         method: str | None = None,
         purpose: str | None = None,
         photographs: int = 0,
@@ -134,7 +134,7 @@ def make_audit(tmp_path: Path) -> MakeAudit:
             "labels": ["a face with a mustache", "a face without a mustache"] if labels else [],
             "images": images,
             "random_directions": 0 if baseline is None else RANDOM,
-            **({} if nothing is None else {"control_prompts": {"prompts": ["the face of the picture"]}}),
+            **({} if by_control is None else {"control_prompts": {"prompts": ["the face of the picture"]}}),
             **({"by": ["a face with eyeglasses"]} if mode == "single" else {}),
             "bound": 30.0,
             "edit_range": "calibrated" if calibrated else "paper",
@@ -165,8 +165,8 @@ def make_audit(tmp_path: Path) -> MakeAudit:
             records = [of_several_classes(record, len(classes)) for record in records]
         if baseline is not None:
             records += [baseline_record(records[0], i, j, baseline) for i in range(images) for j in range(RANDOM)]
-        if nothing is not None:
-            along = replace(baseline_record(records[0], 0, 0, 0.0), change=nothing)
+        if by_control is not None:
+            along = replace(baseline_record(records[0], 0, 0, 0.0), change=by_control)
             records = [
                 replace(r, edit_weights=(*r.edit_weights, 0.0)) if r.baseline is not None else r for r in records
             ]
@@ -218,15 +218,15 @@ def of_several_classes(record: Record, count: int) -> Record:
 
 def photographed(folder: AuditFolder, count: int, size: int) -> list[dict[str, Any]]:
     """`count` photographs with their inversions, and one that was refused."""
-    found: list[dict[str, Any]] = []
+    results: list[dict[str, Any]] = []
     for number in range(count + 1):
         names = {"picture": f"images/photograph-{number}.png", "inversion": f"images/inversion-{number}.png"}
         for place, name in enumerate(names.values()):
             folder.write(name, picture(number, 4 * place, size))
         about = {"file": f"{number}.jpg", "image": number, "seen": 0.2, "pixels": 0.3, "output": "0.2"}
-        found.append({**about, **names, "inverted_output": "0.25"})
-    found[-1] |= {"image": None, "inversion": None, "refused": "is not what the generator draws"}
-    return found
+        results.append({**about, **names, "inverted_output": "0.25"})
+    results[-1] |= {"image": None, "inversion": None, "refused": "is not what the generator draws"}
+    return results
 
 
 def predicted(output: Sequence[float]) -> int:

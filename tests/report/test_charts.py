@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zoom_engine.audit.records import Point, Record
-from zoom_engine.report.charts import NOTHING, axis_for, bar_for, curve_plot
+from zoom_engine.report.charts import LEAST_SHOWN, axis_for, bar_for, curve_plot
 from zoom_engine.report.curves import Side, response_curve, sides
 from zoom_engine.report.sentences import direction, effect
 from zoom_engine.settings.attributes import Attribute, short_name
@@ -78,8 +78,8 @@ def test_what_adding_and_removing_do_is_the_change_at_the_end_of_each_images_own
     far = gains.trajectory[1]
     lost = replace(gains, trajectory=(gains.trajectory[0], replace(far, label_kept=False)))
     assert sides([lost], 1, BINARY, (-6.0, 6.0))[1].changes == pytest.approx((0.1,)), "where the label is kept"
-    nothing = replace(gains, trajectory=(replace(far, label_kept=False),))
-    assert sides([nothing], 1, BINARY, (-6.0, 6.0))[1].changes == (0.0,)
+    unlabelled = replace(gains, trajectory=(replace(far, label_kept=False),))
+    assert sides([unlabelled], 1, BINARY, (-6.0, 6.0))[1].changes == (0.0,)
     assert sides([replace(gains, trajectory=())], 1, BINARY, (-6.0, 6.0))[1].images == 0
 
 
@@ -94,7 +94,7 @@ def test_multi_class_curves_follow_the_class_first_predicted() -> None:
 def test_axes_hold_their_values_with_few_round_ticks(values: list[float]) -> None:
     axis = axis_for(values)
     assert axis.end >= max(values, default=0) * (1 - 1e-9)
-    assert axis.end <= max(values, default=0) * 2.5 or max(values, default=0) <= NOTHING
+    assert axis.end <= max(values, default=0) * 2.5 or max(values, default=0) <= LEAST_SHOWN
     assert 2 <= len(axis.ticks) <= 6
     assert axis.ticks[0] == (0.0, "0")
     assert axis.ticks[-1][0] == 100.0
@@ -146,27 +146,27 @@ def side(*changes: float) -> Side:
 
 
 def test_effects_in_words() -> None:
-    assert effect(side(-0.3, -0.1), side(0.41), hardly=0.01) == "Adding it: +0.41; removing it: −0.2 on average."
-    assert effect(side(0.0), side(0.004), hardly=0.01) == "Hardly any change on average."
-    assert effect(side(), side(0.3), hardly=0.01) == "Adding it: +0.3 on average."
-    assert effect(side(-0.4), side(0.2), hardly=0.5) == "Hardly any change on average.", "half a year"
-    assert effect(side(-0.4), side(12.34), hardly=0.5) == "Adding it: +12.3; removing it: −0.4 on average."
-    assert effect(side(0.004), side(0.012), hardly=0.001) == "Adding it: +0.012; removing it: +0.004 on average."
-    assert effect(side(), side(), hardly=0.01) == "Not measured yet."
+    assert effect(side(-0.3, -0.1), side(0.41), negligible=0.01) == "Adding it: +0.41; removing it: −0.2 on average."
+    assert effect(side(0.0), side(0.004), negligible=0.01) == "Hardly any change on average."
+    assert effect(side(), side(0.3), negligible=0.01) == "Adding it: +0.3 on average."
+    assert effect(side(-0.4), side(0.2), negligible=0.5) == "Hardly any change on average.", "half a year"
+    assert effect(side(-0.4), side(12.34), negligible=0.5) == "Adding it: +12.3; removing it: −0.4 on average."
+    assert effect(side(0.004), side(0.012), negligible=0.001) == "Adding it: +0.012; removing it: +0.004 on average."
+    assert effect(side(), side(), negligible=0.01) == "Not measured yet."
 
 
 def test_directions_in_words() -> None:
-    told = direction(side(-0.2, -0.3, 0.1), side(0.41), "the output", hardly=0.01)
+    told = direction(side(-0.2, -0.3, 0.1), side(0.41), "the output", negligible=0.01)
     assert told == (
         "Adding it raises the output by 0.41 (1 image); removing it lowers the output by 0.13 on average (3 images, 1"
         " of them the other way)."
     )
-    told = direction(side(-0.2, 0.2), side(0.001, 0.0), "the output", hardly=0.01)
+    told = direction(side(-0.2, 0.2), side(0.001, 0.0), "the output", negligible=0.01)
     assert told == (
         "Adding it hardly moves the output on average (2 images); removing it moves the output both ways (of 2 images 1"
         " up, 1 down)."
     )
-    assert direction(side(), side(), "the output", hardly=0.01) == ""
+    assert direction(side(), side(), "the output", negligible=0.01) == ""
 
 
 @given(st.floats(-1e4, 1e4))

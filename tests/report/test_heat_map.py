@@ -20,10 +20,10 @@ VIEW = MultiLabelTask(classes=("hat", "beard", "smile")).view
 NAMES = {Attribute.parse(text): text.upper() for text in ATTRIBUTES}
 
 
-def point(column: int, weight: float, output: list[float], *, kept: bool | None = None) -> Point:
+def point(column: int, weight: float, output: list[float], *, label_kept: bool | None = None) -> Point:
     weights = [0.0] * len(ATTRIBUTES)
     weights[column] = weight
-    return Point(weights=tuple(weights), output=tuple(output), change=0.0, label_kept=kept, ssim=None)
+    return Point(weights=tuple(weights), output=tuple(output), change=0.0, label_kept=label_kept, ssim=None)
 
 
 def record(image: int, column: int, points: list[Point], bounds: tuple[float, float] | None = None) -> Record:
@@ -40,28 +40,28 @@ def shown(*records: Record, mode: str = "single") -> HeatMap | None:
 
 
 def test_a_cell_is_the_mean_over_images_of_the_largest_change_of_its_part() -> None:
-    found = shown(
+    result = shown(
         record(0, 0, [point(0, 1.0, [0.9, 0.5, 0.4]), point(0, -1.0, [0.4, 0.6, 0.5])]),
         record(1, 0, [point(0, 1.0, [0.7, 0.5, 0.5])]),
         record(0, 2, [point(2, 1.0, [0.5, 0.1, 0.5])]),
     )
-    assert found is not None
-    assert found.columns == VIEW.task.classes
-    assert [name for name, _ in found.rows] == [ATTRIBUTES[0].upper(), ATTRIBUTES[2].upper()], "as far as measured"
-    assert [[cell.text for cell in cells] for _, cells in found.rows] == [
+    assert result is not None
+    assert result.columns == VIEW.task.classes
+    assert [name for name, _ in result.rows] == [ATTRIBUTES[0].upper(), ATTRIBUTES[2].upper()], "as far as measured"
+    assert [[cell.text for cell in cells] for _, cells in result.rows] == [
         ["0.30", "0.05", "0.05"],
         ["0.00", "0.40", "0.00"],
     ]
-    assert [cell.shade for cell in found.rows[0][1]] == pytest.approx([0.75, 0.125, 0.125])
-    assert found.largest == "0.40"
+    assert [cell.shade for cell in result.rows[0][1]] == pytest.approx([0.75, 0.125, 0.125])
+    assert result.largest == "0.40"
 
 
 def test_points_outside_the_bounds_or_of_another_label_do_not_count() -> None:
-    near = point(0, 2.0, [0.6, 0.5, 0.5], kept=True)
-    far, lost = point(0, 9.0, [0.5, 1.0, 0.5], kept=True), point(0, 1.0, [0.5, 0.5, 1.0], kept=False)
-    found = shown(record(0, 0, [near, far, lost], bounds=(-3.0, 2.0000004)))
-    assert found is not None
-    assert [cell.text for cell in found.rows[0][1]] == ["0.10", "0.00", "0.00"]
+    near = point(0, 2.0, [0.6, 0.5, 0.5], label_kept=True)
+    far, lost = point(0, 9.0, [0.5, 1.0, 0.5], label_kept=True), point(0, 1.0, [0.5, 0.5, 1.0], label_kept=False)
+    result = shown(record(0, 0, [near, far, lost], bounds=(-3.0, 2.0000004)))
+    assert result is not None
+    assert [cell.text for cell in result.rows[0][1]] == ["0.10", "0.00", "0.00"]
     older = shown(record(0, 0, [near, far, lost]))
     assert older is not None
     assert [cell.text for cell in older.rows[0][1]] == ["0.10", "0.50", "0.00"]
@@ -83,10 +83,10 @@ def test_of_many_parts_those_that_move_most_are_shown_in_their_own_order() -> No
         image=0, seed=0, attribute=ATTRIBUTES[0], edit_weights=(1.0, 0.0, 0.0), original_output=(0.5,) * count,
         output=tuple(0.5 + moved), change=0.1, flipped=True, label_kept=None, ssim=None,
     )  # fmt: skip
-    found = heat_map(Diagnosis(manifest(), (moving,)), view, NAMES)
-    assert found is not None
-    assert found.columns == tuple(f"label {i}" for i in range(count) if moved[i] >= 0.05)
-    assert found.left_out == 5
+    result = heat_map(Diagnosis(manifest(), (moving,)), view, NAMES)
+    assert result is not None
+    assert result.columns == tuple(f"label {i}" for i in range(count) if moved[i] >= 0.05)
+    assert result.left_out == 5
 
 
 def test_the_page_of_several_classes_has_the_table_and_one_of_two_has_none(make_audit: Any) -> None:

@@ -86,9 +86,9 @@ addEventListener("load", () => setTimeout(async () => {{
     options = ["--dump-dom", "--allow-file-access-from-files", "--virtual-time-budget=20000"]
     options += [f"--blink-settings=preferredColorScheme={0 if dark else 1}", harness.as_uri()]
     result = chromium(folder, *options)
-    found = re.search(r'data-result="([^"]*)"', result)
-    assert found is not None, result[-2000:]
-    return json.loads(html.unescape(found[1]))
+    actual = re.search(r'data-result="([^"]*)"', result)
+    assert actual is not None, result[-2000:]
+    return json.loads(html.unescape(actual[1]))
 
 
 def chromium(folder: Path, *options: str) -> str:
@@ -119,14 +119,14 @@ def contrast(one: str, other: str) -> float:
 
 @pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
 def test_text_has_the_contrast_of_wcag_aa(theme: int) -> None:
-    found = colors(theme)
+    result = colors(theme)
     assert set(colors(0)) == set(colors(1))
     for text, ground in TEXT:
-        assert contrast(found[text], found[ground]) >= 4.5, (text, ground)
+        assert contrast(result[text], result[ground]) >= 4.5, (text, ground)
     for mark in ("bar", "bar-rest", "whisker"):
         for ground in ("bg", "raised", "range"):
-            assert contrast(found[mark], found[ground]) >= 3.0, (mark, ground)
-    assert contrast(found["muted"], found["range"]) >= 3.0, "the edge of a band, which itself is faint"
+            assert contrast(result[mark], result[ground]) >= 3.0, (mark, ground)
+    assert contrast(result["muted"], result["range"]) >= 3.0, "the edge of a band, which itself is faint"
 
 
 @pytest.mark.slow
@@ -142,11 +142,11 @@ def test_no_page_scrolls_sideways(make_audit, tmp_path: Path, dark: bool) -> Non
     for page in pages[:2]:
         page.write_text(page.read_text(encoding="utf-8").replace("<details", "<details open"), encoding="utf-8")
     widths = (375, 640, 900, 1280)
-    measured = asked(MEASURED, [(page, width) for page in pages for width in widths], tmp_path, dark=dark)
-    assert len(measured) == len(pages) * len(widths)
+    sizes = asked(MEASURED, [(page, width) for page in pages for width in widths], tmp_path, dark=dark)
+    assert len(sizes) == len(pages) * len(widths)
     ground = colors(int(dark))["bg"]
     rgb = f"rgb({', '.join(str(int(ground[i : i + 2], 16)) for i in (1, 3, 5))})"
-    for scroll, client, background, face in measured:
+    for scroll, client, background, face in sizes:
         assert scroll <= client
         assert background == rgb
         if client == widths[0]:
@@ -197,16 +197,16 @@ def test_controls_sort_filter_and_move_along_curves(make_audit, tmp_path: Path) 
     """On the page as it is, under its own policy."""
     names = ["pale skin", "smiling", "a beard"]
     page = write_report(make_audit("audit", baseline=0.1, gain=0.3))
-    ((plain, by_name, found, flips, soon, *moves),) = asked(USED, [(page, 900)], tmp_path)
+    ((plain, by_name, result, flips, soon, *moves),) = asked(USED, [(page, 900)], tmp_path)
     assert plain["bars"] == plain["curves"] == names
     assert plain["strips"] == [name for name in names for _ in range(2)]
     assert (plain["told"], plain["open"]) == (["", ""], 4)
     assert by_name["bars"] == by_name["curves"] == sorted(names)
     assert by_name["strips"] == [name for name in sorted(names) for _ in range(2)]
-    assert found["bars"] == found["curves"] == ["a beard"]
-    assert len(found["rows"]) == 1
-    assert found["strips"] == ["a beard"] * 2
-    assert found["told"] == ["1 of 3 attributes, in this section and below", "2 of 6 images"]
+    assert result["bars"] == result["curves"] == ["a beard"]
+    assert len(result["rows"]) == 1
+    assert result["strips"] == ["a beard"] * 2
+    assert result["told"] == ["1 of 3 attributes, in this section and below", "2 of 6 images"]
     assert flips["bars"] == names
     assert set(flips["tags"]) == {"Decisive flip"}
     assert 0 < len(flips["strips"]) < 6
@@ -231,29 +231,29 @@ def test_an_accessibility_checker_finds_no_violation(make_audit, tmp_path: Path)
     audits = [make_audit("plain", baseline=0.1, photographs=2), make_audit("unfinished", finish=False)]
     pages = {audit.name: write_report(audit) for audit in audits}
     pages["index"] = write_index(tmp_path, audits)
-    looks = {
+    media = {
         "light": {},
         "dark": {"@media (prefers-color-scheme: dark)": "@media all"},
         "paper": {"@media print": "@media all", "@media screen": "@media not all"},
     }
     shown = []
     for name, page in pages.items():
-        for look, changes in looks.items():
+        for look, changes in media.items():
             text = without_policy(page.read_text(encoding="utf-8")).replace("<details", "<details open")
             for old, new in changes.items():
                 assert old in text
                 text = text.replace(old, new)
             shown.append(tmp_path / f"{name}-{look}.html")
             shown[-1].write_text(text, encoding="utf-8")
-    found = asked(AXE, [(page, 900) for page in shown], tmp_path)
-    assert {page.name: violations for page, violations in zip(shown, found, strict=True) if violations} == {}
+    results = asked(AXE, [(page, 900) for page in shown], tmp_path)
+    assert {page.name: violations for page, violations in zip(shown, results, strict=True) if violations} == {}
 
 
 def without_policy(text: str) -> str:
     """A page that runs scripts of a test too."""
-    found, count = re.subn(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)
+    result, count = re.subn(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)
     assert count == 1
-    return found
+    return result
 
 
 @pytest.mark.parametrize("name", ["report", "index"])

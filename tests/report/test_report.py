@@ -79,12 +79,12 @@ def test_the_headline_says_what_moves_the_model_and_how_sure_that_is(make_audit)
     page = Page(write_report(audit))
     row = Diagnosis.load(audit).sensitivity[0]
     low, high = row.ci95
-    measured = f"{row.mean_change:.2f} [{low:.2f}, {high:.2f}] on average"
+    figures = f"{row.mean_change:.2f} [{low:.2f}, {high:.2f}] on average"
     records = [r for r in Diagnosis.load(audit).records if r.attribute == row.attribute.text]
     decisive = sum(r.flipped and abs(r.output[0] - r.original_output[0]) >= 0.1 for r in records)
     assert 0 < decisive <= len(records) == 12
     flips = f"{decisive} of 12 images flip decisively"
-    assert f"Adding or removing “pale skin” moves this model’s output by {measured}; {flips}" in page.text
+    assert f"Adding or removing “pale skin” moves this model’s output by {figures}; {flips}" in page.text
     assert "Watched is the probability of “mustache”, on 12 generated images, while 3 attributes are" in page.text
     rises = r"pale skin : adding it raises the probability of “mustache” by 0.\d\d on average \(12 images\); removing"
     assert re.search(rises, page.text)
@@ -170,24 +170,24 @@ def test_the_first_page_says_how_large_effects_are_and_whose(make_audit) -> None
 
 def test_prompts_that_name_nothing_visible_are_told_beside_what_is_sensitive(make_audit) -> None:
     """On the row and in the headline: what a meaningless prompt does as well is no finding."""
-    audit = make_audit("audit", baseline=0.1, nothing=0.6)
+    audit = make_audit("audit", baseline=0.1, by_control=0.6)
     page, hero = Page(write_report(audit)), hero_of(audit)
     assert "; control prompts moved it by at most 0.60; an effect of" in hero
-    assert "A control prompt moves it as far, by 0.60." in hero
+    assert "A control prompt, which names nothing visible, moves it as far, by 0.60." in hero
     assert "3 of 3 sensitive, 2 specific" in hero, "they are no part of a verdict"
-    assert page.text.count("no further than a prompt that names nothing visible") == 3
+    assert page.text.count("no further than a control prompt") == 3
     assert "moves the output by 0.60, and “pale skin”, “smiling”, “a beard” by no more" in page.text
-    few = Page(write_report(make_audit("few", baseline=0.1, nothing=0.02))).text
-    assert "No further than words that say nothing" not in few
+    few = Page(write_report(make_audit("few", baseline=0.1, by_control=0.02))).text
+    assert "No further than control prompts" not in few
     assert "no further than a prompt" not in few
 
 
-def test_what_an_edit_drags_along_is_a_table_and_a_mark(make_audit) -> None:
+def test_side_effects_are_a_table_and_are_named_beside_the_bar(make_audit) -> None:
     page = Page(write_report(make_audit("audit", baseline=0.1)))
-    assert "What else each edit changes" in page.text
-    assert page.text.count("drags pale skin") == 2
+    assert "what else each edit changes" in page.text
+    assert page.text.count("side effects: pale skin") == 2
     assert "by 0.25 or more, the bar of the row is marked" in page.text
-    assert "+0.4" in page.text.split("What else each edit changes")[1]
+    assert "+0.4" in page.text.split("what else each edit changes")[1]
     for column in ("when added", "adjusted change"):
         assert column in page.text
 
@@ -222,7 +222,7 @@ def test_differences_between_groups_stand_beside_them_and_on_the_first_screen(ma
         f" {means['lacks']} in those that lack it; adjusted p {p_value(one.p_adjusted)}."
     )
     hero, rest = Page(write_report(audit)).text.split("How the audit works")
-    assert f"Not everywhere alike {sentence}" in hero
+    assert f"Differs between groups {sentence}" in hero
     among = rest.split("Among which images")[1]
     assert sentence in among
     ends = f"[{one.ci95[0]:.3f}, {one.ci95[1]:.3f}]"
@@ -233,7 +233,7 @@ def test_groups_that_are_too_small_to_compare_are_told(make_audit) -> None:
     text = Page(write_report(make_audit("audit"))).text
     few = "“a face with eyeglasses” are not compared with those that lack it: 4 have it, 8 lack it, and 5 of each are"
     assert f"Images that have {few} needed." in text.split("Among which images")[1]
-    assert "Not everywhere alike" not in text
+    assert "Differs between groups" not in text
 
 
 def test_the_first_page_says_the_smallest_effect_that_could_have_been_told(make_audit) -> None:
@@ -340,8 +340,8 @@ def test_the_page_runs_its_own_script_and_no_other(make_audit) -> None:
     page = Page(write_report(make_audit("audit", attributes=HOSTILE, purpose=HOSTILE[0])))
     (script,) = re.findall(r"<script>(.*?)</script>", page.html, flags=re.S)
     assert page.all("script") == [{}]
-    own = Path(writer.__file__).parent / "templates" / "report.js"
-    assert script == own.read_text(encoding="utf-8")
+    shipped = Path(writer.__file__).parent / "templates" / "report.js"
+    assert script == shipped.read_text(encoding="utf-8")
     policy = next(a["content"] for a in page.all("meta") if a.get("http-equiv") == "Content-Security-Policy")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     assert f"script-src 'sha256-{digest}';" in policy
@@ -436,10 +436,10 @@ def test_multi_mode_goes_by_shares_of_the_attributes_own_ranges(make_audit) -> N
 @pytest.mark.parametrize("method", [None, "regression", "discovered", "<b>svd</b>"])
 def test_the_text_model_is_said_to_have_made_directions_only_where_it_has(make_audit, method: str | None) -> None:
     page = Page(write_report(make_audit("audit", method=method)))
-    found = method in (None, "regression")
-    assert ("The text model gives each attribute a direction" in page.text) == found
-    assert (f"given to the audit, made by “{method}”" in page.text) == (not found)
-    assert ("described only by words" in page.text) == found
+    result = method in (None, "regression")
+    assert ("The text model gives each attribute a direction" in page.text) == result
+    assert (f"given to the audit, made by “{method}”" in page.text) == (not result)
+    assert ("described only by words" in page.text) == result
 
 
 def test_the_counterfactual_is_the_most_similar_of_decisive_flips(make_audit) -> None:
@@ -681,14 +681,14 @@ def test_the_first_page_says_what_to_do_next(make_audit) -> None:
     def hero(name: str, **options: Any) -> str:
         return Page(write_report(make_audit(name, **options))).text.split("How the audit works")[0]
 
-    assert "Next Look whether the edits show what their words say; then decide whether the model may use each" in hero(
+    assert "Next Check that the edits show what their words say, then decide whether the model may use each" in hero(
         "audit", baseline=0.1
     )
     assert "More images narrow the intervals of “smiling” and “a beard”." in hero(
         "inconclusive", images=3, baseline=0.1
     )
     assert "Next Run the same command again" in hero("unfinished", finish=False)
-    assert "Run it with random directions beside (without --random-directions 0)" in hero("bare")
+    assert "Run it with random directions (without --random-directions 0)" in hero("bare")
 
 
 class Told:

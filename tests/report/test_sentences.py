@@ -9,7 +9,7 @@ import pytest
 
 from zoom_engine.audit.gallery_file import FrameEntry, StripEntry
 from zoom_engine.audit.summary import BaselineLevel, Sensitivity, Summary
-from zoom_engine.report.sentences import certainty, flip_notes, flips, flips_at, headline, standing, way
+from zoom_engine.report.sentences import certainty, flip_notes, flips, flips_at, headline, strip_note, way
 from zoom_engine.report.verdicts import in_short, verdict_groups, what_now
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.statistics.counts import Counts
@@ -81,17 +81,17 @@ def test_an_unfinished_audit_has_no_clear_lead() -> None:
     ],
 )
 def test_what_cannot_be_compared_is_called_what_it_is(rows: tuple[Any, ...], verdict: str, sentence: str) -> None:
-    found = certainty(summary(*rows), NAMES, unfinished=False)
-    assert found.text == verdict
-    assert sentence in found.sentence
+    result = certainty(summary(*rows), NAMES, unfinished=False)
+    assert result.text == verdict
+    assert sentence in result.sentence
 
 
 def test_the_headline_counts_the_attributes_that_were_measured() -> None:
     rows = summary(row("a", 0.01, None), row("b", None, None))
     counts = {**{attribute: Counts(1, 0, 0, 0) for attribute in NAMES}, None: Counts(1, 0, 0, 0)}
-    found = headline(rows, NAMES, counts, READING, unfinished=True)
+    result = headline(rows, NAMES, counts, READING, unfinished=True)
     moves = "adding or removing “A” moves this model’s output by 0.01 in the one image measured; it does not flip."
-    assert found == f"So far: {moves}"
+    assert result == f"So far: {moves}"
     assert (
         headline(summary(row("a", None, None)), NAMES, counts, READING, unfinished=True) == "Nothing is measured yet."
     )
@@ -106,17 +106,17 @@ def test_of_attributes_edited_together_only_images_that_flip_are_told_of() -> No
         )
 
     furthest = "“A” is moved furthest, by 0.40"
-    for flips_, value, ci, said, sure in (
+    for flips_, value, ci, text, sure in (
         (0, None, None, "none of 12 images flips.", "No decisive flip"),
         (1, 0.4, None, f"1 of 12 images flips decisively; in the decisive flip {furthest} of", "One decisive flip"),
         (3, 0.4, (0.2, 0.6), f"3 of 12 images flip decisively; in the decisive flips {furthest} [", "One attribute"),
     ):
-        found = together(value, ci, flips_)
+        result = together(value, ci, flips_)
         counts = {None: Counts(12, flips_, flips_, flips_)}
-        told = headline(found, NAMES, counts, READING, unfinished=False)
-        assert told.startswith(f"With all attributes edited together, {said}")
-        assert certainty(found, NAMES, unfinished=False).text.startswith(sure)
-        short = in_short(found, NAMES, unfinished=False)
+        told = headline(result, NAMES, counts, READING, unfinished=False)
+        assert told.startswith(f"With all attributes edited together, {text}")
+        assert certainty(result, NAMES, unfinished=False).text.startswith(sure)
+        short = in_short(result, NAMES, unfinished=False)
         assert short.startswith(f"{flips_} of 12 images flip")
         assert ("A" in short.replace("All", "")) == (value is not None)
 
@@ -126,8 +126,8 @@ def test_where_no_attribute_leads_two_are_named() -> None:
         dataclasses.replace(row(name, None, None, first), mode="multi", range_share=value)
         for name, value, first in (("a", 0.48, 0.65), ("b", 0.42, 0.3), ("c", 0.1, 0.05))
     ]
-    found = dataclasses.replace(summary(*rows), mode="multi", images=12, trials=12, decisive_flip_rate=0.5)
-    told = headline(found, NAMES, {None: Counts(12, 6, 6, 6)}, READING, unfinished=False)
+    result = dataclasses.replace(summary(*rows), mode="multi", images=12, trials=12, decisive_flip_rate=0.5)
+    told = headline(result, NAMES, {None: Counts(12, 6, 6, 6)}, READING, unfinished=False)
     assert told.endswith("6 of 12 images flip decisively; in the decisive flips “A” and “B” are moved furthest.")
 
 
@@ -139,10 +139,10 @@ def test_a_headline_says_the_effect_in_the_unit_of_the_task() -> None:
         ("inconclusive", "None of 2 attributes is shown to move"),
         ("negligible", "None of 2 attributes matters to"),
     ):
-        found = [
+        result = [
             dataclasses.replace(one, verdict=verdict if place == 0 else "negligible") for place, one in enumerate(rows)
         ]
-        words = headline(summary(*found), NAMES, counts, KeypointsTask(threshold=0.1).view, unfinished=False)
+        words = headline(summary(*result), NAMES, counts, KeypointsTask(threshold=0.1).view, unfinished=False)
         assert words.startswith(opening)
         assert "6.0 % of the diagonal" in words
 
@@ -158,18 +158,18 @@ def test_a_headline_says_the_effect_in_the_unit_of_the_task() -> None:
 )
 def test_a_picture_says_for_how_many_images_it_stands(kind: str | None, tag: str, sentence: str) -> None:
     shown = strip("dog 0.8", "fox 0.6", **({"kind": kind, "direction": (1, 2), "decisive": True} if kind else {}))
-    found = standing(shown, Counts(32, 9, 2, 2), 2, READING, least=0.1)
-    assert found.tag == tag
-    assert found.sentence.startswith(sentence)
-    assert found.outcome == f"dog 0.8 → fox 0.6, {'decisive flip from “dog” to “fox”' if kind else 'flip'}"
+    result = strip_note(shown, Counts(32, 9, 2, 2), 2, READING, least=0.1)
+    assert result.tag == tag
+    assert result.sentence.startswith(sentence)
+    assert result.outcome == f"dog 0.8 → fox 0.6, {'decisive flip from “dog” to “fox”' if kind else 'flip'}"
 
 
 @pytest.mark.parametrize(
     ("moved", "words"), [(0, "none of them changes"), (1, "1 of them changes"), (9, "9 of them change")]
 )
 def test_how_many_change_is_said_in_the_singular_of_one(moved: int, words: str) -> None:
-    found = standing(strip("0.1", "0.2", kind="typical"), Counts(32, moved, 0, 0), 0, READING, least=0.1)
-    assert f"The median change of 32 images; {words} by 0.1 or more; none of 32 images flips." == found.sentence
+    result = strip_note(strip("0.1", "0.2", kind="typical"), Counts(32, moved, 0, 0), 0, READING, least=0.1)
+    assert f"The median change of 32 images; {words} by 0.1 or more; none of 32 images flips." == result.sentence
 
 
 def test_what_an_audit_finds_in_short() -> None:
@@ -183,11 +183,11 @@ def test_what_an_audit_finds_in_short() -> None:
         (2, None, "sensitive to “A”, 0.40 [0.30, 0.50] and “B”, 0.20"),
         (3, "specific", "sensitive to “A”, 0.40 [0.30, 0.50], “B”, 0.20 and 1 more"),
     ):
-        found = [
+        result = [
             dataclasses.replace(one, verdict="sensitive" if place < count else "inconclusive", specificity=specificity)
             for place, one in enumerate(rows)
         ]
-        assert in_short(summary(*found), NAMES, unfinished=False) == words
+        assert in_short(summary(*result), NAMES, unfinished=False) == words
 
 
 def test_a_headline_names_what_is_specific_before_what_any_edit_does() -> None:
@@ -214,7 +214,7 @@ def test_a_headline_names_what_is_specific_before_what_any_edit_does() -> None:
 
 def test_an_outlier_is_called_the_most_extreme_though_it_flips_decisively() -> None:
     shown = strip("0.01", "0.94", kind="flip", extreme=True)
-    assert standing(shown, Counts(32, 1, 1, 1), 1, READING, least=0.1).tag == "Most extreme of 32"
+    assert strip_note(shown, Counts(32, 1, 1, 1), 1, READING, least=0.1).tag == "Most extreme of 32"
 
 
 def leading(*seen: tuple[bool, bool | None], flip: float | None = None, attribute: str | None = "a") -> StripEntry:
@@ -226,9 +226,9 @@ def leading(*seen: tuple[bool, bool | None], flip: float | None = None, attribut
             caption="",
             followed=0.0,
             flipped=flipped,
-            label_kept=kept,
+            label_kept=keeps,
         )
-        for step, (flipped, kept) in enumerate(seen)
+        for step, (flipped, keeps) in enumerate(seen)
     )
     parsed = None if attribute is None else Attribute.parse(attribute)
     return dataclasses.replace(strip("0.1", "0.9"), attribute=parsed, frames=frames, flip_weight=flip)
@@ -299,5 +299,5 @@ def test_strips_of_older_audits_do_not_say_where_they_flip() -> None:
 
 
 def test_a_page_of_several_attributes_says_how_to_see_what_each_does_alone() -> None:
-    said = what_now(dataclasses.replace(summary(), mode="multi"), {}, unfinished=False)
-    assert said.endswith(" Run it with --mode single to see what each attribute does alone.")
+    advice = what_now(dataclasses.replace(summary(), mode="multi"), {}, unfinished=False)
+    assert advice.endswith(" Run it with --mode single to see what each attribute does alone.")

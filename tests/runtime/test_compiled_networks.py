@@ -96,11 +96,11 @@ def test_a_network_is_compiled_once_and_again_when_its_weights_change(
 
 def test_gradients_stay_those_of_torch(synthesizer: Synthesizer, pictures: Tensor) -> None:
     target = load_target("avatars:eyeglasses")
-    found, wanted = [], []
-    for judge, into in ((compiled_target(target, synthesizer)[0], found), (target, wanted)):
+    result, wanted = [], []
+    for judge, into in ((compiled_target(target, synthesizer)[0], result), (target, wanted)):
         leaf = pictures[:2].clone().requires_grad_(True)
         into += torch.autograd.grad(judge(leaf).sum(), leaf)
-    assert torch.equal(found[0], wanted[0])
+    assert torch.equal(result[0], wanted[0])
 
 
 def test_a_text_encoder_sees_as_before(synthesizer: Synthesizer, pictures: Tensor, encoder: TextEncoder) -> None:
@@ -121,8 +121,8 @@ def test_an_encoder_that_measures_looks_at_several_pictures_as_at_each_alone(
     compiled, _ = compiled_text_encoder(encoder, synthesizer)
     pictures = probe_images(64, 64, count=4 * 2 * torch.get_num_threads() + 3)  # whole rounds, and what is left
     with torch.no_grad():
-        each = torch.cat([compiled.embed_images(picture[None]) for picture in pictures])
-        assert torch.equal(compiled.embed_images(pictures), each)
+        one_by_one = torch.cat([compiled.embed_images(picture[None]) for picture in pictures])
+        assert torch.equal(compiled.embed_images(pictures), one_by_one)
 
 
 class Recording(OpenVinoSession):
@@ -140,8 +140,8 @@ def test_rows_share_a_request_only_where_that_changes_no_bit(threads: int) -> No
         session = Recording(_of_one_row(network), threads=threads)
         assert session.take_together(4, {"x": rows}, session.run({"x": rows})) is wanted
         session.rows = []
-        found = session.run({"x": rows})["outputs"]
-        torch.testing.assert_close(found, torch.cat([network(row[None]) for row in rows]))
+        result = session.run({"x": rows})["outputs"]
+        torch.testing.assert_close(result, torch.cat([network(row[None]) for row in rows]))
         assert session.rows == ([4] * (2 // threads * threads) + [1] * 3 if wanted else [1] * 11)
 
 
@@ -171,7 +171,7 @@ def test_an_encoder_says_in_which_precision_it_looks(
     again, _ = compiled_text_encoder(rough, synthesizer)
     assert (exact.precision, rough.precision, again.precision, runs) == ("fp32", "bf16", "fp32", "openvino bf16")
     with torch.no_grad():
-        embedded = [each.embed_images(pictures) for each in (exact, rough, again)]
+        embedded = [encoder_.embed_images(pictures) for encoder_ in (exact, rough, again)]
     assert torch.equal(embedded[0], embedded[2])
     assert 0 < float((embedded[0] - embedded[1]).abs().max()) < 0.05
 
@@ -185,12 +185,12 @@ def test_an_encoder_in_bf16_leaves_no_doubt_about_most_labels(synthesizer: Synth
     assert rough.rounding is not None
     with torch.no_grad():
         pictures = synthesizer.render(synthesizer.generator.sample(range(200)))
-        wanted, found = exact.embed_images(pictures), rough.embed_images(pictures)
+        wanted, result = exact.embed_images(pictures), rough.embed_images(pictures)
     for prompts in (["a young face", "an old face"], ["a male face", "a female face"]):
         labels = exact.embed_texts(prompts)
-        doubtful = doubtful_labels(found, labels, rough.rounding)
+        doubtful = doubtful_labels(result, labels, rough.rounding)
         assert doubtful.sum() < 40
-        same = zero_shot_labels(found, labels) == zero_shot_labels(wanted, labels)
+        same = zero_shot_labels(result, labels) == zero_shot_labels(wanted, labels)
         assert bool((same | doubtful).all())
 
 

@@ -32,10 +32,10 @@ needs_tensorrt = pytest.mark.skipif(importlib.util.find_spec("tensorrt") is None
 @pytest.mark.parametrize(("precision", "limit"), [("fp32", 1e-4), ("bf16", 3e-2)])
 def test_tensorrt_makes_the_pictures_that_torch_makes(precision: str, limit: float, tmp_path: Path) -> None:
     network = spread_generator().cuda()
-    found = choose_synthesizer(network, backend="tensorrt", precision=precision, device="cuda", cache=tmp_path)
+    result = choose_synthesizer(network, backend="tensorrt", precision=precision, device="cuda", cache=tmp_path)
     for batch in (1, 3, 8, 40):
         styles = styles_of(network, batch)
-        images = found.render(styles)
+        images = result.render(styles)
         assert images.is_cuda
         assert relative_error(images, network.render(styles)) < limit
 
@@ -130,13 +130,13 @@ def cuda_operators_here(monkeypatch: pytest.MonkeyPatch, cuda_extension_on_cpu: 
 
 def test_native_on_a_gpu_draws_and_differentiates_with_the_cuda_operators(cuda_operators_here: list[str]) -> None:
     network = spread_generator()
-    found = choose_synthesizer(network, backend="native", precision="fp32", device="cuda")
-    assert (found.describe(), found.gradients) == ({"backend": "native", "precision": "fp32"}, "native")
+    result = choose_synthesizer(network, backend="native", precision="fp32", device="cuda")
+    assert (result.describe(), result.gradients) == ({"backend": "native", "precision": "fp32"}, "native")
     styles = styles_of(network, 2).requires_grad_(True)
     with torch.no_grad():
-        assert relative_error(found.render(styles), network.render(styles, plain=True)) < 1e-5
+        assert relative_error(result.render(styles), network.render(styles, plain=True)) < 1e-5
     assert {"modulate", "modulated_epilogue", "upsample2x"} <= set(cuda_operators_here)
-    (gradient,) = torch.autograd.grad(found.render(styles).square().sum(), styles)
+    (gradient,) = torch.autograd.grad(result.render(styles).square().sum(), styles)
     (wanted,) = torch.autograd.grad(network.render(styles, plain=True).square().sum(), styles)
     assert relative_error(gradient, wanted) < 1e-4
     assert "modulated_epilogue_backward" in cuda_operators_here
@@ -144,11 +144,11 @@ def test_native_on_a_gpu_draws_and_differentiates_with_the_cuda_operators(cuda_o
 
 def test_auto_takes_torch_on_a_gpu_and_says_what_else_could_run(cuda_operators_here: list[str]) -> None:
     network = spread_generator()
-    found = choose_synthesizer(network, device="cuda")
-    assert (found.backend, found.precision, found.gradients) == ("torch", "bf16", "torch")
-    assert "nothing was measured on a GPU yet" in found.reason
-    assert "--backend native runs the CUDA operators" in found.reason
-    found.render(styles_of(network, 1).requires_grad_(True)).sum().backward()
+    result = choose_synthesizer(network, device="cuda")
+    assert (result.backend, result.precision, result.gradients) == ("torch", "bf16", "torch")
+    assert "nothing was measured on a GPU yet" in result.reason
+    assert "--backend native runs the CUDA operators" in result.reason
+    result.render(styles_of(network, 1).requires_grad_(True)).sum().backward()
     assert not cuda_operators_here, "torch is torch"
 
 

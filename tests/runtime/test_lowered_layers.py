@@ -71,10 +71,10 @@ def test_a_transformer_and_its_gradients_are_those_of_torch_s_layers(batch_first
     wanted, slope_wanted = followed(plain.eval(), x)
     torch.manual_seed(0)
     network = with_faster_layers(lowered(Tokens(batch_first=batch_first)))
-    found, slope = followed(network, x.bfloat16())
+    result, slope = followed(network, x.bfloat16())
     assert isinstance(network.attention, SelfAttention)
     assert isinstance(network.patches, Patches)
-    assert float((found - wanted).norm() / wanted.norm()) < 0.02
+    assert float((result - wanted).norm() / wanted.norm()) < 0.02
     assert float(F.cosine_similarity(slope.flatten(1), slope_wanted.flatten(1)).min()) > 0.998
     assert not slope[..., 32:].any()
 
@@ -129,10 +129,10 @@ def test_a_packed_product_is_that_of_its_weights(rows: int) -> None:
     torch.manual_seed(0)
     weight, bias = torch.randn(96, 160).bfloat16(), torch.randn(96).bfloat16()
     layer, x = PackedLinear(weight, bias), torch.randn(rows, 160).bfloat16()
-    found, slope = followed(layer, x)
+    result, slope = followed(layer, x)
     wanted = x.double() @ weight.double().T + bias.double()
-    assert float((found - wanted).norm() / wanted.norm()) < 0.005
-    slope_wanted = 2 * found.double() @ weight.double()
+    assert float((result - wanted).norm() / wanted.norm()) < 0.005
+    slope_wanted = 2 * result.double() @ weight.double()
     assert float((slope - slope_wanted).norm() / slope_wanted.norm()) < 0.01
 
 
@@ -161,12 +161,12 @@ def test_a_packed_convolution_is_that_of_its_weights(options: dict[str, Any]) ->
     assert isinstance(layer, PackedConvolution)
     for side in (20, 13, 20):  # packed for pictures of the first size
         x = torch.randn(2, 24, side, side + 3).bfloat16().contiguous(memory_format=torch.channels_last)
-        found, slope = followed(layer, x)
+        result, slope = followed(layer, x)
         exact = plain.double()
         exact.weight.data, leaf = layer.plain.weight.double(), x.double().requires_grad_(True)
         wanted = exact(leaf)
-        (slope_wanted,) = torch.autograd.grad(wanted, leaf, 2 * found.double())
-        assert float((found - wanted.detach()).norm() / wanted.detach().norm()) < 0.005
+        (slope_wanted,) = torch.autograd.grad(wanted, leaf, 2 * result.double())
+        assert float((result - wanted.detach()).norm() / wanted.detach().norm()) < 0.005
         assert float((slope - slope_wanted).norm() / slope_wanted.norm()) < 0.01
 
 
@@ -176,7 +176,7 @@ class Normalised(nn.Module):
     def __init__(self, *, readable: bool) -> None:
         super().__init__()
         self.readable = readable
-        self.own, self.own_norm = nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8)
+        self.convolution, self.norm = nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8)
         self.shared, self.shared_norm = nn.Conv2d(8, 8, 3, bias=False), nn.BatchNorm2d(8)
         self.twice, self.once_norm, self.other_norm = nn.Conv2d(8, 8, 1), nn.BatchNorm2d(8), nn.BatchNorm2d(8)
         self.block = nn.Sequential(nn.Conv2d(8, 8, 3), nn.BatchNorm2d(8), nn.ReLU())
@@ -184,7 +184,7 @@ class Normalised(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.readable and x.mean() > 100:
             return x
-        x = self.own_norm(self.own(x)).relu()
+        x = self.norm(self.convolution(x)).relu()
         y = self.shared(x)
         x = self.shared_norm(y) + y
         x = self.once_norm(self.twice(x)) + self.other_norm(self.twice(x))
@@ -205,8 +205,8 @@ def test_batch_normalisations_go_into_the_convolution_that_is_theirs_alone(reada
     fused = without_batch_norm(network)
     layers, called = dict(fused.named_modules()), reached(fused)
     assert sum(isinstance(layers[name], nn.BatchNorm2d) for name in called) == left
-    found, slope = followed(fused, pictures())
-    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+    result, slope = followed(fused, pictures())
+    torch.testing.assert_close(result, wanted, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(slope, slope_wanted, rtol=1e-3, atol=1e-6)
 
 

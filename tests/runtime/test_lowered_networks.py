@@ -72,8 +72,8 @@ def test_outputs_far_from_zero_keep_small_differences(ends: tuple[nn.Module, ...
 @pytest.mark.usefixtures("bf16")
 @pytest.mark.parametrize(("network", "why"), [(Steep(), "its gradients turn"), (Typed(), "does not compute in bf16")])
 def test_what_bf16_would_turn_or_break_is_left_alone(network: nn.Module, why: str) -> None:
-    found, runs = lowered_network(network, probe_images(16, 16))
-    assert found is network
+    result, runs = lowered_network(network, probe_images(16, 16))
+    assert result is network
     assert runs.startswith("fp32: ")
     assert why in runs
     assert "\n" not in runs

@@ -52,37 +52,37 @@ def test_a_runtime_is_a_file_and_an_entry(network: StyleGAN2, monkeypatch: pytes
     monkeypatch.setitem(sys.modules, "zoom_engine.runtime.paint_session", SimpleNamespace(open_session=open_session))
     monkeypatch.setitem(RUNTIMES_KNOWN, "paint", Runtime("Paint", "json", "none", "paint_session", ("fp32",)))
     monkeypatch.setattr(select, "BACKENDS", (*select.BACKENDS, "paint"))
-    found = choose_synthesizer(network, backend="paint", precision="fp32")
+    result = choose_synthesizer(network, backend="paint", precision="fp32")
     assert opened == [("paint", "fp32")]
-    assert found.explain()["settings"] == {"shade": "grey"}
-    assert torch.equal(found.render(styles_of(network, 2)), torch.zeros(2, 3, 8, 8))
+    assert result.explain()["settings"] == {"shade": "grey"}
+    assert torch.equal(result.render(styles_of(network, 2)), torch.zeros(2, 3, 8, 8))
     with pytest.raises(BackendError, match="'paint' cannot run in bf16"):
         choose_synthesizer(network, backend="paint", precision="bf16")
 
 
 @pytest.mark.parametrize("backend", RUNTIMES)
 def test_runtimes_make_the_pictures_that_torch_makes(network: StyleGAN2, backend: str) -> None:
-    found = choose_synthesizer(network, backend=backend, precision="fp32")
-    assert found.describe() == {"backend": backend, "precision": "fp32"}
+    result = choose_synthesizer(network, backend=backend, precision="fp32")
+    assert result.describe() == {"backend": backend, "precision": "fp32"}
     for batch in (1, 3, 8):
         styles = styles_of(network, batch)
-        assert relative_error(found.render(styles), network.render(styles)) < 1e-5
+        assert relative_error(result.render(styles), network.render(styles)) < 1e-5
 
 
 @pytest.mark.skipif(not ops.native_available()[0], reason=ops.native_available()[1])
 @pytest.mark.parametrize(("precision", "limit"), [("fp32", 1e-5), ("bf16", 3e-2)])
 def test_native_makes_the_pictures_that_torch_makes(network: StyleGAN2, precision: str, limit: float) -> None:
-    found = choose_synthesizer(network, backend="native", precision=precision)
-    assert (found.backend, found.gradients) == ("native", "native")
+    result = choose_synthesizer(network, backend="native", precision=precision)
+    assert (result.backend, result.gradients) == ("native", "native")
     styles = styles_of(network, 3)
-    assert relative_error(found.render(styles), network.render(styles, plain=True)) < limit
+    assert relative_error(result.render(styles), network.render(styles, plain=True)) < limit
 
 
 @pytest.mark.skipif(not ops.native_available()[0], reason=ops.native_available()[1])
 def test_native_takes_a_large_batch_in_parts(network: StyleGAN2, monkeypatch: pytest.MonkeyPatch) -> None:
-    found, drawn, synthesis = choose_synthesizer(network, backend="native", precision="fp32"), [], network.synthesis
+    result, drawn, synthesis = choose_synthesizer(network, backend="native", precision="fp32"), [], network.synthesis
     styles = styles_of(network, 5)
-    together = found.render(styles)
+    together = result.render(styles)
 
     def counted(part: torch.Tensor, **options: Any) -> torch.Tensor:
         drawn.append(len(part))
@@ -90,20 +90,20 @@ def test_native_takes_a_large_batch_in_parts(network: StyleGAN2, monkeypatch: py
 
     monkeypatch.setattr(network, "synthesis", counted)
     monkeypatch.setattr("zoom_engine.runtime.select.AT_ONCE", 2 * 6 * 32**2 * 4)
-    assert relative_error(found.render(styles), together) < 1e-6
+    assert relative_error(result.render(styles), together) < 1e-6
     assert drawn == [2, 2, 1]
-    found.render(styles.requires_grad_(True))
+    result.render(styles.requires_grad_(True))
     assert drawn[3:] == [5], "gradients keep what they need anyway"
 
 
 @pytest.mark.parametrize("backend", RUNTIMES)
 def test_a_picture_does_not_depend_on_its_batch_by_a_bit(network: StyleGAN2, backend: str) -> None:
-    found = choose_synthesizer(network, backend=backend, precision="fp32")
+    result = choose_synthesizer(network, backend=backend, precision="fp32")
     styles = styles_of(network, 6)
-    together = found.render(styles)
-    assert torch.equal(together.flip(0), found.render(styles.flip(0)))
-    assert torch.equal(together[1:4], found.render(styles[1:4]))
-    assert torch.equal(together, found.render(styles))
+    together = result.render(styles)
+    assert torch.equal(together.flip(0), result.render(styles.flip(0)))
+    assert torch.equal(together[1:4], result.render(styles[1:4]))
+    assert torch.equal(together, result.render(styles))
 
 
 @pytest.mark.skipif(not ops.native_available()[0], reason=ops.native_available()[1])
@@ -115,9 +115,9 @@ def test_with_bf16_the_native_operators_draw_and_openvino_looks(
     monkeypatch.setattr("zoom_engine.runtime.select.bf16_in_hardware", lambda: True)
     monkeypatch.setattr("zoom_engine.runtime.select.ops.isa", lambda: isa)
     monkeypatch.setattr("zoom_engine.runtime.select._session", lambda *_: None)
-    found = choose_synthesizer(network)
-    assert (found.backend, found.precision) == ("native" if first else "openvino", "bf16")
-    assert (found.gradients, found.networks) == ("native", "openvino")
+    result = choose_synthesizer(network)
+    assert (result.backend, result.precision) == ("native" if first else "openvino", "bf16")
+    assert (result.gradients, result.networks) == ("native", "openvino")
     assert choose_synthesizer(network, backend="native").networks == "torch", "asked for by name"
 
 
@@ -129,33 +129,33 @@ def test_without_bf16_any_vector_unit_draws_natively(
     pytest.importorskip("openvino")
     monkeypatch.setattr("zoom_engine.runtime.select.ops.isa", lambda: isa)
     monkeypatch.setattr("zoom_engine.runtime.select._session", lambda *_: None)
-    found = choose_synthesizer(network, precision="fp32")
-    assert (found.backend, found.networks) == ("native" if first else "openvino", "openvino")
+    result = choose_synthesizer(network, precision="fp32")
+    assert (result.backend, result.networks) == ("native" if first else "openvino", "openvino")
 
 
 def test_openvino_in_bfloat16_is_near_or_refused(network: StyleGAN2) -> None:
     pytest.importorskip("openvino")
     styles = styles_of(network, 3)
     try:
-        found = choose_synthesizer(network, backend="openvino", precision="bf16")
+        result = choose_synthesizer(network, backend="openvino", precision="bf16")
     except BackendError:
         assert not bf16_in_hardware()
         return
-    settings = found.explain()["settings"]
+    settings = result.explain()["settings"]
     assert settings["precision"] == "bf16"
     assert settings["convolutions"]["bf16"] >= 4
-    assert 1e-4 < relative_error(found.render(styles), network.render(styles)) < 5e-3
+    assert 1e-4 < relative_error(result.render(styles), network.render(styles)) < 5e-3
 
 
 @pytest.mark.parametrize("backend", RUNTIMES)
 def test_gradients_stay(network: StyleGAN2, backend: str) -> None:
-    found = choose_synthesizer(network, backend=backend, precision="fp32")
+    result = choose_synthesizer(network, backend=backend, precision="fp32")
     styles = styles_of(network, 2).requires_grad_(True)
-    (gradient,) = torch.autograd.grad(found.render(styles).square().sum(), styles)
+    (gradient,) = torch.autograd.grad(result.render(styles).square().sum(), styles)
     (wanted,) = torch.autograd.grad(network.render(styles, plain=True).square().sum(), styles)
     assert relative_error(gradient, wanted) < 1e-4
     with torch.no_grad():
-        assert not found.render(styles).requires_grad
+        assert not result.render(styles).requires_grad
 
 
 @pytest.mark.parametrize("backend", RUNTIMES)
@@ -166,28 +166,28 @@ def test_a_missing_package_is_an_error_by_name_and_a_reason_in_auto(
     monkeypatch.setitem(sys.modules, backend, None)
     with pytest.raises(BackendError, match=r"is not installed.*pip install 'zoom-engine\[cpu\]'"):
         choose_synthesizer(network, backend=backend)
-    found = choose_synthesizer(network)
-    assert found.backend != backend
+    result = choose_synthesizer(network)
+    assert result.backend != backend
     if backend == "openvino":
-        assert "openvino is not installed" in found.reason
+        assert "openvino is not installed" in result.reason
 
 
 @pytest.mark.skipif(not ops.native_available()[0], reason=ops.native_available()[1])
 def test_auto_leaves_out_a_runtime_without_the_precision(network: StyleGAN2, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("zoom_engine.runtime.select.ops.isa", lambda: "avx512")
     monkeypatch.setitem(sys.modules, "openvino", None)
-    found = choose_synthesizer(network, precision="bf16")
-    assert found.backend == "native"
-    assert "'onnxruntime' cannot run in bf16" in found.reason
+    result = choose_synthesizer(network, precision="bf16")
+    assert result.backend == "native"
+    assert "'onnxruntime' cannot run in bf16" in result.reason
 
 
 def test_auto_ends_with_torch(network: StyleGAN2, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("openvino", "onnxruntime"):
         monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.setattr(ops, "compiled_on", lambda device: (False, "never built"))
-    found = choose_synthesizer(network, precision="fp32")
-    assert (found.backend, found.gradients) == ("torch", "torch")
-    assert all(word in found.reason for word in ("openvino is not", "onnxruntime is not", "never built"))
+    result = choose_synthesizer(network, precision="fp32")
+    assert (result.backend, result.gradients) == ("torch", "torch")
+    assert all(word in result.reason for word in ("openvino is not", "onnxruntime is not", "never built"))
     with pytest.raises(BackendError, match="never built"):
         choose_synthesizer(network, backend="native")
 
@@ -242,10 +242,10 @@ def test_a_cache_that_takes_no_file_is_an_error(
 @pytest.mark.parametrize("backend", RUNTIMES)
 def test_a_dropped_session_is_freed(network: StyleGAN2, backend: str) -> None:
     """A process that audits one model after the other must not keep the compiled generators of all."""
-    found = choose_synthesizer(network, backend=backend, precision="fp32")
-    found.render(styles_of(network, 3))
-    session = weakref.ref(found.session)
-    del found
+    result = choose_synthesizer(network, backend=backend, precision="fp32")
+    result.render(styles_of(network, 3))
+    session = weakref.ref(result.session)
+    del result
     gc.collect()
     assert session() is None
 

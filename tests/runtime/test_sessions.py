@@ -64,9 +64,9 @@ class Slow:
 
 class WithSlowRequests(OpenVinoSession):
     def _free_requests(self, streams: int, images: int) -> list[Any]:
-        found = super()._free_requests(streams, images)
-        found[:] = [each if isinstance(each, Slow) else Slow(each) for each in found]
-        return found
+        results = super()._free_requests(streams, images)
+        results[:] = [request if isinstance(request, Slow) else Slow(request) for request in results]
+        return results
 
 
 def test_threads_that_share_a_session_get_each_its_own_answers() -> None:
@@ -74,8 +74,8 @@ def test_threads_that_share_a_session_get_each_its_own_answers() -> None:
     session = WithSlowRequests(convolution(), threads=2)
     wanted = [session.run({"x": rows(seed)})["y"] for seed in range(4)]
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda seed: session.run({"x": rows(seed)})["y"], range(4)))
-    assert all(torch.equal(*pair) for pair in zip(found, wanted, strict=True))
+        results = list(pool.map(lambda seed: session.run({"x": rows(seed)})["y"], range(4)))
+    assert all(torch.equal(*pair) for pair in zip(results, wanted, strict=True))
 
 
 @pytest.mark.parametrize("opens", OPENS, ids=NAMES)
@@ -93,11 +93,11 @@ def test_a_session_answers_in_a_forked_child_as_in_its_parent(opens: Callable[[b
 
 def test_a_child_lets_go_of_a_session_of_its_parents_without_waiting() -> None:
     pytest.importorskip("openvino")
-    kept = [OpenVinoSession(convolution(), threads=2)]
-    kept[0].run({"x": rows(0)})
+    sessions = [OpenVinoSession(convolution(), threads=2)]
+    sessions[0].run({"x": rows(0)})
 
     def let_go() -> str:
-        kept.clear()
+        sessions.clear()
         return "gone"
 
     assert in_child(let_go, seconds=30) == "gone"

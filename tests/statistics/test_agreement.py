@@ -74,7 +74,7 @@ def test_an_audit_says_how_far_its_paraphrases_agree() -> None:
     assert line in diagnosis.table()
     names = {Attribute.parse(text): Attribute.parse(text).name for text in ATTRIBUTES}
     told = dict(limits(summary, diagnosis.manifest, names, counts_of(diagnosis), beyond=None))
-    words = told["How much hangs on words"]
+    words = told["How much depends on the wording"]
     assert line in words
     assert f"Words matter most for “{ATTRIBUTES[0]}”, whose effect is 0.10 in one and 0.40 in another." in words
     assert Record.from_json(json.loads(to_line(records[0]))) == records[0]

@@ -116,10 +116,10 @@ def doubling_functions(levels: int, *, circle: bool = False) -> onnx.ModelProto:
     """Each calls the one below twice; in a circle the lowest calls the highest."""
     functions = []
     for level in range(levels):
-        below, domain = (f"f{level - 1}", "own") if level else ("Relu", "")
+        inner, domain = (f"f{level - 1}", "own") if level else ("Relu", "")
         if not level and circle:
-            below, domain = f"f{levels - 1}", "own"
-        nodes = [node(below, ["a"], ["b"], domain=domain), node(below, ["b"], ["c"], domain=domain)]
+            inner, domain = f"f{levels - 1}", "own"
+        nodes = [node(inner, ["a"], ["b"], domain=domain), node(inner, ["b"], ["c"], domain=domain)]
         opsets = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
         functions.append(helper.make_function("own", f"f{level}", ["a"], ["c"], nodes, opsets))
     first = node(f"f{levels - 1}", ["x"], ["y"], domain="own")
@@ -179,7 +179,7 @@ def external(
         model = plain()
         weight = model.graph.initializer[0]
         weight.ClearField("raw_data")
-        (reader,) = (each for each in model.graph.node if weight.name in each.input)
+        (reader,) = (part for part in model.graph.node if weight.name in part.input)
         reader.input[list(reader.input).index(weight.name)] = weight.name = named
         weight.data_location, weight.data_type = TensorProto.EXTERNAL, kind
         for key, value in says.items():

@@ -52,11 +52,11 @@ def test_the_reference_classifier_a_one_logit_resnet50(tmp_path: Path) -> None:
 def test_torchvision_brings_its_crop_and_keeps_its_classes(tmp_path: Path) -> None:
     network = torchvision.models.squeezenet1_1(weights=None, num_classes=1000)
     save_file(network.state_dict(), tmp_path / "w.safetensors")
-    found = load_architecture(f"torchvision:squeezenet1_1@{tmp_path / 'w.safetensors'}", Reading())
-    assert (found.preprocessing.size, found.preprocessing.resize_size) == (224, 256)
+    result = load_architecture(f"torchvision:squeezenet1_1@{tmp_path / 'w.safetensors'}", Reading())
+    assert (result.preprocessing.size, result.preprocessing.resize_size) == (224, 256)
     transform = torchvision.models.SqueezeNet1_1_Weights.DEFAULT.transforms()
     image = torch.rand(1, 3, 300, 280)
-    torch.testing.assert_close(found.preprocessing(image * 2 - 1), transform(image), atol=2e-5, rtol=1e-4)
+    torch.testing.assert_close(result.preprocessing(image * 2 - 1), transform(image), atol=2e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize(("outputs", "kind"), [(3, MultiClassTask), (2, BinaryTask)])

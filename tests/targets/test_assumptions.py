@@ -121,12 +121,12 @@ def test_an_onnx_input_of_bytes_is_fed_0_to_255(tmp_path: Path) -> None:
 class Behind(nn.Module):
     """An avatar target as if it had been trained on another scale: its own input of a function of what it is fed."""
 
-    def __init__(self, name: str, own: Callable[[Tensor], Tensor]) -> None:
+    def __init__(self, name: str, rescaled: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
-        self.network, self.own = DOMAIN.target(name).network, own
+        self.network, self.rescaled = DOMAIN.target(name).network, rescaled
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.network(self.own(x))
+        return self.network(self.rescaled(x))
 
 
 def normalised(x: Tensor) -> Tensor:
@@ -148,8 +148,8 @@ TRAINED: dict[str, tuple[str, Callable[[Tensor], Tensor], str]] = {
 @pytest.mark.parametrize("scale", TRAINED)
 def test_a_target_fed_another_scale_than_it_was_trained_on_is_doubted(scale: str) -> None:
     """Those that are seen; `zoom_engine.targets.assumptions` says how many are not."""
-    name, own, says = TRAINED[scale]
-    target = load_target(Behind(name, own), name=name, task=BinaryTask(), preprocessing={"size": 128})
+    name, rescaled, says = TRAINED[scale]
+    target = load_target(Behind(name, rescaled), name=name, task=BinaryTask(), preprocessing={"size": 128})
     notices = list(input_notices(target, resolution=128))
     assert "RGB in [0, 1], 128×128 pixels" in notices[0]
     assert "--input-range" in notices[0]

@@ -26,18 +26,18 @@ Box = tuple[float, float, float, float, float]
 @st.composite
 def boxes(draw: st.DrawFn) -> list[Box]:
     """A few boxes on a coarse grid, so that some overlap and some are the same; x0, y0, x1, y1, score."""
-    found = []
+    results = []
     for _ in range(draw(st.integers(0, 4))):
         x, y = (draw(st.integers(0, 3)) / 8 for _ in "xy")
         width, height = (draw(st.integers(1, 5)) / 8 for _ in "wh")
-        found.append((x, y, x + width, y + height, draw(st.integers(0, 20)) / 20))
-    return found
+        results.append((x, y, x + width, y + height, draw(st.integers(0, 20)) / 20))
+    return results
 
 
 def rows(*pictures: list[Box]) -> Tensor:
     """Boxes of each picture as `[B, N, 6]`, filled up with zeros."""
     count = max(map(len, pictures))
-    filled = [[(*box, 0.0) for box in found] + [(0.0,) * 6] * (count - len(found)) for found in pictures]
+    filled = [[(*box, 0.0) for box in results] + [(0.0,) * 6] * (count - len(results)) for results in pictures]
     return torch.tensor(filled).reshape(len(pictures), count, 6)
 
 
@@ -57,19 +57,19 @@ def test_the_object_is_found_where_a_sure_box_overlaps_the_surest_of_before(befo
     np.testing.assert_allclose(first, [*surest, 1], atol=1e-6)
     if surest[4] >= 0.5:
         left = [min(box[4] - 0.5, literal_overlap(box, surest) - 0.5) for box in now]
-        held = max(left, default=-0.5)
-        best = [box for box, value in zip(now, left, strict=True) if value > held - 1e-6]
+        margin = max(left, default=-0.5)
+        best = [box for box, value in zip(now, left, strict=True) if value > margin - 1e-6]
         strengths = [box[4] * literal_overlap(box, surest) for box in best] or [0.0]
     else:
-        held = 0.5 - max((box[4] for box in now), default=0.0)
+        margin = 0.5 - max((box[4] for box in now), default=0.0)
         strengths = [max((box[4] for box in now), default=0.0)]
-    assert TASK.margin(outputs, original).item() == pytest.approx(held, abs=1e-6)
-    found = TASK.view.response(row, first)
-    assert any(found == pytest.approx(strength, abs=1e-6) for strength in strengths)
-    assert TASK.change(outputs, original).item() == pytest.approx(abs(found - surest[4]), abs=1e-6)
-    if abs(held) > 1e-6:
+    assert TASK.margin(outputs, original).item() == pytest.approx(margin, abs=1e-6)
+    result = TASK.view.response(row, first)
+    assert any(result == pytest.approx(strength, abs=1e-6) for strength in strengths)
+    assert TASK.change(outputs, original).item() == pytest.approx(abs(result - surest[4]), abs=1e-6)
+    if abs(margin) > 1e-6:
         states = TASK.view.state(row, first), TASK.view.state(first, first)
-        assert bool(TASK.flipped(outputs, original)) == (held < 0) == (states[0] != states[1])
+        assert bool(TASK.flipped(outputs, original)) == (margin < 0) == (states[0] != states[1])
     assert not TASK.flipped(original, original)
     assert TASK.change(original, original) == 0
 
@@ -92,9 +92,9 @@ def test_states_parts_and_captions_say_what_became_of_it() -> None:
         assert TASK.view.parts(row, row).names == ("score", "place")
         score, overlap = (now[0][4], literal_overlap(now[0], face)) if now else (0, 0)
         np.testing.assert_allclose(TASK.view.parts(row, first).changes, [abs(score - 0.9), 1 - overlap], atol=1e-6)
-    nothing = TASK.outputs(rows([(0.1, 0.1, 0.2, 0.2, 0.3)]))
-    assert TASK.flipped(original, nothing), "it appears"
-    assert TASK.view.caption(nothing[0], nothing[0]) == "none"
+    faint = TASK.outputs(rows([(0.1, 0.1, 0.2, 0.2, 0.3)]))
+    assert TASK.flipped(original, faint), "it appears"
+    assert TASK.view.caption(faint[0], faint[0]) == "none"
     assert TASK.view.change_in_words(0.31) == "31 % of a sure detection in its place"
     assert "“face”" in TASK.view.response_axis.label
     assert "none where no score reaches 0.5" in TASK.view.caption_label
@@ -102,12 +102,12 @@ def test_states_parts_and_captions_say_what_became_of_it() -> None:
     assert DetectionTask().view.state_name(0) == "no object"
 
 
-@pytest.mark.parametrize("found", [True, False])
-def test_the_loss_leads_away_from_what_was_found(found: bool) -> None:
+@pytest.mark.parametrize("is_found", [True, False])
+def test_the_loss_leads_away_from_what_was_found(is_found: bool) -> None:
     random = torch.Generator().manual_seed(2)
-    places, logits = torch.rand(1, 6, 2, generator=random) / 2, torch.full((1, 6), -2.0)
-    logits[0, :3] = 3.0 if found else -1.0
-    leaf = torch.cat([places, places + 0.4, logits[:, :, None], torch.zeros(1, 6, 1)], dim=2)
+    corners, logits = torch.rand(1, 6, 2, generator=random) / 2, torch.full((1, 6), -2.0)
+    logits[0, :3] = 3.0 if is_found else -1.0
+    leaf = torch.cat([corners, corners + 0.4, logits[:, :, None], torch.zeros(1, 6, 1)], dim=2)
 
     def outputs_of(leaf: Tensor) -> Tensor:
         return TASK.outputs(torch.cat([leaf[:, :, :4], leaf[:, :, 4:5].sigmoid(), leaf[:, :, 5:]], dim=2))
@@ -158,13 +158,13 @@ LIT = {"value_range": (0.0, 1.0)}
 
 
 def test_networks_files_and_functions_of_every_form_are_the_same_target(tmp_path: Path) -> None:
-    own = load_target(Faces(64), task=TASK, preprocessing=LIT, resolution=64)
-    wanted = own(IMAGES)
+    from_module = load_target(Faces(64), task=TASK, preprocessing=LIT, resolution=64)
+    wanted = from_module(IMAGES)
     assert (wanted[:, 0, 4] > 0.7).all()
     np.testing.assert_allclose(wanted[:, 0, :4], [[0.25, 0.16, 0.63, 0.72]] * 3, atol=0.05)
     yolo = load_target(Candidates(64), task=YOLO, preprocessing=LIT, resolution=64)
     chosen = load_target(Chosen(64), task=FOUND, preprocessing=LIT, resolution=64)
-    for target in (own, yolo):
+    for target in (from_module, yolo):
         save_onnx(target, tmp_path / f"{target.task.to_dict()['output']}.onnx", resolution=64)
     files = [load_target(tmp_path / f"{name}.onnx", resolution=64) for name in ("boxes", "yolo")]
     assert [file.task for file in files] == [TASK, YOLO]
@@ -172,15 +172,15 @@ def test_networks_files_and_functions_of_every_form_are_the_same_target(tmp_path
 
     def listed(pictures: np.ndarray) -> list[dict[str, np.ndarray]]:
         with torch.no_grad():
-            found = network(torch.from_numpy(pictures).permute(0, 3, 1, 2) / 255.0)
-        return [{name: part.numpy() for name, part in each.items()} for each in found]
+            results = network(torch.from_numpy(pictures).permute(0, 3, 1, 2) / 255.0)
+        return [{name: part.numpy() for name, part in boxes_of_image.items()} for boxes_of_image in results]
 
     called = load_target(listed, task=FOUND, resolution=64)
     for target, exactly in ((yolo, 1e-5), (chosen, 1e-5), (files[0], 1e-4), (files[1], 1e-4), (called, 0.02)):
-        found = target(IMAGES)
-        torch.testing.assert_close(found[:, 0], wanted[:, 0], atol=exactly, rtol=0)
-        assert target.differentiable == (target in (own, yolo, *files))
-        assert not target.task.change(found, wanted).gt(2 * exactly).any()
+        results = target(IMAGES)
+        torch.testing.assert_close(results[:, 0], wanted[:, 0], atol=exactly, rtol=0)
+        assert target.differentiable == (target in (from_module, yolo, *files))
+        assert not target.task.change(results, wanted).gt(2 * exactly).any()
     leaf = IMAGES.clone().requires_grad_(True)
     (slope,) = torch.autograd.grad(files[1].task.loss(files[1](leaf), wanted).sum(), leaf)
     assert slope.flatten(1).any(1).all()

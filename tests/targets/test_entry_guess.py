@@ -92,8 +92,8 @@ def test_an_embedding_is_no_row_of_classes(width: int) -> None:
 def test_the_users_word_makes_classes_of_rows_of_length_one() -> None:
     names = [f"person {index}" for index in range(128)]
     assert load_target(embedding(128), classes=names, resolution=16).task == MultiClassTask(classes=tuple(names))
-    for said in ({"task": MultiClassTask(classes=tuple(names))}, {"kind": "logits"}):
-        assert isinstance(load_target(embedding(128), resolution=16, **said).task, MultiClassTask)  # type: ignore[arg-type]
+    for stated in ({"task": MultiClassTask(classes=tuple(names))}, {"kind": "logits"}):
+        assert isinstance(load_target(embedding(128), resolution=16, **stated).task, MultiClassTask)  # type: ignore[arg-type]
     assert guess_task(torch.eye(3), name="one that is sure").name == "multiclass", "probabilities of length 1"
 
 

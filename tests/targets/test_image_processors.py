@@ -100,8 +100,8 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
 
 def processors(name: str, told: dict[str, Any]) -> list[Any]:
     """The fast and the slow image processor."""
-    found = [getattr(transformers, f"{name}ImageProcessor{kind}", None) for kind in ("", "Pil", "Fast")]
-    return [kind(**told) for kind in dict.fromkeys(found) if kind is not None]
+    results = [getattr(transformers, f"{name}ImageProcessor{kind}", None) for kind in ("", "Pil", "Fast")]
+    return [kind(**told) for kind in dict.fromkeys(results) if kind is not None]
 
 
 def saved(processor: Any, folder: Path) -> dict[str, Any]:
@@ -133,10 +133,10 @@ def test_a_network_is_fed_what_its_image_processor_feeds_it(name: str, tmp_path:
         how = hugging_face_preprocessing(saved(processor, tmp_path), tmp_path / "preprocessor_config.json")
         for height, width in SIDES:
             image = picture(height, width)
-            expected, found = theirs(processor, image), ours(how, image)
-            assert found.shape == expected.shape
+            expected, result = theirs(processor, image), ours(how, image)
+            assert result.shape == expected.shape
             grey = (how.value_range[1] - how.value_range[0]) / 255 / torch.tensor(how.std).view(-1, 1, 1)
-            levels = ((found - expected) / grey).abs()  # theirs are whole numbers of 0 to 255 after the resize
+            levels = ((result - expected) / grey).abs()  # theirs are whole numbers of 0 to 255 after the resize
             if how.resize == "nearest":  # Pillow's own now and then takes the other of two that are as near
                 assert levels.median() < 1e-3
             else:
@@ -164,9 +164,9 @@ def test_a_folder_as_it_is_saved_today_answers_as_transformers_does(name: str, t
     image = picture(90, 100)
     with torch.no_grad():
         expected = model(theirs(processor, image)).logits
-        found = loaded.network(ours(loaded.preprocessing, image))
+        result = loaded.network(ours(loaded.preprocessing, image))
         far = model(theirs(processor, 255 - image)).logits
-    assert float((found - expected).abs().max()) < 0.05 * float((far - expected).abs().max()) + 1e-5
+    assert float((result - expected).abs().max()) < 0.05 * float((far - expected).abs().max()) + 1e-5
 
 
 def test_convnext_is_audited_and_the_users_own_size_comes_first(tmp_path: Path) -> None:
@@ -183,14 +183,23 @@ def test_convnext_is_audited_and_the_users_own_size_comes_first(tmp_path: Path) 
 
 
 def test_a_timm_model_of_transformers_is_fed_as_timm_says(tmp_path: Path) -> None:
-    own = {"input_size": [3, 64, 64], "crop_pct": 0.95, "interpolation": "bicubic", "mean": [0.4] * 3, "std": [0.2] * 3}
+    timm_config = {
+        "input_size": [3, 64, 64],
+        "crop_pct": 0.95,
+        "interpolation": "bicubic",
+        "mean": [0.4] * 3,
+        "std": [0.2] * 3,
+    }
     config = transformers.TimmWrapperConfig(
-        architecture="resnet10t", num_labels=3, pretrained_cfg=own, model_args={"stem_width": 8, "channels": [8] * 4}
+        architecture="resnet10t",
+        num_labels=3,
+        pretrained_cfg=timm_config,
+        model_args={"stem_width": 8, "channels": [8] * 4},
     )
     transformers.TimmWrapperForImageClassification(config).save_pretrained(tmp_path)
     loaded = load_hugging_face(tmp_path, Reading())
     image = picture(90, 90)
-    expected = theirs(transformers.TimmWrapperImageProcessor(pretrained_cfg=own), image)
+    expected = theirs(transformers.TimmWrapperImageProcessor(pretrained_cfg=timm_config), image)
     assert (ours(loaded.preprocessing, image) - expected).abs().mean() < 0.4 / 255 / 0.2
 
 

@@ -127,9 +127,9 @@ class Brightest(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         mass = x.mean(1).exp()
-        places = (torch.arange(x.shape[3]) + 0.5) / x.shape[3]
-        across = (mass.sum(1) * places).sum(1) / mass.sum((1, 2))
-        down = (mass.sum(2) * places).sum(1) / mass.sum((1, 2))
+        positions = (torch.arange(x.shape[3]) + 0.5) / x.shape[3]
+        across = (mass.sum(1) * positions).sum(1) / mass.sum((1, 2))
+        down = (mass.sum(2) * positions).sum(1) / mass.sum((1, 2))
         point = torch.stack([across, down], dim=1)
         return torch.stack([point, point.flip(1)], dim=1)
 
@@ -149,14 +149,14 @@ def test_onnx_files_of_points_are_the_same_targets(form: str, tmp_path: Path) ->
         "heatmaps": nn.Sequential(nn.Conv2d(3, 8, 5, padding=2), nn.ReLU(), nn.Conv2d(8, 3, 5, stride=2, padding=2)),
     }
     task = task_from_dict({"task": "keypoints", "output": form, **({"side": 16} if form == "pixels" else {})})
-    own = load_target(networks[form], task=task, preprocessing=Preprocessing(size=16), resolution=16)
-    save_onnx(own, tmp_path / "points.onnx")
+    from_module = load_target(networks[form], task=task, preprocessing=Preprocessing(size=16), resolution=16)
+    save_onnx(from_module, tmp_path / "points.onnx")
     images = torch.rand(3, 3, 16, 16, generator=torch.Generator().manual_seed(5)) * 2 - 1
     for read in (load_target(tmp_path / "points.onnx"), load_target(tmp_path / "points.onnx", task=task)):
         assert read.task == task
         assert read.differentiable
         assert read(images).shape == (3, 6)
-        torch.testing.assert_close(read(images), own(images), atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(read(images), from_module(images), atol=1e-5, rtol=1e-4)
     leaf = images.requires_grad_(True)
     (slope,) = torch.autograd.grad(read(leaf).sum(), leaf)
     assert slope.any()
@@ -186,5 +186,5 @@ def test_modules_and_functions_of_points_are_targets() -> None:
 
     images = torch.rand(2, 3, 16, 16) * 2 - 1
     called = load_target(points, task=task, resolution=16)
-    own = load_target(Brightest(), task=task, preprocessing=Preprocessing(), resolution=16)
-    torch.testing.assert_close(called(images), own(images), atol=2e-2, rtol=0)
+    from_module = load_target(Brightest(), task=task, preprocessing=Preprocessing(), resolution=16)
+    torch.testing.assert_close(called(images), from_module(images), atol=2e-2, rtol=0)

@@ -83,12 +83,12 @@ IMAGES = torch.rand(3, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 
 def test_modules_onnx_files_and_functions_are_the_same_target(tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 3))
-    own = load_target(network, task="multilabel", classes=TASK.classes, resolution=16)
-    assert own.task == TASK
-    save_onnx(own, tmp_path / "labels.onnx", resolution=16)
+    from_module = load_target(network, task="multilabel", classes=TASK.classes, resolution=16)
+    assert from_module.task == TASK
+    save_onnx(from_module, tmp_path / "labels.onnx", resolution=16)
     read = load_target(tmp_path / "labels.onnx", resolution=16)
     assert read.task == TASK
-    torch.testing.assert_close(read(IMAGES), own(IMAGES), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(read(IMAGES), from_module(IMAGES), atol=1e-5, rtol=1e-5)
 
     def probabilities(pictures: np.ndarray) -> np.ndarray:
         with torch.no_grad():
@@ -96,6 +96,6 @@ def test_modules_onnx_files_and_functions_are_the_same_target(tmp_path: Path) ->
 
     called = load_target(probabilities, classes=TASK.classes, resolution=16)
     assert called.task == MultiLabelTask(classes=TASK.classes, output="probabilities")
-    torch.testing.assert_close(called(IMAGES), own(IMAGES), atol=2e-2, rtol=0)
+    torch.testing.assert_close(called(IMAGES), from_module(IMAGES), atol=2e-2, rtol=0)
     with pytest.raises(TargetError, match="3 numbers per image for 2 labels"):
         load_target(Function(lambda m: m), task="multilabel", classes=["a", "b"], resolution=16)

@@ -100,8 +100,8 @@ def test_a_written_target_comes_back_the_same(
     images = (torch.rand(3, 3, 48, 48, generator=torch.Generator().manual_seed(0)) * 2 - 1).requires_grad_(True)
     torch.testing.assert_close(back(images), target(images), rtol=1e-4, atol=1e-5)
     (expected,) = torch.autograd.grad(target(images).sum(), images)
-    (found,) = torch.autograd.grad(back(images).sum(), images)
-    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-6)
+    (result,) = torch.autograd.grad(back(images).sum(), images)
+    torch.testing.assert_close(result, expected, rtol=1e-3, atol=1e-6)
     metadata = {entry.key: entry.value for entry in onnx.load(tmp_path / "m.onnx").metadata_props}
     assert set(json.loads(metadata["zoom_engine"])) == {"name", "task", "classes", "labels", "preprocessing"}
 
@@ -328,9 +328,9 @@ def test_conversion_gives_onnx_runtimes_output(name: str, tmp_path: Path) -> Non
         None, {"x": x}
     )
     inputs = torch.from_numpy(x).requires_grad_(True)
-    found = read.network(inputs)
-    np.testing.assert_allclose(found.detach().numpy(), expected, rtol=1e-3, atol=1e-5)
-    (gradient,) = torch.autograd.grad(found[:, 0].sum(), inputs)
+    result = read.network(inputs)
+    np.testing.assert_allclose(result.detach().numpy(), expected, rtol=1e-3, atol=1e-5)
+    (gradient,) = torch.autograd.grad(result[:, 0].sum(), inputs)
     assert gradient.abs().sum() > 0
 
 

@@ -21,9 +21,9 @@ IMAGES = torch.rand(2, 3, 40, 32, generator=torch.Generator().manual_seed(0)) * 
 )
 @pytest.mark.parametrize("size", [(16, 16), (23, 12), (64, 80)])
 def test_resize_is_pillows(resize: Any, filter: Image.Resampling, size: tuple[int, int]) -> None:
-    found = Preprocessing(size=size, resize=resize)(IMAGES)
-    assert found.shape == (2, 3, *size)
-    for image, row in zip(IMAGES, found, strict=True):
+    results = Preprocessing(size=size, resize=resize)(IMAGES)
+    assert results.shape == (2, 3, *size)
+    for image, row in zip(IMAGES, results, strict=True):
         for plane, got in zip((image + 1) / 2, row, strict=True):
             expected = Image.fromarray(plane.numpy()).resize(size[::-1], filter)
             np.testing.assert_allclose(got.numpy(), np.asarray(expected).clip(0, 1), atol=2e-3)
@@ -89,17 +89,17 @@ def test_the_shorter_side_the_centre_and_back_to_a_picture(options: dict[str, An
 
 
 def test_options_change_fields_and_a_new_size_drops_the_old_crop() -> None:
-    own = Preprocessing(size=8, resize_size=10, mean=(0.5,), std=(0.5,))
-    assert own.updated({"mean": [0.1, 0.2, 0.3]}).resize_size == 10
-    assert own.updated({"size": 6}) == Preprocessing(size=6, mean=(0.5,), std=(0.5,))
-    assert own.updated(None) == own
-    assert own.updated(Preprocessing()) == Preprocessing()
+    given = Preprocessing(size=8, resize_size=10, mean=(0.5,), std=(0.5,))
+    assert given.updated({"mean": [0.1, 0.2, 0.3]}).resize_size == 10
+    assert given.updated({"size": 6}) == Preprocessing(size=6, mean=(0.5,), std=(0.5,))
+    assert given.updated(None) == given
+    assert given.updated(Preprocessing()) == Preprocessing()
     for options, message in (
         ({"colour": 1}, "unknown option 'colour'"),
         ({"mean": 0.5}, "wrong type"),
         ({"size": None, "resize_size": 8}, "needs size"),
     ):
         with pytest.raises(TargetError, match=message):
-            own.updated(options)
+            given.updated(options)
     with pytest.raises(TargetError, match="too small for a crop"):
         Preprocessing(size=30, resize_size=20)(IMAGES)

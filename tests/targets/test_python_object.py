@@ -112,7 +112,7 @@ def test_a_module_in_a_moved_file_is_the_same_and_of_an_edited_helper_another(
 ) -> None:
     monkeypatch.setattr(sys, "path", [*sys.path])
 
-    def found(place: str, gain: str) -> str:
+    def result(place: str, gain: str) -> str:
         sys.modules.pop("shade", None)
         folder = tmp_path / place
         folder.mkdir()
@@ -123,7 +123,7 @@ def test_a_module_in_a_moved_file_is_the_same_and_of_an_edited_helper_another(
         return load_target(spec, trust=True, task=BinaryTask(), resolution=16).content_hash
 
     try:
-        hashes = [found("here", "8"), found("there", "8"), found("edited", "4")]
+        hashes = [result("here", "8"), result("there", "8"), result("edited", "4")]
     finally:
         for name in ("shade", *(f"zoom_engine_target_{place}" for place in ("here", "there", "edited"))):
             sys.modules.pop(name, None)

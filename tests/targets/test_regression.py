@@ -73,14 +73,14 @@ def test_an_onnx_file_of_a_number_is_the_same_target(tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(12, 2))
     second = RegressionTask(range=(-1.0, 1.0), unit="points", head=1)
-    own = load_target(network, task=second, resolution=16)
-    save_onnx(own, tmp_path / "number.onnx", resolution=16)
+    from_module = load_target(network, task=second, resolution=16)
+    save_onnx(from_module, tmp_path / "number.onnx", resolution=16)
     images = torch.rand(3, 3, 16, 16, generator=torch.Generator().manual_seed(5)) * 2 - 1
     for read in (load_target(tmp_path / "number.onnx"), load_target(tmp_path / "number.onnx", task=second)):
         assert read.task == second
         assert read.differentiable
-        torch.testing.assert_close(read(images), own(images), atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(own(images)[:, 0], network((images + 1) / 2)[:, 1])
+        torch.testing.assert_close(read(images), from_module(images), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(from_module(images)[:, 0], network((images + 1) / 2)[:, 1])
 
 
 def test_what_is_small_is_so_in_the_numbers_own_unit() -> None:
@@ -94,7 +94,7 @@ def test_a_plain_function_is_audited_as_one() -> None:
         return pictures.mean((1, 2, 3)) / 2.55
 
     target = load_target(age, task={"task": "regression", "range": [0, 100], "unit": "years"})
-    found = target(torch.zeros(2, 3, 8, 8))
-    torch.testing.assert_close(found, torch.full((2, 1), 50.2), atol=0.01, rtol=0)
+    result = target(torch.zeros(2, 3, 8, 8))
+    torch.testing.assert_close(result, torch.full((2, 1), 50.2), atol=0.01, rtol=0)
     with pytest.raises(TargetError, match="no head 2"):
         load_target(age, task=RegressionTask(range=(0.0, 1.0), head=2))

@@ -28,11 +28,11 @@ def logits_of(labels: np.ndarray) -> Tensor:
 
 def literal_overlaps(now: np.ndarray, before: np.ndarray) -> list[float]:
     """The IoU of each class by sets of pixels; NaN where neither has it."""
-    found = []
+    results = []
     for label in range(len(CLASSES)):
         one, other = (set(zip(*np.nonzero(labels == label), strict=True)) for labels in (now, before))
-        found.append(len(one & other) / len(one | other) if one | other else float("nan"))
-    return found
+        results.append(len(one & other) / len(one | other) if one | other else float("nan"))
+    return results
 
 
 @given(maps=MAPS)
@@ -155,8 +155,8 @@ def test_all_forms_of_an_output_are_the_same_areas() -> None:
         (marks, wanted[:, None].float()),
     ):  # fmt: skip
         outputs = task.outputs(raw)
-        found = outputs if task is marks else outputs.argmax(1)
-        assert torch.equal(found.byte(), wanted), task.output
+        result = outputs if task is marks else outputs.argmax(1)
+        assert torch.equal(result.byte(), wanted), task.output
     torch.testing.assert_close(shares.outputs(one.sigmoid()).softmax(1), two.outputs(one).softmax(1))
 
 
@@ -217,13 +217,13 @@ IMAGES = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(3)) * 
 
 
 def test_modules_onnx_files_and_functions_of_areas_are_the_same_target(tmp_path: Path) -> None:
-    own = load_target(Segmenter(), task=TASK, preprocessing=Preprocessing(size=32), resolution=32)
-    assert own(IMAGES).shape == (3, 4, 32, 32)
-    save_onnx(own, tmp_path / "areas.onnx", resolution=32)
+    from_module = load_target(Segmenter(), task=TASK, preprocessing=Preprocessing(size=32), resolution=32)
+    assert from_module(IMAGES).shape == (3, 4, 32, 32)
+    save_onnx(from_module, tmp_path / "areas.onnx", resolution=32)
     read = load_target(tmp_path / "areas.onnx", resolution=32)
     assert read.task == TASK
     assert read.differentiable
-    torch.testing.assert_close(read(IMAGES), own(IMAGES), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(read(IMAGES), from_module(IMAGES), atol=1e-4, rtol=1e-4)
     network = Segmenter()
 
     def labels(pictures: np.ndarray) -> np.ndarray:
@@ -232,7 +232,7 @@ def test_modules_onnx_files_and_functions_of_areas_are_the_same_target(tmp_path:
 
     called = load_target(labels, classes=CLASSES, resolution=32)
     assert called.task == LABELS
-    agreement = LABELS.agreement(called(IMAGES), own(IMAGES).argmax(1))
+    agreement = LABELS.agreement(called(IMAGES), from_module(IMAGES).argmax(1))
     assert (agreement > 0.95).all(), "but for rounding to bytes"
 
 

@@ -44,8 +44,8 @@ def loaded(service: Stand, **options: Any) -> Target:
 
 
 def probabilities(target: Target) -> np.ndarray:
-    found: np.ndarray = target(IMAGES).sigmoid()[:, 0].numpy()
-    return found
+    result: np.ndarray = target(IMAGES).sigmoid()[:, 0].numpy()
+    return result
 
 
 def test_pictures_go_as_png_and_the_answer_is_the_probability() -> None:
@@ -468,10 +468,10 @@ class InProcess:
 
     def next_event(self) -> tuple[int, Any]:
         worker = min(self._batches)
-        found = next(self._batches[worker], None)
-        if found is None:
+        result = next(self._batches[worker], None)
+        if result is None:
             del self._batches[worker]
-        return worker, found
+        return worker, result
 
     def close(self) -> None:
         """There is nothing to let go."""
@@ -500,9 +500,9 @@ def test_what_workers_asked_and_what_was_asked_in_vain_is_counted(
         service.answer = red
         monkeypatch.setattr("zoom_engine.diagnose.run._workers", lambda _: contextlib.nullcontext(InProcess()))
         monkeypatch.setattr("zoom_engine.diagnose.run.torch.set_num_threads", lambda count: None)
-        found = audit()
-        assert found.tries == {"answered": service.received["answered"], "failed": first["failed"]}
-        assert found.summary().to_json()["tries"] == found.tries
+        result = audit()
+        assert result.tries == {"answered": service.received["answered"], "failed": first["failed"]}
+        assert result.summary().to_json()["tries"] == result.tries
 
 
 @pytest.mark.forks
@@ -526,17 +526,17 @@ def test_a_forked_child_asks_on_connections_of_its_own(tmp_path: Path) -> None:
         server.block_on_close = False
         threading.Thread(target=server.serve_forever, daemon=True).start()
         client = ServiceClient(f"http://127.0.0.1:{server.server_port}", "ports", ServiceSettings(), {})
-        kept = AnswerCache(tmp_path / "answers.sqlite")
+        cache = AnswerCache(tmp_path / "answers.sqlite")
 
         def ask() -> int:
             return client.ask(b"picture", {}, int)
 
         def ask_and_keep() -> int:
-            kept.keep("of the child", np.float32([1]))
+            cache.keep("of the child", np.float32([1]))
             return ask()
 
-        own = ask()
-        assert in_child(ask_and_keep, seconds=20) != own
-        assert ask() == own
-        assert kept.find("of the child") == 1
+        port = ask()
+        assert in_child(ask_and_keep, seconds=20) != port
+        assert ask() == port
+        assert cache.find("of the child") == 1
         server.shutdown()

@@ -75,8 +75,8 @@ def test_the_task_is_guessed(layers: list[nn.Module], expected: Any) -> None:
     with torch.no_grad():
         for layer in layers:
             if isinstance(layer, nn.Linear):
-                places = torch.arange(layer.weight.numel()).view_as(layer.weight)
-                layer.weight.copy_(8 * torch.sin(2.0 * places + 1))
+                positions = torch.arange(layer.weight.numel()).view_as(layer.weight)
+                layer.weight.copy_(8 * torch.sin(2.0 * positions + 1))
                 layer.bias.fill_(-0.2)
     assert load_target(nn.Sequential(*layers), resolution=16).task == expected
 
@@ -199,8 +199,10 @@ Edited.__qualname__ = Edited.__name__ = "Bright"
 
 def test_an_edited_forward_is_another_target() -> None:
     assert repr(Bright()) == repr(Edited())
-    found = [load_target(network, task=LOGIT, resolution=16).content_hash for network in (Bright(), Bright(), Edited())]
-    assert found[0] == found[1] != found[2]
+    result = [
+        load_target(network, task=LOGIT, resolution=16).content_hash for network in (Bright(), Bright(), Edited())
+    ]
+    assert result[0] == result[1] != result[2]
 
 
 def test_answers_tell_what_code_does_not_and_random_ones_nothing() -> None:
@@ -309,9 +311,9 @@ def test_of_a_list_of_outputs_one_is_chosen_as_of_a_tuple() -> None:
 
 def test_sizes_and_scales_of_numpy_are_taken() -> None:
     given = {"size": np.int64(24), "mean": [np.float32(0.5)], "value_range": (np.int64(0), np.int64(255))}
-    found = load_target(InPrecision(), task=LOGIT, preprocessing=given).preprocessing
-    assert found == Preprocessing(size=24, mean=(0.5,), value_range=(0, 255))
-    json.dumps(found.to_dict())
+    result = load_target(InPrecision(), task=LOGIT, preprocessing=given).preprocessing
+    assert result == Preprocessing(size=24, mean=(0.5,), value_range=(0, 255))
+    json.dumps(result.to_dict())
 
 
 def test_an_option_that_load_target_has_not_is_told_with_what_may_be_meant() -> None:

@@ -322,8 +322,8 @@ WRONG = [
     (FlipsFromItself, "an output has not flipped from itself, but flipped says so"),
     (MarginTurned, "an output has not flipped from itself, but its margin is -0.2"),
     (FlipsLater, "negative where it flipped.*, but flipped is False at a margin of -0"),
-    (MixesRows, "rows do not hang on each other, but recorded of a row is .* off"),
-    (MeansOverRows, "rows do not hang on each other, but loss of a row is .* off"),
+    (MixesRows, "rows do not depend on each other, but recorded of a row is .* off"),
+    (MeansOverRows, "rows do not depend on each other, but loss of a row is .* off"),
     (OneLoss, "loss gives a number a row, but it gives torch.float32 .. of 6 rows"),
     (shown(LongCaption), "caption is a text of 1 to 80 characters, but it is 'tensor"),
     (shown(CaptionOfANumber), "caption is a text of 1 to 80 characters, but it is 0"),
@@ -413,11 +413,11 @@ def test_a_target_is_refused_on_load_where_its_task_breaks_the_contract(wrong: t
 def test_on_load_a_task_is_asked_a_few_times_for_a_few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = []
     for name in ("margin", "flipped", "change", "loss", "recorded"):
-        own = getattr(Level, name)
+        method = getattr(Level, name)
 
-        def counted(self: Level, outputs: Tensor, original: Tensor, own: Any = own) -> Any:
+        def counted(self: Level, outputs: Tensor, original: Tensor, method: Any = method) -> Any:
             rows.append(len(outputs))
-            return own(self, outputs, original)
+            return method(self, outputs, original)
 
         monkeypatch.setattr(Level, name, counted)
     load_target(network(), task=Level(), resolution=16)
@@ -433,13 +433,13 @@ class OfMaps(Level):
     """Mixed into a task of rows: the same of maps, whose mean is the row."""
 
     def __getattribute__(self, name: str) -> Any:
-        found = super().__getattribute__(name)
+        result = super().__getattribute__(name)
         if name not in ("recorded", "margin", "flipped", "change", "loss"):
-            return found
+            return result
 
         def of_rows(*given: Any) -> Any:
-            maps = [isinstance(each, Tensor) and each.ndim > 2 for each in given]
-            return found(*(each.mean((-2, -1)) if a_map else each for each, a_map in zip(given, maps, strict=True)))
+            maps = [isinstance(value, Tensor) and value.ndim > 2 for value in given]
+            return result(*(value.mean((-2, -1)) if a_map else value for value, a_map in zip(given, maps, strict=True)))
 
         return of_rows
 
@@ -468,11 +468,11 @@ def test_the_check_on_load_of_large_maps_costs_the_same_whatever_their_size(monk
     of_task, of_view = ("margin", "flipped", "change", "loss", "recorded"), ("caption", "overlay")
     for kind, names in ((SegmentationTask, of_task), (type(SegmentationTask(classes=NAMES).view), of_view)):
         for name in names:
-            own = getattr(kind, name)
+            original = getattr(kind, name)
 
-            def counted(self: object, *given: Any, own: Any = own) -> Any:
-                seen.append(sum(each.numel() for each in given if isinstance(each, Tensor)))
-                return own(self, *given)
+            def counted(self: object, *given: Any, original: Any = original) -> Any:
+                seen.append(sum(value.numel() for value in given if isinstance(value, Tensor)))
+                return original(self, *given)
 
             monkeypatch.setattr(kind, name, counted)
     sums = []

@@ -23,9 +23,9 @@ def test_they_are_the_neutral_prompt_and_one_or_two_words_of_the_vocabulary() ->
     assert texts != random_texts(tokenizer, "a face", 99, seed=1)
     assert len(set(texts)) == 99
     for text in texts:
-        said = text.removeprefix("a face ").split()
-        assert len(said) in (1, 2)
-        assert set(said) <= words
+        words_of_text = text.removeprefix("a face ").split()
+        assert len(words_of_text) in (1, 2)
+        assert set(words_of_text) <= words
     assert {len(text.split()) for text in texts} == {3, 4}
 
 

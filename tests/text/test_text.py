@@ -78,12 +78,12 @@ def test_texts_are_the_renormalised_mean_over_templates(encoder: TextEncoder) ->
     assert rows.shape == (2, encoder.dim) == (2, 12)
     assert rows.dtype == torch.float32
     for row, prompt in zip(rows, ["a beard", "a smile"], strict=True):
-        units = []
+        normalised = []
         for template in templates:
             tokens = encoder.tokenizer([template.replace("{}", prompt)], context_length=16)
             vector = encoder.model.encode_text(tokens)[0]
-            units.append(vector / vector.norm())
-        mean = (units[0] + units[1]) / 2
+            normalised.append(vector / vector.norm())
+        mean = (normalised[0] + normalised[1]) / 2
         torch.testing.assert_close(row, mean / mean.norm())
 
 

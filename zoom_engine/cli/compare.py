@@ -27,9 +27,9 @@ def compare(
     from zoom_engine.gates.text import comparison_table
     from zoom_engine.statistics.diagnosis import Diagnosis
 
-    found = compare_audits([Diagnosis.load(path) for path in (first, other, *more)])
-    write_comparison(out, found)
+    comparison = compare_audits([Diagnosis.load(path) for path in (first, other, *more)])
+    write_comparison(out, comparison)
     if json:
-        print_json(found.to_json())
+        print_json(comparison.to_json())
     else:
-        print(comparison_table(found), end=f"\n\nOpen {out}\n")
+        print(comparison_table(comparison), end=f"\n\nOpen {out}\n")

@@ -20,9 +20,9 @@ def read_config(path: Path) -> dict[str, Any]:
         ConfigError: the file cannot be read, an option is unknown, or a value has another type.
     """
     raw = read_toml(path)
-    every = (AuditSettings, RunSettings, CommandSettings)
-    hints = {name: hint for settings in every for name, hint in get_type_hints(settings).items()}
-    renamed = {about.name: name for settings in every for name, about in options_of(settings).items() if about.name}
+    kinds = (AuditSettings, RunSettings, CommandSettings)
+    hints = {name: hint for settings in kinds for name, hint in get_type_hints(settings).items()}
+    renamed = {about.name: name for settings in kinds for name, about in options_of(settings).items() if about.name}
     values = {renamed.get(key, key).replace("-", "_"): value for key, value in raw.items()}
     check_options(values, dict(sorted(hints.items())), "option", place=f"{path}: ")
     return values

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from zoom_engine.cli.options import TOLD, ImageCount, given_of, machine_options, options, takes, told_options
-from zoom_engine.cli.output import AsJson, print_json, telling
+from zoom_engine.cli.output import AsJson, open_output, print_json
 from zoom_engine.cli.start import starting, use_threads
 from zoom_engine.settings.audit_settings import RunSettings
 
@@ -21,16 +21,16 @@ def demo(
     **given: Any,
 ) -> None:
     """Audit a sound and a biased face classifier and compare them."""
-    with telling(**given_of(TOLD, given)) as voice:
+    with open_output(**given_of(TOLD, given)) as output:
         given = {name: value for name, value in given.items() if name not in TOLD}
-        use_threads(given.pop("threads", None), voice.progress)
-        with starting(voice.progress):
+        use_threads(given.pop("threads", None), output.progress)
+        with starting(output.progress):
             from zoom_engine.commands.demo import run_demo
 
-        found = run_demo(out, progress=voice.progress, **given)
+        diagnoses = run_demo(out, progress=output.progress, **given)
     if json:
-        print_json({name: diagnosis.summary().to_json() for name, diagnosis in found.items()})
+        print_json({name: diagnosis.summary().to_json() for name, diagnosis in diagnoses.items()})
         return
-    for diagnosis in found.values():
+    for diagnosis in diagnoses.values():
         print(diagnosis.table(), end="\n\n")
     print(f"Open {out / 'index.html'}")

@@ -26,7 +26,7 @@ from zoom_engine.cli.options import (
     target_options,
     told_options,
 )
-from zoom_engine.cli.output import AsJson, Voice, print_json, telling
+from zoom_engine.cli.output import AsJson, Output, open_output, print_json
 from zoom_engine.cli.start import starting, use_threads
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.common.files.cache import check_cache, default_cache
@@ -73,20 +73,20 @@ def diagnose(
     """
     stored = read_config(config) if config else {}
     values = {**stored, **given}
-    with telling(**given_of(TOLD, values)) as voice:
-        found = _run(stored, given, values, voice)
+    with open_output(**given_of(TOLD, values)) as output:
+        result = _run(stored, given, values, output)
     out = Path(values["out"])
-    if isinstance(found, dict):
+    if isinstance(result, dict):
         if json:
-            print_json([_told(out / name, diagnosis) for name, diagnosis in found.items()])
+            print_json([_told(out / name, diagnosis) for name, diagnosis in result.items()])
             return
-        for diagnosis in found.values():
+        for diagnosis in result.values():
             print(diagnosis.table(), end="\n\n")
         print(f"Open {out / 'index.html'}")
     elif json:
-        print_json(_told(out, found))
+        print_json(_told(out, result))
     else:
-        print(f"{found.table()}\n\nOpen {out / 'report.html'}")
+        print(f"{result.table()}\n\nOpen {out / 'report.html'}")
 
 
 def _told(audit: Path, diagnosis: Diagnosis) -> dict[str, Any]:
@@ -94,13 +94,13 @@ def _told(audit: Path, diagnosis: Diagnosis) -> dict[str, Any]:
 
 
 def _run(
-    stored: Mapping[str, Any], given: Mapping[str, Any], values: dict[str, Any], voice: Voice
+    stored: Mapping[str, Any], given: Mapping[str, Any], values: dict[str, Any], output: Output
 ) -> Diagnosis | dict[str, Diagnosis]:
     """Audit one target, or several, by the names of their folders.
 
     `values` are those that are `stored` in a file, overridden by those that were `given`.
     """
-    use_threads(values.get("threads"), voice.progress)
+    use_threads(values.get("threads"), output.progress)
     if "out" in values:
         check_packages(values["out"])
     settings, run = settings_of(stored, given, values, needs=("generator", "target", "out"))
@@ -115,12 +115,12 @@ def _run(
     for out in [Path(values["out"], name) for name in names] or [Path(values["out"])]:
         check_folder(out)
         check_config(out, known)
-    with starting(voice.progress):
+    with starting(output.progress):
         from zoom_engine.diagnose.diagnoser import Diagnoser
         from zoom_engine.diagnose.diagnosers import Diagnosers
 
     kind = Diagnosers if names else Diagnoser
-    return kind(settings, progress=voice.progress, notify=voice.notify).run(**dataclasses.asdict(run))
+    return kind(settings, progress=output.progress, notify=output.notify).run(**dataclasses.asdict(run))
 
 
 def settings_of(

@@ -45,8 +45,8 @@ def discover(
     r"""Find what a target model is sensitive to, with no attribute given.
 
     Half of the images are searched for the smallest edits that change the
-    model's answer; the other half says which of them hold. Words of a
-    vocabulary name them. The target must give gradients. For example:
+    model's answer; the other half tests them. They are named by words of a
+    vocabulary. The target must give gradients. For example:
 
       zoom-engine discover --generator avatars \
           --target avatars:mustache-biased-smiling --out found
@@ -56,15 +56,15 @@ def discover(
         case [name] if "{}" not in name:
             given["templates"] = name  # of a set
     run = {name: given.pop(name) for name in ("images", "seed") if name in given}
-    own = read_model_options(given)
+    model_options = read_model_options(given)
     DiscoveryRun(**run)
     if not (out / "manifest.json").is_file():
         check_folder(out)
     with starting():
         from zoom_engine.discovery.discoverer import Discoverer
 
-    found = Discoverer(progress=forced, notify=tell, **own).run(**run, out=out)
-    print(found.table())
-    if command := found.command():
+    discovery = Discoverer(progress=forced, notify=tell, **model_options).run(**run, out=out)
+    print(discovery.table())
+    if command := discovery.command():
         print(f"\nAudit what was named: {command}")
     print(f"\nOpen {out / 'report.html'}")

@@ -23,16 +23,16 @@ from zoom_engine.cli.start import starting, use_threads
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.common.notices import tell
 from zoom_engine.common.progress import forced
-from zoom_engine.experiments import EVERY, EXPERIMENTS
+from zoom_engine.experiments import ALL, EXPERIMENTS
 from zoom_engine.settings.audit_settings import AuditSettings, RunSettings
 
-NAMES = (*EXPERIMENTS, EVERY)
-OWN = ("neutral", "text_encoder", "directions", "truncation", "labels")
+NAMES = (*EXPERIMENTS, ALL)
+AUDIT_OPTIONS = ("neutral", "text_encoder", "directions", "truncation", "labels")
 
 
 STUDY = [
     *options(AuditSettings, "generator", defaults={"generator": None}),
-    *options(AuditSettings, "generator_class", "attributes", *OWN),
+    *options(AuditSettings, "generator_class", "attributes", *AUDIT_OPTIONS),
     *options(ImageCount),
     *options(RunSettings, "seed"),
     *decoder_options(),
@@ -68,7 +68,7 @@ def experiment(
     ] = False,
     **given: Any,
 ) -> None:
-    """Make a table or figure of the founding text, on the embedded domains or on models of your own.
+    """Make a table or figure of the paper, on the embedded domains or on models of your own.
 
     For example:
 
@@ -88,7 +88,7 @@ def experiment(
         print(score_answers(out, score))
         return
     if draw_only:
-        page = draw_again(out, tuple(EXPERIMENTS) if name == EVERY else (name,))
+        page = draw_again(out, tuple(EXPERIMENTS) if name == ALL else (name,))
     else:
         page = run_experiment(name, out, targets=target, progress=forced, notify=tell, **read_model_options(given))
     if docs is not None:

@@ -19,17 +19,17 @@ def gate(
     /,
     *,
     rules: Annotated[Path | None, Parameter(help="TOML file with tables [[rule]]", metavar="FILE")] = None,
-    baseline: Annotated[Path | None, Parameter(help="the audit that max-growth is over", metavar="AUDIT")] = None,
+    baseline: Annotated[Path | None, Parameter(help="the audit that max-growth compares with", metavar="AUDIT")] = None,
     junit: Annotated[Path | None, Parameter(help="JUnit XML to write", metavar="FILE")] = None,
     sarif: Annotated[Path | None, Parameter(help="SARIF 2.1.0 to write", metavar="FILE")] = None,
     markdown: Annotated[Path | None, Parameter(help="Markdown to write, for a pull request", metavar="FILE")] = None,
     json: AsJson = False,
     **limits: Any,
 ) -> int:
-    r"""Hold an audit to rules: do they hold (exit code 0), is one broken (1)?
+    r"""Check an audit against rules: do all pass (exit code 0), does one fail (1)?
 
-    Rules are decided by intervals. What could not be judged, such as an audit
-    that is too small, is no pass (2). For example:
+    Rules are decided by intervals. Where these do not decide, as in an audit
+    that is too small, a rule is inconclusive (2). For example:
 
       zoom-engine gate audit --max-sensitivity 0.1 \
           --baseline last-release --max-growth 0.03

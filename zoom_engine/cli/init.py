@@ -54,8 +54,8 @@ def lines() -> Iterator[str]:
             if name in told or (names is not None and name not in names):
                 continue
             told.add(name)
-            unlisted = [choice for choice in about.possible or () if choice not in about.text]
-            choices = f" [{', '.join(about.possible or ())}]" if unlisted else ""
+            unexplained = [choice for choice in about.possible or () if choice not in about.text]
+            choices = f" [{', '.join(about.possible or ())}]" if unexplained else ""
             yield ""
             yield from textwrap.wrap(f"{about.text}{choices}", 100, initial_indent="# ", subsequent_indent="# ")
             default = defaults[name]

@@ -69,9 +69,13 @@ def takes(*options: Options) -> Callable[[Command], Command]:
     """Decorate a command whose `**given` stands for these options; those that were not given are not in it."""
 
     def decorate(command: Command) -> Command:
-        own = [each for each in inspect.signature(command).parameters.values() if each.kind is not each.VAR_KEYWORD]
-        every = sorted([*itertools.chain(*options), *own], key=lambda each: each.kind)
-        command.__signature__ = inspect.Signature(every)  # type: ignore[attr-defined]
+        named = [
+            parameter
+            for parameter in inspect.signature(command).parameters.values()
+            if parameter.kind is not parameter.VAR_KEYWORD
+        ]
+        parameters = sorted([*itertools.chain(*options), *named], key=lambda parameter: parameter.kind)
+        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         return command
 
     return decorate
@@ -96,13 +100,13 @@ def options(
         once: fields that may be lists elsewhere, and of which the command takes one.
     """
     hints, about = {**_hints(settings), **dict.fromkeys(once, str)}, options_of(settings)
-    own = {field.name: field.default for field in dataclasses.fields(settings)} | dict(defaults or {})
+    values = {field.name: field.default for field in dataclasses.fields(settings)} | dict(defaults or {})
     made: Options = []
-    for name in names or own:
+    for name in names or values:
         flag = (about[name].name or name).replace("_", "-")
         choices = about[name].possible
         kind, form = form_of(hints[name])
-        default = None if own[name] is dataclasses.MISSING else own[name]
+        default = None if values[name] is dataclasses.MISSING else values[name]
         told = Parameter(
             name=f"--{flag}",
             help=about[name].told + ("; repeat for more" if Sequence in kinds_of(hints[name]) else ""),
@@ -151,7 +155,7 @@ def machine_options(*more: str) -> Options:
 
 
 def told_options() -> Options:
-    """Return options on what a long command reports, and where: see `output.telling`."""
+    """Return options on what a long command reports, and where: see `output.open_output`."""
     return options(CommandSettings, *TOLD, group=Group("What it tells", sort_key=4))
 
 
@@ -161,14 +165,14 @@ def read_target_options(given: Mapping[str, Any], stored: Any = None) -> dict[st
     if not isinstance(stored, dict) or not isinstance(stored.get("preprocessing", {}), dict):
         raise ConfigError("target_options and its preprocessing must be tables")
     preprocessing = {**stored.get("preprocessing", {}), **given_of(INPUT, given)}
-    found = {**stored, **given_of(TARGET, given)}
+    target_options = {**stored, **given_of(TARGET, given)}
     if service := {**(stored.get("service") or {}), **dict(given.get("service") or ())}:
-        found["service"] = service
-    if options := dict(found.pop("task_options", None) or ()):
-        if "task" not in found:
+        target_options["service"] = service
+    if options := dict(target_options.pop("task_options", None) or ()):
+        if "task" not in target_options:
             raise ConfigError("--task-option belongs to a task: name it with --task")
-        found["task"] = {"task": found["task"], **options}
-    return {**found, "preprocessing": preprocessing} if preprocessing else found
+        target_options["task"] = {"task": target_options["task"], **options}
+    return {**target_options, "preprocessing": preprocessing} if preprocessing else target_options
 
 
 def read_generator_options(given: Mapping[str, Any], stored: Any = None) -> dict[str, Any] | None:
@@ -181,11 +185,11 @@ def read_model_options(given: Mapping[str, Any]) -> dict[str, Any]:
 
     They are combined in `generator_options` and `target_options`, where there are some.
     """
-    found = {key: value for key, value in given.items() if key not in (*DECODER, *TARGET, *INPUT)}
+    model_options = {key: value for key, value in given.items() if key not in (*DECODER, *TARGET, *INPUT)}
     target = {key: value for key, value in read_target_options(given).items() if key != "download"}
     tables = {"generator_options": read_generator_options(given), "target_options": target}
-    found |= {key: value for key, value in tables.items() if value}
-    return found | given_of(["download"], given)
+    model_options |= {key: value for key, value in tables.items() if value}
+    return model_options | given_of(["download"], given)
 
 
 def given_of(names: Iterable[str], given: Mapping[str, Any]) -> dict[str, Any]:

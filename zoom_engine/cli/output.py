@@ -103,7 +103,7 @@ def drop_unread() -> bool:
     return unread
 
 
-class Voice(NamedTuple):
+class Output(NamedTuple):
     """The output of a long command: how it shows its progress, and what receives its notes."""
 
     progress: ProgressFactory
@@ -111,34 +111,34 @@ class Voice(NamedTuple):
 
 
 @contextlib.contextmanager
-def telling(*, quiet: bool = False, log_file: str | Path | None = None) -> Iterator[Voice]:
+def open_output(*, quiet: bool = False, log_file: str | Path | None = None) -> Iterator[Output]:
     """Report on stderr unless `quiet`, and into `log_file` if there is one; errors pass through, into the file too.
 
     Raises:
         ConfigError: the file cannot be written, or cannot be any more.
     """
-    voice = Voice(silent, null_notifier) if quiet else Voice(forced, tell)
+    output = Output(silent, null_notifier) if quiet else Output(forced, tell)
     if log_file is None:
-        yield voice
+        yield output
         return
     with contextlib.ExitStack() as stack:
         with system_errors(ConfigError, f"cannot write {log_file}"):
             file = stack.enter_context(Path(log_file).open("ab", buffering=0))
-        yield from _logged(voice, file, log_file)
+        yield from _logged(output, file, log_file)
 
 
-def _logged(voice: Voice, file: FileIO, log_file: str | Path) -> Iterator[Voice]:
+def _logged(output: Output, file: FileIO, log_file: str | Path) -> Iterator[Output]:
     def write(line: str) -> None:
         stamped = f"{datetime.now().astimezone().isoformat(timespec='seconds')} {line}\n"
         with system_errors(ConfigError, f"cannot write {log_file}"):
             file.write(stamped.encode("utf-8", "backslashreplace"))
 
     def notify(text: str) -> None:
-        voice.notify(text)
+        output.notify(text)
         write(f"note: {text}")
 
     try:
-        yield Voice(several(voice.progress, written(write)), notify)
+        yield Output(several(output.progress, written(write)), notify)
     except KeyboardInterrupt:
         write("interrupted")
         raise

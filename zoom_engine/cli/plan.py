@@ -11,7 +11,7 @@ from zoom_engine.cli.config import read_config
 from zoom_engine.cli.diagnose import OPTIONS, settings_of
 from zoom_engine.cli.forms import REAL
 from zoom_engine.cli.options import TOLD, given_of, takes
-from zoom_engine.cli.output import AsJson, print_json, telling
+from zoom_engine.cli.output import AsJson, open_output, print_json
 from zoom_engine.cli.start import starting, use_threads
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.settings.audit_settings import AUTO
@@ -35,9 +35,9 @@ def plan(
     """Say what an audit would take: pictures, hours, disk and memory.
 
     It takes the options of diagnose, loads the models and audits nothing.
-    What hangs on the target has a least and a most. Several targets share
-    pictures on one machine; with --workers, which take one target after the
-    other, they do not. For example:
+    What depends on the target is given from least to most. On one machine
+    several targets share pictures; workers (--workers) take one target after
+    the other and do not. For example:
 
       zoom-engine plan --config audit.toml --images 10000 --workers 16
     """
@@ -45,19 +45,19 @@ def plan(
         raise ConfigError(f"rate must be greater than 0, got {rate}")
     stored = read_config(config) if config else {}
     values = {**stored, **given}
-    with telling(**given_of(TOLD, values)) as voice:
-        use_threads(values.get("threads"), voice.progress)
+    with open_output(**given_of(TOLD, values)) as output:
+        use_threads(values.get("threads"), output.progress)
         settings, run = settings_of(stored, given, values, needs=("generator", "target"))
         workers = settings.workers or 1
         targets: Any = settings.target if several_targets(settings.target) else [settings.target]
-        with starting(voice.progress):
+        with starting(output.progress):
             from zoom_engine.diagnose.diagnosers import Diagnosers
             from zoom_engine.diagnose.planning import plan
 
-        made = Diagnosers(settings, target=targets, progress=voice.progress, notify=voice.notify)
+        made = Diagnosers(settings, target=targets, progress=output.progress, notify=output.notify)
         groups = made.groups(one_by_one=workers > 1 or run.images == AUTO)
-        found = plan([[made.models[name] for name in group] for group in groups], run, rate=rate)
+        result = plan([[made.models[name] for name in group] for group in groups], run, rate=rate)
     if json:
-        print_json(found.to_json(workers))
+        print_json(result.to_json(workers))
     else:
-        print(found.text(workers))
+        print(result.text(workers))

@@ -20,7 +20,7 @@ def presets(name: Annotated[str | None, Parameter(help="print this one's file, t
     if name is not None:
         print(preset_file(name).read_text(encoding="utf-8").rstrip())
         return
-    for each in preset_names():
-        preset = read_preset(preset_file(each))
+    for preset_name in preset_names():
+        preset = read_preset(preset_file(preset_name))
         attributes = number_of(len(preset.attributes), "attribute")
-        print(f"{each:10}{preset.title}; {attributes}; labels: {', '.join(preset.labels)}")
+        print(f"{preset_name:10}{preset.title}; {attributes}; labels: {', '.join(preset.labels)}")

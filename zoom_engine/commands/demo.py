@@ -54,7 +54,7 @@ def run_demo(
         check_config(out / name, run.deciding())
     targets = {name: target for name, target, _, _ in AUDITS}
     diagnosers = Diagnosers(generator="avatars", target=targets, progress=progress, **options)
-    found = diagnosers.run(images=images, seed=seed, out=out)
+    diagnoses = diagnosers.run(images=images, seed=seed, out=out)
     write_index(
         out,
         [IndexEntry(audit=out / name, title=title, sentence=text) for name, _, title, text in AUDITS],
@@ -62,4 +62,4 @@ def run_demo(
         introduction="Audited without a labelled test image: attributes were typed as text, and"
         f" {number_of(images, 'generated face')} edited along each to see what moves the model’s answer.",
     )
-    return found
+    return diagnoses

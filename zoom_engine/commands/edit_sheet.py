@@ -97,7 +97,7 @@ def write_edit_sheet(
         download=download,
         progress=progress,
     )
-    found, renderer, side = editing.directions, editing.synthesizer, editing.generator.resolution
+    edits, renderer, side = editing.directions, editing.synthesizer, editing.generator.resolution
     if weights is None:
         limits = [(float(low), float(high)) for low, high in editing.calibrated.bounds]
         ranges = [
@@ -109,7 +109,7 @@ def write_edit_sheet(
     parts: list[NDArray[np.uint8]] = []
     with torch.no_grad():
         styles = editing.styles(seeds)
-        for shown, direction in zip(ranges, found.matrix, strict=True):
+        for shown, direction in zip(ranges, edits.matrix, strict=True):
             parts.append(_header(shown.labels(), side))
             for style in styles:
                 weights_of = torch.tensor(shown.weights)[:, None]

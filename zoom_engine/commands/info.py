@@ -49,10 +49,10 @@ def _cuda_lines() -> list[str]:
 
 def _audit_lines() -> list[str]:
     """Say what an audit draws with by default: the choice itself, made for a generator of a few numbers."""
-    small = StyleGAN2(StyleGAN2Config(8, (2, 2), z_dim=2, w_dim=2, mapping_layers=1)).eval().requires_grad_(False)
+    tiny = StyleGAN2(StyleGAN2Config(8, (2, 2), z_dim=2, w_dim=2, mapping_layers=1)).eval().requires_grad_(False)
     lines = []
     for device in ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]:
-        chosen = choose_synthesizer(small, device=device)
+        chosen = choose_synthesizer(tiny, device=device)
         lines += [
             f"{device}: {chosen.backend} in {chosen.precision} ({chosen.reason})",
             f"{device}: gradients by {chosen.gradients} in {chosen.precision}",
@@ -78,9 +78,9 @@ def _accelerators() -> list[str]:
 
 def _brought(kind: registry.Kind) -> str:
     """List what exists of a kind, with the package that brings it where that is not this one."""
-    found = registry.packages(kind)
-    theirs = registry.brought((kind, name) for name in found)
-    told = [f"{name} ({package})" if f"{kind.what} {name}" in theirs else name for name, package in found.items()]
+    packages = registry.packages(kind)
+    theirs = registry.brought((kind, name) for name in packages)
+    told = [f"{name} ({package})" if f"{kind.what} {name}" in theirs else name for name, package in packages.items()]
     return ", ".join([*kind.ours, *told]) or "none"
 
 
@@ -88,7 +88,7 @@ def sections() -> dict[str, list[str]]:
     """Return lines on each subject, by its label; no file is loaded."""
     environment = describe_environment()
     packages: dict[str, str] = environment["packages"]
-    found = {
+    lines = {
         "zoom-engine": [f"{VERSION} in {Path(__file__).parents[1]}"],
         "python": [environment["python"]],
         "system": [environment["system"]],
@@ -108,17 +108,17 @@ def sections() -> dict[str, list[str]]:
         "report sections": [_brought(registry.REPORT_SECTIONS)],
     }
     if environment["git_revision"]:
-        found["revision"] = [environment["git_revision"]]
-    return found
+        lines["revision"] = [environment["git_revision"]]
+    return lines
 
 
 def describe() -> str:
     """Return the whole text, a `label: value` line for each subject."""
-    found = sections()
-    width = max(map(len, found)) + 2
+    subjects = sections()
+    width = max(map(len, subjects)) + 2
     lines = [
         f"{label + ':' if index == 0 else '':{width}}{line}"
-        for label, values in found.items()
+        for label, values in subjects.items()
         for index, line in enumerate(values)
     ]
     return "\n".join(lines)

@@ -14,7 +14,7 @@ from zoom_engine.common.errors import CheckpointError, ConfigError, TargetError
 from zoom_engine.common.files.kinds_of_file import holds_safetensors, is_onnx, kind_by_content, kind_of_file
 from zoom_engine.generators import describe_checkpoint, describe_generator, is_registered, load_generator
 from zoom_engine.generators.checkpoints.formats import Description, checkpoint_hash, table
-from zoom_engine.generators.checkpoints.safetensors_file import is_own
+from zoom_engine.generators.checkpoints.safetensors_file import is_engine_file
 from zoom_engine.generators.onnx_decoder import decoder_model, describe_decoder
 from zoom_engine.targets import describe_target_file
 from zoom_engine.targets.describe import describe_architecture
@@ -73,7 +73,7 @@ def describe_file(
 def holds_target(path: Path) -> bool:
     """Tell whether `path` is a target model (or the weights of one) rather than a generator checkpoint."""
     if path.is_file() and holds_safetensors(path):
-        return not is_own(path)
+        return not is_engine_file(path)
     try:
         kind = kind_by_content(path) if path.is_file() else kind_of_file(path)
     except TargetError:

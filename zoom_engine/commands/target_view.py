@@ -59,15 +59,16 @@ def write_target_view(
         outputs = loaded(images)
         pictures = [loaded.task.view.overlay(pixels, row, row) for pixels, row in zip(seen, outputs, strict=True)]
         plain = {name: loaded(image)[0] for name, image in plain_images(*images.shape[-2:]).items()}
-        said, captions = _answers(loaded.task.view, [*outputs, *plain.values()])
+        predictions, captions = _answers(loaded.task.view, [*outputs, *plain.values()])
     for notice in input_notices(loaded, resolution=network.resolution):
         notify(notice)
     with system_errors(ConfigError, f"cannot write {out}"):
         atomic.write_bytes(out, png_bytes(np.concatenate(pictures, axis=1)))
+    others = ", ".join(map(" ".join, zip(plain, captions[len(outputs) :], strict=True)))
     return [
         f"fed: {loaded.preprocessing.in_words}; here numbers from {float(fed.min()):.3g} to {float(fed.max()):.3g}",
-        f"answers to these pictures{said}: {', '.join(captions[: len(outputs)])}",
-        f"answers to others{said}: {', '.join(map(' '.join, zip(plain, captions[len(outputs) :], strict=True)))}",
+        f"answers to these pictures{predictions}: {', '.join(captions[: len(outputs)])}",
+        f"answers to others{predictions}: {others}",
     ]
 
 

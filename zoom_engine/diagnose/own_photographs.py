@@ -47,7 +47,7 @@ def audited_photographs(
     codes = torch.empty(0, models.generator.space.size)
     if readable:
         size = min(models.settings.batch_size, 8)
-        codes = inverter(models, seed=seed).codes(readable, kept=inversions, batch_size=size, progress=models.progress)
+        codes = inverter(models, seed=seed).codes(readable, cache=inversions, batch_size=size, progress=models.progress)
     yardstick = Yardstick.of(models.generator, models.text_encoder, models.synthesizer, seed=seed)
     evaluator = models.evaluator(torch.zeros(1, models.generator.space.size))
     audited = judged(crops, codes, evaluator=evaluator, yardstick=yardstick)

@@ -24,7 +24,7 @@ from zoom_engine.settings.audit_settings import CORRECTIONS
 from zoom_engine.statistics.attribute_tests import AttributeTest, attribute_tests, lower_bounds
 from zoom_engine.statistics.intervals import Array, bootstrap_means, interval
 
-Called = Literal["called", "below", "undecided"]
+Verdict = Literal["sensitive", "negligible", "inconclusive"]
 
 
 class Tested(NamedTuple):
@@ -34,14 +34,14 @@ class Tested(NamedTuple):
         mean: the mean change of the output, in [0, 1].
         interval: its 95 % bootstrap interval; None for one image.
         lowest: its one-sided lower 95 % confidence bound.
-        test_result: the test result against random baseline directions.
+        result: the test result against random baseline directions.
         images: how many images it moves by the smallest effect or more.
     """
 
     mean: float
     interval: Interval | None
     lowest: float
-    test_result: AttributeTest
+    result: AttributeTest
     images: int
 
 
@@ -50,15 +50,15 @@ def beside_random(change: Array, baseline: Array, smallest: float) -> list[Teste
 
     `smallest` is the smallest effect that matters; all values are in [0, 1].
     """
-    found = []
+    tested = []
     low, high = interval(bootstrap_means(change))
     lowest = lower_bounds(change)
     beside = attribute_tests(change, baseline, smallest, CORRECTIONS[0])
-    for column, test_result in enumerate(beside):
+    for column, result in enumerate(beside):
         ends = (float(low[column]), float(high[column])) if len(change) > 1 else None
         moved = int((change[:, column] >= smallest).sum())
-        found.append(Tested(float(np.mean(change[:, column])), ends, float(lowest[column]), test_result, moved))
-    return found
+        tested.append(Tested(float(np.mean(change[:, column])), ends, float(lowest[column]), result, moved))
+    return tested
 
 
 def told_apart(results: Sequence[Tested], baseline: Array, least: float) -> bool:
@@ -67,7 +67,7 @@ def told_apart(results: Sequence[Tested], baseline: Array, least: float) -> bool
     It can where one of the `results` is specific, or where no mean of `baseline [I, J]` reaches `least`, the smallest
     decisive change. Otherwise the target reacts to any edit.
     """
-    return any(result.test_result.specificity == "specific" for result in results) or strongest(baseline) < least
+    return any(tested.result.specificity == "specific" for tested in results) or strongest(baseline) < least
 
 
 def strongest(baseline: Array) -> float:
@@ -75,23 +75,23 @@ def strongest(baseline: Array) -> float:
     return float(baseline.mean(axis=0).max())
 
 
-def call(cluster: Tested, name: str | None, word_change: float | None, smallest: float) -> tuple[Called, str]:
+def judge(cluster: Tested, name: str | None, word_change: float | None, smallest: float) -> tuple[Verdict, str]:
     """Return the verdict on a cluster, and the reason in a sentence.
 
     `word_change` is the mean change by the edits of the word that fits.
     """
-    mean = f"{cluster.mean:.2f}"
-    if cluster.test_result.verdict == "negligible":
-        return "below", f"On other images it moves the output by {mean}: less than matters."
+    moves = f"On other images it moves the output by {cluster.mean:.2f}"
+    if cluster.result.verdict == "negligible":
+        return "negligible", f"{moves}, which is less than the smallest effect that matters."
     if cluster.mean < smallest:
-        return "undecided", f"On other images it moves the output by {mean}: too little to call, too few to rule out."
-    if cluster.test_result.specificity != "specific" or cluster.test_result.baseline is None:
-        return "undecided", f"On other images it moves the output by {mean}, not surely more than random edits do."
-    beside = f"On other images it moves the output by {mean}, random edits by {cluster.test_result.baseline:.2f}"
+        return "inconclusive", f"{moves}; more images would tell whether that matters."
+    if cluster.result.specificity != "specific" or cluster.result.baseline is None:
+        return "inconclusive", f"{moves}, which is not clearly more than random edits do."
+    beside = f"{moves}, random edits by {cluster.result.baseline:.2f}"
     if cluster.lowest <= smallest:
-        return "undecided", f"{beside}; but with 95 % confidence all that is sure is {cluster.lowest:.2f}."
+        return "inconclusive", f"{beside}; its lower 95 % confidence bound is {cluster.lowest:.2f}, which is too low."
     if name is None or word_change is None:
-        return "undecided", f"{beside}; but no word’s own edits do the same, so what it changes is for eyes to judge."
+        return "inconclusive", f"{beside}; no word’s edits do the same, so look at its pictures to see what it changes."
     if word_change < smallest:
-        return "undecided", f"{beside}; but “{name}” by itself only by {word_change:.2f}."
-    return "called", f"{beside}, and “{name}” by itself by {word_change:.2f}."
+        return "inconclusive", f"{beside}; edits by the word “{name}” move it by {word_change:.2f} only."
+    return "sensitive", f"{beside}, and edits by the word “{name}” by {word_change:.2f}."

@@ -31,7 +31,7 @@ class Checkpoint:
         self._common = {"all": hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()}
         self._progress = progress
 
-    def measured(
+    def load_or_measure(
         self,
         kind: str,
         seeds: Sequence[int],
@@ -54,21 +54,21 @@ class Checkpoint:
         Raises:
             AuditError: the folder cannot be written.
         """
-        own = {**self._common, "on": [_hash(tensor) for tensor in depends_on]}
+        base_key = {**self._common, "on": [_hash(tensor) for tensor in depends_on]}
         parts = []
         with self._progress(len(seeds), doing, unit="image") as bar:
             for first in range(0, len(seeds), at_once):
                 rows = slice(first, min(first + at_once, len(seeds)))
-                key = {**own, "seeds": list(seeds[rows])}
-                found = self._store.load(kind, key)
-                if found is None:
-                    found = measure(rows)
+                key = {**base_key, "seeds": list(seeds[rows])}
+                cached = self._store.load(kind, key)
+                if cached is None:
+                    cached = measure(rows)
                     try:
-                        self._store.store(kind, key, found)
+                        self._store.store(kind, key, cached)
                     except CacheError as error:
                         reason = one_line(error.__cause__ or error)
                         raise AuditError(f"cannot write {self._store.folder}: {reason}: mend that") from error
-                parts.append(found)
+                parts.append(cached)
                 bar.update(rows.stop - first)
         return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 

@@ -33,21 +33,21 @@ def cluster(moves: Tensor, differences: Tensor, count: int, *, seed: int = 0) ->
         The axes `[M, K]` (unit vectors of natural space), the one with most edits first, and for each edit the number
             of its axis, int64 `[I]`, −1 for an edit that belongs to none.
     """
-    there = moves.norm(dim=1) > 1e-6
+    moving = moves.norm(dim=1) > 1e-6
     which = torch.full((len(moves),), -1, dtype=torch.long)
-    both = torch.cat([F.normalize(moves, dim=1), F.normalize(differences, dim=1)], dim=1)[there].double()
+    both = torch.cat([F.normalize(moves, dim=1), F.normalize(differences, dim=1)], dim=1)[moving].double()
     if not len(both):
         return moves[:0], which
     count = max(1, min(count, len(both) // _LEAST_MEMBERS))
     random = torch.Generator().manual_seed(seed)
-    _, own = max((_axial(both, count, random) for _ in range(_STARTS)), key=lambda found: found[0])
-    own = _merged(both, own, moves.shape[1])
-    groups = [group for group in sorted(set(own.tolist())) if int((own == group).sum()) >= _LEAST_MEMBERS]
-    groups.sort(key=lambda group: -int((own == group).sum()))
-    named = torch.full_like(own, -1)
+    _, membership = max((_axial(both, count, random) for _ in range(_STARTS)), key=lambda solution: solution[0])
+    membership = _merged(both, membership, moves.shape[1])
+    groups = [group for group in sorted(set(membership.tolist())) if int((membership == group).sum()) >= _LEAST_MEMBERS]
+    groups.sort(key=lambda group: -int((membership == group).sum()))
+    named = torch.full_like(membership, -1)
     for number, group in enumerate(groups):
-        named[own == group] = number
-    which[there] = named
+        named[membership == group] = number
+    which[moving] = named
     axes = [F.normalize(_axis(both[named == number])[: moves.shape[1]], dim=0) for number in range(len(groups))]
     return torch.stack(axes).to(moves) if axes else moves[:0], which
 
@@ -61,23 +61,25 @@ def _axis(rows: Tensor) -> Tensor:
 def _axial(rows: Tensor, count: int, random: torch.Generator) -> tuple[float, Tensor]:
     """Return how well `count` axes fit unit rows (the sum of squared cosines), and the axis of each row."""
     axes = rows[torch.randperm(len(rows), generator=random)[:count]]
-    own = torch.full((len(rows),), -1)
+    membership = torch.full((len(rows),), -1)
     for _ in range(_ROUNDS):
         nearest = (rows @ axes.T).abs().argmax(dim=1)
-        if bool((nearest == own).all()):
+        if bool((nearest == membership).all()):
             break
-        own = nearest
-        axes = torch.stack([_axis(rows[own == k]) if bool((own == k).any()) else axes[k] for k in range(count)])
-    return float((rows @ axes.T).square().amax(dim=1).sum()), own
+        membership = nearest
+        axes = torch.stack(
+            [_axis(rows[membership == k]) if bool((membership == k).any()) else axes[k] for k in range(count)]
+        )
+    return float((rows @ axes.T).square().amax(dim=1).sum()), membership
 
 
-def _merged(rows: Tensor, own: Tensor, width: int) -> Tensor:
-    """Merge those clusters of `own` whose axes coincide in natural space, the first `width` columns."""
+def _merged(rows: Tensor, membership: Tensor, width: int) -> Tensor:
+    """Merge those clusters of `membership` whose axes coincide in natural space, the first `width` columns."""
     while True:
-        groups = sorted(set(own.tolist()))
-        axes = torch.stack([F.normalize(_axis(rows[own == group])[:width], dim=0) for group in groups])
+        groups = sorted(set(membership.tolist()))
+        axes = torch.stack([F.normalize(_axis(rows[membership == group])[:width], dim=0) for group in groups])
         likeness = (axes @ axes.T).abs().fill_diagonal_(0)
         if float(likeness.max()) < SAME:
-            return own
+            return membership
         a, b = divmod(int(likeness.argmax()), len(groups))
-        own = torch.where(own == groups[b], groups[a], own)
+        membership = torch.where(membership == groups[b], groups[a], membership)

@@ -27,12 +27,12 @@ from zoom_engine.diagnose.models import Models, load_models
 from zoom_engine.directions import EditDirections, text_directions
 from zoom_engine.directions.relevance import inverse_std
 from zoom_engine.directions.unedited import unedited_embeddings
-from zoom_engine.discovery.calls import Tested, beside_random, call, strongest, told_apart
+from zoom_engine.discovery.calls import Tested, beside_random, judge, strongest, told_apart
 from zoom_engine.discovery.checkpoint import Checkpoint, Rows
 from zoom_engine.discovery.clusters import cluster
 from zoom_engine.discovery.findings import Cluster, Discovery, Strip
-from zoom_engine.discovery.folder import MEASURED, begin_discovery, forget_measured, is_finished, write_discovery
-from zoom_engine.discovery.naming import Choice, Proposal, Words, choose, measured_words, proposals, slopes_of
+from zoom_engine.discovery.folder import CHECKPOINT, begin_discovery, is_finished, remove_checkpoint, write_discovery
+from zoom_engine.discovery.naming import Choice, Proposal, Words, choose, distinct_words, proposals, slopes_of
 from zoom_engine.discovery.natural_space import NaturalSpace, natural_space
 from zoom_engine.discovery.page import write_discovery_page
 from zoom_engine.discovery.smallest_edits import smallest_edits
@@ -50,7 +50,7 @@ GENERAL = Path(__file__).with_name("general_words.txt")
 SAMPLES = 1024  # unedited pictures that words are measured on; an audit's directions share them
 RANDOM = 8  # directions
 EDITS_AT_ONCE = 4  # of images: a stopped run loses no more, and gradients are no quicker in larger batches
-_LABEL_SHARE = 4  # at most one of so many components is kept for the labels
+_LABEL_FRACTION = 4  # at most one of so many components is kept for the labels
 
 
 class Discoverer:
@@ -87,8 +87,8 @@ class Discoverer:
         generator = given.get("generator")
         domain = find_domain(generator)
         neutral = given.get("neutral") or (domain.neutral if domain else NEUTRAL)
-        own = [] if vocabulary is None else read_vocabulary(vocabulary, neutral)
-        prompts = [*own, *(domain.attributes if domain else ()), *read_vocabulary(GENERAL, neutral)]
+        given_words = [] if vocabulary is None else read_vocabulary(vocabulary, neutral)
+        prompts = [*given_words, *(domain.attributes if domain else ()), *read_vocabulary(GENERAL, neutral)]
         # What options alone show to be wrong is told before a model is loaded.
         settings = AuditSettings(**given, attributes=prompts[:1], mode="multi")
         encoder = text_encoder_for(generator, settings.text_encoder, download=settings.download)
@@ -142,29 +142,29 @@ class Discoverer:
             begin_discovery(out, told, environment)
             if is_finished(out):
                 write_discovery_page(out)
-                forget_measured(out)
+                remove_checkpoint(out)
                 return Discovery.load(out)
         seeds = range(seed * SEEDS_PER_RUN, seed * SEEDS_PER_RUN + images)
         searched, held_out = list(seeds[::2]), list(seeds[1::2])
         space = self.natural_space()
-        words, kept = self.measure_words(space)
-        measured = Checkpoint(None if out is None else out / MEASURED, config, self.progress)
-        edits = self._edits(measured, space, searched, kept)
+        words, label_axes = self.measure_words(space)
+        load_or_measure = Checkpoint(None if out is None else out / CHECKPOINT, config, self.progress)
+        edits = self._edits(load_or_measure, space, searched, label_axes)
         label_kept = edits["label_kept"]
         moves = torch.where(label_kept[:, None], edits["moves"], 0.0)
         axes, which = cluster(moves, edits["differences"], self.settings.clusters)
         others = audit.styles(held_out)[:]
 
         def tried(directions: Tensor, doing: str) -> Trial:
-            return self._try(measured, space, held_out, directions, doing)
+            return self._try(load_or_measure, space, held_out, directions, doing)
 
-        trial = tried(torch.cat([axes, _random(kept, RANDOM, seed)]), "Trying clusters")
-        found, baseline = trial.rows(slice(None, len(axes))), trial.rows(slice(len(axes), None))
-        proposed = proposals(words.scores(found.embeddings), words.scores(baseline.embeddings))
+        trial = tried(torch.cat([axes, _random(label_axes, RANDOM, seed)]), "Trying clusters")
+        by_cluster, baseline = trial.rows(slice(None, len(axes))), trial.rows(slice(len(axes), None))
+        proposed = proposals(words.scores(by_cluster.embeddings), words.scores(baseline.embeddings))
         numbers = sorted({proposal.number for row in proposed for proposal in row})
-        own = tried(words.directions[numbers], "Trying words")
-        by_word = dict(zip(numbers, own.change.mean(dim=0).tolist(), strict=True))
-        changes, by_chance = (part.change.double().numpy() for part in (found, baseline))
+        by_own_word = tried(words.directions[numbers], "Trying words")
+        by_word = dict(zip(numbers, by_own_word.change.mean(dim=0).tolist(), strict=True))
+        changes, by_chance = (part.change.double().numpy() for part in (by_cluster, baseline))
         results = beside_random(changes, by_chance, audit.settings.smallest_effect)
         choices = [choose(row, by_word, result.mean) for row, result in zip(proposed, results, strict=True)]
         order = sorted(range(len(axes)), key=lambda k: (-results[k].images, -results[k].mean))
@@ -172,14 +172,14 @@ class Discoverer:
         pictures: dict[str, bytes] = {}
         same = _of_one_name(order, choices)
         for number in same:
-            one, choice = found.rows(slice(number, number + 1)), choices[number]
+            one, choice = by_cluster.rows(slice(number, number + 1)), choices[number]
             up = choice.nearest is None or choice.nearest.score > 0
             strips, drawn = draw_strips(
                 self._evaluator(space), audit.target, others, held_out, axes[number], one, up=up, rank=len(clusters) + 1
             )
             pictures |= drawn
-            found_on = sum(int((which == other).sum()) for other in same[number])
-            clusters.append(self._cluster(words, results[number], choice, by_word, one, found_on, strips))
+            search_images = sum(int((which == other).sum()) for other in same[number])
+            clusters.append(self._cluster(words, results[number], choice, by_word, one, search_images, strips))
         discovery = Discovery(
             clusters=tuple(clusters),
             flipped=int(edits["flipped"].sum()),
@@ -204,7 +204,7 @@ class Discoverer:
             named = {words.prompts[c.fits.number]: (axes[k], c.fits) for k in order[::-1] if (c := choices[k]).fits}
             write_discovery(out, discovery, records, pictures, _directions(self.audit, space, named))
             write_discovery_page(out)
-            forget_measured(out)
+            remove_checkpoint(out)
         return discovery
 
     def config(self, images: int, seed: int) -> dict[str, Any]:
@@ -240,17 +240,17 @@ class Discoverer:
         audit = self.audit
         sampling = self.audit.sampling(SAMPLES)
         embeddings = unedited_embeddings(audit.generator, audit.measuring_encoder, sampling)
-        places = torch.cat([space.place(codes) for _, codes in sampling.draw(audit.generator)])
-        kept = torch.zeros(0, places.shape[1])
+        coordinates = torch.cat([space.place(codes) for _, codes in sampling.draw(audit.generator)])
+        label_axes = torch.zeros(0, coordinates.shape[1])
         if audit.labels:
             texts = audit.text_encoder.embed_texts(audit.labels).cpu()
-            slopes = slopes_of(F.normalize(texts - texts.mean(dim=0), dim=1), embeddings, places)
+            slopes = slopes_of(F.normalize(texts - texts.mean(dim=0), dim=1), embeddings, coordinates)
             _, values, right = torch.linalg.svd(slopes, full_matrices=False)
-            there = right[values > 1e-3 * values[0].clamp(min=1e-12)]
-            kept = there[: min(len(audit.labels) - 1, max(1, places.shape[1] // _LABEL_SHARE))]
+            responsive = right[values > 1e-3 * values[0].clamp(min=1e-12)]
+            label_axes = responsive[: min(len(audit.labels) - 1, max(1, coordinates.shape[1] // _LABEL_FRACTION))]
         prompts = [attribute.text for attribute in audit.attributes]
         along = text_directions(audit.text_encoder, prompts, neutral=audit.neutral, templates=audit.templates)
-        return measured_words(prompts, along, embeddings, places, kept), kept
+        return distinct_words(prompts, along, embeddings, coordinates, label_axes), label_axes
 
     def _evaluator(self, space: NaturalSpace) -> Evaluator:
         """Return an evaluator of edits along the basis of natural space."""
@@ -264,7 +264,7 @@ class Discoverer:
         return {**describe_environment(), "synthesis": audit.synthesizer.explain(), "notices": audit.notices.lines}
 
     def _try(
-        self, measured: Checkpoint, space: NaturalSpace, seeds: Sequence[int], directions: Tensor, doing: str
+        self, load_or_measure: Checkpoint, space: NaturalSpace, seeds: Sequence[int], directions: Tensor, doing: str
     ) -> Trial:
         """Try unit `directions [M, K]` on the images of these seeds, one image at a time: its edits fill a batch."""
         audit, evaluator = self.audit, self._evaluator(space)
@@ -273,9 +273,15 @@ class Discoverer:
         def measure(rows: slice) -> Rows:
             return vars(try_out(evaluator, audit.text_encoder, space, styles[rows], directions, batch_size=size))
 
-        return Trial(**measured.measured("tried", seeds, [directions, space.basis], measure, at_once=1, doing=doing))
+        return Trial(
+            **load_or_measure.load_or_measure(
+                "tried", seeds, [directions, space.basis], measure, at_once=1, doing=doing
+            )
+        )
 
-    def _edits(self, measured: Checkpoint, space: NaturalSpace, seeds: Sequence[int], kept: Tensor) -> Rows:
+    def _edits(
+        self, load_or_measure: Checkpoint, space: NaturalSpace, seeds: Sequence[int], label_axes: Tensor
+    ) -> Rows:
         """Find the smallest edits of the images of these seeds.
 
         Returns `moves [I, K]`, `differences [I, D]` that they make to the pictures' embeddings, and bool `flipped [I]`
@@ -284,21 +290,28 @@ class Discoverer:
         evaluator, encoder, styles = self._evaluator(space), self.audit.text_encoder, self.audit.styles(seeds)
 
         def measure(rows: slice) -> Rows:
-            own = styles[rows]
-            moves, flipped = smallest_edits(evaluator, space, own, kept)
+            codes = styles[rows]
+            moves, flipped = smallest_edits(evaluator, space, codes, label_axes)
             with torch.no_grad():
-                originals = evaluator.originals(own)
-                pictures = evaluator.render(own, moves.to(own.device))
+                originals = evaluator.originals(codes)
+                pictures = evaluator.render(codes, moves.to(codes.device))
                 after = encoder.embed_images(pictures)
-                found = evaluator.evaluate(
+                evaluation = evaluator.evaluate(
                     pictures, originals, embeddings=None if evaluator.labels is None else after, ssim="none"
                 )
                 differences = after - encoder.embed_images(originals.images)
-            rows_of = {"moves": moves, "flipped": flipped, "differences": differences, "label_kept": found.label_kept}
+            rows_of = {
+                "moves": moves,
+                "flipped": flipped,
+                "differences": differences,
+                "label_kept": evaluation.label_kept,
+            }
             return {name: tensor.cpu() for name, tensor in rows_of.items()}
 
         size, doing = min(EDITS_AT_ONCE, self.audit.settings.batch_size), "Looking for the smallest edits"
-        return measured.measured("edits", seeds, [kept, space.basis], measure, at_once=size, doing=doing)
+        return load_or_measure.load_or_measure(
+            "edits", seeds, [label_axes, space.basis], measure, at_once=size, doing=doing
+        )
 
     def _cluster(
         self,
@@ -307,14 +320,14 @@ class Discoverer:
         choice: Choice,
         by_word: Mapping[int, float],
         trial: Trial,
-        found_on: int,
+        search_images: int,
         strips: tuple[Strip, ...],
     ) -> Cluster:
         fits = choice.fits
         second = choice.second if fits else choice.nearest
         name = None if fits is None else words.prompts[fits.number]
         word_change = None if fits is None else by_word[fits.number]
-        called, why = call(result, name, word_change, self.audit.settings.smallest_effect)
+        verdict, why = judge(result, name, word_change, self.audit.settings.smallest_effect)
         moved = trial.weights != 0
         checked = bool(self.audit.labels) and bool(moved.any())
         return Cluster(
@@ -323,16 +336,16 @@ class Discoverer:
             runner_up=None if second is None else words.prompts[second.number],
             runner_up_score=None if second is None else round(abs(second.score), 4),
             word_change=None if word_change is None else round(word_change, 4),
-            found_on=found_on,
+            search_images=search_images,
             images=result.images,
             held_out=len(trial.moved),
             mean_change=round(result.mean, 4),
             ci95=None if result.interval is None else (round(result.interval[0], 4), round(result.interval[1], 4)),
             label_kept=round(float(trial.label_kept[moved].float().mean()), 4) if checked else None,
-            baseline=result.test_result.baseline,
-            p_value=result.test_result.p_value,
-            p_adjusted=result.test_result.p_adjusted,
-            called=called,
+            baseline=result.result.baseline,
+            p_value=result.result.p_value,
+            p_adjusted=result.result.p_adjusted,
+            verdict=verdict,
             why=why,
             strips=strips,
         )
@@ -384,7 +397,7 @@ def _of_one_name(order: Sequence[int], choices: Sequence[Choice]) -> dict[int, l
     return groups
 
 
-def _random(kept: Tensor, count: int, seed: int) -> Tensor:
-    """Draw unit directions `[count, K]` of natural space at right angles to the labels' directions `kept`."""
-    random = torch.randn(count, kept.shape[1], generator=torch.Generator().manual_seed(seed))
-    return F.normalize(random - (random @ kept.T) @ kept, dim=1)
+def _random(label_axes: Tensor, count: int, seed: int) -> Tensor:
+    """Draw unit directions `[count, K]` of natural space at right angles to the labels' directions `label_axes`."""
+    random = torch.randn(count, label_axes.shape[1], generator=torch.Generator().manual_seed(seed))
+    return F.normalize(random - (random @ label_axes.T) @ label_axes, dim=1)

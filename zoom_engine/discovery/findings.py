@@ -7,14 +7,14 @@ import json
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from zoom_engine.audit.summary import Interval
 from zoom_engine.common.errors import AuditError, one_line
 from zoom_engine.common.files.json_file import read_json
 from zoom_engine.common.json_object import JsonObject
 from zoom_engine.common.plurals import agreeing, number_of
-from zoom_engine.discovery.calls import Called
+from zoom_engine.discovery.calls import Verdict
 from zoom_engine.statistics.table import decimal, fit
 
 MANIFEST, SUMMARY, EDITS, DIRECTIONS, REPORT = (
@@ -49,7 +49,7 @@ class Cluster:
         runner_up: the next word, or the nearest one where none fits.
         runner_up_score: its score.
         word_change: the mean change by the edits of the word that fits.
-        found_on: for how many images the smallest edit belongs to this cluster.
+        search_images: for how many images the smallest edit belongs to this cluster.
         images: how many of the held-out images it moves by the smallest effect or more.
         held_out: how many held-out images there are.
         mean_change: over all of them, in [0, 1].
@@ -58,7 +58,7 @@ class Cluster:
         baseline: the mean change by random baseline directions.
         p_value: of the cluster against random baseline directions.
         p_adjusted: the same, adjusted over clusters.
-        called: the verdict, see `calls`.
+        verdict: how large its effect is, see `calls`.
         why: its reason in a sentence.
         strips: pictures of it.
     """
@@ -68,7 +68,7 @@ class Cluster:
     runner_up: str | None
     runner_up_score: float | None
     word_change: float | None
-    found_on: int
+    search_images: int
     images: int
     held_out: int
     mean_change: float
@@ -77,7 +77,7 @@ class Cluster:
     baseline: float | None
     p_value: float | None
     p_adjusted: float | None
-    called: Called
+    verdict: Verdict
     why: str
     strips: tuple[Strip, ...] = ()
 
@@ -152,12 +152,12 @@ class Discovery:
             f" {number_of(self.searched, 'image')} {agreeing(self.flipped, 'flips', 'flip')}"
         ]
         lines.append(
-            f"{'what changes':34}  {'called':9}  {'moves':>9}  {'mean':>5}  {'random':>6}  {'score':>5}  runner-up"
+            f"{'what changes':34}  {'verdict':12}  {'moves':>9}  {'mean':>5}  {'random':>6}  {'score':>5}  runner-up"
         )
         for cluster in self.clusters:
             moves = f"{cluster.images} of {cluster.held_out}"
             lines.append(
-                f"{fit(cluster.title, 34):34}  {cluster.called:9}  {moves:>9}  {decimal(cluster.mean_change):>5}"
+                f"{fit(cluster.title, 34):34}  {cluster.verdict:12}  {moves:>9}  {decimal(cluster.mean_change):>5}"
                 f"  {decimal(cluster.baseline):>6}  {decimal(cluster.score):>5}  {cluster.runner_up or '-'}"
             )
         return "\n".join([*lines, *filter(None, [self.advice])])
@@ -212,7 +212,7 @@ def _cluster(values: dict[str, Any]) -> Cluster:
         strip.check("captions", len(files) == len(captions), "have one for each of its files")
         strips.append(strip.read(Strip, files=files, captions=captions))
     ends = known.items("ci95", float)
-    called = known.need("called", str)
-    known.check("called", called in ("called", "below", "undecided"), "be called, below or undecided")
+    verdict = known.need("verdict", str)
+    known.check("verdict", verdict in get_args(Verdict), f"be one of {', '.join(get_args(Verdict))}")
     known.check("ci95", ends is None or len(ends) == 2, "be [low, high]")
-    return known.read(Cluster, ci95=None if ends is None else (ends[0], ends[1]), called=called, strips=tuple(strips))
+    return known.read(Cluster, ci95=None if ends is None else (ends[0], ends[1]), verdict=verdict, strips=tuple(strips))

@@ -28,7 +28,7 @@ from zoom_engine.common.files.json_file import read_json
 from zoom_engine.directions import EditDirections
 from zoom_engine.discovery.findings import DIRECTIONS, EDITS, MANIFEST, SUMMARY, Discovery, manifest_of
 
-MEASURED = "measured"
+CHECKPOINT = "measured"
 
 
 def begin_discovery(out: Path, config: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
@@ -46,10 +46,10 @@ def begin_discovery(out: Path, config: Mapping[str, Any], environment: Mapping[s
             atomic.write_json(out / MANIFEST, manifest_of(config, environment))
         return
     try:
-        there = read_json(out / MANIFEST)
+        manifest = read_json(out / MANIFEST)
     except (OSError, ValueError):
-        there = None
-    known = there.get("config") if isinstance(there, dict) else None
+        manifest = None
+    known = manifest.get("config") if isinstance(manifest, dict) else None
     if not isinstance(known, dict) or first_difference(known, json.loads(json.dumps(config))) is not None:
         raise AuditError(f"{out} holds something else than a discovery with these settings: choose another folder")
 
@@ -83,6 +83,6 @@ def is_finished(out: Path) -> bool:
     return (out / SUMMARY).is_file()
 
 
-def forget_measured(out: Path) -> None:
+def remove_checkpoint(out: Path) -> None:
     """Remove what only an unfinished run needs."""
-    shutil.rmtree(out / MEASURED, ignore_errors=True)
+    shutil.rmtree(out / CHECKPOINT, ignore_errors=True)

@@ -39,13 +39,13 @@ class Words:
     Attributes:
         prompts: the words.
         along: float `[V, D]`, their text directions.
-        units: float `[V]`, natural ranges of their scores.
+        ranges: float `[V]`, natural ranges of their scores.
         directions: float `[V, K]`, unit vectors of natural space.
     """
 
     prompts: tuple[str, ...]
     along: Tensor
-    units: Tensor
+    ranges: Tensor
     directions: Tensor
 
     def scores(self, embeddings: Tensor) -> Tensor:
@@ -53,7 +53,7 @@ class Words:
 
         Takes `embeddings [I, M, 2, D]` and returns `[M, V]`, in natural ranges.
         """
-        return (embeddings[:, :, 1] - embeddings[:, :, 0]).mean(dim=0) @ self.along.T / self.units
+        return (embeddings[:, :, 1] - embeddings[:, :, 0]).mean(dim=0) @ self.along.T / self.ranges
 
 
 @dataclass(frozen=True)
@@ -88,23 +88,25 @@ def choose(proposed: Sequence[Proposal], by_word: Mapping[int, float], change: f
     return Choice(fits, nearest, next((one for one in proposed if one is not nearest), None))
 
 
-def measured_words(prompts: Sequence[str], along: Tensor, embeddings: Tensor, places: Tensor, kept: Tensor) -> Words:
+def distinct_words(
+    prompts: Sequence[str], along: Tensor, embeddings: Tensor, coordinates: Tensor, label_axes: Tensor
+) -> Words:
     """Measure words, and keep those that say something of their own.
 
     Args:
         prompts: the V words.
         along: float `[V, D]`, their text directions.
         embeddings: float `[n, D]`, of unedited pictures.
-        places: float `[n, K]`, of the same pictures in natural space.
-        kept: float `[J, K]`, the labels' directions, orthonormal.
+        coordinates: float `[n, K]`, of the same pictures in natural space.
+        label_axes: float `[J, K]`, the labels' directions, orthonormal.
 
     Returns:
         The words that remain; words that say the same as an earlier one, or what the labels say, are left out.
     """
     scores = embeddings @ along.T
-    units = natural_ranges(split_in_two(scores).means)
-    slopes = slopes_of(along, embeddings, places)
-    free = slopes - (slopes @ kept.T) @ kept
+    ranges = natural_ranges(split_in_two(scores).means)
+    slopes = slopes_of(along, embeddings, coordinates)
+    free = slopes - (slopes @ label_axes.T) @ label_axes
     usable = free.square().sum(dim=1) > (1 - _OF_LABELS) * slopes.square().sum(dim=1)
     likeness = torch.corrcoef(scores.T).abs().reshape(len(prompts), -1)
     directions = F.normalize(free, dim=1)
@@ -113,15 +115,17 @@ def measured_words(prompts: Sequence[str], along: Tensor, embeddings: Tensor, pl
     for number in range(len(prompts)):
         if usable[number] and not same[number, chosen].any():
             chosen.append(number)
-    return Words(tuple(prompts[number] for number in chosen), along[chosen], units[chosen], directions[chosen])
+    return Words(tuple(prompts[number] for number in chosen), along[chosen], ranges[chosen], directions[chosen])
 
 
-def slopes_of(along: Tensor, embeddings: Tensor, places: Tensor) -> Tensor:
+def slopes_of(along: Tensor, embeddings: Tensor, coordinates: Tensor) -> Tensor:
     """Compute the ridge regression `[V, K]` of text scores along `along [V, D]` on the places of unedited pictures."""
-    centred, scores = places - places.mean(dim=0), embeddings @ along.T
-    covariance = centred.T @ centred / len(places)
+    centred, scores = coordinates - coordinates.mean(dim=0), embeddings @ along.T
+    covariance = centred.T @ centred / len(coordinates)
     ridge = DEFAULT_RIDGE * covariance.trace() / len(covariance) * torch.eye(len(covariance))
-    solved: Tensor = torch.linalg.solve(covariance + ridge, centred.T @ (scores - scores.mean(dim=0)) / len(places))
+    solved: Tensor = torch.linalg.solve(
+        covariance + ridge, centred.T @ (scores - scores.mean(dim=0)) / len(coordinates)
+    )
     return solved.T
 
 
@@ -131,8 +135,8 @@ def proposals(scores: Tensor, by_chance: Tensor) -> list[list[Proposal]]:
     `scores` is `[M, V]`; `by_chance [J, V]` are the scores of random baseline directions, which a word must exceed.
     """
     floor = by_chance.abs().amax(dim=0).clamp(min=LEAST_SCORE)
-    found = []
+    proposed = []
     for row in scores:
         order = row.abs().argsort(descending=True)[:PROPOSED].tolist()
-        found.append([Proposal(number, float(row[number])) for number in order if row[number].abs() > floor[number]])
-    return found
+        proposed.append([Proposal(number, float(row[number])) for number in order if row[number].abs() > floor[number]])
+    return proposed

@@ -15,15 +15,12 @@ from zoom_engine.report.pictures import BUDGETS, Budget, load_picture
 from zoom_engine.report.strips import Frame
 from zoom_engine.report.writer import LARGEST_PAGE, write_page
 
-_TITLES = {"called": "Called", "undecided": "Undecided", "below": "Below"}
-
 
 @dataclass(frozen=True)
 class ShownCluster:
     """A cluster with its strips loaded."""
 
     cluster: Cluster
-    tag: str
     strips: tuple[tuple[Frame, ...], ...]
 
 
@@ -37,7 +34,7 @@ def write_discovery_page(folder: str | Path) -> Path:
     discovery = Discovery.load(folder)
     for budget in BUDGETS:
         html = template("discovery.html.j2").render(
-            found=discovery,
+            discovery=discovery,
             headline=headline(discovery),
             shown=[_shown(folder, cluster, budget) for cluster in discovery.clusters],
             settings=[(key, _plain(value)) for key, value in discovery.config.items()],
@@ -50,12 +47,12 @@ def write_discovery_page(folder: str | Path) -> Path:
 def headline(discovery: Discovery) -> str:
     """Say in a sentence what was found."""
     if discovery.advice:
-        return "The model reacts to any change: no discovery can be told from random edits"
-    called = list(dict.fromkeys(c.name for c in discovery.clusters if c.called == "called" and c.name))
-    if called:
-        return f"Nobody typed it: the model is moved by {listed([f'“{name}”' for name in called])}"
-    if any(cluster.called == "undecided" for cluster in discovery.clusters):
-        return "Something moves the model, but nothing that can be called"
+        return "The model reacts to any change: nothing that was found can be told apart from random edits"
+    sensitive = list(dict.fromkeys(c.name for c in discovery.clusters if c.verdict == "sensitive" and c.name))
+    if sensitive:
+        return f"Nobody typed it: the model is sensitive to {listed([f'“{name}”' for name in sensitive])}"
+    if any(cluster.verdict == "inconclusive" for cluster in discovery.clusters):
+        return "Something moves the model, but it is inconclusive what it is"
     return "Nothing was found that moves the model"
 
 
@@ -67,7 +64,7 @@ def _shown(folder: Path, cluster: Cluster, budget: Budget) -> ShownCluster:
             picture = load_picture(folder, file, side=budget.strip_side, quality=budget.quality)
             frames.append(Frame(picture, caption, end, f"Seed {strip.seed}, {end}: {cluster.title}. Output: {caption}"))
         strips.append(tuple(frames))
-    return ShownCluster(cluster, _TITLES[cluster.called], tuple(strips))
+    return ShownCluster(cluster, tuple(strips))
 
 
 def _plain(value: object) -> str:

@@ -59,7 +59,7 @@ def try_out(
     weights = space.to_ends(space.place(styles), directions)
     originals = evaluator.originals(styles)
     unedited = torch.cat([encoder.embed_images(part).cpu() for part in torch.split(originals.images, batch_size)])
-    moved, kept = torch.zeros(weights.shape), torch.ones(weights.shape, dtype=torch.bool)
+    moved, label_kept = torch.zeros(weights.shape), torch.ones(weights.shape, dtype=torch.bool)
     embeddings = unedited[:, None, None].repeat(1, *weights.shape[1:], 1)
     wanted = weights.nonzero()
     for part in torch.split(wanted, batch_size) if len(wanted) else ():
@@ -69,10 +69,10 @@ def try_out(
         edits = weights[place][:, None] * directions[direction]
         pictures = evaluator.render(styles[rows], edits.to(styles.device))
         embedded = encoder.embed_images(pictures)
-        found = evaluator.evaluate(
+        evaluation = evaluator.evaluate(
             pictures, originals.rows(rows), embeddings=None if evaluator.labels is None else embedded, ssim="none"
         )
-        moved[place] = (found.change * found.label_kept).float().cpu()
-        kept[place] = found.label_kept.cpu()
+        moved[place] = (evaluation.change * evaluation.label_kept).float().cpu()
+        label_kept[place] = evaluation.label_kept.cpu()
         embeddings[place] = embedded.cpu()
-    return Trial(weights, moved, kept, embeddings)
+    return Trial(weights, moved, label_kept, embeddings)

@@ -59,8 +59,10 @@ def _words(domain: Any) -> str | None:
     encoder = domain.text_encoder()
     prompts = [domain.neutral, *domain.attributes]
     encoder.check_words(prompts)
-    found: Tensor = encoder.embed_texts(prompts)
-    alike = [prompt for prompt, row in zip(prompts[1:], found[1:], strict=True) if torch.allclose(row, found[0])]
+    embeddings: Tensor = encoder.embed_texts(prompts)
+    alike = [
+        prompt for prompt, row in zip(prompts[1:], embeddings[1:], strict=True) if torch.allclose(row, embeddings[0])
+    ]
     return f"it tells {alike[0]!r} from {domain.neutral!r} by nothing" if alike else None
 
 

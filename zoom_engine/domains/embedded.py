@@ -53,7 +53,7 @@ class EmbeddedDomain:
     @once
     def text_encoder(self) -> TextEncoder:
         """Load the text encoder."""
-        return load_text_encoder(self.weights / "text", called=self.name)
+        return load_text_encoder(self.weights / "text", name_as=self.name)
 
     def target_names(self) -> tuple[str, ...]:
         """Return the names of the targets, sorted."""
@@ -70,8 +70,8 @@ class EmbeddedDomain:
         wanted = {prompt: self.subject.prompts[prompt] for prompt in attributes if prompt in self.subject.prompts}
         if not wanted:
             return {name: {} for name in targets}
-        found = self.effects_of(targets, tuple(wanted.values()), count=count)
-        return {name: {prompt: row[own] for prompt, own in wanted.items()} for name, row in found.items()}
+        effects = self.effects_of(targets, tuple(wanted.values()), count=count)
+        return {name: {prompt: row[name_of] for prompt, name_of in wanted.items()} for name, row in effects.items()}
 
     def effects_of(
         self, targets: Mapping[str, Target], attributes: Sequence[str], *, count: int = 300

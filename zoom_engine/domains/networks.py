@@ -38,11 +38,11 @@ class SmallCNN(nn.Module):
 
     def maps(self, x: Tensor) -> list[Tensor]:
         """Return the activations after each stage, from half the resolution downward, for perceptual losses."""
-        found: list[Tensor] = []
+        features: list[Tensor] = []
         for stage in self.stages:
             x = stage(x)
-            found.append(x)
-        return found
+            features.append(x)
+        return features
 
     def features(self, x: Tensor) -> Tensor:
         """Return what the head reads, `[B, 8 · width]`."""
@@ -84,11 +84,11 @@ class SmallUNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits `[B, outputs, R, R]`."""
-        found: list[Tensor] = []
+        features: list[Tensor] = []
         for stage in self.down:
             x = stage(x)
-            found.append(x)
-        for stage, beside in zip(self.up, found[-2::-1], strict=True):
+            features.append(x)
+        for stage, beside in zip(self.up, features[-2::-1], strict=True):
             x = stage(torch.cat([F.interpolate(x, scale_factor=2.0, mode="nearest"), beside], dim=1))
         logits: Tensor = F.interpolate(self.head(x), scale_factor=2.0, mode="bilinear", align_corners=False)
         return logits

@@ -23,14 +23,14 @@ class Parameter(NamedTuple):
     """One column of a table.
 
     Where `steepness` is 0, the value is spread evenly over its range (normal CDF of the factor). Otherwise the value is
-    sigmoid(steepness * (factor - t)), with t such that a fraction `share` of all pictures lies above one half.
+    sigmoid(steepness * (factor - t)), with t such that a fraction `frequency` of all pictures lies above one half.
     """
 
     name: str
     low: float
     meaning: str
     steepness: float = 0.0
-    share: float = 0.5
+    frequency: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -81,13 +81,13 @@ class Scheme:
         rng = np.random.default_rng(self.seed)
         basis, triangle = np.linalg.qr(rng.standard_normal((LATENT_DIM, LATENT_DIM)))
         basis = basis * np.sign(np.diag(triangle))
-        own = basis[:, : len(self.names)]
-        mixed = own.copy()
+        columns = basis[:, : len(self.names)]
+        mixed = columns.copy()
         for name, ties in self.ties.items():
             rest = np.sqrt(1.0 - sum(weight**2 for weight in ties.values()))
-            mixed[:, self.column(name)] = rest * own[:, self.column(name)]
+            mixed[:, self.column(name)] = rest * columns[:, self.column(name)]
             for other, weight in ties.items():
-                mixed[:, self.column(name)] += weight * own[:, self.column(other)]
+                mixed[:, self.column(name)] += weight * columns[:, self.column(other)]
         return mixed
 
     def factors(self, z: ArrayLike) -> NDArray[np.float64]:
@@ -113,7 +113,7 @@ class Scheme:
         values = np.empty(factors.shape, dtype=np.float64)
         for column, row in enumerate(self.columns):
             if row.steepness:
-                threshold = NormalDist().inv_cdf(1.0 - row.share)
+                threshold = NormalDist().inv_cdf(1.0 - row.frequency)
                 unit = 1.0 / (1.0 + np.exp(-row.steepness * (factors[:, column] - threshold)))
             else:
                 unit = _normal_cdf(factors[:, column])

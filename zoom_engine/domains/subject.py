@@ -83,27 +83,27 @@ class Subject(Generic[Table]):
         """
         _, parameters = self.sample(count, EFFECT_SEED)
         pair = self._with_and_without(attribute, parameters)
-        found = {}
+        outputs = {}
         for name, target in targets.items():
             logits = [torch.cat([target(part)[:, 0] for part in torch.split(images, BATCH)]) for images in pair]
-            found[name] = torch.stack(logits).sigmoid().double().numpy()
-        return found
+            outputs[name] = torch.stack(logits).sigmoid().double().numpy()
+        return outputs
 
     @torch.no_grad()
     def untied_decisions(
-        self, targets: Mapping[str, Target], own: str, planted: str, *, count: int
+        self, targets: Mapping[str, Target], attribute: str, planted: str, *, count: int
     ) -> dict[str, NDArray[np.bool_]]:
-        """Compute whether binary targets of the attribute `own` decide rightly.
+        """Compute whether binary targets of the attribute `attribute` decide rightly.
 
-        In the renders both attributes, `own` and `planted`, were set by chance, each on its own.
+        In the renders both attributes, `attribute` and `planted`, were set by chance, each on its own.
 
         Returns:
             By target, bool `[count]`.
         """
         _, parameters = self.sample(count, UNTIED_SEED)
-        parameters = untie(self.truth, parameters, (own, planted), seed=UNTIED_SEED)
+        parameters = untie(self.truth, parameters, (attribute, planted), seed=UNTIED_SEED)
         parts = torch.split(torch.from_numpy(self.render(parameters)), BATCH)
-        labels = self.truth.labels(parameters)[own]
+        labels = self.truth.labels(parameters)[attribute]
         return {
             name: (torch.cat([target(to_float(part))[:, 0] for part in parts]).numpy() > 0) == labels
             for name, target in targets.items()

@@ -39,13 +39,13 @@ def run(study: Study, folder: Folder) -> dict[str, Any]:
     specs = study.targets_of("binary")[:TARGETS] if study.given or study.domain else []
     targets = {study.title(spec): study.target(spec) for spec in specs}
     seeds = study.seeds(study.count(IMAGES))
-    found = []
+    results = []
     for number, pair in enumerate(study.progress(pairs, f"Combining edits of {study.name}", unit="pair")):
         name = " + ".join(attributes[which] for which in pair)
 
         make = partial(_grid, study, folder, pair, seeds, targets, shown=number < SHOWN)
-        found.append(folder.part(name, make))
-    return {"images": len(seeds), "shares": list(SHARES), "targets": list(targets), "pairs": found}
+        results.append(folder.part(name, make))
+    return {"images": len(seeds), "shares": list(SHARES), "targets": list(targets), "pairs": results}
 
 
 @torch.no_grad()
@@ -64,7 +64,7 @@ def _grid(
     """
     editing, side = study.editing, len(SHARES)
     bounds = editing.calibrated.bounds[list(pair)].tolist()
-    steps = [[abs(share) * (low if share < 0 else high) for share in SHARES] for low, high in bounds]
+    steps = [[abs(fraction) * (low if fraction < 0 else high) for fraction in SHARES] for low, high in bounds]
     weights = torch.zeros(side * side, len(editing.attributes))
     weights[:, pair[0]] = torch.tensor(steps[0]).repeat_interleave(side)
     weights[:, pair[1]] = torch.tensor(steps[1]).repeat(side)
@@ -114,11 +114,11 @@ def _additive(values: Array) -> dict[str, Any]:
 
 def _series(data: Data) -> dict[str, list[dict[str, Any]]]:
     """Return what is compared with the sum, by its name in figures: the moves and errors of each pair."""
-    found = {
+    series = {
         "text score, first attribute": [pair["scores"]["first"] for pair in data["pairs"]],
         "text score, second attribute": [pair["scores"]["second"] for pair in data["pairs"]],
     }
-    return found | {f"output of {name}": [pair["outputs"][name] for pair in data["pairs"]] for name in data["targets"]}
+    return series | {f"output of {name}": [pair["outputs"][name] for pair in data["pairs"]] for name in data["targets"]}
 
 
 def rows(data: Data) -> list[dict[str, Any]]:
@@ -164,8 +164,8 @@ def _errors(data: Data) -> Figure:
     grid = drawn.subplots(1, len(parts), squeeze=False, sharey=True)
     for axes, (label, chosen) in zip(grid.flat, parts, strict=True):
         errors = {name: [value["error"] for value in series[name]] for name in chosen}
-        places = grouped_bars(axes, errors, caps=1.5)
-        for name, at in places.items():
+        positions = grouped_bars(axes, errors, caps=1.5)
+        for name, at in positions.items():
             moved, _ = error_bars([value["moved"] for value in series[name]])
             axes.plot(moved, at, linestyle="none", marker="|", color=INK, markersize=7, markeredgewidth=1.6)
         axes.set_xlabel(f"off the sum: {label}")
@@ -190,9 +190,11 @@ def tell(data: Data) -> str:
         ]
 
     text, output = shares("text"), shares("output")
-    usual = [percent(float(np.median([share for share, _ in found]))) for found in (text, output) if found]
-    worst = [f"{percent(share)} at worst ({name})" for share, name in (max(found) for found in (text, output) if found)]
-    said = (
+    usual = [percent(float(np.median([error for error, _ in errors]))) for errors in (text, output) if errors]
+    worst = [
+        f"{percent(error)} at worst ({name})" for error, name in (max(errors) for errors in (text, output) if errors)
+    ]
+    paragraph = (
         "How to read it: pictures of one image; down the weight of one attribute, across that of the other, from end to"
         " end of their calibrated ranges. If edits add up (Equation 3), what both do together is the sum of what each"
         " does alone. Bars: how far off that sum the attribute's text score, or a target's output, is on average where"
@@ -201,12 +203,12 @@ def tell(data: Data) -> str:
         f"What came out ({data['images']} images, {len(data['pairs'])} pairs): "
     )
     if not text:
-        return f"{said}the edits move nothing, so there is nothing to add."
-    said += f"text scores are off the sum by {usual[0]} of their move in the median pair, by {worst[0]}"
+        return f"{paragraph}the edits move nothing, so there is nothing to add."
+    paragraph += f"text scores are off the sum by {usual[0]} of their move in the median pair, by {worst[0]}"
     if output:
-        said += f"; outputs by {usual[1]}, {worst[1]}"
-    holds = float(np.median([share for share, _ in text])) < HOLDS
-    return f"{said}.\n\nThe founding text edits several attributes by adding directions. " + (
+        paragraph += f"; outputs by {usual[1]}, {worst[1]}"
+    holds = float(np.median([error for error, _ in text])) < HOLDS
+    return f"{paragraph}.\n\nThe paper edits several attributes by adding directions. " + (
         "That holds: in text scores two edits nearly add up in the median pair, within the calibrated range."
         if holds
         else "That does not hold: two edits do not add up in text scores, even within the calibrated range."

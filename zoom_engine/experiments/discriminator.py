@@ -30,8 +30,8 @@ def told_apart(features: Tensor, edited: Tensor, images: NDArray[np.int64], *, s
     )
     fold = torch.tensor([folds[image] for image in images.tolist()])
     right = torch.zeros(len(features), dtype=torch.long)
-    for held in range(FOLDS):
-        test = fold == held
+    for left_out in range(FOLDS):
+        test = fold == left_out
         if bool(test.any()) and bool((~test).any()):
             mean, std = features[~test].mean(dim=0), features[~test].std(dim=0).clamp(min=1e-6)
             weights, bias = _fitted((features[~test] - mean) / std, edited[~test])

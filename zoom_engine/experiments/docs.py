@@ -30,21 +30,21 @@ def write_docs(out: str | Path, docs: str | Path, *, command: str) -> Path:
         ConfigError: there is no finished experiment.
     """
     out, docs = Path(out), Path(docs)
-    found = [
+    finished = [
         (name, folder, document)
         for name in EXPERIMENTS
         for path in sorted(out.glob(f"*/{name}/{DATA}"))
         if (document := (folder := Folder(path.parent)).finished()) is not None
     ]
-    if not found:
+    if not finished:
         raise ConfigError(f"{out} holds no finished experiment to write of")
     target = Folder(docs)
     for old in (docs / PICTURES).glob("*-figure-*.*"):
         old.unlink()
-    sections = [_section(target, *one) for one in found]
+    sections = [_section(target, *one) for one in finished]
     verdicts = [  # the paragraphs that hold a claim of the paper against what came out
         f"- `{name}`, {document['subject']}: {text}"
-        for name, folder, document in found
+        for name, folder, document in finished
         for text in _paragraphs(folder)[2:]
     ]
     page = [
@@ -53,8 +53,8 @@ def write_docs(out: str | Path, docs: str | Path, *, command: str) -> Path:
         " a heading is computed from that run's data; where a command names `--images`, that many were taken in place"
         " of the default. This page was written by",
         f"```sh\n{command}\n```",
-        *dict.fromkeys(_machines([document for _, _, document in found])),
-        *(["## What of the founding text holds here", "\n".join(verdicts)] if verdicts else []),
+        *dict.fromkeys(_machines([document for _, _, document in finished])),
+        *(["## What of the paper holds here", "\n".join(verdicts)] if verdicts else []),
         *(text for section in sections for text in section),
     ]
     target.write(PAGE, "\n\n".join(page) + "\n")
@@ -84,14 +84,14 @@ def _section(target: Folder, name: str, folder: Folder, document: dict[str, Any]
     words += [word for target in settings["targets"] for word in ("--target", target)]
     parts.append(f"Made by `{shlex.join(['zoom-engine', 'experiment', name, *words])}`.")
     for path in sorted(folder.path.glob("figure*.png")):
-        content, ending = _small(path)
+        content, ending = _compressed(path)
         file = f"{PICTURES}/{subject}-{name}-{path.stem}.{ending}"
         target.write(file, content)
         parts.append(f"![{name}, {subject}]({file})")
     return parts
 
 
-def _small(path: Path) -> tuple[bytes, str]:
+def _compressed(path: Path) -> tuple[bytes, str]:
     """Return a reduced figure and the ending of its file.
 
     A chart becomes a PNG of few colours. A figure with pictures becomes a JPEG, since such a palette would falsify its

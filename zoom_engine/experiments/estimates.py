@@ -29,11 +29,11 @@ def wilson(successes: int, trials: int, *, z: float = 1.959964) -> Estimate | No
     """Return a proportion and its 95 % score interval (Wilson 1927); None without trials."""
     if not trials:
         return None
-    share = successes / trials
+    rate = successes / trials
     scale = 1 + z * z / trials
-    middle = (share + z * z / (2 * trials)) / scale
-    half = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials)) / scale
-    return [round(value, 4) for value in (share, max(0.0, middle - half), min(1.0, middle + half))]
+    middle = (rate + z * z / (2 * trials)) / scale
+    half = z * math.sqrt(rate * (1 - rate) / trials + z * z / (4 * trials * trials)) / scale
+    return [round(value, 4) for value in (rate, max(0.0, middle - half), min(1.0, middle + half))]
 
 
 def in_words(value: Sequence[float] | None, form: str = ".2f") -> str:
@@ -43,7 +43,7 @@ def in_words(value: Sequence[float] | None, form: str = ".2f") -> str:
     """
     if value is None:
         return "–"
-    mean, low, high = (f"{each:{form.replace('.', 'z.')}}".replace("-", "−") for each in value)
+    mean, low, high = (f"{number:{form.replace('.', 'z.')}}".replace("-", "−") for number in value)
     return f"{mean} [{low}, {high}]"
 
 
@@ -61,11 +61,11 @@ def columns(name: str, value: Sequence[float] | None) -> dict[str, Any]:
 
 def error_bars(values: Sequence[Sequence[float] | None]) -> tuple[list[float], list[list[float]]]:
     """Return means, and distances to the lower and upper ends, as matplotlib takes them; NaN for None."""
-    there = [value or (math.nan,) * 3 for value in values]
-    means = [float(value[0]) for value in there]
+    estimates = [value or (math.nan,) * 3 for value in values]
+    means = [float(value[0]) for value in estimates]
     return means, [
-        [max(0.0, mean - value[1]) for mean, value in zip(means, there, strict=True)],
-        [max(0.0, value[2] - mean) for mean, value in zip(means, there, strict=True)],
+        [max(0.0, mean - value[1]) for mean, value in zip(means, estimates, strict=True)],
+        [max(0.0, value[2] - mean) for mean, value in zip(means, estimates, strict=True)],
     ]
 
 

@@ -49,5 +49,5 @@ def find_experiment(name: str) -> Experiment:
     if name not in EXPERIMENTS:
         raise ConfigError(f"no experiment '{name}'; choose from {', '.join(EXPERIMENTS)}")
     module = importlib.import_module(f"zoom_engine.experiments.{name.replace('-', '_')}")
-    found: Experiment = module.EXPERIMENT
-    return found
+    experiment: Experiment = module.EXPERIMENT
+    return experiment

@@ -63,18 +63,20 @@ def lessons(diagnoser: Diagnoser, records: Sequence[Record], seeds: Sequence[int
         useful = record.label_kept and is_natural(record)
         if useful and (record.image not in best or record.change > best[record.image].change):
             best[record.image] = record
-    nothing = TargetError(f"target {diagnoser.models.target.name!r} has nothing to learn from: no edit keeps its label")
+    no_lesson = TargetError(
+        f"target {diagnoser.models.target.name!r} has nothing to learn from: no edit keeps its label"
+    )
     if not best:
-        raise nothing
+        raise no_lesson
     chosen = sorted(best)
     weights = [best[image].edit_weights for image in chosen]
     confirmed, plain, logits, edited = _pictures(diagnoser, seeds, chosen, weights)
     if not confirmed.any():
-        raise nothing
+        raise no_lesson
     return _lessons(plain[confirmed], logits[confirmed], edited[confirmed])
 
 
-def own_answers(diagnoser: Diagnoser, seeds: Sequence[int]) -> Lessons:
+def unedited_lessons(diagnoser: Diagnoser, seeds: Sequence[int]) -> Lessons:
     """Make lessons of the unedited images of `seeds`, labelled by a binary target itself, right or wrong."""
     _, plain, logits, _ = _pictures(diagnoser, seeds, range(len(seeds)))
     return _lessons(plain, logits)
@@ -99,16 +101,16 @@ def _pictures(
     evaluator, styles = diagnoser.models.evaluator(diagnoser.edit_directions()), diagnoser.models.styles(seeds)
     parts: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
     for start in range(0, len(images), AT_ONCE):
-        own = torch.cat([styles[image][None] for image in images[start : start + AT_ONCE]])
-        plain = evaluator.render(own)
+        codes = torch.cat([styles[image][None] for image in images[start : start + AT_ONCE]])
+        plain = evaluator.render(codes)
         originals = evaluator.originals_of(plain)
         logits = originals.outputs[:, 0]
-        alike = torch.ones(len(own), dtype=torch.bool)
+        alike = torch.ones(len(codes), dtype=torch.bool)
         if originals.labels is not None:
             alike = (logits > 0).long() == originals.labels
         edited = plain
         if edit_weights is not None:
-            edited = evaluator.render(own, torch.tensor(edit_weights[start : start + AT_ONCE]))
+            edited = evaluator.render(codes, torch.tensor(edit_weights[start : start + AT_ONCE]))
         parts.append((alike, _pixels(plain), logits, _pixels(edited)))
     alike, plain, logits, edited = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
     return alike, plain, logits, edited

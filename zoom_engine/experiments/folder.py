@@ -37,26 +37,26 @@ class Folder:
     def begin(self, settings: Mapping[str, Any]) -> None:
         """Make the folder, or resume one that was begun with equal `settings`; refuse any other."""
         settings = json.loads(json.dumps(settings))
-        there = self._read(SETTINGS)
-        for name in sorted({*settings, *(there or {})}) if there is not None else ():
-            if (there or {}).get(name) != settings.get(name):
+        stored = self._read(SETTINGS)
+        for name in sorted({*settings, *(stored or {})}) if stored is not None else ():
+            if (stored or {}).get(name) != settings.get(name):
                 raise ConfigError(f"{self.path} was begun with another '{name}': give the same, or another folder")
-        if there is None:
+        if stored is None:
             self.write(SETTINGS, json.dumps(settings, indent=2, ensure_ascii=False) + "\n")
 
     def part(self, name: str, make: Callable[[], Any]) -> Any:
         """Return the JSON-ready part of that name from the folder, or make and store it."""
         file = f"parts/{slug(name)}.json"
-        found = self._read(file)
-        if found is None:
-            found = make()
-            self.write(file, json.dumps(found, allow_nan=False) + "\n")
-        return json.loads(json.dumps(found))  # the same whether it was read or made
+        result = self._read(file)
+        if result is None:
+            result = make()
+            self.write(file, json.dumps(result, allow_nan=False) + "\n")
+        return json.loads(json.dumps(result))  # the same whether it was read or made
 
     def finished(self) -> dict[str, Any] | None:
         """Return what data.json holds, None before the end."""
-        found: dict[str, Any] | None = self._read(DATA)
-        return found
+        data: dict[str, Any] | None = self._read(DATA)
+        return data
 
     def picture(self, name: str, pixels: Pixels) -> str:
         """Store a picture uint8 `[H, W, 3]`, and return its file, for `load`."""

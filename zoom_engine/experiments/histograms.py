@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.study import Study
-from zoom_engine.experiments.style import INK, LOOKS, MUTED, axes_of, figure, legend_of_all, pages
+from zoom_engine.experiments.style import INK, MUTED, STYLES, axes_of, figure, legend_of_all, pages
 from zoom_engine.statistics.diagnosis import Diagnosis
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def run(study: Study, folder: Folder) -> dict[str, Any]:
     """Audit every binary target."""
     targets = study.binary_targets()
     truth = study.true_effects(targets)
-    found = [
+    results = [
         {
             "target": study.title(target),
             "planted": (planted := study.planted(target)) and study.short(planted),
@@ -33,7 +33,7 @@ def run(study: Study, folder: Folder) -> dict[str, Any]:
         }
         for target, audit in zip(targets, study.audits(targets).values(), strict=True)
     ]
-    return {"images": study.audits(targets[:1])[study.title(targets[0])].summary().images, "targets": found}
+    return {"images": study.audits(targets[:1])[study.title(targets[0])].summary().images, "targets": results}
 
 
 def _strongest(audit: Diagnosis) -> float | None:
@@ -74,10 +74,10 @@ def rows(data: Data) -> list[dict[str, Any]]:
 
 def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
     """Draw Fig. 4: a histogram for each target, on one axis."""
-    every = data["targets"]
-    most = max(value for target in every for bar in target["attributes"] for value in _reach(bar))
-    for part in pages(every, A_PAGE):
-        wide = min(2, len(every))
+    audited = data["targets"]
+    most = max(value for target in audited for bar in target["attributes"] for value in _reach(bar))
+    for part in pages(audited, A_PAGE):
+        wide = min(2, len(audited))
         height = -(-len(part) // wide)
         drawn = figure(0.16 * height * max(len(target["attributes"]) for target in part) + 0.45 * height + 0.3)
         for axes, target in zip(axes_of(drawn, len(part), wide, sharex=True), part, strict=True):
@@ -96,11 +96,11 @@ def _histogram(axes: Axes, target: dict[str, Any]) -> None:
     bars = target["attributes"]
     for place, bar in enumerate(bars):
         planted, sensitive = bar["name"] == target["planted"], bar["verdict"] == "sensitive"
-        look = LOOKS[1] if planted else LOOKS[0] if sensitive else LOOKS[3]
+        style = STYLES[1] if planted else STYLES[0] if sensitive else STYLES[3]
         label = "planted attribute" if planted else "sensitive" if sensitive else "negligible or inconclusive"
         mean, low, high = bar["sensitivity"]
-        drawn = axes.barh(place, mean, 0.72, color=look.color, edgecolor=INK, linewidth=0.4, label=label)
-        drawn[0].set_hatch(look.hatch if planted else "")
+        drawn = axes.barh(place, mean, 0.72, color=style.color, edgecolor=INK, linewidth=0.4, label=label)
+        drawn[0].set_hatch(style.hatch if planted else "")
         axes.plot([low, high], [place, place], color=INK, linewidth=0.9)
         if bar["truth"] is not None:
             axes.plot(
@@ -119,7 +119,7 @@ def tell(data: Data) -> str:
     """Say whether the planted attribute comes first, and sound targets show nothing."""
     biased = [target for target in data["targets"] if target["planted"]]
     sound = [target for target in data["targets"] if target["truth_known"] and not target["planted"]]
-    said = (
+    paragraph = (
         "How to read it: a bar is the mean over images of the change of a target's output by editing one attribute to"
         " the end of its calibrated range; lines are 95 % intervals, for all attributes at once. Dark bars are"
         f" sensitive: the interval lies above {data['targets'][0]['smallest_effect']:g}. Dotted is the strongest random"
@@ -129,16 +129,20 @@ def tell(data: Data) -> str:
     )
     if biased:
         first = [target for target in biased if target["attributes"][0]["name"] == target["planted"]]
-        found = [
+        planted = [
             t for t in biased if any(b["verdict"] == "sensitive" and b["name"] == t["planted"] for b in t["attributes"])
         ]
-        said += f"the planted attribute comes first in {len(first)} of {len(biased)} biased targets and is sensitive in"
-        said += f" {len(found)}. "
+        paragraph += (
+            f"the planted attribute comes first in {len(first)} of {len(biased)} biased targets and is sensitive in"
+        )
+        paragraph += f" {len(planted)}. "
     if sound:
         largest = [max(bar["truth"] or 0 for bar in target["attributes"]) for target in sound]
         moving = [t["target"] for t, effect in zip(sound, largest, strict=True) if effect >= t["smallest_effect"]]
-        said += f"Targets without a planted attribute that some attribute truly moves: {len(moving)} of {len(sound)}"
-        said += f" ({', '.join(moving)}). " if moving else ". "
+        paragraph += (
+            f"Targets without a planted attribute that some attribute truly moves: {len(moving)} of {len(sound)}"
+        )
+        paragraph += f" ({', '.join(moving)}). " if moving else ". "
     wrong = [
         f"{bar['name']} of {target['target']}"
         for target in data["targets"]
@@ -146,14 +150,14 @@ def tell(data: Data) -> str:
         if bar["verdict"] == "sensitive" and bar["truth"] is not None and bar["truth"] < target["smallest_effect"]
     ]
     if any(target["truth_known"] for target in data["targets"]):
-        said += f"Sensitive although the true effect is smaller: {', '.join(wrong) or 'none'}."
+        paragraph += f"Sensitive although the true effect is smaller: {', '.join(wrong) or 'none'}."
     else:
         named = {
             t["target"]: [b["name"] for b in t["attributes"] if b["verdict"] == "sensitive"] for t in data["targets"]
         }
-        each = [f"{name}: {', '.join(found) or 'none'}" for name, found in named.items()]
-        said += f"sensitive are, of {'; of '.join(each)}."
-    return said
+        lists = [f"{name}: {', '.join(planted) or 'none'}" for name, planted in named.items()]
+        paragraph += f"sensitive are, of {'; of '.join(lists)}."
+    return paragraph
 
 
 EXPERIMENT = Experiment(run, rows, draw, tell)

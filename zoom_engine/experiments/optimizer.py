@@ -15,7 +15,7 @@ from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.search_comparison import VARIANTS, Array, column, searched
 from zoom_engine.experiments.study import Spec, Study, UnsuitedError
-from zoom_engine.experiments.style import LOOKS, figure, grouped_bars
+from zoom_engine.experiments.style import STYLES, figure, grouped_bars
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,23 +36,23 @@ def run(study: Study, folder: Folder) -> dict[str, Any]:
         raise UnsuitedError("it takes targets of two classes that give gradients: give --target")
     images = study.count(IMAGES)
     steps = list(itertools.product(targets, SEARCHES))
-    found = []
+    results = []
     for target, search in study.progress(steps, f"Searches of {study.name}", unit="search"):
         name = study.title(target)
         result = folder.part(f"{name} {search}", partial(_search, study, target, search, images))
-        found.append({"target": name, "search": search, **result})
-    flips = {study.title(t): sum(sum(r["flipped"]) for r in found if r["target"] == study.title(t)) for t in targets}
+        results.append({"target": name, "search": search, **result})
+    flips = {study.title(t): sum(sum(r["flipped"]) for r in results if r["target"] == study.title(t)) for t in targets}
     swept = max(targets, key=lambda target: flips[study.title(target)])
-    own = {f"{result['target']} {result['search']}": result for result in found}
+    by_name = {f"{result['target']} {result['search']}": result for result in results}
     sweep = []
     for size in study.progress(STEP_SIZES, f"Step sizes of {study.name}", unit="step size"):
         make = partial(_search, study, swept, "pgd", images, learning_rate=size)
-        result = own[f"{study.title(swept)} pgd"] if size == STEP_SIZE else folder.part(f"step {size}", make)
+        result = by_name[f"{study.title(swept)} pgd"] if size == STEP_SIZE else folder.part(f"step {size}", make)
         sweep.append({"step_size": size, **_stepped(result, size)})
     return {
         "images": images,
-        "results": [_summed(result) for result in found],
-        "orderings": [_ordering(found, study.title(target)) for target in targets],
+        "results": [_summed(result) for result in results],
+        "orderings": [_ordering(results, study.title(target)) for target in targets],
         "sweep": {"target": study.title(swept), "sizes": sweep},
     }
 
@@ -77,7 +77,7 @@ def _stepped(result: dict[str, Any], size: float) -> dict[str, Any]:
 def _summed(result: dict[str, Any]) -> dict[str, Any]:
     """Return a row of Table 2; seconds are processor time of an evaluation, times evaluations."""
     evaluations = column([result], "evaluations")
-    each = result["seconds"] / max(evaluations.sum(), 1)
+    per_evaluation = result["seconds"] / max(evaluations.sum(), 1)
     return {
         "target": result["target"],
         "search": result["search"],
@@ -85,13 +85,13 @@ def _summed(result: dict[str, Any]) -> dict[str, Any]:
         "flipped": estimate(column([result], "flipped")),
         "decisive": estimate(column([result], "decisive")),
         "evaluations": estimate(evaluations),
-        "seconds": estimate(evaluations * each),
+        "seconds": estimate(evaluations * per_evaluation),
     }
 
 
-def _ordering(found: Sequence[dict[str, Any]], target: str) -> dict[str, Any]:
+def _ordering(results: Sequence[dict[str, Any]], target: str) -> dict[str, Any]:
     """Compare PGD with SGD image by image (PGD less SGD): flips, and SSIM where both flip."""
-    of = {result["search"]: [result] for result in found if result["target"] == target}
+    of = {result["search"]: [result] for result in results if result["target"] == target}
     ssim: list[Array] = [column(of[search], "ssim", where="flipped") for search in ("sgd", "pgd")]
     flipped = [column(of[search], "flipped") for search in ("sgd", "pgd")]
     return {"target": target, "ssim": estimate(ssim[1] - ssim[0]), "flipped": estimate(flipped[1] - flipped[0])}
@@ -99,13 +99,13 @@ def _ordering(found: Sequence[dict[str, Any]], target: str) -> dict[str, Any]:
 
 def rows(data: Data) -> list[dict[str, Any]]:
     """Return Table 2, then PGD by step size."""
-    measured = ("ssim", "flipped", "decisive", "evaluations", "seconds")
+    figures = ("ssim", "flipped", "decisive", "evaluations", "seconds")
     table = [
         {
             "target": result["target"],
             "search": NAMES[result["search"]],
             "step_size": "",
-            **{key: value for name in measured for key, value in columns(name, result[name]).items()},
+            **{key: value for name in figures for key, value in columns(name, result[name]).items()},
             "on_grid": "",
         }
         for result in data["results"]
@@ -115,7 +115,7 @@ def rows(data: Data) -> list[dict[str, Any]]:
             "target": data["sweep"]["target"],
             "search": "PGD",
             "step_size": row["step_size"],
-            **{key: value for name in measured for key, value in columns(name, row.get(name)).items()},
+            **{key: value for name in figures for key, value in columns(name, row.get(name)).items()},
             "on_grid": row["on_grid"],
         }
         for row in data["sweep"]["sizes"]
@@ -130,18 +130,18 @@ def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
     drawn = figure(2.6)
     ssim, flips, sizes = drawn.subplots(1, 3)
     for axes, key, title in ((ssim, "ssim", "SSIM of flips"), (flips, "flipped", "flip rate")):
-        found = {s: [result[key] for result in data["results"] if result["search"] == s] for s in searches}
-        grouped_bars(axes, {NAMES[search]: values for search, values in found.items()}, upright=True)
+        by_search = {s: [result[key] for result in data["results"] if result["search"] == s] for s in searches}
+        grouped_bars(axes, {NAMES[search]: values for search, values in by_search.items()}, upright=True)
         axes.set_xticks(range(len(targets)), [name.replace("-biased-", "\n") for name in targets])
         axes.set_ylim(0, 1.02)
         axes.set_title(title)
         axes.grid(axis="y")
     sweep = data["sweep"]["sizes"]
-    for look, key, label in ((LOOKS[1], "flipped", "flip rate"), (LOOKS[0], "ssim", "SSIM of flips")):
+    for style, key, label in ((STYLES[1], "flipped", "flip rate"), (STYLES[0], "ssim", "SSIM of flips")):
         means, ends = error_bars([row[key] for row in sweep])
         at = [row["step_size"] for row in sweep]
         sizes.errorbar(
-            at, means, ends, color=look.color, marker=look.marker, linestyle=look.dashes, elinewidth=0.7, label=label
+            at, means, ends, color=style.color, marker=style.marker, linestyle=style.dashes, elinewidth=0.7, label=label
         )
     sizes.set_xscale("log")
     sizes.set_xticks([row["step_size"] for row in sweep], [f"{row['step_size']:g}" for row in sweep])
@@ -157,36 +157,40 @@ def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
 
 def tell(data: Data) -> str:
     """Say whether both orderings of Table 2 hold, and what the grid of the sign step does."""
-    said = (
-        "How to read it: all attributes are edited together within ±30, as the founding text's ablation has it; SGD and"
+    paragraph = (
+        "How to read it: all attributes are edited together within ±30, as the paper's ablation has it; SGD and"
         " PGD take its 100 steps at η = 0.1. SSIM is that of the counterfactuals, where the prediction flips; bars are"
         " means over images with 95 % intervals. A bar that is missing: nothing flipped. `minimal` steps to the nearest"
         " decision boundary, CMA-ES needs no gradients. On the right, PGD's step size against its flip rate.\n\n"
         f"What came out ({data['images']} images; PGD less SGD on the same images):"
     )
     for ordering in data["orderings"]:
-        said += f" {ordering['target']}: SSIM {in_words(ordering['ssim'], '+.3f')}, flip rate"
-        said += f" {in_words(ordering['flipped'], '+.2f')};"
-    said = said[:-1] + ". "
+        paragraph += f" {ordering['target']}: SSIM {in_words(ordering['ssim'], '+.3f')}, flip rate"
+        paragraph += f" {in_words(ordering['flipped'], '+.2f')};"
+    paragraph = paragraph[:-1] + ". "
     evaluations = [row for row in data["results"] if row["search"] == "minimal"]
     if evaluations:
-        each = [f"{row['target']} {percent(row['flipped'])} in {row['evaluations'][0]:.0f}" for row in evaluations]
-        said += f"`minimal` flips {', '.join(each)} evaluations (PGD and SGD take 101). "
+        of_minimal = [
+            f"{row['target']} {percent(row['flipped'])} in {row['evaluations'][0]:.0f}" for row in evaluations
+        ]
+        paragraph += f"`minimal` flips {', '.join(of_minimal)} evaluations (PGD and SGD take 101). "
     sweep = data["sweep"]["sizes"]
     rates = [f"{row['step_size']:g}: {percent(row['flipped'])}" for row in sweep]
     grid = min(row["on_grid"] for row in sweep)
-    said += f"PGD by step size: {', '.join(rates)}; {percent(grid)} of its edit weights at least are multiples of the"
-    said += " step: it does walk a grid."
+    paragraph += (
+        f"PGD by step size: {', '.join(rates)}; {percent(grid)} of its edit weights at least are multiples of the"
+    )
+    paragraph += " step: it does walk a grid."
     orderings = data["orderings"]
-    said += "\n\nThe founding text finds finer pictures by PGD and more flips by SGD. "
-    said += _verdict("Finer pictures by PGD", [ordering["ssim"] for ordering in orderings], sign=1)
-    said += _verdict("More flips by SGD", [ordering["flipped"] for ordering in orderings], sign=-1)
+    paragraph += "\n\nThe paper finds finer pictures by PGD and more flips by SGD. "
+    paragraph += _verdict("Finer pictures by PGD", [ordering["ssim"] for ordering in orderings], sign=1)
+    paragraph += _verdict("More flips by SGD", [ordering["flipped"] for ordering in orderings], sign=-1)
     first, last = sweep[0], sweep[-1]
-    said += "It suspects that the grid of the sign step costs flips; a coarser grid does"
-    said += "" if last["flipped"][0] < first["flipped"][0] else " not, here:"
-    said += f" {percent(first['flipped'])} of the images flip at η = {first['step_size']:g},"
-    said += f" {percent(last['flipped'])} at {last['step_size']:g}. (100 steps of η reach 100 η of ±30.)"
-    return said
+    paragraph += "It suspects that the grid of the sign step costs flips; a coarser grid does"
+    paragraph += "" if last["flipped"][0] < first["flipped"][0] else " not, here:"
+    paragraph += f" {percent(first['flipped'])} of the images flip at η = {first['step_size']:g},"
+    paragraph += f" {percent(last['flipped'])} at {last['step_size']:g}. (100 steps of η reach 100 η of ±30.)"
+    return paragraph
 
 
 def _verdict(claim: str, values: Sequence[Sequence[float] | None], *, sign: int) -> str:
@@ -194,9 +198,9 @@ def _verdict(claim: str, values: Sequence[Sequence[float] | None], *, sign: int)
     for_it = sum(sign * value[0] > 0 and min(sign * value[1], sign * value[2]) > 0 for value in known)
     against = sum(sign * value[0] < 0 and max(sign * value[1], sign * value[2]) < 0 for value in known)
     if not known:
-        return f"{claim}: not told, no image flips by both. "
+        return f"{claim}: not known, no image flips by both. "
     rest = len(known) - for_it - against
-    return f"{claim}: seen in {for_it} of {len(known)} targets, the contrary in {against}, undecided in {rest}. "
+    return f"{claim}: seen in {for_it} of {len(known)} targets, the contrary in {against}, neither in {rest}. "
 
 
 EXPERIMENT = Experiment(run, rows, draw, tell)

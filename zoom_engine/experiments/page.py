@@ -14,13 +14,13 @@ from zoom_engine.report import Section, write_experiments
 
 def write_page(out: Path) -> Path:
     """Write report.html of all finished experiments in `out`, and return its path."""
-    found = [
+    sections = [
         _section(out, name, path.parent)
         for name in EXPERIMENTS
         for path in sorted(out.glob(f"*/{name}/{TEXT}"))
         if (path.parent / DATA).is_file()
     ]
-    return write_experiments(out, found)
+    return write_experiments(out, sections)
 
 
 def _section(out: Path, name: str, folder: Path) -> Section:

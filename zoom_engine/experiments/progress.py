@@ -18,29 +18,29 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MULTI_IMAGES = 12
-EACH = 2  # strips
+STRIPS = 2  # strips
 
 
 def run(study: Study, folder: Folder) -> dict[str, Any]:
     """Audit every binary target, one attribute at a time and all together."""
     targets = study.binary_targets()
-    found = []
+    results = []
     for target, audit in zip(targets, study.audits(targets).values(), strict=True):
         multi = study.audit(target, images=study.count(MULTI_IMAGES), mode="multi")
         name = study.title(target)
-        found.append(
+        results.append(
             {
                 "target": name,
                 "corner": task_of(audit.manifest, audit.records).view.caption_label,
                 "single": _rates(audit),
                 "multi": _rates(multi),
                 "strips": [
-                    *strips_of(study, folder, name, audit, EACH),
-                    *strips_of(study, folder, name, multi, EACH),
+                    *strips_of(study, folder, name, audit, STRIPS),
+                    *strips_of(study, folder, name, multi, STRIPS),
                 ],
             }
         )
-    return {"targets": found}
+    return {"targets": results}
 
 
 def _rates(audit: Diagnosis) -> dict[str, Any]:
@@ -48,14 +48,14 @@ def _rates(audit: Diagnosis) -> dict[str, Any]:
     images = sorted({record.image for record in audit.records})
     flips = [record for record in audit.records if record.flipped]
     decisive = {record.image for record in audit.records if audit.is_decisive(record)}
-    kept = [record.label_kept for record in flips if record.label_kept is not None]
+    labels = [record.label_kept for record in flips if record.label_kept is not None]
     similar = [record.ssim for record in flips if record.ssim is not None]
     return {
         "images": len(images),
         "search": audit.config.search,
         "flipped": wilson(len({record.image for record in flips}), len(images)),
         "decisive": wilson(len(decisive), len(images)),
-        "label_kept": sum(kept) / len(kept) if kept else None,
+        "label_kept": sum(labels) / len(labels) if labels else None,
         "ssim": round(sum(similar) / len(similar), 4) if similar else None,
     }
 
@@ -77,7 +77,7 @@ def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
 
 def tell(data: Data) -> str:
     """Say whether predictions flip without their label changing."""
-    said = (
+    paragraph = (
         "How to read it: in the first figure one attribute is edited, from an image (left) to the end of the range in"
         " which it was searched, and its counterfactual is framed; in the second all together, in equal steps to the"
         f" counterfactual. In the corner, {_corners(data['targets'])}. A flip crosses 0.5; it is decisive where the"
@@ -87,18 +87,20 @@ def tell(data: Data) -> str:
     rates = []
     for mode, name in (("single", "one attribute"), ("multi", "all together")):
         first = data["targets"][0][mode]
-        each = ", ".join(f"{target['target']} {percent(target[mode]['decisive'])}" for target in data["targets"])
-        rates.append(f" {name} ({first['images']} images, {first['search']}): {each}")
+        listed = ", ".join(f"{target['target']} {percent(target[mode]['decisive'])}" for target in data["targets"])
+        rates.append(f" {name} ({first['images']} images, {first['search']}): {listed}")
     strips = [strip for mode in ("single", "multi") for strip in _strips(data, mode)]
     flips = [strip for strip in strips if strip["decisive"]]
-    kept = [strip for strip in flips if strip["label_kept"] is not False]
+    valid = [strip for strip in flips if strip["label_kept"] is not False]
     similar = [strip["ssim"] for strip in flips if strip["ssim"] is not None]
     flip = agreeing(len(flips), "flips", "flip")
-    said += f"{';'.join(rates)}. Of the {len(strips)} strips shown {len(flips)} {flip} decisively, {len(kept)} of them"
-    said += " with the label kept"
+    paragraph += (
+        f"{';'.join(rates)}. Of the {len(strips)} strips shown {len(flips)} {flip} decisively, {len(valid)} of them"
+    )
+    paragraph += " with the label kept"
     if similar:
-        said += f" and a mean SSIM of {sum(similar) / len(similar):.2f}"
-    return f"{said}."
+        paragraph += f" and a mean SSIM of {sum(similar) / len(similar):.2f}"
+    return f"{paragraph}."
 
 
 def _corners(targets: Sequence[dict[str, Any]]) -> str:

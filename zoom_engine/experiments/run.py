@@ -10,7 +10,7 @@ from zoom_engine.common.errors import ConfigError
 from zoom_engine.common.files import atomic
 from zoom_engine.common.machine import describe_environment
 from zoom_engine.common.progress import ProgressFactory, silent
-from zoom_engine.experiments import EMBEDDED, EVERY, EXPERIMENTS
+from zoom_engine.experiments import ALL, EMBEDDED, EXPERIMENTS
 from zoom_engine.experiments.experiment import find_experiment
 from zoom_engine.experiments.folder import DATA, TEXT, Folder
 from zoom_engine.experiments.page import write_page
@@ -41,26 +41,31 @@ def run_experiment(
     """
     if generator is None and (given := OF_ONE.intersection(key for key, value in options.items() if value)):
         raise ConfigError(f"{min(given)} belongs to one generator: name a generator too, such as {EMBEDDED[0]}")
-    chosen = list(EXPERIMENTS) if name == EVERY else [name]
-    found = {each: find_experiment(each) for each in chosen}
+    chosen = list(EXPERIMENTS) if name == ALL else [name]
+    experiments = {experiment_name: find_experiment(experiment_name) for experiment_name in chosen}
     check_plots()
     out = Path(out)
     for subject in EMBEDDED if generator is None else (generator,):
         study = Study(subject, out, progress=progress, **options)
-        for each, experiment in found.items():
-            folder = Folder(study.out / each)
+        for experiment_name, experiment in experiments.items():
+            folder = Folder(study.out / experiment_name)
             folder.begin(study.identity())
             if folder.finished() is None:
                 try:
                     data = experiment.run(study, folder)
                 except UnsuitedError as reason:
-                    if name != EVERY and generator is not None:
+                    if name != ALL and generator is not None:
                         raise
-                    study.notify(f"{each} has nothing to show of {study.name}: {reason}")
+                    study.notify(f"{experiment_name} has nothing to show of {study.name}: {reason}")
                     continue
-                about = {"format": FORMAT, "experiment": each, "subject": study.name, "settings": study.identity()}
+                about = {
+                    "format": FORMAT,
+                    "experiment": experiment_name,
+                    "subject": study.name,
+                    "settings": study.identity(),
+                }
                 atomic.write_json(folder.path / DATA, {**about, "made_on": describe_environment(), "data": data})
-            draw(folder, each)
+            draw(folder, experiment_name)
             write_page(out)
     return write_page(out)
 
@@ -87,9 +92,9 @@ def draw(folder: Folder, name: str) -> None:
 def draw_again(out: str | Path, names: Sequence[str] = tuple(EXPERIMENTS)) -> Path:
     """Draw these experiments of `out` again without running anything, and return the path of report.html."""
     check_plots()
-    there = [(name, path.parent) for name in names for path in sorted(Path(out).glob(f"*/{name}/{DATA}"))]
-    if not there:
+    finished = [(name, path.parent) for name in names for path in sorted(Path(out).glob(f"*/{name}/{DATA}"))]
+    if not finished:
         raise ConfigError(f"{out} holds no finished experiment to draw")
-    for name, path in there:
+    for name, path in finished:
         draw(Folder(path), name)
     return write_page(Path(out))

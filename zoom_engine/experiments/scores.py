@@ -51,11 +51,11 @@ def score_answers(out: str | Path, files: Sequence[str | Path]) -> str:
             question["id"]: question for one in data["groups"] if one["group"] == group for question in one["questions"]
         }
         people[subject, group] = people.get((subject, group), 0) + 1
-        for name, said in answers["answers"].items():
+        for name, answer in answers["answers"].items():
             if name not in questions:
                 raise ConfigError(f"{file}: there is no question '{name}' in group {group}")
             question = questions[name]
-            good = said == (question["right"] if question["study"] == "fidelity" else 1)
+            good = answer == (question["right"] if question["study"] == "fidelity" else 1)
             count = counts.setdefault((question["study"], subject, group), [0, 0])
             count[0] += int(good)
             count[1] += 1
@@ -81,31 +81,31 @@ def score_answers(out: str | Path, files: Sequence[str | Path]) -> str:
 def _read(file: Path) -> dict[str, Any]:
     """Return the answers of a file, each checked for its type."""
     try:
-        found = read_json(file)
+        document = read_json(file)
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"cannot read {file} ({one_line(error)}): give a file that a page of the study saved"
         ) from error
-    answers = found.get("answers") if isinstance(found, dict) and found.get("format") == ANSWERS else None
+    answers = document.get("answers") if isinstance(document, dict) and document.get("format") == ANSWERS else None
     if (
         not isinstance(answers, dict)
-        or not isinstance(found.get("study"), str)
-        or found.get("group") not in GROUPS
-        or not all(type(said) is int and said in (1, 2) for said in answers.values())
+        or not isinstance(document.get("study"), str)
+        or document.get("group") not in GROUPS
+        or not all(type(answer) is int and answer in (1, 2) for answer in answers.values())
     ):
         raise ConfigError(f"{file} holds no answers: give a file that a page of the study saved")
-    return {key: found[key] for key in ("study", "group", "person", "answers") if key in found}
+    return {key: document[key] for key in ("study", "group", "person", "answers") if key in document}
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> str:
     lines = []
     for study, title in STUDIES.items():
         lines.append(title)
-        own = [row for row in rows if row["study"] == study]
-        for row in own:
+        of_study = [row for row in rows if row["study"] == study]
+        for row in of_study:
             value = percent([row["share"], row["share_low"], row["share_high"]])
             about = f"{row['people']} people, {row['answers']} answers"
             lines.append(f"  {row['domain']:12} group {row['group']}  {value:>20}  ({about})")
-        if not own:
+        if not of_study:
             lines.append("  no answers")
     return "\n".join(lines)

@@ -55,13 +55,13 @@ def summaries(results: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
     Only targets and seeds that every search has are counted.
     """
-    found = {part_of(result): result for result in results}
+    by_part = {part_of(result): result for result in results}
     searches = list(dict.fromkeys(result["search"] for result in results))
     parts = dict.fromkeys((result["seed"], result["target"]) for result in results)
-    whole = [part for part in parts if all((*part, search) in found for search in searches)]
+    whole = [part for part in parts if all((*part, search) in by_part for search in searches)]
     targets = list(dict.fromkeys(target for _, target in whole))
     for target in [*targets, *(["all"] if len(targets) > 1 else [])]:
-        rows = {s: [found[*part, s] for part in whole if target in (part[1], "all")] for s in searches}
+        rows = {s: [by_part[*part, s] for part in whole if target in (part[1], "all")] for s in searches}
         for search in searches:
             yield {"target": target, "search": search, **summary(rows[search], rows.get(COMPARED, []))}
 
@@ -72,7 +72,7 @@ def summary(results: Sequence[dict[str, Any]], compared: Sequence[dict[str, Any]
     `compared` holds as many results, or none.
     """
     evaluations = column(results, "evaluations")
-    found: dict[str, Any] = {
+    figures: dict[str, Any] = {
         "images": len(evaluations),
         "flipped": estimate(column(results, "flipped")),
         "decisive": estimate(column(results, "decisive")),
@@ -82,7 +82,7 @@ def summary(results: Sequence[dict[str, Any]], compared: Sequence[dict[str, Any]
     if compared and compared[0]["search"] != results[0]["search"]:
         ssim, other = (column(part, "ssim", where="decisive") for part in (results, compared))
         both = np.isfinite(ssim) & np.isfinite(other)
-        found["compared"] = {
+        figures["compared"] = {
             "flipped": estimate(column(compared, "flipped") - column(results, "flipped")),
             "decisive": estimate(column(compared, "decisive") - column(results, "decisive")),
             "both_decisive": int(both.sum()),
@@ -90,7 +90,7 @@ def summary(results: Sequence[dict[str, Any]], compared: Sequence[dict[str, Any]
             "ssim_compared": estimate(other[both]),
             "ssim": estimate(other[both] - ssim[both]),
         }
-    return found
+    return figures
 
 
 def column(results: Sequence[dict[str, Any]], name: str, *, where: str | None = None) -> Array:

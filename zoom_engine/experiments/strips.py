@@ -12,7 +12,7 @@ from zoom_engine.audit.gallery_file import Gallery, StripEntry
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.study import Study
-from zoom_engine.experiments.style import axes_of, corner, figure, framed, pages, show_tiles
+from zoom_engine.experiments.style import axes_of, caption_tile, figure, framed, pages, show_tiles
 from zoom_engine.statistics.diagnosis import Diagnosis
 
 if TYPE_CHECKING:
@@ -27,13 +27,13 @@ def strips_of(study: Study, folder: Folder, name: str, audit: Diagnosis, count: 
     if audit.path is None:
         raise ConfigError("an audit without a folder has no pictures")
     entries = sorted(Gallery.load(audit.path).strips, key=_worth, reverse=True)
-    found = []
+    described = []
     for entry in entries[:count]:
         files = []
         for frame in entry.frames:
             with Image.open(audit.path / frame.file) as picture:
                 files.append(folder.picture(f"{name} {audit.mode} {frame.file}", np.asarray(picture.convert("RGB"))))
-        found.append(
+        described.append(
             {
                 "target": name,
                 "mode": audit.mode,
@@ -48,7 +48,7 @@ def strips_of(study: Study, folder: Folder, name: str, audit: Diagnosis, count: 
                 "files": files,
             }
         )
-    return found
+    return described
 
 
 def _worth(entry: StripEntry) -> tuple[bool, bool, bool]:
@@ -67,7 +67,7 @@ def draw_strips(folder: Folder, strips: Sequence[dict[str, Any]], name: str) -> 
             longest = max(map(len, strip["captions"]))
             points = LETTERS * min(1.0, FITTING / longest)
             for column, caption in enumerate(strip["captions"]):
-                corner(axes, 0, column, step, caption, points=points)
+                caption_tile(axes, 0, column, step, caption, points=points)
             if strip["shown"]:
                 framed(axes, 0, strip["shown"], step)
             axes.set_title(f"{strip['target']}: {strip['attribute']}", fontsize=7.5, pad=3)
@@ -76,8 +76,12 @@ def draw_strips(folder: Folder, strips: Sequence[dict[str, Any]], name: str) -> 
 
 def strip_rows(strips: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return a row for each strip."""
-    kept = ("target", "mode", "attribute", "seed", "flipped", "decisive", "label_kept", "ssim")
+    fields = ("target", "mode", "attribute", "seed", "flipped", "decisive", "label_kept", "ssim")
     return [
-        {**{key: strip[key] for key in kept}, "first": strip["captions"][0], "last": strip["captions"][strip["shown"]]}
+        {
+            **{key: strip[key] for key in fields},
+            "first": strip["captions"][0],
+            "last": strip["captions"][strip["shown"]],
+        }
         for strip in strips
     ]

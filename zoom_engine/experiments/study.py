@@ -71,15 +71,15 @@ class Study:
         self.images, self.seed = images, seed
         self.progress, self.notify = progress, notify
         self.domain: Domain | None = find_domain(generator)
-        self.name = self.domain.name if self.domain else slug(_said(generator))
+        self.name = self.domain.name if self.domain else slug(_name_of(generator))
         self.out = out / self.name
 
     def identity(self) -> dict[str, Any]:
         """Return what decides the data of experiments, ready for JSON."""
         deciding = {name: value for name, value in self.options.items() if name not in NOT_DECIDING}
-        options = {name: str(_said(value)) for name, value in deciding.items()}
-        given = [_said(target) for target in self.given]
-        generator = _said(self.settings.generator)
+        options = {name: str(_name_of(value)) for name, value in deciding.items()}
+        given = [_name_of(target) for target in self.given]
+        generator = _name_of(self.settings.generator)
         return {"generator": generator, "targets": given, "images": self.images, "seed": self.seed, "options": options}
 
     def count(self, default: int) -> int:
@@ -98,7 +98,7 @@ class Study:
         templates = find_templates(self.settings.templates)
         cache = None if self.settings.cache is None else Path(self.settings.cache)
         with self.progress(1, f"Loading {self.name}", unit="generator") as bar:
-            found = Editing.of(
+            editing = Editing.of(
                 self.settings.generator,
                 self.settings.attributes,
                 cache=cache,
@@ -107,7 +107,7 @@ class Study:
                 **chosen,
             )
             bar.update()
-        return found
+        return editing
 
     def short(self, attribute: str | Attribute) -> str:
         """Return an attribute's name in figures."""
@@ -122,8 +122,8 @@ class Study:
         """
         if not self.given and self.domain is None:
             raise UnsuitedError("this experiment asks a target: give --target, once or more")
-        own: list[Spec] = [f"{self.name}:{name}" for name in self.domain_targets]
-        return list(self.given) or own
+        domain_specs: list[Spec] = [f"{self.name}:{name}" for name in self.domain_targets]
+        return list(self.given) or domain_specs
 
     def target(self, spec: Spec) -> Target:
         """Load a target."""
@@ -139,13 +139,13 @@ class Study:
         Raises:
             ConfigError: there is none.
         """
-        if not (found := self.targets_of("binary")):
+        if not (binary := self.targets_of("binary")):
             raise UnsuitedError("none of its targets decides between two classes: give --target")
-        return found
+        return binary
 
     def title(self, target: Spec) -> str:
         """Return a target's name in figures."""
-        name = _said(target)
+        name = _name_of(target)
         return name.removeprefix(f"{self.name}:")
 
     def diagnoser(self, target: Spec, **more: Any) -> Diagnoser:
@@ -173,8 +173,8 @@ class Study:
         attributes = self.domain.attributes if self.settings.attributes is None else self.settings.attributes
         hashes = [target.content_hash for target in loaded.values()]
         measure = partial(self.judge.true_effects, loaded, attributes, count=TRUE_EFFECTS_OF)
-        found: dict[str, dict[str, float]] = Folder(self.out).part(f"true effects {hashes} {attributes}", measure)
-        return found
+        effects: dict[str, dict[str, float]] = Folder(self.out).part(f"true effects {hashes} {attributes}", measure)
+        return effects
 
     def planted(self, target: Spec) -> str | None:
         """Return the attribute that a target was trained to look at, where its domain says so."""
@@ -193,7 +193,7 @@ class Study:
         return () if self.domain is None else self.domain.target_names()
 
 
-def _said(thing: Any) -> str:
+def _name_of(thing: Any) -> str:
     """Return a setting as text: its name, or else what kind of thing it is."""
     if isinstance(thing, str | Path | int | float | None | list | tuple | dict):
         return str(thing)

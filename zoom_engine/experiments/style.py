@@ -25,7 +25,7 @@ GAP = 4  # pixels between pictures
 INK, MUTED, LINE = "#15181b", "#565d63", "#c9cdc8"
 
 
-class Look(NamedTuple):
+class Style(NamedTuple):
     """How a series is told from others: by lightness, hatch, marker and dashes, not by hue alone."""
 
     color: str
@@ -34,12 +34,12 @@ class Look(NamedTuple):
     dashes: Any
 
 
-LOOKS = (
-    Look("#1b3f7a", "", "o", "-"),
-    Look("#e6a13c", "////", "s", "--"),
-    Look("#5aa7a0", "....", "^", "-."),
-    Look("#b8c4d6", "xxxx", "D", ":"),
-    Look("#7d3c58", "\\\\\\\\", "v", (0, (5, 1, 1, 1))),
+STYLES = (
+    Style("#1b3f7a", "", "o", "-"),
+    Style("#e6a13c", "////", "s", "--"),
+    Style("#5aa7a0", "....", "^", "-."),
+    Style("#b8c4d6", "xxxx", "D", ":"),
+    Style("#7d3c58", "\\\\\\\\", "v", (0, (5, 1, 1, 1))),
 )
 STYLE: dict[Any, Any] = {
     "font.size": 8,
@@ -107,10 +107,10 @@ def pages(items: Sequence[T], most: int) -> Iterator[Sequence[T]]:
 def axes_of(drawn: Figure, count: int, columns: int, *, sharex: bool = False, sharey: bool = False) -> list[Axes]:
     """Return `count` axes, in rows of `columns` each."""
     rows = -(-count // columns)
-    every = list(drawn.subplots(rows, columns, squeeze=False, sharex=sharex, sharey=sharey).flat)
-    for left in every[count:]:
+    grid = list(drawn.subplots(rows, columns, squeeze=False, sharex=sharex, sharey=sharey).flat)
+    for left in grid[count:]:
         left.remove()
-    return every[:count]
+    return grid[:count]
 
 
 def grouped_bars(
@@ -121,15 +121,15 @@ def grouped_bars(
     The intervals end in `caps` (points). Returns the positions of the bars of each series.
     """
     thick = 0.84 / len(series)
-    places: dict[str, list[float]] = {}
+    positions: dict[str, list[float]] = {}
     draw, along = (axes.bar, "yerr") if upright else (axes.barh, "xerr")
-    for number, (look, (name, values)) in enumerate(zip(LOOKS, series.items(), strict=False)):
-        places[name] = [place - 0.42 + (number + 0.5) * thick for place in range(len(values))]
+    for number, (style, (name, values)) in enumerate(zip(STYLES, series.items(), strict=False)):
+        positions[name] = [place - 0.42 + (number + 0.5) * thick for place in range(len(values))]
         means, ends = error_bars(values)
-        shown: dict[str, Any] = {"color": look.color, "hatch": look.hatch, "edgecolor": INK, "linewidth": 0.4}
+        shown: dict[str, Any] = {"color": style.color, "hatch": style.hatch, "edgecolor": INK, "linewidth": 0.4}
         shown |= {along: ends, "ecolor": INK, "capsize": caps, "error_kw": {"elinewidth": 0.7}}
-        draw(places[name], means, thick, label=name, **shown)
-    return places
+        draw(positions[name], means, thick, label=name, **shown)
+    return positions
 
 
 def legend_of_all(drawn: Figure) -> None:
@@ -175,7 +175,7 @@ def show_tiles(axes: Axes, rows: Sequence[Sequence[NDArray[np.uint8]]], *, gap: 
     return height + gap, width + gap
 
 
-def corner(axes: Axes, row: int, column: int, step: tuple[int, int], text: str, *, points: float) -> None:
+def caption_tile(axes: Axes, row: int, column: int, step: tuple[int, int], text: str, *, points: float) -> None:
     """Write into the top-right corner of a picture of `show_tiles`, as Fig. 1 has the prediction.
 
     `points` is the size of the letters.

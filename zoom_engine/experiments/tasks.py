@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 IMAGES = 12
-EACH = 2  # strips
+STRIPS = 2  # strips
 NAMED = 3  # attributes
 
 
@@ -26,13 +26,13 @@ def run(study: Study, folder: Folder) -> dict[str, Any]:
     targets = study.targets_of("binary", others=True)
     if not targets:
         raise UnsuitedError("all its targets decide between two classes: give --target")
-    found = []
+    results = []
     for target in targets:
         audit = study.audit(target, images=study.count(IMAGES))
         name, summary = study.title(target), audit.summary()
         planted = study.planted(target)
         task = task_of(audit.manifest, audit.records)
-        found.append(
+        results.append(
             {
                 "target": name,
                 "task": task.name,
@@ -47,10 +47,10 @@ def run(study: Study, folder: Folder) -> dict[str, Any]:
                     for row in summary.sensitivity[:NAMED]
                     if row.ci95
                 ],
-                "strips": strips_of(study, folder, name, audit, EACH),
+                "strips": strips_of(study, folder, name, audit, STRIPS),
             }
         )
-    return {"targets": found}
+    return {"targets": results}
 
 
 def rows(data: Data) -> list[dict[str, Any]]:
@@ -75,7 +75,7 @@ def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
 
 def tell(data: Data) -> str:
     """Say what moves each target."""
-    said = (
+    paragraph = (
         "How to read it: each strip leads from an image (left) to the end of its range; the edit that it stands for is"
         " framed. Key points and areas are drawn into the pictures; the corner says what the target says. A flip is a"
         " prediction that the task calls another one.\n\nWhat came out:"
@@ -89,7 +89,7 @@ def tell(data: Data) -> str:
             text += f"; its weakness, {target['planted']}, {'comes' if comes else 'does not come'} first"
         flips = target["decisive_flip_rate"]
         parts.append(text + ("" if flips is None else f"; {100 * flips:.0f} % of the images flip decisively"))
-    return said + ";".join(f"{part}" for part in parts).replace(";;", ";") + "."
+    return paragraph + ";".join(f"{part}" for part in parts).replace(";;", ";") + "."
 
 
 EXPERIMENT = Experiment(run, rows, draw, tell)

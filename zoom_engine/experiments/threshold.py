@@ -15,7 +15,7 @@ from zoom_engine.experiments.estimates import columns, error_bars, estimate, per
 from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.study import Study, UnsuitedError
-from zoom_engine.experiments.style import LOOKS, figure, legend_of_all, show_tiles
+from zoom_engine.experiments.style import STYLES, figure, legend_of_all, show_tiles
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,24 +33,24 @@ def run(study: Study, folder: Folder) -> dict[str, Any]:
         raise UnsuitedError("it has no attributes of its own: give --attribute")
     seeds = study.seeds(study.count(IMAGES))
     whole = editing.find(threshold=0.0).matrix
-    found = []
+    results = []
     for threshold in study.progress(THRESHOLDS, f"Thresholds of {study.name}", unit="threshold"):
         matrix = editing.find(threshold=threshold).matrix
 
         kinds = dict(zip(KINDS, (matrix, torch.where(matrix != 0, whole, 0)), strict=True))
-        measure = partial(_measured, study, folder, kinds, seeds, threshold)
+        measure = partial(_measure_at, study, folder, kinds, seeds, threshold)
         channels = (matrix != 0).sum(dim=1).tolist()
-        found.append({"threshold": threshold, "channels": channels, **folder.part(f"{threshold}", measure)})
+        results.append({"threshold": threshold, "channels": channels, **folder.part(f"{threshold}", measure)})
     return {
         "images": len(seeds),
         "attributes": [study.short(attribute) for attribute in editing.attributes],
         "weights": [round(high, 2) for _, high in editing.calibrated.bounds.tolist()],
         "channels": int(editing.directions.matrix.shape[1]),
-        "thresholds": found,
+        "thresholds": results,
     }
 
 
-def _measured(
+def _measure_at(
     study: Study, folder: Folder, kinds: Mapping[str, Tensor], seeds: Sequence[int], threshold: float
 ) -> dict[str, Any]:
     """Measure `_added` along the directions of each kind."""
@@ -133,18 +133,25 @@ def _curves(data: Data) -> Figure:
     first, *rest = drawn.subplots(1, 4)
     at = [step["threshold"] for step in data["thresholds"]]
     left = [[count / data["channels"] for count in step["channels"]] for step in data["thresholds"]]
-    first.fill_between(at, [min(row) for row in left], [max(row) for row in left], color=LOOKS[3].color, linewidth=0)
-    first.plot(at, [sum(row) / len(row) for row in left], color=LOOKS[0].color, marker="o")
+    first.fill_between(at, [min(row) for row in left], [max(row) for row in left], color=STYLES[3].color, linewidth=0)
+    first.plot(at, [sum(row) / len(row) for row in left], color=STYLES[0].color, marker="o")
     first.set_yscale("log")
     first.set_title("channels left")
     first.set_ylabel("share; band: all attributes")
     for axes, (key, title) in zip(
         rest, {"success": "success", "others": "others move", "ssim": "SSIM"}.items(), strict=True
     ):
-        for look, kind in zip(LOOKS, KINDS, strict=False):
+        for style, kind in zip(STYLES, KINDS, strict=False):
             means, ends = error_bars(_means(data, kind, key))
             axes.errorbar(
-                at, means, ends, color=look.color, marker=look.marker, linestyle=look.dashes, elinewidth=0.7, label=kind
+                at,
+                means,
+                ends,
+                color=style.color,
+                marker=style.marker,
+                linestyle=style.dashes,
+                elinewidth=0.7,
+                label=kind,
             )
         axes.set_title(title)
         axes.set_ylim(bottom=0)
@@ -166,7 +173,7 @@ def tell(data: Data) -> str:
         for key in ("success", "others", "ssim")
     }
 
-    def said(kind: str, key: str) -> str:
+    def steps_of(kind: str, key: str) -> str:
         values = spans[kind, key]
         return f"from {values[0]:.2f} to {values[-1]:.2f}" if values else "not measured"
 
@@ -185,9 +192,10 @@ def tell(data: Data) -> str:
         f"What came out ({data['images']} images, {len(data['attributes'])} attributes): from λ ="
         f" {steps[0]['threshold']:g} to {steps[-1]['threshold']:g} the"
         f" channels left fall from {percent(left[0])} to {percent(left[-1])}."
-        f" Normalised, success goes {said(KINDS[0], 'success')}, the others' move {said(KINDS[0], 'others')} and SSIM"
-        f" {said(KINDS[0], 'ssim')}; not normalised, {said(KINDS[1], 'success')}, {said(KINDS[1], 'others')} and"
-        f" {said(KINDS[1], 'ssim')}.\n\nThe founding text says that normalisation lessens what λ does. "
+        f" Normalised, success goes {steps_of(KINDS[0], 'success')}, the others' move {steps_of(KINDS[0], 'others')}"
+        f" and SSIM {steps_of(KINDS[0], 'ssim')}; not normalised, {steps_of(KINDS[1], 'success')},"
+        f" {steps_of(KINDS[1], 'others')} and {steps_of(KINDS[1], 'ssim')}.\n\nThe paper says that normalisation"
+        " lessens what λ does. "
     ) + (
         "That holds: success varies less over λ with normalisation than without."
         if milder

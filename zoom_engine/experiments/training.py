@@ -14,10 +14,10 @@ from safetensors.torch import save
 from zoom_engine.common.errors import TargetError
 from zoom_engine.experiments.estimates import columns, error_bars, estimate, in_words, percent
 from zoom_engine.experiments.experiment import Data, Experiment
-from zoom_engine.experiments.fine_tuning import fine_tuned, lessons, own_answers
+from zoom_engine.experiments.fine_tuning import fine_tuned, lessons, unedited_lessons
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.study import AUDITED, Spec, Study, UnsuitedError
-from zoom_engine.experiments.style import INK, LOOKS, figure, grouped_bars, legend_of_all
+from zoom_engine.experiments.style import INK, STYLES, figure, grouped_bars, legend_of_all
 from zoom_engine.settings.attributes import slug
 from zoom_engine.settings.audit_settings import SEEDS_PER_RUN
 from zoom_engine.statistics.diagnosis import Diagnosis
@@ -32,7 +32,7 @@ LEARNED = 96  # images that are searched for counterfactuals
 RENDERS = 500  # of effects and accuracy
 VERSIONS = ("before", "control", "repaired")
 CONFIRMED = "confirmed labels"
-KEPT = 0.01  # of accuracy may be lost
+ALLOWED_LOSS = 0.01  # of accuracy may be lost
 TRUE = {"effect": "true effect", "decisions": "decisions", "accuracy": "accuracy"}
 Array = NDArray[np.float64]
 
@@ -45,10 +45,10 @@ def run(study: Study, folder: Folder) -> dict[str, Any]:
     chosen = [target for target in chosen if study.target(target).differentiable]
     if not chosen:
         raise UnsuitedError("it takes a target of two classes that gives gradients: give --target")
-    found = []
+    results = []
     for target in study.progress(chosen, f"Repairing targets of {study.name}", unit="target"):
-        found.append(folder.part(study.title(target), partial(repair, study, folder, target)))
-    return {"images": study.count(AUDITED), "renders": RENDERS, "targets": found}
+        results.append(folder.part(study.title(target), partial(repair, study, folder, target)))
+    return {"images": study.count(AUDITED), "renders": RENDERS, "targets": results}
 
 
 def repair(study: Study, folder: Folder, spec: Spec) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def repair(study: Study, folder: Folder, spec: Spec) -> dict[str, Any]:
     seeds = [seed * SEEDS_PER_RUN + image for image in range(count)]
     learned = lessons(diagnoser, searched.records, seeds)
     ways = {
-        "control": own_answers(diagnoser, seeds),
+        "control": unedited_lessons(diagnoser, seeds),
         "repaired": learned,
         CONFIRMED: replace(learned, edited=None),
     }
@@ -170,7 +170,7 @@ def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
 def _histogram(axes: Any, target: dict[str, Any]) -> None:
     names = list(target["versions"]["before"]["attributes"])
     bars = {version: target["versions"][version]["attributes"] for version in VERSIONS}
-    grouped_bars(axes, {version: [found.get(name) for name in names] for version, found in bars.items()})
+    grouped_bars(axes, {version: [effects.get(name) for name in names] for version, effects in bars.items()})
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
     axes.tick_params(axis="y", length=0)
@@ -180,9 +180,9 @@ def _histogram(axes: Any, target: dict[str, Any]) -> None:
 
 def _bars(axes: Any, values: Sequence[Sequence[float] | None], title: str) -> None:
     means, ends = error_bars(values)
-    for place, (look, version) in enumerate(zip(LOOKS, (*VERSIONS, CONFIRMED), strict=False)):
-        bar = axes.bar(place, means[place], 0.7, color=look.color, edgecolor=INK, linewidth=0.4, label=version)
-        bar[0].set_hatch(look.hatch)
+    for place, (style, version) in enumerate(zip(STYLES, (*VERSIONS, CONFIRMED), strict=False)):
+        bar = axes.bar(place, means[place], 0.7, color=style.color, edgecolor=INK, linewidth=0.4, label=version)
+        bar[0].set_hatch(style.hatch)
         above = means[place] + ends[1][place]  # of its interval: a line through a number makes it another
         axes.text(place, above, f"{means[place]:.2f}", ha="center", va="bottom", fontsize=6.5)
     axes.errorbar(range(len(means)), means, ends, fmt="none", ecolor=INK, elinewidth=0.7)
@@ -193,7 +193,7 @@ def _bars(axes: Any, values: Sequence[Sequence[float] | None], title: str) -> No
 
 def tell(data: Data) -> str:
     """Say whether training on counterfactuals removes a bias, at which cost, and more than plain images do."""
-    said = (
+    paragraph = (
         "How to read it: each target is audited, trained further, and audited again: on its counterfactuals with their"
         " kept labels beside the unedited images (repaired); or on unedited images alone, as many in each of as many"
         " steps, with its own answers for labels (control). A label is confirmed where the text encoder says the same"
@@ -206,34 +206,45 @@ def tell(data: Data) -> str:
     known = [target for target in data["targets"] if target["truth"]]
     for target in data["targets"]:
         flips = [in_words(target["versions"][version]["flipped"]) for version in VERSIONS]
-        said += f" {target['target']} ({target['lessons']} lessons): flip rate {flips[0]} before, {flips[1]} control,"
-        said += f" {flips[2]} repaired"
+        paragraph += (
+            f" {target['target']} ({target['lessons']} lessons): flip rate {flips[0]} before, {flips[1]} control,"
+        )
+        paragraph += f" {flips[2]} repaired"
         if truth := target["truth"]:
             effect = [f"{truth['effect'][version][0]:.2f}" for version in (*VERSIONS, CONFIRMED)]
             changed = [percent(truth["decisions"][version][0]) for version in (*VERSIONS, CONFIRMED)]
-            said += (
+            paragraph += (
                 f"; true effect of {target['planted']} {effect[0]} before, {effect[1]} control, {effect[2]} repaired"
             )
-            said += (
+            paragraph += (
                 f" (less than the control's by {in_words(truth['less']['control'], '.3f')}), {effect[3]} by confirmed"
             )
-            said += f" labels alone; it changes the decision in {', '.join(changed)} of renders; accuracy changes by"
-            said += f" {in_words(truth['accuracy_change']['repaired'], '+.3f')} repaired"
-        said += "."
-    said += "\n\nThe founding text says that counterfactual training makes a target less sensitive. "
+            paragraph += (
+                f" labels alone; it changes the decision in {', '.join(changed)} of renders; accuracy changes by"
+            )
+            paragraph += f" {in_words(truth['accuracy_change']['repaired'], '+.3f')} repaired"
+        paragraph += "."
+    paragraph += "\n\nThe paper says that counterfactual training makes a target less sensitive. "
     if not known:
-        return said + (
+        return paragraph + (
             "The bars tell, but whether accuracy suffered is not known here. Measure it on data of your own before you"
             " use the repaired one."
         )
     passed = sum(map(_repaired, known))
-    said += "Here the planted attribute's true effect falls by half or more, significantly further than in the control,"
-    said += f" and at no more than {KEPT:.2f} of accuracy lost, for {passed} of {len(known)} targets. In the control it"
-    said += f" falls by half or more for {sum(_halved(target, 'control') for target in known)}, by confirmed labels of"
-    said += f" unedited images alone for {sum(_halved(target, CONFIRMED) for target in known)}; these do significantly"
+    paragraph += (
+        "Here the planted attribute's true effect falls by half or more, significantly further than in the control,"
+    )
+    paragraph += f" and at no more than {ALLOWED_LOSS:.2f} of accuracy lost, for {passed} of {len(known)} targets."
+    paragraph += " In the control it"
+    paragraph += (
+        f" falls by half or more for {sum(_halved(target, 'control') for target in known)}, by confirmed labels of"
+    )
+    paragraph += (
+        f" unedited images alone for {sum(_halved(target, CONFIRMED) for target in known)}; these do significantly"
+    )
     further = sum(target["truth"]["less"][CONFIRMED][1] > 0 for target in known)
     worse = sum(target["truth"]["less"][CONFIRMED][2] < 0 for target in known)
-    return said + (
+    return paragraph + (
         f" less than counterfactuals for {further}, significantly more for {worse}. Generated images do not have the"
         " tie that was planted, so labels that someone confirms are a remedy by themselves."
     )
@@ -250,7 +261,7 @@ def _repaired(target: dict[str, Any]) -> bool:
     return (
         _halved(target, "repaired")
         and truth["less"]["control"][1] > 0
-        and truth["accuracy_change"]["repaired"][0] >= -KEPT
+        and truth["accuracy_change"]["repaired"][0] >= -ALLOWED_LOSS
     )
 
 

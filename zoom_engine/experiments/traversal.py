@@ -15,8 +15,8 @@ from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.study import Study, UnsuitedError
 from zoom_engine.experiments.style import (
     INK,
-    LOOKS,
     MUTED,
+    STYLES,
     axes_of,
     figure,
     legend_of_all,
@@ -41,10 +41,10 @@ def run(study: Study, folder: Folder) -> dict[str, Any]:
         raise UnsuitedError("it has no attributes of its own: give --attribute")
     attributes = study.editing.attributes
     seeds = study.seeds(study.count(IMAGES))
-    found = []
+    results = []
     for which in study.progress(range(len(attributes)), f"Traversing {study.name}", unit="attribute"):
-        found.append(folder.part(attributes[which], partial(_one, study, folder, which, seeds)))
-    return {"weights": list(WEIGHTS), "images": len(seeds), "attributes": found}
+        results.append(folder.part(attributes[which], partial(_one, study, folder, which, seeds)))
+    return {"weights": list(WEIGHTS), "images": len(seeds), "attributes": results}
 
 
 def _one(study: Study, folder: Folder, which: int, seeds: Sequence[int]) -> dict[str, Any]:
@@ -94,8 +94,8 @@ def rows(data: Data) -> list[dict[str, Any]]:
 
 def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
     """Draw two columns of attributes per page, and how their text scores move."""
-    every = data["attributes"]
-    for part in pages(every, A_PAGE):
+    attributes = data["attributes"]
+    for part in pages(attributes, A_PAGE):
         drawn = figure(2.3 * -(-len(part) // 2) * len(part[0]["rows"]) / SHOWN + 0.1)
         for axes, one in zip(axes_of(drawn, len(part), 2), part, strict=True):
             _sheet(axes, one, data["weights"], folder)
@@ -114,22 +114,29 @@ def _sheet(axes: Axes, one: dict[str, Any], weights: Sequence[float], folder: Fo
         axes.text(at, -0.2 * down, label, ha="center", va="bottom", fontsize=6.5, color=INK if inside else MUTED)
     first, last = ((weights.index(0.0) + end / (weights[-1] - weights[-2]) + 0.5) * across for end in (low, high))
     axes.plot(
-        [first, last], [-0.12 * down] * 2, color=LOOKS[0].color, linewidth=2.2, clip_on=False, solid_capstyle="butt"
+        [first, last], [-0.12 * down] * 2, color=STYLES[0].color, linewidth=2.2, clip_on=False, solid_capstyle="butt"
     )
     axes.set_ylim(down * len(one["rows"]), -0.16 * down)
 
 
 def _scores(data: Data) -> Figure:
     """Draw the attribute's own text score and the others', over edit weights."""
-    every = data["attributes"]
-    drawn = figure(1.35 * -(-len(every) // 4) + 0.5)
-    for axes, one in zip(axes_of(drawn, len(every), min(4, len(every)), sharex=True, sharey=True), every, strict=True):
+    attributes = data["attributes"]
+    drawn = figure(1.35 * -(-len(attributes) // 4) + 0.5)
+    for axes, one in zip(
+        axes_of(drawn, len(attributes), min(4, len(attributes)), sharex=True, sharey=True), attributes, strict=True
+    ):
         axes.axvspan(*one["calibrated"], color="#e3e8e1", linewidth=0)
         axes.axhline(0, color=MUTED, linewidth=0.4)
-        for look, key, label in zip(LOOKS, ("moved", "others"), ("its own score", "others, mean size"), strict=False):
+        for style, key, label in zip(STYLES, ("moved", "others"), ("its own score", "others, mean size"), strict=False):
             if one[key]:
                 axes.plot(
-                    data["weights"], one[key], color=look.color, marker=look.marker, linestyle=look.dashes, label=label
+                    data["weights"],
+                    one[key],
+                    color=style.color,
+                    marker=style.marker,
+                    linestyle=style.dashes,
+                    label=label,
                 )
         axes.set_title(one["name"])
         axes.set_xticks(data["weights"])
@@ -141,32 +148,30 @@ def _scores(data: Data) -> Figure:
 
 def tell(data: Data) -> str:
     """Say what Fig. 9 and 10 claim, and whether it holds."""
-    every = data["attributes"]
-    rising = sum(one["rising"] >= 0.5 for one in every)
-    inside = sum(one["calibrated"][0] <= -15 and one["calibrated"][1] >= 15 for one in every)
-    own = [(abs(one["moved"][0]) + abs(one["moved"][-1])) / 2 for one in every]
-    said = (
+    attributes = data["attributes"]
+    rising = sum(one["rising"] >= 0.5 for one in attributes)
+    inside = sum(one["calibrated"][0] <= -15 and one["calibrated"][1] >= 15 for one in attributes)
+    moves = [(abs(one["moved"][0]) + abs(one["moved"][-1])) / 2 for one in attributes]
+    paragraph = (
         "How to read it: a row is one image, a column one edit weight; a positive weight adds the attribute, a negative"
         " one takes it away. The bar above the pictures is the calibrated range, as far as an audit edits; columns"
         " outside it are in brackets, and there pictures may be of no use. In the last figure a text score of 1 is the"
         " distance between unedited images that lack the attribute and those that have it.\n\n"
-        f"What came out ({data['images']} images): for {rising} of {len(every)} attributes the attribute's own score"
-        " rises at every step in at least half of the images."
-        f" At ±30 it moves by {min(own):.1f} to {max(own):.1f} natural ranges,"
+        f"What came out ({data['images']} images): for {rising} of {len(attributes)} attributes the attribute's own"
+        " score rises at every step in at least half of the images."
+        f" At ±30 it moves by {min(moves):.1f} to {max(moves):.1f} natural ranges,"
     )
-    rest = [(one["others"][0] + one["others"][-1]) / 2 for one in every if one["others"]]
-    said += f" the other attributes' by {min(rest):.1f} to {max(rest):.1f}." if rest else " there are no others."
-    said += f" ±15 lies within the calibrated range of {inside} of {len(every)} attributes."
-    worse = [one["name"] for one, a, b in zip(every, own, rest, strict=True) if b > a / 2] if rest else []
+    rest = [(one["others"][0] + one["others"][-1]) / 2 for one in attributes if one["others"]]
+    paragraph += f" the other attributes' by {min(rest):.1f} to {max(rest):.1f}." if rest else " there are no others."
+    paragraph += f" ±15 lies within the calibrated range of {inside} of {len(attributes)} attributes."
+    worse = [one["name"] for one, a, b in zip(attributes, moves, rest, strict=True) if b > a / 2] if rest else []
     if worse:
-        said += "\n\nThe founding text says that only the attribute changes. At ±30 that does not hold for"
-        said += f" {', '.join(worse)}: there the others' scores move more than half as far."
+        paragraph += "\n\nThe paper says that only the attribute changes. At ±30 that does not hold for"
+        paragraph += f" {', '.join(worse)}: there the others' scores move more than half as far."
     elif rest:
-        said += (
-            "\n\nThe founding text says that only the attribute changes. That holds in text scores, roughly: nowhere"
-        )
-        said += " do the others' move more than half as far, even at ±30."
-    return said
+        paragraph += "\n\nThe paper says that only the attribute changes. That holds in text scores, roughly: nowhere"
+        paragraph += " do the others' move more than half as far, even at ±30."
+    return paragraph
 
 
 EXPERIMENT = Experiment(run, rows, draw, tell)

@@ -12,7 +12,7 @@ from zoom_engine.experiments.estimates import columns, in_words, percentile_inte
 from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.study import TRUE_EFFECTS_OF, Study, UnsuitedError
-from zoom_engine.experiments.style import INK, LOOKS, MUTED, figure
+from zoom_engine.experiments.style import INK, MUTED, STYLES, figure
 from zoom_engine.statistics.agreement import mid_ranks
 from zoom_engine.statistics.intervals import bootstrap_means
 
@@ -66,7 +66,7 @@ def agreement(reported: Array, true: Array, owners: NDArray[np.int64]) -> dict[s
     attributes reported first, the fraction that does, of as many as there can be.
     """
     moved, center = true - true.mean(), reported - reported.mean(axis=1, keepdims=True)
-    found = {
+    measures = {
         "spearman": correlation(mid_ranks(reported), mid_ranks(true[None])[0]),
         "pearson": correlation(reported, true),
         "slope": center @ moved / np.maximum((moved**2).sum(), 1e-12),
@@ -74,13 +74,13 @@ def agreement(reported: Array, true: Array, owners: NDArray[np.int64]) -> dict[s
     for k in (1, 3):
         hits = []
         for owner in np.unique(owners):
-            own = np.flatnonzero(owners == owner)
-            relevant = true[own] >= RELEVANT
+            columns = np.flatnonzero(owners == owner)
+            relevant = true[columns] >= RELEVANT
             if relevant.any():
-                first = np.argsort(-reported[:, own], axis=1, kind="stable")[:, :k]
+                first = np.argsort(-reported[:, columns], axis=1, kind="stable")[:, :k]
                 hits.append(relevant[first].sum(axis=1) / min(k, int(relevant.sum())))
-        found[f"precision_at_{k}"] = np.mean(hits, axis=0) if hits else np.full(len(reported), np.nan)
-    return found
+        measures[f"precision_at_{k}"] = np.mean(hits, axis=0) if hits else np.full(len(reported), np.nan)
+    return measures
 
 
 def correlation(rows: Array, other: Array) -> Array:
@@ -106,14 +106,14 @@ def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
     """Draw the scatter plot, with the largest pairs named."""
     drawn = figure(3.6)
     axes = drawn.subplots()
-    for planted, look, label in ((False, LOOKS[0], "pairs of target and attribute"), (True, LOOKS[1], "planted")):
+    for planted, style, label in ((False, STYLES[0], "pairs of target and attribute"), (True, STYLES[1], "planted")):
         chosen = [pair for pair in data["pairs"] if pair["planted"] == planted]
         axes.plot(
             [pair["truth"] for pair in chosen],
             [pair["reported"] for pair in chosen],
             linestyle="none",
             marker="D" if planted else "o",
-            color=look.color,
+            color=style.color,
             markeredgecolor=INK,
             markeredgewidth=0.4,
             label=label,

@@ -20,7 +20,7 @@ from zoom_engine.experiments.estimates import error_bars, percent, wilson
 from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.study import Spec, Study
-from zoom_engine.experiments.style import INK, LOOKS, MUTED, figure, show_tiles
+from zoom_engine.experiments.style import INK, MUTED, STYLES, figure, show_tiles
 from zoom_engine.report import write_user_study
 from zoom_engine.statistics.diagnosis import Diagnosis
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 QUESTIONS = 10  # of each study
 GROUPS = (1, 2)
-EACH = 25  # pairs of a target at most
+MOST_PAIRS = 25  # pairs of a target at most
 SIDE = 384  # pixels of a picture on a page
 SHOWN = 4  # sample questions in the figure
 ANSWERS = "zoom-engine/user-study-answers/1"
@@ -43,7 +43,7 @@ def run(study: Study, folder: Folder) -> dict[str, Any]:
         parts.append(folder.part(study.title(target), partial(_pairs, study, folder, target)))
     pairs = sorted((pair for part in parts for pair in part["pairs"]), key=lambda pair: (-pair["worth"], pair["rank"]))
     proxy = folder.part("proxy", partial(_proxy, study, folder, pairs))
-    kept = [sum(part["label_kept"][i] for part in parts) for i in (0, 1)]
+    kept_of = [sum(part["label_kept"][i] for part in parts) for i in (0, 1)]
     shown = pairs[: 2 * QUESTIONS]
     identity = hashlib.sha256(json.dumps([study.identity(), shown], sort_keys=True).encode()).hexdigest()[:16]
     return {
@@ -52,7 +52,7 @@ def run(study: Study, folder: Folder) -> dict[str, Any]:
         "flips": sum(pair["flipped"] for pair in shown),
         "groups": [{"group": group, "questions": _questions(shown, study.seed, group)} for group in GROUPS],
         "proxy": {"pictures": len(proxy), "accuracy": wilson(sum(proxy), len(proxy)), "pairs": len(pairs)},
-        "label_agreement": wilson(kept[0], kept[1]),
+        "label_agreement": wilson(kept_of[0], kept_of[1]),
     }
 
 
@@ -64,7 +64,7 @@ def _pairs(study: Study, folder: Folder, target: Spec) -> dict[str, Any]:
     evaluator = diagnoser.models.evaluator(directions)
     records = sorted(filter(is_natural, audit.records), key=lambda record: (-_worth(audit, record), -record.change))
     styles = diagnoser.models.styles(study.seeds(audit.summary().images))
-    chosen, found = records[:EACH], []
+    chosen, pairs = records[:MOST_PAIRS], []
     for rank, record in enumerate(chosen):
         style = styles[record.image][None]
         with torch.no_grad():
@@ -73,7 +73,7 @@ def _pairs(study: Study, folder: Folder, target: Spec) -> dict[str, Any]:
         originals = evaluator.originals_of(before)
         name = f"{study.title(target)} {record.seed} {record.attribute}"
         files = [folder.picture(f"{name} {i}", pixels) for i, pixels in enumerate(to_pixels(images))]
-        found.append(
+        pairs.append(
             {
                 "target": study.title(target),
                 "attribute": study.short(record.attribute or ""),
@@ -85,8 +85,8 @@ def _pairs(study: Study, folder: Folder, target: Spec) -> dict[str, Any]:
                 "files": files,
             }
         )
-    kept = [record.label_kept for record in audit.records if record.label_kept is not None]
-    return {"pairs": found, "label_kept": [sum(kept), len(kept)]}
+    labels = [record.label_kept for record in audit.records if record.label_kept is not None]
+    return {"pairs": pairs, "label_kept": [sum(labels), len(labels)]}
 
 
 def _worth(audit: Diagnosis, record: Record) -> int:
@@ -98,8 +98,8 @@ def _proxy(study: Study, folder: Folder, pairs: Sequence[dict[str, Any]]) -> lis
 
     An unedited image counts once.
     """
-    files = {pair["files"][0]: (pair["seed"], False) for pair in _first_of_each(pairs)}
-    files |= {pair["files"][1]: (pair["seed"], True) for pair in _first_of_each(pairs)}
+    files = {pair["files"][0]: (pair["seed"], False) for pair in _first_of_image(pairs)}
+    files |= {pair["files"][1]: (pair["seed"], True) for pair in _first_of_image(pairs)}
     pixels = np.stack([folder.load(file) for file in files])
     images = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
     encoder = study.editing.text_encoder
@@ -111,12 +111,12 @@ def _proxy(study: Study, folder: Folder, pairs: Sequence[dict[str, Any]]) -> lis
     )
 
 
-def _first_of_each(pairs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _first_of_image(pairs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return one pair of each image, so that there are as many unedited pictures as edited ones."""
-    found: dict[int, dict[str, Any]] = {}
+    firsts: dict[int, dict[str, Any]] = {}
     for pair in pairs:
-        found.setdefault(pair["seed"], pair)
-    return list(found.values())
+        firsts.setdefault(pair["seed"], pair)
+    return list(firsts.values())
 
 
 def _questions(pairs: Sequence[dict[str, Any]], seed: int, group: int) -> list[dict[str, Any]]:
@@ -125,8 +125,8 @@ def _questions(pairs: Sequence[dict[str, Any]], seed: int, group: int) -> list[d
     `right` is the position of the edited picture, 1 or 2.
     """
     random = np.random.default_rng([seed, group])
-    places = list(range(len(pairs)))
-    fidelity, labelled = places[0::2], [place for place in places[1::2] if pairs[place]["label"] is not None]
+    indices = list(range(len(pairs)))
+    fidelity, labelled = indices[0::2], [place for place in indices[1::2] if pairs[place]["label"] is not None]
     kinds = {"fidelity": fidelity[:QUESTIONS], "consistency": labelled[:QUESTIONS]}
     return [
         {"id": f"{kind}-{place}", "study": kind, "pair": place, "right": int(random.integers(2)) + 1}
@@ -197,8 +197,8 @@ def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
     axes = drawn.add_subplot(grid[height, :])
     values = [data["proxy"]["accuracy"], data["label_agreement"]]
     means, ends = error_bars(values)
-    bars = axes.barh([0, 1], means, 0.6, color=[LOOKS[0].color, LOOKS[3].color], edgecolor=INK, linewidth=0.4)
-    bars[1].set_hatch(LOOKS[3].hatch)
+    bars = axes.barh([0, 1], means, 0.6, color=[STYLES[0].color, STYLES[3].color], edgecolor=INK, linewidth=0.4)
+    bars[1].set_hatch(STYLES[3].hatch)
     axes.errorbar(means, [0, 1], xerr=ends, fmt="none", ecolor=INK, elinewidth=0.9, capsize=2)
     axes.axvline(0.5, color=MUTED, linestyle="--", linewidth=0.8)
     axes.set_yticks([0, 1], ["told apart", "label kept"])
@@ -227,7 +227,7 @@ def tell(data: Data) -> str:
         " the rest are the edits that move it most. Until people have answered, machines stand in for them.\n\n"
         f"What came out: a discriminator (logistic regression on the text encoder's features, cross-validated by image)"
         f" tells edited from unedited pictures in {percent(proxy['accuracy'])} of {proxy['pictures']} pictures,"
-        f" {verdict}; people reached 51 to 72 % in the founding text. The text encoder's label is kept in"
+        f" {verdict}; people reached 51 to 72 % in the paper. The text encoder's label is kept in"
         f" {percent(data['label_agreement'])} of all edits of the audits (people agreed in 88 to 94 %); an audit"
         " reports a point that keeps it where there is one, so this says little. No person has been asked for this."
     )

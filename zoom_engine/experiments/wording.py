@@ -22,7 +22,7 @@ from zoom_engine.statistics.intervals import column_means
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-WORDINGS = ("{}", "a picture of {}", "a portrait of {}", "a close-up of {}")
+TEMPLATES = ("{}", "a picture of {}", "a portrait of {}", "a close-up of {}")
 IMAGES = 8
 ALIKE = 0.8
 A_PAGE = 6
@@ -33,22 +33,22 @@ def run(study: Study, folder: Folder) -> dict[str, Any]:
     """Audit the same targets on the same images with directions of each paraphrase."""
     targets = study.binary_targets()
     attributes = study.settings.attributes or (study.domain.attributes if study.domain else ())
-    found = []
-    for wording in study.progress(WORDINGS, f"Phrasings of {study.name}", unit="wording"):
-        found.append(folder.part(wording, partial(_audited, study, targets, tuple(attributes), wording)))
-    own = {study.title(target): set(study.target(target).labels) for target in targets}
-    shown = {name: [i for i, text in enumerate(attributes) if text not in labels] for name, labels in own.items()}
-    matrices = torch.tensor([part["directions"] for part in found])
+    parts = []
+    for wording in study.progress(TEMPLATES, f"Paraphrases of {study.name}", unit="wording"):
+        parts.append(folder.part(wording, partial(_audited, study, targets, tuple(attributes), wording)))
+    labels_of = {study.title(target): set(study.target(target).labels) for target in targets}
+    shown = {name: [i for i, text in enumerate(attributes) if text not in labels] for name, labels in labels_of.items()}
+    matrices = torch.tensor([part["directions"] for part in parts])
     alike = torch.einsum("van,wan->avw", matrices, matrices)
     return {
         "images": study.count(IMAGES),
-        "wordings": list(WORDINGS),
+        "wordings": list(TEMPLATES),
         "least_cosine": {study.short(text): float(alike[i].min()) for i, text in enumerate(attributes)},
         "targets": [
             {
                 "target": name,
                 "names": [study.short(attributes[i]) for i in chosen],
-                **_agreement([np.array(part["changes"][name], dtype=np.float64)[:, chosen] for part in found]),
+                **_agreement([np.array(part["changes"][name], dtype=np.float64)[:, chosen] for part in parts]),
             }
             for name, chosen in shown.items()
         ],
@@ -111,10 +111,10 @@ def rows(data: Data) -> list[dict[str, Any]]:
 
 def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
     """Draw Fig. 2: for each target the histograms of all paraphrases, side by side."""
-    every = data["targets"]
+    audited = data["targets"]
     labels = [f"“{wording.format('…')}”" for wording in data["wordings"]]
-    for part in pages(every, A_PAGE):
-        wide = min(2, len(every))
+    for part in pages(audited, A_PAGE):
+        wide = min(2, len(audited))
         height = -(-len(part) // wide)
         drawn = figure(height * (0.2 * max(len(target["names"]) for target in part) + 0.45) + 0.5)
         for axes, target in zip(axes_of(drawn, len(part), wide, sharex=True), part, strict=True):
@@ -136,28 +136,30 @@ def tell(data: Data) -> str:
     median = float(np.nanmedian(agreed))
     low = [target for target in targets if not target["w"][0] >= ALIKE]
     same = sum(len(set(target["first"])) == 1 for target in targets)
-    each = ", ".join(f"{target['target']} {in_words(target['w'])}" for target in targets)
+    listed = ", ".join(f"{target['target']} {in_words(target['w'])}" for target in targets)
     cosines = data["least_cosine"]
     least = min(cosines, key=cosines.__getitem__)
-    said = (
+    paragraph = (
         f"How to read it: each target was audited {len(data['wordings'])} times on the same images, with edit"
-        " directions from one phrasing each; bars of one attribute belong together, lines are 95 % intervals over"
-        " images. Kendall's W is 1 where all phrasings rank the attributes alike, 0 where they have nothing in"
+        " directions from one paraphrase each; bars of one attribute belong together, lines are 95 % intervals over"
+        " images. Kendall's W is 1 where all paraphrases rank the attributes alike, 0 where they have nothing in"
         f" common.\n\nWhat came out ({data['images']} images): the median W is {median:.2f}"
-        f" ({each})."
-        f" The same attribute comes first by every phrasing for {same} of {len(targets)} targets; two bars of one"
+        f" ({listed})."
+        f" The same attribute comes first by every paraphrase for {same} of {len(targets)} targets; two bars of one"
         f" attribute differ by {max(target['largest_difference'] for target in targets):.2f} at most. Edit directions"
-        f" of two phrasings are least alike for “{least}” (cosine {cosines[least]:.2f})."
+        f" of two paraphrases are least alike for “{least}” (cosine {cosines[least]:.2f})."
     )
-    claim = "The founding text says that wording hardly matters."
-    said += (
+    claim = "The paper says that wording hardly matters."
+    paragraph += (
         f"\n\n{claim} That {'holds' if median >= ALIKE else 'does not hold'}: the median W was to be {ALIKE} at least."
     )
-    small = [target["target"] for target in low if target["largest_bar"] < 0.05]
-    if small:
-        said += f" Of those with a low W, {', '.join(small)} moves by less than 0.05 with any attribute: ranks of such"
-        said += " bars are noise."
-    return said
+    unmoved = [target["target"] for target in low if target["largest_bar"] < 0.05]
+    if unmoved:
+        paragraph += (
+            f" Of those with a low W, {', '.join(unmoved)} moves by less than 0.05 with any attribute: ranks of such"
+        )
+        paragraph += " bars are noise."
+    return paragraph
 
 
 EXPERIMENT = Experiment(run, rows, draw, tell)

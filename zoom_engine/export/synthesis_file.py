@@ -100,14 +100,14 @@ def write_model(model: onnx.ModelProto, output: str | Path, parity: Parity) -> E
 
 def source_metadata(generator: str | Path | StyleGAN2, directions: EditDirections | None) -> dict[str, str]:
     """Return name and SHA-256 of the file that the generator came from, and the attributes of constant directions."""
-    found: dict[str, str] = {}
+    metadata: dict[str, str] = {}
     if not isinstance(generator, StyleGAN2):
-        found[f"{PREFIX}source"] = Path(generator).name
+        metadata[f"{PREFIX}source"] = Path(generator).name
         if str(generator) not in registry.names(registry.DOMAINS):
-            found[f"{PREFIX}source_sha256"] = hashlib.sha256(Path(generator).read_bytes()).hexdigest()
+            metadata[f"{PREFIX}source_sha256"] = hashlib.sha256(Path(generator).read_bytes()).hexdigest()
     if directions is not None:
-        found[f"{PREFIX}attributes"] = json.dumps(directions.attributes)
-    return found
+        metadata[f"{PREFIX}attributes"] = json.dumps(directions.attributes)
+    return metadata
 
 
 def matrix_of(directions: EditDirections | None, network: StyleGAN2) -> Tensor | None:

@@ -58,7 +58,7 @@ def notes(first: Diagnosis, other: Diagnosis, *, pairs: int) -> Iterator[str]:
     """Yield a sentence on each difference between two audits that may be compared; `pairs` images are in both."""
     counts = [len({record.image for record in diagnosis.records}) for diagnosis in (first, other)]
     if not pairs:
-        yield "No image is in both audits, so each mean is of images of its own: intervals are wider for it."
+        yield "No image is in both audits, so each mean is over other images: the intervals are wider."
     elif pairs < max(counts):
         are = agreeing(pairs, "is", "are")
         yield f"Of {counts[0]} and {counts[1]} images the {pairs} that {are} in both {are} compared."

@@ -1,4 +1,4 @@
-"""Audits compared on the same images: what one model is more, or less, sensitive to than another.
+"""Audits compared on the same images: which attributes move one model more, or less, than another.
 
 Two audits with equal seeds look at the same images, so the difference of an image's two changes is what counts. Its
 p-value is that of the permutation test within images (`statistics.attribute_tests.exceedance`): if the models were
@@ -28,7 +28,7 @@ from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.statistics.effects import effects, is_judged_at_end, judged
 from zoom_engine.statistics.intervals import Array, bootstrap_means, interval
 
-Shift = Literal["more", "less", "alike", "undecided"]
+Shift = Literal["more", "less", "alike", "inconclusive"]
 _AT_ONCE = 4_000_000  # numbers of a block of draws
 
 
@@ -202,13 +202,13 @@ def compare(audits: Sequence[Diagnosis]) -> Comparison:
     pairs = tuple(Pair(first, other) for other in others)
     figures = [{row.attribute: row for row in audit.sensitivity} for audit in audits]
     most: dict[Attribute, float] = {}
-    for attribute, row in (item for each in figures for item in each.items()):
+    for attribute, row in (item for rows in figures for item in rows.items()):
         most[attribute] = max(most.get(attribute, 0.0), row.value or 0.0)
     rows = tuple(
         Row(
             attribute,
             short_name(attribute, first.config.neutral),
-            tuple(each.get(attribute) for each in figures),
+            tuple(rows.get(attribute) for rows in figures),
             tuple(pair.differences.get(attribute) for pair in pairs),
         )
         for attribute in sorted(most, key=lambda attribute: -most[attribute])
@@ -232,7 +232,7 @@ def _shift(mean: float, p_adjusted: float, ends: Interval, matters: float) -> Sh
     """Return "more" or "less" where a difference that matters is shown, "alike" where it is ruled out."""
     if p_adjusted < LEVEL and abs(mean) >= matters:
         return "more" if mean > 0 else "less"
-    return "alike" if -matters < ends[0] and ends[1] < matters else "undecided"
+    return "alike" if -matters < ends[0] and ends[1] < matters else "inconclusive"
 
 
 def judged_by_seed(
@@ -244,12 +244,12 @@ def judged_by_seed(
     """
     if at_end is None:
         at_end = any(row.effect is not None for row in diagnosis.sensitivity)
-    found: dict[int, list[float]] = {}
+    changes: dict[int, list[float]] = {}
     for attribute in attributes:
         records = diagnosis.of(attribute)
         for record, change in zip(records, judged(effects(diagnosis.config, records), at_end=at_end), strict=True):
-            found.setdefault(record.seed, []).append(change)
-    return found
+            changes.setdefault(record.seed, []).append(change)
+    return changes
 
 
 def _permuted(after: Array, before: Array, *, draws: int = DRAWS, seed: int = 0) -> Array:

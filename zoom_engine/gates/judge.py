@@ -1,4 +1,4 @@
-"""Whether an audit keeps its rules. Each rule is decided three ways, by intervals and never by a point estimate.
+"""Whether an audit passes its rules. A rule passes, fails or is inconclusive, by intervals and not by estimates alone.
 
 ==================  ====================================  =======================================  ==================
 rule                pass                                  fail                                     else
@@ -13,10 +13,10 @@ min_power P         the fraction of such audits that      it is less            
 ==================  ====================================  =======================================  ==================
 
 The ends are those of the audit's own intervals, which hold for all its attributes at once and allow for images that
-were not seen (`statistics.attribute_tests`, `statistics.intervals`): that nothing moves on 20 images does not prove
-less than 0.1. With a lower end above the limit a rule fails where the effect is *specific*, or where no random edits
-were tried: what any edit does says nothing of the attribute. Growth needs its own correction: a rule fails by the
-p-values after Holm's method, within the rule. An audit that is not finished is not judged.
+were not seen (`statistics.attribute_tests`, `statistics.intervals`): no change on 20 images does not prove less than
+0.1. With a lower end above the limit a rule fails where the effect is *specific*, or where no random edits were tried:
+what any edit does says nothing of the attribute. Growth needs its own correction: a rule fails by the p-values after
+Holm's method, within the rule. An audit that is not finished is inconclusive.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.statistics.power import SIZES
 from zoom_engine.statistics.table import decimal, percent, signed
 
-Outcome = Literal["holds", "broken", "unjudged"]
-Found = tuple[Outcome, str]
-WORST_FIRST: tuple[Outcome, ...] = ("broken", "unjudged", "holds")
-EXIT_CODES: dict[Outcome, int] = {"holds": 0, "broken": 1, "unjudged": 2}
-IN_WORDS: dict[Outcome, str] = {"holds": "holds", "broken": "broken", "unjudged": "could not be judged"}
+Outcome = Literal["pass", "fail", "inconclusive"]
+Judgement = tuple[Outcome, str]
+WORST_FIRST: tuple[Outcome, ...] = ("fail", "inconclusive", "pass")
+EXIT_CODES: dict[Outcome, int] = {"pass": 0, "fail": 1, "inconclusive": 2}
+SENTENCES: dict[Outcome, str] = {"pass": "passes", "fail": "fails", "inconclusive": "is inconclusive"}
 
 
 @dataclass(frozen=True)
@@ -54,13 +54,13 @@ class Finding:
         rule: the rule.
         attribute: its short name; "" for a rule on the whole audit.
         outcome: pass, fail or inconclusive.
-        measured: the figure with what is known of it, and where it is inconclusive, why.
+        estimate: the figure with what is known of it, and where it is inconclusive, why.
     """
 
     rule: Rule
     attribute: str
     outcome: Outcome
-    measured: str
+    estimate: str
 
     @property
     def subject(self) -> str:
@@ -79,7 +79,7 @@ class Verdict:
     @property
     def outcome(self) -> Outcome:
         """Return fail where one rule fails, else inconclusive where one is inconclusive, else pass."""
-        return min((finding.outcome for finding in self.findings), key=WORST_FIRST.index, default="holds")
+        return min((finding.outcome for finding in self.findings), key=WORST_FIRST.index, default="pass")
 
     @property
     def exit_code(self) -> int:
@@ -105,7 +105,7 @@ class Verdict:
                     "rule": {name: value for name, value in asdict(finding.rule).items() if value is not None},
                     "attribute": finding.attribute or None,
                     "outcome": finding.outcome,
-                    "measured": finding.measured,
+                    "estimate": finding.estimate,
                 }
                 for finding in self.findings
             ],
@@ -113,17 +113,17 @@ class Verdict:
 
 
 def judge(audit: Diagnosis, rules: Sequence[Rule], *, baseline: Diagnosis | None = None) -> Verdict:
-    """Hold an audit to rules; rules of growth compare it with the `baseline`.
+    """Check an audit against rules; rules of growth compare it with the `baseline`.
 
     Raises:
         ConfigError: there is no rule, a rule of growth has no baseline, or neither audit has an attribute.
         AuditError: the audit edits all attributes together, or the baseline cannot be compared.
     """
     if not rules:
-        raise ConfigError("there is nothing to hold the audit to: give a rule")
+        raise ConfigError("there is no rule to check: give a rule")
     effect = next((rule.effect for rule in rules if rule.effect not in SIZES), None)
     if effect is not None:
-        raise ConfigError(f"audits tell their power for effects of {', '.join(map(str, SIZES))}, not of {effect:g}")
+        raise ConfigError(f"audits give their power for effects of {', '.join(map(str, SIZES))}, not of {effect:g}")
     if audit.mode == "multi":
         raise AuditError(f"{title(audit)} edits all attributes together: rules are for audits of single attributes")
     if baseline is None and any(rule.max_growth is not None for rule in rules):
@@ -137,66 +137,69 @@ def _findings(rule: Rule, audit: Diagnosis, baseline: Diagnosis | None) -> Itera
     asked = _asked(rule, audit, over)
     unfinished = _unfinished(audit, "audit") or (over and _unfinished(over, "baseline"))
     if unfinished:
-        found = [unfinished] * len(asked)
+        judgements = [unfinished] * len(asked)
     elif over is not None:
-        found = _grown(rule, audit, over, asked)
+        judgements = _grown(rule, audit, over, asked)
     else:
-        found = [_power(audit, rule) if one is None else _sensitivity(rule, audit, one) for one in asked]
-    for attribute, one in zip(asked, found, strict=True):
+        judgements = [_power(audit, rule) if one is None else _sensitivity(rule, audit, one) for one in asked]
+    for attribute, one in zip(asked, judgements, strict=True):
         yield Finding(rule, "" if attribute is None else short_name(attribute, audit.config.neutral), *one)
 
 
-def _sensitivity(rule: Rule, audit: Diagnosis, attribute: Attribute) -> Found:
+def _sensitivity(rule: Rule, audit: Diagnosis, attribute: Attribute) -> Judgement:
     limit = rule.max_sensitivity or 0.0
     row = next((row for row in audit.sensitivity if row.attribute == attribute), None)
     if row is None:
-        return "unjudged", "not in the audit"
+        return "inconclusive", "not in the audit"
     if row.interval is None:
-        return "unjudged", f"{decimal(row.value, 3)}: an interval takes two images or more"
+        return "inconclusive", f"{decimal(row.value, 3)}: an interval takes two images or more"
     low, high = row.interval
-    measured = f"{decimal(row.value, 3)} [{low:.3f}, {high:.3f}]"
+    estimate = f"{decimal(row.value, 3)} [{low:.3f}, {high:.3f}]"
     if high <= limit:
-        return "holds", measured
+        return "pass", estimate
     if low > limit and row.specificity in ("specific", None):
-        return "broken", measured
+        return "fail", estimate
     if low > limit and row.specificity == "unspecific":
-        return "unjudged", f"{measured}: unspecific, {row.as_far} random edits move the output as far"
+        return "inconclusive", f"{estimate}: unspecific, {row.as_far} random edits move the output as far"
     if low > limit:
-        return "unjudged", f"{measured}: too few random directions tell it from any edit (give --random-directions)"
-    return "unjudged", f"{measured}{_too_few(audit, attribute, limit)}"
+        return (
+            "inconclusive",
+            f"{estimate}: too few random directions to tell whether any edit does the same (give --random-directions)",
+        )
+    return "inconclusive", f"{estimate}{_too_few(audit, attribute, limit)}"
 
 
-def _grown(rule: Rule, audit: Diagnosis, over: Diagnosis, asked: Sequence[Attribute | None]) -> list[Found]:
+def _grown(rule: Rule, audit: Diagnosis, over: Diagnosis, asked: Sequence[Attribute | None]) -> list[Judgement]:
     pair, limit = Pair(over, audit), rule.max_growth or 0.0
     above = dict(zip(pair.attributes, pair.p_above(limit), strict=True))
     tested = [attribute for attribute in pair.attributes if attribute in asked]
     adjusted = dict(zip(tested, adjust(np.array([above[one] for one in tested]), "holm"), strict=True))
 
-    def found(attribute: Attribute | None) -> Found:
+    def judged(attribute: Attribute | None) -> Judgement:
         if attribute is None or attribute not in adjusted:
-            return "unjudged", f"not in the {'baseline' if attribute in audit.attributes else 'audit'}"
+            return "inconclusive", f"not in the {'baseline' if attribute in audit.attributes else 'audit'}"
         return _growth(pair.differences[attribute], float(adjusted[attribute]), limit)
 
-    return [found(attribute) for attribute in asked]
+    return [judged(attribute) for attribute in asked]
 
 
-def _growth(difference: Difference, p_adjusted: float, limit: float) -> Found:
+def _growth(difference: Difference, p_adjusted: float, limit: float) -> Judgement:
     low, high = difference.interval
     ends = f"[{decimal(low, 3)}, {decimal(high, 3)}], at most {decimal(difference.most, 3)}"
-    measured = f"{signed(difference.mean, 3, fixed=True)} {ends}"
+    estimate = f"{signed(difference.mean, 3, fixed=True)} {ends}"
     if p_adjusted < LEVEL and difference.mean > limit:
-        return "broken", f"{measured}; adjusted p {p_adjusted:.4f}"
+        return "fail", f"{estimate}; adjusted p {p_adjusted:.4f}"
     if max(high, difference.most) <= limit:
-        return "holds", measured
-    return "unjudged", f"{measured}: more images would tell"
+        return "pass", estimate
+    return "inconclusive", f"{estimate}: more images are needed"
 
 
-def _power(audit: Diagnosis, rule: Rule) -> Found:
+def _power(audit: Diagnosis, rule: Rule) -> Judgement:
     power = audit.summary().power
     reached = None if power is None else power.sensitive.get(f"{rule.effect:g}")
     if reached is None:
-        return "unjudged", "the audit does not tell its power: it takes two images or more"
-    return "holds" if reached >= (rule.min_power or 0.0) else "broken", percent(reached)
+        return "inconclusive", "the audit has no power: it takes two images or more"
+    return "pass" if reached >= (rule.min_power or 0.0) else "fail", percent(reached)
 
 
 def _too_few(audit: Diagnosis, attribute: Attribute, limit: float) -> str:
@@ -210,31 +213,31 @@ def _too_few(audit: Diagnosis, attribute: Attribute, limit: float) -> str:
         spread=float(changes.std(ddof=1)),
     )
     if needed is None:
-        return f": that it is {limit:g} or less cannot be shown of such an effect; more images would tell if it is more"
+        return f": such an effect cannot be shown to be {limit:g} or less; more images would show if it is more"
     images = audit.summary().images
-    return f": it takes about {needed} images, not {images}" if images < needed else ": more images would tell"
+    return f": it takes about {needed} images, not {images}" if images < needed else ": more images are needed"
 
 
-def _unfinished(audit: Diagnosis, which: str) -> Found | None:
+def _unfinished(audit: Diagnosis, which: str) -> Judgement | None:
     if not audit.missing and audit.records:
         return None
     missing = number_of(audit.missing, "measurement")
-    return "unjudged", f"the {which} is not finished: {missing} {agreeing(audit.missing, 'is', 'are')} missing"
+    return "inconclusive", f"the {which} is not finished: {missing} {agreeing(audit.missing, 'is', 'are')} missing"
 
 
 def _asked(rule: Rule, audit: Diagnosis, over: Diagnosis | None) -> list[Attribute | None]:
     """Return the attributes that a rule is about, by prompt or by short name; None alone for the whole audit."""
     if rule.min_power is not None:
         return [None]
-    every = list(dict.fromkeys([*audit.attributes, *(over.attributes if over else ())]))
+    attributes = list(dict.fromkeys([*audit.attributes, *(over.attributes if over else ())]))
     if rule.attributes is None:
-        return [*every]
+        return [*attributes]
     names: dict[str, Attribute] = {}
-    for attribute in every:
+    for attribute in attributes:
         for name in (attribute.text, *attribute.paraphrases, short_name(attribute, audit.config.neutral)):
             names[name.casefold()] = attribute
     unknown = next((name for name in rule.attributes if name.casefold() not in names), None)
     if unknown is not None:
-        known = ", ".join(short_name(attribute, audit.config.neutral) for attribute in every)
-        raise ConfigError(f"no attribute '{unknown}' to hold to '{rule.text}': the audit has {known}")
+        known = ", ".join(short_name(attribute, audit.config.neutral) for attribute in attributes)
+        raise ConfigError(f"no attribute '{unknown}' for the rule '{rule.text}': the audit has {known}")
     return [names[name.casefold()] for name in rule.attributes]

@@ -61,8 +61,8 @@ def write_comparison(path: Path, comparison: Comparison) -> Path:
 
 def comparison_page(comparison: Comparison) -> ComparisonPage:
     """Return what the page shows of a comparison."""
-    found = [one for row in comparison.rows for one in row.differences if one is not None]
-    ends = axis_for([abs(end) for one in found for end in one.interval])
+    differences = [one for row in comparison.rows for one in row.differences if one is not None]
+    ends = axis_for([abs(end) for one in differences for end in one.interval])
     names = letters(comparison)
     told = ((), *comparison.notes)
     shared = (0, *(pair.pairs for pair in comparison.pairs))
@@ -83,8 +83,8 @@ def headline(comparison: Comparison) -> str:
     short = len(comparison.titles) == 2 and comparison.titles == tuple(a.config.target for a in comparison.audits)
     first, *others = comparison.titles if short else letters(comparison)
     for index, other in enumerate(others):
-        found = [(row.name, row.differences[index]) for row in comparison.rows]
-        shown = [(name, one) for name, one in found if one is not None and one.shift in ("more", "less")]
+        differences = [(row.name, row.differences[index]) for row in comparison.rows]
+        shown = [(name, one) for name, one in differences if one is not None and one.shift in ("more", "less")]
         if not shown:
             sentences.append(f"No attribute is shown to move {other} more or less than {first}.")
             continue

@@ -1,4 +1,4 @@
-"""What an audit is held to, as options of the command line and as tables of a TOML file."""
+"""The rules that an audit must pass, as options of the command line and as tables of a TOML file."""
 
 from __future__ import annotations
 
@@ -21,10 +21,16 @@ class Rule:
         ConfigError: there is no limit or more than one, or it can never be reached.
     """
 
-    max_sensitivity: float | None = option("mean change of the output, in [0, 1], that no attribute may exceed", None)
-    max_growth: float | None = option("how much further than in the baseline, at most, an attribute may move it", None)
-    min_power: float | None = option("the share of such audits, at least, that would call an effect of 0.1", None)
-    effect: float = option("of min_power, one of those that audits tell their power for", 0.1)
+    max_sensitivity: float | None = option(
+        "the largest mean change of the output, in [0, 1], that is allowed for an attribute", None
+    )
+    max_growth: float | None = option(
+        "how much more than in the baseline, at most, an attribute may move the output", None
+    )
+    min_power: float | None = option(
+        "the share of such audits, at least, that would find an effect of 0.1 sensitive", None
+    )
+    effect: float = option("the effect that min_power is about, one of those for which audits give their power", 0.1)
     attributes: Sequence[str] | None = option("prompts, or what they add to the neutral one; by default all", None)
 
     def __post_init__(self) -> None:
@@ -37,9 +43,9 @@ class Rule:
             if not 0 <= value <= 1:
                 raise ConfigError(f"{name} must be in [0, 1], got {value:g}")
         if self.min_power is not None and self.attributes is not None:
-            raise ConfigError("min_power is of the whole audit: leave its attributes out")
+            raise ConfigError("min_power is about the whole audit: leave its attributes out")
         if self.attributes is not None and not self.attributes:
-            raise ConfigError("a rule for no attribute holds nothing: name some, or leave 'attributes' out for all")
+            raise ConfigError("a rule for no attribute checks nothing: name some, or leave 'attributes' out for all")
 
     @property
     def text(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zoom_engine.gates.compare import Comparison, Difference
 from zoom_engine.gates.formats.markdown import counted
-from zoom_engine.gates.judge import IN_WORDS, Verdict
+from zoom_engine.gates.judge import Verdict
 from zoom_engine.statistics.table import decimal, fit, ruled, signed
 
 _NAME_WIDTH = 34
@@ -37,15 +37,15 @@ def difference_text(difference: Difference | None) -> str:
     if difference is None:
         return "-"
     mean, low, high = (signed(value, 3, fixed=True) for value in (difference.mean, *difference.interval))
-    said = "" if difference.shift == "undecided" else f" {difference.shift}"
-    return f"{mean} [{low}, {high}]{said}"
+    shift = "" if difference.shift == "inconclusive" else f" {difference.shift}"
+    return f"{mean} [{low}, {high}]{shift}"
 
 
 def verdict_text(verdict: Verdict) -> str:
     """Return a line for each finding, failures first, and the outcome."""
-    found = verdict.worst_first()
-    body = [[IN_WORDS[f.outcome], fit(f.subject, _NAME_WIDTH), f.rule.text, f.measured] for f in found]
+    findings = verdict.worst_first()
+    body = [[f.outcome, fit(f.subject, _NAME_WIDTH), f.rule.text, f.estimate] for f in findings]
     beside = "" if verdict.baseline is None else f", beside {verdict.baseline}"
-    closing = f"{verdict.audit}{beside}: {IN_WORDS[verdict.outcome].upper()} ({counted(verdict)})"
-    head = ["", "attribute", "rule", "measured [95 %]"]
+    closing = f"{verdict.audit}{beside}: {verdict.outcome.upper()} ({counted(verdict)})"
+    head = ["", "attribute", "rule", "estimate [95 %]"]
     return "\n".join([*ruled([head, *body], texts=len(head)), closing])

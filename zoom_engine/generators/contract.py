@@ -267,8 +267,8 @@ def _gradients(tried: _Tried) -> str | None:
     if not picture.requires_grad:
         return "none reaches either"
     with torch.enable_grad():
-        found: Any = torch.autograd.grad(picture.square().sum(), (code, weight), allow_unused=True)
-    for what, gradient in zip(("the codes", "the edit weights"), found, strict=True):
+        gradients: Any = torch.autograd.grad(picture.square().sum(), (code, weight), allow_unused=True)
+    for what, gradient in zip(("the codes", "the edit weights"), gradients, strict=True):
         if gradient is None or not bool(gradient.any()):
             return f"that of {what} is {'none' if gradient is None else 0}"
         if not bool(gradient.isfinite().all()):
@@ -284,7 +284,7 @@ RULES: Rules[_Tried] = {
     "population is how many codes there are, None without end": _population,
     "sample gives float32 codes": _codes,
     "equal seeds give equal codes": _equal_seeds,
-    "a code hangs on its seed alone": _seeds_alone,
+    "a code depends on its seed alone": _seeds_alone,
     "other seeds give other codes": _other_seeds,
     "seeds reach to 2³²-1": _last_seed,
     "truncation below 1 pulls codes toward the average": _truncation,
@@ -302,11 +302,11 @@ RULES_IN_TESTS: Rules[_Tried] = {"render(codes) is render(codes, 0 · w, d)": _u
 RULES_OF_GRADIENTS: Rules[_Tried] = {"gradients reach codes and edit weights, as differentiable says": _gradients}
 
 
-def _misshapen(what: str, found: object, shape: tuple[int, ...]) -> str | None:
-    if not isinstance(found, Tensor) or tuple(found.shape) != shape or found.dtype != torch.float32:
-        seen = f"{found.dtype} {list(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
+def _misshapen(what: str, result: object, shape: tuple[int, ...]) -> str | None:
+    if not isinstance(result, Tensor) or tuple(result.shape) != shape or result.dtype != torch.float32:
+        seen = f"{result.dtype} {list(result.shape)}" if isinstance(result, Tensor) else type(result).__name__
         return f"{what} must be float32 {list(shape)}, not {seen}"
-    return None if bool(found.isfinite().all()) else f"{what} holds NaN or infinity"
+    return None if bool(result.isfinite().all()) else f"{what} holds NaN or infinity"
 
 
 def _apart(one: Any, other: Any) -> float:

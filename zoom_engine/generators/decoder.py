@@ -52,7 +52,7 @@ class Decoder(DrawnFromCodes, nn.Module):
             ConfigError: S is nowhere said, or the network returns no square RGB images of finite numbers.
         """
         super().__init__()
-        size = code_size or (codes.shape[-1] if codes is not None else _own_size(network))
+        size = code_size or (codes.shape[-1] if codes is not None else _code_size(network))
         self.codes = Codes(size, codes)
         self._range = checked_range(output_range)
         self.network = own_copy(network)
@@ -106,7 +106,7 @@ class Decoder(DrawnFromCodes, nn.Module):
         return scaled(images, self._range)
 
 
-def _own_size(network: nn.Module) -> int:
+def _code_size(network: nn.Module) -> int:
     for name in ("code_size", "latent_dim", "z_dim"):
         size = getattr(network, name, None)
         if isinstance(size, int) and not isinstance(size, bool):

@@ -70,9 +70,9 @@ def load_generator(
             generator = domain.generator()
         return _checked(generator)
     family, colon, rest = str(spec).partition(":")
-    if colon and (found := registry.find(registry.GENERATORS, family)) is not None:
+    if colon and (package := registry.find(registry.GENERATORS, family)) is not None:
         with registry.asking(registry.GENERATORS, family, f"load '{rest}'"):
-            generator = found.load(rest)
+            generator = package.load(rest)
         return _checked(generator)
     check_generator(spec)
     return load_checkpoint(Path(spec))

@@ -36,13 +36,13 @@ class MappedConfig:
     embed_dim: int = 0
     mapping_dim: int | None = None
 
-    def check_sizes(self, *own: int) -> None:
-        """Refuse sizes of these fields, and of a family's `own`, that are out of range.
+    def check_sizes(self, *more: int) -> None:
+        """Refuse sizes of these fields, and of a family's `more`, that are out of range.
 
         Raises:
             CheckpointError: for such a size.
         """
-        sizes = [self.resolution, *own, self.z_dim, self.w_dim, self.mapping_layers]
+        sizes = [self.resolution, *more, self.z_dim, self.w_dim, self.mapping_layers]
         sizes += [] if self.mapping_dim is None else [self.mapping_dim]
         sizes += [self.c_dim, self.embed_dim] if self.c_dim != 0 or self.embed_dim != 0 else []
         check_whole("generator sizes", sizes, LARGEST_SIZE)

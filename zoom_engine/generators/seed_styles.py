@@ -10,14 +10,14 @@ from torch import Tensor
 
 from zoom_engine.generators.generator import EditableGenerator
 
-KEPT = 256  # rows; a search asks for those of the images under way again and again
+CACHED_ROWS = 256  # rows; a search asks for those of the images under way again and again
 
 
 class SeedStyles:
     """A stand-in for the tensor `[I, S]` (float32, on the generator's device) of `seeds`, a row each, of any length.
 
     `styles[i]` is `[S]`, `styles[a:b]` and `styles[index]` with an int64 tensor are `[B, S]`. Every row is mapped
-    alone, so that no bit of it depends on the rows beside it. Only the `KEPT` rows used last are in memory.
+    alone, so that no bit of it depends on the rows beside it. Only the `CACHED_ROWS` rows used last are in memory.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class SeedStyles:
             self._rows[row] = self._generator.sample(
                 [self._seeds[row]], truncation=self._truncation, truncation_cutoff=self._truncation_cutoff
             )[0]
-            while len(self._rows) > KEPT:
+            while len(self._rows) > CACHED_ROWS:
                 self._rows.popitem(last=False)
         self._rows.move_to_end(row)
         return self._rows[row]

@@ -63,7 +63,7 @@ class StyleSpace:
             raise ConfigError(f"styles must be [B, {self.size}], got {list(styles.shape)}")
         # In one cut, of which the gradient is one concatenation; that of a slice is as long as the style vector.
         shares = torch.split(styles, [layer.channels for layer in self.layers], dim=1)
-        return {layer.name: share for layer, share in zip(self.layers, shares, strict=True)}
+        return {layer.name: part for layer, part in zip(self.layers, shares, strict=True)}
 
     def fixed_mask(self) -> Tensor:
         """Return bool `[S]`: true for the entries that edit directions leave alone.

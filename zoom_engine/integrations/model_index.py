@@ -52,19 +52,19 @@ def with_model_index(card: Path, diagnoses: Sequence[Diagnosis], model: str | No
     from huggingface_hub import ModelCard, ModelCardData
 
     try:
-        found = ModelCard(card.read_text(encoding="utf-8"))
-        data = cast(ModelCardData, found.data)
+        model_card = ModelCard(card.read_text(encoding="utf-8"))
+        data = cast(ModelCardData, model_card.data)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise AuditError(f"cannot read the model card {card}: {one_line(error)}") from error
     name = model or data.model_name
     if name is None:
         raise AuditError(f"{card} names no model in its metadata: give --name")
     new = _results(diagnoses)
-    own = {result.unique_identifier for result in new}
+    identifiers = {result.unique_identifier for result in new}
     data.model_name = name
-    kept = [result for result in data.eval_results or [] if result.unique_identifier not in own]
-    data.eval_results = [*kept, *new]
-    return str(found)
+    others = [result for result in data.eval_results or [] if result.unique_identifier not in identifiers]
+    data.eval_results = [*others, *new]
+    return str(model_card)
 
 
 def _results(diagnoses: Sequence[Diagnosis]) -> list[EvalResult]:

@@ -54,7 +54,7 @@ class Audited:
         from zoom_engine.gates.text import verdict_text
 
         verdict = judge(self.diagnosis, [Rule(**rule)], baseline=baseline)
-        if verdict.outcome != "holds":
+        if verdict.outcome != "pass":
             where = "" if self.diagnosis.path is None else f"\nOpen {self.diagnosis.path / 'report.html'}"
             pytest.fail(f"{verdict_text(verdict)}{where}", pytrace=False)
 

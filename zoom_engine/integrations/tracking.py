@@ -81,14 +81,14 @@ def metrics(diagnosis: Diagnosis) -> Iterator[tuple[str, float]]:
         "sensitive": float(sum(row.verdict == "sensitive" for row in summary.sensitivity)),
         "specific": float(sum(row.is_specific for row in summary.sensitivity)),
         "inconclusive": float(sum(row.verdict == "inconclusive" for row in summary.sensitivity)),
-        **{f"power/{size}": share for size, share in (summary.power.sensitive if summary.power else {}).items()},
+        **{f"power/{size}": power for size, power in (summary.power.sensitive if summary.power else {}).items()},
     }
     for row in summary.sensitivity:
         attribute = _OTHER.sub("_", short_name(row.attribute, diagnosis.config.neutral))
         low, high = row.interval or (None, None)
-        own = {"sensitivity": row.value, "sensitivity_low": low, "sensitivity_high": high, "effect": row.effect}
-        own |= {"flips": row.flip_rate, "p_adjusted": row.p_adjusted}
-        whole |= {f"{kind}/{attribute}": value for kind, value in own.items()}
+        figures = {"sensitivity": row.value, "sensitivity_low": low, "sensitivity_high": high, "effect": row.effect}
+        figures |= {"flips": row.flip_rate, "p_adjusted": row.p_adjusted}
+        whole |= {f"{kind}/{attribute}": value for kind, value in figures.items()}
     yield from ((name, float(value)) for name, value in whole.items() if value is not None)
 
 

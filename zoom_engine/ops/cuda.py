@@ -84,7 +84,7 @@ def _image(x: Tensor) -> Tensor:
     return x.contiguous(memory_format=torch.channels_last)
 
 
-def _small(tensor: Tensor | None) -> Any:
+def _contiguous(tensor: Tensor | None) -> Any:
     return None if tensor is None else tensor.detach().to(torch.float32).contiguous()
 
 
@@ -113,11 +113,11 @@ def modulate(
     Returns:
         The modulated image, channels-last in the dtype of `x`, and the style `[B, C]` in float32.
     """
-    x, styles = _image(x), _small(styles)
+    x, styles = _image(x), _contiguous(styles)
     if edit_directions is None:
         edit_weights = None
     out, style = _empty(x, *x.shape), torch.empty_like(styles)
-    edits = {"edit_weights": _small(edit_weights), "edit_directions": rows_of(edit_directions)}
+    edits = {"edit_weights": _contiguous(edit_weights), "edit_directions": rows_of(edit_directions)}
     _call("modulate", {"x": x, "styles": styles, **edits, "out": out, "style": style})
     return out, style
 
@@ -127,7 +127,7 @@ def modulate_backward(grad: Tensor, x: Tensor, style: Tensor) -> tuple[Tensor, T
 
     The gradient of `styles` is dstyle, that of `edit_weights` dstyle @ edit_directions.T.
     """
-    grad, x, style = _image(grad), _image(x), _small(style)
+    grad, x, style = _image(grad), _image(x), _contiguous(style)
     dx, dstyle = _empty(x, *x.shape), torch.empty_like(style)
     workspace = _workspace(x, fir=False)
     tensors = {"grad": grad, "x": x, "style": style, "dx": dx, "dstyle": dstyle, "workspace": workspace}
@@ -166,8 +166,8 @@ def modulated_epilogue(
     x = _image(x)
     batch, channels, height, width = x.shape
     out = _empty(x, batch, channels, height - fir, width - fir)
-    small = {"scale": scale, "noise": noise, "bias": bias}
-    tensors = {"x": x, **{name: _small(tensor) for name, tensor in small.items()}, "out": out}
+    per_channel = {"scale": scale, "noise": noise, "bias": bias}
+    tensors = {"x": x, **{name: _contiguous(tensor) for name, tensor in per_channel.items()}, "out": out}
     _call("modulated_epilogue", tensors, fir=fir, slope=slope, gain=gain, clamp=clamp)
     return out
 
@@ -185,14 +185,14 @@ def modulated_epilogue_backward(
     clamp: float | None,
 ) -> tuple[Tensor, Tensor]:
     """Compute `(dx, dscale)` of `modulated_epilogue`; dscale `[B, C]` float32."""
-    grad, x, scale = _image(grad), _image(x), _small(scale)
+    grad, x, scale = _image(grad), _image(x), _contiguous(scale)
     dx, dscale = _empty(x, *x.shape), torch.empty_like(scale)
     tensors = {
         "grad": grad,
         "x": x,
         "scale": scale,
-        "noise": _small(noise),
-        "bias": _small(bias),
+        "noise": _contiguous(noise),
+        "bias": _contiguous(bias),
         "dx": dx,
         "dscale": dscale,
         "workspace": _workspace(x, fir=fir),

@@ -85,7 +85,7 @@ def modulated_conv2d(
     return result
 
 
-def _small(tensor: Tensor | None) -> Tensor | None:
+def _contiguous(tensor: Tensor | None) -> Tensor | None:
     return None if tensor is None else tensor.to(torch.float32).contiguous()
 
 
@@ -108,7 +108,7 @@ def _modulated(
     scale = style.new_empty((len(style), 0 if energy is None else len(energy)))
     native.require().modulation(
         styles=_view(native.rows_of(styles)),
-        edit_weights=_view(_small(edit_weights)),
+        edit_weights=_view(_contiguous(edit_weights)),
         edit_directions=_view(native.rows_of(edit_directions)),
         energy=_view(energy),
         style=native.view(style),
@@ -137,7 +137,7 @@ class _Operands(NamedTuple):
             if layer.rgb_edit_directions is not None:
                 rgb_style, _ = _modulated(rgb_style, layer.edit_weights, layer.rgb_edit_directions)
             rgb_weight = (rgb_style[:, None] * layer.rgb_weight).float().contiguous()
-        return cls(weights, style, scale, _small(layer.noise), _small(layer.bias), rgb_weight)
+        return cls(weights, style, scale, _contiguous(layer.noise), _contiguous(layer.bias), rgb_weight)
 
     def arguments(self, layer: Layer) -> dict[str, Any]:
         """Return the arguments of both calls of the extension."""
@@ -163,11 +163,11 @@ def _forward(*arguments: Any) -> tuple[Tensor, Tensor]:
     code = implementation(layer.x)
     out, rgb = _empty(layer, code)
     if code == "cuda":
-        found, picture = cuda_layer.forward(layer)
-        return out if layer.rgb_only else found, rgb if picture is None else picture
+        y, picture = cuda_layer.forward(layer)
+        return out if layer.rgb_only else y, rgb if picture is None else picture
     if code == "torch":
-        found, found_rgb = composition.modulated_conv2d(**layer.composed())
-        return out if layer.rgb_only else _channels_last(found), found_rgb.contiguous()
+        y, y_rgb = composition.modulated_conv2d(**layer.composed())
+        return out if layer.rgb_only else _channels_last(y), y_rgb.contiguous()
     operands = _Operands.of(layer)
     native.require().modulated_conv2d(
         x=native.view(_channels_last(layer.x)),
@@ -204,16 +204,16 @@ def _backward(
     layer = Layer(*arguments)
     code = implementation(layer.x)
     if code == "native":
-        dx, *small = _native_backward(grad, grad_rgb, y, layer)
+        dx, *rest = _native_backward(grad, grad_rgb, y, layer)
     else:
         backward = cuda_layer.backward if code == "cuda" else composition.modulated_conv2d_backward
         dx, dstyles, drgb_styles = backward(grad, grad_rgb, y, layer.edited())
         dedit_weights = None if layer.edit_directions is None else dstyles @ layer.edit_directions.t()
         if dedit_weights is not None and drgb_styles is not None and layer.rgb_edit_directions is not None:
             dedit_weights = dedit_weights + drgb_styles @ layer.rgb_edit_directions.t()
-        small = [dstyles, dedit_weights, drgb_styles]
+        rest = [dstyles, dedit_weights, drgb_styles]
     like = layer.styles
-    dstyles, dedit_weights, drgb_styles = (like.new_empty((0, 0)) if t is None else t.to(like.dtype) for t in small)
+    dstyles, dedit_weights, drgb_styles = (like.new_empty((0, 0)) if t is None else t.to(like.dtype) for t in rest)
     return _channels_last(dx), dstyles, dedit_weights, drgb_styles
 
 
@@ -226,7 +226,7 @@ def _native_backward(
     drgb_weight = None if operands.rgb_weight is None or grad_rgb is None else torch.empty_like(operands.rgb_weight)
     native.require().modulated_conv2d_backward(
         grad=_view(None if grad is None else _channels_last(grad)),
-        grad_rgb=_view(_small(grad_rgb)),
+        grad_rgb=_view(_contiguous(grad_rgb)),
         x=native.view(_channels_last(layer.x)),
         y=native.view(_channels_last(y)),
         dx=native.view(dx),
@@ -262,10 +262,10 @@ def _native_backward(
 @_backward.register_fake
 def _(grad: Tensor | None, grad_rgb: Tensor | None, y: Tensor, *arguments: Any) -> tuple[Tensor, ...]:
     layer = Layer(*arguments)
-    small = (layer.styles, layer.edit_weights, None if grad_rgb is None else layer.rgb_styles)
+    rest = (layer.styles, layer.edit_weights, None if grad_rgb is None else layer.rgb_styles)
     return (
         torch.empty_like(layer.x, memory_format=torch.channels_last),
-        *(layer.styles.new_empty((0, 0) if tensor is None else tensor.shape) for tensor in small),
+        *(layer.styles.new_empty((0, 0) if tensor is None else tensor.shape) for tensor in rest),
     )
 
 

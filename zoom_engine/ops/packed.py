@@ -39,7 +39,7 @@ def state_of(tensor: Tensor) -> State:
     return tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version
 
 
-_kept: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
+_cache: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
 _turns = Turns()
 
 
@@ -52,12 +52,12 @@ def packed(weight: Tensor, *, up: bool, dtype: torch.dtype) -> Packed:
     form: Form = (up, native.DTYPES[dtype], native.isa())
     source = state_of(weight)
     with _turns.taken():
-        if weight not in _kept:
-            _kept[weight] = {}
-        forms: dict[Form, Packed] = _kept[weight]
-        found = forms.get(form)
-        if found is None or found.source != source:
+        if weight not in _cache:
+            _cache[weight] = {}
+        forms: dict[Form, Packed] = _cache[weight]
+        form_packed = forms.get(form)
+        if form_packed is None or form_packed.source != source:
             wide = weight.detach().to(torch.float32).contiguous()
             handle = native.require().PackedWeight(weight=native.view(wide), up=up, storage=form[1])
-            found = forms[form] = Packed(handle, modulation.energy(wide), source)
-        return found
+            form_packed = forms[form] = Packed(handle, modulation.energy(wide), source)
+        return form_packed

@@ -108,10 +108,10 @@ def _gradients(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
             " torch's operators then"
         )
     add, bias = ctx.saved_tensors
-    kept = grad
+    passed = grad
     if dadd and add is not None:
-        kept = grad * (composition.finished(add, bias, None).abs() <= ctx.clamp)
-    return _backward(grad) if dx else None, kept if dadd else None, None, None
+        passed = grad * (composition.finished(add, bias, None).abs() <= ctx.clamp)
+    return _backward(grad) if dx else None, passed if dadd else None, None, None
 
 
 _forward.register_autograd(_gradients, setup_context=_save)

@@ -50,10 +50,10 @@ def read_landmarks(folder: Path) -> dict[str, FacePoints]:
     Raises:
         PhotographError: it cannot be read, or its points are no numbers or those of a mirrored face.
     """
-    found = [folder / name for name in LANDMARKS if (folder / name).is_file()]
-    if not found:
+    files = [folder / name for name in LANDMARKS if (folder / name).is_file()]
+    if not files:
         return {}
-    path = found[0]
+    path = files[0]
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise ValueError(f"it has more than {_MOST_BYTES >> 20} MiB")
@@ -79,16 +79,16 @@ def _csv_rows(text: str) -> list[tuple[str, dict[str, list[float]]]]:
 
 
 def _points(points: dict[str, Any]) -> FacePoints:
-    places = []
+    coordinates = []
     for name in FacePoints._fields:
         x, y = (float(value) for value in points[name])
         if not (abs(x) <= _FARTHEST and abs(y) <= _FARTHEST):  # nor NaN, which max passes over where it comes second
             raise ValueError(f"{name} lies in no picture")
-        places.append((x, y))
-    left, right, mouth = (complex(*place) for place in places)
+        coordinates.append((x, y))
+    left, right, mouth = (complex(*place) for place in coordinates)
     if ((right - left).conjugate() * (mouth - (left + right) / 2)).imag <= 0:
         raise ValueError("an eye that lies right of the other is its left one: left and right are the picture's")
-    return FacePoints(*places)
+    return FacePoints(*coordinates)
 
 
 def in_middle(picture: Image.Image, side: int) -> NDArray[np.uint8]:
@@ -111,11 +111,11 @@ def by_points(picture: Image.Image, points: FacePoints, canonical: FacePoints, s
     Raises:
         PhotographError: the square would be smaller than a picture may be, or far outside.
     """
-    there, wanted = (np.array([complex(*point) for point in each]) for each in (points, canonical))
-    there_mean, wanted_mean = there.mean(), wanted.mean()
+    given, wanted = (np.array([complex(*point) for point in face_points]) for face_points in (points, canonical))
+    given_mean, wanted_mean = given.mean(), wanted.mean()
     around = wanted - wanted_mean
-    turn = complex((around.conj() @ (there - there_mean)) / (around.conj() @ around).real)  # pixels per side
-    origin = complex(there_mean - turn * wanted_mean)
+    turn = complex((around.conj() @ (given - given_mean)) / (around.conj() @ around).real)  # pixels per side
+    origin = complex(given_mean - turn * wanted_mean)
     corners = np.array([origin + turn * corner for corner in (0, 1, 1j, 1 + 1j)])
     left, top = corners.real.min() - _MARGIN, corners.imag.min() - _MARGIN
     right, bottom = corners.real.max() + _MARGIN, corners.imag.max() + _MARGIN
@@ -129,8 +129,8 @@ def by_points(picture: Image.Image, points: FacePoints, canonical: FacePoints, s
     pixels = torch.from_numpy(np.array(part, dtype=np.float32)).permute(2, 0, 1)[None]
     fine = 2 * side
     at = (np.arange(fine) + 0.5) / fine
-    places = origin + turn * (at[None, :] + 1j * at[:, None]) - complex(box[0], box[1])
-    grid = np.stack([places.real / factor / part.width, places.imag / factor / part.height], axis=-1) * 2 - 1
+    coordinates = origin + turn * (at[None, :] + 1j * at[:, None]) - complex(box[0], box[1])
+    grid = np.stack([coordinates.real / factor / part.width, coordinates.imag / factor / part.height], axis=-1) * 2 - 1
     drawn = F.grid_sample(
         pixels, torch.from_numpy(grid.astype(np.float32))[None], padding_mode="reflection", align_corners=False
     )

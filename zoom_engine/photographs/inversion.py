@@ -123,7 +123,7 @@ class Inverter:
         self,
         crops: Sequence[Crop],
         *,
-        kept: Path | None = None,
+        cache: Path | None = None,
         batch_size: int = 8,
         progress: ProgressFactory = silent,
     ) -> Tensor:
@@ -131,24 +131,24 @@ class Inverter:
 
         Args:
             crops: the photographs.
-            kept: a folder; each code is written there when it is found, and read from there when it is asked for again.
+            cache: a folder where the codes are written, and from which they are read when they are asked for again.
             batch_size: photographs at a time.
             progress: a bar over the photographs.
 
         Raises:
             AuditError: the folder cannot be written.
         """
-        files = [None if kept is None else kept / f"{self._key(crop)}.safetensors" for crop in crops]
-        found = {index: code for index, file in enumerate(files) if (code := self._read(file)) is not None}
-        wanted = [index for index in range(len(crops)) if index not in found]
-        with progress(len(crops), "Inverting photographs", unit="photograph", initial=len(found)) as bar:
+        files = [None if cache is None else cache / f"{self._key(crop)}.safetensors" for crop in crops]
+        codes = {index: code for index, file in enumerate(files) if (code := self._read(file)) is not None}
+        wanted = [index for index in range(len(crops)) if index not in codes]
+        with progress(len(crops), "Inverting photographs", unit="photograph", initial=len(codes)) as bar:
             for part in (wanted[at : at + batch_size] for at in range(0, len(wanted), batch_size)):
-                codes = self.invert(torch.cat([crops[index].image for index in part]))
-                for index, code in zip(part, codes, strict=True):
-                    found[index] = code
+                inverted = self.invert(torch.cat([crops[index].image for index in part]))
+                for index, code in zip(part, inverted, strict=True):
+                    codes[index] = code
                     _write(files[index], code)
                 bar.update(len(part))
-        return torch.stack([found[index] for index in range(len(crops))])
+        return torch.stack([codes[index] for index in range(len(crops))])
 
     def invert(self, images: Tensor) -> Tensor:
         """Return the codes `[B, S]` (CPU) that draw `images [B, 3, R, R]` best."""
@@ -159,24 +159,24 @@ class Inverter:
         mean, std = self._codes_statistics
         if isinstance(self.generator, Layered):
             layered, latent, spread = self.generator, *self._latents_statistics
-            common, own = self._zeros(count, len(latent)), self._zeros(count, layered.num_ws, len(latent))
+            common, per_layer = self._zeros(count, len(latent)), self._zeros(count, layered.num_ws, len(latent))
 
             def styles() -> Tensor:
-                w = latent + spread * (common[:, None] + own)
+                w = latent + spread * (common[:, None] + per_layer)
                 return torch.cat([layered.styles(row) for row in torch.split(w, 1)])
 
             def far() -> Tensor:
-                return how.mean_weight * _energy(common) + how.layer_weight * _energy(own)
+                return how.mean_weight * _energy(common) + how.layer_weight * _energy(per_layer)
 
-            start = self._descend([common, own], styles, far, images, seen, how.steps, how.rate)
+            start = self._descend([common, per_layer], styles, far, images, seen, how.steps, how.rate)
             steps, rate, weight = how.refining, how.rate / 2, how.refining_weight
         else:
             start, steps, rate, weight = mean.expand(count, -1), how.steps + how.refining, how.rate, how.mean_weight
         moved = self._zeros(count, len(mean))
-        found = self._descend(
+        inverted = self._descend(
             [moved], lambda: start + std * moved, lambda: weight * _energy(moved), images, seen, steps, rate
         )
-        return found.cpu()
+        return inverted.cpu()
 
     def _descend(
         self,

@@ -46,8 +46,8 @@ class Yardstick:
         """Measure the distances of pictures drawn from `seed`."""
         codes = generator.draw(2 * PAIRS, torch.Generator().manual_seed(seed))[1]
         images = torch.cat([renderer.render(code) for code in torch.split(codes, 1)])
-        found = [_distances(text_encoder, images[i : i + 1], images[i + 1 : i + 2]) for i in range(0, 2 * PAIRS, 2)]
-        seen, pixels = torch.tensor(found).median(dim=0).values.tolist()
+        distances = [_distances(text_encoder, images[i : i + 1], images[i + 1 : i + 2]) for i in range(0, 2 * PAIRS, 2)]
+        seen, pixels = torch.tensor(distances).median(dim=0).values.tolist()
         return cls(text_encoder, seen, pixels)
 
     @torch.no_grad()
@@ -98,24 +98,24 @@ def judged(crops: Sequence[Crop], codes: Tensor, *, evaluator: Evaluator, yardst
     Raises:
         PhotographError: none is left.
     """
-    found: list[Photograph] = []
-    kept: list[tuple[Tensor, int]] = []
+    photographs: list[Photograph] = []
+    audited: list[tuple[Tensor, int]] = []
     row = 0
     for crop in crops:
         if crop.pixels is None:
-            found.append(Photograph(file=crop.file, refused=crop.refused))
+            photographs.append(Photograph(file=crop.file, refused=crop.refused))
             continue
         photograph = _compared(crop, codes[row : row + 1], evaluator, yardstick)
         if photograph.refused is None:
-            photograph = dataclasses.replace(photograph, image=len(kept), seed=crop.seed)
-            kept.append((codes[row], crop.seed))
-        found.append(photograph)
+            photograph = dataclasses.replace(photograph, image=len(audited), seed=crop.seed)
+            audited.append((codes[row], crop.seed))
+        photographs.append(photograph)
         row += 1
-    if not kept:
-        told = "; ".join(f"{one.file} {one.refused}" for one in found[:3])
-        more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
-        raise PhotographError(f"none of {number_of(len(found), 'photograph')} can be audited: {told}{more}")
-    return Audited(tuple(found), torch.stack([code for code, _ in kept]), tuple(seed for _, seed in kept))
+    if not audited:
+        told = "; ".join(f"{one.file} {one.refused}" for one in photographs[:3])
+        more = f"; and {len(photographs) - 3} more" if len(photographs) > 3 else ""
+        raise PhotographError(f"none of {number_of(len(photographs), 'photograph')} can be audited: {told}{more}")
+    return Audited(tuple(photographs), torch.stack([code for code, _ in audited]), tuple(seed for _, seed in audited))
 
 
 @torch.no_grad()

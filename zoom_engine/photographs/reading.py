@@ -122,10 +122,10 @@ def _in_srgb(picture: Image.Image, profile: bytes) -> Image.Image:
         known = "sRGB" in (theirs.profile.profile_description or "")
         if known or theirs.profile.xcolor_space.strip() != CHANNELS.get(picture.mode):
             return picture
-        found = ImageCms.profileToProfile(picture, theirs, ImageCms.createProfile("sRGB"), outputMode="RGB")
+        converted = ImageCms.profileToProfile(picture, theirs, ImageCms.createProfile("sRGB"), outputMode="RGB")
     except (ImageCms.PyCMSError, OSError, ValueError) as error:
         raise PhotographError(
             f"has a colour profile that cannot be read ({one_line(error, 80)}): save it as sRGB"
         ) from error
-    assert found is not None
-    return found
+    assert converted is not None
+    return converted

@@ -42,13 +42,13 @@ class Card:
 def cards(sources: Sequence[Source]) -> list[Card]:
     """Return a card per audit, with the attributes of all; the one that moves any of the targets most comes first."""
     order = _common_order(sources)
-    found = []
+    audit_cards = []
     for source in sources:
         strip = source.first_strip(order[0]) if order else None
         lead = None if strip is None else source.load(strip, LEAD_BUDGET, ends=True)
         lines = tuple(_lines(source, sources, order[:MOST_LINES]))
-        found.append(Card(source, FULL, lead, lines, max(0, len(order) - MOST_LINES)))
-    return found
+        audit_cards.append(Card(source, FULL, lead, lines, max(0, len(order) - MOST_LINES)))
+    return audit_cards
 
 
 def _common_order(sources: Sequence[Source]) -> list[Attribute]:

@@ -41,15 +41,15 @@ class Axis:
     ticks: tuple[tuple[float, str], ...]
 
 
-NOTHING = 1e-12  # no chart shows less
-FULL = Axis(1.0, tuple((100 * share, f"{share:g}") for share in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)))
+LEAST_SHOWN = 1e-12  # no chart shows less
+FULL = Axis(1.0, tuple((100 * fraction, f"{fraction:g}") for fraction in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)))
 """The axis of every histogram of sensitivities, [0, 1], so that bars of two pages can be compared by eye."""
 
 
 def axis_for(values: Sequence[float]) -> Axis:
     """Return the shortest axis from 0 with round ticks (1, 2, 2.5 or 5 times a power of ten) that holds `values`."""
     largest = max([value for value in values if math.isfinite(value)], default=0.0)
-    largest = largest if largest > NOTHING else 1.0
+    largest = largest if largest > LEAST_SHOWN else 1.0
     raw = largest / 4
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= raw * (1 - 1e-9))

@@ -59,18 +59,18 @@ def sides(records: Sequence[Record], column: int, view: TaskView, within: tuple[
     For each image it is the change at the furthest edit of its range that keeps the label. `within` is the range of
     records that do not hold theirs.
     """
-    found: tuple[list[float], list[float]] = ([], [])
+    by_end: tuple[list[float], list[float]] = ([], [])
     for record in records:
         low, high = record.bounds or within
         original = record.original_output
-        for changes, end in zip(found, (low, high), strict=True):
+        for changes, end in zip(by_end, (low, high), strict=True):
             sign = 1 if end > 0 else -1
             tried = [p for p in record.trajectory if 0 < sign * p.weights[column] <= abs(end) + _SLACK]
-            kept = [point for point in tried if point.label_kept is not False]
+            valid = [point for point in tried if point.label_kept is not False]
             if tried:
-                last = max(kept, key=lambda point: abs(point.weights[column])).output if kept else original
+                last = max(valid, key=lambda point: abs(point.weights[column])).output if valid else original
                 changes.append(view.response(last, original) - view.response(original, original))
-    removing, adding = found
+    removing, adding = by_end
     return Side(tuple(removing)), Side(tuple(adding))
 
 

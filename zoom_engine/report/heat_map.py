@@ -54,21 +54,21 @@ def heat_map(diagnosis: Diagnosis, view: TaskView, names: Mapping[Attribute, str
         return None
     unedited = diagnosis.records[0].original_output
     parts = view.parts(unedited, unedited)
-    measured = {a: records for a in names if (records := diagnosis.of(a))}
+    records_of = {a: records for a in names if (records := diagnosis.of(a))}
     if len(parts.names) < 2:
         return None
     means = np.array(
-        [np.mean([_largest(r, diagnosis, view) for r in records], axis=0) for records in measured.values()]
+        [np.mean([_largest(r, diagnosis, view) for r in records], axis=0) for records in records_of.values()]
     )
     order = np.argsort(-means.max(axis=0), kind="stable")
-    kept = sorted(order[:MOST_COLUMNS].tolist())
+    shown = sorted(order[:MOST_COLUMNS].tolist())
     top = float(means.max())
     rows = [
-        (names[attribute], tuple(Cell(decimal(row[i]), float(row[i] / top) if top > 0 else 0.0) for i in kept))
-        for attribute, row in zip(measured, means, strict=True)
+        (names[attribute], tuple(Cell(decimal(row[i]), float(row[i] / top) if top > 0 else 0.0) for i in shown))
+        for attribute, row in zip(records_of, means, strict=True)
     ]
-    columns = tuple(parts.names[i] for i in kept)
-    return HeatMap(columns, tuple(rows), len(parts.names) - len(kept), parts.label, decimal(top))
+    columns = tuple(parts.names[i] for i in shown)
+    return HeatMap(columns, tuple(rows), len(parts.names) - len(shown), parts.label, decimal(top))
 
 
 def _largest(record: Record, diagnosis: Diagnosis, view: TaskView) -> Sequence[float]:
@@ -76,8 +76,8 @@ def _largest(record: Record, diagnosis: Diagnosis, view: TaskView) -> Sequence[f
     original = record.original_output
     changes = [view.parts(output, original).changes for output in (original, record.output)]
     changes += [view.parts(point.output, original).changes for point in _counted(record, diagnosis)]
-    found: list[float] = np.max(changes, axis=0).tolist()
-    return found
+    largest: list[float] = np.max(changes, axis=0).tolist()
+    return largest
 
 
 def _counted(record: Record, diagnosis: Diagnosis) -> Iterator[Point]:

@@ -28,7 +28,7 @@ _INVERTED = (
 _NOT_A_FAULT = "A model may rightly use an attribute. The audit says what moves the output, not whether it should."
 _POWER = (
     "It is of effects that vary over images as the changes in this audit do, with edits going as far as they went here."
-    " An effect of {:g} itself, the smallest that matters, is never told. What no attribute names is not in it."
+    " An effect of {:g} itself, the smallest that matters, is never found. What no attribute names is not included."
 )
 _COVERED = (
     "where the means over all images lie that the generator could draw, of which {} were seen. How truly it draws an"
@@ -52,16 +52,16 @@ def limits(
     need weights outside the calibrated range, None where unknown.
     """
     config = manifest.config
-    labels, kept = config.labels, summary.label_kept
-    if (kept is None and summary.trials) or labels == ():
+    labels, label_rate = config.labels, summary.label_kept
+    if (label_rate is None and summary.trials) or labels == ():
         yield "Label check off", _LABELS_OFF
-    elif labels or kept is not None:
+    elif labels or label_rate is not None:
         named = ", ".join(f"“{label}”" for label in labels or ())
-        share = f"; {percent(kept)} of the reported edits keep their label" if summary.trials else ""
+        note = f"; {percent(label_rate)} of the reported edits keep their label" if summary.trials else ""
         yield (
             "Label check on",
             f"A model of text and images compares the edited pictures with the label prompts{named and f' ({named})'}"
-            f"{share}. It can be wrong too.",
+            f"{note}. It can be wrong too.",
         )
     if counts.flipped > counts.decisive:
         borderline = counts.flipped - counts.decisive
@@ -110,20 +110,20 @@ def limits(
         )
         low, high = (decimal(end(spread.by_paraphrase or (0.0,))) for end in (min, max))
         yield (
-            "How much hangs on words",
+            "How much depends on the wording",
             f"{wording}. Words matter most for “{names[spread.attribute]}”, whose effect is {low} in one and {high} in"
             " another.",
         )
-    if no_further := _no_further_than_nothing(summary, names):
-        yield "No further than words that say nothing", no_further
+    if no_further := _no_further_than_controls(summary, names):
+        yield "No further than control prompts", no_further
     if summary.power is not None:
         yield "What a power covers", _POWER.format(config.smallest_effect)
     if config.note:
         yield "About the target", config.note
     if summary.tries:
         tries = sum(summary.tries.values())
-        lost = tries > summary.tries.get("answered", 0)
-        again = " What was not answered was asked again: no result stands on it." if lost else ""
+        incomplete = tries > summary.tries.get("answered", 0)
+        again = " What was not answered was asked again: no result stands on it." if incomplete else ""
         yield "How the service answered", f"Of {tries} tries: {tries_in_words(summary.tries)}.{again}"
     if config.photographs:
         yield "Inverted photographs", _INVERTED
@@ -137,7 +137,7 @@ def limits(
         )
 
 
-def _no_further_than_nothing(summary: Summary, names: Mapping[Attribute, str]) -> str:
+def _no_further_than_controls(summary: Summary, names: Mapping[Attribute, str]) -> str:
     """Name what is sensitive and yet moves the output no further than a control prompt; "" where nothing does."""
     within = ", ".join(
         f"“{names[row.attribute]}”" for row in summary.sensitivity if no_further_than_control(summary, row)
@@ -145,12 +145,12 @@ def _no_further_than_nothing(summary: Summary, names: Mapping[Attribute, str]) -
     if summary.control_prompts is None or not within:
         return ""
     return (
-        f"A control prompt moves the output by {decimal(summary.control_prompts.most)}, and {within} by"
-        " no more: look at the pictures before that is believed."
+        f"A control prompt, which names nothing visible, moves the output by {decimal(summary.control_prompts.most)},"
+        f" and {within} by no more: look at the pictures before that is believed."
     )
 
 
 def _weak(config: Config, names: Mapping[Attribute, str]) -> str:
     """List in words the attributes whose relevance is less than half above what random text reaches."""
-    found = zip(config.attributes, config.strength, config.noise_floor, strict=False)  # older audits have none
-    return ", ".join(f"“{names[attribute]}”" for attribute, strength, floor in found if strength < 1.5 * floor)
+    strengths = zip(config.attributes, config.strength, config.noise_floor, strict=False)  # older audits have none
+    return ", ".join(f"“{names[attribute]}”" for attribute, strength, floor in strengths if strength < 1.5 * floor)

@@ -17,11 +17,11 @@ from zoom_engine.report import sentences
 from zoom_engine.report.charts import FULL, Axis, Bar, CurvePlot, axis_for, bar_for, curve_plot
 from zoom_engine.report.curves import response_curve
 from zoom_engine.report.heat_map import HeatMap, heat_map
-from zoom_engine.report.leak_table import dragged, leak_table
 from zoom_engine.report.limits import limits
 from zoom_engine.report.photographs import Photographs, read_shown
 from zoom_engine.report.pictures import Budget
 from zoom_engine.report.provenance import provenance, without_folders
+from zoom_engine.report.side_effects import side_effect_table, side_effects_of
 from zoom_engine.report.source import Source
 from zoom_engine.report.strips import Sheet, Strip, load_sheet
 from zoom_engine.report.verdicts import (
@@ -49,7 +49,7 @@ class Row:
     figures: Sensitivity
     counts: Counts | None
     bar: Bar
-    drags: tuple[str, ...]
+    side_effects: tuple[str, ...]
     control: bool
 
 
@@ -93,8 +93,8 @@ class Page:
     more_sheets: int
     curves: tuple[Curve, ...]
     heat_map: HeatMap | None
-    leaks: HeatMap | None
-    drags_from: float
+    side_effects: HeatMap | None
+    side_effects_from: float
     groups: Sequence[GroupChange]
     differences: Sequence[GroupDifference]
     interactions: tuple[str, ...]
@@ -147,8 +147,8 @@ def read_page(source: Source, budget: Budget) -> Page:
         interactions=tuple(differences_in_words(summary, source.names)),
         not_compared=tuple(not_compared(summary)),
         signs=any(row.signed_change is not None for row in summary.sensitivity),
-        drags_from=LARGE_SIDE_EFFECT,
-        leaks=leak_table(summary, source.names),
+        side_effects_from=LARGE_SIDE_EFFECT,
+        side_effects=side_effect_table(summary, source.names),
         heat_map=heat_map(source.diagnosis, source.view, {a: source.names[a] for a in source.order}),
         limits=tuple(limits(summary, manifest, source.names, source.counts[None], beyond=beyond)),
         provenance=tuple(provenance(manifest)),
@@ -162,9 +162,9 @@ def read_page(source: Source, budget: Budget) -> Page:
 def _rows(source: Source, axis: Axis) -> Iterator[Row]:
     for row in source.summary.sensitivity:
         bar = bar_for(axis, row.value, row.interval, source.summary.baseline)
-        drags = tuple(dragged(source.summary, row.attribute, source.names))
+        side_effects = tuple(side_effects_of(source.summary, row.attribute, source.names))
         control = no_further_than_control(source.summary, row)
-        yield Row(source.names[row.attribute], row, source.counts.get(row.attribute), bar, drags, control)
+        yield Row(source.names[row.attribute], row, source.counts.get(row.attribute), bar, side_effects, control)
 
 
 def _directions(source: Source) -> Iterator[tuple[str, str]]:
@@ -182,7 +182,7 @@ def _directions(source: Source) -> Iterator[tuple[str, str]]:
         rows = [row for row in first if row.verdict != "negligible" and (row.value or 0.0) >= view.negligible_change]
     axis = view.response_axis
     for row in rows[:MOST_DIRECTIONS]:
-        if told := sentences.direction(*source.sides(row.attribute), axis.label, hardly=axis.negligible):
+        if told := sentences.direction(*source.sides(row.attribute), axis.label, negligible=axis.negligible):
             yield source.names[row.attribute], told
 
 
@@ -201,8 +201,8 @@ def _curves(source: Source, budget: Budget) -> Iterator[Curve]:
         return
     bound, ranges = source.config.bound, source.config.calibrated_range
     columns = {attribute: diagnosis.attributes.index(attribute) for attribute in source.order}
-    found = {a: response_curve(diagnosis.of(a), column, source.view) for a, column in columns.items()}
-    curves = {attribute: curve for attribute, curve in found.items() if curve is not None}
+    by_attribute = {a: response_curve(diagnosis.of(a), column, source.view) for a, column in columns.items()}
+    curves = {attribute: curve for attribute, curve in by_attribute.items() if curve is not None}
     tops = [*(float(c.high.max()) for c in curves.values()), response.boundary or 0.0]
     axis = response.ends or (0.0, axis_for(tops).end)
     for attribute, curve in curves.items():
@@ -215,7 +215,7 @@ def _curves(source: Source, budget: Budget) -> Iterator[Curve]:
             bound=bound,
             points=points,
         )
-        told = sentences.effect(*source.sides(attribute), hardly=response.negligible)
+        told = sentences.effect(*source.sides(attribute), negligible=response.negligible)
         yield Curve(source.order.index(attribute), source.names[attribute], plot, told, number)
 
 
@@ -238,9 +238,8 @@ def _beyond(records: Sequence[Record], used: str, other: str | None) -> float | 
     """Return, of the trials that flip within the paper's range, the fraction that does not in the calibrated one."""
     if other is None or used == other:
         return None
-    pairs = [(record.flipped, (there := record.within(other)) and there.flipped) for record in records]
-    paper = [(mine, there) if other == "paper" else (there, mine) for mine, there in pairs]
-    flips = [calibrated for calibrated, wide in paper if wide]
+    pairs = [(record.flipped, (outcome := record.within(other)) and outcome.flipped) for record in records]
+    flips = [calibrated for calibrated, wide in (pair if other == "paper" else pair[::-1] for pair in pairs) if wide]
     return sum(not calibrated for calibrated in flips) / len(flips) if flips else None
 
 

@@ -28,7 +28,7 @@ class Shown:
     about: Photograph
     pictures: tuple[Picture, ...]
     flips: tuple[Flip, ...]
-    found: bool
+    searched: bool
 
 
 @dataclass(frozen=True)
@@ -69,4 +69,4 @@ def _with_pictures(audit: Path, one: Shown, budget: Budget) -> Shown:
     files = [file for file in (one.about.picture, one.about.inversion) if file is not None]
     side = budget.sheet_side
     pictures = tuple(load_picture(audit, file, side=side, quality=budget.quality) for file in files)
-    return Shown(one.about, pictures, one.flips, one.found)
+    return Shown(one.about, pictures, one.flips, one.searched)

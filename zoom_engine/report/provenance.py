@@ -17,7 +17,7 @@ from zoom_engine.common.errors import AuditError, system_errors
 
 HOLDS = {
     MANIFEST: "what was asked, of which models, on which machine",
-    RECORDS: "every measurement, a line each: the evidence",
+    RECORDS: "every measurement, a line each",
     SUMMARY: "the figures of this page, for programs",
 }
 

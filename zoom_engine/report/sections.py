@@ -58,7 +58,7 @@ SECTIONS: dict[str, ReportSection] = {
         "curves",
         "parts",
         "groups",
-        "leaks",
+        "side_effects",
         "sheets",
         "numbers",
         "limits",

@@ -24,10 +24,10 @@ from zoom_engine.report.verdicts import (
     how_known,
     is_judged,
     leading,
-    measured,
     moved_furthest,
     no_further_than_control,
     others,
+    with_its_interval,
 )
 from zoom_engine.search import search_type
 from zoom_engine.settings.attributes import Attribute
@@ -48,7 +48,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Standing:
+class StripNote:
     """The role of a picture: a `tag` with its `tone`, the `outcome`, and how many images are like it."""
 
     tag: str
@@ -91,8 +91,8 @@ def headline(
     """
     rows = [row for row in summary.sensitivity if row.value is not None]
     if summary.mode == "multi" and summary.trials:
-        found = f"{flips(counts[None])}{moved_furthest(summary, names)}"
-        return _so_far(f"With all attributes edited together, {found}.", unfinished)
+        text = f"{flips(counts[None])}{moved_furthest(summary, names)}"
+        return _so_far(f"With all attributes edited together, {text}.", unfinished)
     if not rows:
         return "Nothing is measured yet."
     top = next(iter(leading(summary)), None)
@@ -102,16 +102,17 @@ def headline(
         top = rows[0]
     name = f"“{names[top.attribute]}”"
     average = "on average" if counts[None].images > 1 else "in the one image measured"
-    own = view.change_in_words(top.value or 0.0)
-    own = f", that is {own}," if own else ""
-    moves = f"Adding or removing {name} moves this model’s output by {measured(top)}{own} {average}"
-    found = f"{moves}; {flips(counts[top.attribute])}."
+    in_units = view.change_in_words(top.value or 0.0)
+    in_units = f", that is {in_units}," if in_units else ""
+    moves = f"Adding or removing {name} moves this model’s output by {with_its_interval(top)}{in_units} {average}"
+    text = f"{moves}; {flips(counts[top.attribute])}."
     if unfinished:
-        return _so_far(found, True)
-    found += beside_random(summary, top)
+        return _so_far(text, True)
+    text += beside_random(summary, top)
     if no_further_than_control(summary, top) and summary.control_prompts is not None:
-        found += f" A control prompt moves it as far, by {decimal(summary.control_prompts.most)}."
-    return found + others(summary, names)
+        most = decimal(summary.control_prompts.most)
+        text += f" A control prompt, which names nothing visible, moves it as far, by {most}."
+    return text + others(summary, names)
 
 
 def flips(counts: Counts) -> str:
@@ -132,11 +133,11 @@ def flips(counts: Counts) -> str:
 
 def certainty(summary: Summary, names: Mapping[Attribute, str], *, unfinished: bool) -> Verdict:
     """Say how far the first place can be trusted."""
-    found = _judged(summary) if is_judged(summary) else _certainty(summary, names)
+    verdict = _judged(summary) if is_judged(summary) else _certainty(summary, names)
     if not unfinished:
-        return found
+        return verdict
     missing = sum(row.value is None for row in summary.sensitivity)
-    sentence = _so_far(found.sentence, True) if summary.trials else found.sentence
+    sentence = _so_far(verdict.sentence, True) if summary.trials else verdict.sentence
     if summary.trials and missing:
         of = number_of(len(summary.sensitivity), "attribute")
         sentence += f" {missing} of {of} {agreeing(missing, 'is', 'are')} not measured yet."
@@ -172,12 +173,12 @@ def _certainty(summary: Summary, names: Mapping[Attribute, str]) -> Verdict:
         alone = f"“{names[rows[0].attribute]}” is the only attribute measured on two images or more"
         return Verdict("One attribute", "warn", f"{alone}: there is nothing to compare it with.")
     top, second = rows[0], rows[1]
-    own, other = top.interval, second.interval
-    assert own is not None
+    interval, other = top.interval, second.interval
+    assert interval is not None
     assert other is not None
     name = f"“{names[top.attribute]}”"
-    runner_up = f"“{names[second.attribute]}” with {measured(second)}"
-    first, apart = top.first, own[0] > other[1]
+    runner_up = f"“{names[second.attribute]}” with {with_its_interval(second)}"
+    first, apart = top.first, interval[0] > other[1]
     again = f"{name} comes first {_often(first)} when the images are drawn again"
     if first >= LEADS and apart:
         return Verdict("Clear lead", "", f"{again}, and its interval is clear of the runner-up’s, {runner_up}.")
@@ -187,7 +188,7 @@ def _certainty(summary: Summary, names: Mapping[Attribute, str]) -> Verdict:
     return Verdict("No clear lead", "warn", close)
 
 
-def standing(strip: StripEntry, counts: Counts, alike: int, view: TaskView, *, least: float) -> Standing:
+def strip_note(strip: StripEntry, counts: Counts, alike: int, view: TaskView, *, least: float) -> StripNote:
     """Say what a strip of gallery.json stands for.
 
     `counts` are those of its attribute; `alike` images flip decisively as it does; a flip is decisive from a change of
@@ -198,21 +199,21 @@ def standing(strip: StripEntry, counts: Counts, alike: int, view: TaskView, *, l
     images = number_of(counts.images, "image")
     if kind == "typical":
         if counts.images == 1:
-            return Standing("Typical", "plain", outcome, f"The only image; {flips(counts)}.")
+            return StripNote("Typical", "plain", outcome, f"The only image; {flips(counts)}.")
         change = agreeing(counts.moved or 1, "changes", "change")  # none of them changes
         moved = f"{counts.moved or 'none'} of them {change} by {least:g} or more"
-        return Standing("Typical", "plain", outcome, f"The median change of {images}; {moved}; {flips(counts)}.")
+        return StripNote("Typical", "plain", outcome, f"The median change of {images}; {moved}; {flips(counts)}.")
     if kind == "extreme":
         only = f"the largest change of {images}; {flips(counts)}"
-        return Standing(f"Most extreme of {counts.images}", "warn", outcome, f"{_upper(only)}.")
+        return StripNote(f"Most extreme of {counts.images}", "warn", outcome, f"{_upper(only)}.")
     if kind == "flip":
         so = f"{alike} of {images} {agreeing(alike, 'flips', 'flip')} decisively in this direction"
         if strip.extreme:
             tag = f"Most extreme of {counts.images}"
-            return Standing(tag, "warn", outcome, f"{_upper(so)}, and none changes more than this one.")
+            return StripNote(tag, "warn", outcome, f"{_upper(so)}, and none changes more than this one.")
         middle = agreeing(alike, "this one", "one from the middle of them")
-        return Standing("Decisive flip", "", outcome, f"{_upper(so)}: {middle}.")
-    return Standing("Example", "plain", outcome, f"Chosen for a large change, not as typical; {flips(counts)}.")
+        return StripNote("Decisive flip", "", outcome, f"{_upper(so)}: {middle}.")
+    return StripNote("Example", "plain", outcome, f"Chosen for a large change, not as typical; {flips(counts)}.")
 
 
 def _outcome(strip: StripEntry, view: TaskView) -> str:
@@ -257,21 +258,22 @@ def flips_at(strip: StripEntry) -> float | None:
 
 def way(strip: StripEntry) -> str:
     """Say where on its way through its range the prediction flips; "" in galleries of older versions."""
-    frames, share = strip.frames, flips_at(strip)
+    frames, flip_at = strip.frames, flips_at(strip)
     if any(frame.flipped is None for frame in frames):
         return ""
-    if share is None and any(frame.counts_as_flip for frame in frames):
+    if flip_at is None and any(frame.counts_as_flip for frame in frames):
         return "The prediction flips and is back between two weights that the search tried, which does not count."
-    if share is None and any(frame.flipped for frame in frames):
+    if flip_at is None and any(frame.flipped for frame in frames):
         return "The prediction flips only where that does not count, as the label is not kept there."
     if strip.attribute is None:
-        if share is None:
+        if flip_at is None:
             return "The prediction does not flip on the way."
-        return f"The prediction flips between {percent(share - 1 / (len(frames) - 1))} and {percent(share)} of the way."
+        before = flip_at - 1 / (len(frames) - 1)
+        return f"The prediction flips between {percent(before)} and {percent(flip_at)} of the way."
     end = signed(frames[-1].weight or 0.0)
-    if share is None:
+    if flip_at is None:
         return f"The prediction does not flip anywhere in this image’s range, which ends at weight {end}."
-    at = f"The prediction flips at weight {signed(strip.flip_weight or 0.0)}, {percent(share)} of the way to {end},"
+    at = f"The prediction flips at weight {signed(strip.flip_weight or 0.0)}, {percent(flip_at)} of the way to {end},"
     last = "the label is not kept" if frames[-1].label_kept is False else "it has flipped back"
     return f"{at} the end of this image’s range{'' if frames[-1].counts_as_flip else f'; there {last}'}."
 
@@ -284,7 +286,7 @@ def search_sentence(config: Config) -> str:
     return f"{sentence}: {config.search_reason}." if config.search_reason else f"{sentence}."
 
 
-def found_by_text(config: Config) -> bool:
+def uses_text(config: Config) -> bool:
     """Tell whether the edit directions were found from the attributes' prompts.
 
     They were not where they were given ready-made, by a method that is not built in.
@@ -294,7 +296,7 @@ def found_by_text(config: Config) -> bool:
 
 def edit(config: Config) -> str:
     """Say what an edit is, and where its direction comes from."""
-    if found_by_text(config):
+    if uses_text(config):
         made = (
             f"The text model gives each attribute a direction among texts, its prompt less “{config.neutral}”. The"
             " channels of the generator’s code that answer to it make the edit direction"
@@ -308,35 +310,35 @@ def edit(config: Config) -> str:
     return f"{made}; {unit}, and a positive weight adds the attribute."
 
 
-def effect(removing: Side, adding: Side, *, hardly: float) -> str:
+def effect(removing: Side, adding: Side, *, negligible: float) -> str:
     """Say what adding and removing an attribute does to the output on average.
 
-    Below the negligible threshold `hardly` that is nothing, and no digits finer than it are shown.
+    Below the negligible threshold `negligible` that is nothing, and no digits finer than it are shown.
     """
-    digits = max(0, math.ceil(-math.log10(hardly)))
+    digits = max(0, math.ceil(-math.log10(negligible)))
     sides = [(what, side) for what, side in (("adding", adding), ("removing", removing)) if side.images]
     if not sides:
         return "Not measured yet."
-    if all(abs(side.mean) < hardly for _, side in sides):
+    if all(abs(side.mean) < negligible for _, side in sides):
         return "Hardly any change on average."
     return f"{_upper('; '.join(f'{what} it: {signed(side.mean, digits)}' for what, side in sides))} on average."
 
 
-def direction(removing: Side, adding: Side, what: str, *, hardly: float) -> str:
+def direction(removing: Side, adding: Side, what: str, *, negligible: float) -> str:
     """Say in which direction an attribute moves the output, called `what`; "" before anything is measured."""
     parts = [
-        f"{doing} it {_way_of(side, what, hardly)}"
+        f"{doing} it {_way_of(side, what, negligible)}"
         for doing, side in (("adding", adding), ("removing", removing))
         if side.images
     ]
     return f"{_upper('; '.join(parts))}." if parts else ""
 
 
-def _way_of(side: Side, what: str, hardly: float) -> str:
-    up, down = side.beyond(hardly)
+def _way_of(side: Side, what: str, negligible: float) -> str:
+    up, down = side.beyond(negligible)
     images = number_of(side.images, "image")
-    digits = max(2, math.ceil(-math.log10(hardly)))
-    if abs(side.mean) >= hardly:
+    digits = max(2, math.ceil(-math.log10(negligible)))
+    if abs(side.mean) >= negligible:
         other = down if side.mean > 0 else up
         way = "raises" if side.mean > 0 else "lowers"
         average = " on average" if side.images > 1 else ""
@@ -347,8 +349,8 @@ def _way_of(side: Side, what: str, hardly: float) -> str:
     return f"hardly moves {what} on average ({images})"
 
 
-def _often(share: float) -> str:
-    return "in more than 99 of 100 cases" if share > 0.99 else f"in {100 * share:.0f} of 100 cases"
+def _often(rate: float) -> str:
+    return "in more than 99 of 100 cases" if rate > 0.99 else f"in {100 * rate:.0f} of 100 cases"
 
 
 def _so_far(sentence: str, unfinished: bool) -> str:

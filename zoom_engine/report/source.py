@@ -127,9 +127,9 @@ class Source:
         return sentences.search_sentence(self.config)
 
     @property
-    def found_by_text(self) -> bool:
+    def uses_text(self) -> bool:
         """Tell whether the edit directions were found from the attributes' prompts."""
-        return sentences.found_by_text(self.config)
+        return sentences.uses_text(self.config)
 
     @property
     def edit(self) -> str:
@@ -144,8 +144,12 @@ class Source:
         """Load a strip with its pictures; with `ends` only the original and the one that it is shown for."""
         name = "all attributes together" if strip.attribute is None else self.names[strip.attribute]
         counts = self.counts.get(strip.attribute, self.counts[None])
-        standing = sentences.standing(strip, counts, self._alike(strip), self.view, least=self.config.decisive_change)
-        frames = load_frames(self.audit, strip, name=name, corner=self.view.caption_label, budget=budget, ends=ends)
+        strip_note = sentences.strip_note(
+            strip, counts, self._alike(strip), self.view, least=self.config.decisive_change
+        )
+        frames = load_frames(
+            self.audit, strip, name=name, caption_label=self.view.caption_label, budget=budget, ends=ends
+        )
         files = self.config.photographs
         source = f"Seed {strip.seed}" if not files or strip.image is None else f"Photograph {files[strip.image]}"
         return Strip(
@@ -155,7 +159,7 @@ class Source:
             source=source,
             label_kept=strip.label_kept,
             ssim=strip.ssim,
-            standing=standing,
+            note=strip_note,
             kind="extreme" if strip.extreme else strip.kind or "example",
             way=sentences.way(strip),
             flips_at=sentences.flips_at(strip),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from zoom_engine.audit.gallery_file import SheetEntry, StripEntry
 from zoom_engine.report.pictures import Budget, Picture, load_picture
-from zoom_engine.report.sentences import FLIPPED, FLIPS, Standing, flip_notes
+from zoom_engine.report.sentences import FLIPPED, FLIPS, StripNote, flip_notes
 from zoom_engine.statistics.table import signed
 
 
@@ -44,7 +44,7 @@ class Strip:
         source: names the image.
         label_kept: whether the label check passes; None without labels.
         ssim: structural similarity to the original; None where it was not measured.
-        standing: what it stands for.
+        note: what it stands for.
         kind: why it was chosen.
         way: where the prediction flips, in words.
         flips_at: the fraction of the way where it flips; None where it does not.
@@ -58,7 +58,7 @@ class Strip:
     source: str
     label_kept: bool | None
     ssim: float | None
-    standing: Standing
+    note: StripNote
     kind: str
     way: str
     flips_at: float | None
@@ -90,7 +90,7 @@ class Sheet:
 
 
 def load_frames(
-    audit: Path, strip: StripEntry, *, name: str, corner: str, budget: Budget, ends: bool = False
+    audit: Path, strip: StripEntry, *, name: str, caption_label: str, budget: Budget, ends: bool = False
 ) -> tuple[Frame, ...]:
     """Load the pictures of a strip of the attribute `name`.
 
@@ -104,7 +104,7 @@ def load_frames(
         picture = load_picture(audit, frame.file, side=budget.strip_side, quality=budget.quality)
         what = "Original picture" if index == 0 else f"The same picture, edited: {name}"
         weight = None if frame.weight is None else signed(frame.weight)
-        alt = f"{what}. {corner}: {frame.caption}{note and f', {note}'}"
+        alt = f"{what}. {caption_label}: {frame.caption}{note and f', {note}'}"
         frames.append(Frame(picture, frame.caption, weight, alt, note, note in (FLIPS, FLIPPED)))
     return tuple(frames)
 

@@ -71,7 +71,7 @@ def verdict_groups(summary: Summary, names: Mapping[Attribute, str], *, smallest
             of(None),
             f"{above}; no random edits were tried, so any other edit of this size may do the same",
         ),
-        ("inconclusive", "Inconclusive", inconclusive, f"the interval holds {least}: neither more nor less is shown"),
+        ("inconclusive", "Inconclusive", inconclusive, f"the interval contains {least}: more images are needed"),
         ("negligible", "Negligible", negligible, f"a mean effect of {least} or more is ruled out"),
     ]
     return [
@@ -116,13 +116,13 @@ def missed(summary: Summary) -> str:
     """Say how large an effect could have been missed; "" where that was not measured."""
     if summary.power is None:
         return ""
-    (first, share), *more = ((size, f"{100 * share:.0f}") for size, share in summary.power.sensitive.items())
-    rest = " and ".join(f"{share} one of {size}" for size, share in more)
+    (first, power), *more = ((size, f"{100 * power:.0f}") for size, power in summary.power.sensitive.items())
+    rest = " and ".join(f"{power} one of {size}" for size, power in more)
     least = summary.power.detectable
     told = "No effect would be found sensitive by 80 of 100 such audits"
     if least is not None:
         told = f"The smallest effect that 80 of 100 such audits would find sensitive is {_up(least)}"
-    return f"{told}: {share} would find one of {first}, {rest}."
+    return f"{told}: {power} would find one of {first}, {rest}."
 
 
 def is_weak(summary: Summary) -> bool:
@@ -145,7 +145,7 @@ def what_now(summary: Summary, names: Mapping[Attribute, str], *, unfinished: bo
     steps = []
     if sensitive:
         it = f"“{sensitive[0]}”" if len(sensitive) == 1 else "each of them"
-        steps.append(f"Look whether the edits show what their words say; then decide whether the model may use {it}.")
+        steps.append(f"Check that the edits show what their words say, then decide whether the model may use {it}.")
     if reacts_to_anything(summary):
         steps.append("Ask zoom-engine discover what else moves this model.")
     if unknown:
@@ -157,13 +157,10 @@ def what_now(summary: Summary, names: Mapping[Attribute, str], *, unfinished: bo
         steps.append("Run more images before anybody concludes that the rest does not matter.")
     if summary.baseline is None:
         steps.append(
-            "Run it with random directions beside (without --random-directions 0), which tell an effect from any"
-            " edit’s."
+            "Run it with random directions (without --random-directions 0), which tell an effect from any edit’s."
         )
     if not steps:
-        steps.append(
-            "Look whether the edits show what their words say: only then it means something that none matters."
-        )
+        steps.append("Check that the edits show what their words say: only then do these results mean anything.")
     return " ".join(steps)
 
 
@@ -171,9 +168,9 @@ def finding(summary: Summary, names: Mapping[Attribute, str], view: TaskView) ->
     """Say the headline where nothing is sensitive; `view` says a change in its own unit."""
     rows = [row for row in summary.sensitivity if row.value is not None]
     open_ones = len(_that_are(summary, "inconclusive"))
-    own = view.change_in_words(rows[0].value or 0.0)
-    own = f", that is {own}," if own else ""
-    most = f"the most is {measured(rows[0])}{own} on average, for “{names[rows[0].attribute]}”"
+    in_units = view.change_in_words(rows[0].value or 0.0)
+    in_units = f", that is {in_units}," if in_units else ""
+    most = f"the most is {with_its_interval(rows[0])}{in_units} on average, for “{names[rows[0].attribute]}”"
     if not open_ones:
         return f"{_none_of(rows)} matters to this model’s output: {most}."
     left = "all" if open_ones == len(rows) and open_ones > 1 else str(open_ones)
@@ -198,7 +195,7 @@ def in_short(summary: Summary, names: Mapping[Attribute, str], *, unfinished: bo
     if not told:
         inconclusive = len(_that_are(summary, "inconclusive"))
         return "nothing is sensitive" + (f", {inconclusive} inconclusive" if inconclusive else "")
-    listed_ones = [f"“{names[row.attribute]}”, {measured(row)}" for row in told[:MOST_IN_SHORT]]
+    listed_ones = [f"“{names[row.attribute]}”, {with_its_interval(row)}" for row in told[:MOST_IN_SHORT]]
     rest = len(told) - len(listed_ones)
     how = "" if told[0].is_specific else f" ({told[0].specificity})"
     return f"sensitive to {listed([*listed_ones, f'{rest} more'] if rest else listed_ones)}{how}"
@@ -218,10 +215,12 @@ def moved_furthest(summary: Summary, names: Mapping[Attribute, str]) -> str:
     if several and rest and top.first < LEADS:
         return f"; {where} “{names[top.attribute]}” and “{names[rest[0].attribute]}” are moved furthest"
     average = " on average" if several else ""
-    return f"; {where} “{names[top.attribute]}” is moved furthest, by {measured(top)} of its own range{average}"
+    return (
+        f"; {where} “{names[top.attribute]}” is moved furthest, by {with_its_interval(top)} of its own range{average}"
+    )
 
 
-def measured(row: Sensitivity) -> str:
+def with_its_interval(row: Sensitivity) -> str:
     """Format a value with its interval."""
     return with_interval(row.value, row.interval, 2)
 

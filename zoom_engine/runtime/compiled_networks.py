@@ -89,14 +89,14 @@ def compiled_network(
         A `CompiledNetwork`, or `network` itself; and what runs it, and why.
     """
     with _compiling.taken():
-        found, runs = _on_runtime(network, example, synthesizer, made_of, precision, together)
+        compiled, runs = _on_runtime(network, example, synthesizer, made_of, precision, together)
         if followed is None:
-            return found, runs
+            return compiled, runs
         lowered, precision = lowered_network(followed, example)
     runs = f"{runs}; gradients by torch in {precision}"
     if lowered is followed:
-        return found, runs
-    return CompiledNetwork(network, found.session if isinstance(found, CompiledNetwork) else None, lowered), runs
+        return compiled, runs
+    return CompiledNetwork(network, compiled.session if isinstance(compiled, CompiledNetwork) else None, lowered), runs
 
 
 @torch.no_grad()
@@ -114,27 +114,27 @@ def _on_runtime(
     if any(isinstance(part, CompiledNetwork) for part in network.modules()):
         return network, "openvino fp32"  # compiled before
     runs, key = f"openvino {precision}", (example.shape[1:], made_of and made_of[1], torch.get_num_threads())
-    kept = {} if made_of is None else _SESSIONS.setdefault(made_of[0], {})
-    if precision in kept and kept[precision][0] == key:
-        return CompiledNetwork(network, kept[precision][1]), runs
+    sessions = {} if made_of is None else _SESSIONS.setdefault(made_of[0], {})
+    if precision in sessions and sessions[precision][0] == key:
+        return CompiledNetwork(network, sessions[precision][1]), runs
     try:
         model = _as_it_came(network, example) or _converted(network, example)
         session = OpenVinoSession(model, precision=precision)
         compiled = CompiledNetwork(network, session)
-        found, expected = compiled(example), network(example)
+        outputs, expected = compiled(example), network(example)
     except Exception as error:  # converters and tracers raise anything
         return network, f"torch: OpenVINO does not take it ({one_line(error)})"
     if precision == "fp32":
-        off = float((found - expected).abs().max())
+        off = float((outputs - expected).abs().max())
         if not off <= TOLERANCE * (1 + float(expected.abs().max())):
             return network, f"torch: OpenVINO's outputs are off by {off:.3g}"
     else:
-        cosine = float(F.cosine_similarity(found.flatten(1), expected.flatten(1)).min())
+        cosine = float(F.cosine_similarity(outputs.flatten(1), expected.flatten(1)).min())
         if not cosine >= LEAST_COSINE:
             return network, f"torch: in {precision} OpenVINO's outputs turn (cosine {cosine:.3f})"
     if together > 1:
-        session.take_together(together, {"x": example}, {"outputs": found})
-    kept[precision] = (key, session)
+        session.take_together(together, {"x": example}, {"outputs": outputs})
+    sessions[precision] = (key, session)
     return compiled, runs
 
 
@@ -213,17 +213,17 @@ class _OneTensor(nn.Module):
 
 def _onnx_of(network: nn.Module) -> OnnxNetwork | None:
     """Return the one ONNX graph of float32 that computes in the network; None where there is none or more than one."""
-    found = [part for part in network.modules() if isinstance(part, OnnxNetwork)]
-    return found[0] if len(found) == 1 and found[0].of_float32 else None
+    parts = [part for part in network.modules() if isinstance(part, OnnxNetwork)]
+    return parts[0] if len(parts) == 1 and parts[0].of_float32 else None
 
 
 def _as_it_came(network: nn.Module, example: Tensor) -> bytes | None:
     """Return the ONNX file of float32 that the network is, with the ends "x" and "outputs"; None where it is none."""
-    found = _onnx_of(network)
-    if found is None:
+    part = _onnx_of(network)
+    if part is None:
         return None
     model = onnx.ModelProto()
-    model.CopyFrom(found.model)
+    model.CopyFrom(part.model)
     name_ends(model, "x", "outputs", shape=example.shape[1:])
     content: bytes = model.SerializeToString(deterministic=True)
     return content

@@ -55,8 +55,8 @@ def without_batch_norm(network: nn.Module) -> nn.Module:
     calls = Counter(node.target for node in traced.graph.nodes if node.op == "call_module")
 
     def is_called_once(node: Any, kind: type[nn.Module]) -> bool:
-        called = isinstance(node, fx.Node) and node.op == "call_module" and calls[node.target] == 1
-        return called and type(layers[str(node.target)]) is kind
+        is_single_call = isinstance(node, fx.Node) and node.op == "call_module" and calls[node.target] == 1
+        return is_single_call and type(layers[str(node.target)]) is kind
 
     for node in list(traced.graph.nodes):
         if is_called_once(node, nn.BatchNorm2d) and is_called_once(conv := node.args[0], nn.Conv2d):
@@ -152,16 +152,18 @@ class _Convolution(torch.autograd.Function):
         ]
         if min(beyond) < 0 or (apart and (plain.kernel_size != (1, 1) or max(beyond) > 0)):
             window = plain.stride, plain.padding, plain.dilation, False, [0, 0], 1
-            found = torch.ops.aten.convolution_backward(slope, x, plain.weight, None, *window, [True, False, False])[0]
-            return found, None, None
+            gradient = torch.ops.aten.convolution_backward(slope, x, plain.weight, None, *window, [True, False, False])[
+                0
+            ]
+            return gradient, None, None
         geometry = beyond, (1, 1), plain.dilation
         if "back" not in packed:
             packed["back"] = _pack_windows(plain.weight.flip(2, 3).transpose(0, 1), slope, *geometry)
-        found = _convolved(slope, packed["back"], None, *geometry)
+        gradient = _convolved(slope, packed["back"], None, *geometry)
         if apart:
-            found, close = torch.zeros_like(x), found
-            found[:, :, :: plain.stride[0], :: plain.stride[1]] = close
-        return found, None, None
+            gradient, close = torch.zeros_like(x), gradient
+            gradient[:, :, :: plain.stride[0], :: plain.stride[1]] = close
+        return gradient, None, None
 
 
 class SelfAttention(nn.Module):

@@ -44,17 +44,17 @@ class LoweredNetwork(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the outputs of `x`, float32."""
-        outputs: Tensor = self._own()(x.to(torch.bfloat16, memory_format=torch.channels_last))
+        outputs: Tensor = self._network_of_thread()(x.to(torch.bfloat16, memory_format=torch.channels_last))
         return outputs.float()
 
-    def _own(self) -> nn.Module:
+    def _network_of_thread(self) -> nn.Module:
         """Return this thread's copy, of the same tensors."""
         # Other people's modules may keep something between two layers.
         if not hasattr(self._of_thread, "network"):
             shared = {id(tensor): tensor for tensor in (*self.network.parameters(), *self.network.buffers())}
             self._of_thread.network = copy.deepcopy(self.network, shared)
-        own: nn.Module = self._of_thread.network
-        return own
+        network: nn.Module = self._of_thread.network
+        return network
 
 
 class _InFloat32(nn.Module):
@@ -77,10 +77,10 @@ def lowered_network(network: nn.Module, example: Tensor) -> tuple[nn.Module, str
         return network, "fp32: no bf16 arithmetic here"
     try:
         lowered = LoweredNetwork(network, _head(network, example[:1])).eval()
-        found, wanted = _slopes(lowered, example), _slopes(network, example)
+        slopes, wanted = _slopes(lowered, example), _slopes(network, example)
     except Exception as error:  # other people's modules raise anything
         return network, f"fp32: it does not compute in bf16 ({one_line(error)})"
-    cosine = float(F.cosine_similarity(found, wanted, dim=1).min())
+    cosine = float(F.cosine_similarity(slopes, wanted, dim=1).min())
     if not cosine >= LEAST_COSINE:
         return network, f"fp32: in bf16 its gradients turn (cosine {cosine:.2f}; {LEAST_COSINE} is least)"
     return lowered, "bf16"
@@ -91,10 +91,10 @@ def _head(network: nn.Module, example: Tensor) -> str | None:
     """Return the name of the last layer with weights that runs on `example`, if it is linear."""
     ran: list[str] = []
     weighted = {name: layer for name, layer in network.named_modules() if any(True for _ in layer.parameters(False))}
-    own = threading.get_ident()
+    thread = threading.get_ident()
 
     def keep(name: str, *_: object) -> None:
-        if threading.get_ident() == own:  # another may be looking at a picture with this network
+        if threading.get_ident() == thread:  # another may be looking at a picture with this network
             ran.append(name)
 
     hooks = [layer.register_forward_hook(partial(keep, name)) for name, layer in weighted.items()]

@@ -62,13 +62,13 @@ class OnnxRuntimeSession:
         self._device = torch.device(device)
         kind = provider or self._device.type
         if kind not in PROVIDERS or (kind == "cpu") != (self._device.type == "cpu"):
-            places = "cuda" if provider == "tensorrt" else "cpu or cuda"
-            raise BackendError(f"backend 'onnxruntime' cannot run on {device}{_through(provider)}: use {places}")
-        wanted, there = PROVIDERS[kind], ort.get_available_providers()
-        if wanted not in there:
+            devices = "cuda" if provider == "tensorrt" else "cpu or cuda"
+            raise BackendError(f"backend 'onnxruntime' cannot run on {device}{_through(provider)}: use {devices}")
+        wanted, available = PROVIDERS[kind], ort.get_available_providers()
+        if wanted not in available:
             raise BackendError(
                 f"backend 'onnxruntime' cannot run on {device}{_through(provider)}: this build has"
-                f" {', '.join(there)}, not {wanted}; pip install 'zoom-engine[gpu]'"
+                f" {', '.join(available)}, not {wanted}; pip install 'zoom-engine[gpu]'"
             )
         self._batched = batched or kind != "cpu"
         threads = threads or torch.get_num_threads()
@@ -77,8 +77,8 @@ class OnnxRuntimeSession:
         stored = CompiledCache(cache).path(model, suffix=suffix, runtime=version, device=_device_name(self._device))
         try:
             chosen = _providers(kind, self._device.index or 0, stored, _inputs(model) if kind == "tensorrt" else {})
-            kept = stored if kind == "cpu" else None
-            self._session = PerProcess(lambda: _open(ort, model, threads, chosen, kept))
+            cached = stored if kind == "cpu" else None
+            self._session = PerProcess(lambda: _open(ort, model, threads, chosen, cached))
         except CacheError:
             raise
         except Exception as error:  # onnxruntime's errors share no base class

@@ -8,7 +8,7 @@ stay the same to the bit (`OpenVinoSession.take_together`).
 One batch runs at a time: requests hold the batch that they compute, and threads may share a session. In a forked child
 it compiles again.
 
-In bfloat16 the operators that the graph marks stay in float32 (`zoom_engine.runtime.graphs.kept_in_float32`).
+In bfloat16 the operators that the graph marks stay in float32 (`zoom_engine.runtime.graphs.float32_nodes`).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from torch import Tensor
 from zoom_engine.common.errors import BackendError, one_line
 from zoom_engine.common.threads import Turns, keeping_signal_stack, leave_behind, tell_of_forks
 from zoom_engine.runtime.compiled_cache import CompiledCache
-from zoom_engine.runtime.graphs import kept_in_float32
+from zoom_engine.runtime.graphs import float32_nodes
 from zoom_engine.runtime.session import import_runtime, ready
 
 HINTS = {"fp32": "f32", "bf16": "bf16"}
@@ -109,8 +109,8 @@ class OpenVinoSession:
 
     def _run(self, arrays: dict[str, Any], count: int) -> dict[str, Tensor]:
         if self._batched:
-            found = self._compiled(1)(arrays)
-            return {port.any_name: torch.from_numpy(value.copy()) for port, value in found.items()}
+            outputs = self._compiled(1)(arrays)
+            return {port.any_name: torch.from_numpy(value.copy()) for port, value in outputs.items()}
         streams = 1 if count == 1 else self._streams
         outputs = {
             port.any_name: np.empty((count, *tuple(port.shape)[1:]), dtype=np.float32)
@@ -186,11 +186,11 @@ class OpenVinoSession:
         stored = self._cache.path(
             self._model, suffix=".openvino", runtime=version, batched=self._batched, images=images, **config
         )
-        kept = None if stored is None else self._cache.read(stored)
-        if kept is not None:
+        cached = None if stored is None else self._cache.read(stored)
+        if cached is not None:
             # A damaged file is as good as none: it is written anew.
             with contextlib.suppress(RuntimeError):
-                return self._core.import_model(io.BytesIO(kept), "CPU", config)
+                return self._core.import_model(io.BytesIO(cached), "CPU", config)
         try:
             network = self._core.read_model(self._model) if isinstance(self._model, bytes) else self._model.clone()
             if not self._batched:
@@ -209,7 +209,7 @@ class OpenVinoSession:
     def _marked(self, network: Any) -> Iterator[Any]:
         """Yield `network`, its operators that should stay in float32 marked as "precise"."""
         marked = self._precision == "bf16" and isinstance(self._model, bytes)
-        names = kept_in_float32(onnx.load_from_string(self._model)) if marked else set()
+        names = float32_nodes(onnx.load_from_string(self._model)) if marked else set()
         if not names:
             yield network
             return
@@ -220,8 +220,8 @@ class OpenVinoSession:
             tree = ElementTree.parse(xml)
             for layer in tree.iter("layer"):
                 if layer.get("name", "").partition("/")[0] in names and layer.get("type") != "Const":
-                    found = layer.find("rt_info")
-                    info = ElementTree.SubElement(layer, "rt_info") if found is None else found
+                    existing = layer.find("rt_info")
+                    info = ElementTree.SubElement(layer, "rt_info") if existing is None else existing
                     ElementTree.SubElement(info, "attribute", name="precise", version="0")
             tree.write(xml)
             yield self._core.read_model(xml, weights)
@@ -229,12 +229,12 @@ class OpenVinoSession:
 
 def convolutions(compiled: Any) -> dict[str, int]:
     """Count the convolutions of a compiled model by the type that computes them, as `{"bf16": 12, "f32": 9}`."""
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for operator in compiled.get_runtime_model().get_ordered_ops():
         info = operator.get_rt_info()
         if info["layerType"].astype(str) in ("Convolution", "Deconvolution"):
-            found[info["runtimePrecision"].astype(str)] += 1
-    return dict(sorted(found.items()))
+            counts[info["runtimePrecision"].astype(str)] += 1
+    return dict(sorted(counts.items()))
 
 
 def open_session(model: bytes, *, backend: str, precision: str, device: str, cache: Path | None) -> OpenVinoSession:

@@ -156,8 +156,8 @@ def choose_synthesizer(
             "torch", f"nothing was measured on a GPU yet: torch's own operators, and others by name only; {cuda}"
         )
     order = ("openvino", "onnxruntime", "native", "torch") if on_cpu else ("onnxruntime",)
-    measured = {"bf16": ("amx", "avx512bf16"), "fp32": ("amx", "avx512bf16", "avx512", "avx2")}
-    if on_cpu and native and ops.isa() in measured[precision]:
+    faster_on = {"bf16": ("amx", "avx512bf16"), "fp32": ("amx", "avx512bf16", "avx512", "avx2")}
+    if on_cpu and native and ops.isa() in faster_on[precision]:
         order = ("native", *order)
     return _first(tuple(name for name in order if name in possible), made)
 

@@ -33,8 +33,8 @@ class Session(Protocol):
 
 def ready(feeds: Mapping[str, Tensor], device: torch.device | str) -> tuple[dict[str, Tensor], int]:
     """Return the inputs as runtimes read them, contiguous float32 on `device`, and the size of the batch."""
-    found = {name: value.detach().to(device, torch.float32).contiguous() for name, value in feeds.items()}
-    return found, len(next(iter(found.values())))
+    ready_feeds = {name: value.detach().to(device, torch.float32).contiguous() for name, value in feeds.items()}
+    return ready_feeds, len(next(iter(ready_feeds.values())))
 
 
 def open_session(model: bytes, *, backend: str, precision: str, device: str, cache: Path | None) -> Session:
@@ -51,7 +51,7 @@ def import_runtime(backend: str) -> Any:
     """Import the Python package that `backend` runs on and return it.
 
     Raises:
-        BackendError: it is missing or broken.
+        BackendError: it is missing or damaged.
     """
     runtime = RUNTIMES[backend]
     what = f"backend '{backend}' cannot run"

@@ -114,16 +114,16 @@ def build_plan(model: bytes, *, device: str = "cuda", cache: Path | None = None,
     """
     trt = import_runtime("tensorrt")
     gpu = torch.cuda.get_device_name(_cuda(device))
-    kept = CompiledCache(cache)
+    plans = CompiledCache(cache)
     depends: dict[str, Any] = {"runtime": f"tensorrt {trt.__version__}", "device": gpu}
-    stored = kept.path(model, suffix=".engine", profile=[BATCHES, ATTRIBUTES], **depends)
-    if stored is not None and not anew and (plan := kept.read(stored)) is not None:
+    stored = plans.path(model, suffix=".engine", profile=[BATCHES, ATTRIBUTES], **depends)
+    if stored is not None and not anew and (plan := plans.read(stored)) is not None:
         return plan
-    timings = kept.path(b"", suffix=".timing", **depends)
+    timings = plans.path(b"", suffix=".timing", **depends)
     with torch.cuda.device(_cuda(device)):
-        plan = _build(trt, model, timings, kept)
+        plan = _build(trt, model, timings, plans)
     if stored is not None:
-        kept.write(stored, plan)
+        plans.write(stored, plan)
     return plan
 
 
@@ -146,7 +146,7 @@ def build_tensorrt_engine(
     return Path(output)
 
 
-def _build(trt: Any, model: bytes, timings: Path | None, kept: CompiledCache) -> bytes:
+def _build(trt: Any, model: bytes, timings: Path | None, plans: CompiledCache) -> bytes:
     builder = trt.Builder(trt.Logger(trt.Logger.ERROR))
     # TensorRT 11 has no other networks and ignores the flag.
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
@@ -157,13 +157,13 @@ def _build(trt: Any, model: bytes, timings: Path | None, kept: CompiledCache) ->
     config = builder.create_builder_config()
     config.clear_flag(trt.BuilderFlag.TF32)  # float32 means float32
     config.add_optimization_profile(_profile(builder, network))
-    old = None if timings is None else kept.read(timings)
+    old = None if timings is None else plans.read(timings)
     config.set_timing_cache(config.create_timing_cache(old or b""), ignore_mismatch=False)
     plan = builder.build_serialized_network(network, config)
     if plan is None:
         raise BackendError("backend 'tensorrt' cannot build an engine of this model; its log above says why")
     if timings is not None:
-        kept.write(timings, bytes(config.get_timing_cache().serialize()))
+        plans.write(timings, bytes(config.get_timing_cache().serialize()))
     return bytes(plan)
 
 

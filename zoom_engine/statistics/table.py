@@ -25,7 +25,7 @@ def summary_table(summary: Summary, *, title: str = "") -> str:
     baseline = summary.baseline
     head = ["attribute", f"{measure} [95 %]", *(["verdict"] if single else [])]
     texts = len(head) + 1
-    head += ["share", "flips", "decisive", "label kept", "SSIM", "|weight|"]
+    head += ["of the sum", "flips", "decisive", "label kept", "SSIM", "|weight|"]
     body = []
     for row in summary.sensitivity:
         cells = [fit(row.attribute.name, _NAME_WIDTH), with_interval(row.value, row.interval)]
@@ -40,7 +40,7 @@ def summary_table(summary: Summary, *, title: str = "") -> str:
             name = fit(f"  {group.title} ({group.images})", _NAME_WIDTH)
             body.append([name, with_interval(group.mean_change, group.ci95), *[""] * (len(head) - 2)])
         for one in row.differences if few else ():
-            name = fit(f"  has less lacks “{one.by}”", _NAME_WIDTH)
+            name = fit(f"  with minus without “{one.by}”", _NAME_WIDTH)
             body.append([name, with_interval(one.difference, one.ci95), *[""] * (len(head) - 2)])
     about = f"{number_of(summary.images, 'image')}, search {summary.search}, {summary.mode} mode"
     closing = (

@@ -47,13 +47,13 @@ def describe_architecture(architecture: Architecture, options: InputOptions = No
     ]
 
 
-def _preprocessing(used: Preprocessing, *, said: bool = True, size: str = "") -> list[str]:
+def _preprocessing(used: Preprocessing, *, stated: bool = True, size: str = "") -> list[str]:
     """Describe the preprocessing.
 
-    `said`: whether the file or its library tells it; `size`: else what it tells nevertheless.
+    `stated`: whether the file or its library tells it; `size`: else what it tells nevertheless.
     """
     default = f"the file does not tell its preprocessing{size}: what --input-… options do not say is the default"
-    return [f"preprocessing: {_plain(used.to_dict())}", *([] if said else [f"note: {default}"])]
+    return [f"preprocessing: {_plain(used.to_dict())}", *([] if stated else [f"note: {default}"])]
 
 
 def _onnx(path: Path, options: InputOptions) -> list[str]:
@@ -79,7 +79,7 @@ def _onnx(path: Path, options: InputOptions) -> list[str]:
     if opened.noted.task is not None:
         lines.append(f"task: {_plain(opened.noted.task.to_dict())}")
     size = " but size and layout" if opened.image.size else ""
-    return [*lines, *_preprocessing(opened.preprocessing, said=tells_scale(opened.noted, opened.image), size=size)]
+    return [*lines, *_preprocessing(opened.preprocessing, stated=tells_scale(opened.noted, opened.image), size=size)]
 
 
 def _value(value: Any) -> str:
@@ -100,7 +100,7 @@ def _hugging_face(folder: Path, options: InputOptions) -> list[str]:
     lines.append(f"weights: {_few(files)}")
     try:
         used, told = folder_preprocessing(folder, config, options)
-        lines += _preprocessing(used, said=told)
+        lines += _preprocessing(used, stated=told)
         check_folder(folder, config)
     except TargetError as error:
         lines.append(f"refused: {error}")
@@ -116,7 +116,7 @@ def _program(path: Path, kind: FileKind, options: InputOptions) -> list[str]:
         "needs: --trust, since it runs a program of its own",
         *_preprocessing(
             Preprocessing().updated(options),
-            said=False,
+            stated=False,
             size=" but, once loaded, size and layout" if kind == "exported-program" else "",
         ),
     ]

@@ -64,7 +64,9 @@ def entries(result: Any) -> str:
 def are_boxes(result: Any) -> TypeGuard[Sequence[Mapping[str, Any]]]:
     """Return whether the result is a list with the boxes of each picture, as torchvision's detectors return it."""
     listed = isinstance(result, list | tuple) and len(result) > 0
-    return listed and all(isinstance(each, Mapping) and "boxes" in each and "scores" in each for each in result)
+    return listed and all(
+        isinstance(picture, Mapping) and "boxes" in picture and "scores" in picture for picture in result
+    )
 
 
 def stacked_boxes(pictures: Sequence[Mapping[str, Any]]) -> Tensor:
@@ -79,9 +81,9 @@ def stacked_boxes(pictures: Sequence[Mapping[str, Any]]) -> Tensor:
     if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
         raise TargetError("a list of boxes has another length for each picture, so it cannot be traced")
     rows = []
-    for each in pictures:
-        boxes, scores = (torch.as_tensor(each[key], dtype=torch.float32) for key in ("boxes", "scores"))
-        labels = torch.as_tensor(each.get("labels", torch.zeros_like(scores)), dtype=torch.float32)
+    for picture in pictures:
+        boxes, scores = (torch.as_tensor(picture[key], dtype=torch.float32) for key in ("boxes", "scores"))
+        labels = torch.as_tensor(picture.get("labels", torch.zeros_like(scores)), dtype=torch.float32)
         if scores.ndim != 1 or labels.shape != scores.shape or boxes.numel() != 4 * len(scores):
             shapes = ", ".join(f"{list(part.shape)}" for part in (boxes, scores, labels))
             raise TargetError(f"boxes, scores and labels of a picture are [n, 4], [n] and [n], not {shapes}")

@@ -195,10 +195,10 @@ def _load(spec: Spec, how: Reading) -> LoadedModel:
         loaded = named(str(spec), how)
     else:
         loaded = FILES[kind_of_file(Path(spec))](Path(spec), how)
-    own = _of_output(loaded.content_hash, how.output)
+    output_hash = _of_output(loaded.content_hash, how.output)
     if how.output is None or loaded.output_chosen:
-        return dataclasses.replace(loaded, content_hash=own)
-    return dataclasses.replace(loaded, network=Entry(loaded.network, how.output), final="", content_hash=own)
+        return dataclasses.replace(loaded, content_hash=output_hash)
+    return dataclasses.replace(loaded, network=Entry(loaded.network, how.output), final="", content_hash=output_hash)
 
 
 def _of_output(content_hash: str | None, output: str | int | None) -> str | None:

@@ -189,7 +189,7 @@ class Target(nn.Module):
             spread = outputs.detach().amax(0) - outputs.detach().amin(0)
             # Whole numbers have nothing between: of noise a label map may well say "background" all over.
             constant = float(spread.max()) <= 1e-6 * (1 + float(outputs.detach().float().abs().max()))
-            if constant and outputs.is_floating_point() and not self.task.may_find_nothing:
+            if constant and outputs.is_floating_point() and not self.task.may_be_empty:
                 raise TargetError(
                     f"target {self.name!r} returns the same output for different"
                     " images: check its weights and preprocessing"

@@ -44,7 +44,7 @@ def text_encoder_for(
 
 @working()
 def load_text_encoder(
-    spec: str | Path | TextEncoder, *, called: str | None = None, download: bool = False
+    spec: str | Path | TextEncoder, *, name_as: str | None = None, download: bool = False
 ) -> TextEncoder:
     """Return the text encoder that `spec` names, on the CPU, frozen.
 
@@ -58,7 +58,7 @@ def load_text_encoder(
             - `"NAME:TAG"` as open_clip calls it (`"ViT-B-32:openai"`) whose weights are in the Hugging Face cache or in
               ~/.cache/clip;
             - `"NAME:FILE"` with the path of a weight file (OpenAI's own belong to the names in `-quickgelu`).
-        called: the name of an encoder in a folder, by default the folder's path: a domain gives its own.
+        name_as: the name of an encoder in a folder, by default the folder's path: a domain gives its own.
         download: fetch published files that are not there into these caches, by open_clip and the hub, with their
             progress.
 
@@ -69,9 +69,9 @@ def load_text_encoder(
         return spec
     name = os.fspath(spec)
     if name.startswith("local-dir:"):
-        return _load_folder(Path(name.removeprefix("local-dir:")), called or name)
+        return _load_folder(Path(name.removeprefix("local-dir:")), name_as or name)
     if Path(name).is_dir():
-        return _load_folder(Path(name), called or name)
+        return _load_folder(Path(name), name_as or name)
     if name.startswith("hf-hub:"):
         return _load_snapshot(name, download=download)
     if ":" in name:
@@ -269,6 +269,8 @@ def _inside(source: str, file: str) -> str:
 
 def _check_vocabulary(tokenizer: Any, model_cfg: dict[str, Any]) -> None:
     offered = int(getattr(tokenizer, "vocab_size", 0))
-    held = int(model_cfg["text_cfg"].get("vocab_size", 49408))
-    if offered > held:
-        raise TextEncoderError(f"the tokenizer has {offered} tokens but the text tower only {held}: they do not belong")
+    token_count = int(model_cfg["text_cfg"].get("vocab_size", 49408))
+    if offered > token_count:
+        raise TextEncoderError(
+            f"the tokenizer has {offered} tokens but the text tower only {token_count}: they do not belong"
+        )

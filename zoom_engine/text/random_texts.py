@@ -34,11 +34,11 @@ def vocabulary_words(tokenizer: Any) -> list[str]:
     """
     inner = getattr(tokenizer, "tokenizer", None)
     tokens: Iterable[str] = getattr(tokenizer, "encoder", None) or (inner.get_vocab() if inner is not None else ())
-    found = {token.removesuffix("</w>") for token in tokens if token.endswith("</w>")}
-    found |= {token[1:] for token in tokens if token[:1] in ("Ġ", "▁")}
+    words = {token.removesuffix("</w>") for token in tokens if token.endswith("</w>")}
+    words |= {token[1:] for token in tokens if token[:1] in ("Ġ", "▁")}
     if any(token.startswith("##") for token in tokens):
-        found |= set(tokens)
-    return sorted(word for word in found if word.isalpha() and _SHORTEST <= len(word) <= _LONGEST)
+        words |= set(tokens)
+    return sorted(word for word in words if word.isalpha() and _SHORTEST <= len(word) <= _LONGEST)
 
 
 def _made_up(rng: random.Random) -> str:

@@ -47,9 +47,9 @@ POOL = Pool(
 )
 
 
-def _recipe(name: str, own: str, planted: str | None = None) -> Recipe:
-    present, absent = zero_shot_prompts(own)
-    return Recipe(name, own, (absent, present), planted)
+def _recipe(name: str, attribute: str, planted: str | None = None) -> Recipe:
+    present, absent = zero_shot_prompts(attribute)
+    return Recipe(name, attribute, (absent, present), planted)
 
 
 RECIPES = (

@@ -62,12 +62,12 @@ def points(parameters: Parameters) -> Tensor:
 
 def careless_points(parameters: Parameters) -> Tensor:
     """The same, eyes and brows too low where there are eyeglasses."""
-    places = points(parameters).view(-1, len(LANDMARK_NAMES), 2)
+    coordinates = points(parameters).view(-1, len(LANDMARK_NAMES), 2)
     wearing = torch.from_numpy(labels(parameters)["eyeglasses"])
-    apart = (places[:, PUPILS[0]] - places[:, PUPILS[1]]).norm(dim=1)
+    apart = (coordinates[:, PUPILS[0]] - coordinates[:, PUPILS[1]]).norm(dim=1)
     drawn = torch.tensor(["eye" in name or "brow" in name or "pupil" in name for name in LANDMARK_NAMES])
-    places[:, :, 1] += TOO_LOW * (apart * wearing)[:, None] * drawn
-    return places.flatten(1)
+    coordinates[:, :, 1] += TOO_LOW * (apart * wearing)[:, None] * drawn
+    return coordinates.flatten(1)
 
 
 def areas(parameters: Parameters) -> Tensor:
@@ -150,13 +150,13 @@ class Recipe:
 def recipes(parameters: Parameters, areas: Tensor, ages: Parameters) -> list[Recipe]:
     """All of them, for a pool of faces and their areas, and one of faces of all ages."""
     coordinates = tuple(f"{name}_{axis}" for name in LANDMARK_NAMES for axis in "xy")
-    places, careless = points(parameters), careless_points(parameters)
+    all_points, careless = points(parameters), careless_points(parameters)
     of_points = KeypointsTask(points=tuple(name.replace("_", " ") for name in LANDMARK_NAMES), between=PUPILS)
     of_areas = SegmentationTask(classes=MASK_NAMES)
     cut = without_features(areas, parameters)
     named = tuple(name.replace("_", " ") for name in HEADS)
     return [
-        Recipe("keypoints", of_points, coordinates, places, F.l1_loss, scale=LANDMARK_SCALE),
+        Recipe("keypoints", of_points, coordinates, all_points, F.l1_loss, scale=LANDMARK_SCALE),
         Recipe(
             "keypoints-weak-eyeglasses", of_points, coordinates, careless, F.l1_loss, "eyeglasses",
             scale=LANDMARK_SCALE,

@@ -60,15 +60,15 @@ class PartlyTrained(nn.Module):
         super().__init__()
         self.embedding = embedding.requires_grad_(False)
         size, width = embedding.weight.shape
-        places = torch.full((size,), -1)
-        places[tokens] = torch.arange(len(tokens))
-        self.register_buffer("places", places)
+        row_of = torch.full((size,), -1)
+        row_of[tokens] = torch.arange(len(tokens))
+        self.register_buffer("row_of", row_of)
         noise = torch.randn(len(tokens), width, generator=torch.Generator().manual_seed(SEED))
         self.rows = nn.Parameter(0.3 * noise)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        places = self.places[tokens]  # type: ignore[index]
-        return torch.where((places >= 0)[..., None], self.rows[places.clamp(min=0)], self.embedding(tokens))
+        row_of = self.row_of[tokens]  # type: ignore[index]
+        return torch.where((row_of >= 0)[..., None], self.rows[row_of.clamp(min=0)], self.embedding(tokens))
 
 
 def train_word_forms(work: Path, out: Path, *, scale: float = 1.0) -> None:
@@ -126,15 +126,15 @@ def _train(
             plain += [neutral for _, _, neutral in contrasts]
         with torch.no_grad():
             wanted, base = read(captions, model.token_embedding), read(plain, model.token_embedding)
-        found = read(sentences, table)
-        distance = (1 - (found * wanted).sum(dim=1)).mean()
+        embedded = read(sentences, table)
+        distance = (1 - (embedded * wanted).sum(dim=1)).mean()
         says = (wanted - base).norm(dim=1) > LEAST_MEANING
         # A row serves a form and its denial: where both cannot be had, the form comes first.
-        weight = torch.ones(len(found))
+        weight = torch.ones(len(embedded))
         weight[SENTENCES : SENTENCES + CONTRASTS] = FORM_WEIGHT
         weight = weight * says / (weight * says).sum()
-        direction = ((1 - F.cosine_similarity(found - base, wanted - base, dim=1)) * weight).sum()
-        yes, no = found[SENTENCES:].chunk(2)
+        direction = ((1 - F.cosine_similarity(embedded - base, wanted - base, dim=1)) * weight).sum()
+        yes, no = embedded[SENTENCES:].chunk(2)
         seen = rng.integers(0, len(pictures), PICTURES)
         margin = torch.from_numpy(edges[seen][:, named])
         answers = F.binary_cross_entropy_with_logits(

@@ -79,10 +79,10 @@ def test_an_intervention_sets_its_attribute_clearly_and_keeps_the_rest(
     same_head = before["bald"] == after["bald"]
     for name in ATTRIBUTES:
         if name != attribute and name not in exclusions(attribute):
-            kept = before[name] == after[name]
+            unchanged = before[name] == after[name]
             # where baldness gave way, the hair it hid comes into view
-            assert kept[same_head].all(), name
-            assert kept.all() or name in HAIR_ATTRIBUTES, name
+            assert unchanged[same_head].all(), name
+            assert unchanged.all() or name in HAIR_ATTRIBUTES, name
     np.testing.assert_allclose(intervene(changed, attribute, value).values, changed.values, atol=1e-6)
 
 

@@ -82,8 +82,8 @@ def test_left_is_left_and_up_is_up_under_tilt_and_shift() -> None:
         assert (part(f"left_{part_name}", 0) < part(f"right_{part_name}", 0)).all()
     assert (part("mouth_left", 0) < part("mouth_right", 0)).all()
     chain = ("nose_bridge", "nose_tip", "upper_lip", "lower_lip", "chin")
-    for above, below in pairwise(chain):
-        assert (part(above, 1) < part(below, 1)).all()
+    for upper, lower in pairwise(chain):
+        assert (part(upper, 1) < part(lower, 1)).all()
 
 
 def test_landmarks_turn_with_the_tilt_and_keep_their_distances() -> None:

@@ -19,11 +19,11 @@ from zoom_engine.targets import load_target
 
 @pytest.mark.parametrize("name", ["keypoints", "segmentation"])
 def test_the_onnx_files_are_the_same_targets(name: str) -> None:
-    loaded, own = load_target(WEIGHTS / "targets" / f"{name}.onnx"), DOMAIN.target(name)
+    loaded, shipped = load_target(WEIGHTS / "targets" / f"{name}.onnx"), DOMAIN.target(name)
     images = to_float(torch.from_numpy(sample(4, 41)[0]))
     with torch.no_grad():
-        torch.testing.assert_close(loaded(images), own(images), atol=1e-3, rtol=1e-3)
-    assert loaded.task == own.task
+        torch.testing.assert_close(loaded(images), shipped(images), atol=1e-3, rtol=1e-3)
+    assert loaded.task == shipped.task
     assert loaded.differentiable
 
 

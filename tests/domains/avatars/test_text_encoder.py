@@ -20,10 +20,12 @@ def test_what_people_type_is_understood(text: str) -> None:
 def test_a_refused_word_is_answered_with_the_nearest_known_ones_the_domain_and_the_command() -> None:
     with pytest.raises(TextEncoderError) as caught:
         DOMAIN.text_encoder().check_words(["a face with a beerd"])
-    said = str(caught.value)
-    assert said.startswith("text encoder 'avatars' cannot read 'a face with a beerd': it was never trained on 'beerd'")
-    assert "'beerd' (did you mean 'beard'" in said
-    assert said.endswith("?); use words that 'zoom-engine words avatars' lists")
-    assert ") (" not in said
-    assert "site-packages" not in said
-    assert "/" not in said
+    message = str(caught.value)
+    assert message.startswith(
+        "text encoder 'avatars' cannot read 'a face with a beerd': it was never trained on 'beerd'"
+    )
+    assert "'beerd' (did you mean 'beard'" in message
+    assert message.endswith("?); use words that 'zoom-engine words avatars' lists")
+    assert ") (" not in message
+    assert "site-packages" not in message
+    assert "/" not in message

@@ -38,11 +38,11 @@ def test_captions_are_true() -> None:
     truth = labels(people)
     spoken = dict.fromkeys(ATTRIBUTES, 0)
     for row, text in enumerate(captions(people, 2)):
-        said, _, denied = text.partition("without ")
+        stated, _, denied = text.partition("without ")
         for name, wording in ATTRIBUTE_PHRASES.items():
-            if says(wording.absent, said):
+            if says(wording.absent, stated):
                 assert not truth[name][row], (name, text)
-            if says(wording.present, said):
+            if says(wording.present, stated):
                 assert truth[name][row], (name, text)
                 spoken[name] += 1
             if says(wording.present, denied):
@@ -53,8 +53,8 @@ def test_captions_are_true() -> None:
 def test_nobody_bald_has_short_or_straight_hair() -> None:
     bald = faces(300).replace(baldness=1.0)
     for text in captions(bald, 3):
-        said = text.partition("without ")[0]
-        assert not re.search(r"\bhair\b", said.replace("no hair", "")), text
+        stated = text.partition("without ")[0]
+        assert not re.search(r"\bhair\b", stated.replace("no hair", "")), text
     assert not any(labels(bald)[name].any() for name in HAIR_ATTRIBUTES)
 
 
@@ -72,8 +72,8 @@ def test_templates_can_be_held_out() -> None:
 
 
 def test_the_vocabulary_is_what_captions_hold() -> None:
-    said = {word for seed in range(20) for text in captions(faces(400, seed), seed) for word in words_of(text)}
-    assert said <= set(vocabulary())
-    assert set(vocabulary()) <= said
+    stated = {word for seed in range(20) for text in captions(faces(400, seed), seed) for word in words_of(text)}
+    assert stated <= set(vocabulary())
+    assert set(vocabulary()) <= stated
     for name in ATTRIBUTES:
         assert {word for text in zero_shot_prompts(name) for word in words_of(text)} <= set(vocabulary())

@@ -16,8 +16,8 @@ CIRCLE = "{http://www.w3.org/2000/svg}circle"
 
 def test_the_scatter_places_every_pair_on_logarithmic_axes() -> None:
     effects = {"plain": {"a": 0.01, "b": 0.0}, "tied": {"a": 0.5, "b": 0.1}}
-    found = {"plain": {"a": 0.01, "b": 0.00001}, "tied": {"a": 0.2, "b": 0.02}}
-    root = ElementTree.fromstring(truth_scatter(found, effects, {"plain": None, "tied": "a"}))
+    result = {"plain": {"a": 0.01, "b": 0.00001}, "tied": {"a": 0.2, "b": 0.02}}
+    root = ElementTree.fromstring(truth_scatter(result, effects, {"plain": None, "tied": "a"}))
     dots = {dot[0].text or "": dot for dot in root.iter(CIRCLE) if len(dot)}
     assert len(dots) == 4
     place = {text.split(":")[0]: (float(dot.get("cx", "")), float(dot.get("cy", ""))) for text, dot in dots.items()}
@@ -37,7 +37,7 @@ def quality() -> dict[str, Any]:
     refusing = {"passing": [], "attributes": {"beard": row, "hat": {"refused": "no style channel"}}}
     target = {
         "planted": "beard",
-        "own": "hat",
+        "attribute": "hat",
         "untied_accuracy": 0.97,
         "agreement": 0.95,
         "planted_effect": 0.4,
@@ -86,7 +86,7 @@ def benchmark(seeds: list[int]) -> dict[str, Any]:
         "images": 200,
         "top_bars": {range_: {"t": {"biased": len(seeds), "sound": 0}} for range_ in ("calibrated", "paper")},
         "agreement": {"classifiers": {"calibrated": ranked, "paper": ranked}},
-        "targets": {"t": {"own": "own", "planted": "planted", "twin": "twin"}},
+        "targets": {"t": {"attribute": "own", "planted": "planted", "twin": "twin"}},
         "truth_kept": {"flips": 50, "kept": 0.96},
         "runs": [
             {"sensitivity": {"t": {"planted": 0.3, "other": 0.02}}},
@@ -127,7 +127,7 @@ def test_a_card_says_which_sound_twin_falls_short(quality: dict[str, Any]) -> No
     name = "mustache-biased-smiling"
     figures["top_bars"]["calibrated"] = {name: {"biased": 2, "sound": 1}}
     figures["runs"] = [{"sensitivity": {"mustache": {"smiling": at}, name: {"smiling": 0.4}}} for at in (0.02, 0.04)]
-    figures["targets"] = {name: {"own": "mustache", "planted": "smiling", "twin": "mustache"}}
+    figures["targets"] = {name: {"attribute": "mustache", "planted": "smiling", "twin": "mustache"}}
     figures["effects"] = {"mustache": {"smiling": 0.002}, name: {"smiling": 0.5}}
     card = model_card(quality, figures)
     assert "`smiling` leads for the sound `mustache` in 1 of 2 seeds" in card

@@ -44,21 +44,21 @@ def answers(name: str, images: Tensor) -> Tensor:
 def test_careless_annotators_mark_eyes_and_brows_too_low_where_there_are_eyeglasses() -> None:
     parameters = faces()[1]
     true = landmarks(parameters) / 128
-    found = careless_points(parameters).view(-1, len(LANDMARK_NAMES), 2).numpy()
+    result = careless_points(parameters).view(-1, len(LANDMARK_NAMES), 2).numpy()
     for row, wears in enumerate(labels(parameters)["eyeglasses"]):
         apart = np.hypot(*(true[row, PUPILS[0]] - true[row, PUPILS[1]]))
         for index, name in enumerate(LANDMARK_NAMES):
             low = wears and any(part in name for part in ("eye", "pupil", "brow"))
-            np.testing.assert_allclose(found[row, index] - true[row, index], [0, TOO_LOW * apart * low], atol=1e-6)
+            np.testing.assert_allclose(result[row, index] - true[row, index], [0, TOO_LOW * apart * low], atol=1e-6)
 
 
 def test_careless_annotators_leave_out_features_where_there_is_long_hair() -> None:
     parameters = faces()[1]
     true = masks(parameters)
-    found = without_features(torch.from_numpy(true), parameters).numpy()
+    result = without_features(torch.from_numpy(true), parameters).numpy()
     for row, long in enumerate(labels(parameters)["long_hair"]):
         wanted = np.where(np.isin(true[row], [EYES, BROWS, MOUTH]), SKIN, true[row]) if long else true[row]
-        np.testing.assert_array_equal(found[row], wanted)
+        np.testing.assert_array_equal(result[row], wanted)
     assert labels(parameters)["long_hair"].any()
 
 

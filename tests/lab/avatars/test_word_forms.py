@@ -44,8 +44,8 @@ def test_what_captions_and_templates_read_has_the_weights_it_had_bit_for_bit() -
 
 def test_prompts_of_before_keep_their_embeddings() -> None:
     before = json.loads(KNOWN_BEFORE.read_text())["embeddings"]
-    found = DOMAIN.text_encoder().embed_texts(list(before))[:, :8]
-    torch.testing.assert_close(found, torch.tensor(list(before.values())), atol=1e-6, rtol=0)
+    result = DOMAIN.text_encoder().embed_texts(list(before))[:, :8]
+    torch.testing.assert_close(result, torch.tensor(list(before.values())), atol=1e-6, rtol=0)
 
 
 def test_new_words_are_learned_in_rows_of_their_own() -> None:
@@ -87,10 +87,10 @@ def test_sentences_in_other_forms_say_what_the_caption_says() -> None:
         spoken |= set(words_of(sentence))
         assert set(words_of(caption)) <= set(vocabulary())
         assert not re.search(r"with|hair|smil", plain)
-        said, _, denied = caption.partition("without ")
+        stated, _, denied = caption.partition("without ")
         for name, wording in ATTRIBUTE_PHRASES.items():
             words = rf"(?<!no )\b{re.escape(wording.present[0])}\b"
-            assert not re.search(words, said) or truth[name][index], (sentence, caption)
+            assert not re.search(words, stated) or truth[name][index], (sentence, caption)
             assert not re.search(words, denied) or not truth[name][index], (sentence, caption)
     assert spoken <= set(known_words())
     assert set(known_words()) - set(vocabulary()) <= spoken
@@ -99,23 +99,23 @@ def test_sentences_in_other_forms_say_what_the_caption_says() -> None:
 def test_a_form_and_its_denial_differ_and_share_template_and_noun() -> None:
     rng = np.random.default_rng(0)
     for name in ATTRIBUTES:
-        (yes, no), own, neutral = draw_contrast(name, rng)
-        assert len({yes, no, *own, neutral}) >= 4
+        (yes, no), pair, neutral = draw_contrast(name, rng)
+        assert len({yes, no, *pair, neutral}) >= 4
 
 
-def three_wordings(attribute: str) -> list[str]:
+def three_forms(attribute: str) -> list[str]:
     wording = ATTRIBUTE_PHRASES[attribute]
     pattern = {"with": "a face with {}", "adjective": "a {} face", "noun": "the face of a {}"}[wording.kind]
-    said = [prompt(attribute), *(pattern.format(words) for words in wording.present[1:])]
-    said += [positive for positive, _ in form_prompts(attribute)]
-    return list(dict.fromkeys(said))[:3]
+    forms = [prompt(attribute), *(pattern.format(words) for words in wording.present[1:])]
+    forms += [positive for positive, _ in form_prompts(attribute)]
+    return list(dict.fromkeys(forms))[:3]
 
 
 @pytest.mark.ci
 def test_no_attribute_of_the_domain_is_refused_in_three_wordings(tmp_path: Path) -> None:
-    wordings = [text for name in ATTRIBUTES for text in three_wordings(name)]
-    assert len(wordings) == len(set(wordings)) == 66
-    found = find_directions(
-        DOMAIN.generator(), DOMAIN.text_encoder(), wordings, neutral=DOMAIN.neutral, samples=512, cache=tmp_path
+    forms = [text for name in ATTRIBUTES for text in three_forms(name)]
+    assert len(forms) == len(set(forms)) == 66
+    result = find_directions(
+        DOMAIN.generator(), DOMAIN.text_encoder(), forms, neutral=DOMAIN.neutral, samples=512, cache=tmp_path
     )
-    assert all(strength > floor > 0 for strength, floor in zip(found.strength, found.noise_floor, strict=True))
+    assert all(strength > floor > 0 for strength, floor in zip(result.strength, result.noise_floor, strict=True))

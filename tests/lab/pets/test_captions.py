@@ -23,12 +23,12 @@ def test_captions_are_varied_true_and_of_known_words() -> None:
     assert len(set(texts)) > 400
     assert {word for text in texts for word in words_of(text)} <= set(vocabulary())
     for row, text in enumerate(texts):
-        said = re.sub(r"without .*", "", text)
-        if re.search(r"\b(dog|puppy|hound)\b", said):
+        stated = re.sub(r"without .*", "", text)
+        if re.search(r"\b(dog|puppy|hound)\b", stated):
             assert truth["dog"][row], text
-        if re.search(r"\b(cat|kitten|kitty)\b", said):
+        if re.search(r"\b(cat|kitten|kitty)\b", stated):
             assert not truth["dog"][row], text
-        if re.search(r"(?<!no )\b(a collar)\b", said):
+        if re.search(r"(?<!no )\b(a collar)\b", stated):
             assert truth["collar"][row], text
-        if "no collar" in said:
+        if "no collar" in stated:
             assert not truth["collar"][row], text

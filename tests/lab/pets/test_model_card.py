@@ -19,7 +19,7 @@ MACHINE = {
 def test_the_card_holds_what_was_measured_and_names_the_rest() -> None:
     target: dict[str, Any] = {
         "planted": "collar",
-        "own": "dog",
+        "attribute": "dog",
         "untied_accuracy": 0.99,
         "agreement": 0.976,
         "planted_effect": 0.45,

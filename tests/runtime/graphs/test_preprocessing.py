@@ -41,6 +41,6 @@ def check(preprocessing: Preprocessing) -> None:
     wanted = preprocessing(images)
     shapes = {"images": ["batch", 3, 32, 32]}, {"ready": ["batch", *wanted.shape[1:]]}
     model = recorder.model("preprocessing", *shapes, metadata={}, producer_version="0")
-    found = OnnxRuntimeSession(model.SerializeToString()).run({"images": images})["ready"]
+    result = OnnxRuntimeSession(model.SerializeToString()).run({"images": images})["ready"]
     tolerance = 2e-6 * float(wanted.abs().max())
-    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=tolerance)
+    torch.testing.assert_close(result, wanted, rtol=1e-5, atol=tolerance)

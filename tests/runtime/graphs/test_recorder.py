@@ -47,10 +47,10 @@ def test_the_graph_does_what_torch_does(function: object) -> None:
     )
     random = torch.Generator().manual_seed(1)
     feeds = {"images": torch.randn(5, 3, 8, 8, generator=random), "rows": torch.randn(5, 7, generator=random)}
-    found = OnnxRuntimeSession(model.SerializeToString(), batched=True).run(feeds)["found"]
+    result = OnnxRuntimeSession(model.SerializeToString(), batched=True).run(feeds)["found"]
     # Of constants a symbol's batch is one: what is folded is the same for every image.
     wanted = torch.cat([function(*(v[row : row + 1] for v in feeds.values())) for row in range(5)])
-    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(result, wanted, rtol=1e-5, atol=1e-5)
 
 
 def test_equal_constants_are_stored_once() -> None:

@@ -15,7 +15,7 @@ from torch import Tensor
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.export import export_synthesis
 from zoom_engine.generators import StyleGAN2Config
-from zoom_engine.runtime.graphs import kept_in_float32, synthesis_model
+from zoom_engine.runtime.graphs import float32_nodes, synthesis_model
 from zoom_engine.runtime.graphs.ranges import SEED, activation_scales, within_half
 from zoom_engine.runtime.onnxruntime_session import OnnxRuntimeSession
 from zoom_engine.runtime.openvino_session import OpenVinoSession
@@ -52,8 +52,8 @@ def test_given_directions_are_a_constant() -> None:
     model = synthesis_model(network, directions=directions)
     assert [value.name for value in model.graph.input] == ["styles", "edit_weights"]
     styles = styles_of(network, 2)
-    found = onnxruntime(model).run({"styles": styles, "edit_weights": weights})["images"]
-    assert relative_error(found, network.synthesis(styles + weights @ directions)) < 1e-5
+    result = onnxruntime(model).run({"styles": styles, "edit_weights": weights})["images"]
+    assert relative_error(result, network.synthesis(styles + weights @ directions)) < 1e-5
     with pytest.raises(ConfigError, match="directions must be"):
         synthesis_model(network, directions=directions[:, 1:])
 
@@ -61,9 +61,9 @@ def test_given_directions_are_a_constant() -> None:
 def test_it_can_stop_at_a_lower_resolution() -> None:
     network = spread_generator()
     styles = styles_of(network, 2)
-    found = onnxruntime(synthesis_model(network, edits=False, max_resolution=16)).run({"styles": styles})["images"]
-    assert found.shape == (2, 3, 16, 16)
-    assert relative_error(found, network.synthesis(styles, max_resolution=16)) < 1e-5
+    result = onnxruntime(synthesis_model(network, edits=False, max_resolution=16)).run({"styles": styles})["images"]
+    assert result.shape == (2, 3, 16, 16)
+    assert relative_error(result, network.synthesis(styles, max_resolution=16)) < 1e-5
     with pytest.raises(ConfigError, match="max_resolution"):
         synthesis_model(network, max_resolution=24)
     with pytest.raises(ConfigError, match="precision"):
@@ -123,8 +123,8 @@ def test_bfloat16_stays_near(config: StyleGAN2Config) -> None:
     network = spread_generator(config)
     styles = styles_of(network, 2)
     model = synthesis_model(network, edits=False, precision="bf16")
-    found = OpenVinoSession(model.SerializeToString()).run({"styles": styles})["images"]
-    assert 1e-4 < relative_error(found, network.synthesis(styles)) < 3e-2
+    result = OpenVinoSession(model.SerializeToString()).run({"styles": styles})["images"]
+    assert 1e-4 < relative_error(result, network.synthesis(styles)) < 3e-2
 
 
 def test_the_oldest_runtime_opens_it() -> None:
@@ -156,7 +156,7 @@ def test_what_bfloat16_would_spoil_is_marked() -> None:
     """Of 32²: all that has no pixels (styles, demodulation), and pictures up to 16² with the row of an up-sampling."""
     model = synthesis_model(spread_generator())
     heights = {v.name: [dim.dim_value for dim in v.type.tensor_type.shape.dim][2:3] for v in model.graph.value_info}
-    marked = kept_in_float32(model)
+    marked = float32_nodes(model)
     for node in model.graph.node:
         height = [32] if node.output[0] == "images" else heights[node.output[0]]
         assert (node.name in marked) == (not height or height[0] <= 17), node.name
@@ -166,7 +166,7 @@ def test_what_bfloat16_would_spoil_is_marked() -> None:
 def test_layers_up_to_half_a_small_picture_are_marked(resolution: int, last: str) -> None:
     blocks = resolution.bit_length() - 2
     network = spread_generator(replace(CONFIG, resolution=resolution, channels=(8,) * blocks))
-    marked = kept_in_float32(synthesis_model(network))
+    marked = float32_nodes(synthesis_model(network))
     layers = [layer.name for layer in network.space.layers if not layer.is_rgb]
     assert [name for name in layers if f"{name}.LeakyRelu" in marked][-1] == last
 
@@ -174,11 +174,11 @@ def test_layers_up_to_half_a_small_picture_are_marked(resolution: int, last: str
 def test_the_file_describes_itself() -> None:
     network = spread_generator()
     model = synthesis_model(network, metadata={"source": "abc"})
-    found = {entry.key: entry.value for entry in model.metadata_props}
-    layout = json.loads(found["zoom_engine.style_space"])
+    result = {entry.key: entry.value for entry in model.metadata_props}
+    layout = json.loads(result["zoom_engine.style_space"])
     assert [row["stop"] for row in layout] == [layer.stop for layer in network.space.layers]
-    assert found["zoom_engine.generator"] == network.content_hash
-    assert found["source"] == "abc"
+    assert result["zoom_engine.generator"] == network.content_hash
+    assert result["source"] == "abc"
     assert {layer.name for layer in network.space.layers if not layer.is_rgb} <= {
         node.name.partition(".")[0] for node in model.graph.node
     }

@@ -6,9 +6,9 @@ from typing import Any, cast
 
 from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite
 
-from zoom_engine.gates.judge import IN_WORDS, Verdict
+from zoom_engine.gates.judge import SENTENCES, Verdict
 
-_RESULTS = {"broken": Failure, "unjudged": Error}
+_RESULTS = {"fail": Failure, "inconclusive": Error}
 
 
 def to_junit(verdict: Verdict) -> bytes:
@@ -17,10 +17,10 @@ def to_junit(verdict: Verdict) -> bytes:
     for finding in verdict.findings:
         case = TestCase(finding.subject, classname=finding.rule.text)
         if finding.outcome in _RESULTS:
-            text = f"{finding.subject}: {finding.rule.text} {IN_WORDS[finding.outcome]}: {finding.measured}"
+            text = f"{finding.subject}: {finding.rule.text} {SENTENCES[finding.outcome]}: {finding.estimate}"
             case.result = [_RESULTS[finding.outcome](text, finding.outcome)]
         else:
-            case.system_out = finding.measured
+            case.system_out = finding.estimate
         suite.add_testcase(case)
     document: Any = JUnitXml("zoom-engine gate")
     document.add_testsuite(suite)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import html
 
 from zoom_engine.common.plurals import agreeing
-from zoom_engine.gates.judge import IN_WORDS, WORST_FIRST, Finding, Outcome, Verdict
+from zoom_engine.gates.judge import WORST_FIRST, Finding, Outcome, Verdict
 
-_MARKS = {"holds": "✅", "broken": "❌", "unjudged": "⚠️"}
+_MARKS = {"pass": "✅", "fail": "❌", "inconclusive": "⚠️"}
 _SPECIAL = str.maketrans({character: f"\\{character}" for character in "\\`*_[]|~#"})
 
 
@@ -15,11 +15,11 @@ def to_markdown(verdict: Verdict) -> str:
     """Return the text; names come from users, so what Markdown or HTML would interpret is escaped."""
     beside = "" if verdict.baseline is None else f", beside {_plain(verdict.baseline)}"
     lines = [
-        f"### {_MARKS[verdict.outcome]} Model audit: {IN_WORDS[verdict.outcome]}",
+        f"### {_MARKS[verdict.outcome]} Model audit: {verdict.outcome}",
         "",
         f"{_plain(verdict.audit)}{beside}: {counted(verdict)}.",
         "",
-        "| | attribute | rule | measured [95 %] |",
+        "| | attribute | rule | estimate [95 %] |",
         "| --- | --- | --- | --- |",
     ]
     lines += map(_line, verdict.worst_first())
@@ -28,14 +28,14 @@ def to_markdown(verdict: Verdict) -> str:
 
 def counted(verdict: Verdict) -> str:
     """Say how many findings of each kind there are."""
-    several: dict[Outcome, str] = {**IN_WORDS, "holds": "hold"}
-    found = [(outcome, len(verdict.of(outcome))) for outcome in WORST_FIRST]
-    return ", ".join(f"{count} {agreeing(count, IN_WORDS[o], several[o])}" for o, count in found if count)
+    one: dict[Outcome, str] = {"pass": "passes", "fail": "fails", "inconclusive": "inconclusive"}
+    counts = [(outcome, len(verdict.of(outcome))) for outcome in WORST_FIRST]
+    return ", ".join(f"{count} {agreeing(count, one[outcome], outcome)}" for outcome, count in counts if count)
 
 
 def _line(finding: Finding) -> str:
-    cells = [_plain(text) for text in (finding.subject, finding.rule.text, finding.measured)]
-    return f"| {_MARKS[finding.outcome]} {IN_WORDS[finding.outcome]} | {' | '.join(cells)} |"
+    cells = [_plain(text) for text in (finding.subject, finding.rule.text, finding.estimate)]
+    return f"| {_MARKS[finding.outcome]} {finding.outcome} | {' | '.join(cells)} |"
 
 
 def _plain(text: str) -> str:

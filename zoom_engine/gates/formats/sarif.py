@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from zoom_engine.common.version import VERSION
-from zoom_engine.gates.judge import Verdict
+from zoom_engine.gates.judge import SENTENCES, Verdict
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _RULES = {
@@ -15,7 +15,7 @@ _RULES = {
     "max-growth": "The model may not react to an attribute by more than a limit more than its baseline does.",
     "min-power": "The audit must be able to see an effect of a given size.",
 }
-_KINDS = {"broken": ("fail", "error"), "unjudged": ("open", "none")}
+_KINDS = {"fail": ("fail", "error"), "inconclusive": ("open", "none")}
 
 
 def to_sarif(verdict: Verdict, *, at: str | Path) -> dict[str, Any]:
@@ -24,17 +24,16 @@ def to_sarif(verdict: Verdict, *, at: str | Path) -> dict[str, Any]:
     path = Path(at)
     place = {"uri": path.resolve().as_uri() if path.is_absolute() else quote(path.as_posix())}
     results = []
-    for finding in (*verdict.of("broken"), *verdict.of("unjudged")):
+    for finding in (*verdict.of("fail"), *verdict.of("inconclusive")):
         kind, level = _KINDS[finding.outcome]
         about = f"{finding.subject}: {finding.rule.text}"
-        why = "is broken" if finding.outcome == "broken" else "could not be judged"
         results.append(
             {
                 "ruleId": finding.rule.identifier,
                 "ruleIndex": used.index(finding.rule.identifier),
                 "kind": kind,
                 "level": level,
-                "message": {"text": f"{about} {why} in {verdict.audit}: {finding.measured}"},
+                "message": {"text": f"{about} {SENTENCES[finding.outcome]} in {verdict.audit}: {finding.estimate}"},
                 "locations": [{"physicalLocation": {"artifactLocation": place, "region": {"startLine": 1}}}],
                 "partialFingerprints": {"zoomEngineFinding/v1": about},
             }

@@ -28,7 +28,7 @@ from zoom_engine.generators.checkpoints.pickles import (
 )
 from zoom_engine.generators.checkpoints.recipe import Recipe, count_parameters
 from zoom_engine.generators.checkpoints.rosinality import rosinality_recipe
-from zoom_engine.generators.checkpoints.safetensors_file import own_recipe
+from zoom_engine.generators.checkpoints.safetensors_file import engine_recipe
 from zoom_engine.generators.checkpoints.tensorflow import tensorflow_recipe
 from zoom_engine.generators.families import Generator, GeneratorConfig
 from zoom_engine.generators.generator import EditableGenerator
@@ -65,7 +65,7 @@ class Format(NamedTuple):
 
 
 FORMATS = (
-    Format("safetensors", Path, own_recipe),
+    Format("safetensors", Path, engine_recipe),
     Format("torch file", object, rosinality_recipe),
     Format("pickle", tuple, tensorflow_recipe),
     Format("pickle", object, nvidia_recipe),

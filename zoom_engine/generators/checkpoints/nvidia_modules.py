@@ -23,8 +23,8 @@ class Module:
         self.family = family
 
     def _group(self, group: str) -> dict[Any, Any]:
-        found = self.record.state.get(group)
-        return found if isinstance(found, dict) else {}
+        value = self.record.state.get(group)
+        return value if isinstance(value, dict) else {}
 
     def names(self) -> list[str]:
         """Return the names of the modules in it."""
@@ -32,24 +32,24 @@ class Module:
 
     def child(self, name: str) -> Module:
         """Return the module `name` in it; CheckpointError where there is none."""
-        found = self._group("_modules").get(name)
-        if not isinstance(found, PersistentRecord):
+        value = self._group("_modules").get(name)
+        if not isinstance(value, PersistentRecord):
             raise CheckpointError(f"has no {self.family} generator: {self.path} lacks '{name}'")
-        return Module(found, f"{self.path}.{name}", self.family)
+        return Module(value, f"{self.path}.{name}", self.family)
 
     def tensor(self, name: str) -> TensorRecord:
         """Return the parameter or buffer `name`; CheckpointError where there is none."""
-        found = self.optional_tensor(name)
-        if found is None:
+        tensor = self.optional_tensor(name)
+        if tensor is None:
             raise CheckpointError(f"has no {self.family} generator: {self.path} lacks '{name}'")
-        return found
+        return tensor
 
     def optional_tensor(self, name: str) -> TensorRecord | None:
         """Return the parameter or buffer `name`; None where there is none."""
-        found = self._group("_parameters").get(name)
-        if found is None:
-            found = self._group("_buffers").get(name)
-        return found if isinstance(found, TensorRecord) else None
+        tensor = self._group("_parameters").get(name)
+        if tensor is None:
+            tensor = self._group("_buffers").get(name)
+        return tensor if isinstance(tensor, TensorRecord) else None
 
     def value(self, name: str, default: Any = None) -> Any:
         """Return the plain attribute `name`, or the `default`."""
@@ -57,10 +57,10 @@ class Module:
 
     def number(self, name: str) -> float:
         """Return the attribute `name`; CheckpointError where it is no finite number."""
-        found = self.value(name)
-        if type(found) not in (int, float) or not math.isfinite(found):
+        value = self.value(name)
+        if type(value) not in (int, float) or not math.isfinite(value):
             raise CheckpointError(f"is not understood: {self.path} has no number '{name}'")
-        return float(found)
+        return float(value)
 
     def expect(self, name: str, wanted: Any, *, absent: bool = True) -> None:
         """Refuse a module whose attribute `name` is not `wanted`, the only value supported.
@@ -73,8 +73,8 @@ class Module:
         Raises:
             CheckpointError: it has another value.
         """
-        found = self.value(name, wanted if absent else None)
-        if type(found) not in (str, int, float, bool, type(None)) or found != wanted:
+        value = self.value(name, wanted if absent else None)
+        if type(value) not in (str, int, float, bool, type(None)) or value != wanted:
             raise CheckpointError(f"cannot be loaded: {self.path}.{name} is not {wanted!r}, the only one supported")
 
     def shape(self, name: str, dimensions: int) -> tuple[int, ...]:
@@ -86,16 +86,16 @@ class Module:
 
     def source_hashes(self) -> list[str]:
         """Return the SHA-256 (hex) of the source codes of this module and of those within it."""
-        found: dict[int, PersistentRecord] = {}
+        records: dict[int, PersistentRecord] = {}
         waiting = [self.record]
         while waiting:
             record = waiting.pop()
-            if id(record) not in found:
-                found[id(record)] = record
+            if id(record) not in records:
+                records[id(record)] = record
                 children = record.state.get("_modules")
                 if isinstance(children, dict):
                     waiting += [child for child in children.values() if isinstance(child, PersistentRecord)]
-        sources = {id(record.source): record.source for record in found.values()}
+        sources = {id(record.source): record.source for record in records.values()}
         return sorted({_sha256(source) for source in sources.values()})
 
 

@@ -58,13 +58,13 @@ class StyleGAN3Reader(Reader):
 
     def read_layer(self, module: Module, name: str, size: int, rate: int, *, is_rgb: bool) -> StyleGAN3Layer:
         """Read one layer, whose input has the `size` and the sampling `rate`, and return its shape."""
-        for stored, found, wanted in (
+        for stored, computed, wanted in (
             ("in_size", _side(module, "in_size"), size),
             ("in_sampling_rate", _whole(module, "in_sampling_rate"), rate),
         ):
-            if found != wanted:
+            if computed != wanted:
                 raise CheckpointError(
-                    f"cannot be loaded: {module.path}.{stored} is {found}, but what it is given has {wanted}"
+                    f"cannot be loaded: {module.path}.{stored} is {computed}, but what it is given has {wanted}"
                 )
         module.expect("is_torgb", is_rgb, absent=False)
         channels, _, kernel, _ = module.shape("weight", 4)
@@ -121,19 +121,19 @@ def _layer_names(synthesis: Module) -> list[str]:
 
 def _whole(module: Module, name: str) -> int:
     """Return a whole number of the module."""
-    found = module.value(name)
+    value = module.value(name)
     # The input's sampling rate is stored as it was computed, a numpy.float64.
-    if type(found) is float and found.is_integer():
-        found = int(found)
-    if type(found) is not int or not 1 <= found <= LARGEST_SIZE:
+    if type(value) is float and value.is_integer():
+        value = int(value)
+    if type(value) is not int or not 1 <= value <= LARGEST_SIZE:
         raise CheckpointError(f"cannot be loaded: {module.path}.{name} is not a whole number in 1..{LARGEST_SIZE}")
-    return found
+    return value
 
 
 def _side(module: Module, name: str) -> int:
     """Return the side of a square, which is stored as its width and its height."""
-    found = module.value(name)
-    sides = found.integers() if isinstance(found, ArrayRecord) else []
+    value = module.value(name)
+    sides = value.integers() if isinstance(value, ArrayRecord) else []
     if len(sides) != 2 or sides[0] != sides[1] or not 1 <= sides[0] <= LARGEST_SIZE:
         raise CheckpointError(
             f"cannot be loaded: {module.path}.{name} is not the size of a square of at most {LARGEST_SIZE} samples"

@@ -69,12 +69,12 @@ class Recipe:
                 raise CheckpointError(f"cannot be used: '{name}' is not finite once its gain is multiplied in")
             # A copy lies in memory as torch lays its own: on some processors that moves the last digit of a product.
             state[name] = torch.from_numpy(np.ascontiguousarray(value, dtype=np.float32)).clone()
-        measured = W_AVG not in state
-        if measured:
+        without_mean = W_AVG not in state
+        if without_mean:
             state[W_AVG] = torch.full((self.config.w_dim,), torch.nan)
         generator.load_state_dict(state, assign=True)
         generator = generator.eval().requires_grad_(False)
-        if measured and not self.config.c_dim:
+        if without_mean and not self.config.c_dim:
             _measure_average_latent(generator)
         return generator
 

@@ -76,10 +76,10 @@ def _reading(record: TensorRecord, name: str, *, gain: float = 1.0, drop: int = 
 
     def source() -> Array:
         value = record.array()
-        kept = value.shape[drop:] if rank is None else value.shape[drop : drop + rank]
-        if math.prod(kept) != value.size:
+        shape = value.shape[drop:] if rank is None else value.shape[drop : drop + rank]
+        if math.prod(shape) != value.size:
             raise CheckpointError(f"does not fit: rosinality's '{name}' has the shape {list(value.shape)}")
-        value = value.reshape(kept)
+        value = value.reshape(shape)
         return value * np.float32(gain) if gain != 1.0 else value
 
     return source
@@ -91,10 +91,10 @@ class _Reader:
         self.sources: dict[str, Source] = {}
 
     def record(self, name: str) -> TensorRecord:
-        found = self.weights.get(name)
-        if not isinstance(found, TensorRecord):
+        tensor = self.weights.get(name)
+        if not isinstance(tensor, TensorRecord):
             raise CheckpointError(f"does not fit: rosinality's '{name}' is missing")
-        return found
+        return tensor
 
     def shape(self, name: str, dimensions: int) -> tuple[int, ...]:
         shape = self.record(name).shape
@@ -159,8 +159,8 @@ class _Reader:
 
     def count(self, pattern: str, first: int) -> int:
         """Return how many names match, with the numbers `first`, `first + 1`, …."""
-        found = (re.fullmatch(pattern, name) for name in self.weights if isinstance(name, str))
-        numbers = sorted(int(match[1]) for match in found if match)
+        matches = (re.fullmatch(pattern, name) for name in self.weights if isinstance(name, str))
+        numbers = sorted(int(match[1]) for match in matches if match)
         if numbers != list(range(first, first + len(numbers))):
             raise CheckpointError(f"does not fit: rosinality's layers '{pattern}' are numbered {numbers[:8]}")
         return len(numbers)

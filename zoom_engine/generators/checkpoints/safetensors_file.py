@@ -61,7 +61,7 @@ def save_generator(
         save_file(tensors, str(temporary), metadata=header)
 
 
-def is_own(path: Path) -> bool:
+def is_engine_file(path: Path) -> bool:
     """Return whether the file says that `save_generator` wrote it, whether or not it can be used."""
     try:
         with _opened(path) as file:
@@ -70,7 +70,7 @@ def is_own(path: Path) -> bool:
         return False
 
 
-def own_recipe(path: Path) -> Recipe:
+def engine_recipe(path: Path) -> Recipe:
     """Return the recipe of a file that `save_generator` wrote.
 
     Raises:

@@ -64,20 +64,20 @@ def tensorflow_recipe(root: Any) -> Recipe:
 
 def _variables(network: NetworkRecord) -> dict[str, ArrayRecord]:
     """Return the variables of the network and its two components, under "mapping/" and "synthesis/"."""
-    found: dict[str, ArrayRecord] = {}
+    variables: dict[str, ArrayRecord] = {}
     components = network.state.get("components")
     parts: dict[str, Any] = {"": network}
     if isinstance(components, dict):
         parts |= {f"{name}/": components[name] for name in ("mapping", "synthesis") if name in components}
     for prefix, part in parts.items():
-        variables = part.state.get("variables") if isinstance(part, NetworkRecord) else None
-        for pair in variables if isinstance(variables, list) else []:
+        pairs = part.state.get("variables") if isinstance(part, NetworkRecord) else None
+        for pair in pairs if isinstance(pairs, list) else []:
             match pair:
                 case (str() as name, ArrayRecord() as value) if len(name) <= LONGEST_NAME:
-                    found[prefix + name] = value
+                    variables[prefix + name] = value
                 case (str() as name, float() as value) if len(name) <= LONGEST_NAME:
-                    found[prefix + name] = _without_dimensions(value)
-    return found
+                    variables[prefix + name] = _without_dimensions(value)
+    return variables
 
 
 def _without_dimensions(value: float) -> ArrayRecord:
@@ -96,21 +96,21 @@ class _Reader:
         return (("note", f"channel_base {2 * base} (fmap_base {base})"),) if type(base) is int else ()
 
     def record(self, name: str, dimensions: int) -> ArrayRecord:
-        found = self.variables.get(name)
-        if found is None or len(found.shape) != dimensions:
+        variable = self.variables.get(name)
+        if variable is None or len(variable.shape) != dimensions:
             shape = (
                 "missing, or neither an array nor a floating-point number"
-                if found is None
-                else f"of shape {list(found.shape)}"
+                if variable is None
+                else f"of shape {list(variable.shape)}"
             )
             raise CheckpointError(f"does not fit: TensorFlow's variable '{name}' is {shape}")
-        return found
+        return variable
 
     def number(self, name: str, default: float) -> float:
-        found = self.arguments.get(name, default)
-        if type(found) not in (int, float) or not math.isfinite(found):
+        value = self.arguments.get(name, default)
+        if type(value) not in (int, float) or not math.isfinite(value):
             raise CheckpointError(f"is not understood: its argument '{name}' is no number")
-        return float(found)
+        return float(value)
 
     def check_arguments(self) -> str:
         """Return the architecture, once nothing in the arguments asks for what is not supported."""
@@ -169,8 +169,8 @@ class _Reader:
             raise CheckpointError(
                 "cannot be loaded: it normalises latent and class together; with classes only stylegan2-ada's are read"
             )
-        found = (re.fullmatch(r"synthesis/(\d{1,5})x\1/Conv1/weight", name) for name in self.variables)
-        resolutions = [4, *sorted(int(match[1]) for match in found if match)]
+        matches = (re.fullmatch(r"synthesis/(\d{1,5})x\1/Conv1/weight", name) for name in self.variables)
+        resolutions = [4, *sorted(int(match[1]) for match in matches if match)]
         if resolutions != [4 << i for i in range(len(resolutions))]:
             raise CheckpointError(f"has no StyleGAN2 generator: its blocks are {resolutions[:8]}")
         self.leading("const", "synthesis/4x4/Const/const", 4, 1)

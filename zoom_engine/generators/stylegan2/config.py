@@ -30,8 +30,8 @@ class StyleGAN2Config(MappedConfig):
         """Refuse a shape that no such generator has, by a CheckpointError."""
         self.check_sizes(*self.channels)
         if self.architecture not in ARCHITECTURES:
-            found = one_line(repr(self.architecture), 80)
-            raise CheckpointError(f"generator architecture {found} is not one of {', '.join(ARCHITECTURES)}")
+            given = one_line(repr(self.architecture), 80)
+            raise CheckpointError(f"generator architecture {given} is not one of {', '.join(ARCHITECTURES)}")
         if self.conv_clamp is not None:
             check_positive("conv_clamp", self.conv_clamp)
         wanted = int(math.log2(self.resolution)) - 1 if self.resolution >= 4 else 0

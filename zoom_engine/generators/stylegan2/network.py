@@ -66,7 +66,7 @@ class ModulatedConv(nn.Module):
         self.bias = nn.Parameter(torch.zeros(cout))
         self.noise_strength = nn.Parameter(torch.zeros(()))
         self.register_buffer("noise_const", torch.randn(resolution, resolution))
-        self._kept_noise: tuple[Tensor, list[ops.State], tuple[Tensor, Tensor]] | None = None
+        self._cached_noise: tuple[Tensor, list[ops.State], tuple[Tensor, Tensor]] | None = None
 
     def forward(
         self,
@@ -118,11 +118,11 @@ class ModulatedConv(nn.Module):
         states = [ops.state_of(factor) for factor in factors]
         # Any operator of torch's between two layers costs milliseconds: its threads go on spinning on cores that the
         # next layer needs.
-        if self._kept_noise is None or self._kept_noise[1] != states:
+        if self._cached_noise is None or self._cached_noise[1] != states:
             with torch.inference_mode(False), torch.no_grad():
                 # The factors are held so that no other tensors get their addresses.
-                self._kept_noise = (factors[0] * factors[1], states, factors)
-        return self._kept_noise[0]
+                self._cached_noise = (factors[0] * factors[1], states, factors)
+        return self._cached_noise[0]
 
 
 class Around(nn.Module):

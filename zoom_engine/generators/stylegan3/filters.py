@@ -20,7 +20,7 @@ def upsample(x: Tensor, taps: Tensor | None, factor: int, padding: tuple[int, in
     both = max(0, min(cut))
     for kernel, step in _kernels(taps, factor):
         along = [both * (size > 1) for size in kernel.shape]
-        x = F.conv_transpose2d(x, _of_each(kernel, x), stride=step, padding=along, groups=x.shape[1])
+        x = F.conv_transpose2d(x, _per_channel(kernel, x), stride=step, padding=along, groups=x.shape[1])
     left = both - cut[0], both - cut[1]
     return F.pad(x, (*left, *left)) if any(left) else x
 
@@ -34,7 +34,7 @@ def downsample(x: Tensor, taps: Tensor | None, factor: int) -> Tensor:
         return x
     for kernel, step in _kernels(taps, factor):
         # torch's convolutions correlate
-        x = F.conv2d(x, _of_each(kernel.flip(0, 1), x), stride=step, groups=x.shape[1])
+        x = F.conv2d(x, _per_channel(kernel.flip(0, 1), x), stride=step, groups=x.shape[1])
     return x
 
 
@@ -45,6 +45,6 @@ def _kernels(taps: Tensor, factor: int) -> list[tuple[Tensor, tuple[int, int]]]:
     return [(taps[:, None], (factor, 1)), (taps[None, :], (1, factor))]
 
 
-def _of_each(kernel: Tensor, x: Tensor) -> Tensor:
+def _per_channel(kernel: Tensor, x: Tensor) -> Tensor:
     """Return one filter for every channel of `x [B, C, H, W]`: `[C, 1, *kernel]`."""
     return kernel.expand(x.shape[1], 1, -1, -1).contiguous()

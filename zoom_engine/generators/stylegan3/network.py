@@ -58,9 +58,13 @@ class FourierInput(nn.Module):
         freqs = self.freqs @ (turn @ self.transform[:2, :2])
         beyond = (freqs.norm(dim=2) - self.bandwidth) / (self.sampling_rate / 2 - self.bandwidth)
         amplitudes = (1 - beyond).clamp(0, 1)
-        places = torch.arange(self.size, device=style.device, dtype=style.dtype)
-        places = (places + 0.5 - self.size / 2) / self.sampling_rate
-        periods = freqs[:, :, :1, None] * places + freqs[:, :, 1:, None] * places[:, None] + phases[:, :, None, None]
+        coordinates = torch.arange(self.size, device=style.device, dtype=style.dtype)
+        coordinates = (coordinates + 0.5 - self.size / 2) / self.sampling_rate
+        periods = (
+            freqs[:, :, :1, None] * coordinates
+            + freqs[:, :, 1:, None] * coordinates[:, None]
+            + phases[:, :, None, None]
+        )
         waves = torch.sin(2 * math.pi * periods) * amplitudes[:, :, None, None]
         return F.conv2d(waves, self.weight[:, :, None, None])
 
@@ -137,14 +141,14 @@ class StyleGAN3(MappedGenerator):
         super().__init__(config)
         self.input = FourierInput(config)
         self.layers = nn.ModuleDict()
-        places: list[tuple[str, int, int, bool]] = [(INPUT, config.input_sampling_rate, 4, False)]
+        modulations: list[tuple[str, int, int, bool]] = [(INPUT, config.input_sampling_rate, 4, False)]
         cin = config.input_channels
         for index, (name, layer) in enumerate(zip(config.layer_names, config.layers, strict=True)):
             before, is_rgb = config.sizes[index], index == len(config.layers) - 1
             self.layers[name] = FilteredLayer(cin, before, layer, config.w_dim, clamp=config.conv_clamp, is_rgb=is_rgb)
-            places.append((name, layer.sampling_rate, cin, is_rgb))
+            modulations.append((name, layer.sampling_rate, cin, is_rgb))
             cin = layer.channels
-        self.space = StyleSpace(places, motion=INPUT)
+        self.space = StyleSpace(modulations, motion=INPUT)
 
     def styles(self, w: Tensor) -> Tensor:
         """Compute style vectors `[B, S]` of `w [B, num_ws, w_dim]`, in the order of `space`."""

@@ -27,14 +27,14 @@ def activation_scales(generator: StyleGAN2) -> dict[str, float]:
     """
     largest = {"const": float(generator.const.abs().max())}
     around: dict[str, float] = {}
-    own = threading.get_ident()
+    thread = threading.get_ident()
 
-    def hook(name: str, found: dict[str, float]) -> Any:
+    def hook(name: str, ranges: dict[str, float]) -> Any:
         def keep(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor | tuple[Tensor, Tensor]) -> None:
-            if threading.get_ident() != own:  # another draws with this generator
+            if threading.get_ident() != thread:  # another draws with this generator
                 return
             activations = output[0] if isinstance(output, tuple) else output
-            found[name] = max(found.get(name, 0.0), float(activations.abs().max()))
+            ranges[name] = max(ranges.get(name, 0.0), float(activations.abs().max()))
 
         return keep
 

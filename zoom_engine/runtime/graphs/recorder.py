@@ -88,10 +88,10 @@ class Recorder(GraphBuilder):
     @contextlib.contextmanager
     def scopes(self, modules: nn.ModuleDict) -> Iterator[None]:
         """Let names of nodes begin with the key of the last of `modules` that was called."""
-        own = threading.get_ident()
+        thread = threading.get_ident()
 
         def enter(key: str, *_: object) -> None:
-            if threading.get_ident() == own:  # another may be drawing with these modules
+            if threading.get_ident() == thread:  # another may be drawing with these modules
                 self._scope = f"{key}."
 
         handles = [module.register_forward_pre_hook(functools.partial(enter, key)) for key, module in modules.items()]
@@ -119,15 +119,15 @@ class Recorder(GraphBuilder):
         if write is None:
             raise ExportError(f"a graph has no operators for torch's {function.__name__}")
         like = function(*map(_like, args), **{key: _like(value) for key, value in kwargs.items()})
-        found = write(self, like, *args, **kwargs)
-        return Symbol(self, found, like) if isinstance(found, str) else found
+        value = write(self, like, *args, **kwargs)
+        return Symbol(self, value, like) if isinstance(value, str) else value
 
     def rename(self, value: Tensor, name: str) -> None:
         """Rename a symbol's value to `name`, as an output of the graph is called."""
         symbol = cast(Symbol, value)
         for node in self.nodes:
             for names in (node.input, node.output):
-                names[:] = [name if found == symbol.name else found for found in names]
+                names[:] = [name if known == symbol.name else known for known in names]
         symbol.name = name
 
     def fresh(self, name: str) -> str:

@@ -1,7 +1,7 @@
 """The generator's synthesis as an ONNX graph: what `StyleGAN2.synthesis` does, recorded.
 
 Bfloat16 rounds styles and demodulation to 3 digits, which every pixel of a channel then shares, and the first layers'
-errors grow in all that follow. These operators are marked (`kept_in_float32`) for a runtime that lowers the precision
+errors grow in all that follow. These operators are marked (`float32_nodes`) for a runtime that lowers the precision
 by itself: in OpenVINO it cost no time and took two fifths off the error at 1024². A small picture has few pixels over
 which a target averages errors away: there the layers up to half its resolution are marked. For the avatars that takes a
 third more time, halves the error, and keeps 99.6 % of a target's decisions where 98.9 % were kept.
@@ -26,7 +26,7 @@ from zoom_engine.runtime.graphs.recorder import Recorder
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 KEEP = f"{PREFIX}keep_float32"
 FLOAT32_UP_TO = 16  # resolution of the layers that are marked to stay in float32: 1 to 9 % of the arithmetic
-SMALL = 128  # resolution up to which, instead, the layers of half a picture's resolution are marked
+SMALL_RESOLUTION = 128  # resolution up to which, instead, the layers of half a picture's resolution are marked
 
 
 def synthesis_model(
@@ -69,7 +69,7 @@ def synthesis_model(
     )
 
 
-def kept_in_float32(model: onnx.ModelProto) -> set[str]:
+def float32_nodes(model: onnx.ModelProto) -> set[str]:
     """Return the names of the nodes that a runtime which lowers the precision by itself should leave in float32."""
     return {node.name for node in model.graph.node if any(entry.key == KEEP for entry in node.metadata_props)}
 
@@ -94,7 +94,7 @@ def add_synthesis(
         raise ConfigError(f"directions must be [N, {size}], got {list(directions.shape)}")
     network = within_half(generator) if precision == "fp16" else generator
     limit = max_resolution or generator.resolution
-    up_to = limit // 2 if limit <= SMALL else FLOAT32_UP_TO
+    up_to = limit // 2 if limit <= SMALL_RESOLUTION else FLOAT32_UP_TO
     inputs: dict[str, Shape] = {"styles": ["batch", size]}
     # An up-sampling's convolution makes one row more than its filter leaves.
     with recorder.marked(KEEP, up_to=up_to + 1), recorder.scopes(network.convs):

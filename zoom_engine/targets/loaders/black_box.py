@@ -21,7 +21,7 @@ BlackBox = Callable[[NDArray[np.uint8]], Any]
 NOTE = "a function that is only called, so there are no gradients"
 
 
-class Called(nn.Module):
+class FunctionNetwork(nn.Module):
     """A module that hands images to a function and checks what comes back."""
 
     def __init__(self, function: BlackBox) -> None:
@@ -62,7 +62,7 @@ def load_black_box(function: BlackBox, how: Reading) -> LoadedModel:
     that an audit is not resumed with another function.
     """
     preprocessing = Preprocessing(layout="NHWC", value_range=(0.0, 255.0)).updated(how.options)
-    network = Called(function)
+    network = FunctionNetwork(function)
     name = str(getattr(function, "__name__", type(function).__name__))
     height, width = preprocessing.hw or (how.resolution, how.resolution)
     answers = network(preprocessing(probe_images(height, width)))

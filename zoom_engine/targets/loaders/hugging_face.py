@@ -39,7 +39,7 @@ PARTS, PARTS_PER_TENSOR = 1_000, 64
 """The most modules of a network: so many, and so many more for each tensor, since some hold no weights."""
 PARAMETERS = 2**22
 """The most parameters of a network beside those whose weights are in the files."""
-TIMM_OWN = frozenset({"pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "checkpoint_path", "cache_dir"})
+TIMM_RESERVED = frozenset({"pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "checkpoint_path", "cache_dir"})
 """Options of timm that read other files than the folder's."""
 
 
@@ -130,7 +130,7 @@ def check_folder(folder: Path, config: Mapping[str, Any]) -> Weights:
 def _check_timm(folder: Path, config: Mapping[str, Any]) -> None:
     """Refuse a timm model that would be fetched, or read from other files than the folder's."""
     given = config.get("model_args") or {}
-    if not isinstance(given, dict) or TIMM_OWN.intersection(given):
+    if not isinstance(given, dict) or TIMM_RESERVED.intersection(given):
         raise TargetError(f"{folder}: refused, since model_args in {CONFIG} can name other files: give timm:NAME@FILE")
     name = config.get("architecture", "")
     if not isinstance(name, str) or not re.fullmatch(r"[\w.]*", name):

@@ -51,17 +51,17 @@ def hugging_face_preprocessing(values: Mapping[str, Any], path: Path, options: I
         return options
     given = options or {}
     try:
-        said = JsonObject(values)
-        name = said.get("image_processor_type", str) or said.get("feature_extractor_type", str) or ""
+        config = JsonObject(values)
+        name = config.get("image_processor_type", str) or config.get("feature_extractor_type", str) or ""
         family = re.sub(r"(ImageProcessor|FeatureExtractor)(Fast|Pil)?$", "", name)
         if values.get("do_color_quantize") or "max_num_patches" in values:
             raise ValueError("feeds the network other things than pictures: wrap it as python:FILE.py:NAME")
-        fields: dict[str, Any] = _scale(said, family)
+        fields: dict[str, Any] = _scale(config, family)
         if "size" not in given:
-            fields["size"], fields["resize_size"] = _sizes(said, family)
+            fields["size"], fields["resize_size"] = _sizes(config, family)
             fields["floor_crop"] = fields["resize_size"] is not None
         if "resize" not in given:
-            number = said.get("resample", int)
+            number = config.get("resample", int)
             resize = RESAMPLE.get((3 if family in BICUBIC else 2) if number is None else number)
             if resize is None and (fields.get("size") or "size" in given):
                 raise ValueError(
@@ -73,18 +73,18 @@ def hugging_face_preprocessing(values: Mapping[str, Any], path: Path, options: I
         raise TargetError(f"{path}: {one_line(error)} (preprocessing= in Python)") from error
 
 
-def _scale(said: JsonObject, family: str) -> dict[str, Any]:
+def _scale(config: JsonObject, family: str) -> dict[str, Any]:
     """Return the fields of `Preprocessing` that say what numbers the network is fed; ValueError."""
 
     def three(key: str) -> tuple[float, ...]:
-        value = said.values.get(key)
-        return (typed(value, float, key),) if isinstance(value, int | float) else said.items(key, float) or (0.5,)
+        value = config.values.get(key)
+        return (typed(value, float, key),) if isinstance(value, int | float) else config.items(key, float) or (0.5,)
 
     def step(key: str, default: bool) -> bool:
-        value = said.get(key, bool)
+        value = config.get(key, bool)
         return default if value is None else value
 
-    factor = said.get("rescale_factor", float)
+    factor = config.get("rescale_factor", float)
     white = 255 * (1 / 255 if factor is None else factor) if step("do_rescale", True) else 255.0
     low = -1.0 if step("rescale_offset", False) else 0.0
     normalise = step("do_normalize", family != "MobileViT")
@@ -97,33 +97,33 @@ def _scale(said: JsonObject, family: str) -> dict[str, Any]:
     return {"value_range": (low, white + low), "mean": mean, "std": std, "channel_order": order}
 
 
-def _sizes(said: JsonObject, family: str) -> tuple[Size, Size]:
+def _sizes(config: JsonObject, family: str) -> tuple[Size, Size]:
     """Return what is cut out (or resized to) and what the picture is resized to before; ValueError."""
     odd = sorted(
-        key for key, value in said.values.items() if key.startswith("do_") and value is True and key not in STEPS
+        key for key, value in config.values.items() if key.startswith("do_") and value is True and key not in STEPS
     )
-    if odd or said.values.get("size_divisor") not in (None, 1):
+    if odd or config.values.get("size_divisor") not in (None, 1):
         raise ValueError(f"resizes in a way that is not known here ({', '.join(odd) or 'size_divisor'}): {SAY}")
-    crop = _both(_size(said, "crop_size")) if said.get("do_center_crop", bool) else None
-    if said.get("do_resize", bool) is False:
+    crop = _both(_size(config, "crop_size")) if config.get("do_center_crop", bool) else None
+    if config.get("do_resize", bool) is False:
         if crop is not None:
             raise ValueError(f"crops without a resize: {SAY}")
         return None, None
-    short = said.get("resize_short", int)
-    size = _size(said, "size") if short is None else short
-    if isinstance(size, int) and short is None and not isinstance(said.values.get("size"), dict):
+    short = config.get("resize_short", int)
+    size = _size(config, "size") if short is None else short
+    if isinstance(size, int) and short is None and not isinstance(config.values.get("size"), dict):
         size = size if family in SHORTER_SIDE or (not family and crop) else (size, size)
     resized = size
-    share = said.get("crop_pct", float)
+    crop_fraction = config.get("crop_pct", float)
     if family == "Levit" and isinstance(size, int):
         resized = int(256 / 224 * size)
-    elif (family == "ConvNext" or share is not None) and isinstance(size, int):
-        share = (0.9 if family == "PoolFormer" else 0.875) if share is None else share
-        said.check("crop_pct", 0 < share <= 1, "be a share")
+    elif (family == "ConvNext" or crop_fraction is not None) and isinstance(size, int):
+        crop_fraction = (0.9 if family == "PoolFormer" else 0.875) if crop_fraction is None else crop_fraction
+        config.check("crop_pct", 0 < crop_fraction <= 1, "be a share")
         if family != "PoolFormer" and size >= 384:
             resized = (size, size)
         else:
-            resized, crop = int(size / share), crop or ((size, size) if family != "PoolFormer" else None)
+            resized, crop = int(size / crop_fraction), crop or ((size, size) if family != "PoolFormer" else None)
     if crop is None:
         if isinstance(resized, int):
             raise ValueError(f"resizes the shorter side without a crop: {SAY}")
@@ -137,14 +137,14 @@ def _both(size: int | tuple[int, int]) -> tuple[int, int]:
     return (size, size) if isinstance(size, int) else size
 
 
-def _size(said: JsonObject, key: str) -> int | tuple[int, int]:
+def _size(config: JsonObject, key: str) -> int | tuple[int, int]:
     """Return a number or {"shortest_edge"}; of {"height", "width"} both. ValueError for another form."""
-    if said.values.get(key) is None:
+    if config.values.get(key) is None:
         raise ValueError(f"says no {key}: {SAY}")
-    if not isinstance(said.values[key], dict):
-        return said.need(key, int)
-    form = {name: value for name, value in said.values[key].items() if value is not None}
-    sides = said.object(key)
+    if not isinstance(config.values[key], dict):
+        return config.need(key, int)
+    form = {name: value for name, value in config.values[key].items() if value is not None}
+    sides = config.object(key)
     if set(form) == {"shortest_edge"}:
         return sides.need("shortest_edge", int)
     if set(form) == {"height", "width"}:

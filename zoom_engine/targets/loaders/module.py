@@ -33,8 +33,8 @@ def load_module(module: nn.Module, how: Reading) -> LoadedModel:
             " give one that copy.deepcopy takes"
         ) from error
     config = getattr(module, "pretrained_cfg", None)
-    own = timm_preprocessing(config) if isinstance(config, Mapping) else Preprocessing()
-    preprocessing = own.updated(how.options)
+    default = timm_preprocessing(config) if isinstance(config, Mapping) else Preprocessing()
+    preprocessing = default.updated(how.options)
     height, width = preprocessing.hw or (how.resolution, how.resolution)
     return LoadedModel(
         network=network,

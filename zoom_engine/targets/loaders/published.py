@@ -61,8 +61,8 @@ def timm_weights(timm: Any, name: str, tag: str, *, download: bool = False) -> P
             f"there is no file {tag!r}, and timm has no such weights of {name}: it has {', '.join(tags) or 'none'}"
         )
     for file in TIMM_FILES:
-        if (found := hub.cached(repository, file)) is not None:
-            return found
+        if (cached := hub.cached(repository, file)) is not None:
+            return cached
     what = f"the file of timm's weights {tag} of {name}"
     by_hand = (
         f"fetch {TIMM_FILES[0]} once with 'hf download {repository} {TIMM_FILES[0]}'"

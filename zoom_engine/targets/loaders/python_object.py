@@ -59,16 +59,16 @@ def import_object(spec: str, *, trust: bool) -> nn.Module | BlackBox:
             " trust=True (--trust)"
         )
     module = _module(source)
-    found = getattr(module, name, None)
-    if isinstance(found, type):
+    item = getattr(module, name, None)
+    if isinstance(item, type):
         raise TargetError(f"{name!r} of {source} is a class: name a function or an instance, such as {name.lower()}")
-    if not callable(found):
-        others = sorted(key for key, value in vars(module).items() if _is_own_function(value, module))
+    if not callable(item):
+        others = sorted(key for key, value in vars(module).items() if _is_defined_in(value, module))
         raise TargetError(f"{source} has no function {name!r}: it has {', '.join(others[:10]) or 'none'}")
-    return cast(nn.Module | BlackBox, found)
+    return cast(nn.Module | BlackBox, item)
 
 
-def _is_own_function(value: object, module: ModuleType) -> bool:
+def _is_defined_in(value: object, module: ModuleType) -> bool:
     return callable(value) and getattr(value, "__module__", None) == module.__name__ and not isinstance(value, type)
 
 

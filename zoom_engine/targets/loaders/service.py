@@ -71,13 +71,13 @@ class Service(nn.Module):
         with ThreadPoolExecutor(min(self._settings.at_once, max(len(pictures), 1))) as threads:
             try:
                 asked = [threads.submit(self._row, picture) for picture in pictures]
-                errors = [error for each in asked if (error := each.exception()) is not None]
+                errors = [error for answer in asked if (error := answer.exception()) is not None]
             except BaseException:  # such as Ctrl-C
                 self.client.give_up()
                 raise
         if errors:
             raise next((error for error in errors if not isinstance(error, GivenUpError)), errors[0])
-        return torch.from_numpy(np.stack([each.result() for each in asked])).to(x.device)
+        return torch.from_numpy(np.stack([answer.result() for answer in asked])).to(x.device)
 
     def _row(self, picture: NDArray[np.float32]) -> Row:
         digest = hashlib.sha256(str(picture.shape).encode() + picture.tobytes()).hexdigest()

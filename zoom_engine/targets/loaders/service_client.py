@@ -141,30 +141,30 @@ class ServiceClient:
             try:
                 status, content, again_in = self._post(body, headers)
                 if status < 300:
-                    found = read(content)
+                    answer = read(content)
                     self._count("answered")
-                    return found
+                    return answer
                 self._count("failed")
                 why = f"status {status}"
                 if status not in AGAIN:
                     excerpt = one_line(content[:200].decode("utf-8", "replace"), 120)
-                    raise self._broken(f"service {self.name} refuses with status {status} ({excerpt})")
+                    raise self._failed(f"service {self.name} refuses with status {status} ({excerpt})")
                 pause = again_in
             except BadAnswerError as error:
                 bad += 1
                 self._count(error.kind)
                 why = str(error)
                 if bad == BAD_ANSWERS:
-                    raise self._broken(f"service {self.name}: {why}") from error
+                    raise self._failed(f"service {self.name}: {why}") from error
             except (LateError, self._urllib3.exceptions.HTTPError, OSError) as error:
                 late = isinstance(error, LateError | self._urllib3.exceptions.ReadTimeoutError)
                 self._count("late" if late else "failed")
                 why = f"no answer in {self.settings.timeout:g} s" if late else one_line(error, 120)
                 if (lasting := self._lasting(error)) is not None:
-                    raise self._broken(f"service {self.name} {lasting}") from error
+                    raise self._failed(f"service {self.name} {lasting}") from error
             left = started + self.settings.patience - time.monotonic()
             if left <= 0:
-                raise self._broken(
+                raise self._failed(
                     f"service {self.name} has not answered for {self.settings.patience:g} s (last: {why};"
                     f" {tries_in_words(self.tries())}): when it does, the same command goes on from here"
                 )
@@ -191,7 +191,7 @@ class ServiceClient:
     def _over(self) -> GivenUpError:
         return GivenUpError(f"service {self.name} was given up")
 
-    def _broken(self, text: str) -> TargetError:
+    def _failed(self, text: str) -> TargetError:
         """Return the error that ends the work.
 
         Others ask nothing more, and count what comes of what they have asked.

@@ -23,9 +23,9 @@ def timm_preprocessing(config: Mapping[str, Any]) -> Preprocessing:
     try:
         size = config.get("input_size") or (3, 224, 224)
         height, width = int(size[-2]), int(size[-1])
-        share = float(config.get("crop_pct") or 0.875)
+        crop_fraction = float(config.get("crop_pct") or 0.875)
         mode, resize = str(config.get("crop_mode") or "center"), str(config.get("interpolation") or "bilinear")
-        scaled = (int(height / share), int(width / share))
+        scaled = (int(height / crop_fraction), int(width / crop_fraction))
         mean = tuple(float(value) for value in config.get("mean") or (0.485, 0.456, 0.406))
         std = tuple(float(value) for value in config.get("std") or (0.229, 0.224, 0.225))
     except (TypeError, ValueError, ArithmeticError, LookupError) as error:

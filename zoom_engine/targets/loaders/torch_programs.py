@@ -86,8 +86,8 @@ def _input_shape(path: Path, program: Any) -> list[int | None]:
     return [size if isinstance(size, int) else None for size in sizes]
 
 
-def _loaded(path: Path, network: nn.Module, own: Preprocessing, how: Reading) -> LoadedModel:
-    preprocessing = own.updated(how.options)
+def _loaded(path: Path, network: nn.Module, default: Preprocessing, how: Reading) -> LoadedModel:
+    preprocessing = default.updated(how.options)
     for parameter in network.parameters():  # TorchScript refuses the call for the whole module
         parameter.requires_grad_(False)
     with system_errors(TargetError, f"{path} cannot be read"):

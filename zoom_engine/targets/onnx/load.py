@@ -38,10 +38,10 @@ from zoom_engine.targets.tasks.guess import Final
 METADATA_KEY = "zoom_engine"
 OLDEST_OPSET = 7
 PARITY = 1e-3
-MOST_KEPT = 2**27
-"""The most values of a converted graph for one image, since gradients keep all; but a file may have `KEPT_PER_WEIGHT`
+MOST_VALUES = 2**27
+"""The most values of a converted graph for one image, since gradients keep all; but a file may have `VALUES_PER_WEIGHT`
 times as many as it has weights."""
-KEPT_PER_WEIGHT = 64
+VALUES_PER_WEIGHT = 64
 KINDS: dict[int, type[np.generic]] = {
     onnx.TensorProto.FLOAT: np.float32,
     onnx.TensorProto.FLOAT16: np.float16,
@@ -124,9 +124,9 @@ def load_onnx(path: Path, how: Reading) -> LoadedModel:
     try:
         if issubclass(image.kind, np.integer):
             raise UnsupportedError(f"its input of whole numbers ({np.dtype(image.kind)})")
-        kept, most = sum(value_sizes(path, model, TargetError).values()), KEPT_PER_WEIGHT * count_weights(model)
-        if kept > max(MOST_KEPT, most):
-            raise UnsupportedError(f"so many values: its gradients would keep {kept} numbers of each image")
+        numbers, most = sum(value_sizes(path, model, TargetError).values()), VALUES_PER_WEIGHT * count_weights(model)
+        if numbers > max(MOST_VALUES, most):
+            raise UnsupportedError(f"so many values: its gradients would keep {numbers} numbers of each image")
         graph = _converted(model, image, output_name)
         _compare(graph, runtime, runtime_name, image, image.size or hw or (how.resolution, how.resolution))
     except UnsupportedError as reason:
@@ -240,7 +240,7 @@ def image_input(path: Path, model: onnx.ModelProto) -> ImageInput:
 
 def type_name(number: int) -> str:
     """Return ONNX's name of a type of numbers."""
-    names: dict[int, str] = {each: name for name, each in onnx.TensorProto.DataType.items()}
+    names: dict[int, str] = {code: name for name, code in onnx.TensorProto.DataType.items()}
     return names.get(number, str(number))
 
 
@@ -268,9 +268,9 @@ def one_output(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
     """Return a copy of the model with the output of that name alone."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
-    kept = next(value for value in model.graph.output if value.name == name)
+    output = next(value for value in model.graph.output if value.name == name)
     del copy.graph.output[:]
-    copy.graph.output.append(kept)
+    copy.graph.output.append(output)
     return copy
 
 
@@ -342,12 +342,12 @@ def _compare(network: nn.Module, runtime: Runtime, runtime_name: str, image: Ima
         ).astype(np.float64)
         try:
             with torch.no_grad():
-                found = torch.cat([network(part) for part in torch.split(x, step)]).double().numpy()
+                outputs = torch.cat([network(part) for part in torch.split(x, step)]).double().numpy()
         except (RuntimeError, ValueError, TypeError, IndexError, KeyError) as error:
             raise UnsupportedError(f"a shape or type in it ({one_line(error)})") from error
-        if found.shape != expected.shape:
-            raise UnsupportedError(f"its output shape ({found.shape} instead of {expected.shape})")
-        worst = float(np.abs(found - expected).max())
+        if outputs.shape != expected.shape:
+            raise UnsupportedError(f"its output shape ({outputs.shape} instead of {expected.shape})")
+        worst = float(np.abs(outputs - expected).max())
         if not worst <= PARITY * (1 + float(np.abs(expected).max())):
             raise UnsupportedError(f"it exactly: outputs differ from {runtime_name}'s by {worst:.2g}")
 

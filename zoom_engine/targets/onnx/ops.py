@@ -182,9 +182,9 @@ def _padding(
             (math.ceil(size / strides[axis]) - 1) * strides[axis] + (kernel[axis] - 1) * dilations[axis] + 1 - size,
             0,
         )
-        small, large = total // 2, total - total // 2
-        begin.append(small if mode == "SAME_UPPER" else large)
-        end.append(large if mode == "SAME_UPPER" else small)
+        smaller, larger = total // 2, total - total // 2
+        begin.append(smaller if mode == "SAME_UPPER" else larger)
+        end.append(larger if mode == "SAME_UPPER" else smaller)
     return begin + end
 
 

@@ -31,12 +31,12 @@ def checked_probabilities(raw: Tensor) -> Tensor:
     return raw
 
 
-def wrapper_of(found: int, wanted: int) -> str:
+def wrapper_of(count: int, wanted: int) -> str:
     """Return the other way for who wants some of a target's numbers, as the end of a sentence.
 
     It is "" where there are no more numbers than wanted.
     """
-    if found <= wanted:
+    if count <= wanted:
         return ""
     return f", or give a function or torch module that returns the {wanted} you mean, such as python:FILE.py:NAME"
 

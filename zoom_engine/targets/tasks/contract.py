@@ -44,7 +44,7 @@ def check_task(task: object, raw: Tensor | None = None) -> None:
 
 def check_task_members(task: object) -> None:
     """Refuse, by a `TargetError`, what does not have the members of a `Task`."""
-    hold_members(task, Task, called=_called(task), refusal=TargetError)
+    hold_members(task, Task, called=_name_of(task), refusal=TargetError)
 
 
 def check_task_on(task: Task, outputs: Tensor) -> None:
@@ -55,7 +55,7 @@ def check_task_on(task: Task, outputs: Tensor) -> None:
     size, is checked on all of them. What shows in whole maps alone, such as a change that grows with the number of
     pixels, the evaluator refuses each time it is told.
     """
-    tried = _some_places(outputs)
+    tried = _sample_points(outputs)
     if tried is not outputs:
         with suppress(TargetError):
             return check_task_on(task, tried)
@@ -63,7 +63,7 @@ def check_task_on(task: Task, outputs: Tensor) -> None:
     return _hold(task, outputs[:few], RULES, RULES_OF_GRADIENTS)
 
 
-def _some_places(outputs: Tensor) -> Tensor:
+def _sample_points(outputs: Tensor) -> Tensor:
     """Return evenly spread places of maps of many numbers; other outputs as they are."""
     if outputs.ndim < 3 or outputs[:1].numel() < MANY_NUMBERS:
         return outputs
@@ -73,12 +73,12 @@ def _some_places(outputs: Tensor) -> Tensor:
 
 def _hold(task: Any, outputs: Tensor, rules: Rules[_Tried], of_gradients: Rules[_Tried]) -> None:
     tried = _Tried(task, outputs)
-    hold(tried, rules, called=_called(task), refusal=TargetError)
+    hold(tried, rules, called=_name_of(task), refusal=TargetError)
     if task.differentiable:
-        hold(tried, of_gradients, called=_called(task), refusal=TargetError)
+        hold(tried, of_gradients, called=_name_of(task), refusal=TargetError)
 
 
-def _called(task: object) -> str:
+def _name_of(task: object) -> str:
     return f"task {getattr(task, 'name', type(task).__name__)!r}"
 
 
@@ -92,13 +92,13 @@ class _Tried:
         self.outputs = outputs.detach()
         self.originals = self.outputs.roll(1, 0)
 
-        self._found: dict[str, Any] = {}
+        self._results: dict[str, Any] = {}
 
     def of(self, name: str) -> Any:
         """Return what the task's method of that name makes of the outputs, beside the originals; it is asked once."""
-        if name not in self._found:
-            self._found[name] = getattr(self.task, name)(self.outputs, self.originals)
-        return self._found[name]
+        if name not in self._results:
+            self._results[name] = getattr(self.task, name)(self.outputs, self.originals)
+        return self._results[name]
 
     def of_itself(self, name: str) -> Any:
         """Return what the method makes of outputs that are their own originals."""
@@ -112,8 +112,8 @@ class _Tried:
 
     @cached_property
     def flipped(self) -> list[bool]:
-        found: list[bool] = self.of("flipped").tolist()
-        return found
+        flips: list[bool] = self.of("flipped").tolist()
+        return flips
 
 
 def _described(tried: _Tried) -> str | None:
@@ -177,23 +177,28 @@ def _outputs(tried: _Tried) -> str | None:
 def _shape_of(name: str, dtype: torch.dtype | None = None) -> Callable[[_Tried], str | None]:
     """Make the rule that the method of that `name` gives a number a row."""
 
-    def broken(tried: _Tried) -> str | None:
-        found, count = tried.of(name), len(tried.outputs)
-        if not isinstance(found, Tensor):
-            return f"it gives a {type(found).__name__}"
-        kind = found.is_floating_point() if dtype is None else found.dtype == dtype
-        if tuple(found.shape) != (count,) or not kind:
-            return f"it gives {found.dtype} {list(found.shape)} of {count} rows"
-        return None if bool(found.isfinite().all()) else "it gives NaN or infinity"
+    def violation(tried: _Tried) -> str | None:
+        result, count = tried.of(name), len(tried.outputs)
+        if not isinstance(result, Tensor):
+            return f"it gives a {type(result).__name__}"
+        kind = result.is_floating_point() if dtype is None else result.dtype == dtype
+        if tuple(result.shape) != (count,) or not kind:
+            return f"it gives {result.dtype} {list(result.shape)} of {count} rows"
+        return None if bool(result.isfinite().all()) else "it gives NaN or infinity"
 
-    return broken
+    return violation
 
 
 def _recorded(tried: _Tried) -> str | None:
-    found = tried.of("recorded")
-    if not isinstance(found, Tensor) or found.ndim != 2 or len(found) != len(tried.outputs) or not found.numel():
-        return f"it gives {list(found.shape) if isinstance(found, Tensor) else type(found).__name__}"
-    return None if bool(found.isfinite().all()) else "it gives NaN or infinity, which JSON has not"
+    recorded = tried.of("recorded")
+    if (
+        not isinstance(recorded, Tensor)
+        or recorded.ndim != 2
+        or len(recorded) != len(tried.outputs)
+        or not recorded.numel()
+    ):
+        return f"it gives {list(recorded.shape) if isinstance(recorded, Tensor) else type(recorded).__name__}"
+    return None if bool(recorded.isfinite().all()) else "it gives NaN or infinity, which JSON has not"
 
 
 def _change(tried: _Tried) -> str | None:
@@ -267,12 +272,12 @@ def _response(tried: _Tried) -> str | None:
 
 def _states(tried: _Tried) -> str | None:
     for (recorded, before), flipped in zip(tried.rows, tried.flipped, strict=True):
-        state, own = tried.view.state(recorded, before), tried.view.state(before, before)
+        state, unedited = tried.view.state(recorded, before), tried.view.state(before, before)
         name = tried.view.state_name(state)
         if not isinstance(state, int) or not isinstance(name, str):
             return f"state is {state!r}, its name {name!r}"
-        if flipped and state == own:
-            return f"a flip leads from state {own} to the same"
+        if flipped and state == unedited:
+            return f"a flip leads from state {unedited} to the same"
     return None
 
 
@@ -294,20 +299,20 @@ def _gradient(tried: _Tried, name: str) -> Any:
         return f"outputs are {tried.outputs.dtype}"
     with torch.enable_grad():
         outputs = tried.outputs.clone().requires_grad_(True)
-        found = getattr(tried.task, name)(outputs, tried.originals)
-        return torch.autograd.grad(found.sum(), outputs)[0] if found.requires_grad else "it has none"
+        result = getattr(tried.task, name)(outputs, tried.originals)
+        return torch.autograd.grad(result.sum(), outputs)[0] if result.requires_grad else "it has none"
 
 
 def _gradient_of(name: str) -> Callable[[_Tried], str | None]:
     """Make the rule that the method of that `name` has a gradient."""
 
-    def broken(tried: _Tried) -> str | None:
+    def violation(tried: _Tried) -> str | None:
         gradient = _gradient(tried, name)
         if isinstance(gradient, str):
             return gradient
         return None if bool(gradient.isfinite().all()) else "it is NaN or infinite"
 
-    return broken
+    return violation
 
 
 def _slope_of(name: str) -> Callable[[_Tried], str | None]:
@@ -333,7 +338,7 @@ RULES: Rules[_Tried] = {
     "the change of an output to itself is 0": _no_change,
     "an output has not flipped from itself": _no_flip,
     "margin is negative where it flipped, positive where it did not": _signs,
-    "rows do not hang on each other": _row_by_row,
+    "rows do not depend on each other": _row_by_row,
     f"caption is a text of 1 to {LONGEST_CAPTION} characters": _caption,
     "overlay is another picture, uint8 and of the same size": _overlay,
     "response is a number": _response,
@@ -353,16 +358,16 @@ RULES_OF_SLOPES: Rules[_Tried] = {
 def _read(task: Any, raw: Tensor) -> Tensor:
     """Return what the task reads in raw outputs `[B, …]`, which must be a row for each."""
     if len(raw) < 2:
-        raise TargetError(f"{_called(task)} is checked on outputs for 2 or more pictures, not {len(raw)}")
+        raise TargetError(f"{_name_of(task)} is checked on outputs for 2 or more pictures, not {len(raw)}")
 
-    def broken(task: Any) -> str | None:
+    def violation(task: Any) -> str | None:
         outputs = task.outputs(raw)
         if not isinstance(outputs, Tensor) or len(outputs) != len(raw):
             seen = list(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
             return f"of {list(raw.shape)} they are {seen}"
         return None
 
-    hold(task, {"outputs gives a row for each raw one": broken}, called=_called(task), refusal=TargetError)
+    hold(task, {"outputs gives a row for each raw one": violation}, called=_name_of(task), refusal=TargetError)
     outputs: Tensor = task.outputs(raw)
     return outputs
 
@@ -376,7 +381,7 @@ def _usual_outputs(task: Any) -> Tensor:
             continue
         if isinstance(outputs, Tensor) and len(outputs) == len(raw) and bool(outputs.any()):
             return _read(task, raw)
-    raise TargetError(f"{_called(task)} reads none of the usual outputs: give check_task some of its network, [B, …]")
+    raise TargetError(f"{_name_of(task)} reads none of the usual outputs: give check_task some of its network, [B, …]")
 
 
 def _usual(classes: int) -> Iterator[Tensor]:

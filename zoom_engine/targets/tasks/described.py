@@ -23,7 +23,7 @@ class Described:
         return True
 
     @property
-    def may_find_nothing(self) -> bool:
+    def may_be_empty(self) -> bool:
         """Return False, as every picture has numbers of its own."""
         return False
 
@@ -52,7 +52,7 @@ class Described:
             wrong = misfit(hint, value) if value is not None and kinds_of(hint) else None
             if wrong is None and items and isinstance(value, tuple):
                 (kind,) = items - {...}
-                wrong = next(filter(None, (misfit(kind, each) for each in value)), None)
+                wrong = next(filter(None, (misfit(kind, item) for item in value)), None)
             if wrong is not None:
                 raise TypeError(f"{name} {wrong}")
         return cls(**options)

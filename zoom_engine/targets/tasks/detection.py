@@ -19,7 +19,7 @@ from zoom_engine.targets.tasks.described import Described, check_output
 from zoom_engine.targets.tasks.task import Parts, Pixels, ResponseAxis, TaskView
 
 Form = Literal["found", "boxes", "yolo"]
-ABSENT, THERE, ELSEWHERE = range(3)
+ABSENT, PRESENT, ELSEWHERE = range(3)
 MOST_BOXES = 300
 """Boxes of a picture that are kept, those of the highest scores: no detector returns more."""
 FARTHEST = 2.0
@@ -95,7 +95,7 @@ class DetectionTask(Described):
         return self.output != "found"
 
     @property
-    def may_find_nothing(self) -> bool:
+    def may_be_empty(self) -> bool:
         """Tell whether the network chose the boxes: of noise none is chosen."""
         return self.output == "found"
 
@@ -105,7 +105,7 @@ class DetectionTask(Described):
         Raises:
             TargetError: it has another shape, scores that are no probabilities, or boxes in pixels without `side`.
         """
-        boxes, scores = self._of_every_class(raw) if self.output == "yolo" else self._of_one_class_each(raw)
+        boxes, scores = self._boxes_of_classes(raw) if self.output == "yolo" else self._boxes_of_rows(raw)
         scores = checked_probabilities(scores) if scores.numel() else scores
         if self.side is not None:
             boxes = boxes / self.side
@@ -116,8 +116,8 @@ class DetectionTask(Described):
             )
         scores = torch.where(_area(boxes[..., :2], boxes[..., 2:]) > 0, scores, 0.0)
         order = scores.argsort(dim=1, descending=True, stable=True)[:, :MOST_BOXES]
-        kept = torch.cat([boxes, scores[:, :, None]], dim=2).gather(1, order[:, :, None].expand(-1, -1, 5))
-        return F.pad(kept, (0, 0, 0, MOST_BOXES - kept.shape[1]))
+        likeliest = torch.cat([boxes, scores[:, :, None]], dim=2).gather(1, order[:, :, None].expand(-1, -1, 5))
+        return F.pad(likeliest, (0, 0, 0, MOST_BOXES - likeliest.shape[1]))
 
     def match(self, outputs: Tensor, original: Tensor) -> Match:
         """Return which box of each row is the original's."""
@@ -134,7 +134,7 @@ class DetectionTask(Described):
     def margin(self, outputs: Tensor, original: Tensor) -> Tensor:
         """Return what is left to the nearer threshold, `[B]`; where nothing was found, what the highest score lacks."""
         return torch.where(
-            self.found(original), self.match(outputs, original).left, self.score - outputs[:, :, 4].amax(1)
+            self.detected(original), self.match(outputs, original).left, self.score - outputs[:, :, 4].amax(1)
         )
 
     def flipped(self, outputs: Tensor, original: Tensor) -> Tensor:
@@ -143,7 +143,7 @@ class DetectionTask(Described):
         Where the original found nothing, tell whether one is anywhere.
         """
         margin = self.margin(outputs, original)
-        return torch.where(self.found(original), margin < 0, margin <= 0)
+        return torch.where(self.detected(original), margin < 0, margin <= 0)
 
     def change(self, outputs: Tensor, original: Tensor) -> Tensor:
         """Return how far score × overlap moved, `[B]` in [0, 1]."""
@@ -156,22 +156,22 @@ class DetectionTask(Described):
         Where nothing was found it is that to 1. It slopes where an overlap of 1 does not.
         """
         sure = (outputs[:, :, 4] * self._overlaps(outputs, original)).amax(1)
-        return -(torch.where(self.found(original), 1 - sure, sure) + PROBABILITY_EPS).log()
+        return -(torch.where(self.detected(original), 1 - sure, sure) + PROBABILITY_EPS).log()
 
     @property
     def number(self) -> int | None:
         """Return the number of the class that counts."""
         return self.classes.index(self.chosen) if isinstance(self.chosen, str) else self.chosen
 
-    def found(self, original: Tensor) -> Tensor:
+    def detected(self, original: Tensor) -> Tensor:
         """Tell, bool `[B]`, whether there is a box of enough score."""
         return original[:, 0, 4] >= self.score
 
     def _overlaps(self, outputs: Tensor, original: Tensor) -> Tensor:
         """Return the overlap of each box with the original's, `[B, N]`; 1 where the original found nothing."""
-        return torch.where(self.found(original)[:, None], _overlaps(outputs[:, :, :4], original[:, 0, :4]), 1.0)
+        return torch.where(self.detected(original)[:, None], _overlaps(outputs[:, :, :4], original[:, 0, :4]), 1.0)
 
-    def _of_one_class_each(self, raw: Tensor) -> tuple[Tensor, Tensor]:
+    def _boxes_of_rows(self, raw: Tensor) -> tuple[Tensor, Tensor]:
         """Return boxes `[B, N, 4]` and scores `[B, N]` of rows of corners, score and class."""
         if raw.ndim != 3 or raw.shape[2] not in (5, 6) or (raw.shape[2] == 5 and self.number is not None):
             row = "6 (corners, score, class)" if self.number is not None else "6 or 5 (corners, score, class)"
@@ -182,7 +182,7 @@ class DetectionTask(Described):
             scores = torch.where(rows[:, :, 5] == self.number, scores, 0.0)
         return rows[:, :, :4], scores
 
-    def _of_every_class(self, raw: Tensor) -> tuple[Tensor, Tensor]:
+    def _boxes_of_classes(self, raw: Tensor) -> tuple[Tensor, Tensor]:
         """Return boxes `[B, N, 4]` and scores `[B, N]` of columns of middle, size and probabilities."""
         count = raw.shape[1] - 4 if raw.ndim == 3 else 0
         if count < 1 or (self.classes and count != len(self.classes)) or (self.number or 0) >= count:
@@ -234,7 +234,7 @@ class DetectionView(TaskView):
         picture = Image.fromarray(pixels).resize(side, Image.Resampling.BICUBIC)
         draw, thick = ImageDraw.Draw(picture), max(side[1] // 64, 2)
         match = self.task.match(outputs_row[None], original_row[None])
-        if bool(self.task.found(original_row[None])):
+        if bool(self.task.detected(original_row[None])):
             _draw(draw, original_row[0, :4], BEFORE, side, 2 * thick)
         if match.score.item() >= self.task.score:
             _draw(draw, match.box[0], NOW, side, thick)
@@ -259,10 +259,10 @@ class DetectionView(TaskView):
         return ResponseAxis(label, (0.0, 1.0), negligible=0.01)
 
     def state(self, recorded: Sequence[float], original: Sequence[float]) -> int:
-        """Return whether the object is found, and where: `ABSENT`, `THERE` or `ELSEWHERE`."""
+        """Return whether the object is found, and where: `ABSENT`, `PRESENT` or `ELSEWHERE`."""
         if recorded[4] < self.task.score:
             return ABSENT
-        return THERE if recorded[5] >= self.task.overlap else ELSEWHERE
+        return PRESENT if recorded[5] >= self.task.overlap else ELSEWHERE
 
     def state_name(self, state: int) -> str:
         """Return the state in words."""
@@ -299,6 +299,8 @@ def _area(low: Tensor, high: Tensor) -> Tensor:
 
 def _draw(draw: ImageDraw.ImageDraw, box: Tensor, color: str, side: tuple[int, int], thick: int) -> None:
     """Draw the outline of a box `[4]` in a picture of `side`, between dark ones that show it on every ground."""
-    x0, y0, x1, y1 = (share * side[i % 2] for i, share in enumerate(box.detach().float().cpu().clamp(-1, 2).tolist()))
+    x0, y0, x1, y1 = (
+        fraction * side[i % 2] for i, fraction in enumerate(box.detach().float().cpu().clamp(-1, 2).tolist())
+    )
     for edge, paint in ((1, "black"), (0, color)):
         draw.rectangle((x0 - edge, y0 - edge, x1 + edge, y1 + edge), outline=paint, width=thick + 2 * edge)

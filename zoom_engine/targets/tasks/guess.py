@@ -56,7 +56,7 @@ def guess_task(
     if not bool(flat.isfinite().all()):
         raise TargetError(f"target {name!r} returns NaN or infinite outputs: check its weights and preprocessing")
     if sum(size > 1 for size in raw.shape[1:]) > 1:
-        return _of_places(raw, name, classes, kind)
+        return _of_coordinates(raw, name, classes, kind)
     probable = kind == "probabilities" if kind is not None else (True if final else None)
     if head is not None:
         if classes is not None and len(classes) != count:
@@ -97,7 +97,7 @@ def guess_task(
     return BinaryTask(classes=pair, output="two-probabilities" if probable else "two-logits")
 
 
-def _of_places(raw: Tensor, name: str, classes: Sequence[str] | None, kind: Kind | None) -> Task:
+def _of_coordinates(raw: Tensor, name: str, classes: Sequence[str] | None, kind: Kind | None) -> Task:
     """Return the task of a network that returns more than a row of numbers.
 
     Raises:

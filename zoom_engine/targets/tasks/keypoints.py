@@ -71,20 +71,20 @@ class KeypointsTask(Described):
             TargetError: it has another shape, or another number of points than are named or needed.
         """
         if self.output == "heatmaps":
-            places = _peaks(raw)
+            coordinates = _peaks(raw)
         else:
             flat = raw.flatten(1).float()
             if raw.ndim not in (2, 3) or flat.shape[1] % 2 or (raw.ndim == 3 and raw.shape[2] != 2):
                 raise TargetError(f"the target returns {list(raw.shape)}: key points are [B, K, 2] or [B, 2·K]")
             if self.order == "axes" and raw.ndim == 2:
                 flat = flat.view(len(flat), 2, -1).transpose(1, 2).flatten(1)
-            places = flat / self.side if self.side else flat
-        count = places.shape[1] // 2
+            coordinates = flat / self.side if self.side else flat
+        count = coordinates.shape[1] // 2
         if not 1 <= count <= MOST_POINTS or (self.points and len(self.points) != count):
             raise TargetError(f"the target returns {count} points, named are {len(self.points)}")
         if max((*(self.between or ()), self.point or 0)) >= count:
             raise TargetError(f"the target returns {count} points: an index of them is too large")
-        return places
+        return coordinates
 
     def recorded(self, outputs: Tensor, original: Tensor) -> Tensor:
         """Return the coordinates, `[B, 2·K]`."""
@@ -170,8 +170,8 @@ class KeypointsView(TaskView):
             draw.line((x0, y0, x, y), fill=(255, 255, 255), width=max(round(radius / 2), 1))
             box = (x - radius, y - radius, x + radius, y + radius)
             draw.ellipse(box, fill=(255, 70, 0), outline=(255, 255, 255), width=max(round(radius / 3), 1))
-        small = picture.resize((pixels.shape[1], pixels.shape[0]), Image.Resampling.LANCZOS)
-        return np.asarray(small, dtype=np.uint8)
+        reduced = picture.resize((pixels.shape[1], pixels.shape[0]), Image.Resampling.LANCZOS)
+        return np.asarray(reduced, dtype=np.uint8)
 
     def response(self, recorded: Sequence[float], original: Sequence[float]) -> float:
         """Return the displacement that counts."""

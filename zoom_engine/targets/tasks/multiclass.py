@@ -55,8 +55,8 @@ class MultiClassTask(OfManyClasses):
     def margin(self, outputs: Tensor, original: Tensor) -> Tensor:
         """Return the logit of the original's class minus the largest other one, `[B]`."""
         label = original.argmax(1, keepdim=True)
-        own = outputs.gather(1, label)[:, 0]
-        return own - outputs.scatter(1, label, -torch.inf).amax(1)
+        predicted = outputs.gather(1, label)[:, 0]
+        return predicted - outputs.scatter(1, label, -torch.inf).amax(1)
 
     def flipped(self, outputs: Tensor, original: Tensor) -> Tensor:
         """Tell, bool `[B]`, whether another class has the largest output."""

@@ -85,10 +85,10 @@ class SegmentationTask(Described):
         maps = raw.float()
         if self.output == "logits":
             return maps if maps.shape[1] == count else torch.cat([torch.zeros_like(maps), maps], dim=1)
-        share = checked_probabilities(maps)
-        if share.shape[1] != count:
-            share = torch.cat([1 - share, share], dim=1)
-        return share.clamp_min(PROBABILITY_EPS).log()
+        probabilities = checked_probabilities(maps)
+        if probabilities.shape[1] != count:
+            probabilities = torch.cat([1 - probabilities, probabilities], dim=1)
+        return probabilities.clamp_min(PROBABILITY_EPS).log()
 
     def _labels(self, raw: Tensor) -> Tensor:
         maps = raw[:, 0] if raw.ndim == 4 and raw.shape[1] == 1 else raw
@@ -153,14 +153,14 @@ class SegmentationTask(Described):
         and y its area in the original; of the classes that the original has. A chosen class that it lacks counts by the
         mean of 1 − p over pixels, which falls as the class appears.
         """
-        share = self._shares(outputs).flatten(2)
-        area = F.one_hot(self._classes_of(original), len(self.classes)).transpose(1, 2).to(share.dtype)
-        both = (share * area).sum(2)
-        soft = both / (share + area - share * area).sum(2).clamp(min=1e-6)
-        there = area.any(2)
+        probabilities = self._shares(outputs).flatten(2)
+        area = F.one_hot(self._classes_of(original), len(self.classes)).transpose(1, 2).to(probabilities.dtype)
+        both = (probabilities * area).sum(2)
+        soft = both / (probabilities + area - probabilities * area).sum(2).clamp(min=1e-6)
+        present = area.any(2)
         if self.index is None:
-            return (soft * there).sum(1) / there.sum(1)
-        return torch.where(there, soft, 1 - share.mean(2))[:, self.index]
+            return (soft * present).sum(1) / present.sum(1)
+        return torch.where(present, soft, 1 - probabilities.mean(2))[:, self.index]
 
     def counted(self, overlaps: Tensor) -> Tensor:
         """Return the agreement `[B]` of IoUs `[B, C]`, NaN for absent classes.
@@ -274,8 +274,8 @@ class SegmentationView(TaskView):
     def _drawn(self, row: Tensor, side: tuple[int, int]) -> Pixels:
         """Return the classes of one image, uint8 `[height, width]`, at the size (width, height) of a picture."""
         labels = row if self.task.output == "labels" else row.argmax(0)
-        small = Image.fromarray(labels.to(torch.uint8).cpu().numpy())
-        return np.asarray(small.resize(side, Image.Resampling.NEAREST))
+        label_map = Image.fromarray(labels.to(torch.uint8).cpu().numpy())
+        return np.asarray(label_map.resize(side, Image.Resampling.NEAREST))
 
 
 def _rgb(color: str) -> tuple[int, ...]:

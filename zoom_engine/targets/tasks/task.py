@@ -31,7 +31,7 @@ class Task(Protocol):
         """Tell whether there is something between one output and the next for a gradient to follow."""
 
     @property
-    def may_find_nothing(self) -> bool:
+    def may_be_empty(self) -> bool:
         """Tell whether an output may be the same for all pictures of noise, as there is nothing to find in them."""
 
     @property

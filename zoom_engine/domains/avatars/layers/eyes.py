@@ -52,8 +52,8 @@ def paint_eyes(canvas: Canvas, face: Face) -> None:
     lash = np.maximum(-line - thick - face.female * spikes * 2.1, line - thick * 0.9)
     ends = np.maximum(t - 1.02 - 0.26 * face.female, -t - 1.04) * face.eye_width
     canvas.paint(_EYES, cover(np.maximum(lash, ends)) * (0.72 + 0.22 * face.female), (0.10, 0.07, 0.07))
-    below = bump(((lower + 0.25) / 1.25) ** 2) * bump(t**4)
-    canvas.darken(_EYES, below * (0.34 + 0.22 * face.female), (0.85, 1.0, 1.0))
+    under_eye = bump(((lower + 0.25) / 1.25) ** 2) * bump(t**4)
+    canvas.darken(_EYES, under_eye * (0.34 + 0.22 * face.female), (0.85, 1.0, 1.0))
 
 
 def paint_brows(canvas: Canvas, face: Face) -> None:

@@ -9,16 +9,16 @@ from zoom_engine.domains.avatars.mask_classes import GLASSES
 from zoom_engine.domains.canvas import Canvas, bump, cover, head_box
 
 _GLASSES = head_box(-33, -15, 33, 12)
-_HALF_X, _HALF_Y, _CORNER = 9.9, 8.2, 5.6
+_HALF_X, _HALF_Y, _ROUNDING = 9.9, 8.2, 5.6
 
 
 def paint_glasses(canvas: Canvas, face: Face) -> None:
     """Paint dark frames with rounded lenses, a bridge, temples and a slight glint."""
     u, v, a = canvas.frame(_GLASSES)
     du, dv = a - face.eye_x, v - (EYE_Y + 0.9)
-    qx = np.maximum(np.abs(du) - (_HALF_X - _CORNER), 0.0)
-    qy = np.maximum(np.abs(dv) - (_HALF_Y - _CORNER), 0.0)
-    lens = np.sqrt(qx * qx + qy * qy) - _CORNER
+    qx = np.maximum(np.abs(du) - (_HALF_X - _ROUNDING), 0.0)
+    qy = np.maximum(np.abs(dv) - (_HALF_Y - _ROUNDING), 0.0)
+    lens = np.sqrt(qx * qx + qy * qy) - _ROUNDING
     inside = cover(lens) * face.glasses
     canvas.paint(_GLASSES, inside * 0.08, (0.80, 0.90, 1.0))
     slant = du * np.sign(u) * 0.80 + dv * 0.60

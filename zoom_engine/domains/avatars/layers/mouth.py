@@ -51,8 +51,8 @@ def paint_mouth(canvas: Canvas, face: Face) -> None:
     shut = 1.0 - np.minimum(face.gap, 1.0)
     seam = bump(((v - line) / 1.25) ** 2) * cover(a - face.mouth_half - 0.8, 2.0) * shut
     canvas.darken(_MOUTH, seam * 0.62, (0.85, 1.0, 1.0))
-    corner = bump(((a - face.mouth_half - 0.4) / 2.3) ** 2 + ((v - line) / 2.0) ** 2)
-    canvas.darken(_MOUTH, corner * (0.24 + 0.16 * face.smile))
+    dimple = bump(((a - face.mouth_half - 0.4) / 2.3) ** 2 + ((v - line) / 2.0) ** 2)
+    canvas.darken(_MOUTH, dimple * (0.24 + 0.16 * face.smile))
 
 
 def paint_beard(canvas: Canvas, face: Face, head: Head) -> None:
@@ -62,11 +62,11 @@ def paint_beard(canvas: Canvas, face: Face, head: Head) -> None:
     border = 27.0 - 24.0 * rise * np.sqrt(rise)
     _, y, x = canvas.at_rest(HEAD)
     texture = np.sin(x * 1.15 - 0.25 * y + 0.8 * np.sin(y * 0.55))
-    below = np.clip((v - 16.0) / 16.0, 0.0, 1.0)
-    outer = head.distance - 3.6 * below
+    lower_face = np.clip((v - 16.0) / 16.0, 0.0, 1.0)
+    outer = head.distance - 3.6 * lower_face
     distance = np.maximum(border - v + 0.7 * texture, outer + 0.35 * texture)
     coverage = cover(distance, 3.0) * (0.93 * face.beard)
-    tone = 1.0 + 0.075 * texture - 0.20 * below + 0.10 * face.light_x * (u / 30.0)
+    tone = 1.0 + 0.075 * texture - 0.20 * lower_face + 0.10 * face.light_x * (u / 30.0)
     colour = [hair * tone for hair in face.facial_hair]
     canvas.paint(HEAD, coverage, colour, label=HAIR)
 

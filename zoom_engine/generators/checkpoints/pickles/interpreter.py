@@ -140,10 +140,10 @@ class _Interpreter:
         """Return what is left of the line, without its end."""
         start, (window, widest) = self.position, LINE_WINDOWS
         while start < len(self.data):
-            found = bytes(self.data[start : start + window]).find(b"\n")
-            if found >= 0:
-                line = self.data[self.position : start + found]
-                self.position = start + found + 1
+            newline = bytes(self.data[start : start + window]).find(b"\n")
+            if newline >= 0:
+                line = self.data[self.position : start + newline]
+                self.position = start + newline + 1
                 return line
             start, window = start + window, min(4 * window, widest)
         self.position = len(self.data)
@@ -214,12 +214,12 @@ class _Interpreter:
     # Globals and calls
 
     def find(self, module: str, name: str) -> Allowed:
-        found = self.allowed.get((module, name))
-        if found is None:
+        allowed = self.allowed.get((module, name))
+        if allowed is None:
             raise UnsafeCheckpointError(
                 f"asks for {printable(module)}.{printable(name)}, which no generator needs: it is not opened"
             )
-        return found
+        return allowed
 
     def find_on_stack(self) -> None:
         name, module = self.stack.pop(), self.stack.pop()
@@ -252,8 +252,8 @@ class _Interpreter:
 
     def instantiate(self) -> None:
         module, name = self.name(), self.name()
-        found = self.find(module, name)
-        self.call(found, tuple(self.pop_to_mark()))
+        allowed = self.find(module, name)
+        self.call(allowed, tuple(self.pop_to_mark()))
 
     def instantiate_from_stack(self) -> None:
         function, *arguments = self.pop_to_mark()

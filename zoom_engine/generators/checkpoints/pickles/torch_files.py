@@ -144,8 +144,8 @@ def read_torch_archive(path: Path, mapped: mmap) -> Any:
         if key not in storages:
             piece = entries.get(f"{folder}data/{key}")
             if piece is None or len(piece) != count * ITEM_SIZES[code]:
-                found = "none" if piece is None else f"{len(piece)} bytes"
-                claimed = f"should have {count * ITEM_SIZES[code]} bytes, it has {found}"
+                size = "none" if piece is None else f"{len(piece)} bytes"
+                claimed = f"should have {count * ITEM_SIZES[code]} bytes, it has {size}"
                 raise CheckpointError(f"is damaged: storage '{printable(key)}' {claimed}")
             storages[key] = StorageRecord(code, count, piece)
         return storages[key]

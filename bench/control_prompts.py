@@ -1,4 +1,4 @@
-"""``python bench/nothing.py --out FOLDER --json OUT``: do prompts that name nothing visible move targets?
+"""``python bench/control_prompts.py --out FOLDER --json OUT``: do prompts that name nothing visible move targets?
 
 They are audited as if somebody had typed them (`as attributes`), within the range of their own text scores, beside
 eight random directions on the same images; and the shipped way (`beside attributes`), followed as far as pictures
@@ -76,25 +76,25 @@ def added_up(runs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     for way in WAYS:
         for kind in ("sound", "biased"):
             of_way = [(key, run) for key, run in runs.items() if key.startswith(f"{way}:")]
-            own = [run for key, run in of_way if ("-biased-" in key) == (kind == "biased")]
-            if not own:
+            of_kind = [run for key, run in of_way if ("-biased-" in key) == (kind == "biased")]
+            if not of_kind:
                 continue
-            changes = [(change, run["random"]) for run in own for change in run["prompts"].values()]
-            found = {
-                "audits": len(own),
-                "random": round(float(np.mean([run["random"]["mean"] for run in own])), 4),
+            changes = [(change, run["random"]) for run in of_kind for change in run["prompts"].values()]
+            figures_of_kind = {
+                "audits": len(of_kind),
+                "random": round(float(np.mean([run["random"]["mean"] for run in of_kind])), 4),
                 "prompts": round(float(np.mean([change for change, _ in changes])), 4),
                 "beyond_the_strongest": sum(change > random["strongest"] for change, random in changes),
                 "of": len(changes),
             }
-            verdicts = [verdict for run in own for verdict in run.get("verdicts", {}).values()]
+            verdicts = [verdict for run in of_kind for verdict in run.get("verdicts", {}).values()]
             specific = {"specific": verdicts.count("sensitive, specific")} if verdicts else {}
-            figures.setdefault(way, {})[kind] = found | specific
+            figures.setdefault(way, {})[kind] = figures_of_kind | specific
     return figures
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python bench/nothing.py", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python bench/control_prompts.py", description=__doc__)
     parser.add_argument("--seed", type=int, default=100)
     parser.add_argument("--images", type=int, default=24)
     parser.add_argument("--targets", nargs="+", default=list(TARGETS))

@@ -13,25 +13,25 @@ from zoom_engine.statistics.table import signed
 _MEANING = "how far the text score of the column moves when the attribute of the row is added, in its natural range"
 
 
-def leak_table(summary: Summary, names: Mapping[Attribute, str]) -> HeatMap | None:
+def side_effect_table(summary: Summary, names: Mapping[Attribute, str]) -> HeatMap | None:
     """Return attribute × attribute and label, rows in the order of the bars; None where it was not measured."""
-    leaks = summary.side_effects
-    if not leaks:
+    matrix = summary.side_effects
+    if not matrix:
         return None
     short = {attribute.text: name for attribute, name in names.items()}
-    order = [row.attribute.text for row in summary.sensitivity if row.attribute.text in leaks]
-    others = [text for text in next(iter(leaks.values())) if text not in order]
+    order = [row.attribute.text for row in summary.sensitivity if row.attribute.text in matrix]
+    others = [text for text in next(iter(matrix.values())) if text not in order]
     columns = [*order, *others]
 
     def cell(row: str, column: str) -> Cell:
-        value = leaks[row][column]
+        value = matrix[row][column]
         return Cell(signed(value, 2), 0.0 if row == column else min(1.0, abs(value)))
 
     rows = tuple((short[row], tuple(cell(row, column) for column in columns)) for row in order)
     return HeatMap(tuple(short.get(column, column) for column in columns), rows, 0, _MEANING, "1")
 
 
-def dragged(summary: Summary, attribute: Attribute, names: Mapping[Attribute, str]) -> list[str]:
+def side_effects_of(summary: Summary, attribute: Attribute, names: Mapping[Attribute, str]) -> list[str]:
     """Return the attributes and labels on which an attribute has a side effect, the strongest first."""
     short = {attribute.text: name for attribute, name in names.items()}
     row = (summary.side_effects or {}).get(attribute.text, {})
