@@ -67,6 +67,26 @@ NAMES = {
 """Words that no identifier is as a whole, and what stands in their place."""
 NAMES_THAT_STAY: dict[str, str] = {}
 
+PROSE = {
+    r"--null\b": "--random-directions",
+    r"--wordings\b": "--paraphrases",
+    r"called, below or undecided": "sensitive, negligible or inconclusive",
+    r"\bdrag(s|ged)?\b": "has a side effect",
+    r"\bhired\b": "started",
+    r"\bleakage\b": "side effects",
+    r"\bnull direction": "random direction, baseline direction",
+    r"\bphrasings?\b": "paraphrase",
+    r"\bspiked\b": "injected",
+    r"\bundecided\b": "inconclusive",
+    r"\buntold\b": "null notifier",
+    r"\bprompts? that names? nothing visible": "control prompt",
+}
+"""What neither pages nor messages, docstrings and comments say, and what they say in its place."""
+PROSE_THAT_STAYS = {
+    "docs/reference/glossary.md": "it says what a control prompt is",
+    "bench/control_prompts.py": "it says what a control prompt is",
+}
+
 ROOMS_WITH_OLD_PARTS: frozenset[str] = frozenset()
 """Rooms whose identifiers still have such words as a part; to be emptied."""
 ROOMS_WITH_OLD_NAMES = frozenset(["tests"])
@@ -119,6 +139,32 @@ def test_no_identifier_is_a_word_of_the_left_column() -> None:
         for path in files(ROOMS_WITH_OLD_NAMES)
         for line, name in identifiers(path)
         if name in NAMES and name not in NAMES_THAT_STAY
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def texts() -> Iterator[Path]:
+    """Yield the pages, the templates of reports, and all code but that of tests."""
+    yield from sorted(ROOT.glob("*.md"))
+    for folder, patterns in {
+        "docs": "md",
+        "lab": "md py",
+        "export": "md py",
+        "bench": "py",
+        "zoom_engine": "py j2",
+    }.items():
+        for pattern in patterns.split():
+            yield from sorted((ROOT / folder).rglob(f"*.{pattern}"))
+
+
+def test_no_page_or_message_says_a_word_of_the_left_column() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)}:{number}: {match[0]} ({PROSE[pattern]})"
+        for path in texts()
+        if str(path.relative_to(ROOT)) not in PROSE_THAT_STAYS
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        for pattern in PROSE
+        if (match := re.search(pattern, line, re.I))
     ]
     assert not wrong, "\n".join(wrong)
 
