@@ -78,9 +78,9 @@ def test_the_table_cuts_long_and_aligns_wide_names() -> None:
 
 
 def test_it_is_shown_in_one_line(diagnosis: Diagnosis, tmp_path: Path) -> None:
-    assert repr(diagnosis) == "Diagnosis(target='avatars:mustache', mode='single', images=40, units=120, path=None)"
+    assert repr(diagnosis) == "Diagnosis(target='avatars:mustache', mode='single', images=40, trials=120, path=None)"
     path = diagnosis.save(tmp_path / "audit")
-    assert repr(Diagnosis.load(path)).endswith(f"units=120, path={str(path)!r})")
+    assert repr(Diagnosis.load(path)).endswith(f"trials=120, path={str(path)!r})")
 
 
 def test_records_are_had_by_attribute(diagnosis: Diagnosis) -> None:
@@ -99,13 +99,13 @@ def of_baseline(image: int, direction: int, change: float, count: int = 2) -> Re
 
 
 def test_records_of_random_directions_stand_beside_those_of_attributes(tmp_path: Path) -> None:
-    own = [single(i, c) for i in range(40) for c in range(3)]
+    of_attributes = [single(i, c) for i in range(40) for c in range(3)]
     baseline = [of_baseline(i, j, 0.01 + 0.01 * j, count=10) for i in range(40) for j in range(10)]
-    diagnosis = Diagnosis(manifest(random_directions=10, images=40), (*baseline, *own))
-    assert set(diagnosis.records) == set(own)
+    diagnosis = Diagnosis(manifest(random_directions=10, images=40), (*baseline, *of_attributes))
+    assert set(diagnosis.records) == set(of_attributes)
     assert len(diagnosis.baseline) == 400
     assert diagnosis.of(None) == ()
-    plain, beside = Diagnosis(manifest(images=40), tuple(own)).summary(), diagnosis.summary()
+    plain, beside = Diagnosis(manifest(images=40), tuple(of_attributes)).summary(), diagnosis.summary()
     assert (beside.trials, beside.images, beside.flip_rate) == (plain.trials, plain.images, plain.flip_rate)
     assert [row.mean_change for row in beside.sensitivity] == [row.mean_change for row in plain.sensitivity]
     assert beside.baseline is not None
@@ -124,9 +124,9 @@ def test_records_of_random_directions_stand_beside_those_of_attributes(tmp_path:
 
 
 def test_an_audit_that_goes_on_decides_nothing() -> None:
-    own = [single(i, c) for i in range(40) for c in range(3)]
+    of_attributes = [single(i, c) for i in range(40) for c in range(3)]
     baseline = [of_baseline(i, j, 0.01) for i in range(40) for j in range(2)]
-    unfinished = Diagnosis(manifest(random_directions=2, images=41), (*baseline, *own))
+    unfinished = Diagnosis(manifest(random_directions=2, images=41), (*baseline, *of_attributes))
     assert {(row.verdict, row.specificity) for row in unfinished.sensitivity} == {("inconclusive", "unknown")}
 
 

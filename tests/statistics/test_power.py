@@ -22,7 +22,7 @@ def changes_of(seed: int, images: int, effect: float) -> np.ndarray:
 
 @pytest.mark.parametrize(("images", "effect"), [(24, 0.2), (24, 0.1), (100, 0.1)])
 def test_power_is_the_share_of_audits_that_find_such_an_effect(images: int, effect: float) -> None:
-    said, found, specific, so = [], [], [], []
+    foretold, result, specific, so = [], [], [], []
     for seed in range(25):
         drawn = changes_of(seed, images, effect)
         level = baseline_level(drawn[:, 5:], 0.05, "holm", attributes=5, images=images)
@@ -30,12 +30,12 @@ def test_power_is_the_share_of_audits_that_find_such_an_effect(images: int, effe
         told = power(drawn[:, :5], drawn[:, 5:], 0.05, specific_from=level.specific_from)
         assert told is not None
         assert told.specific is not None
-        said.append(told.sensitive[f"{effect:g}"])
+        foretold.append(told.sensitive[f"{effect:g}"])
         so.append(told.specific[f"{effect:g}"])
         one = attribute_tests(drawn[:, :5], drawn[:, 5:], 0.05, "holm")[0]
-        found.append(one.verdict == "sensitive")
+        result.append(one.verdict == "sensitive")
         specific.append((one.verdict, one.specificity) == ("sensitive", "specific"))
-    assert np.mean(said) == pytest.approx(np.mean(found), abs=0.2)
+    assert np.mean(foretold) == pytest.approx(np.mean(result), abs=0.2)
     assert np.mean(so) == pytest.approx(np.mean(specific), abs=0.2)
 
 
@@ -52,33 +52,36 @@ def test_power_grows_with_the_effect_and_the_images() -> None:
 
 def test_the_smallest_that_matters_is_never_found() -> None:
     """An interval that lies above it is none that holds it."""
-    found = power(*np.split(changes_of(2, 200, 0.1), [5], axis=1), 0.05, specific_from=None)
-    assert found is not None
-    assert found.sensitive["0.05"] <= 0.05
+    result = power(*np.split(changes_of(2, 200, 0.1), [5], axis=1), 0.05, specific_from=None)
+    assert result is not None
+    assert result.sensitive["0.05"] <= 0.05
 
 
 def test_an_audit_that_can_find_nothing_says_so() -> None:
     flips = (np.random.default_rng(0).random((3, 4)) < 0.5).astype(np.float64)
-    found = power(flips[:, :2], flips[:, 2:], 0.4, specific_from=1.0)
-    assert found is not None
-    assert found.detectable is None
+    result = power(flips[:, :2], flips[:, 2:], 0.4, specific_from=1.0)
+    assert result is not None
+    assert result.detectable is None
     assert power(flips[:1, :2], flips[:1, 2:], 0.05, specific_from=None) is None
 
 
 def test_a_summary_says_how_much_it_could_have_missed() -> None:
-    own = searches(0.0, 0.0, 0.0, images=30, noise=0.01)
+    of_attributes = searches(0.0, 0.0, 0.0, images=30, noise=0.01)
     baseline = [
-        replace(one, attribute=None, baseline=j) for one in own if one.attribute == ATTRIBUTES[0] for j in range(2)
+        replace(one, attribute=None, baseline=j)
+        for one in of_attributes
+        if one.attribute == ATTRIBUTES[0]
+        for j in range(2)
     ]
-    summary = summarise(config_of(random_directions=2, images=30), [*own, *baseline])
+    summary = summarise(config_of(random_directions=2, images=30), [*of_attributes, *baseline])
     assert summary.power is not None
     assert summary.power.sensitive["0.2"] == 1.0
     assert all(140 <= (row.images_to_settle or 0) <= 190 for row in summary.sensitivity)
-    assert summarise(config_of(random_directions=2, images=30), [*own, *baseline[:-1]]).power is None  # not finished
-    assert all(
-        row.images_to_settle is None for row in summarise(config_of(random_directions=2, images=30), own).sensitivity
-    )
-    without = summarise(config_of(images=30), own).power
+    unfinished = summarise(config_of(random_directions=2, images=30), [*of_attributes, *baseline[:-1]])
+    assert unfinished.power is None
+    bare = summarise(config_of(random_directions=2, images=30), of_attributes)
+    assert all(row.images_to_settle is None for row in bare.sensitivity)
+    without = summarise(config_of(images=30), of_attributes).power
     assert without is not None
     assert without.specific is None
 
@@ -97,9 +100,9 @@ def test_as_many_images_as_are_said_settle_what_is_inconclusive_as_often_as_is_s
                 continue
             more = random.beta(6 * effect, 6 * (1 - effect), (count - 32, 25))
             audits = np.concatenate([np.repeat(drawn[:, column, None], 25, axis=1), more])
-            for found, images in ((settled, count), (before, round(0.7 * count))):
+            for shares, images in ((settled, count), (before, round(0.7 * count))):
                 ends = Ends(images, level=1 - 0.05 / 11, draws=8000, seed=1)
-                found.append((ends.below(audits[:images], 0.05) | ends.above(audits[:images], 0.05)).mean())
+                shares.append((ends.below(audits[:images], 0.05) | ends.above(audits[:images], 0.05)).mean())
     assert len(settled) >= 6
     assert np.mean(settled) >= 0.8
     assert np.mean(before) < 0.8

@@ -121,8 +121,8 @@ class Gallery:
         """
         path = audit / GALLERY
         try:
-            found = JsonObject(read_json(path))
-            strips, sheets = (found.get(key, tuple[dict[str, Any], ...]) or () for key in ("strips", "sheets"))
+            gallery = JsonObject(read_json(path))
+            strips, sheets = (gallery.get(key, tuple[dict[str, Any], ...]) or () for key in ("strips", "sheets"))
             return cls(tuple(map(_strip, strips)), tuple(map(_sheet, sheets)))
         except FileNotFoundError:
             return cls()

@@ -169,8 +169,8 @@ def _consistent(record: Record) -> Record:
     if record.flip_weight is not None and not record.flipped:
         raise ValueError("'flip_weight' is told of what does not flip")
     if any(
-        found is not None and found.decisive and not found.flipped
-        for found in (record, record.paper, record.calibrated)
+        within is not None and within.decisive and not within.flipped
+        for within in (record, record.paper, record.calibrated)
     ):
         raise ValueError("'decisive' is true of what does not flip")
     if record.bounds is not None and record.bounds[0] > record.bounds[1]:
@@ -210,8 +210,8 @@ def is_decisive(record: Record, *, least: float = DECISIVE_CHANGE) -> bool:
         return False
     if record.decisive is not None:
         return record.decisive
-    there = (point.change for point in record.trajectory if point.weights == record.edit_weights)
-    return record.flipped and next(there, record.change) >= least
+    changes_there = (point.change for point in record.trajectory if point.weights == record.edit_weights)
+    return record.flipped and next(changes_there, record.change) >= least
 
 
 def to_line(record: Record) -> bytes:

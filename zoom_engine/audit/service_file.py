@@ -25,9 +25,9 @@ def load_tries(audit: Path) -> dict[str, int]:
     path = audit / SERVICE
     try:
         tries = JsonObject(read_json(path)).need("tries", dict)
-        known = JsonObject(tries, "tries")
+        counts = JsonObject(tries, "tries")
         for kind in tries:
-            known.check(kind, known.need(kind, int) >= 0, "be 0 or more")
+            counts.check(kind, counts.need(kind, int) >= 0, "be 0 or more")
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:

@@ -23,7 +23,7 @@ from zoom_engine.common.notices import Notify, null_notifier
 from zoom_engine.common.plurals import agreeing, number_of
 
 Shard = list[TrialKey]
-"""Units that one worker searches, one after the other."""
+"""Trials that one worker searches, one after the other."""
 MOST_WORKERS_LOST = 3
 """So many workers may be lost to a shard, one after the other, before the run ends: it is what ends them."""
 _AHEAD = 4  # batches that a worker may be ahead of who writes them
@@ -242,11 +242,11 @@ class RayWorkers:
 
     def next_event(self) -> tuple[int, Batch | WorkerLost | None]:
         """Wait for the next event, see `Workers`."""
-        found: list[Any] = []
-        while not found:
-            found, _ = self._ray.wait(list(self._streams), num_returns=1, timeout=_PATIENCE if self._begun else None)
+        ready: list[Any] = []
+        while not ready:
+            ready, _ = self._ray.wait(list(self._streams), num_returns=1, timeout=_PATIENCE if self._begun else None)
             self._tell_of_waiting()
-        (stream,) = found
+        (stream,) = ready
         worker = self._streams[stream]
         try:
             batch: Batch = self._ray.get(next(stream))

@@ -33,9 +33,9 @@ def read_toml(path: Path, *, called: str = "") -> dict[str, Any]:
             raise ValueError(f"it has more than {LARGEST >> 20} MB")
         text = content.decode()
         _check_dots(text)
-        found = tomllib.loads(text)
-        _check_integers(found)
-        return found
+        table = tomllib.loads(text)
+        _check_integers(table)
+        return table
     except OSError as error:
         raise ConfigError(f"cannot read {name}: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:  # of its form, of its encoding, and of integers without end
@@ -49,9 +49,9 @@ def _check_dots(text: str) -> None:
             raise ValueError(f"line {number} has more than {_DOTS} dots: no key is as deep")
 
 
-def _check_integers(found: dict[str, Any]) -> None:
+def _check_integers(table: dict[str, Any]) -> None:
     """Refuse an integer of more than 64 bits by a ValueError: TOML promises none, and no float holds all of them."""
-    waiting: list[Any] = [found]
+    waiting: list[Any] = [table]
     while waiting:
         value = waiting.pop()
         if isinstance(value, dict | list):
