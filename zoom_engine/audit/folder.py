@@ -89,7 +89,7 @@ def check_outs(out: str | Path, names: Iterable[str]) -> None:
         check_folder(Path(out) / name)
 
 
-def check_config(path: str | Path, known: Mapping[str, Any]) -> None:
+def check_config(path: str | Path, known: Mapping[str, object]) -> None:
     """Refuse to resume an audit of other settings, before hours are spent.
 
     `known` holds those settings of the `config` that are known by now. A folder without an audit passes.
@@ -242,7 +242,7 @@ class AuditFolder:
             self._done.update(trials)
             self._broken = False
 
-    def note_environment(self, environment: Mapping[str, Any], *, purpose: str = "") -> None:
+    def note_environment(self, environment: Mapping[str, object], *, purpose: str = "") -> None:
         """Note the environment, if it is new, as one that some of the records come from, and replace the purpose."""
         noted = self.manifest.resumed(environment, purpose=purpose)
         if noted is not self.manifest:
@@ -272,7 +272,7 @@ class AuditFolder:
             atomic.write_bytes(path, data)
         return path
 
-    def write_json(self, name: str, value: Any) -> Path:
+    def write_json(self, name: str, value: object) -> Path:
         """Write strict JSON inside the folder atomically, and return its path.
 
         Raises:
@@ -423,7 +423,7 @@ _MODELS = {
 """The keys of a config that say which models are audited."""
 
 
-def _refuse_difference(path: Path, written: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
+def _refuse_difference(path: Path, written: Mapping[str, Any], asked: Mapping[str, object]) -> None:
     """Refuse to resume an audit with other options than those it was started with."""
     defaults = {field.name: field.default for field in dataclasses.fields(AuditSettings)}
     new = [name for name, value in asked.items() if name not in written and value is not None]
@@ -452,14 +452,14 @@ def _refuse_difference(path: Path, written: Mapping[str, Any], asked: Mapping[st
         )
 
 
-def _answers_otherwise(written: Any, asked: Any) -> str | None:
+def _answers_otherwise(written: object, asked: object) -> str | None:
     """Return the model that no longer answers as it did; None where none is known to."""
     if not isinstance(written, dict) or not isinstance(asked, dict):
         return None
     return next((who for who in asked if who in written and not same_answers(written[who], asked[who])), None)
 
 
-def first_difference(written: Any, asked: Any, key: str = "") -> str | None:
+def first_difference(written: object, asked: object, key: str = "") -> str | None:
     """Say in one line in what two JSON values differ first; None where they are equal or not set."""
     if isinstance(written, list) and isinstance(asked, list) and len(written) == len(asked):
         written, asked = ({f"[{index}]": item for index, item in enumerate(items)} for items in (written, asked))

@@ -240,8 +240,8 @@ class Manifest:
     @classmethod
     def of(
         cls,
-        config: Mapping[str, Any],
-        environment: Mapping[str, Any] | None = None,
+        config: Mapping[str, object],
+        environment: Mapping[str, object] | None = None,
         *,
         purpose: str | None = None,
         begun: str | None = None,
@@ -256,7 +256,7 @@ class Manifest:
         return cls.from_json({"format": FORMAT, "config": config, **made})
 
     @classmethod
-    def from_json(cls, content: Any, *, name: str = "the manifest") -> Manifest:
+    def from_json(cls, content: object, *, name: str = "the manifest") -> Manifest:
         """Check parsed JSON and return its manifest.
 
         Raises:
@@ -314,7 +314,7 @@ class Manifest:
         known = json.dumps([self.fixed, self.begun], sort_keys=True)
         return hashlib.sha256(known.encode()).hexdigest()[:16]
 
-    def resumed(self, environment: Mapping[str, Any], *, purpose: str = "") -> Manifest:
+    def resumed(self, environment: Mapping[str, object], *, purpose: str = "") -> Manifest:
         """Return this manifest for a run that resumes the audit in `environment`.
 
         The environment is noted if it is a new one; a `purpose` replaces the former one.

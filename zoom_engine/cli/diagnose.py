@@ -94,7 +94,7 @@ def _told(audit: Path, diagnosis: Diagnosis) -> dict[str, Any]:
 
 
 def _run(
-    stored: Mapping[str, Any], given: Mapping[str, Any], values: dict[str, Any], output: Output
+    stored: Mapping[str, object], given: Mapping[str, object], values: dict[str, Any], output: Output
 ) -> Diagnosis | dict[str, Diagnosis]:
     """Audit one target, or several, by the names of their folders.
 

@@ -63,7 +63,7 @@ COUNT = read_by(_count, f"a whole number, or {AUTO}")
 WHOLE, REAL = read_by(int, "a whole number"), read_by(float, "a number")
 
 
-def form_of(hint: Any) -> tuple[Any, Parameter]:
+def form_of(hint: object) -> tuple[Any, Parameter]:
     """Return the type that cyclopts is given for a setting of this hint, and how it reads the text."""
     kinds = kinds_of(hint)
     if LossWeights in kinds:

@@ -67,7 +67,7 @@ def lines() -> Iterator[str]:
                 yield f"# {name} = {toml(default)}"
 
 
-def toml(value: Any) -> str:
+def toml(value: object) -> str:
     """Return a value as TOML writes it."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return "{ " + ", ".join(f"{name} = {toml(one)}" for name, one in dataclasses.asdict(value).items()) + " }"

@@ -87,7 +87,7 @@ def options(
     *names: str,
     group: Group = USUAL,
     required: bool = False,
-    defaults: Mapping[str, Any] | None = None,
+    defaults: Mapping[str, object] | None = None,
     once: Sequence[str] = (),
 ) -> Options:
     """Return an option for each named field of `settings`, or for all.
@@ -160,7 +160,7 @@ def told_options() -> Options:
     return options(CommandSettings, *TOLD, group=Group("What it tells", sort_key=4))
 
 
-def read_target_options(given: Mapping[str, Any], stored: Any = None) -> dict[str, Any]:
+def read_target_options(given: Mapping[str, Any], stored: object = None) -> dict[str, object]:
     """Return `target_options`: those of a configuration file, overridden by the command line's."""
     stored = {} if stored is None else stored
     if not isinstance(stored, dict) or not isinstance(stored.get("preprocessing", {}), dict):
@@ -176,12 +176,12 @@ def read_target_options(given: Mapping[str, Any], stored: Any = None) -> dict[st
     return {**target_options, "preprocessing": preprocessing} if preprocessing else target_options
 
 
-def read_generator_options(given: Mapping[str, Any], stored: Any = None) -> dict[str, Any] | None:
+def read_generator_options(given: Mapping[str, object], stored: Any = None) -> dict[str, object] | None:
     """Return `generator_options`: those of a configuration file, overridden by the command line's; None without any."""
     return {**(stored or {}), **given_of(DECODER, given)} or None
 
 
-def read_model_options(given: Mapping[str, Any]) -> dict[str, Any]:
+def read_model_options(given: Mapping[str, object]) -> dict[str, Any]:
     """Return the options that were given, with those of a decoder and of a target's file combined.
 
     They are combined in `generator_options` and `target_options`, where there are some.
@@ -193,6 +193,6 @@ def read_model_options(given: Mapping[str, Any]) -> dict[str, Any]:
     return model_options | given_of(["download"], given)
 
 
-def given_of(names: Iterable[str], given: Mapping[str, Any]) -> dict[str, Any]:
+def given_of(names: Iterable[str], given: Mapping[str, object]) -> dict[str, Any]:
     """Return those of the values that have these names."""
     return {name: given[name] for name in names if name in given}

@@ -148,7 +148,7 @@ def _logged(output: Output, file: FileIO, log_file: str | Path) -> Iterator[Outp
         raise
 
 
-def print_json(value: Any) -> None:
+def print_json(value: object) -> None:
     """Print strict JSON on standard output; where its encoding is no UTF, in ASCII with JSON's own escapes."""
     encoding = codecs.lookup(getattr(sys.stdout, "encoding", None) or "utf-8").name
     print(json.dumps(value, indent=2, ensure_ascii=not encoding.startswith("utf"), allow_nan=False))

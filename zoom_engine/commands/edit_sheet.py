@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -49,7 +48,7 @@ def write_edit_sheet(
     *,
     generator: str,
     generator_class: int | None = None,
-    generator_options: Mapping[str, Any] | None = None,
+    generator_options: Mapping[str, object] | None = None,
     attributes: Sequence[str],
     neutral: str | None = None,
     text_encoder: str | None = None,

@@ -57,7 +57,7 @@ class Editing:
         attributes: Sequence[str] | None = None,
         *,
         generator_class: int | None = None,
-        generator_options: Mapping[str, Any] | None = None,
+        generator_options: Mapping[str, object] | None = None,
         neutral: str | None = None,
         text_encoder: str | Path | Any | None = None,
         directions: str = "regression",
@@ -65,7 +65,7 @@ class Editing:
         download: bool = False,
         cache: Path | None = None,
         progress: ProgressFactory = silent,
-        **further: Any,
+        **further: object,
     ) -> Editing:
         """Load both; attributes and the neutral prompt are by default the domain's."""
         domain = find_domain(generator)
@@ -85,7 +85,7 @@ class Editing:
             further,
         )
 
-    def find(self, **options: Any) -> EditDirections:
+    def find(self, **options: object) -> EditDirections:
         """Find one direction per attribute, with further `options` of `find_directions`."""
         return find_directions(
             self.generator,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from zoom_engine.common.errors import CheckpointError, ConfigError, TargetError
 from zoom_engine.common.files.kinds_of_file import holds_safetensors, is_onnx, kind_by_content, kind_of_file
@@ -24,7 +23,7 @@ from zoom_engine.targets.loaders.published import HUB, hub_folder
 
 def describe_file(
     spec: str | Path,
-    preprocessing: Mapping[str, Any] | None = None,
+    preprocessing: Mapping[str, object] | None = None,
     *,
     generator_class: int | None = None,
     download: bool = False,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -25,9 +24,9 @@ def write_target_view(
     *,
     generator: str,
     generator_class: int | None = None,
-    generator_options: Mapping[str, Any] | None = None,
+    generator_options: Mapping[str, object] | None = None,
     target: str,
-    target_options: Mapping[str, Any] | None = None,
+    target_options: Mapping[str, object] | None = None,
     seeds: Sequence[int] = tuple(range(8)),
     notify: Notify = null_notifier,
 ) -> list[str]:

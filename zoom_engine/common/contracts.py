@@ -104,12 +104,12 @@ def members(protocol: type) -> dict[str, Any]:
     return {name: hint for name, hint in hints.items() if not name.startswith("_")}
 
 
-def _later(hint: Any) -> bool:
+def _later(hint: object) -> bool:
     """Return whether objects have this member while their class need not."""
     return hint is not Callable and get_origin(hint) is not ClassVar
 
 
-def _wrong(value: object, hint: Any) -> str | None:
+def _wrong(value: object, hint: object) -> str | None:
     if hint is Callable:
         return None if callable(value) else f"must be a method, not {one_line(repr(value), 80)}"
     if get_origin(hint) is ClassVar:
@@ -121,5 +121,5 @@ def _wrong(value: object, hint: Any) -> str | None:
     return misfit(hint, value) if all(_is_plain(kind, hint) for kind in kinds_of(hint)) else None
 
 
-def _is_plain(kind: Any, hint: Any) -> bool:
+def _is_plain(kind: object, hint: object) -> bool:
     return kind in _PLAIN or (kind is Sequence and get_args(hint) == (str,))

@@ -79,7 +79,7 @@ def read_as(of: type[T], values: object, name: str = "") -> T:
         raise ValueError(_told(str(error), of, values, name)) from None
 
 
-def _told(refusal: str, hint: Any, value: Any, place: str) -> str:
+def _told(refusal: str, hint: object, value: Any, place: str) -> str:
     """Say in words what msgspec refuses, by the hint, and show the value, which it does not."""
     what, _, path = refusal.partition(" - at ")
     missing = re.search("missing required field `(.*)`", what)
@@ -93,11 +93,11 @@ def _told(refusal: str, hint: Any, value: Any, place: str) -> str:
     return f"{place or 'it'} must be {' or '.join(words)}, not {shown(value)}"
 
 
-def _descriptions(hint: Any) -> list[str]:
+def _descriptions(hint: object) -> list[str]:
     return [note.description for part in parts_of(hint) for note in getattr(part, "__metadata__", ())]
 
 
-def _inside(hint: Any, place: str | int) -> Any:
+def _inside(hint: object, place: str | int) -> object:
     """Return the hint of a field, or of an item."""
     for part in parts_of(hint):
         if isinstance(place, str) and dataclasses.is_dataclass(part):
@@ -107,12 +107,12 @@ def _inside(hint: Any, place: str | int) -> Any:
     raise AssertionError(f"{hint} has no {place}")
 
 
-def _plain(part: Any) -> Any:
+def _plain(part: object) -> object:
     """Return what JSON calls a part of a hint."""
     return dict if dataclasses.is_dataclass(part) or get_origin(part) is Mapping else part
 
 
-def shown(value: Any) -> str:
+def shown(value: object) -> str:
     """Return a JSON value as messages show it: on one line of at most 60 characters."""
     text = one_line(json.dumps(value, ensure_ascii=False))
     return text if len(text) <= 60 else f"{text[:57]}..."

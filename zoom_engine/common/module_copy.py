@@ -62,12 +62,12 @@ def _forward_hooks(module: nn.Module) -> Iterator[Hooks]:
         yield layer._forward_hooks
 
 
-def _is_torchs(hook: Any) -> bool:
+def _is_torchs(hook: object) -> bool:
     hook = getattr(hook, "func", hook)
     return str(getattr(hook, "__module__", "")).partition(".")[0] == "torch"
 
 
-def _named(hook: Any) -> str:
+def _named(hook: object) -> str:
     return str(getattr(hook, "__name__", type(hook).__name__))
 
 
@@ -85,7 +85,7 @@ def _answers(module: nn.Module, inputs: Tensor) -> list[Tensor] | None:
             return None
 
 
-def _tensors(result: Any) -> Iterator[Tensor]:
+def _tensors(result: object) -> Iterator[Tensor]:
     if isinstance(result, Tensor):
         yield result
     elif isinstance(result, Mapping | list | tuple):

@@ -67,7 +67,7 @@ class Identity(str):
     answers: Answers | None = None
 
 
-def module_hash(module: nn.Module, *extra: Mapping[str, Any]) -> str:
+def module_hash(module: nn.Module, *extra: Mapping[str, object]) -> str:
     """Return the SHA-256 of what a module computes in evaluation mode, and of any JSON-ready dicts beside it.
 
     The hash covers the code that `forward` reaches with the globals, closures and defaults that it reads; plain
@@ -88,7 +88,7 @@ def module_hash(module: nn.Module, *extra: Mapping[str, Any]) -> str:
     return digest.hexdigest()
 
 
-def weights_hash(module: nn.Module, *extra: Mapping[str, Any]) -> str:
+def weights_hash(module: nn.Module, *extra: Mapping[str, object]) -> str:
     """Return the SHA-256 of the structure and the weights of a network of this package, whose code need not be read."""
     digest = hashlib.sha256(repr(module).encode())
     for name, value in module.state_dict().items():
@@ -159,7 +159,7 @@ class _Reader:
             return self._namespace(value, self.names)
         return self._object(value)
 
-    def _object(self, value: Any) -> Iterable[str]:
+    def _object(self, value: object) -> Iterable[str]:
         kind = type(value)
         if isinstance(value, types.MethodType):
             return ["method", self.of(value.__func__), self.of(value.__self__)]

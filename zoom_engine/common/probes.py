@@ -35,7 +35,7 @@ def short_answers(outputs: NDArray[Any]) -> Answers:
     return [[float(f"{value:.{_DIGITS}g}") for value in row] for row in rows]
 
 
-def same_answers(first: Any, second: Any) -> bool:
+def same_answers(first: object, second: object) -> bool:
     """Return whether two lists of `short_answers`, as JSON has them, may be of one model.
 
     By rounding, answers move by 1 % of their spread and 0.1 % of their size at most. Where a threshold lies in the way,

@@ -135,7 +135,7 @@ def once(make: Made) -> Made:
     turns, cached = Turns(), functools.cache(make)
 
     @functools.wraps(make)
-    def made(*args: Any) -> Any:
+    def made(*args: object) -> Any:
         with turns.taken():
             return cached(*args)
 

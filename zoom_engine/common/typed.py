@@ -30,18 +30,18 @@ _WORDS: dict[Any, str] = {
 _TYPES = {Path: str | Path, float: int | float}
 
 
-def kinds_of(hint: Any) -> list[Any]:
+def kinds_of(hint: object) -> list[Any]:
     """Return the types of a hint without their parameters, without None and Any."""
     return [get_origin(part) or part for part in parts_of(hint)]
 
 
-def parts_of(hint: Any) -> list[Any]:
+def parts_of(hint: object) -> list[object]:
     """Return the types of a hint, without None and Any."""
     parts = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
     return [part for part in parts if part not in (NoneType, Any)]
 
 
-def check_options(options: Mapping[str, Any], hints: Mapping[str, Any], called: str, *, place: str = "") -> None:
+def check_options(options: Mapping[str, object], hints: Mapping[str, object], called: str, *, place: str = "") -> None:
     """Refuse an option that `hints` do not have, or of another type than they say; None means that it was not given.
 
     Args:
@@ -68,7 +68,7 @@ def one_of(name: object, known: Collection[str]) -> str:
     return f"'{one_line(str(name), 80)}'; {told}"
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> Any:
     """Return a number of NumPy's, or of another library's, as Python's; all else as it is."""
     if isinstance(value, bool):
         return value
@@ -95,17 +95,17 @@ def named_options(function: Callable[P, T]) -> Callable[P, T]:
     return called
 
 
-def misfit(hint: Any, value: object) -> str | None:
+def misfit(hint: object, value: object) -> str | None:
     """Return a phrase with what is wanted and what `value` is instead; None where it fits."""
     return None if fits(hint, value) else f"must be {in_words(hint)}, got {one_line(repr(value), 80)}"
 
 
-def fits(hint: Any, value: object) -> bool:
+def fits(hint: object, value: object) -> bool:
     """Return whether the value is of the hint's type; a whole number is a number too, true and false are no numbers."""
     return any(_fits(part, value) for part in parts_of(hint))
 
 
-def in_words(hint: Any) -> str:
+def in_words(hint: object) -> str:
     """Return in words what a value must be, such as "a text or a whole number"."""
     words = list(dict.fromkeys(word for part in parts_of(hint) for word in _words(part)))
     return " or ".join(filter(None, [", ".join(words[:-1]), words[-1]]))

@@ -199,7 +199,7 @@ class RayWorkers:
             )
         return room
 
-    def check(self, job: Any) -> None:
+    def check(self, job: object) -> None:
         """Refuse, by a `ClusterError`, what cannot be sent to another process."""
         try:
             self._ray.cloudpickle.dumps(job)

@@ -191,7 +191,7 @@ class _InMemory:
 class _InFolder:
     """An audit folder that is open, and what this run adds to it."""
 
-    def __init__(self, audit: AuditFolder, environment: Mapping[str, Any]) -> None:
+    def __init__(self, audit: AuditFolder, environment: Mapping[str, object]) -> None:
         self.done: Set[Done] = audit.done()
         self.audit, self._environment = audit, environment
 

@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -33,7 +32,7 @@ class DirectionCache:
         """Use `folder`, or store nothing where it is None."""
         self.folder = None if folder is None else Path(folder)
 
-    def load(self, kind: str, depends_on: Mapping[str, Any]) -> dict[str, Tensor] | None:
+    def load(self, kind: str, depends_on: Mapping[str, object]) -> dict[str, Tensor] | None:
         """Return the tensors stored for `depends_on`, or None."""
         path = self._path(kind, depends_on)
         if path is None or not path.is_file():
@@ -49,7 +48,7 @@ class DirectionCache:
         finite = all(bool(torch.isfinite(t).all()) for t in tensors.values() if t.is_floating_point())
         return tensors if finite else None
 
-    def store(self, kind: str, depends_on: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+    def store(self, kind: str, depends_on: Mapping[str, object], tensors: Mapping[str, Tensor]) -> None:
         """Write the tensors atomically.
 
         Raises:
@@ -69,7 +68,7 @@ class DirectionCache:
             raise CacheError(f"the cache {path.parent} cannot be written: {one_line(error)}") from error
 
     def cached(
-        self, kind: str, depends_on: Mapping[str, Any], measure: Callable[[], Mapping[str, Tensor]]
+        self, kind: str, depends_on: Mapping[str, object], measure: Callable[[], Mapping[str, Tensor]]
     ) -> dict[str, Tensor]:
         """Return the tensors stored for `depends_on`; where there are none, store and return those of `measure`."""
         tensors = self.load(kind, depends_on)
@@ -78,20 +77,20 @@ class DirectionCache:
             self.store(kind, depends_on, tensors)
         return tensors
 
-    def remove(self, kind: str, depends_on: Mapping[str, Any]) -> None:
+    def remove(self, kind: str, depends_on: Mapping[str, object]) -> None:
         """Remove what is stored for `depends_on`, if anything is."""
         path = self._path(kind, depends_on)
         if path is not None:
             path.unlink(missing_ok=True)
 
-    def _path(self, kind: str, depends_on: Mapping[str, Any]) -> Path | None:
+    def _path(self, kind: str, depends_on: Mapping[str, object]) -> Path | None:
         if self.folder is None:
             return None
         key = hashlib.sha256(f"{_VERSION} {kind} {_canonical(depends_on)}".encode()).hexdigest()
         return self.folder / f"{kind}-{key[:32]}.safetensors"
 
 
-def _answers(value: Any) -> dict[str, Answers]:
+def _answers(value: object) -> dict[str, Answers]:
     """Return how modules that are named in `value` answer, by their hashes."""
     if isinstance(value, Identity) and value.answers is not None:
         return {str(value): value.answers}
@@ -99,7 +98,7 @@ def _answers(value: Any) -> dict[str, Answers]:
     return {name: answers for part in inside for name, answers in _answers(part).items()}
 
 
-def _answers_otherwise(written: Mapping[str, str], depends_on: Mapping[str, Any]) -> bool:
+def _answers_otherwise(written: Mapping[str, str], depends_on: Mapping[str, object]) -> bool:
     stored_answers, answers_now = json.loads(written.get("answers", "{}")), _answers(depends_on)
     return any(
         name in stored_answers and not same_answers(stored_answers[name], answers)
@@ -107,5 +106,5 @@ def _answers_otherwise(written: Mapping[str, str], depends_on: Mapping[str, Any]
     )
 
 
-def _canonical(depends_on: Mapping[str, Any]) -> str:
+def _canonical(depends_on: Mapping[str, object]) -> str:
     return json.dumps(depends_on, sort_keys=True, ensure_ascii=True)

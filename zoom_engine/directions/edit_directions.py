@@ -107,7 +107,7 @@ class EditDirections:
                 " take them from find_directions, or add what was used"
             )
 
-    def check_settings(self, wanted: Mapping[str, Any]) -> None:
+    def check_settings(self, wanted: Mapping[str, object]) -> None:
         """Refuse these directions where they were found with other settings than an audit's.
 
         `wanted` holds some of attributes, neutral, threshold, templates, truncation, truncation_cutoff, generator and
@@ -212,11 +212,11 @@ def _fault(directions: EditDirections) -> str | None:
     return None
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     return one_line(repr(_plain(value)), 60)
 
 

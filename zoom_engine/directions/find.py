@@ -223,7 +223,7 @@ def check_method(method: str) -> None:
         raise DirectionError(f"unknown method '{method}' for directions: choose one of {', '.join(known)}")
 
 
-def direction_method(name: str, options: Mapping[str, Any] | None = None) -> DirectionMethod:
+def direction_method(name: str, options: Mapping[str, object] | None = None) -> DirectionMethod:
     """Return the method called `name` with those of the `options` that are its own.
 
     Raises:

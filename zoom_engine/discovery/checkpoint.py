@@ -10,7 +10,6 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,7 +24,9 @@ Rows = dict[str, Tensor]
 class Checkpoint:
     """The folder `out`/measured, or no storage at all."""
 
-    def __init__(self, folder: Path | None, depends_on: Mapping[str, Any], progress: ProgressFactory = silent) -> None:
+    def __init__(
+        self, folder: Path | None, depends_on: Mapping[str, object], progress: ProgressFactory = silent
+    ) -> None:
         """Use `folder`, or store nothing where it is None; `depends_on` is what all measurements depend on (JSON)."""
         self._store = DirectionCache(folder)
         self._common = {"all": hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()}

@@ -24,7 +24,7 @@ FORMAT = {"name": "zoom-engine discovery", "version": 2}
 NO_WORD = "no word fits"
 
 
-def manifest_of(config: Mapping[str, Any], environment: Mapping[str, Any]) -> dict[str, Any]:
+def manifest_of(config: Mapping[str, object], environment: Mapping[str, object]) -> dict[str, Any]:
     """Return the content of manifest.json."""
     return {"format": FORMAT, "config": dict(config), "environment": dict(environment)}
 

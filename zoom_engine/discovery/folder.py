@@ -19,7 +19,6 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from zoom_engine.audit.folder import check_folder, first_difference
 from zoom_engine.common.errors import AuditError, system_errors
@@ -31,7 +30,7 @@ from zoom_engine.discovery.findings import DIRECTIONS, EDITS, MANIFEST, SUMMARY,
 CHECKPOINT = "measured"
 
 
-def begin_discovery(out: Path, config: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
+def begin_discovery(out: Path, config: Mapping[str, object], environment: Mapping[str, object]) -> None:
     """Write the manifest into a new folder, or accept a folder with a discovery of the same `config`.
 
     Any other folder is refused before anything is measured.
@@ -57,7 +56,7 @@ def begin_discovery(out: Path, config: Mapping[str, Any], environment: Mapping[s
 def write_discovery(
     out: Path,
     discovery: Discovery,
-    records: Sequence[Mapping[str, Any]],
+    records: Sequence[Mapping[str, object]],
     pictures: Mapping[str, bytes],
     directions: EditDirections | None,
 ) -> None:

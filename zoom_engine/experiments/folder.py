@@ -34,7 +34,7 @@ class Folder:
         """Use the folder at `path`; nothing is read or made."""
         self.path = path
 
-    def begin(self, settings: Mapping[str, Any]) -> None:
+    def begin(self, settings: Mapping[str, object]) -> None:
         """Make the folder, or resume one that was begun with equal `settings`; refuse any other."""
         settings = json.loads(json.dumps(settings))
         stored = self._read(SETTINGS)
@@ -74,7 +74,7 @@ class Folder:
                 f"cannot read {self.path / file} ({one_line(error)}): run the experiment again"
             ) from error
 
-    def write_table(self, rows: Sequence[Mapping[str, Any]], file: str = TABLE) -> None:
+    def write_table(self, rows: Sequence[Mapping[str, object]], file: str = TABLE) -> None:
         """Write rows of the same columns as CSV."""
         text = io.StringIO()
         table = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\n")

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from functools import partial
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -29,7 +29,7 @@ NAMES = {"sgd": "SGD", "pgd": "PGD", "minimal": "minimal", "cmaes": "CMA-ES"}
 ON_GRID = 0.01  # of a step
 
 
-def run(study: Study, folder: Folder) -> dict[str, Any]:
+def run(study: Study, folder: Folder) -> dict[str, object]:
     """Search several attributes together within ±30, as the paper's ablation does, sound targets first."""
     targets = sorted(study.targets_of("binary"), key=lambda target: study.planted(target) is not None)[:TARGETS]
     if not targets or not all(study.target(target).differentiable for target in targets):
@@ -57,14 +57,14 @@ def run(study: Study, folder: Folder) -> dict[str, Any]:
     }
 
 
-def _search(study: Study, target: Spec, search: str, images: int, **more: Any) -> dict[str, Any]:
+def _search(study: Study, target: Spec, search: str, images: int, **more: object) -> dict[str, object]:
     name, options = VARIANTS[search]
     options = {**options, **more}
     diagnoser = study.diagnoser(target, mode="multi", search=name, search_options=options, edit_range="paper")
     return searched(diagnoser, images=images, seed=study.seed)
 
 
-def _stepped(result: dict[str, Any], size: float) -> dict[str, Any]:
+def _stepped(result: dict[str, object], size: float) -> dict[str, object]:
     """Summarise PGD by steps of one size: flips, and whether its edit weights are multiples of the size."""
     weights = np.array(result["edit_weights"]) / size
     return {
@@ -74,7 +74,7 @@ def _stepped(result: dict[str, Any], size: float) -> dict[str, Any]:
     }
 
 
-def _summed(result: dict[str, Any]) -> dict[str, Any]:
+def _summed(result: dict[str, object]) -> dict[str, object]:
     """Return a row of Table 2; seconds are processor time of an evaluation, times evaluations."""
     evaluations = column([result], "evaluations")
     per_evaluation = result["seconds"] / max(evaluations.sum(), 1)
@@ -89,7 +89,7 @@ def _summed(result: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _ordering(results: Sequence[dict[str, Any]], target: str) -> dict[str, Any]:
+def _ordering(results: Sequence[dict[str, object]], target: str) -> dict[str, object]:
     """Compare PGD with SGD image by image (PGD less SGD): flips, and SSIM where both flip."""
     of = {result["search"]: [result] for result in results if result["target"] == target}
     ssim: list[Array] = [column(of[search], "ssim", where="flipped") for search in ("sgd", "pgd")]
@@ -97,7 +97,7 @@ def _ordering(results: Sequence[dict[str, Any]], target: str) -> dict[str, Any]:
     return {"target": target, "ssim": estimate(ssim[1] - ssim[0]), "flipped": estimate(flipped[1] - flipped[0])}
 
 
-def rows(data: Data) -> list[dict[str, Any]]:
+def rows(data: Data) -> list[dict[str, object]]:
     """Return Table 2, then PGD by step size."""
     figures = ("ssim", "flipped", "decisive", "evaluations", "seconds")
     table = [

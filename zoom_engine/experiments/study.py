@@ -153,7 +153,7 @@ class Study:
         settings = AuditSettings(generator=self.settings.generator, target=target, **{**self.options, **more})
         return Diagnoser(settings, progress=self.progress, notify=self.notify)
 
-    def audit(self, target: Spec, *, images: int, seed: int | None = None, **more: Any) -> Diagnosis:
+    def audit(self, target: Spec, *, images: int, seed: int | None = None, **more: object) -> Diagnosis:
         """Return the audit of a target, from the study's folder if it is there: experiments share it."""
         diagnoser = self.diagnoser(target, **more)
         seed = self.seed if seed is None else seed
@@ -193,7 +193,7 @@ class Study:
         return () if self.domain is None else self.domain.target_names()
 
 
-def _name_of(thing: Any) -> str:
+def _name_of(thing: object) -> str:
     """Return a setting as text: its name, or else what kind of thing it is."""
     if isinstance(thing, str | Path | int | float | None | list | tuple | dict):
         return str(thing)

@@ -37,7 +37,7 @@ TRUE = {"effect": "true effect", "decisions": "decisions", "accuracy": "accuracy
 Array = NDArray[np.float64]
 
 
-def run(study: Study, folder: Folder) -> dict[str, Any]:
+def run(study: Study, folder: Folder) -> dict[str, object]:
     """Repair the biased targets of a domain, or those that were given."""
     targets = study.targets_of("binary")
     planted = [target for target in targets if study.planted(target) is not None]
@@ -51,7 +51,7 @@ def run(study: Study, folder: Folder) -> dict[str, Any]:
     return {"images": study.count(AUDITED), "renders": RENDERS, "targets": results}
 
 
-def repair(study: Study, folder: Folder, spec: Spec) -> dict[str, Any]:
+def repair(study: Study, folder: Folder, spec: Spec) -> dict[str, object]:
     """Measure one target before, after counterfactual training, and after training on as many plain images."""
     name, target = study.title(spec), study.target(spec)
     before = study.audit(spec, images=study.count(AUDITED))
@@ -95,7 +95,7 @@ def repair(study: Study, folder: Folder, spec: Spec) -> dict[str, Any]:
     }
 
 
-def _audited(study: Study, audit: Diagnosis) -> dict[str, Any]:
+def _audited(study: Study, audit: Diagnosis) -> dict[str, object]:
     images = sorted({record.image for record in audit.records})
     flipped = {record.image for record in audit.records if record.flipped}
     return {
@@ -107,7 +107,7 @@ def _audited(study: Study, audit: Diagnosis) -> dict[str, Any]:
     }
 
 
-def _truth(study: Study, versions: dict[str, Target], planted: str | None, name: str) -> dict[str, Any] | None:
+def _truth(study: Study, versions: dict[str, Target], planted: str | None, name: str) -> dict[str, object] | None:
     """Measure the truth of each version, where it is known.
 
     `effect` is how far the planted attribute truly moves the output, `decisions` how often it changes the decision,
@@ -129,7 +129,7 @@ def _truth(study: Study, versions: dict[str, Target], planted: str | None, name:
     }
 
 
-def rows(data: Data) -> list[dict[str, Any]]:
+def rows(data: Data) -> list[dict[str, object]]:
     """Return a row for each target and version."""
     table = []
     for target in data["targets"]:

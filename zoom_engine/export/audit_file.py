@@ -31,7 +31,7 @@ def export_audit_graph(
     output: str | Path,
     *,
     generator_class: int | None = None,
-    target_options: Mapping[str, Any] | None = None,
+    target_options: Mapping[str, object] | None = None,
     directions: EditDirections | None = None,
     images: bool = False,
     max_resolution: int | None = None,

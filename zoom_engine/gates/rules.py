@@ -83,7 +83,7 @@ def read_rules(path: Path) -> list[Rule]:
     return [_rule(table, f"{path}: rule {number}") for number, table in enumerate(tables, start=1)]
 
 
-def _rule(table: Any, name: str) -> Rule:
+def _rule(table: object, name: str) -> Rule:
     if not isinstance(table, dict):
         raise ConfigError(f"{name} must be a table, got {one_line(repr(table), 80)}")
     values = {key.replace("-", "_"): value for key, value in table.items()}

@@ -6,7 +6,7 @@ means). They are their own latents, and every entry may be edited.
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import torch
@@ -128,7 +128,7 @@ def checked_range(output_range: tuple[float, float]) -> tuple[float, float]:
     return black, white
 
 
-def scaled(images: Any, output_range: tuple[float, float]) -> Tensor:
+def scaled(images: object, output_range: tuple[float, float]) -> Tensor:
     """Return a decoder's output `[B, 3, R, R]` scaled to [-1, 1].
 
     Raises:

@@ -104,7 +104,7 @@ def load_stylegan2(spec: str | Path | StyleGAN2, index: int | None = None) -> St
     return generator
 
 
-def check_generator_options(options: Mapping[str, Any] | None) -> dict[str, Any]:
+def check_generator_options(options: Mapping[str, object] | None) -> dict[str, Any]:
     """Return `options` for `load_generator` as they are.
 
     Raises:
@@ -165,7 +165,7 @@ def _table(codes: str | Path | Tensor | None) -> Tensor | None:
     return read_codes(codes) if isinstance(codes, str | Path) else codes
 
 
-def _pair(output_range: Any) -> tuple[float, float]:
+def _pair(output_range: object) -> tuple[float, float]:
     if output_range is None:
         return (-1.0, 1.0)
     if not isinstance(output_range, Sequence) or len(output_range) != 2:

@@ -68,7 +68,7 @@ def _view(tensor: Tensor | None, device: int) -> _cuda.View | None:
     return _CUDA.View(**described(tensor), dtype=DTYPES[tensor.dtype], device=device)  # type: ignore[no-any-return]
 
 
-def _call(name: str, tensors: Mapping[str, Tensor | None], **options: Any) -> None:
+def _call(name: str, tensors: Mapping[str, Tensor | None], **options: object) -> None:
     """Enqueue operator `name` on the device of its tensors; BackendError with CUDA's reason."""
     if _CUDA is None:
         raise BackendError(f"no CUDA operators: {_REASON}")

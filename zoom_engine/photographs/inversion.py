@@ -88,7 +88,7 @@ class Inverter:
         *,
         inversion: Inversion | None = None,
         seed: int = 0,
-        made_by: Any = None,
+        made_by: object = None,
     ) -> None:
         """Prepare for one generator.
 

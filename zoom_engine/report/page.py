@@ -243,7 +243,7 @@ def _beyond(records: Sequence[Record], used: str, other: str | None) -> float | 
     return sum(not calibrated for calibrated in flips) / len(flips) if flips else None
 
 
-def _flat(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+def _flat(value: object, key: str = "") -> Iterator[tuple[str, str]]:
     """Yield the manifest as (dotted name, text) pairs."""
     if isinstance(value, dict) and value:
         for name, child in value.items():
@@ -257,7 +257,7 @@ def _flat(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
         )
 
 
-def _rounded(value: Any) -> Any:
+def _rounded(value: object) -> Any:
     """Round numbers as people read them, to six digits; manifest.json has them all."""
     if isinstance(value, list):
         return [_rounded(item) for item in value]

@@ -50,7 +50,7 @@ def provenance(manifest: Manifest) -> Iterator[tuple[str, str]]:
             yield "Gone on with on" if place else "Made on", machine
 
 
-def without_folders(content: Mapping[str, Any]) -> dict[str, Any]:
+def without_folders(content: Mapping[str, object]) -> dict[str, Any]:
     """Return a manifest's content with the file name alone of a generator that was given by its path."""
     shown = dict(content)
     if isinstance(environment := shown.get("environment"), dict):
@@ -60,12 +60,12 @@ def without_folders(content: Mapping[str, Any]) -> dict[str, Any]:
     return shown
 
 
-def _named(environment: Mapping[str, Any]) -> dict[str, Any]:
+def _named(environment: Mapping[str, object]) -> dict[str, Any]:
     given = environment.get("generator")
     return {**environment, **({"generator": PurePath(given).name} if isinstance(given, str) else {})}
 
 
-def _machine(environment: Mapping[str, Any]) -> str:
+def _machine(environment: Mapping[str, object]) -> str:
     """Describe the machine and its software in a line."""
     packages = environment.get("packages")
     torch = packages.get("torch") if isinstance(packages, dict) else None

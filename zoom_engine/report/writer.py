@@ -8,7 +8,6 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from zoom_engine.common.errors import AuditError, system_errors
@@ -130,7 +129,7 @@ def write_experiments(folder: str | Path, sections: Sequence[Section]) -> Path:
     return write_page(Path(folder) / REPORT, template("experiments.html.j2").render(sections=sections))
 
 
-def write_user_study(path: Path, questions: Sequence[Mapping[str, Any]], about: Mapping[str, Any]) -> Path:
+def write_user_study(path: Path, questions: Sequence[Mapping[str, object]], about: Mapping[str, object]) -> Path:
     """Write a page that asks `questions` and exports the answers, and return its path.
 
     It is one file, without network. Each question has `id`, `study`, two `pictures` as data URIs, and `label`; `about`

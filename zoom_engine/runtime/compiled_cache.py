@@ -24,7 +24,7 @@ class CompiledCache:
         """Keep files in `compiled` of the cache `folder`, or nothing where it is None."""
         self._folder = None if folder is None else folder / "compiled"
 
-    def path(self, model: bytes, *, suffix: str, **depends_on: Any) -> Path | None:
+    def path(self, model: bytes, *, suffix: str, **depends_on: object) -> Path | None:
         """Return where the compiled form of `model` is, or would be, in a folder that exists; None without a cache.
 
         Args:

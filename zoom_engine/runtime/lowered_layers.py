@@ -179,7 +179,7 @@ class SelfAttention(nn.Module):
         self.projected_in = PackedLinear(plain.in_proj_weight, plain.in_proj_bias)
         self.projected_out = PackedLinear(plain.out_proj.weight, plain.out_proj.bias)
 
-    def forward(self, query: Tensor, key: Tensor, value: Tensor, **options: Any) -> tuple[Tensor, Tensor | None]:
+    def forward(self, query: Tensor, key: Tensor, value: Tensor, **options: object) -> tuple[Tensor, Tensor | None]:
         """Return `[B, L, E]`, or `[L, B, E]` where the plain layer has it so, and no attention weights."""
         given = {name for name, option in options.items() if option is not None and option is not False}
         if not (query is key is value) or query.ndim != 3 or given or options.get("need_weights", True):

@@ -174,7 +174,7 @@ class OpenVinoSession:
                 self._networks[key] = self._compile(*key)
         return self._networks[key]
 
-    def _compile(self, streams: int, images: int) -> Any:
+    def _compile(self, streams: int, images: int) -> object:
         self._core = self._core or self._openvino.Core()
         config = {
             "INFERENCE_PRECISION_HINT": HINTS[self._precision],
@@ -206,7 +206,7 @@ class OpenVinoSession:
         return compiled
 
     @contextlib.contextmanager
-    def _marked(self, network: Any) -> Iterator[Any]:
+    def _marked(self, network: object) -> Iterator[object]:
         """Yield `network`, its operators that should stay in float32 marked as "precise"."""
         marked = self._precision == "bf16" and isinstance(self._model, bytes)
         names = float32_nodes(onnx.load_from_string(self._model)) if marked else set()

@@ -30,7 +30,7 @@ def is_foreign(search: Search) -> bool:
     return not (registry.is_ours(registry.SEARCHES, type(search)) or isinstance(search, End))
 
 
-def find_search(name: str, *, mode: str, options: Mapping[str, Any] | None = None) -> Search:
+def find_search(name: str, *, mode: str, options: Mapping[str, object] | None = None) -> Search:
     """Return the search called `name` with its options.
 
     Args:
@@ -76,7 +76,7 @@ def choose_search(
     mode: str,
     target: Target,
     generator: EditableGenerator | None = None,
-    options: Mapping[str, Any] | None = None,
+    options: Mapping[str, object] | None = None,
 ) -> tuple[Search, str]:
     """Return the search for `target` on pictures of `generator`, and in a few words why this one.
 
@@ -118,7 +118,7 @@ def why_no_gradients(target: Target, generator: EditableGenerator | None = None)
     return "" if generator is None or generator.differentiable else "the generator gives no gradients (forward only)"
 
 
-def check_search_options(name: str | None, *, mode: str, options: Mapping[str, Any] | None = None) -> None:
+def check_search_options(name: str | None, *, mode: str, options: Mapping[str, object] | None = None) -> None:
     """Refuse what `choose_search` would refuse for every target, before there is one.
 
     Raises:

@@ -86,7 +86,7 @@ def told(text: str, **about: Any) -> dict[str, About]:
     return {"about": About(text, **about)}
 
 
-def option(text: str, default: Any, **about: Any) -> Any:
+def option(text: str, default: object, **about: object) -> Any:
     """Return a field of settings that may be left out, see `About`."""
     return dataclasses.field(default=default, repr=not about.get("secret"), metadata=told(text, **about))
 
@@ -108,7 +108,7 @@ def checked_options(called: str) -> Callable[[type[T]], type[T]]:
         needed = [name for name, field in fields.items() if _is_needed(field)]
 
         @functools.wraps(made)
-        def init(self: T, **given: Any) -> None:
+        def init(self: T, **given: object) -> None:
             hints = _hints(owner)
             for name in given:
                 if name not in fields:
@@ -134,7 +134,7 @@ def _is_needed(field: dataclasses.Field[Any]) -> bool:
     return field.default is field.default_factory is dataclasses.MISSING
 
 
-def _check_value(what: str, value: object, hint: Any, about: About | None) -> None:
+def _check_value(what: str, value: object, hint: object, about: About | None) -> None:
     """Refuse a value that the hint or the choices of an option exclude, by a ConfigError that begins with `what`."""
     parts = (hint, *get_args(hint))
     if value is None and NoneType in parts:

@@ -154,10 +154,10 @@ def _single(
     column: dict[str | None, int] = {attribute.text: index for index, attribute in enumerate(config.attributes)}
     columns = [column[record.attribute] for record in records]
 
-    def matrix(values: Iterable[Any]) -> Array:
+    def matrix(values: Iterable[object]) -> Array:
         return _matrix(records, columns, len(column), values)
 
-    def means(values: Iterable[Any]) -> list[float | None]:
+    def means(values: Iterable[object]) -> list[float | None]:
         return _figures(column_means(matrix(values)))
 
     of_attributes = {record.image for record in records}
@@ -340,7 +340,7 @@ def _matrix(
     records: Sequence[Record],
     columns: Sequence[int],
     width: int,
-    values: Iterable[Any],
+    values: Iterable[object],
     *,
     images: Set[int] | None = None,
 ) -> Array:

@@ -195,7 +195,7 @@ def _pictures(folder: Path, files: Sequence[str]) -> NDArray[np.uint8]:
     return np.stack(pictures)
 
 
-def _flat(name: str, value: Any) -> dict[str, Any]:
+def _flat(name: str, value: object) -> dict[str, Any]:
     """Return a value as columns of a table: intervals and outputs of several numbers become several columns."""
     if isinstance(value, dict):
         return {key: column for inner, one in value.items() for key, column in _flat(f"{name}_{inner}", one).items()}

@@ -52,7 +52,7 @@ class OneByOne(nn.Module):
         return torch.cat([self.network(x[i : i + 1]) for i in range(len(x))])
 
 
-def entries(result: Any) -> str:
+def entries(result: object) -> str:
     """Describe in words what a network returned."""
     if isinstance(result, Mapping):
         return f"a {type(result).__name__} with the entries {', '.join(str(key) for key in result)}"
@@ -69,7 +69,7 @@ def are_boxes(result: Any) -> TypeGuard[Sequence[Mapping[str, Any]]]:
     )
 
 
-def stacked_boxes(pictures: Sequence[Mapping[str, Any]]) -> Tensor:
+def stacked_boxes(pictures: Sequence[Mapping[str, object]]) -> Tensor:
     """Stack the boxes of each picture as rows `[B, N, 6]`, filled up with zeros.
 
     Args:
@@ -91,7 +91,7 @@ def stacked_boxes(pictures: Sequence[Mapping[str, Any]]) -> Tensor:
     return pad_sequence(rows, batch_first=True)
 
 
-def one_tensor(result: Any, name: str) -> Tensor:
+def one_tensor(result: object, name: str) -> Tensor:
     """Return the network's output, if it is a tensor or a list of boxes (`stacked_boxes`).
 
     Raises:

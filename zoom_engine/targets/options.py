@@ -11,7 +11,7 @@ from zoom_engine.targets.loading import load_target
 _HINTS = {name: hint for name, hint in sorted(get_type_hints(load_target).items()) if name not in ("spec", "return")}
 
 
-def check_target_options(options: Mapping[str, Any] | None) -> dict[str, Any]:
+def check_target_options(options: Mapping[str, object] | None) -> dict[str, Any]:
     """Return `options` as keywords of `load_target`; None stands for one that is left to it.
 
     Raises:

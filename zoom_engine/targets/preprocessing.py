@@ -193,7 +193,7 @@ class Preprocessing(InputSettings):
         return values if self.floor_crop else {name: v for name, v in values.items() if name != "floor_crop"}
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Preprocessing:
+    def from_dict(cls, values: Mapping[str, object]) -> Preprocessing:
         """Make a preprocessing of what `to_dict` returned.
 
         Raises:

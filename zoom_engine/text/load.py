@@ -161,12 +161,12 @@ def _load_builtin(name: str, *, download: bool) -> TextEncoder:
     return _build(model_name, config, known, weights, name=name, download=download)
 
 
-def _hub_place(known: dict[str, Any]) -> tuple[str, str]:
+def _hub_place(known: dict[str, object]) -> tuple[str, str]:
     repository, _, file = str(known.get("hf_hub", "")).rpartition("/")
     return repository, file
 
 
-def _cached_weights(known: dict[str, Any]) -> Path | None:
+def _cached_weights(known: dict[str, object]) -> Path | None:
     repository, file = _hub_place(known)
     if repository:
         names = (str(Path(file).with_suffix(".safetensors")), file) if file else WEIGHT_FILES
@@ -179,7 +179,7 @@ def _cached_weights(known: dict[str, Any]) -> Path | None:
     return None
 
 
-def _how_to_fetch(known: dict[str, Any]) -> str:
+def _how_to_fetch(known: dict[str, object]) -> str:
     repository, file = _hub_place(known)
     if repository:
         wanted = file or WEIGHT_FILES[0]
@@ -198,7 +198,7 @@ def _cached(repository: str, file: str) -> Path | None:
 def _build(
     source: str,
     model_cfg: dict[str, Any],
-    preprocess_cfg: dict[str, Any],
+    preprocess_cfg: dict[str, object],
     weights: Path,
     *,
     name: str,
@@ -226,7 +226,7 @@ def _build(
         ) from error
 
 
-def _missing_parts(text_cfg: dict[str, Any]) -> str:
+def _missing_parts(text_cfg: dict[str, object]) -> str:
     """Name what a model takes from other repositories and is not here: its text tower's shape, its tokenizer."""
     parts = [
         (text_cfg.get("hf_model_name"), "config.json"),
@@ -240,7 +240,7 @@ def _missing_parts(text_cfg: dict[str, Any]) -> str:
     return f"its tokenizer is not on this machine: {hub.BY_OPTION}, or once with {commands} (to {cache})"
 
 
-def _create(source: str, model_cfg: dict[str, Any], preprocess_cfg: dict[str, Any]) -> tuple[Any, Any]:
+def _create(source: str, model_cfg: dict[str, Any], preprocess_cfg: dict[str, object]) -> tuple[Any, Any]:
     """Make the model (not yet with its weights) and its tokenizer."""
     # open_clip reads a folder's configuration itself and would pick up that folder's weights on its own terms; a
     # temporary folder with the configuration alone leaves the choice of file to us.
@@ -267,7 +267,7 @@ def _inside(source: str, file: str) -> str:
     return str(path)
 
 
-def _check_vocabulary(tokenizer: Any, model_cfg: dict[str, Any]) -> None:
+def _check_vocabulary(tokenizer: object, model_cfg: dict[str, Any]) -> None:
     offered = int(getattr(tokenizer, "vocab_size", 0))
     token_count = int(model_cfg["text_cfg"].get("vocab_size", 49408))
     if offered > token_count:

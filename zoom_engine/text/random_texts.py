@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
-from typing import Any
 
 _LEAST_VOCABULARY = 1000
 _SHORTEST, _LONGEST = 4, 12  # letters of a word
 
 
-def random_texts(tokenizer: Any, neutral: str, count: int, *, seed: int = 0) -> list[str]:
+def random_texts(tokenizer: object, neutral: str, count: int, *, seed: int = 0) -> list[str]:
     """Return `count` different texts: the neutral prompt, then one or two words of the tokenizer's vocabulary.
 
     So they differ from the neutral prompt as an attribute's prompt does, by a word or two, but by any words. Where no
@@ -26,7 +25,7 @@ def random_texts(tokenizer: Any, neutral: str, count: int, *, seed: int = 0) -> 
     return list(texts)
 
 
-def vocabulary_words(tokenizer: Any) -> list[str]:
+def vocabulary_words(tokenizer: object) -> list[str]:
     """Return the whole words of a tokenizer's vocabulary, sorted, of 4 to 12 letters.
 
     It may be open_clip's own (`word</w>`), a byte-pair or sentence-piece one (`Ġword`, `▁word`), or one of word pieces

@@ -67,7 +67,7 @@ def opened(path: Path) -> BinaryIO:
     return path.open("rb")
 
 
-def check_depth(value: Any, levels: int = LEVELS) -> None:
+def check_depth(value: object, levels: int = LEVELS) -> None:
     """Refuse a value whose arrays and objects are nested deeper than `levels`.
 
     Raises:

@@ -26,7 +26,7 @@ FORMAT = "NVIDIA PyTorch pickle"
 FILTER = np.outer([1, 3, 3, 1], [1, 3, 3, 1]) / 64
 
 
-def nvidia_recipe(root: Any) -> Recipe:
+def nvidia_recipe(root: object) -> Recipe:
     """Return the recipe of `G_ema` in an unpickled file.
 
     Raises:

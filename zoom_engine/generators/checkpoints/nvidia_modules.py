@@ -51,7 +51,7 @@ class Module:
             tensor = self._group("_buffers").get(name)
         return tensor if isinstance(tensor, TensorRecord) else None
 
-    def value(self, name: str, default: Any = None) -> Any:
+    def value(self, name: str, default: object = None) -> Any:
         """Return the plain attribute `name`, or the `default`."""
         return self.record.state.get(name, default)
 
@@ -62,7 +62,7 @@ class Module:
             raise CheckpointError(f"is not understood: {self.path} has no number '{name}'")
         return float(value)
 
-    def expect(self, name: str, wanted: Any, *, absent: bool = True) -> None:
+    def expect(self, name: str, wanted: object, *, absent: bool = True) -> None:
         """Refuse a module whose attribute `name` is not `wanted`, the only value supported.
 
         Args:

@@ -25,7 +25,7 @@ FILTER = np.outer([1, 3, 3, 1], [1, 3, 3, 1]) / 16  # of up-sampling: its gain o
 WIDTH_AT_64 = 256  # times the channel multiplier
 
 
-def rosinality_recipe(root: Any) -> Recipe:
+def rosinality_recipe(root: object) -> Recipe:
     """Return the recipe of `g_ema` in an unpickled file.
 
     Raises:

@@ -44,7 +44,7 @@ UNIMPORTANT = {  # told by the shapes, or only of use in training
 }
 
 
-def tensorflow_recipe(root: Any) -> Recipe:
+def tensorflow_recipe(root: object) -> Recipe:
     """Return the recipe of Gs in an unpickled file.
 
     Raises:

@@ -35,8 +35,8 @@ class Symbol:
 
     @classmethod
     def __torch_function__(
-        cls, function: Function, types: object, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
+        cls, function: Function, types: object, args: Sequence[object] = (), kwargs: Mapping[str, object] | None = None
+    ) -> object:
         """Record a call of one of torch's functions."""
         symbol = next(value for value in args if isinstance(value, Symbol))
         return symbol.recorder.record(function, args, kwargs or {})
@@ -45,7 +45,7 @@ class Symbol:
         """Return a tensor's method, whose call is recorded."""
         return functools.partial(self._call, getattr(Tensor, name))
 
-    def _call(self, function: Function, *args: Any, **kwargs: Any) -> Any:
+    def _call(self, function: Function, *args: object, **kwargs: object) -> object:
         return self.recorder.record(function, (self, *args), kwargs)
 
     __add__ = functools.partialmethod(_call, Tensor.add)
@@ -109,7 +109,7 @@ class Recorder(GraphBuilder):
         yield
         self._marks = None
 
-    def record(self, function: Function, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    def record(self, function: Function, args: Sequence[object], kwargs: Mapping[str, object]) -> object:
         """Add the nodes of a call of torch's `function` and return what it returns, with symbols for tensors.
 
         Raises:
@@ -136,7 +136,7 @@ class Recorder(GraphBuilder):
         self._used[name] += 1
         return name if self._used[name] == 1 else f"{name}{self._used[name]}"
 
-    def write(self, op: str, like: Tensor, *operands: Any, **attributes: Any) -> str:
+    def write(self, op: str, like: Tensor, *operands: object, **attributes: object) -> str:
         """Add a node and return its name.
 
         Operands are values by name, symbols, and as constants tensors, lists (whole numbers) and numbers (of the type
@@ -157,7 +157,7 @@ class Recorder(GraphBuilder):
         """Reshape rows `[B, C]` to pictures of one pixel `[B, C, 1, 1]`."""
         return self.write("Reshape", like, rows, [-1, like.shape[1], 1, 1])
 
-    def _operand(self, value: Any, like: Tensor, name: str) -> str:
+    def _operand(self, value: object, like: Tensor, name: str) -> str:
         if isinstance(value, str | Symbol):
             return value if isinstance(value, str) else value.name
         if isinstance(value, float):
@@ -167,7 +167,7 @@ class Recorder(GraphBuilder):
         return self.constant(torch.as_tensor(value), name)
 
 
-def _like(value: Any) -> Any:
+def _like(value: object) -> object:
     if isinstance(value, Symbol):
         return value.like
     return torch.empty_like(value, device="meta") if isinstance(value, Tensor) else value
@@ -186,7 +186,7 @@ def _operator(op: str) -> Function:
 
 
 def _convolution(op: str) -> Function:
-    def write(r: Recorder, like: Tensor, *operands: Any, stride: int = 1, padding: int = 0, groups: int = 1) -> str:
+    def write(r: Recorder, like: Tensor, *operands: object, stride: int = 1, padding: int = 0, groups: int = 1) -> str:
         return r.write(op, like, *operands, strides=[stride] * 2, pads=[padding] * 4, group=groups)
 
     return write
@@ -212,7 +212,7 @@ def _clamp(r: Recorder, like: Tensor, x: Symbol, min: float = -math.inf, max: fl
     return r.write("Clip", like, x, *("" if math.isinf(limit) else float(limit) for limit in (min, max)))
 
 
-def _to(r: Recorder, like: Tensor, x: Symbol | Tensor, *_: Any) -> str | Symbol | Tensor:
+def _to(r: Recorder, like: Tensor, x: Symbol | Tensor, *_: object) -> str | Symbol | Tensor:
     if isinstance(x, Tensor):
         return x.to(like.dtype)
     return x if x.dtype == like.dtype else r.write("Cast", like, x, to=ELEMENT[like.dtype])

@@ -91,7 +91,7 @@ class Weights(NamedTuple):
     numbers: int
 
 
-def check_folder(folder: Path, config: Mapping[str, Any]) -> Weights:
+def check_folder(folder: Path, config: Mapping[str, object]) -> Weights:
     """Refuse what can be told of a folder without building its network: loading and describing it both begin so.
 
     Raises:
@@ -127,7 +127,7 @@ def check_folder(folder: Path, config: Mapping[str, Any]) -> Weights:
     return Weights(files, tensors, numbers)
 
 
-def _check_timm(folder: Path, config: Mapping[str, Any]) -> None:
+def _check_timm(folder: Path, config: Mapping[str, object]) -> None:
     """Refuse a timm model that would be fetched, or read from other files than the folder's."""
     given = config.get("model_args") or {}
     if not isinstance(given, dict) or TIMM_RESERVED.intersection(given):
@@ -137,7 +137,7 @@ def _check_timm(folder: Path, config: Mapping[str, Any]) -> None:
         raise TargetError(f"{folder}: architecture in {CONFIG} is no name of a timm model: give timm:NAME@FILE")
 
 
-def _numbers(value: Any, place: str = "") -> Iterator[tuple[str, int]]:
+def _numbers(value: object, place: str = "") -> Iterator[tuple[str, int]]:
     """Yield the whole numbers in a JSON value, with the keys that lead there; of a list their sum."""
     if isinstance(value, dict):
         for key, entry in value.items():
@@ -230,7 +230,9 @@ def read_json(path: Path) -> dict[str, Any]:
     return values
 
 
-def folder_preprocessing(folder: Path, config: Mapping[str, Any], options: InputOptions) -> tuple[Preprocessing, bool]:
+def folder_preprocessing(
+    folder: Path, config: Mapping[str, object], options: InputOptions
+) -> tuple[Preprocessing, bool]:
     """Return the folder's own preprocessing with the user's `options` in it, and whether the folder says any.
 
     Raises:
@@ -247,7 +249,7 @@ def folder_preprocessing(folder: Path, config: Mapping[str, Any], options: Input
     return Preprocessing().updated(options), False
 
 
-def _classes(names: Mapping[str, Any]) -> tuple[str, ...]:
+def _classes(names: Mapping[str, object]) -> tuple[str, ...]:
     try:
         return tuple(str(names[str(index)]) for index in range(len(names)))
     except KeyError as error:

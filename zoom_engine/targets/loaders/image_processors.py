@@ -32,7 +32,7 @@ SAY = "say the size that the network takes with --input-size"
 Size = int | tuple[int, int] | None
 
 
-def hugging_face_preprocessing(values: Mapping[str, Any], path: Path, options: InputOptions = None) -> Preprocessing:
+def hugging_face_preprocessing(values: Mapping[str, object], path: Path, options: InputOptions = None) -> Preprocessing:
     """Convert `preprocessor_config.json` to `Preprocessing`.
 
     Its do_resize, do_center_crop, do_rescale, do_normalize and do_flip_channel_order, with what belongs to them, are

@@ -208,10 +208,10 @@ def _template(settings: ServiceSettings) -> Any:
     return body
 
 
-def _filled(body: Any, picture: str) -> bytes:
+def _filled(body: object, picture: str) -> bytes:
     """Return the JSON `body` with the picture in the texts that name its place."""
 
-    def fill(value: Any) -> Any:
+    def fill(value: object) -> Any:
         if isinstance(value, str):
             return value.replace(PICTURE, picture)
         if isinstance(value, Mapping):
@@ -287,5 +287,5 @@ def _at(answer: Any, path: str | None) -> Any:
     return answer
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     return one_line(repr(value), 80)

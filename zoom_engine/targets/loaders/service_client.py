@@ -54,7 +54,7 @@ class Flight:
         self._socket: Any = None
         self._lock = threading.Lock()
 
-    def over(self, connected: Any) -> None:
+    def over(self, connected: object) -> None:
         """Note the socket that it goes over; None: over none."""
         with self._lock:
             self._socket = connected
@@ -303,7 +303,7 @@ def _watched(connection: type[Any], here: threading.local) -> type[Any]:
             super().connect()
             here.flight.over(self.sock)
 
-        def request(self, *about: Any, **options: Any) -> None:
+        def request(self, *about: object, **options: object) -> None:
             here.flight.over(self.sock)  # of an earlier question; None before it connects
             super().request(*about, **options)
 

@@ -41,7 +41,7 @@ class Call:
             raise UnsupportedError(f"{self.op} without its input {index}")
         return value
 
-    def attr(self, name: str, default: Any = None) -> Any:
+    def attr(self, name: str, default: object = None) -> Any:
         """Return the attribute `name`, or the `default`."""
         return self.attributes.get(name, default)
 

@@ -6,7 +6,6 @@ Packages register theirs there too.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from zoom_engine.common import registry
 from zoom_engine.common.errors import TargetError
@@ -33,7 +32,7 @@ __all__ = [
 ]
 
 
-def task_from_dict(described: Mapping[str, Any]) -> Task:
+def task_from_dict(described: Mapping[str, object]) -> Task:
     """Rebuild a task from its `to_dict`.
 
     Raises:

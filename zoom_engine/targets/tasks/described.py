@@ -58,7 +58,7 @@ class Described:
         return cls(**options)
 
 
-def check_output(task: str, output: str, form: Any) -> None:
+def check_output(task: str, output: str, form: object) -> None:
     """Refuse, by a TargetError, an `output` that is none of the texts that the type `form` (a Literal) allows."""
     if output not in get_args(form):
         raise TargetError(f"{task} task: output is {output!r}; choose one of {', '.join(get_args(form))}")

@@ -44,11 +44,11 @@ def _unexpected(what: str) -> CheckpointError:
     return CheckpointError(f"is damaged: the arguments of {what} are not understood")
 
 
-def _sizes(values: tuple[Any, ...]) -> bool:
+def _sizes(values: tuple[object, ...]) -> bool:
     return len(values) <= MOST_DIMENSIONS and all(type(value) is int and value >= 0 for value in values)
 
 
-def _mapping(arguments: tuple[Any, ...]) -> dict[Any, Any]:
+def _mapping(arguments: tuple[object, ...]) -> dict[object, object]:
     """Make a plain dictionary of an OrderedDict, EasyDict, Namespace or the like; their items follow in the pickle."""
     match arguments:
         case ():
@@ -60,7 +60,7 @@ def _mapping(arguments: tuple[Any, ...]) -> dict[Any, Any]:
     raise _unexpected("a dictionary")
 
 
-def _set(arguments: tuple[Any, ...]) -> set[str]:
+def _set(arguments: tuple[object, ...]) -> set[str]:
     match arguments:
         case ():
             return set()
@@ -69,7 +69,7 @@ def _set(arguments: tuple[Any, ...]) -> set[str]:
     raise _unexpected("a set")
 
 
-def _reconstructed(arguments: tuple[Any, ...]) -> Any:
+def _reconstructed(arguments: tuple[object, ...]) -> object:
     """Make an instance as protocols 0 and 1 do: copyreg._reconstructor(class, base, initial value)."""
     match arguments:
         case (Allowed(make=make), Allowed(), initial) if make is not None and make is not _reconstructed:
@@ -77,7 +77,7 @@ def _reconstructed(arguments: tuple[Any, ...]) -> Any:
     raise _unexpected("copyreg._reconstructor")
 
 
-def _persistent(arguments: tuple[Any, ...]) -> PersistentRecord:
+def _persistent(arguments: tuple[object, ...]) -> PersistentRecord:
     match arguments:
         case (
             {
@@ -91,7 +91,7 @@ def _persistent(arguments: tuple[Any, ...]) -> PersistentRecord:
     raise _unexpected("torch_utils.persistence._reconstruct_persistent_obj")
 
 
-def _tensor(arguments: tuple[Any, ...]) -> TensorRecord:
+def _tensor(arguments: tuple[object, ...]) -> TensorRecord:
     match arguments:
         case (StorageRecord() as storage, int() as offset, tuple() as shape, tuple() as strides, *_):
             if _sizes(shape) and _sizes(strides) and _sizes((offset,)):
@@ -99,28 +99,28 @@ def _tensor(arguments: tuple[Any, ...]) -> TensorRecord:
     raise _unexpected("torch._utils._rebuild_tensor_v2")
 
 
-def _parameter(arguments: tuple[Any, ...]) -> TensorRecord:
+def _parameter(arguments: tuple[object, ...]) -> TensorRecord:
     match arguments:
         case (TensorRecord() as tensor, *_):
             return tensor
     raise _unexpected("torch._utils._rebuild_parameter")
 
 
-def _device(arguments: tuple[Any, ...]) -> str:
+def _device(arguments: tuple[object, ...]) -> str:
     match arguments:
         case (str() as kind,) | (str() as kind, int()):
             return kind
     raise _unexpected("torch.device")
 
 
-def _shape(arguments: tuple[Any, ...]) -> tuple[int, ...]:
+def _shape(arguments: tuple[object, ...]) -> tuple[int, ...]:
     match arguments:
         case (tuple() | list() as sizes,) if _sizes(tuple(sizes)):
             return tuple(sizes)
     raise _unexpected("torch.Size")
 
 
-def _dtype(arguments: tuple[Any, ...]) -> DtypeRecord:
+def _dtype(arguments: tuple[object, ...]) -> DtypeRecord:
     match arguments:
         case (str() as code, *_) if code.lstrip("<>|=") in DTYPES:
             return DtypeRecord(code.lstrip("<>|="), ">" if code.startswith(">") else "<")
@@ -131,14 +131,14 @@ def _dtype(arguments: tuple[Any, ...]) -> DtypeRecord:
     raise _unexpected("numpy.dtype")
 
 
-def _array(arguments: tuple[Any, ...]) -> ArrayRecord:
+def _array(arguments: tuple[object, ...]) -> ArrayRecord:
     match arguments:
         case (Allowed(name="numpy.ndarray"), tuple(), _):
             return ArrayRecord()
     raise _unexpected("numpy's _reconstruct")
 
 
-def _array_from_buffer(arguments: tuple[Any, ...]) -> ArrayRecord:
+def _array_from_buffer(arguments: tuple[object, ...]) -> ArrayRecord:
     match arguments:
         case (memoryview() | bytes() as data, DtypeRecord() as dtype, tuple() as shape, "C" | "F" as order):
             if _sizes(shape):
@@ -146,7 +146,7 @@ def _array_from_buffer(arguments: tuple[Any, ...]) -> ArrayRecord:
     raise _unexpected("numpy's _frombuffer")
 
 
-def _scalar(arguments: tuple[Any, ...]) -> int | float | bool:
+def _scalar(arguments: tuple[object, ...]) -> int | float | bool:
     """Make a Python number of a numpy scalar, once its bytes are as many as its dtype has."""
     match arguments:
         case (DtypeRecord() as dtype, memoryview() | bytes() | str() as data) if len(data) == dtype.dtype.itemsize:
@@ -156,7 +156,7 @@ def _scalar(arguments: tuple[Any, ...]) -> int | float | bool:
     raise _unexpected("numpy's scalar")
 
 
-def _encoded(arguments: tuple[Any, ...]) -> bytes | LongText:
+def _encoded(arguments: tuple[object, ...]) -> bytes | LongText:
     """Make bytes of _codecs.encode(text, "latin1"), as Python 3 writes them in protocols 0 to 2.
 
     A long text encodes itself.
@@ -169,14 +169,14 @@ def _encoded(arguments: tuple[Any, ...]) -> bytes | LongText:
     raise _unexpected("_codecs.encode")
 
 
-def _empty_bytes(arguments: tuple[Any, ...]) -> bytes:
+def _empty_bytes(arguments: tuple[object, ...]) -> bytes:
     """Make the empty bytes(), as Python 3 writes them in protocols 0 to 2."""
     if arguments:
         raise _unexpected("bytes")
     return b""
 
 
-def _network(arguments: tuple[Any, ...]) -> NetworkRecord:
+def _network(arguments: tuple[object, ...]) -> NetworkRecord:
     if arguments:
         raise _unexpected("dnnlib.tflib.network.Network")
     return NetworkRecord()
@@ -190,7 +190,7 @@ def storage_globals() -> Globals:
 def network_globals(load_storage: Callable[[bytes | memoryview], StorageRecord]) -> Globals:
     """Return every global that a generator checkpoint may name; `load_storage` opens a storage pickled as bytes."""
 
-    def storage(arguments: tuple[Any, ...]) -> StorageRecord:
+    def storage(arguments: tuple[object, ...]) -> StorageRecord:
         match arguments:
             case (bytes() | memoryview() as data,):
                 return load_storage(data)
@@ -234,7 +234,7 @@ def network_globals(load_storage: Callable[[bytes | memoryview], StorageRecord])
     )
 
 
-def set_state(instance: Any, state: Any) -> None:
+def set_state(instance: object, state: Any) -> None:
     """Do what the BUILD opcode does, for the records above. A dictionary's own attributes are not kept.
 
     Raises:

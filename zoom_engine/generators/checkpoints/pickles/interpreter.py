@@ -68,7 +68,7 @@ def read_pickle(
     start: int = 0,
     persistent: Persistent | None = None,
     budget: Budget | None = None,
-) -> tuple[Any, int]:
+) -> tuple[object, int]:
     """Return the value of the pickle at `data[start:]`, and where it ends.
 
     Args:
@@ -112,7 +112,7 @@ class _Interpreter:
         self.marks: list[int] = []
         self.memo: dict[int, Any] = {}
 
-    def run(self) -> Any:
+    def run(self) -> object:
         while True:
             self.budget.use_opcode()
             code = self.take(1)[0]
@@ -166,7 +166,7 @@ class _Interpreter:
 
     # The stack
 
-    def push(self, value: Any) -> None:
+    def push(self, value: object) -> None:
         self.stack.append(value)
 
     def push_mark(self) -> None:
@@ -174,7 +174,7 @@ class _Interpreter:
             raise CheckpointError(f"is no generator checkpoint: it nests more than {MOST_MARKS} containers")
         self.marks.append(len(self.stack))
 
-    def pop_to_mark(self) -> list[Any]:
+    def pop_to_mark(self) -> list[object]:
         start = self.marks.pop()
         items = self.stack[start:]
         del self.stack[start:]
@@ -227,7 +227,7 @@ class _Interpreter:
             raise TypeError("a global's name is no text")
         self.push(self.find(module, name))
 
-    def call(self, function: Any, arguments: Any) -> None:
+    def call(self, function: object, arguments: object) -> None:
         if type(function) is not Allowed:
             raise UnsafeCheckpointError(f"calls a {printable(type(function).__name__)}: it is not opened")
         if function.make is None:
@@ -267,7 +267,7 @@ class _Interpreter:
         code = self.number(layout)
         raise UnsafeCheckpointError(f"asks for number {code} of copyreg's extension registry: it is not opened")
 
-    def resolve(self, identity: Any) -> None:
+    def resolve(self, identity: object) -> None:
         if self.persistent is None:
             raise UnsafeCheckpointError("asks for a persistent object where there can be none: it is not opened")
         self.push(self.persistent(identity))
@@ -288,7 +288,7 @@ def printable(text: object) -> str:
     return printable + "…" * (len(text) > 80)
 
 
-def _key(value: Any) -> Any:
+def _key(value: object) -> Any:
     """Return a key that no file can make slow: nested tuples hash for ever, huge integers all to the same value."""
     if type(value) not in (str, int, bool, type(None)):
         raise TypeError(f"a {type(value).__name__} is no key")
@@ -297,7 +297,7 @@ def _key(value: Any) -> Any:
     return value
 
 
-def _pairs(items: list[Any]) -> dict[Any, Any]:
+def _pairs(items: list[object]) -> dict[object, object]:
     return {_key(key): value for key, value in zip(items[::2], items[1::2], strict=True)}
 
 
@@ -331,7 +331,7 @@ def _boolean_or_integer(m: _Interpreter) -> None:
     m.push(line == b"01" if line in (b"00", b"01") else int(line))
 
 
-def _operations() -> dict[int, Callable[[_Interpreter], Any]]:
+def _operations() -> dict[int, Callable[[_Interpreter], object]]:
     def last(m: _Interpreter, count: int) -> None:
         if len(m.stack) < count:
             raise IndexError("the stack is empty")

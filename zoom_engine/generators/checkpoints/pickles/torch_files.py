@@ -15,7 +15,6 @@ import zipfile
 from collections.abc import Callable
 from mmap import mmap
 from pathlib import Path
-from typing import Any
 
 from zoom_engine.common.errors import CheckpointError, one_line
 from zoom_engine.common.files.archives import DAMAGED
@@ -58,7 +57,7 @@ def load_storage(data: bytes | memoryview, budget: Budget) -> StorageRecord:
     return storages[0]
 
 
-def read_network_pickle(data: memoryview) -> Any:
+def read_network_pickle(data: memoryview) -> object:
     """Return the records of a pickled network, as NVIDIA's code writes it with `pickle.dump`."""
     budget = Budget()
     allowed = network_globals(lambda nested: load_storage(nested, budget))
@@ -68,7 +67,7 @@ def read_network_pickle(data: memoryview) -> Any:
     return value
 
 
-def read_legacy_torch_file(data: memoryview) -> Any:
+def read_legacy_torch_file(data: memoryview) -> object:
     """Return the records of a file that `torch.save` wrote before 1.6."""
     value, _ = _read_legacy(data, network_globals(_no_nested_storage), Budget())
     return value
@@ -78,7 +77,7 @@ def _no_nested_storage(data: bytes | memoryview) -> StorageRecord:
     raise CheckpointError("is damaged: it has a pickled storage within a torch file")
 
 
-def _claim(identity: Any) -> tuple[str, str, int]:
+def _claim(identity: object) -> tuple[str, str, int]:
     """Return `(key, code, count)` of a persistent id ("storage", type, key, location, count)."""
     match identity:
         case ("storage", Allowed(name=name), str() | int() as key, str(), int() as count, *rest) if (
@@ -94,16 +93,16 @@ def _piece(data: memoryview, start: int, size: int) -> memoryview:
     return data[start : start + size]
 
 
-def _read_legacy(data: memoryview, allowed: Globals, budget: Budget) -> tuple[Any, list[StorageRecord]]:
+def _read_legacy(data: memoryview, allowed: Globals, budget: Budget) -> tuple[object, list[StorageRecord]]:
     """Return the object, and its storages in the order of the file."""
     position = 0
     storages: dict[str, StorageRecord] = {}
 
-    def persistent(identity: Any) -> StorageRecord:
+    def persistent(identity: object) -> StorageRecord:
         key, code, count = _claim(identity)
         return storages.setdefault(key, StorageRecord(code, count))
 
-    def following(names: Globals, resolve: Callable[[Any], Any] | None = None) -> Any:
+    def following(names: Globals, resolve: Callable[[object], object] | None = None) -> object:
         nonlocal position
         value, position = read_pickle(data, names, build=set_state, start=position, persistent=resolve, budget=budget)
         return value
@@ -127,7 +126,7 @@ def _read_legacy(data: memoryview, allowed: Globals, budget: Budget) -> tuple[An
     return value, list(storages.values())
 
 
-def read_torch_archive(path: Path, mapped: mmap) -> Any:
+def read_torch_archive(path: Path, mapped: mmap) -> object:
     """Return the records of a zip archive that `torch.save` wrote."""
     data = memoryview(mapped)
     entries = _entries(path, mapped, data)
@@ -139,7 +138,7 @@ def read_torch_archive(path: Path, mapped: mmap) -> Any:
         raise CheckpointError("was written on a big-endian machine, which is not read")
     storages: dict[str, StorageRecord] = {}
 
-    def persistent(identity: Any) -> StorageRecord:
+    def persistent(identity: object) -> StorageRecord:
         key, code, count = _claim(identity)
         if key not in storages:
             piece = entries.get(f"{folder}data/{key}")
