@@ -22,7 +22,7 @@ from zoom_engine.commands.info import sections
 from zoom_engine.commands.inspection import describe_file
 from zoom_engine.common import backends, registry
 from zoom_engine.common.errors import AuditError, CheckpointError, ConfigError, one_line
-from zoom_engine.diagnose.domain import KnownTruth, domain_names, find_domain
+from zoom_engine.diagnose.domain import KnownTruth, find_domain
 from zoom_engine.report.source import task_of
 from zoom_engine.search import find_search
 from zoom_engine.settings.model_settings import TargetSettings
@@ -67,7 +67,7 @@ def test_a_domain_is_an_object_or_its_factory(monkeypatch: pytest.MonkeyPatch, a
     result = find_domain("toy")
     assert isinstance(result, Toy)
     assert find_domain("other") is None
-    assert domain_names() == ("toy",)
+    assert registry.names(registry.DOMAINS) == ("toy",)
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ from zoom_engine.generators import (
     sample_styles,
     save_generator,
 )
-from zoom_engine.generators.stylegan3.filters import downsample, upsample
+from zoom_engine.generators.stylegan3.network import downsample, upsample
 from zoom_engine.targets import BinaryTask, Target
 
 SMALL = Literal3()

@@ -13,21 +13,27 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from cyclopts import App, CycloptsError, Parameter
+from cyclopts.help import PlainFormatter
 
-from zoom_engine.cli.help_page import HelpPage
 from zoom_engine.cli.options import USUAL
 from zoom_engine.cli.output import any_text, drop_unread, say
 from zoom_engine.common.errors import ZoomError, one_line
 from zoom_engine.common.progress import interruptible
 from zoom_engine.common.version import VERSION
 
+if TYPE_CHECKING:
+    from cyclopts.help import HelpPanel
+    from rich.console import Console, ConsoleOptions
+
 LONGEST_ERROR = 2_000  # characters
 FULL = (errno.ENOSPC, errno.EDQUOT)
 """What the system says of a full disk, wherever it comes from."""
 INTERNAL = 70
 """EX_SOFTWARE of sysexits.h: no verdict of a gate, and none of the codes that shells and signals have."""
+HELP_WIDTH = 100
 COMMANDS = (
     *("demo", "diagnose", "plan", "init", "discover", "experiment", "repair", "edit", "view", "report", "compare"),
     *("gate", "inspect", "convert", "export", "export-images", "track", "model-index", "words", "presets", "info"),
@@ -101,3 +107,21 @@ def build_app() -> App:
         app.command(getattr(importlib.import_module(f"zoom_engine.cli.{module}"), module), sort_key=position)
     app.register_install_completion_command(help="Let the shell complete commands and options (bash, zsh or fish).")
     return app
+
+
+class HelpPage(PlainFormatter):
+    """A help page: names on the left, texts on the right, no boxes, at most `HELP_WIDTH` columns."""
+
+    def __call__(self, console: Console, options: ConsoleOptions, panel: HelpPanel) -> None:
+        """Write a group of options, or of commands."""
+        if not panel.entries:
+            return
+        from cyclopts.help.specs import DescriptionRenderer
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table.grid(padding=(0, 2))
+        for entry in panel.entries:
+            names = Text("  " + ", ".join(entry.display_labels_with_metavar), no_wrap=True)
+            table.add_row(names, DescriptionRenderer()(entry))
+        console.print(Text(f"{panel.title}:"), table, Text(), width=min(HELP_WIDTH, console.width), sep="\n")

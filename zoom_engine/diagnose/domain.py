@@ -90,11 +90,6 @@ class KnownFace(Protocol):
     face_points: tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
 
 
-def domain_names() -> tuple[str, ...]:
-    """Return the names of all registered domains, sorted. Nothing is imported."""
-    return registry.names(registry.DOMAINS)
-
-
 def find_domain(name: object) -> Domain | None:
     """Return the domain registered as `name`; None where there is none.
 

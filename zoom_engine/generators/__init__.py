@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from zoom_engine.generators.checkpoints.conversion import convert_checkpoint
-from zoom_engine.generators.checkpoints.formats import describe_checkpoint, describe_generator
+from zoom_engine.generators.checkpoints.formats import convert_checkpoint, describe_checkpoint, describe_generator
 from zoom_engine.generators.checkpoints.safetensors_file import save_generator
 from zoom_engine.generators.codes import read_codes
 from zoom_engine.generators.contract import check_editable_generator

@@ -8,17 +8,11 @@ from torch import Tensor
 
 from zoom_engine.ops import modulation
 
-SCHEMA = (
-    "Tensor x, Tensor weight, Tensor styles, Tensor? edit_weights, Tensor? edit_directions, Tensor? noise, "
-    "Tensor? bias, bool up, float slope, float gain, float? clamp, Tensor? rgb_weight, "
-    "Tensor? rgb_styles, Tensor? rgb_edit_directions, bool rgb_only"
-)
-
 EDITS = ("edit_weights", "edit_directions", "rgb_edit_directions")
 
 
 class Layer(NamedTuple):
-    """The arguments of `zoom_engine.ops.modulated_conv2d`, in the order of `SCHEMA`."""
+    """The arguments of `zoom_engine.ops.modulated_conv2d`, in their order."""
 
     x: Tensor
     weight: Tensor
@@ -105,3 +99,9 @@ class Layer(NamedTuple):
         for name, value in (("slope", self.slope), ("gain", self.gain), ("clamp", self.clamp)):
             if value is not None and not value > 0:
                 raise ValueError(f"{name} must be positive, got {value}")
+
+
+SCHEMA = ", ".join(
+    f"{hint.__forward_arg__.replace(' | None', '?')} {name}" for name, hint in Layer.__annotations__.items()
+)
+"""The same for torch's operators, such as "Tensor x, Tensor? noise, bool up"."""

@@ -1,4 +1,4 @@
-"""The formats of checkpoints, told by their first bytes and never by their names; loading and describing each.
+"""The formats of checkpoints, told by their first bytes, never by their names; loading, describing, converting.
 
 Each file becomes a `Recipe` first, by its entry in `FORMATS`. Describing prints that and loads it too: only loading can
 tell whether a file can be loaded, and what the generator's hash is.
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from safetensors import SafetensorError
 
 from zoom_engine.common.errors import CheckpointError, UnsafeCheckpointError, ZoomError, one_line
 from zoom_engine.common.files.foreign_models import foreign_model
@@ -28,7 +29,7 @@ from zoom_engine.generators.checkpoints.pickles import (
 )
 from zoom_engine.generators.checkpoints.recipe import Recipe, count_parameters
 from zoom_engine.generators.checkpoints.rosinality import rosinality_recipe
-from zoom_engine.generators.checkpoints.safetensors_file import engine_recipe
+from zoom_engine.generators.checkpoints.safetensors_file import engine_recipe, save_generator
 from zoom_engine.generators.checkpoints.tensorflow import tensorflow_recipe
 from zoom_engine.generators.families import Generator, GeneratorConfig
 from zoom_engine.generators.generator import EditableGenerator
@@ -222,3 +223,31 @@ def _config_lines(config: GeneratorConfig) -> list[tuple[str, str]]:
         ("conv_clamp", "none" if config.conv_clamp is None else f"{config.conv_clamp:g}"),
         ("parameters", str(count_parameters(config))),
     ]
+
+
+def convert_checkpoint(source: Path, out: Path, *, class_index: int | None = None, half: bool = False) -> None:
+    """Write the generator in `source` to `out`, whole or not at all; its origin is kept in the metadata.
+
+    Args:
+        source: a checkpoint of any known format.
+        out: a path that ends in `.safetensors`: anything else may be somebody's original.
+        class_index: the class that the written generator draws, where `source` draws several.
+        half: store float16.
+
+    Raises:
+        CheckpointError: `source` cannot be loaded or `out` cannot be written.
+        ConfigError: there is no such class.
+    """
+    if out.suffix != ".safetensors":
+        raise CheckpointError(f"the converted file must be named *.safetensors, not '{out}'")
+    generator = load_checkpoint(source)
+    if class_index is not None:
+        generator = generator.of_class(class_index)
+    metadata = {"source": source.name, "source_sha256": checkpoint_hash(source)}
+    if class_index is not None:
+        metadata["source_class"] = str(class_index)
+    try:
+        save_generator(generator, out, metadata=metadata, half=half)
+    except (OSError, SafetensorError) as error:  # safetensors has its own error for a full disk
+        reason = (error.strerror if isinstance(error, OSError) else None) or one_line(error)
+        raise CheckpointError(f"cannot write {out}: {reason}") from error

@@ -1,1 +1,1 @@
-"""StyleGAN3 in StyleSpace: `config.py` has its shape, `filters.py` re-sampling, `network.py` the generator."""
+"""StyleGAN3 in StyleSpace: `config.py` has its shape, `network.py` the generator and its re-sampling."""
