@@ -260,7 +260,7 @@ def _native_backward(
 
 
 @_backward.register_fake
-def _(grad: Tensor | None, grad_rgb: Tensor | None, y: Tensor, *arguments: object) -> tuple[Tensor, ...]:
+def _(grad: Tensor | None, grad_rgb: Tensor | None, y: Tensor, *arguments: Any) -> tuple[Tensor, ...]:
     layer = Layer(*arguments)
     rest = (layer.styles, layer.edit_weights, None if grad_rgb is None else layer.rgb_styles)
     return (
