@@ -103,10 +103,10 @@ def test_a_shell_that_closes_what_is_written_to_gets_the_code_and_no_traceback(
 def test_no_file_takes_the_place_of_a_closed_stream(tmp_path: Path) -> None:
     """What libraries write to descriptor 2 would else lie in the file that got it: the records, say."""
     script = (
-        "import os, zoom_engine.commands.info\n"
+        "import os, sys, types\n"
         "from zoom_engine.cli import main\n"
         "def describe(): print(os.open('file', os.O_CREAT | os.O_WRONLY)); os.write(2, b'noise'); return {}\n"
-        "zoom_engine.commands.info.describe = describe\n"
+        "sys.modules['zoom_engine.commands.info'] = types.SimpleNamespace(describe=describe, sections=dict)\n"
         "raise SystemExit(main(['info']))\n"
     )
     command = f'{sys.executable} -c "$0" 2>&-'
