@@ -74,7 +74,7 @@ def test_a_vit_b_32_of_random_weights_is_refused(cache: Any) -> None:
     model = open_clip.create_model("ViT-B-32", load_weights=False)
     encoder = TextEncoder(model, open_clip.get_tokenizer("ViT-B-32"), name="untrained")
     with pytest.raises(DirectionError, match="text encoder 'untrained' knows nothing of these pictures"):
-        find(encoder, [prompt(name) for name in ATTRIBUTES], cache)
+        find(encoder, [prompt("smiling")], cache)  # random texts tell, not this one
 
 
 @pytest.mark.parametrize("text", SAYS_NOTHING)
