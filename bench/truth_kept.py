@@ -9,8 +9,11 @@ encoder and the classifier that the model cards ask.
 A probe errs, so its own errors are measured where truth is known, and taken out (Rogan and Gladen 1978): ``accuracy``
 on renders; ``on_drawings``: on what the generator draws for codes whose render is known; ``still``: how often it sees a
 change of the attribute that a target decides in renders in which nothing but the flipped attribute was set, ``moved``:
-and where that attribute itself was. With ``seen``, how often it sees one in flips, ``truth_kept`` is
-1 − (seen − still) / (moved − still), cut to [0, 1].
+and where that attribute itself was. With ``seen``, how often it sees one in flips, ``kept`` is
+1 − (seen − still) / (moved − still), cut to [0, 1]. Its interval (95 %) is that of a mean in an audit
+(`zoom_engine.statistics.intervals`), over images, as the flips of one image stand or fall together: weights of a
+Bayesian bootstrap, and one more image whose flips have all lost the truth, or none. So it has a width where no change
+is seen. What is not known of ``still`` and ``moved`` is drawn with it.
 
 Audits that FOLDER holds are not made again.
 """
@@ -50,6 +53,7 @@ FITTED_ON, FIT_SEED = 5000, 9800
 TRIED_ON, TRY_SEED = 500, 9801
 GRID, ANGLES = 8, 8
 RIDGE = 1e-3
+DRAWS = 4000
 
 
 def features(images: NDArray[np.uint8] | Tensor) -> Tensor:
@@ -186,13 +190,15 @@ def told(domain: str, name: str, seed: int, images: int, out: Path) -> dict[str,
         before, after = (judge.probe(pictures)[:, place] for pictures in pair)
         seen.extend((before != after).tolist())
     still = [judge.still[attribute][names[str(record.attribute)]] for record in flips]
+    moved = [judge.moved[attribute]] * len(flips)
+    images = [f"{domain} {record.image}" for record in flips]
+    each = [list(one) for one in zip(images, seen, still, moved, strict=True)]
     return {
         "attribute": attribute,
         "flips": len(flips),
         "by": _by_attribute(flips, seen, names),
-        "seen": round(float(np.mean(seen)), 4) if flips else None,
-        "still": round(float(np.mean(still)), 4) if flips else None,
-        "kept": truth_kept(seen, still, judge.moved[attribute]) if flips else None,
+        **shares(each),
+        "each": each,
     }
 
 
@@ -206,10 +212,44 @@ def _by_attribute(flips: Sequence[Record], seen: Sequence[bool], names: Mapping[
     return counted
 
 
-def truth_kept(seen: Sequence[bool], still: Sequence[float], moved: float) -> float:
-    """The share of flips that keep the truth, the probe's own errors taken out."""
-    alone = float(np.mean(still))
-    return round(min(1.0, max(0.0, 1 - (float(np.mean(seen)) - alone) / (moved - alone))), 4)
+def shares(each: Sequence[Sequence[Any]]) -> dict[str, Any]:
+    """Of flips, each with its image, whether a change is seen, and the probe's ``still`` and ``moved``: the means of
+    both, the share that keeps the truth, the probe's own errors taken out, and its interval; None without flips."""
+    if not each:
+        return dict.fromkeys(("seen", "still", "kept", "interval"))
+    images, seen, still, moved = (np.array(column) for column in zip(*each, strict=True))
+    alone = still.mean()
+    share = 1 - (seen.mean() - alone) / (moved.mean() - alone)
+    return {
+        "seen": round(float(seen.mean()), 4),
+        "still": round(float(alone), 4),
+        "kept": round(float(share.clip(0.0, 1.0)), 4),
+        "interval": [round(end, 4) for end in interval(images, seen, still, moved)],
+    }
+
+
+def interval(
+    images: NDArray[Any], seen: NDArray[np.bool_], still: NDArray[np.float64], moved: NDArray[np.float64]
+) -> tuple[float, float]:
+    """The 95 % interval of the share of flips that keep the truth, of flips ``[n]`` as `shares` takes them."""
+    random = np.random.default_rng(0)
+    names, image = np.unique(images, return_inverse=True)
+    weights = random.exponential(size=(DRAWS, len(names) + 1))
+    each, more = weights[:, image], weights[:, -1] * len(seen) / len(names)
+
+    def drawn(rates: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What the weighted mean of rates may be, each of which was found on `TRIED_ON` renders."""
+        values, place = np.unique(rates, return_inverse=True)
+        found = random.beta(TRIED_ON * values + 0.5, TRIED_ON * (1 - values) + 0.5, (DRAWS, len(values)))
+        mean: NDArray[np.float64] = (each * found[:, place]).sum(axis=1) / each.sum(axis=1)
+        return mean
+
+    alone, other = drawn(still), drawn(moved)
+    low, high = (
+        1 - ((each @ seen + lost) / (each.sum(axis=1) + more) - alone) / (other - alone) for lost in (more, 0.0)
+    )
+    ends = np.quantile(low, 0.025), np.quantile(high, 0.975)
+    return float(ends[0].clip(0.0, 1.0)), float(ends[1].clip(0.0, 1.0))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -226,7 +266,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for name in (name for name, target in benchmark.targets.items() if target.attribute is not None):
             run = told(domain, name, given.seed, given.images, given.out)
             runs[f"{domain}:{name}"] = run
-            print(name, {key: run[key] for key in ("flips", "seen", "still", "kept")}, flush=True)
+            print(name, {key: run[key] for key in ("flips", "seen", "still", "kept", "interval")}, flush=True)
             if given.json:
                 probes = {
                     domain: {
@@ -241,15 +281,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def added_up(runs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Over all audits: flips, the share in which a change is seen, and that which keeps the truth."""
-    with_flips = [run for run in runs.values() if run["flips"]]
-    flips = [run["flips"] for run in with_flips]
-    if not flips:
-        return {"flips": 0}
-    means = {
-        key: round(float(np.average([run[key] for run in with_flips], weights=flips)), 4)
-        for key in ("seen", "still", "kept")
-    }
-    return {"flips": sum(flips), **means}
+    each = [one for run in runs.values() for one in run["each"]]
+    return {"flips": len(each), **shares(each)}
 
 
 if __name__ == "__main__":
