@@ -245,6 +245,9 @@ def test_the_next_step_says_how_many_images_would_settle_what_is_inconclusive() 
     assert told(119, 123, 64) == (
         "130 images would settle each of 3 inconclusive attributes with a chance of 80 % or more."
     )
+    assert told(900, 119, 64) == (
+        "900 images would settle each of 3 inconclusive attributes with a chance of 80 % or more; 120 half of them."
+    )
     assert told(119) == "120 images would settle “A” with a chance of 80 % or more."
     assert told(119, None, 64) == (
         "120 images would settle each of 2 of 3 inconclusive attributes with a chance of 80 % or more."

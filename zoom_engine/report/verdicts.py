@@ -179,7 +179,10 @@ def to_settle(summary: Summary, names: Mapping[Attribute, str]) -> Iterator[str]
     if counts:
         which = f"each of {len(counts)} of {len(inconclusive)}" if open_ones else f"each of {len(counts)}"
         which = f"{which} inconclusive attributes" if len(inconclusive) > 1 else f"“{names[inconclusive[0].attribute]}”"
-        yield f"{_rounded_up(max(counts))} images would settle {which} with a chance of {percent(LIKELY)} or more."
+        half = sorted(counts)[len(counts) // 2]
+        sooner = f"; {_rounded_up(half)} half of them" if len(counts) > 2 and 2 * half < max(counts) else ""
+        images = f"{_rounded_up(max(counts))} images would settle"
+        yield f"{images} {which} with a chance of {percent(LIKELY)} or more{sooner}."
     if open_ones:
         seem = agreeing(len(open_ones), "seems", "seem")
         most = most_images(summary.images)

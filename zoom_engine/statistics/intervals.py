@@ -107,6 +107,14 @@ class Ends:
         is_below: NDArray[np.bool_] = (self._weights @ values <= limit).mean(axis=0) <= self._beyond
         return is_below
 
+    def off(self, values: Array, limit: float | Array) -> NDArray[np.bool_]:
+        """Return bool `[A]`: whether the interval of each column lies above or below `limit`; see `above`."""
+        means = self._weights @ values
+        found: NDArray[np.bool_] = ((means <= limit).mean(axis=0) <= self._beyond) | (
+            (means + self._more >= limit).mean(axis=0) <= self._beyond
+        )
+        return found
+
     def below(self, values: Array, limit: float | Array) -> NDArray[np.bool_]:
         """Return bool `[A]`: whether the interval of each column of `values [I, A]` lies below `limit`; see `above`."""
         is_above: NDArray[np.bool_] = (self._weights @ values + self._more >= limit).mean(axis=0) <= self._beyond

@@ -124,8 +124,7 @@ def images_to_settle(
         audits = np.concatenate([np.repeat(seen[:, None], AUDITS, axis=1), more])
 
         def settles(count: int) -> bool:
-            test, values = ends(count), audits[:count]
-            return bool((test.above(values, smallest) | test.below(values, smallest)).mean() >= LIKELY)
+            return bool(ends(count).off(audits[:count], smallest).mean() >= LIKELY)
 
         low, high = 1, len(steps)
         while low < high:
