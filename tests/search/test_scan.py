@@ -154,6 +154,29 @@ def test_a_side_whose_change_falls_or_that_loses_the_label_is_walked_whole() -> 
     assert lost.evaluations == 6
 
 
+@pytest.mark.parametrize("end", [10.0, -10.0])
+@pytest.mark.parametrize("lost_from", [0.3, 0.6, 0.9])
+def test_where_the_end_of_a_range_loses_the_label_a_look_at_the_ends_judges_as_the_whole_scan(
+    end: float, lost_from: float
+) -> None:
+    """It judged at half of the range, or at none of it, where the scan judged at seven eighths."""
+
+    def judged(**options: float | None) -> tuple[float, int]:
+        low, high = min(end, 0.0), max(end, 0.0)
+        start = point_at([0, 0, 0], margin=0.5, ssim=1.0)
+        state = Scan(**options).start(trial(0, 0, low, high), start)  # type: ignore[arg-type]
+        while (result := state.result()) is None:
+            way = state.ask()[:, 0] / end
+            state.tell([point_at([end * w, 0, 0], margin=0.4, change=w / 5, kept=bool(w < lost_from)) for w in way])
+        return result.change, result.evaluations
+
+    few, many = judged(points=2, outer_points=2, tolerance=None), judged()
+    assert few[0] == many[0]
+    assert few[1] <= 5
+    kept = judged(points=2, outer_points=2, tolerance=None, monotone=None)
+    assert kept == few
+
+
 def test_without_a_tolerance_the_smallest_flip_is_that_of_the_whole_grid() -> None:
     for slack in (0.005, None):
         assert responding(lambda w: np.abs(w) * 0.3, tolerance=None, monotone=slack).flip_weight == 2.5

@@ -12,6 +12,9 @@ grid points is not seen.
 
 Most responses grow from 0 to the end of the range, and then the grid's other half says nothing new: every second point
 is taken first, and those between only on a side whose change falls somewhere, or that loses the label.
+
+An effect is judged at the end of a range, or at the point nearest to it that keeps the label. A grid that is coarser
+than `PARTS` of a range is made as fine where the label is lost, so that few points judge as many do.
 """
 
 from __future__ import annotations
@@ -26,6 +29,10 @@ import numpy as np
 from zoom_engine.audit.manifest import PAPER_BOUND
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.search.trials import Array, EvaluatedPoint, EvaluatedPoints, Planned, SearchResult, Trial
+
+_SAME = 1e-9
+PARTS = 8
+"""Into how many a range that leads one way is cut at least where its label is lost."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -69,7 +76,8 @@ class Scan:
         least = self.points if self.monotone is None else math.ceil(self.points / 2)
         sides, reach = (1, PAPER_BOUND) if planned.calibrated else (2, 2 * PAPER_BOUND)
         cells = 1 if self.tolerance is None else math.ceil(reach / self.points / self.tolerance)
-        return least + outer, self.points + outer + planned.targets * sides * math.ceil(math.log2(cells))
+        finer = planned.targets * PARTS if planned.labels and planned.calibrated and self.points < PARTS else 0
+        return least + outer, self.points + outer + finer + planned.targets * sides * math.ceil(math.log2(cells))
 
     def start(self, trial: Trial, origin: EvaluatedPoint) -> ScanState:
         """Begin on the trial `trial`, which must have an attribute.
@@ -197,7 +205,7 @@ class ScanState:
         """Take the answers and choose the next points, or stop."""
         self._evaluated.add(evaluated)
         if self._sides is None:
-            self._wanted, self._between = self._needed(), []
+            self._wanted, self._between = self._needed() or self._nearest(), []
             if self._wanted:
                 return
             self._sides = self._brackets()
@@ -233,6 +241,21 @@ class ScanState:
             if falls or at_the_grid or not all(it.keeps_label for it in side):
                 doubtful.add(sign)
         return [weight for weight in self._between if math.copysign(1, weight) in doubtful]
+
+    def _nearest(self) -> list[float]:
+        """Return the points between the last that keeps the label and the next, of a range that loses it at its end."""
+        if self._low and self._high:
+            return []
+        side = self._side(1 if self._high else -1)
+        if not side or side[-1].keeps_label:
+            return []
+        end = self._low or self._high
+        ways = [0.0, *(float(it.weights[self._attribute]) / end for it in side)]
+        kept = max((way for way, it in zip(ways[1:], side, strict=True) if it.keeps_label), default=0.0)
+        lost = min(way for way in ways if way > kept)
+        if lost - kept <= 1 / PARTS + _SAME:
+            return []
+        return [end * part / PARTS for part in range(1, PARTS) if kept + _SAME < part / PARTS < lost - _SAME]
 
     def _brackets(self) -> list[_Bracket]:
         """Return, for each side of 0, the first grid point that flips and its neighbour.
