@@ -191,8 +191,8 @@ def told(domain: str, name: str, seed: int, images: int, out: Path) -> dict[str,
         seen.extend((before != after).tolist())
     still = [judge.still[attribute][names[str(record.attribute)]] for record in flips]
     moved = [judge.moved[attribute]] * len(flips)
-    images = [f"{domain} {record.image}" for record in flips]
-    each = [list(one) for one in zip(images, seen, still, moved, strict=True)]
+    shown = [f"{domain} {record.image}" for record in flips]
+    each = [list(one) for one in zip(shown, seen, still, moved, strict=True)]
     return {
         "attribute": attribute,
         "flips": len(flips),
@@ -217,7 +217,8 @@ def shares(each: Sequence[Sequence[Any]]) -> dict[str, Any]:
     both, the share that keeps the truth, the probe's own errors taken out, and its interval; None without flips."""
     if not each:
         return dict.fromkeys(("seen", "still", "kept", "interval"))
-    images, seen, still, moved = (np.array(column) for column in zip(*each, strict=True))
+    images = np.array([flip[0] for flip in each])
+    seen, still, moved = (np.array([flip[part] for flip in each], dtype=np.float64) for part in (1, 2, 3))
     alone = still.mean()
     share = 1 - (seen.mean() - alone) / (moved.mean() - alone)
     return {
@@ -229,7 +230,7 @@ def shares(each: Sequence[Sequence[Any]]) -> dict[str, Any]:
 
 
 def interval(
-    images: NDArray[Any], seen: NDArray[np.bool_], still: NDArray[np.float64], moved: NDArray[np.float64]
+    images: NDArray[Any], seen: NDArray[np.float64], still: NDArray[np.float64], moved: NDArray[np.float64]
 ) -> tuple[float, float]:
     """The 95 % interval of the share of flips that keep the truth, of flips ``[n]`` as `shares` takes them."""
     random = np.random.default_rng(0)

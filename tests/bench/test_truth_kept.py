@@ -15,7 +15,9 @@ def truth_kept() -> ModuleType:
     return truth_kept
 
 
-def flips(share: float, images: int, seed: int, *, still: float = 0.05, moved: float = 0.9) -> list[tuple[object, ...]]:
+def flips(
+    share: float, images: int, seed: int, *, still: float = 0.05, moved: float = 0.9
+) -> list[tuple[str, bool, float, float]]:
     """Flips of which that share keeps the truth, one to three of an image, as the probe sees them."""
     random = np.random.default_rng(seed)
     found = []
