@@ -192,13 +192,13 @@ def told(domain: str, name: str, seed: int, images: int, out: Path) -> dict[str,
     still = [judge.still[attribute][names[str(record.attribute)]] for record in flips]
     moved = [judge.moved[attribute]] * len(flips)
     shown = [f"{domain} {record.image}" for record in flips]
-    each = [list(one) for one in zip(shown, seen, still, moved, strict=True)]
+    by_flip = [list(flip) for flip in zip(shown, seen, still, moved, strict=True)]
     return {
         "attribute": attribute,
         "flips": len(flips),
         "by": _by_attribute(flips, seen, names),
-        **shares(each),
-        "each": each,
+        **shares(by_flip),
+        "by_flip": by_flip,
     }
 
 
@@ -212,13 +212,13 @@ def _by_attribute(flips: Sequence[Record], seen: Sequence[bool], names: Mapping[
     return counted
 
 
-def shares(each: Sequence[Sequence[Any]]) -> dict[str, Any]:
+def shares(flips: Sequence[Sequence[Any]]) -> dict[str, Any]:
     """Of flips, each with its image, whether a change is seen, and the probe's ``still`` and ``moved``: the means of
     both, the share that keeps the truth, the probe's own errors taken out, and its interval; None without flips."""
-    if not each:
+    if not flips:
         return dict.fromkeys(("seen", "still", "kept", "interval"))
-    images = np.array([flip[0] for flip in each])
-    seen, still, moved = (np.array([flip[part] for flip in each], dtype=np.float64) for part in (1, 2, 3))
+    images = np.array([flip[0] for flip in flips])
+    seen, still, moved = (np.array([flip[part] for flip in flips], dtype=np.float64) for part in (1, 2, 3))
     alone = still.mean()
     share = 1 - (seen.mean() - alone) / (moved.mean() - alone)
     return {
@@ -236,18 +236,18 @@ def interval(
     random = np.random.default_rng(0)
     names, image = np.unique(images, return_inverse=True)
     weights = random.exponential(size=(DRAWS, len(names) + 1))
-    each, more = weights[:, image], weights[:, -1] * len(seen) / len(names)
+    by_flip, more = weights[:, image], weights[:, -1] * len(seen) / len(names)
 
     def drawn(rates: NDArray[np.float64]) -> NDArray[np.float64]:
         """What the weighted mean of rates may be, each of which was found on `TRIED_ON` renders."""
         values, place = np.unique(rates, return_inverse=True)
-        found = random.beta(TRIED_ON * values + 0.5, TRIED_ON * (1 - values) + 0.5, (DRAWS, len(values)))
-        mean: NDArray[np.float64] = (each * found[:, place]).sum(axis=1) / each.sum(axis=1)
+        rate = random.beta(TRIED_ON * values + 0.5, TRIED_ON * (1 - values) + 0.5, (DRAWS, len(values)))
+        mean: NDArray[np.float64] = (by_flip * rate[:, place]).sum(axis=1) / by_flip.sum(axis=1)
         return mean
 
     alone, other = drawn(still), drawn(moved)
     low, high = (
-        1 - ((each @ seen + lost) / (each.sum(axis=1) + more) - alone) / (other - alone) for lost in (more, 0.0)
+        1 - ((by_flip @ seen + lost) / (by_flip.sum(axis=1) + more) - alone) / (other - alone) for lost in (more, 0.0)
     )
     ends = np.quantile(low, 0.025), np.quantile(high, 0.975)
     return float(ends[0].clip(0.0, 1.0)), float(ends[1].clip(0.0, 1.0))
@@ -258,7 +258,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=100)
     parser.add_argument("--images", type=int, default=48)
     parser.add_argument("--out", type=Path, required=True, help="folder of the audits")
-    parser.add_argument("--json", type=Path, help="write the figures here, after each audit")
+    parser.add_argument("--json", type=Path, help="write the figures here, after flips audit")
     given = parser.parse_args(arguments)
     runs: dict[str, Any] = {}
     for domain, benchmark in BENCHMARKS.items():
@@ -282,8 +282,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def added_up(runs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Over all audits: flips, the share in which a change is seen, and that which keeps the truth."""
-    each = [one for run in runs.values() for one in run["each"]]
-    return {"flips": len(each), **shares(each)}
+    flips = [flip for run in runs.values() for flip in run["by_flip"]]
+    return {"flips": len(flips), **shares(flips)}
 
 
 if __name__ == "__main__":

@@ -66,9 +66,11 @@ def stub(settings: str) -> str:
     types = {ast.unparse(node.target): ast.unparse(node.annotation) for node in fields} | MODELS
     used = {node.id for text in types.values() for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
     imported = {node.module: {alias.name for alias in node.names} for node in body if isinstance(node, ast.ImportFrom)}
-    own = {ast.unparse(node.targets[0]) for node in body if isinstance(node, ast.Assign)}
-    own |= {node.name for node in body if isinstance(node, ast.ClassDef)}
-    known = {module: names & used for module, names in {**imported, "zoom_engine.settings.audit_settings": own}.items()}
+    defined = {ast.unparse(node.targets[0]) for node in body if isinstance(node, ast.Assign)}
+    defined |= {node.name for node in body if isinstance(node, ast.ClassDef)}
+    known = {
+        module: names & used for module, names in {**imported, "zoom_engine.settings.audit_settings": defined}.items()
+    }
     known["typing"] |= {"TypedDict"}
     imports = (f"from {module} import {', '.join(sorted(names))}" for module, names in sorted(known.items()) if names)
 

@@ -20,18 +20,18 @@ def flips(
 ) -> list[tuple[str, bool, float, float]]:
     """Flips of which that share keeps the truth, one to three of an image, as the probe sees them."""
     random = np.random.default_rng(seed)
-    found = []
+    result = []
     for image in range(images):
-        kept = random.random() < share
+        keeps = random.random() < share
         for _ in range(random.integers(1, 4)):
-            found.append((f"avatars {image}", bool(random.random() < (still if kept else moved)), still, moved))
-    return found
+            result.append((f"avatars {image}", bool(random.random() < (still if keeps else moved)), still, moved))
+    return result
 
 
 def test_the_errors_of_the_probe_are_taken_out(truth_kept: ModuleType) -> None:
-    found = truth_kept.shares(flips(0.8, 600, 0))
-    assert found["seen"] == pytest.approx(0.2 * 0.9 + 0.8 * 0.05, abs=0.04)
-    assert found["kept"] == pytest.approx(0.8, abs=0.05)
+    result = truth_kept.shares(flips(0.8, 600, 0))
+    assert result["seen"] == pytest.approx(0.2 * 0.9 + 0.8 * 0.05, abs=0.04)
+    assert result["kept"] == pytest.approx(0.8, abs=0.05)
 
 
 @pytest.mark.parametrize("share", [0.6, 0.9])
@@ -56,7 +56,7 @@ def test_flips_of_one_image_say_no_more_than_one(truth_kept: ModuleType) -> None
 
 
 def test_without_flips_nothing_is_said(truth_kept: ModuleType) -> None:
-    assert truth_kept.added_up({"avatars:eyeglasses": {"each": []}}) == {
+    assert truth_kept.added_up({"avatars:eyeglasses": {"by_flip": []}}) == {
         "flips": 0,
         **dict.fromkeys(("seen", "still", "kept", "interval")),
     }

@@ -429,8 +429,8 @@ def test_forward_work_is_the_runtimes(tmp_path: Path, monkeypatch: pytest.Monkey
     """Ranges, scan, strips and sheets: torch draws nothing where a runtime does."""
     pytest.importorskip("openvino")
     monkeypatch.setattr(Regression, "samples", 64)  # no other test draws with this runtime: the cache has none of them
-    for measured in (calibrate_range, score_scale):
-        monkeypatch.setitem(measured.__kwdefaults__, "samples", 64)
+    for measuring in (calibrate_range, score_scale):
+        monkeypatch.setitem(measuring.__kwdefaults__, "samples", 64)
     run = diagnoser(backend="openvino", level=1.0, random_directions=1, attributes=ATTRIBUTES[:1])
     monkeypatch.setattr(run.models.generator, "synthesis", lambda *a, **k: pytest.fail("torch drew a picture"))
     assert len(run.run(images=2, seed=1, out=tmp_path / "audit").records) == 2
@@ -514,8 +514,8 @@ def test_random_directions_that_must_be_used_though_they_change_the_label_are_wa
     monkeypatch.setattr("zoom_engine.directions.baseline._LABELS_LOST", -1.0)
     notices: list[str] = []
     run = diagnoser(random_directions=8, notify=notices.append)
-    measured = measure(run.models, RunSettings(images=12, seed=0)).baseline
-    assert (measured.changing, measured.redrawn) == (8, 8)
+    baseline = measure(run.models, RunSettings(images=12, seed=0)).baseline
+    assert (baseline.changing, baseline.redrawn) == (8, 8)
     (told,) = (text for text in notices if "random direction" in text)
     assert told.startswith("8 of 8 random directions change the label on more than one picture in ten, and of 16 that")
     assert "--label" in told

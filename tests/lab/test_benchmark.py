@@ -33,8 +33,8 @@ def one_seed() -> Iterator[dict[str, Any]]:
     torch.set_num_threads(2)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Regression, "samples", DEFAULT_SAMPLING.samples)  # as a user's audit
-        found = AVATAR_CLASSIFIERS.audit_all(100, 16)
-    yield found
+        audits = AVATAR_CLASSIFIERS.audit_all(100, 16)
+    yield audits
     torch.set_num_threads(before)
 
 

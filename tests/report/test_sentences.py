@@ -228,9 +228,9 @@ def test_something_nobody_typed_moves_a_model_where_the_interval_of_random_edits
         smallest_effect=0.05,
         correction="holm",
     )
-    found = dataclasses.replace(summary(row("a", 0.2, (0.1, 0.3))), baseline=level)
-    assert ("something that nobody typed moves this model" in how_known(found)) == told
-    assert ("zoom-engine discover" in what_now(found, NAMES, unfinished=False)) == told
+    summarised = dataclasses.replace(summary(row("a", 0.2, (0.1, 0.3))), baseline=level)
+    assert ("something that nobody typed moves this model" in how_known(summarised)) == told
+    assert ("zoom-engine discover" in what_now(summarised, NAMES, unfinished=False)) == told
 
 
 def test_the_next_step_says_how_many_images_would_settle_what_is_inconclusive() -> None:

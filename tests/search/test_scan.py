@@ -167,14 +167,14 @@ def test_where_the_end_of_a_range_loses_the_label_a_look_at_the_ends_judges_as_t
         state = Scan(**options).start(trial(0, 0, low, high), start)  # type: ignore[arg-type]
         while (result := state.result()) is None:
             way = state.ask()[:, 0] / end
-            state.tell([point_at([end * w, 0, 0], margin=0.4, change=w / 5, kept=bool(w < lost_from)) for w in way])
+            state.tell([point_at([end * w, 0, 0], margin=0.4, change=w / 5, label_kept=bool(w < lost_from)) for w in way])
         return result.change, result.evaluations
 
     few, many = judged(points=2, outer_points=2, tolerance=None), judged()
     assert few[0] == many[0]
     assert few[1] <= 5
-    kept = judged(points=2, outer_points=2, tolerance=None, monotone=None)
-    assert kept == few
+    always = judged(points=2, outer_points=2, tolerance=None, monotone=None)
+    assert always == few
 
 
 def test_without_a_tolerance_the_smallest_flip_is_that_of_the_whole_grid() -> None:

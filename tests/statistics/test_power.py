@@ -89,7 +89,7 @@ def test_a_summary_says_how_much_it_could_have_missed() -> None:
 @pytest.mark.parametrize("effect", [1e-6, 0.01, 0.02])
 def test_as_many_images_as_are_said_settle_what_is_inconclusive_as_often_as_is_said(effect: float) -> None:
     """Eleven attributes of a sound target on 32 images; the audit then goes on with its true effects."""
-    settled, before = [], []
+    known, before = [], []
     for seed in range(3):
         random = np.random.default_rng(seed)
         means = np.array([*np.full(11, effect), *np.full(32, 0.02)])
@@ -100,11 +100,11 @@ def test_as_many_images_as_are_said_settle_what_is_inconclusive_as_often_as_is_s
                 continue
             more = random.beta(6 * effect, 6 * (1 - effect), (count - 32, 25))
             audits = np.concatenate([np.repeat(drawn[:, column, None], 25, axis=1), more])
-            for shares, images in ((settled, count), (before, round(0.7 * count))):
+            for shares, images in ((known, count), (before, round(0.7 * count))):
                 ends = Ends(images, level=1 - 0.05 / 11, draws=8000, seed=1)
                 shares.append((ends.below(audits[:images], 0.05) | ends.above(audits[:images], 0.05)).mean())
-    assert len(settled) >= 6
-    assert np.mean(settled) >= 0.8
+    assert len(known) >= 6
+    assert np.mean(known) >= 0.8
     assert np.mean(before) < 0.8
 
 

@@ -265,6 +265,7 @@ def test_the_file_has_the_keys_of_the_mode_in_their_order(diagnosis: Diagnosis) 
         "as_far",
         "p_value",
         "p_adjusted",
+        "images_to_settle",
         "signed_change",
         "signed_spread",
         "adjusted_mean_change",

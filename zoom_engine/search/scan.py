@@ -251,11 +251,11 @@ class ScanState:
             return []
         end = self._low or self._high
         ways = [0.0, *(float(it.weights[self._attribute]) / end for it in side)]
-        kept = max((way for way, it in zip(ways[1:], side, strict=True) if it.keeps_label), default=0.0)
-        lost = min(way for way in ways if way > kept)
-        if lost - kept <= 1 / PARTS + _SAME:
+        last = max((way for way, it in zip(ways[1:], side, strict=True) if it.keeps_label), default=0.0)
+        first = min(way for way in ways if way > last)
+        if first - last <= 1 / PARTS + _SAME:
             return []
-        return [end * part / PARTS for part in range(1, PARTS) if kept + _SAME < part / PARTS < lost - _SAME]
+        return [end * part / PARTS for part in range(1, PARTS) if last + _SAME < part / PARTS < first - _SAME]
 
     def _brackets(self) -> list[_Bracket]:
         """Return, for each side of 0, the first grid point that flips and its neighbour.

@@ -110,10 +110,10 @@ class Ends:
     def off(self, values: Array, limit: float | Array) -> NDArray[np.bool_]:
         """Return bool `[A]`: whether the interval of each column lies above or below `limit`; see `above`."""
         means = self._weights @ values
-        found: NDArray[np.bool_] = ((means <= limit).mean(axis=0) <= self._beyond) | (
+        is_off: NDArray[np.bool_] = ((means <= limit).mean(axis=0) <= self._beyond) | (
             (means + self._more >= limit).mean(axis=0) <= self._beyond
         )
-        return found
+        return is_off
 
     def below(self, values: Array, limit: float | Array) -> NDArray[np.bool_]:
         """Return bool `[A]`: whether the interval of each column of `values [I, A]` lies below `limit`; see `above`."""

@@ -188,7 +188,7 @@ def _single(
     reached, to_settle = None, {}
     if complete:
         known = set(np.flatnonzero(np.isfinite(changes).all(axis=0)).tolist())
-        unsettled = [i for i, each in enumerate(beside) if each.verdict == "inconclusive" and i in known]
+        unsettled = [i for i, row in enumerate(beside) if row.verdict == "inconclusive" and i in known]
         counts = images_to_settle(changes, by_baseline, config.smallest_effect, unsettled, analyses=analyses, seed=seed)
         to_settle = dict(zip(unsettled, counts, strict=True))
         from_here = None if baseline_figures is None else baseline_figures.specific_from
