@@ -85,7 +85,7 @@ def test_the_headline_says_what_moves_the_model_and_how_sure_that_is(make_audit)
     assert 0 < decisive <= len(records) == 12
     flips = f"{decisive} of 12 images flip decisively"
     assert f"Adding or removing “pale skin” moves this model’s output by {figures}; {flips}" in page.text
-    assert "Watched is the probability of “mustache”, on 12 generated images, while 3 attributes are" in page.text
+    assert "The audit watches the probability of “mustache” on 12 generated images, while 3 attributes are" in page.text
     rises = r"pale skin : adding it raises the probability of “mustache” by 0.\d\d on average \(12 images\); removing"
     assert re.search(rises, page.text)
     assert "3 of 3 sensitive" in page.text
@@ -152,7 +152,7 @@ def test_the_first_page_says_how_large_effects_are_and_whose(make_audit) -> None
     hero = page.text.split("How the audit works")[0]
     low, high = Diagnosis.load(audit).sensitivity[0].interval
     assert f"Adding or removing “pale skin” moves this model’s output by 0.55 [{low:.2f}, {high:.2f}] on" in hero
-    assert "Random edits of this size hardly ever move it as far. Sensitive too: “smiling”. As far as any" in hero
+    assert "Random edits of this size hardly ever move it as far. It is sensitive to “smiling” too." in hero
     assert "Sensitive, specific pale skin, smiling : a mean effect above 0.05 is shown, and random edits" in hero
     assert "Sensitive, unspecific a beard : a mean effect above 0.05 is shown, but random edits of this size" in hero
     assert "3 of 3 sensitive, 2 specific" in hero
