@@ -135,7 +135,7 @@ def told(diagnosis: Diagnosis) -> dict[str, Any]:
             "difference": rounded(one.difference),
             "ci95": one.ci95 and [rounded(end) for end in one.ci95],
             "p_adjusted": rounded(one.p_adjusted),
-            "found": one.found,
+            "found": one.differs,
         }
     return differences
 

@@ -115,7 +115,7 @@ def point_at(
     kept: bool | None = None,
     ssim: float = 0.9,
 ) -> EvaluatedPoint:
-    """An iterate made by hand; it flipped if its margin is negative, decisively if it also changed by 0.1."""
+    """An evaluated point made by hand; it flipped if its margin is negative, decisively if it also changed by 0.1."""
     flipped = margin < 0
     decisive = flipped and change >= 0.1
     return EvaluatedPoint(

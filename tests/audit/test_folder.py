@@ -35,7 +35,7 @@ TRIALS = [(image, attribute) for image in range(40) for attribute in ATTRIBUTES]
 
 
 def record(image: int, attribute: str) -> Record:
-    """The record that any run computes for this unit: a function of the unit alone."""
+    """The record that any run computes for this trial: a function of the trial alone."""
     values = random.Random(f"{image} {attribute}")
 
     def point() -> Point:
@@ -63,7 +63,7 @@ SUMMARY = summarise(MANIFEST.config, EXPECTED, resamples=2)
 
 
 def work(path: Path, *, shuffle: int = 0, batch: int = 5, finish: bool = True) -> None:
-    """What a run does: open, do the units that are left, finish."""
+    """What a run does: open, do the trials that are left, finish."""
     with AuditFolder.open(path, MANIFEST) as folder:
         left = [trial for trial in TRIALS if trial not in folder.done()]
         random.Random(shuffle).shuffle(left)

@@ -202,9 +202,11 @@ def test_older_audits_tried_all_random_directions_on_the_first_images() -> None:
 
 def test_what_is_null_or_absent_is_not_set() -> None:
     absent = Manifest.of(CONFIG).config
-    nulls = Manifest.of({**CONFIG, **dict.fromkeys(("neutral", "labels", "bound", "directions", "calibrated_range"))})
+    explicit = Manifest.of(
+        {**CONFIG, **dict.fromkeys(("neutral", "labels", "bound", "directions", "calibrated_range"))}
+    )
     for name in ("neutral", "labels", "bound", "strength", "calibrated_range", "ranges"):
-        assert getattr(nulls.config, name) == getattr(absent, name)
+        assert getattr(explicit.config, name) == getattr(absent, name)
     assert absent.ranges == ((-30, 30), (-30, 30))
     assert absent.labels is None
     assert Manifest.of({**CONFIG, "labels": []}).config.labels == ()
@@ -244,7 +246,7 @@ RECORD = {
 }
 OF_ANOTHER: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "an image too many": ({}, {"image": 4}, "image 4 is none of its 4 images"),
-    "an image after the last look": (
+    "an image after the last interim analysis": (
         {"images": None, "interim_analyses": [2, 4]},
         {"image": 4},
         "image 4 is none of its 4",

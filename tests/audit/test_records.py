@@ -37,7 +37,7 @@ def test_random_directions_are_told_from_attributes() -> None:
     record = replace(single(3, 1), attribute=None, baseline=0)
     assert Record.from_json(json.loads(to_line(record))) == record
     assert record.trial == (3, 0)
-    assert b'null":' not in to_line(single(3, 1)).replace(b":null", b"")
+    assert b'"baseline"' not in to_line(single(3, 1))
     for wrong in ({"baseline": -1}, {"baseline": True}, {"baseline": "1"}, {"attribute": "a smiling face"}):
         with pytest.raises(TypeError, match="random direction"):
             Record.from_json({**record.to_json(), **wrong})

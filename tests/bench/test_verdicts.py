@@ -28,9 +28,9 @@ def test_changes_have_the_means_that_are_asked_for(verdicts: ModuleType, shape: 
 
 
 def test_the_bars_are_of_every_cell_that_is_named(verdicts: ModuleType) -> None:
-    whole = {cell[:4] for cell in verdicts.cells() if cell.shape == "skewed" and not cell.looks}
+    whole = {cell[:4] for cell in verdicts.cells() if cell.shape == "skewed" and not cell.analyses}
     assert len(whole) == 3 * 4 * 3 * 3
-    assert any(cell.looks for cell in verdicts.cells())
+    assert any(cell.analyses for cell in verdicts.cells())
     assert {cell.shape for cell in verdicts.cells()} == set(verdicts.SHAPES)
 
 

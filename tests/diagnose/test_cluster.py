@@ -44,7 +44,7 @@ def batch(trial: TrialKey) -> Batch:
 
 
 class Pool:
-    """Workers in this process, a unit a batch. One is lost after so many batches as each of `lost` says."""
+    """Workers in this process, a trial a batch. One is lost after so many batches as each of `lost` says."""
 
     def __init__(self, count: int, lost: Sequence[int] = ()) -> None:
         self.count, self._lost = count, list(lost)

@@ -1,4 +1,4 @@
-"""Which units of an audit are shown, at which weights, and as what."""
+"""Which trials of an audit are shown, at which weights, and as what."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ THREE = {"task": "multiclass", "classes": ["cat", "dog", "fox"]}
 
 
 def trial(image: int, before: list[float], after: list[float], **more: Any) -> Record:
-    """A unit whose search found one point besides the unedited image, at weight 1."""
+    """A trial whose search found one point besides the unedited image, at weight 1."""
     change = sum(abs(a - b) for a, b in zip(after, before, strict=True)) / (1 if len(before) == 1 else 2)
     predicted = [int(o[0] >= 0.5) if len(o) == 1 else o.index(max(o)) for o in (before, after)]
     return Record.from_json(
@@ -100,7 +100,7 @@ def test_multi_class_moves_are_those_of_the_task() -> None:
 
 
 def test_a_typical_unit_is_drawn_where_its_change_was_found() -> None:
-    """The record of a unit that flips holds its nearest counterfactual, which may have moved far less."""
+    """The record of a trial that flips holds its nearest counterfactual, which may have moved far less."""
 
     def with_points(image: int, before: float, near: float, far: float) -> Record:
         points = [

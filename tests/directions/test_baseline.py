@@ -20,7 +20,7 @@ from zoom_engine.directions import (
     Sampling,
     baseline_directions,
 )
-from zoom_engine.directions.baseline import MOST_CONTROL_PROMPTS, control_prompts, pictures_each
+from zoom_engine.directions.baseline import MOST_CONTROL_PROMPTS, control_prompts, pictures_per_direction
 from zoom_engine.domains.avatars.domain import DOMAIN
 from zoom_engine.domains.pets.domain import DOMAIN as PETS
 from zoom_engine.generators import Decoder
@@ -164,7 +164,7 @@ def test_the_length_of_many_directions_is_found_on_few_pictures_of_each(monkeypa
     options: dict[str, Any] = {"count": 32, "bound": 30.0, "seed": 3, "sampling": Sampling(8)}
     baseline = baseline_directions(GENERATOR, attributes, within, **options)
     few = sum(drawn)
-    assert few == 8 + 8 * 2 + 32 * (pictures_each(32, 0) + pictures_each(32, 1)) == 8 + 8 * 2 + 96
+    assert few == 8 + 8 * 2 + 32 * (pictures_per_direction(32, 0) + pictures_per_direction(32, 1)) == 8 + 8 * 2 + 96
     monkeypatch.setattr("zoom_engine.directions.baseline._LOOKED_AT", (1000, 1000))
     every = baseline_directions(GENERATOR, attributes, within, **options)
     assert sum(drawn) - few == 8 + 8 * 2 + 2 * 8 * 32

@@ -24,7 +24,7 @@ from zoom_engine.directions import (
     text_directions,
     text_scores,
 )
-from zoom_engine.directions.calibration import _Ascent, split_in_two, standing_for
+from zoom_engine.directions.calibration import _Ascent, representatives, split_in_two
 
 PROMPTS = ("beard", "man", "hat")
 
@@ -80,7 +80,7 @@ def test_sides_differ_most_where_they_are_split(scores: list[float]) -> None:
 @given(st.permutations(range(60)), st.integers(12, 60), st.integers(1, 30))
 def test_the_images_that_are_edited_stand_for_all_of_a_side(order: list[int], count: int, most: int) -> None:
     side = torch.tensor(order[:count])
-    chosen = standing_for(side, most).tolist()
+    chosen = representatives(side, most).tolist()
     assert len(chosen) == len(set(chosen)) == min(most, count)
     for few in range(4, len(chosen) if most <= count // 2 else 4, 4):
         ranks = sorted(order.index(row) * 4 // count for row in chosen[:few])
@@ -91,7 +91,7 @@ def test_the_images_that_are_edited_stand_for_all_of_a_side(order: list[int], co
 def test_two_scores_that_change_places_replace_one_image_at_most(order: list[int], place: int, most: int) -> None:
     swapped = list(order)
     swapped[place], swapped[place + 1] = order[place + 1], order[place]
-    one, other = (set(standing_for(torch.tensor(side), most).tolist()) for side in (order, swapped))
+    one, other = (set(representatives(torch.tensor(side), most).tolist()) for side in (order, swapped))
     assert len(one - other) <= 1
 
 
@@ -153,7 +153,7 @@ def test_scouts_climb_and_all_say_where_the_goal_lies(sign: int) -> None:
     assert reached
     assert weight == pytest.approx(sign * 8.0, rel=1e-3)
     assert looked == [8, 8, 8, 24], "one refinement is enough where the score is a straight line"
-    assert sum(looked) <= ascent.most_looks
+    assert sum(looked) <= ascent.most_images
 
 
 def test_batching_does_not_matter_and_the_cache_remembers(

@@ -325,7 +325,7 @@ def test_the_cache_holds_nothing_of_a_generator_that_draws_otherwise_now(tmp_pat
     def kept(answers: Answers | None, measured: float) -> float:
         identity = Identity("one hash")
         identity.answers = answers
-        found = DirectionCache(tmp_path).kept(
+        found = DirectionCache(tmp_path).cached(
             "statistics", {"sampling": {"generator": identity}}, lambda: {"mean": torch.tensor(measured)}
         )
         return float(found["mean"])

@@ -49,7 +49,6 @@ PARTS_THAT_STAY = {
 }
 NAMES = {
     "Unit": "Trial",
-    "below": "negligible, or the quantity",
     "each": "the noun of the thing",
     "every": "the noun of the thing",
     "evidence": "a test result",
@@ -63,30 +62,14 @@ NAMES = {
     "said": "the text, the answer",
     "settled": "rechecked, converged",
     "there": "what is there: existing, present",
-    "units": "trials",
     "verified": "re-evaluated in float32",
 }
 """Words that no identifier is as a whole, and what stands in their place."""
 NAMES_THAT_STAY: dict[str, str] = {}
 
-ROOMS_WITH_OLD_PARTS = frozenset(
-    [
-        "tests",
-        "zoom_engine/directions",
-    ]
-)
+ROOMS_WITH_OLD_PARTS: frozenset[str] = frozenset()
 """Rooms whose identifiers still have such words as a part; to be emptied."""
-ROOMS_WITH_OLD_NAMES = frozenset(
-    [
-        *("bench", "tests"),
-        *(
-            f"zoom_engine/{room}"
-            for room in (
-                *("audit", "common", "diagnose", "directions", "evaluation", "search", "settings", "statistics"),
-            )
-        ),
-    ]
-)
+ROOMS_WITH_OLD_NAMES = frozenset(["tests"])
 """Rooms where such words still are identifiers; to be emptied."""
 
 

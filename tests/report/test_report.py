@@ -216,7 +216,7 @@ def test_differences_between_groups_stand_beside_them_and_on_the_first_screen(ma
     row = next(row for row in Diagnosis.load(audit).sensitivity if row.attribute.text == "a smiling face")
     (one,) = row.differences
     means = {group.group: f"{group.mean_change:.2f}" for group in row.groups}
-    assert one.found
+    assert one.differs
     sentence = (
         f"Smiling moves the output further in images that have “a face with eyeglasses”: {means['has']}, against"
         f" {means['lacks']} in those that lack it; adjusted p {p_value(one.p_adjusted)}."

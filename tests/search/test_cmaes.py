@@ -1,4 +1,4 @@
-"""CMA-ES finds what gradients would, without them, and each unit by itself."""
+"""CMA-ES finds what gradients would, without them, and each trial by itself."""
 
 from __future__ import annotations
 

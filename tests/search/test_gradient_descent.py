@@ -1,4 +1,4 @@
-"""SGD and PGD step as their formulas say, and leak nothing from unit to unit."""
+"""SGD and PGD step as their formulas say, and carry nothing over from trial to trial."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def test_several_attributes_stop_when_they_have_settled_or_when_it_is_hopeless()
 
 
 def test_gradients_do_not_leak_from_image_to_image() -> None:
-    """Fault 2 of the reference: every unit's path is the one it takes alone, whatever ran before or
+    """Fault 2 of the reference: every trial's path is the one it takes alone, whatever ran before or
     beside it."""
     styles = torch.randn(6, 4, generator=torch.Generator().manual_seed(1)) * 3
     trials = [trial(i, a, -30, 30) for i in range(6) for a in (0, None)]

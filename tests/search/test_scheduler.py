@@ -79,7 +79,7 @@ def test_results_do_not_depend_on_the_packing(search: Search, trials: list[Trial
 
 
 def test_nothing_is_drawn_that_nobody_asked_for() -> None:
-    """A lonely unit in a batch of 8 costs its own evaluations and the unedited image, not eight times as many."""
+    """A lonely trial in a batch of 8 costs its own evaluations and the unedited image, not eight times as many."""
     for trials, search in (
         ([trial(0, None, -6, 9)], SGD(steps=6)),
         ([trial(0, 1, -6, 9)], Scan()),
@@ -185,7 +185,7 @@ OUT_OF_MEMORY = [
 
 
 def recorded(search: Search, draw: Any) -> dict[tuple[int, int | None], tuple[Any, ...]]:
-    """What records keep of every unit, found with pictures by `draw`."""
+    """What records keep of every trial, found with pictures by `draw`."""
     where, found = Evaluator(Drawing(draw), DIRECTIONS, target(linear)), Finished()
     run_trials(SINGLE, search=search, evaluator=where, styles=STYLES, batch_size=16, on_result=found.extend)
     return {

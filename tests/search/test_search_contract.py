@@ -127,7 +127,7 @@ class OfChance(State):
 
 
 class Shares(State):
-    """Units learn from one another."""
+    """Trials learn from one another."""
 
     step = 1.0
 
@@ -150,7 +150,7 @@ WRONG: dict[str, tuple[type[Any], str]] = {
     "gradient-of-a-text": (being(needs_gradient="no"), "needs_gradient must be true or false, got 'no'"),
     "no-start": (being(start=None), "its start must be a method, not None"),
     "endless-by-its-word": (being(most_evaluations=0), "a whole number above 0, but it is 0"),
-    "plans-more-than-it-takes": (being(evaluations=lambda self, planned: (9, 3)), "a unit, but they are .9, 3."),
+    "plans-more-than-it-takes": (being(evaluations=lambda self, planned: (9, 3)), "a trial, but they are .9, 3."),
     "never-ends": (being(state=NeverEnds), "has no result after 10000 points of one image: it must end"),
     "ends-after-its-word": (being(state=NeverEnds, most_evaluations=30), "has no result after 30 points"),
     "stops-short-of-its-ends": (
@@ -169,7 +169,7 @@ WRONG: dict[str, tuple[type[Any], str]] = {
     "too-many-weights": (asking(lambda state, points: np.hstack([points, points])), r"asks for points \[2, 6\]"),
     "out-of-bounds": (
         asking(lambda state, points: points * 10),
-        "asks for an edit weight of -20 where bounds are -6 and 6: use Unit.allowed",
+        "asks for an edit weight of -20 where bounds are -6 and 6: use Trial.allowed",
     ),
     "another-attribute": (
         asking(lambda state, points: points + np.eye(3)[0]),

@@ -1,4 +1,4 @@
-"""The definitions: sensitivity, counterfactual and flip weight are of the best iterate, by METHOD § 2."""
+"""The definitions: sensitivity, counterfactual and flip weight are of the best evaluated point, by METHOD § 2."""
 
 from __future__ import annotations
 

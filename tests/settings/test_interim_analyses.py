@@ -1,4 +1,4 @@
-"""An audit that finds out how many images it takes: what its looks cost, and what they may be trusted with."""
+"""An audit that finds out how many images it takes: what interim analyses cost, and what they may be trusted with."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Array = NDArray[np.float64]
 
 
 @given(st.integers(1, 100_000))
-def test_looks_double_and_their_shares_add_up(most: int) -> None:
+def test_interim_analyses_double_and_their_shares_add_up(most: int) -> None:
     planned = planned_analyses(most)
     assert planned[-1] == most
     assert planned[0] == min(FIRST_ANALYSIS, most)
@@ -82,11 +82,11 @@ def test_looking_again_and_again_finds_what_is_not_in_no_more_than_5_of_100_audi
             )
             ever, unpaid = (ever + found, unpaid) if paid > 1 else (ever, unpaid + found)
     assert ever <= 2 * count * LEVEL
-    assert ever <= unpaid, "looks that nobody pays for find more"
+    assert ever <= unpaid, "interim analyses that nobody pays for find more"
 
 
 def audit(images: int, *, width: float | None = None, done: int | None = None, **options: Any) -> Diagnosis:
-    """An audit of looks after 24, 48 and 96 images that came as far as so many."""
+    """An audit of interim analyses after 24, 48 and 96 images that came as far as so many."""
     found = simulated(images=images, baseline=0.005, **options)
     config = {name: value for name, value in found.config.content.items() if name != "images"}
     manifest = Manifest.of({**config, "interim_analyses": [24, 48, 96], **({} if width is None else {"width": width})})
@@ -110,8 +110,8 @@ def test_an_audit_goes_on_where_something_is() -> None:
     unsure = audit(24)
     assert unsure.summary().interim_analysis == InterimAnalysis(2, (24, 48, 96), 1 - 0.05 / 3, None, None)
     assert unsure.goes_on
-    assert unsure.missing == 24 * (len(ATTRIBUTES) + 2), "up to the next look"
-    assert "sensitive" in {row.verdict for row in unsure.sensitivity}, "this look is paid for"
+    assert unsure.missing == 24 * (len(ATTRIBUTES) + 2), "up to the next interim analysis"
+    assert "sensitive" in {row.verdict for row in unsure.sensitivity}, "this interim analysis is paid for"
     last = audit(96, width=0.01)
     assert last.summary().interim_analysis == InterimAnalysis(3, (24, 48, 96), 1 - 0.05 / 3, 0.01, "most images")
     assert not last.goes_on
@@ -120,7 +120,7 @@ def test_an_audit_goes_on_where_something_is() -> None:
     )
 
 
-def test_between_two_looks_nothing_is_decided() -> None:
+def test_between_two_interim_analyses_nothing_is_decided() -> None:
     between = audit(30, means=(0.3, 0.3, 0.3, 0.3))
     assert {row.verdict for row in between.sensitivity} == {"inconclusive"}
     analysis = between.summary().interim_analysis
@@ -131,7 +131,7 @@ def test_between_two_looks_nothing_is_decided() -> None:
     assert torn.summary().interim_analysis == InterimAnalysis(1, (24, 48, 96), 1 - 0.05 / 3, None, None)
 
 
-def test_a_look_costs_width_and_p_values() -> None:
+def test_an_interim_analysis_costs_width_and_p_values() -> None:
     fixed, looked = simulated(images=96, baseline=0.005), audit(96)
     for before, after in zip(fixed.sensitivity, looked.sensitivity, strict=True):
         assert before.interval is not None
@@ -153,7 +153,7 @@ def test_a_look_costs_width_and_p_values() -> None:
         {"interim_analyses": [24], "width": 0.0},
     ],
 )
-def test_looks_of_other_people_are_checked(wrong: dict[str, Any]) -> None:
+def test_interim_analyses_of_other_people_are_checked(wrong: dict[str, Any]) -> None:
     config = {"mode": "single", "attributes": ["a smiling face"]}
     with pytest.raises(AuditError, match="is damaged"):
         Manifest.of({**config, **wrong})

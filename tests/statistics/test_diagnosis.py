@@ -78,9 +78,9 @@ def test_the_table_cuts_long_and_aligns_wide_names() -> None:
 
 
 def test_it_is_shown_in_one_line(diagnosis: Diagnosis, tmp_path: Path) -> None:
-    assert repr(diagnosis) == "Diagnosis(target='avatars:mustache', mode='single', images=40, units=120, path=None)"
+    assert repr(diagnosis) == "Diagnosis(target='avatars:mustache', mode='single', images=40, trials=120, path=None)"
     path = diagnosis.save(tmp_path / "audit")
-    assert repr(Diagnosis.load(path)).endswith(f"units=120, path={str(path)!r})")
+    assert repr(Diagnosis.load(path)).endswith(f"trials=120, path={str(path)!r})")
 
 
 def test_records_are_had_by_attribute(diagnosis: Diagnosis) -> None:

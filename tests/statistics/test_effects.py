@@ -12,10 +12,10 @@ from zoom_engine.statistics.effects import (
     LARGE_SIDE_EFFECT,
     adjusted_changes,
     effects,
+    effects_alone,
     has_large_side_effect,
     mean_side_effects,
     named,
-    own_effects,
 )
 
 
@@ -59,14 +59,14 @@ def test_older_records_have_no_leakage() -> None:
 
 def test_the_regression_finds_what_each_attribute_does_by_itself() -> None:
     found = effects(config_of(), searches(0.0, 0.3, -0.1, noise=0.01))
-    assert own_effects(found, 3) == pytest.approx([0.0, 0.3, -0.1], abs=0.02)
+    assert effects_alone(found, 3) == pytest.approx([0.0, 0.3, -0.1], abs=0.02)
     rows, outputs = [], []
     for effect in found:  # literally: one row for each point of each search
         assert effect.scores is not None
         rows += [share * effect.scores[:3] for share in effect.share]
         outputs += effect.moved.tolist()
     literal, *_ = np.linalg.lstsq(np.array(rows), np.array(outputs), rcond=None)
-    assert own_effects(found, 3) == pytest.approx(literal, abs=1e-3)
+    assert effects_alone(found, 3) == pytest.approx(literal, abs=1e-3)
 
 
 def test_what_is_dragged_along_is_taken_out_and_what_is_the_attribute_s_own_stays() -> None:

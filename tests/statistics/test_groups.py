@@ -91,8 +91,8 @@ def test_a_difference_between_groups_is_found_and_said() -> None:
         has, lacks = (group for group in row.groups if group.by == BY[0])
         assert (glasses.by, glasses.has, glasses.lacks) == (BY[0], has.images, lacks.images)
         assert glasses.difference == pytest.approx(has.mean_change - lacks.mean_change)
-        assert glasses.found == (row.attribute.text == ATTRIBUTES[0])
-        assert (hat.has, hat.p_value, hat.ci95, hat.found) == (3, None, None, False)
+        assert glasses.differs == (row.attribute.text == ATTRIBUTES[0])
+        assert (hat.has, hat.p_value, hat.ci95, hat.differs) == (3, None, None, False)
     text = diagnosis.table().splitlines()
     (line,) = (line for line in text if "moves the output further" in line)
     one = next(row for row in diagnosis.sensitivity if row.attribute.text == ATTRIBUTES[0]).differences[0]
@@ -136,7 +136,7 @@ def test_alike_groups_and_unfinished_audits_say_nothing_of_a_difference() -> Non
     assert unfinished.sensitivity[0].differences[0].p_adjusted < 0.01
 
 
-def test_the_looks_of_an_audit_are_paid_for_in_its_differences() -> None:
+def test_the_interim_analyses_of_an_audit_are_paid_for_in_its_differences() -> None:
     random = np.random.default_rng(0).random(24)
     one, analyses = (
         told_apart(lambda i: 0.2 + 0.3 * (i % 2) * random[i], count=24, **more).sensitivity[0].differences[0]

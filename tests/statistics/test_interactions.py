@@ -106,7 +106,7 @@ def test_where_the_p_value_is_no_proof_the_interval_is() -> None:
         values = np.concatenate([flipping(0.09, 0.1, 5)(random), even(0.09, 0.03, 43)(random)])
         told = first_against_rest(values, 5)
         low += told.p_adjusted < 0.05
-        found += told.found
+        found += told.differs
     assert low > 40
     assert found <= 3
 
@@ -146,8 +146,8 @@ def test_a_planted_difference_is_found_and_a_shared_effect_is_not() -> None:
             draws=500,
             seed=seed,
         )
-        missed += not of_planted[0].found
-        false += of_shared[0].found
+        missed += not of_planted[0].differs
+        false += of_shared[0].differs
     assert missed <= 2
     assert false <= 2
 
@@ -155,27 +155,27 @@ def test_a_planted_difference_is_found_and_a_shared_effect_is_not() -> None:
 def test_what_is_found_is_found_in_either_direction_and_not_before_the_end() -> None:
     values = np.concatenate([np.full(20, 0.4), np.full(20, 0.02)]) + np.linspace(0, 0.02, 40)
     more, less = first_against_rest(values, 20), first_against_rest(values[::-1].copy(), 20)
-    assert more.found
-    assert less.found
+    assert more.differs
+    assert less.differs
     assert more.difference == pytest.approx(0.37, abs=0.001)
     assert less.difference == pytest.approx(-0.37, abs=0.001)
     assert more.ci95[0] < more.difference < more.ci95[1]
     unfinished = first_against_rest(values, 20, finished=False)
-    assert not unfinished.found
+    assert not unfinished.differs
     assert unfinished.p_adjusted == more.p_adjusted
 
 
 def test_a_difference_takes_as_many_images_as_could_have_shown_the_contrary() -> None:
-    assert first_against_rest(np.repeat([0.2, 0.0], 16), 16).found
+    assert first_against_rest(np.repeat([0.2, 0.0], 16), 16).differs
     few = first_against_rest(np.repeat([0.2, 0.0], 8), 8)
     assert few.p_adjusted < 0.01
-    assert not few.found
+    assert not few.differs
 
 
 def test_less_than_matters_is_not_found() -> None:
     values = np.repeat([0.06, 0.02], 200)
-    assert first_against_rest(values, 200, smallest=0.02).found
-    assert not first_against_rest(values, 200).found
+    assert first_against_rest(values, 200, smallest=0.02).differs
+    assert not first_against_rest(values, 200).differs
 
 
 def test_too_few_images_of_a_kind_are_not_tested() -> None:
@@ -184,13 +184,13 @@ def test_too_few_images_of_a_kind_are_not_tested() -> None:
         FEWEST - 1: first_against_rest(values, FEWEST - 1),
         40: first_against_rest(values[::-1].copy(), 40),
     }.items():
-        assert (found.has, found.ci95, found.p_value, found.p_adjusted, found.found) == (has, None, None, None, False)
+        assert (found.has, found.ci95, found.p_value, found.p_adjusted, found.differs) == (has, None, None, None, False)
         assert abs(found.difference) == pytest.approx(0.9)
     none = first_against_rest(values, 0)
     assert (none.has, none.difference, none.ci95) == (0, None, None)
 
 
-def test_all_attributes_and_texts_and_looks_are_paid_for() -> None:
+def test_all_attributes_and_texts_and_interim_analyses_are_paid_for() -> None:
     random = np.random.default_rng(7)
     effect = random.random((30, 2)) ** 2
     first = np.arange(30) % 3 == 0

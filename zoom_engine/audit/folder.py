@@ -72,11 +72,11 @@ def check_folder(path: str | Path) -> None:
     """
     path = Path(path)
     with _one_line(path, "write"):
-        there = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
-        if not there.is_dir():
-            raise AuditError(f"{there} is a file: choose another output folder")
-        if not os.access(there, os.W_OK | os.X_OK):
-            raise AuditError(f"cannot write the audit folder {path}: {there} is not writable: choose another folder")
+        existing = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+        if not existing.is_dir():
+            raise AuditError(f"{existing} is a file: choose another output folder")
+        if not os.access(existing, os.W_OK | os.X_OK):
+            raise AuditError(f"cannot write the audit folder {path}: {existing} is not writable: choose another folder")
         if path.is_dir() and not (path / MANIFEST).exists():
             _refuse_foreign(path)
 
@@ -101,8 +101,8 @@ def check_config(path: str | Path, known: Mapping[str, Any]) -> None:
     with _one_line(path, "read"):
         if not (path / MANIFEST).is_file():
             return
-    there, here = read_manifest(path).config.content, json.loads(json.dumps(known))
-    _refuse_difference(path, {name: there[name] for name in here if name in there}, here)
+    written, asked = read_manifest(path).config.content, json.loads(json.dumps(known))
+    _refuse_difference(path, {name: written[name] for name in asked if name in written}, asked)
 
 
 def check_packages(path: str | Path) -> None:
@@ -185,9 +185,9 @@ class AuditFolder:
             audit, lock = None, _acquire(path)
             try:
                 atomic.remove_leftovers(path)
-                found = read_manifest(path)
-                _refuse_difference(path, found.fixed, manifest.fixed)
-                audit = cls(path, found, lock)
+                written = read_manifest(path)
+                _refuse_difference(path, written.fixed, manifest.fixed)
+                audit = cls(path, written, lock)
                 audit._open_records()
                 audit.note_environment(manifest.environment, purpose=manifest.purpose)
             except BaseException:
@@ -318,10 +318,10 @@ class AuditFolder:
         """
         with _one_line(self.path, "write"):
             try:
-                there = os.stat(self.path / RECORDS)
+                status = os.stat(self.path / RECORDS)
             except FileNotFoundError:
-                there = None
-            if there is None or (self._file is not None and not os.path.samestat(os.fstat(self._file), there)):
+                status = None
+            if status is None or (self._file is not None and not os.path.samestat(os.fstat(self._file), status)):
                 raise AuditError(
                     f"the audit folder {self.path} was moved or removed while it was written: put it back, and the same"
                     " command goes on; else it begins anew"
@@ -423,19 +423,21 @@ _MODELS = {
 """The keys of a config that say which models are audited."""
 
 
-def _refuse_difference(path: Path, there: Mapping[str, Any], here: Mapping[str, Any]) -> None:
+def _refuse_difference(path: Path, written: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
     """Refuse to resume an audit with other options than those it was started with."""
     defaults = {field.name: field.default for field in dataclasses.fields(AuditSettings)}
-    new = [name for name, value in here.items() if name not in there and value is not None]
-    unsaid = [name for name in new if name in defaults and defaults[name] == here[name]]
-    difference = first_difference(there, {name: value for name, value in here.items() if name not in unsaid})
+    new = [name for name, value in asked.items() if name not in written and value is not None]
+    unsaid = [name for name in new if name in defaults and defaults[name] == asked[name]]
+    difference = first_difference(written, {name: value for name, value in asked.items() if name not in unsaid})
     changed = next(
         (what for key, what in _MODELS.items() if (difference or "").removeprefix("config.").startswith(f"{key} ")),
         None,
     )
     if changed is not None:
         older = (
-            "" if "answers" in there.get("config", there) else ", or by a version that did not look at a module's code"
+            ""
+            if "answers" in written.get("config", written)
+            else ", or by a version that did not look at a module's code"
         )
         raise AuditError(
             f"{path} holds an audit that was begun with another {changed}{older}: its code, attributes or weights are"
@@ -450,32 +452,32 @@ def _refuse_difference(path: Path, there: Mapping[str, Any], here: Mapping[str, 
         )
 
 
-def _answers_otherwise(there: Any, here: Any) -> str | None:
+def _answers_otherwise(written: Any, asked: Any) -> str | None:
     """Return the model that no longer answers as it did; None where none is known to."""
-    if not isinstance(there, dict) or not isinstance(here, dict):
+    if not isinstance(written, dict) or not isinstance(asked, dict):
         return None
-    return next((who for who in here if who in there and not same_answers(there[who], here[who])), None)
+    return next((who for who in asked if who in written and not same_answers(written[who], asked[who])), None)
 
 
-def first_difference(there: Any, here: Any, key: str = "") -> str | None:
+def first_difference(written: Any, asked: Any, key: str = "") -> str | None:
     """Say in one line in what two JSON values differ first; None where they are equal or not set."""
-    if isinstance(there, list) and isinstance(here, list) and len(there) == len(here):
-        there, here = ({f"[{index}]": item for index, item in enumerate(items)} for items in (there, here))
-    if isinstance(there, dict) and isinstance(here, dict):
-        for name in [*there, *(name for name in here if name not in there)]:
-            if there.get(name) is None and here.get(name) is None:
+    if isinstance(written, list) and isinstance(asked, list) and len(written) == len(asked):
+        written, asked = ({f"[{index}]": item for index, item in enumerate(items)} for items in (written, asked))
+    if isinstance(written, dict) and isinstance(asked, dict):
+        for name in [*written, *(name for name in asked if name not in written)]:
+            if written.get(name) is None and asked.get(name) is None:
                 continue  # not set is not set, whether or not it is said
             if name == "answers":  # of models on fixed inputs: they are the same but for rounding
-                if (who := _answers_otherwise(there.get(name), here.get(name))) is not None:
+                if (who := _answers_otherwise(written.get(name), asked.get(name))) is not None:
                     return f"{name}.{who} are others in this run"
                 continue
             child = f"{key}{name}" if name.startswith("[") else f"{key}.{name}".lstrip(".")
-            if name not in there or name not in here:
-                known = there if name in there else here
-                where = "only there" if name in there else "only in this run"
+            if name not in written or name not in asked:
+                known = written if name in written else asked
+                where = "only there" if name in written else "only in this run"
                 return f"{child} is {shown(known[name])} {where}"
-            difference = first_difference(there[name], here[name], child)
+            difference = first_difference(written[name], asked[name], child)
             if difference is not None:
                 return difference
         return None
-    return None if there == here else f"{key} is {shown(there)} there, {shown(here)} in this run"
+    return None if written == asked else f"{key} is {shown(written)} there, {shown(asked)} in this run"

@@ -119,8 +119,8 @@ class Gallery:
         """
         path = audit / GALLERY
         try:
-            found = JsonObject(read_json(path))
-            strips, sheets = (found.items(key, dict) or () for key in ("strips", "sheets"))
+            gallery = JsonObject(read_json(path))
+            strips, sheets = (gallery.items(key, dict) or () for key in ("strips", "sheets"))
             return cls(tuple(map(_strip, strips)), tuple(map(_sheet, sheets)))
         except FileNotFoundError:
             return cls()

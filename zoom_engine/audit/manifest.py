@@ -127,22 +127,22 @@ class Config:
         or take one. After each full round the rotation starts one further on; otherwise the same directions would
         always share an image.
         """
-        count, each = (
+        count, per_image = (
             self.random_directions,
             self.random_directions if self.random_per_image is None else self.random_per_image,
         )
         if not count or (self.random_images is not None and image >= self.random_images):
             return ()
-        first = image * each + image // (count // math.gcd(count, each))
-        return sorted((first + turn) % count for turn in range(each))
+        first = image * per_image + image // (count // math.gcd(count, per_image))
+        return sorted((first + turn) % count for turn in range(per_image))
 
     def measurements(self, images: int) -> tuple[int, int]:
         """Return how many measurements so many images take: of attributes, and of random baseline directions."""
-        each = 1 if self.mode == "multi" else len(self.attributes)
-        held = images if self.random_images is None else min(images, self.random_images)
-        random = self.random_directions if self.random_per_image is None else self.random_per_image
+        per_image = 1 if self.mode == "multi" else len(self.attributes)
+        compared = images if self.random_images is None else min(images, self.random_images)
+        directions_per_image = self.random_directions if self.random_per_image is None else self.random_per_image
         beside = len(range(0, images, self.control_prompt_every)) if self.control_prompts else 0
-        return images * each, held * random + beside
+        return images * per_image, compared * directions_per_image + beside
 
     def check(self, record: Record) -> None:
         """Refuse a record that no run with these settings can have written.
@@ -172,24 +172,24 @@ class Config:
                     f"image {record.image} is not one that prompt {record.baseline - self.random_directions} is tried"
                     " on"
                 )
-            count, own = beside, record.baseline
+            count, index = beside, record.baseline
         elif self.mode == "multi":
             if record.attribute is not None:
                 raise ValueError(f"attribute {shown(record.attribute)} is edited alone, where all are edited together")
-            own = None
+            index = None
         else:
             texts = [attribute.text for attribute in self.attributes]
             if record.attribute not in texts:
                 raise ValueError(f"attribute {shown(record.attribute)} is none of its attributes")
-            own = texts.index(record.attribute)
+            index = texts.index(record.attribute)
         if len(record.edit_weights) != count:
             raise ValueError(f"it has {len(record.edit_weights)} edit weights for {count}")
         if record.baseline is None and max(map(abs, record.edit_weights)) > self.bound + ROUNDING:
             raise ValueError(f"an edit weight is beyond ±{self.bound:g}")
-        if own is not None and record.bounds is not None:
+        if index is not None and record.bounds is not None:
             low, high = record.bounds
-            if not low - ROUNDING <= record.edit_weights[own] <= high + ROUNDING:
-                raise ValueError(f"edit weight {record.edit_weights[own]:g} is out of its bounds [{low:g}, {high:g}]")
+            if not low - ROUNDING <= record.edit_weights[index] <= high + ROUNDING:
+                raise ValueError(f"edit weight {record.edit_weights[index]:g} is out of its bounds [{low:g}, {high:g}]")
         if record.decisive and record.change < self.decisive_change - ROUNDING:
             raise ValueError(f"a change of {record.change:g} is called decisive, {self.decisive_change:g} is the least")
         if record.scores is not None and len(record.scores) != len(self.attributes) + len(self.labels or ()):
@@ -293,10 +293,10 @@ class Manifest:
     @property
     def brought_by(self) -> Mapping[str, str]:
         """Return, by "task level", the package with its version that brought what is not built in."""
-        found = self.environment.get("brought_by", {})
+        packages = self.environment.get("brought_by", {})
         return (
-            {one_line(thing, 80): one_line(str(package), 80) for thing, package in found.items()}
-            if isinstance(found, dict)
+            {one_line(thing, 80): one_line(str(package), 80) for thing, package in packages.items()}
+            if isinstance(packages, dict)
             else {}
         )
 
@@ -323,7 +323,7 @@ def _config(values: JsonObject) -> Config:
     details, directions, synthesis = map(values.object, ("target_details", "directions", "synthesis"))
     attributes = tuple(map(Attribute.parse, values.items("attributes", str) or ()))
     control_prompts = values.object("control_prompts")
-    every = control_prompts.get("every", int)
+    interval = control_prompts.get("every", int)
     interim_analyses, width = values.items("interim_analyses", int), values.get("width", float)
     ranges = values.items("calibrated_range", list)
     config = values.read(
@@ -338,7 +338,7 @@ def _config(values: JsonObject) -> Config:
         baseline_search=values.object("baseline_search").get("name", str),
         random_drawn=values.items("random_drawn", int),
         control_prompts=control_prompts.items("prompts", str) or (),
-        control_prompt_every=1 if every is None else every,
+        control_prompt_every=1 if interval is None else interval,
         photographs=values.items("audited", str) or (),
         by=values.items("by", str) or (),
         method=directions.get("method", str),
@@ -348,7 +348,7 @@ def _config(values: JsonObject) -> Config:
         precision=synthesis.get("precision", str),
         content=values.values,
     )
-    count, each = len(attributes), "have one for each attribute"
+    count, one_each = len(attributes), "have one for each attribute"
     values.check("mode", config.mode in get_args(Mode), f"be {' or '.join(get_args(Mode))}")
     values.check("attributes", count > 0 and len(set(attributes)) == count, "name one or more, each once")
     values.check("edit_range", config.edit_range in RANGES, f"be {' or '.join(RANGES)}")
@@ -378,9 +378,9 @@ def _config(values: JsonObject) -> Config:
     values.check("interim_analyses", rising, "be one or more rising numbers of images")
     values.check("width", width is None or 0 < width <= 1, "be in (0, 1]")
     values.check("audited", len(config.photographs) in (0, config.images), "name a photograph for each image")
-    values.check("calibrated_range", ranges is None or len(ranges) == count, each)
-    directions.check("strength", len(config.strength) in (0, count), each)
-    directions.check("noise_floor", len(config.noise_floor) in (0, count), each)
+    values.check("calibrated_range", ranges is None or len(ranges) == count, one_each)
+    directions.check("strength", len(config.strength) in (0, count), one_each)
+    directions.check("noise_floor", len(config.noise_floor) in (0, count), one_each)
     return config
 
 

@@ -68,9 +68,9 @@ def load_photographs(audit: Path) -> tuple[Photograph, ...]:
     """
     path = audit / PHOTOGRAPHS
     try:
-        found = JsonObject(read_json(path))
-        every = found.items("photographs", dict) or ()
-        return tuple(JsonObject(entry, "a photograph").read(Photograph) for entry in every)
+        file = JsonObject(read_json(path))
+        entries = file.items("photographs", dict) or ()
+        return tuple(JsonObject(entry, "a photograph").read(Photograph) for entry in entries)
     except FileNotFoundError:
         return ()
     except (OSError, ValueError, TypeError, OverflowError) as error:

@@ -155,7 +155,7 @@ class Record:
         values = _known(cls, line)
         for name in ("edit_weights", "original_output", "output"):
             values[name] = _numbers(values, name)
-        _found(values, "change", "flipped", "decisive", "label_kept", "ssim", "natural")
+        _checked_fields(values, "change", "flipped", "decisive", "label_kept", "ssim", "natural")
         for name in ("seed", "steps", "evaluations"):
             if (count := values.get(name, 0)) is not None and (type(count) is not int or not 0 <= count < 1 << 64):
                 raise ValueError(f"'{name}' must be a whole number, 0 or more, not {shown(count)}")
@@ -182,7 +182,7 @@ class Record:
         values["trajectory"] = tuple(map(_point, points))
         for name in ("paper", "calibrated"):
             if values.get(name) is not None:
-                values[name] = Within(**_found(_known(Within, values[name]), "change", "flipped", "decisive"))
+                values[name] = Within(**_checked_fields(_known(Within, values[name]), "change", "flipped", "decisive"))
         record = cls(**values)
         sizes = {len(record.output), *(len(point.output) for point in record.trajectory)}
         if sizes != {len(record.original_output)}:
@@ -209,11 +209,11 @@ def _known(of: type, line: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _point(line: Any) -> Point:
-    values = _found(_known(Point, line), "change", "label_kept", "ssim")
+    values = _checked_fields(_known(Point, line), "change", "label_kept", "ssim")
     return Point(**{**values, **{name: _numbers(values, name) for name in ("weights", "output")}})
 
 
-def _found(values: dict[str, Any], *names: str) -> dict[str, Any]:
+def _checked_fields(values: dict[str, Any], *names: str) -> dict[str, Any]:
     """Return the values, if those of these names are such as a search finds."""
     for name in names:
         value = values.get(name)
@@ -238,19 +238,19 @@ def _is_number(value: object) -> bool:
 
 
 def _numbers(values: Mapping[str, Any], name: str) -> tuple[float, ...]:
-    found = values[name]
-    if not isinstance(found, list) or not all(map(_is_number, found)):
+    numbers = values[name]
+    if not isinstance(numbers, list) or not all(map(_is_number, numbers)):
         raise TypeError(f"'{name}' is no list of numbers")
-    largest = max(map(abs, found), default=0)
+    largest = max(map(abs, numbers), default=0)
     if not largest <= _LARGEST:
         raise ValueError(f"'{name}' has a number that is too large")
-    return tuple(found if largest < _MOST_WHOLE else map(float, found))
+    return tuple(numbers if largest < _MOST_WHOLE else map(float, numbers))
 
 
-def _booleans(found: Any) -> tuple[bool, ...]:
-    if not isinstance(found, list) or not all(isinstance(one, bool) for one in found):
+def _booleans(flags: Any) -> tuple[bool, ...]:
+    if not isinstance(flags, list) or not all(isinstance(one, bool) for one in flags):
         raise TypeError("'groups' is no list of true and false")
-    return tuple(found)
+    return tuple(flags)
 
 
 def sort_key(record: Record) -> tuple[int, str, int]:
@@ -275,8 +275,8 @@ def is_decisive(record: Record, *, least: float = DECISIVE_CHANGE) -> bool:
         return False
     if record.decisive is not None:
         return record.decisive
-    there = (point.change for point in record.trajectory if point.weights == record.edit_weights)
-    return record.flipped and next(there, record.change) >= least
+    changes_there = (point.change for point in record.trajectory if point.weights == record.edit_weights)
+    return record.flipped and next(changes_there, record.change) >= least
 
 
 def to_line(record: Record) -> bytes:

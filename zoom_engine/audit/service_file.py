@@ -24,12 +24,12 @@ def load_tries(audit: Path) -> dict[str, int]:
     """
     path = audit / SERVICE
     try:
-        found = JsonObject(read_json(path)).need("tries", dict)
-        tries = JsonObject(found, "tries")
-        for kind in found:
+        counts = JsonObject(read_json(path)).need("tries", dict)
+        tries = JsonObject(counts, "tries")
+        for kind in counts:
             tries.check(kind, tries.need(kind, int) >= 0, "be 0 or more")
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
         raise AuditError(f"cannot read {path} ({one_line(error)}): remove it; the records do not need it") from None
-    return dict(found)
+    return dict(counts)

@@ -167,7 +167,7 @@ class GroupDifference:
         ci95: its interval, simultaneous for all such differences; None where a group is too small.
         p_value: see `interactions`; None where a group is too small.
         p_adjusted: the same, adjusted over all such differences.
-        found: whether there is a difference.
+        differs: whether there is a difference.
     """
 
     by: str
@@ -177,7 +177,7 @@ class GroupDifference:
     ci95: Interval | None
     p_value: float | None
     p_adjusted: float | None
-    found: bool
+    differs: bool
 
 
 class PhotographChange(NamedTuple):

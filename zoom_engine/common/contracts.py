@@ -35,17 +35,17 @@ def hold(thing: T, rules: Rules[T], *, called: str, refusal: type[ZoomError]) ->
     Raises:
         ZoomError: the `refusal`, one line with the rule and what the thing has in place of it.
     """
-    for rule, broken in rules.items():
+    for rule, check in rules.items():
         told = f"{called} breaks its contract: {rule}, but"
         try:
             with theirs(refusal, f"{told} it fails"):
-                found = broken(thing)
+                fault = check(thing)
         except ZoomError as error:
             if isinstance(error, refusal) and str(error).startswith(called):
                 raise
             raise refusal(f"{told} it fails: {one_line(error)}") from error
-        if found:
-            raise refusal(f"{told} {found}")
+        if fault:
+            raise refusal(f"{told} {fault}")
 
 
 @contextmanager
@@ -93,15 +93,15 @@ def members(protocol: type) -> dict[str, Any]:
 
     The value is a member's type, of a method `Callable`.
     """
-    found: dict[str, Any] = {}
+    hints: dict[str, Any] = {}
     for base in reversed([base for base in protocol.__mro__ if getattr(base, "_is_protocol", False)]):
-        found |= get_type_hints(base)
+        hints |= get_type_hints(base)
         for name, member in vars(base).items():
             if isinstance(member, property):
-                found[name] = get_type_hints(member.fget)["return"]
+                hints[name] = get_type_hints(member.fget)["return"]
             elif isinstance(member, classmethod) or inspect.isfunction(member):
-                found[name] = Callable
-    return {name: hint for name, hint in found.items() if not name.startswith("_")}
+                hints[name] = Callable
+    return {name: hint for name, hint in hints.items() if not name.startswith("_")}
 
 
 def _later(hint: Any) -> bool:

@@ -35,13 +35,13 @@ def bf16_in_hardware() -> bool:
 
 def package_versions() -> dict[str, str]:
     """Return the versions of those of `PACKAGES` that are installed."""
-    found: dict[str, str] = {}
+    versions: dict[str, str] = {}
     for name in PACKAGES:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def git_revision() -> str | None:

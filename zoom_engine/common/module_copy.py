@@ -42,14 +42,14 @@ def drop_watching_hooks(network: nn.Module, inputs: Tensor) -> str:
         return ""
     before = _answers(network, inputs)
     for part in (foreign, *([one] for one in foreign)):
-        kept = [(hooks, hooks.copy()) for hooks, _ in part]
+        hooks_before = [(hooks, hooks.copy()) for hooks, _ in part]
         for hooks, key in part:
             hooks.pop(key, None)
         if _same(_answers(network, inputs), before):
             if part is foreign:
                 return ""
             continue
-        for hooks, whole in reversed(kept):  # in their order
+        for hooks, whole in reversed(hooks_before):  # in their order
             hooks.clear()
             hooks.update(whole)
     names = sorted({_named(hooks[key]) for hooks, key in foreign if key in hooks})
@@ -89,8 +89,8 @@ def _tensors(result: Any) -> Iterator[Tensor]:
     if isinstance(result, Tensor):
         yield result
     elif isinstance(result, Mapping | list | tuple):
-        for each in result.values() if isinstance(result, Mapping) else result:
-            yield from _tensors(each)
+        for item in result.values() if isinstance(result, Mapping) else result:
+            yield from _tensors(item)
 
 
 def _same(some: list[Tensor] | None, others: list[Tensor] | None) -> bool:
@@ -104,5 +104,5 @@ def _same(some: list[Tensor] | None, others: list[Tensor] | None) -> bool:
 
 def other_precision(network: nn.Module) -> str:
     """Return the first precision of a network's weights that is not float32; "" where there is none."""
-    found = (str(weight.dtype) for weight in network.parameters() if weight.is_floating_point())
-    return next((name.removeprefix("torch.") for name in found if name != "torch.float32"), "")
+    dtypes = (str(weight.dtype) for weight in network.parameters() if weight.is_floating_point())
+    return next((name.removeprefix("torch.") for name in dtypes if name != "torch.float32"), "")

@@ -78,11 +78,11 @@ def module_hash(module: nn.Module, *extra: Mapping[str, Any]) -> str:
     written: frozenset[str] = frozenset()
     while True:  # which methods are reached is known only when these were read
         reader = _Reader(names, written, hashed)
-        found = reader.of(module)
+        parts = reader.of(module)
         if reader.names <= names and reader.written <= written:
             break
         names, written = names | reader.names, written | reader.written
-    digest = hashlib.sha256(found.encode())
+    digest = hashlib.sha256(parts.encode())
     for values in extra:
         digest.update(json.dumps(values, sort_keys=True).encode())
     return digest.hexdigest()
@@ -123,10 +123,10 @@ class _Reader:
             return self._known[id(value)][1]
         self._known[id(value)] = value, "itself"
         self._depth += 1
-        found = _digest(self._parts(value)) if self._depth < _DEEPEST else f"deep {_name(kind)}"
+        digest = _digest(self._parts(value)) if self._depth < _DEEPEST else f"deep {_name(kind)}"
         self._depth -= 1
-        self._known[id(value)] = value, found
-        return found
+        self._known[id(value)] = value, digest
+        return digest
 
     def _parts(self, value: Any) -> Iterable[str]:
         kind = type(value)
@@ -200,8 +200,8 @@ class _Reader:
     def _module(self, module: nn.Module) -> Iterable[str]:
         kind: Any = type(module)
         written = _written_by(kind) if _is_installed_class(kind) else frozenset()
-        own: dict[str, Any] = {}
-        module._save_to_state_dict(own, "", True)
+        state: dict[str, Any] = {}
+        module._save_to_state_dict(state, "", True)
         yield self.of(kind)
         if isinstance(module, torch.jit.ScriptModule):
             yield from self._script(module)
@@ -210,12 +210,12 @@ class _Reader:
                 continue
             if isinstance(getattr(kind, name, None), functools.cached_property):
                 continue
-            if f"{name}_g" in own or f"{name}_orig" in own:
+            if f"{name}_g" in state or f"{name}_orig" in state:
                 continue  # computed of these by a hook of torch's own
             if callable(value) or _is_data(value) or name in self.names or _is_installed_class(kind):
                 yield f"attribute {name} {self.of(value)}"
-        passing = {name: value for name, value in module._buffers.items() if name not in {*own, *self._skipped}}
-        for name, value in sorted({**own, **passing}.items()):
+        passing = {name: value for name, value in module._buffers.items() if name not in {*state, *self._skipped}}
+        for name, value in sorted({**state, **passing}.items()):
             yield f"state {name} {self.of(value)}"
         for name, child in module._modules.items():
             yield f"child {name} {self.of(child)}"
@@ -249,12 +249,12 @@ class _Reader:
         return self._hashed[id(value)][1]
 
     def _class(self, kind: type) -> Iterable[str]:
-        for each in kind.__mro__[:-1]:
-            if _is_installed_class(each):
-                yield _name(each)
+        for base in kind.__mro__[:-1]:
+            if _is_installed_class(base):
+                yield _name(base)
                 continue
             yield "class"
-            for name, member in sorted(vars(each).items()):
+            for name, member in sorted(vars(base).items()):
                 dunder = name.startswith("__") and name.endswith("__")
                 if (dunder or name in self.names) and not _UNREAD.fullmatch(name):
                     yield f"{name} {self.of(member)}"
@@ -285,12 +285,12 @@ class _Reader:
         if _is_installed_module(module):
             return [module.__name__]
         read = sorted(name for name in names if name in vars(module) and not _UNREAD.fullmatch(name))
-        found = []
+        lines = []
         for name in read:
             value = vars(module)[name]
             inner = isinstance(value, types.ModuleType) and value is not module
-            found.append(f"{name} {_digest(self._namespace(value, names)) if inner else self.of(value)}")
-        return found
+            lines.append(f"{name} {_digest(self._namespace(value, names)) if inner else self.of(value)}")
+        return lines
 
     def _code(self, code: types.CodeType) -> Iterable[str]:
         owner = code.co_varnames[0] if code.co_argcount else ""
@@ -349,8 +349,8 @@ def _names_in(code: types.CodeType) -> tuple[frozenset[str], frozenset[str]]:
 def _written_by(kind: type) -> frozenset[str]:
     """Return what methods of an installed class write into itself, such as anchors of the last size of pictures."""
     reader = _Reader(frozenset(), frozenset(), {})
-    for each in kind.__mro__[: kind.__mro__.index(nn.Module)]:
-        for name, member in vars(each).items():
+    for base in kind.__mro__[: kind.__mro__.index(nn.Module)]:
+        for name, member in vars(base).items():
             if isinstance(member, types.FunctionType) and name != "__init__":
                 reader.of(member.__code__)
     return frozenset(reader.written)
@@ -408,9 +408,9 @@ def _is_installed_class(kind: type) -> bool:
 
     One that a function made is known by what it holds.
     """
-    found: Any = sys.modules.get(kind.__module__)
-    if found is None or not _is_installed_module(found):
+    member: Any = sys.modules.get(kind.__module__)
+    if member is None or not _is_installed_module(member):
         return False
     for part in kind.__qualname__.split("."):
-        found = getattr(found, part, None)
-    return found is kind
+        member = getattr(member, part, None)
+    return member is kind

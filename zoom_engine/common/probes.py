@@ -44,11 +44,11 @@ def same_answers(first: Any, second: Any) -> bool:
     import numpy as np
 
     try:
-        there, here = (np.asarray(each, dtype=np.float64) for each in (first, second))
+        before, after = (np.asarray(outputs, dtype=np.float64) for outputs in (first, second))
     except (ValueError, TypeError):
         return False
-    if there.ndim != 2 or there.shape != here.shape or there.size == 0:
+    if before.ndim != 2 or before.shape != after.shape or before.size == 0:
         return False
-    allowed = _OF_SPREAD * np.maximum(np.ptp(there, axis=0), np.ptp(here, axis=0)) + _OF_LEVEL * np.abs(there).max(0)
-    otherwise = (~(np.abs(there - here) <= allowed + 1e-9)).any(axis=1)
+    allowed = _OF_SPREAD * np.maximum(np.ptp(before, axis=0), np.ptp(after, axis=0)) + _OF_LEVEL * np.abs(before).max(0)
+    otherwise = (~(np.abs(before - after) <= allowed + 1e-9)).any(axis=1)
     return bool(otherwise.mean() <= _OTHERWISE)

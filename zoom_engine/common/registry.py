@@ -111,8 +111,8 @@ def is_ours(kind: Kind, thing: type) -> bool:
 
 def packages(kind: Kind) -> dict[str, str]:
     """Return by each registered name, sorted, the package that brings it, with its version. Nothing is imported."""
-    found = {entry.name: _package(entry) for entry in entry_points(group=kind.group)}
-    return dict(sorted(found.items()))
+    packages = {entry.name: _package(entry) for entry in entry_points(group=kind.group)}
+    return dict(sorted(packages.items()))
 
 
 def brought(things: Iterable[tuple[Kind, str]]) -> dict[str, str]:
@@ -122,8 +122,8 @@ def brought(things: Iterable[tuple[Kind, str]]) -> dict[str, str]:
         things: kinds and names.
     """
     known = {kind: packages(kind) for kind in KINDS}
-    found = {f"{kind.what} {name}": known[kind][name] for kind, name in things if name in known[kind]}
-    return {thing: package for thing, package in found.items() if not package.startswith(f"{OWN} ")}
+    packages = {f"{kind.what} {name}": known[kind][name] for kind, name in things if name in known[kind]}
+    return {thing: package for thing, package in packages.items() if not package.startswith(f"{OWN} ")}
 
 
 def missing(things: Mapping[str, str]) -> dict[str, str]:
@@ -185,9 +185,9 @@ def _load(kind: Kind, entry: EntryPoint) -> Any:
         if kind.made and (isinstance(loaded, type) or not all(hasattr(loaded, name) for name in members(protocol))):
             loaded = loaded()
     hold_members(loaded, protocol, called=called, refusal=ConfigError)
-    own = getattr(loaded, "name", None) if "name" in members(protocol) else None
-    if isinstance(own, str) and own != entry.name:
-        raise ConfigError(f"{called} calls itself '{own}': give its entry point the same name")
+    name = getattr(loaded, "name", None) if "name" in members(protocol) else None
+    if isinstance(name, str) and name != entry.name:
+        raise ConfigError(f"{called} calls itself '{name}': give its entry point the same name")
     return loaded
 
 

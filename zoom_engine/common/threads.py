@@ -56,9 +56,9 @@ def leave_behind(*things: object) -> None:
 
 def _in_child() -> None:
     global _beside_work, _of_one_thread
-    own = threading.get_ident()
-    _beside_work = _beside_work or bool(_at_work.keys() - {own})
-    for other in _at_work.keys() - {own}:
+    this_thread = threading.get_ident()
+    _beside_work = _beside_work or bool(_at_work.keys() - {this_thread})
+    for other in _at_work.keys() - {this_thread}:
         del _at_work[other]
     for thing in list(_told):
         thing.forked()
@@ -187,17 +187,17 @@ def working() -> Iterator[None]:
             "this process was forked while another thread of its parent was auditing or loading models, and would wait"
             " for that thread's locks: start it with spawn or forkserver, or fork while nothing is audited"
         )
-    own = threading.get_ident()
+    this_thread = threading.get_ident()
     if torch := _torch():
         with numbers_of_threads.taken():
             torch.get_num_threads()  # a thread takes its number when it is first asked for
-    _at_work[own] = _at_work.get(own, 0) + 1
+    _at_work[this_thread] = _at_work.get(this_thread, 0) + 1
     try:
         yield
     finally:
-        _at_work[own] -= 1
-        if not _at_work[own]:
-            del _at_work[own]
+        _at_work[this_thread] -= 1
+        if not _at_work[this_thread]:
+            del _at_work[this_thread]
 
 
 _filters = Turns()
@@ -209,21 +209,21 @@ def quiet(*loggers: str) -> Iterator[None]:
 
     This is about handlers of the root logger and those of `loggers`. Other threads log as ever.
     """
-    own = threading.get_ident()
+    this_thread = threading.get_ident()
 
     def of_others(record: logging.LogRecord) -> bool:
-        return record.thread != own or record.levelno > logging.WARNING
+        return record.thread != this_thread or record.levelno > logging.WARNING
 
-    places: list[logging.Filterer] = [logging.root, *logging.root.handlers]
-    places += [handler for name in loggers for handler in logging.getLogger(name).handlers]
+    loggers_and_handlers: list[logging.Filterer] = [logging.root, *logging.root.handlers]
+    loggers_and_handlers += [handler for name in loggers for handler in logging.getLogger(name).handlers]
     if logging.lastResort is not None:
-        places.append(logging.lastResort)
-    for place in places:
+        loggers_and_handlers.append(logging.lastResort)
+    for place in loggers_and_handlers:
         place.addFilter(of_others)
     try:
         # Filters of warnings belong to the process, so threads that set them take turns.
         with _filters.taken(), warnings.catch_warnings(action="ignore"):
             yield
     finally:
-        for place in places:
+        for place in loggers_and_handlers:
             place.removeFilter(of_others)

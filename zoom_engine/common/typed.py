@@ -77,7 +77,11 @@ def plain(value: Any) -> Any:
 
 def named_options(function: Callable[P, T]) -> Callable[P, T]:
     """Decorate a function: an option that it does not have is a ConfigError, and NumPy's numbers come as Python's."""
-    known = [name for name, each in inspect.signature(function).parameters.items() if each.kind is each.KEYWORD_ONLY]
+    known = [
+        name
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    ]
 
     @functools.wraps(function)
     def called(*given: P.args, **options: P.kwargs) -> T:

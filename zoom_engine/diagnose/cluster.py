@@ -242,11 +242,11 @@ class RayWorkers:
 
     def next_event(self) -> tuple[int, Batch | WorkerLost | None]:
         """Wait for the next event, see `Workers`."""
-        found: list[Any] = []
-        while not found:
-            found, _ = self._ray.wait(list(self._streams), num_returns=1, timeout=_PATIENCE if self._begun else None)
+        ready: list[Any] = []
+        while not ready:
+            ready, _ = self._ray.wait(list(self._streams), num_returns=1, timeout=_PATIENCE if self._begun else None)
             self._tell_of_waiting()
-        (stream,) = found
+        (stream,) = ready
         worker = self._streams[stream]
         try:
             batch: Batch = self._ray.get(next(stream))

@@ -104,7 +104,7 @@ class Diagnosers:
             check_outs(out, list(self.models))
             outs = {name: Path(out) / name for name in self.models}
         index = None if out is None else Path(out) / INDEX
-        found: dict[str, Diagnosis] = {}
+        diagnoses: dict[str, Diagnosis] = {}
         inverted: Path | None = None
         for group in self.groups(one_by_one=run.images == AUTO):
             folders = [outs[name] for name in group]
@@ -113,16 +113,16 @@ class Diagnosers:
                 _hand_on(inverted, first / INVERSIONS)
                 inverted = first / INVERSIONS
             audited = diagnosed([self.models[name] for name in group], run, folders, index=index)
-            found |= zip(group, audited, strict=True)
-        found = {name: found[name] for name in self.models}
+            diagnoses |= zip(group, audited, strict=True)
+        diagnoses = {name: diagnoses[name] for name in self.models}
         if out is not None:
             write_index(
                 out,
-                [IndexEntry(audit=Path(out) / name, title=name) for name in found],
-                title=f"{len(found)} models, the same pictures" if len(found) > 1 else "One model",
+                [IndexEntry(audit=Path(out) / name, title=name) for name in diagnoses],
+                title=f"{len(diagnoses)} models, the same pictures" if len(diagnoses) > 1 else "One model",
                 introduction="Each was asked about the same images; each has the audit that it would have alone.",
             )
-        return found
+        return diagnoses
 
     def groups(self, *, one_by_one: bool) -> list[list[str]]:
         """Return the names of targets that are audited together, group after group: they have all else in common.
@@ -130,9 +130,14 @@ class Diagnosers:
         Each is alone with `one_by_one`, with a cluster and around photographs.
         """
         groups: dict[str, list[str]] = {}
-        for name, each in self.models.items():
-            alone = one_by_one or each.settings.cluster is not None or each.settings.photos is not None
-            common = [list(map(str, each.attributes)), each.search.name, describe_search(each.search), alone and name]
+        for name, models in self.models.items():
+            alone = one_by_one or models.settings.cluster is not None or models.settings.photos is not None
+            common = [
+                list(map(str, models.attributes)),
+                models.search.name,
+                describe_search(models.search),
+                alone and name,
+            ]
             groups.setdefault(repr(common), []).append(name)
         return list(groups.values())
 

@@ -120,8 +120,8 @@ class _Choice:
         point = min(points, key=lambda point: sum(map(abs, point.weights)), default=reported)
         direction = direction_of(record, point.output, self._view)
         decisive = direction[0] != direction[1] and point.change >= self._diagnosis.config.decisive_change
-        kept, ssim = point.label_kept, point.ssim
-        return Pick(kind, record, point.weights, direction, decisive, kept, ssim, extreme=kind == "extreme")
+        label_kept, ssim = point.label_kept, point.ssim
+        return Pick(kind, record, point.weights, direction, decisive, label_kept, ssim, extreme=kind == "extreme")
 
 
 def _middle(trials: Sequence[Record], count: int) -> list[Record]:
@@ -141,7 +141,7 @@ def sheet_weights(low: float, high: float) -> list[float]:
 
 
 def write_photographs(
-    audit: AuditFolder, found: Audited, crops: Sequence[Crop], evaluator: Evaluator
+    audit: AuditFolder, audited: Audited, crops: Sequence[Crop], evaluator: Evaluator
 ) -> tuple[Photograph, ...]:
     """Write the square of each photograph that could be read, and what the generator draws of the audited ones.
 
@@ -149,14 +149,14 @@ def write_photographs(
     files.
     """
     shown = []
-    for number, (photograph, crop) in enumerate(zip(found.photographs, crops, strict=True)):
+    for number, (photograph, crop) in enumerate(zip(audited.photographs, crops, strict=True)):
         picture = inversion = None
         if crop.pixels is not None:
             picture = f"images/photograph-{number}.png"
             audit.write(picture, png_bytes(crop.pixels))
         if photograph.image is not None:
             inversion = f"images/inversion-{number}.png"
-            code = found.codes[photograph.image : photograph.image + 1].to(evaluator.directions.device)
+            code = audited.codes[photograph.image : photograph.image + 1].to(evaluator.directions.device)
             with torch.no_grad():
                 audit.write(inversion, png_bytes(to_pixels(evaluator.render(code))[0]))
         shown.append(replace(photograph, picture=picture, inversion=inversion))

@@ -70,20 +70,20 @@ def of_photographs(models: Models, crops: Sequence[Crop], seed: int) -> dict[str
 
 def manifest(
     models: Models,
-    measured: Measurements,
+    measurements: Measurements,
     run: RunSettings,
     crops: Sequence[Crop] | None = None,
-    found: Audited | None = None,
+    audited: Audited | None = None,
 ) -> Manifest:
     """Return all that determines the records, and where they were made."""
-    directions, calibrated, baseline = measured.directions, measured.calibrated, measured.baseline
+    directions, calibrated, baseline = measurements.directions, measurements.calibrated, measurements.baseline
     given = models.settings.generator
     return Manifest.of(
         {
             **config(models, run),
             "answers": models.answers,
             **({} if crops is None else of_photographs(models, crops, run.seed)),
-            **({} if found is None else {"audited": found.files}),
+            **({} if audited is None else {"audited": audited.files}),
             **(
                 {"random_drawn": list(baseline.drawn), "random_changing": baseline.changing}
                 if models.random_directions
@@ -118,7 +118,7 @@ def _brought(models: Models) -> dict[str, str]:
     """Return the packages that brought what the audit is made of: who reads it needs them too."""
     given = (models.settings.generator, models.settings.target)
     generator, target = (spec if isinstance(spec, str) else "" for spec in given)
-    found = models.settings.directions
+    directions = models.settings.directions
     family, colon, _ = generator.partition(":")
     return registry.brought(
         [
@@ -127,6 +127,6 @@ def _brought(models: Models) -> dict[str, str]:
             (registry.DOMAINS, target.partition(":")[0]),
             (registry.TASKS, models.target.task.name),
             (registry.SEARCHES, models.search.name),
-            *([(registry.DIRECTION_METHODS, found)] if isinstance(found, str) else []),
+            *([(registry.DIRECTION_METHODS, directions)] if isinstance(directions, str) else []),
         ]
     )

@@ -78,17 +78,17 @@ def measure(models: Models, run: RunSettings, photographs: Audited | None = None
     )
 
 
-def measurements_for(other: Models, models: Models, measured: Measurements, run: RunSettings) -> Measurements:
-    """Return what was `measured` with `models`, for `other` of another target."""
+def measurements_for(other: Models, models: Models, measurements: Measurements, run: RunSettings) -> Measurements:
+    """Return what was `measurements` with `models`, for `other` of another target."""
     for network, how in models.networks.items():  # the other ones have looked at nothing themselves
         other.networks.setdefault(network, how)
-    if measured.calibrated is not None and other.labels != models.labels:
-        found = measured.directions, measured.calibrated
-        baseline = _baseline_directions(models, *found, run.seed, other.labels)
-        scale = None if measured.scale is None else _score_scale(models, *found, other.labels)
-        measured = replace(measured, scale=scale, baseline=baseline)
-    _notify_of_baseline(other, measured.baseline)
-    return measured
+    if measurements.calibrated is not None and other.labels != models.labels:
+        common = measurements.directions, measurements.calibrated
+        baseline = _baseline_directions(models, *common, run.seed, other.labels)
+        scale = None if measurements.scale is None else _score_scale(models, *common, other.labels)
+        measurements = replace(measurements, scale=scale, baseline=baseline)
+    _notify_of_baseline(other, measurements.baseline)
+    return measurements
 
 
 def edit_directions(models: Models) -> EditDirections:

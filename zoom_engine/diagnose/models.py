@@ -120,7 +120,7 @@ class Models:
         return self.search.needs_gradient and self.synthesizer.precision == "bf16"
 
     @property
-    def places(self) -> Sequence[str | None]:
+    def searched_attributes(self) -> Sequence[str | None]:
         """Return what is searched on each image: every attribute alone, or all together."""
         return [None] if self.settings.mode == "multi" else [attribute.text for attribute in self.attributes]
 

@@ -20,11 +20,11 @@ def crops_of(models: Models) -> list[Crop]:
     domain: object = find_domain(settings.generator)
     canonical = FacePoints(*domain.face_points) if isinstance(domain, KnownFace) else FFHQ
     side = models.generator.resolution
-    found = read_crops(Path(settings.photos or ""), side=side, canonical=canonical, progress=models.progress)
-    middle = [crop.file for crop in found if crop.cut == "middle"]
+    crops = read_crops(Path(settings.photos or ""), side=side, canonical=canonical, progress=models.progress)
+    middle = [crop.file for crop in crops if crop.cut == "middle"]
     if middle:
         models.notices.add(f"without landmarks, cut to the square in their middle: {_some(middle)}")
-    return found
+    return crops
 
 
 def inverter(models: Models, *, seed: int = RunSettings.seed) -> Inverter:
@@ -34,11 +34,11 @@ def inverter(models: Models, *, seed: int = RunSettings.seed) -> Inverter:
 
 
 def audited_photographs(
-    models: Models, crops: Sequence[Crop], *, seed: int = RunSettings.seed, kept: Path | None = None
+    models: Models, crops: Sequence[Crop], *, seed: int = RunSettings.seed, inversions: Path | None = None
 ) -> Audited:
     """Find the photographs' codes, and which of them the generator can draw so that the target sees them alike.
 
-    In the folder `kept` codes are written as they are found, and taken from there.
+    In the folder `inversions` codes are written as they are found, and taken from there.
 
     Raises:
         PhotographError: none is left.
@@ -47,15 +47,15 @@ def audited_photographs(
     codes = torch.empty(0, models.generator.space.size)
     if readable:
         size = min(models.settings.batch_size, 8)
-        codes = inverter(models, seed=seed).codes(readable, cache=kept, batch_size=size, progress=models.progress)
+        codes = inverter(models, seed=seed).codes(readable, cache=inversions, batch_size=size, progress=models.progress)
     yardstick = Yardstick.of(models.generator, models.text_encoder, models.synthesizer, seed=seed)
     evaluator = models.evaluator(torch.zeros(1, models.generator.space.size))
-    found = judged(crops, codes, evaluator=evaluator, yardstick=yardstick)
-    if found.refused:
-        told = [f"{photograph.file} {photograph.refused}" for photograph in found.refused]
+    audited = judged(crops, codes, evaluator=evaluator, yardstick=yardstick)
+    if audited.refused:
+        told = [f"{photograph.file} {photograph.refused}" for photograph in audited.refused]
         of = f"{len(told)} of {number_of(len(crops), 'photograph')}"
         models.notices.add(f"{of} {agreeing(len(told), 'is', 'are')} left out: {_some(told)}")
-    return found
+    return audited
 
 
 def _some(texts: Sequence[str], most: int = 5) -> str:

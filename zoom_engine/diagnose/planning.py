@@ -22,7 +22,7 @@ from zoom_engine.diagnose.gallery import MULTI_STRIPS, SHEET_ROWS, STRIP_FRAMES,
 from zoom_engine.diagnose.identity import known
 from zoom_engine.diagnose.models import Models
 from zoom_engine.directions import BASELINE_PICTURES, EditDirections
-from zoom_engine.directions.baseline import MOST_DRAWS, pictures_each
+from zoom_engine.directions.baseline import MOST_DRAWS, pictures_per_direction
 from zoom_engine.directions.find import direction_method
 from zoom_engine.directions.keeping import PICTURES as KEEPING_PICTURES
 from zoom_engine.directions.unedited import SAMPLES
@@ -189,22 +189,22 @@ def plan(groups: Sequence[Sequence[Models]], run: RunSettings, *, rate: float | 
 
 def _part(audits: Sequence[Models], run: RunSettings, rate: float | None, before: Sequence[Models]) -> Part:
     first = audits[0]
-    measured = _Measured(audits)
-    step = measured.step() if first.search.needs_gradient else 1.0
+    timings = _Timings(audits)
+    step = timings.step() if first.search.needs_gradient else 1.0
     rate_from = "as given"
     if rate is None:
-        rate, rate_from = measured.rate()
+        rate, rate_from = timings.rate()
     of_attributes, beside = known(first, run).measurements(run.most)
     points = zip(_points(evaluations(first)), _points(evaluations(first, baseline=True)), strict=True)
     sizes = [
         [
-            _size(*one, own) * of_attributes + _size(*one, along, baseline=True) * beside
-            for one in zip(audits, measured.outputs, strict=True)
+            _size(*one, along_attribute) * of_attributes + _size(*one, along_baseline, baseline=True) * beside
+            for one in zip(audits, timings.outputs, strict=True)
         ]
-        for own, along in points
+        for along_attribute, along_baseline in points
     ]
     return Part(
-        targets=tuple(each.target.name for each in audits),
+        targets=tuple(models.target.name for models in audits),
         attributes=len(first.attributes),
         random_directions=first.random_directions,
         search=first.search.name,
@@ -232,8 +232,8 @@ def evaluations(models: Models, *, baseline: bool = False, targets: int = 1) -> 
         labels=bool(models.labels),
         targets=targets,
     )
-    found = evaluations_of(models.baseline_search if baseline else models.search, planned)
-    return None if found is None else Count(*found)
+    range_of_points = evaluations_of(models.baseline_search if baseline else models.search, planned)
+    return None if range_of_points is None else Count(*range_of_points)
 
 
 def pictures_once(audits: Sequence[Models], step: float, *, before: Sequence[Models] = ()) -> dict[str, Count]:
@@ -248,7 +248,7 @@ def pictures_once(audits: Sequence[Models], step: float, *, before: Sequence[Mod
     report = {"the report": Count(SHEET * count, SHEET * count + STRIP_FRAMES * strips) * len(audits)}
     if any(other.attributes == models.attributes for other in before):
         return report
-    found: dict[str, Count] = {}
+    parts: dict[str, Count] = {}
     unedited = SAMPLES
     if isinstance(settings.directions, str):
         method = direction_method(settings.directions)
@@ -262,25 +262,25 @@ def pictures_once(audits: Sequence[Models], step: float, *, before: Sequence[Mod
         if pictures is None:
             unedited = method.samples
         elif pictures:
-            found["edit directions"] = Count(pictures, pictures)
+            parts["edit directions"] = Count(pictures, pictures)
     if first:
-        found["unedited images"] = Count(unedited, unedited)
+        parts["unedited images"] = Count(unedited, unedited)
     if keep := len(settings.keep or ()) * (not isinstance(settings.directions, EditDirections)):
-        kept = KEEPING_PICTURES * (1 + keep + 2 * count)
-        found["what is to be kept"] = Count(kept, kept)
+        pictures_of_kept = KEEPING_PICTURES * (1 + keep + 2 * count)
+        parts["what is to be kept"] = Count(pictures_of_kept, pictures_of_kept)
     if settings.edit_range == "calibrated":
-        found["calibrated range"] = Count(*SIDE) * (2 * count)
+        parts["calibrated range"] = Count(*SIDE) * (2 * count)
         if random_directions:
             prompts = len(models.control_prompts)
             matched = BASELINE_PICTURES * (1 + count + 2 * prompts) + random_directions * sum(
-                pictures_each(random_directions, look) for look in (0, 1)
+                pictures_per_direction(random_directions, stage) for stage in (0, 1)
             )
-            of_labels = {each.labels for each in audits}
+            of_labels = {models.labels for models in audits}
             checked = BASELINE_PICTURES * random_directions * sum(map(bool, of_labels))
-            found["how far random directions go"] = Count(matched, matched) * len(of_labels)
+            parts["how far random directions go"] = Count(matched, matched) * len(of_labels)
             if checked:
-                found["random directions that keep labels"] = Count(checked, MOST_DRAWS * checked)
-    return found | report
+                parts["random directions that keep labels"] = Count(checked, MOST_DRAWS * checked)
+    return parts | report
 
 
 def pictures_of_images(audits: Sequence[Models], run: RunSettings, step: float) -> dict[str, Count]:
@@ -290,26 +290,26 @@ def pictures_of_images(audits: Sequence[Models], run: RunSettings, step: float) 
     apart = targets if models.search.needs_gradient else 1  # each is followed alone
     weight = step if models.search.needs_gradient else 1.0
     one = Count(images, images)
-    found: dict[str, Count] = {}
+    parts: dict[str, Count] = {}
     if settings.mode == "single" and settings.edit_range == "calibrated":
-        found["how far each may be edited"] = Count(1 + count, 1 + 3 * count) * images
+        parts["how far each may be edited"] = Count(1 + count, 1 + 3 * count) * images
     if settings.by:
-        found["which group each is of"] = one
+        parts["which group each is of"] = one
     if settings.paraphrases:
-        found["other paraphrases"] = one * (2 * count * settings.paraphrases)
+        parts["other paraphrases"] = one * (2 * count * settings.paraphrases)
     searches = 1 if settings.mode == "multi" else count
-    each = evaluations(models, targets=targets) or Count(0, 0)
-    found["search"] = one * apart + each * (weight * searches * images)
+    points = evaluations(models, targets=targets) or Count(0, 0)
+    parts["search"] = one * apart + points * (weight * searches * images)
     if models.random_directions:
         beside = evaluations(models, baseline=True, targets=targets) or Count(0, 0)
         _, along = known(models, run).measurements(images)
-        apart_by = max(len({each.labels for each in audits}), 1)  # directions that keep them may be others
+        apart_by = max(len({points.labels for points in audits}), 1)  # directions that keep them may be others
         if models.baseline_search is not models.search:
             ends = one + beside * along
-            found["the ends of random directions"] = Count(ends.least, apart_by * ends.most)
+            parts["the ends of random directions"] = Count(ends.least, apart_by * ends.most)
         else:
-            found["search along random directions"] = one * apart + beside * (weight * along)
-    return found
+            parts["search along random directions"] = one * apart + beside * (weight * along)
+    return parts
 
 
 def _sum(counts: Mapping[str, Count]) -> Count:
@@ -330,9 +330,9 @@ def _aligned(rows: Sequence[tuple[str, str]], width: int) -> list[str]:
     return [f"{name:<{width}}  {value}" for name, value in rows]
 
 
-def _points(each: Count | None) -> tuple[int, int]:
+def _points(count: Count | None) -> tuple[int, int]:
     """Return the least and the most points of a record's trajectory, with the unedited image."""
-    return (1, 1) if each is None else (1 + int(each.least), 1 + int(each.most))
+    return (1, 1) if count is None else (1 + int(count.least), 1 + int(count.most))
 
 
 @dataclass(frozen=True)
@@ -358,8 +358,8 @@ def _size(models: Models, outputs: int, points: int, *, baseline: bool = False) 
     count = models.random_directions + len(models.control_prompts) if baseline else len(models.attributes)
     weights = tuple(-12.345678 if place == 0 or not single else 0.0 for place in range(count))
     output = tuple(0.123456 for _ in range(outputs))
-    kept = True if models.labels else None
-    point = Point(weights=weights, output=output, change=0.123456, label_kept=kept, ssim=None)
+    label_kept = True if models.labels else None
+    point = Point(weights=weights, output=output, change=0.123456, label_kept=label_kept, ssim=None)
     labels = len(models.labels)
     record = Record(
         image=99_999,
@@ -374,7 +374,7 @@ def _size(models: Models, outputs: int, points: int, *, baseline: bool = False) 
         change=0.123456,
         flipped=False,
         decisive=False,
-        label_kept=kept,
+        label_kept=label_kept,
         ssim=None,
         steps=1,
         evaluations=points,
@@ -386,14 +386,14 @@ def _size(models: Models, outputs: int, points: int, *, baseline: bool = False) 
     line = to_line(record)
     tracemalloc.start()
     try:
-        held = [Record.from_json(each) for each in (json.loads(line) for _ in range(PARSED))]
-        memory = tracemalloc.get_traced_memory()[0] / len(held)
+        records = [Record.from_json(line) for line in (json.loads(line) for _ in range(PARSED))]
+        memory = tracemalloc.get_traced_memory()[0] / len(records)
     finally:
         tracemalloc.stop()
     return _Size(len(line), memory)
 
 
-class _Measured:
+class _Timings:
     """The price of pictures on this machine, with an audit's own models: unedited ones, since directions are not found.
 
     As in the audit several targets look at the same picture, but where a search follows the gradient of one.
@@ -404,18 +404,18 @@ class _Measured:
         size, count = first.settings.batch_size, len(first.attributes)
         self._search = first.search
         self._styles = first.styles(range(size))[:]
-        evaluators = [each.evaluator(torch.zeros(count, first.generator.space.size)) for each in audits]
-        self._together = [[each] for each in evaluators] if first.search.needs_gradient else [evaluators]
+        evaluators = [evaluator.evaluator(torch.zeros(count, first.generator.space.size)) for evaluator in audits]
+        self._together = [[evaluator] for evaluator in evaluators] if first.search.needs_gradient else [evaluators]
         self._weights = torch.zeros(size, count)
-        originals = [each.originals(self._styles[:1]).outputs for each in evaluators]
+        originals = [evaluator.originals(self._styles[:1]).outputs for evaluator in evaluators]
         self.outputs = [
-            each.target.task.recorded(outputs, outputs).shape[1]
-            for each, outputs in zip(audits, originals, strict=True)
+            evaluator.target.task.recorded(outputs, outputs).shape[1]
+            for evaluator, outputs in zip(audits, originals, strict=True)
         ]
 
     def rate(self) -> tuple[float, str]:
         """Measure pictures a second, and say on what that was measured."""
-        seconds, pictures = self._look(len(self._styles))
+        seconds, pictures = self._batch(len(self._styles))
         threads, looking = number_of(torch.get_num_threads(), "thread"), len(self._together[0])
         by = f", each looked at by {looking} targets" if looking > 1 else ""
         return pictures / seconds, (
@@ -427,30 +427,30 @@ class _Measured:
         followed = 0.0
         for (evaluator,) in self._together:
             originals = evaluator.originals(self._styles[:1])
-            look = evaluator.value_and_grad if self._search.needs_loss else evaluator.value_and_slopes
-            look(self._styles[:1], self._weights[:1], originals)  # the first takes longer
+            evaluate = evaluator.value_and_grad if self._search.needs_loss else evaluator.value_and_slopes
+            evaluate(self._styles[:1], self._weights[:1], originals)  # the first takes longer
             start = time.perf_counter()
-            look(self._styles[:1], self._weights[:1], originals)
+            evaluate(self._styles[:1], self._weights[:1], originals)
             followed += time.perf_counter() - start
-        seconds, pictures = self._look(1)
+        seconds, pictures = self._batch(1)
         return max(1.0, followed / len(self._together) * pictures / seconds)
 
     @torch.no_grad()
-    def _look(self, size: int) -> tuple[float, int]:
+    def _batch(self, size: int) -> tuple[float, int]:
         """Return seconds and pictures of batches of so many: one batch where it takes long."""
         styles, weights = self._styles[:size], self._weights[:size]
-        unedited = [[each.originals(styles) for each in together] for together in self._together]
+        unedited = [[evaluator.originals(styles) for evaluator in together] for together in self._together]
 
-        def look() -> None:
+        def evaluate() -> None:
             for together, originals in zip(self._together, unedited, strict=True):
                 images = together[0].render(styles, weights)
                 embeddings = Embeddings(images, exact=False)
-                for each, own in zip(together, originals, strict=True):
-                    each.evaluate(images, own, embeddings=embeddings.of(each), ssim="flipped")
+                for evaluator, original in zip(together, originals, strict=True):
+                    evaluator.evaluate(images, original, embeddings=embeddings.of(evaluator), ssim="flipped")
 
-        look()
+        evaluate()
         pictures, start = 0, time.perf_counter()
         while not pictures or time.perf_counter() - start < SECONDS:
-            look()
+            evaluate()
             pictures += size * len(self._together)
         return time.perf_counter() - start, pictures

@@ -71,39 +71,41 @@ def diagnosed(
     if first.settings.photos is not None and run.images == AUTO:
         raise ConfigError("an audit around photographs takes all of them: leave out images")
     crops = None if first.settings.photos is None else crops_of(first)
-    for each, out in zip(models, outs, strict=True):
+    for loaded, out in zip(models, outs, strict=True):
         if out is not None:
             check_folder(out)
-            _check_same_audit(each, Path(out), run, crops)
-    found = None
+            _check_same_audit(loaded, Path(out), run, crops)
+    audited = None
     if crops is not None:
         (out,) = outs
-        found = audited_photographs(first, crops, seed=run.seed, kept=None if out is None else Path(out) / INVERSIONS)
-        run = replace(run, images=len(found.seeds))
+        audited = audited_photographs(
+            first, crops, seed=run.seed, inversions=None if out is None else Path(out) / INVERSIONS
+        )
+        run = replace(run, images=len(audited.seeds))
     population = first.generator.population
-    if found is None and population is not None and run.most > population:
+    if audited is None and population is not None and run.most > population:
         raise ConfigError(f"there are {population} codes to sample, not {run.most}: give as many images at most")
     with contextlib.ExitStack() as stack:
         workers = stack.enter_context(_workers(first))
-        measured = [measure(first, run, found)]
-        measured += [measurements_for(other, first, measured[0], run) for other in models[1:]]
-        search = ShardSearch(models, measured)
-        kept: list[Kept] = []
-        for each, own, out in zip(models, measured, outs, strict=True):
-            written = manifest(each, own, run, crops, found)
+        measurements = [measure(first, run, audited)]
+        measurements += [measurements_for(other, first, measurements[0], run) for other in models[1:]]
+        search = ShardSearch(models, measurements)
+        sinks: list[Sink] = []
+        for loaded, own_measurements, out in zip(models, measurements, outs, strict=True):
+            written = manifest(loaded, own_measurements, run, crops, audited)
             if out is None:
-                kept.append(_InMemory(written))
+                sinks.append(_InMemory(written))
                 continue
             audit = stack.enter_context(AuditFolder.open(out, written))
-            kept.append(_InFolder(audit, written.environment))
-            if crops is not None and found is not None:
-                shown = write_photographs(audit, found, crops, search.evaluators[0])
+            sinks.append(_InFolder(audit, written.environment))
+            if crops is not None and audited is not None:
+                shown = write_photographs(audit, audited, crops, search.evaluators[0])
                 audit.write_json(PHOTOGRAPHS, photographs_json(shown))
-        _search(models, run, search, workers, kept)
-        diagnoses = [audit.finish(search, target) for target, audit in enumerate(kept)]
-        for each, diagnosis in zip(models, diagnoses, strict=True):
+        _search(models, run, search, workers, sinks)
+        diagnoses = [audit.finish(search, target) for target, audit in enumerate(sinks)]
+        for loaded, diagnosis in zip(models, diagnoses, strict=True):
             if diagnosis.tries:
-                each.notices.notify(f"service {each.target.name}: {tries_in_words(diagnosis.tries)}")
+                loaded.notices.notify(f"service {loaded.target.name}: {tries_in_words(diagnosis.tries)}")
     for out in outs:
         if out is not None:
             write_report(Path(out), index=index)
@@ -115,43 +117,43 @@ def _search(
     run: RunSettings,
     search: ShardSearch,
     workers: RayWorkers | None,
-    kept: Sequence[Kept],
+    sinks: Sequence[Sink],
 ) -> None:
     """Search what is not done, up to each interim analysis that no earlier run has passed, until one ends the audit."""
     first = models[0]
     asked = known(first, run)
     if workers is not None:
         settings = _settings_of_workers(first, workers.count)
-        workers.prepare(_Job(settings, run, chosen(first, run), search.measured[0], Path.cwd()))
-    done = [set(each.done) for each in kept]
+        workers.prepare(_Job(settings, run, chosen(first, run), search.measurements[0], Path.cwd()))
+    done = [set(sink.done) for sink in sinks]
     reached = 1 + max((image for trials in done for image, _ in trials), default=0)
     started: list[int] = []
     for number, images in enumerate(run.interim_analyses, start=1):
         if images < reached:
             continue
-        look = f", interim analysis {number} of {len(run.interim_analyses)}" if run.images == AUTO else ""
-        every, initial = len(models) * sum(asked.measurements(images)), sum(map(len, done))
+        stage = f", interim analysis {number} of {len(run.interim_analyses)}" if run.images == AUTO else ""
+        measurements, initial = len(models) * sum(asked.measurements(images)), sum(map(len, done))
         flips = searched = 0
-        with first.progress(every, f"Searching{look}", unit="trial", initial=initial) as bar:
+        with first.progress(measurements, f"Searching{stage}", unit="trial", initial=initial) as bar:
             try:
-                for target, batch in _found(first, asked, images, search, workers, started, done=done):
-                    kept[target].keep(batch)
+                for target, batch in _batches(first, asked, images, search, workers, started, done=done):
+                    sinks[target].keep(batch)
                     done[target].update(record.trial for record in batch.records)
                     flips += sum(record.flipped for record in batch.records if record.baseline is None)
                     searched += sum(record.baseline is None for record in batch.records)
                     bar.update(len(batch.records), note=f"flip rate {flips / max(searched, 1):.2f}")
             except BaseException:
-                for target, each in enumerate(kept):  # what a service was asked in vain counts too
+                for target, sink in enumerate(sinks):  # what a service was asked in vain counts too
                     with contextlib.suppress(AuditError):
-                        each.keep(Batch([], tries=search.tries(target)))
+                        sink.keep(Batch([], tries=search.tries(target)))
                 raise
-        if run.images != AUTO or not kept[0].read().goes_on:
+        if run.images != AUTO or not sinks[0].read().goes_on:
             break
     if workers is not None:
         workers.close()
 
 
-class Kept(Protocol):
+class Sink(Protocol):
     """The place where the records of an audit go; `done` are those that are there already."""
 
     done: Set[Done]
@@ -214,11 +216,11 @@ def _check_same_audit(models: Models, out: Path, run: RunSettings, crops: Sequen
     """Refuse to go on with another audit before hours are spent; of another runtime, with what to give instead."""
     if not (out / MANIFEST).is_file():
         return
-    there, here = read_manifest(out).config, models.synthesizer
-    if (there.backend, there.precision) != (here.backend, here.precision):
+    written, synthesizer = read_manifest(out).config, models.synthesizer
+    if (written.backend, written.precision) != (synthesizer.backend, synthesizer.precision):
         raise AuditError(
-            f"{out} was begun with --backend {there.backend} --precision {there.precision}, this run"
-            f" would go on with {here.backend} in {here.precision}: give the same, or another folder"
+            f"{out} was begun with --backend {written.backend} --precision {written.precision}, this run"
+            f" would go on with {synthesizer.backend} in {synthesizer.precision}: give the same, or another folder"
         )
     asked = {**config(models, run), "answers": models.answers}
     if crops is not None:  # how many of them are audited is known when they are inverted
@@ -263,7 +265,7 @@ def _settings_of_workers(models: Models, count: int) -> AuditSettings:
     )
 
 
-def _found(
+def _batches(
     models: Models,
     asked: Config,
     images: int,
@@ -278,19 +280,25 @@ def _found(
     Yields what was found after each batch of pictures, and for which target. `started` are workers that have nothing to
     do, and are again afterwards.
     """
-    places = models.places
+    attributes = models.searched_attributes
     if workers is None:
-        ends = range(math.ceil(FIRST_TRIALS / len(places)), images, math.ceil(TRIALS_AT_ONCE / len(places)))
-        for shard in shards(asked, places, images, ends, set.intersection(*map(set, done))):
+        ends = range(math.ceil(FIRST_TRIALS / len(attributes)), images, math.ceil(TRIALS_AT_ONCE / len(attributes)))
+        for shard in shards(asked, attributes, images, ends, set.intersection(*map(set, done))):
             lacking: dict[tuple[int, ...], Shard] = {}
             for trial in shard:
                 lacking.setdefault(tuple(i for i, trials in enumerate(done) if trial not in trials), []).append(trial)
             for targets, trials in lacking.items():
                 yield from search.of(trials, targets)
         return
-    each = max(1, min(math.ceil(FIRST_TRIALS / len(places)), images // (SHARDS_A_WORKER * workers.count)))
-    (own,) = done
-    for batch in dispatched(shards(asked, places, images, range(each, images, each), own), workers, free=started):
+    images_per_shard = max(
+        1, min(math.ceil(FIRST_TRIALS / len(attributes)), images // (SHARDS_A_WORKER * workers.count))
+    )
+    (of_target,) = done
+    for batch in dispatched(
+        shards(asked, attributes, images, range(images_per_shard, images, images_per_shard), of_target),
+        workers,
+        free=started,
+    ):
         yield 0, batch
 
 
@@ -304,7 +312,7 @@ class _Job:
     settings: AuditSettings
     run: RunSettings
     chosen: dict[str, Any]
-    measured: Measurements
+    measurements: Measurements
     folder: Path
 
     def __call__(self) -> Work:
@@ -317,13 +325,13 @@ class _Job:
         with contextlib.suppress(OSError):  # the machine need not have it, where nothing is read by a relative path
             os.chdir(self.folder)
         models = load_models(self.settings)
-        there, here = (json.loads(json.dumps(each)) for each in (self.chosen, chosen(models, self.run)))
-        if difference := first_difference(there, here):
+        expected, actual = (json.loads(json.dumps(choice)) for choice in (self.chosen, chosen(models, self.run)))
+        if difference := first_difference(expected, actual):
             raise ClusterError(
                 f"a worker would measure something else ({difference}): all machines need the same files and packages;"
                 " --backend and --precision choose for all"
             )
-        search, environment = ShardSearch([models], [self.measured]), describe_environment()
+        search, environment = ShardSearch([models], [self.measurements]), describe_environment()
 
         def work(shard: Shard) -> Iterator[Batch]:
             yield Batch([], environment)

@@ -28,23 +28,23 @@ class ShardSearch:
     It uses what was measured for all images. The batches of a call are what is new after each batch of pictures.
     """
 
-    def __init__(self, models: Sequence[Models], measured: Sequence[Measurements]) -> None:
-        """Prepare the evaluators; `models` and `measured` are those of each target."""
-        self._first, common = models[0], measured[0]
-        self.measured = measured
+    def __init__(self, models: Sequence[Models], measurements: Sequence[Measurements]) -> None:
+        """Prepare the evaluators; `models` and `measurements` are those of each target."""
+        self._first, common = models[0], measurements[0]
+        self.measurements = measurements
         device, codes = self._first.generator.device, common.codes
         self.styles: StyleRows = self._first.styles(common.seeds) if codes is None else codes.to(device)
-        self.evaluators = [each.evaluator(common.directions) for each in models]
+        self.evaluators = [loaded.evaluator(common.directions) for loaded in models]
         phrased = common.phrased
         self._beside = [
-            each.evaluator(own.baseline) if len(own.baseline.matrix) else alone
-            for each, own, alone in zip(models, measured, self.evaluators, strict=True)
+            loaded.evaluator(own_measurements.baseline) if len(own_measurements.baseline.matrix) else alone
+            for loaded, own_measurements, alone in zip(models, measurements, self.evaluators, strict=True)
         ]
-        self._in_paraphrases = [] if phrased is None else [each.evaluator(phrased) for each in models]
-        scales = [own.scale for own in measured if own.scale is not None]
+        self._in_paraphrases = [] if phrased is None else [loaded.evaluator(phrased) for loaded in models]
+        scales = [own_measurements.scale for own_measurements in measurements if own_measurements.scale is not None]
         self._scale, self._columns = joined_scales(scales, len(common.directions.attributes))
         self._names = [attribute.text for attribute in self._first.attributes]
-        self._targets = [each.target for each in models]
+        self._targets = [loaded.target for loaded in models]
         self._told = [Counter[str]() for _ in models]
 
     def __call__(self, shard: Shard) -> Iterator[Batch]:
@@ -62,13 +62,13 @@ class ShardSearch:
 
     def tries(self, target: int) -> dict[str, int]:
         """Return how the target, a service, was asked since the last call, see `Target.tries`."""
-        every = Counter(self._targets[target].tries)
-        new = every - self._told[target]
-        self._told[target] = every
+        tries_so_far = Counter(self._targets[target].tries)
+        new = tries_so_far - self._told[target]
+        self._told[target] = tries_so_far
         return dict(new)
 
     def _records_of(self, shard: Shard, targets: Sequence[int]) -> Iterator[tuple[int, list[Record]]]:
-        common = self.measured[0]
+        common = self.measurements[0]
         wanted = [
             (image, None if name is None else self._names.index(name))
             for image, name in shard
@@ -77,22 +77,22 @@ class ShardSearch:
         if wanted:
             yield from self._attributes(wanted, targets)
         random = [(image, j) for image, j in shard if isinstance(j, int)]
-        drawn = {target: self.measured[target].baseline for target in targets}
+        drawn = {target: self.measurements[target].baseline for target in targets}
         for baseline in {
-            each.drawn: each for each in drawn.values()
+            directions.drawn: directions for directions in drawn.values()
         }.values():  # targets of other labels may have others
             alike = [target for target in targets if drawn[target].drawn == baseline.drawn]
             trials = [Trial(image, j, baseline.bounds(common.seeds[image], j)) for image, j in random]
             for target, results in self._searched(trials, self._beside, alike, self._first.baseline_search):
                 records = [
-                    record_of(trial, found, common.seeds[trial.image], trial.attribute) for trial, found in results
+                    record_of(trial, result, common.seeds[trial.image], trial.attribute) for trial, result in results
                 ]
                 yield target, records
 
     def _attributes(
         self, wanted: list[tuple[int, int | None]], targets: Sequence[int]
     ) -> Iterator[tuple[int, list[Record]]]:
-        first, common = self._first, self.measured[0]
+        first, common = self._first, self.measurements[0]
         belongs: dict[int, tuple[bool, ...]] = {}
         if common.groups is not None:
             images = sorted({image for image, _ in wanted})
@@ -102,12 +102,12 @@ class ShardSearch:
         paraphrases = self._paraphrase_changes(trials, targets)
         for target, results in self._searched(trials, self.evaluators, targets, self._first.search):
             records = []
-            for trial, found in results:
+            for trial, result in results:
                 scores = trial.scores and tuple(trial.scores[column] for column in self._columns[target])
                 records.append(
                     record_of(
                         replace(trial, scores=scores),
-                        found,
+                        result,
                         common.seeds[trial.image],
                         None if trial.attribute is None else self._names[trial.attribute],
                         groups=belongs.get(trial.image),
@@ -129,8 +129,8 @@ class ShardSearch:
                 batch_size=self._first.settings.batch_size,
             ):
                 for place, target in enumerate(together):
-                    if own := [(trial, result) for index, trial, result in results if index == place]:
-                        yield target, own
+                    if of_target := [(trial, result) for index, trial, result in results if index == place]:
+                        yield target, of_target
 
     def _paraphrase_changes(
         self, trials: Sequence[Trial], targets: Sequence[int]
@@ -155,12 +155,12 @@ class ShardSearch:
             changes(evaluators, self.styles[image[part]].to(device), edits[part].to(device))
             for part in torch.split(torch.arange(len(edits)), settings.batch_size)
         ]
-        found: dict[tuple[int, int, int | None], tuple[float, ...]] = {}
+        changes_of: dict[tuple[int, int, int | None], tuple[float, ...]] = {}
         for target, rows in zip(targets, torch.cat(moved, dim=1).tolist(), strict=True):
             for place, trial in enumerate(trials):
-                own = rows[place * paraphrases : (place + 1) * paraphrases]
-                found[target, trial.image, trial.attribute] = tuple(round(value, 6) for value in own)
-        return found
+                values = rows[place * paraphrases : (place + 1) * paraphrases]
+                changes_of[target, trial.image, trial.attribute] = tuple(round(value, 6) for value in values)
+        return changes_of
 
 
 def search_targets(

@@ -25,19 +25,19 @@ from zoom_engine.search import Trial
 
 
 def shards(
-    config: Config, places: Sequence[str | None], images: int, ends: Iterable[int], done: Set[Done]
+    config: Config, attributes: Sequence[str | None], images: int, ends: Iterable[int], done: Set[Done]
 ) -> Iterator[Shard]:
     """Yield what is not done, of the images up to the first of `ends`, then of those up to the next, and so on."""
     every_so = config.control_prompt_every
     for first, end in pairwise([0, *ends, images]):
-        every: Shard = [(image, place) for image in range(first, end) for place in places]
-        every += [(image, j) for image in range(first, end) for j in config.random_directions_of(image)]
-        every += [
+        trials: Shard = [(image, attribute) for image in range(first, end) for attribute in attributes]
+        trials += [(image, j) for image in range(first, end) for j in config.random_directions_of(image)]
+        trials += [
             (image, config.random_directions + image // every_so % len(config.control_prompts))
             for image in range(first, end)
             if config.control_prompts and image % every_so == 0
         ]
-        if shard := [trial for trial in every if trial not in done]:
+        if shard := [trial for trial in trials if trial not in done]:
             yield shard
 
 
@@ -65,30 +65,30 @@ def trials(
             Trial(image, None, bounds, natural=region.around(styles[image]), stay_natural=calibrated is not None)
             for image, _ in wanted
         ]
-    places = [(image, which) for image, which in wanted if which is not None]
+    pairs = [(image, which) for image, which in wanted if which is not None]
     if calibrated is None:
-        return [Trial(image, which, _only(paper, which, count)) for image, which in places]
+        return [Trial(image, which, _only(paper, which, count)) for image, which in pairs]
     limits, moved = image_bounds(
         models.text_encoder,
         directions,
         calibrated,
         models.synthesizer,
         styles,
-        places,
+        pairs,
         beside=None if scale is None else scale.labels,
         batch_size=models.settings.batch_size,
         progress=models.progress,
     )
-    scores = [None] * len(places) if scale is None else scale.measure(moved)
+    scores = [None] * len(pairs) if scale is None else scale.measure(moved)
     return [
         Trial(
             image,
             which,
-            _only(own, which, count),
+            _only(bounds_of_trial, which, count),
             None if models.search.needs_gradient else _only(paper, which, count),
-            scores=there,
+            scores=scores_of_trial,
         )
-        for (image, which), own, there in zip(places, limits.double().numpy(), scores, strict=True)
+        for (image, which), bounds_of_trial, scores_of_trial in zip(pairs, limits.double().numpy(), scores, strict=True)
     ]
 
 

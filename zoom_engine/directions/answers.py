@@ -71,18 +71,18 @@ def check_answers(
     if known < LEAST_RECOGNISED:
         raise DirectionError(
             f"text encoder '{text_encoder.name}' knows nothing of these pictures: of {len(texts.random)} random texts"
-            f" they answer {known:.0%} alike in another phrasing ({LEAST_RECOGNISED:.0%} is least); its weights or its"
-            " tokenizer do not belong together, or were never trained: choose another"
+            f" they answer {known:.0%} alike in another paraphrase ({LEAST_RECOGNISED:.0%} is least); its weights or"
+            " its tokenizer do not belong together, or were never trained: choose another"
         )
-    found = agreement(pictures, texts.wanted)
+    agreements = agreement(pictures, texts.wanted)
     floor = exceeds(agreement(pictures, texts.random), level)
-    refused = [i for i in found.argsort().tolist() if not found[i] > floor]
+    refused = [i for i in agreements.argsort().tolist() if not agreements[i] > floor]
     if refused:
         others = f" (so with {', '.join(repr(attributes[i]) for i in refused[1:])})" if refused[1:] else ""
         raise DirectionError(
-            f"the pictures answer '{attributes[refused[0]]}' no better than random text: its phrasings agree by"
-            f" {float(found[refused[0]]):.3g}, those of random texts by up to {floor:.3g} (level {level:.0%}){others};"
-            " use words that the text encoder knows, for what differs between pictures"
+            f"the pictures answer '{attributes[refused[0]]}' no better than random text: its paraphrases agree by"
+            f" {float(agreements[refused[0]]):.3g}, those of random texts by up to {floor:.3g} (level"
+            f" {level:.0%}){others}; use words that the text encoder knows, for what differs between pictures"
         )
 
 

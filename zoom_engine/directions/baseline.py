@@ -12,9 +12,9 @@ About one in four changes the ground truth itself, and a sound model rightly fol
 directions are drawn again. Without labels nothing tells them: to regress the target's own answers is no help, since
 what random directions do to them is not linear in the code, and a bias on what nobody typed must still show in them.
 
-Control prompts name nothing that a picture shows (`NOTHING`). Their directions are found as the attributes' are, and
-followed until pictures change by as much: they show what the wording of a prompt alone does. Each image is moved along
-one of them, in rotation.
+Control prompts name nothing that a picture shows (`CONTROL_PROMPTS`). Their directions are found as the attributes'
+are, and followed until pictures change by as much: they show what the wording of a prompt alone does. Each image is
+moved along one of them, in rotation.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ BASELINE_PICTURES = 8
 MOST_DRAWS = 2
 """So many times the wanted number of random directions is drawn at most, where labels are not kept."""
 _LABELS_LOST = 0.1  # of the pictures: a direction that loses more changes the ground truth
-_LOOKED_AT = (32, 64)  # pictures of random directions, or one of each, to measure their length first and last
+_PICTURES_BY_STAGE = (32, 64)  # pictures of random directions, or one of each, to measure their length first and last
 _FAR = 4.0  # times the attributes' own length in σ, or a part of it: the length is sought no further
 _LEAST = 1e-6  # of a change: less is rounding
 
@@ -137,15 +137,15 @@ def baseline_directions(
         return BaselineDirections(
             torch.cat([draws[:count], texts]), lengths, calibrated is not None, tuple(range(count))
         )
-    found = _Matching(generator, directions.matrix, calibrated, draws, count, texts, sampling, labels).found()
-    drawn = found["drawn"].tolist()
+    matched = _Matching(generator, directions.matrix, calibrated, draws, count, texts, sampling, labels).matched()
+    drawn = matched["drawn"].tolist()
     return BaselineDirections(
         torch.cat([draws[drawn], texts]),
-        tuple(round(length, 2) for length in found["lengths"].tolist()),
+        tuple(round(length, 2) for length in matched["lengths"].tolist()),
         one_sided=True,
         drawn=tuple(drawn),
-        redrawn=int(found["redrawn"]),
-        changing=int(found["changing"]),
+        redrawn=int(matched["redrawn"]),
+        changing=int(matched["changing"]),
     )
 
 
@@ -154,12 +154,12 @@ def control_prompts(text_encoder: TextEncoder, neutral: str) -> tuple[str, ...]:
     return tuple(readable(read_vocabulary(CONTROL_PROMPTS, neutral), text_encoder, neutral)[:MOST_CONTROL_PROMPTS])
 
 
-def pictures_each(count: int, look: int) -> int:
-    """Return on how many pictures each of `count` random directions is measured in the first or the last `look`.
+def pictures_per_direction(count: int, stage: int) -> int:
+    """Return on how many pictures each of `count` random directions is measured in the first or the last `stage`.
 
     All directions share one length; where there are many, few pictures of each are enough.
     """
-    return min(BASELINE_PICTURES, math.ceil(_LOOKED_AT[look] / max(count, 1)))
+    return min(BASELINE_PICTURES, math.ceil(_PICTURES_BY_STAGE[stage] / max(count, 1)))
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,7 @@ class _Matching:
     sampling: Sampling
     labels: LabelReader | None
 
-    def found(self) -> dict[str, Tensor]:
+    def matched(self) -> dict[str, Tensor]:
         """Return what was measured, from the cache where it is stored.
 
         `drawn` are the numbers of the draws; `lengths` the edit weights at which they change pictures as much, one for
@@ -188,24 +188,26 @@ class _Matching:
         depends_on = {
             "generator": self.generator.content_hash,
             "truncation": [sampling.truncation, sampling.truncation_cutoff, sampling.samples, sampling.seed],
-            "rows": [hashlib.sha256(each.contiguous().numpy().tobytes()).hexdigest() for each in rows],
+            "rows": [hashlib.sha256(matrix.contiguous().numpy().tobytes()).hexdigest() for matrix in rows],
             "count": self.count,
             "bounds": self.calibrated.bounds.tolist(),
-            "looks": list(_LOOKED_AT),
+            "looks": list(_PICTURES_BY_STAGE),
             "labels": None if self.labels is None else {**self.labels.depends_on, "lost": _LABELS_LOST},
         }
-        return DirectionCache(sampling.cache).kept("baseline", depends_on, self._measured)
+        return DirectionCache(sampling.cache).cached("baseline", depends_on, self._match)
 
     @torch.no_grad()
-    def _measured(self) -> dict[str, Tensor]:
-        """Measure what `found` returns; lengths are float64."""
+    def _match(self) -> dict[str, Tensor]:
+        """Measure what `matched` returns; lengths are float64."""
         codes, renderer = self.sampling.codes(self.generator), self.sampling.renderer_of(self.generator)
         parts = torch.split(torch.arange(len(codes)), self.sampling.batch_size)
         unedited = torch.cat([renderer.render(codes[part]) for part in parts])
-        every = torch.arange(len(codes))
-        few = [min(pictures_each(self.count, look), len(codes)) for look in range(len(_LOOKED_AT))]
-        looks = len(_LOOKED_AT)
-        work = len(codes) * (len(self.attributes) + looks * len(self.texts)) + sum(few) * self.count
+        all_pictures = torch.arange(len(codes))
+        pictures_by_stage = [
+            min(pictures_per_direction(self.count, stage), len(codes)) for stage in range(len(_PICTURES_BY_STAGE))
+        ]
+        stages = len(_PICTURES_BY_STAGE)
+        work = len(codes) * (len(self.attributes) + stages * len(self.texts)) + sum(pictures_by_stage) * self.count
         checked = 0 if self.labels is None else len(codes) * len(self.draws)
 
         def seen(rows: Tensor, weights: Tensor, pictures: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
@@ -228,43 +230,49 @@ class _Matching:
             ]
             return torch.cat(moved).view(pictures.shape).mean(1)
 
-        def lost(rows: Tensor, length: Tensor) -> Tensor:
+        def labels_lost(rows: Tensor, length: Tensor) -> Tensor:
             """Compute for each row the fraction of the pictures that lose their label."""
             if self.labels is None:
                 return torch.zeros(len(rows))
-            before, pictures = self.labels.read(unedited), every.expand(len(rows), -1)
+            before, pictures = self.labels.read(unedited), all_pictures.expand(len(rows), -1)
             both = _both_ways(length.expand(len(rows)))
-            kept = [(self.labels.read(drawn) == before[picture]).cpu() for picture, drawn in seen(rows, both, pictures)]
-            return 1 - torch.cat(kept).double().view(pictures.shape).mean(1)
+            keeps = [
+                (self.labels.read(drawn) == before[picture]).cpu() for picture, drawn in seen(rows, both, pictures)
+            ]
+            return 1 - torch.cat(keeps).double().view(pictures.shape).mean(1)
 
-        def matched(rows: Tensor, length: Tensor, look: int, *, together: bool) -> Tensor:
-            """Correct the length by what a look shows: the change grows nearly in proportion."""
-            turns = few[look] * torch.arange(len(rows))[:, None] + torch.arange(few[look]) + look
-            pictures = turns % len(codes) if together else every.expand(len(rows), -1)
-            found = changes(rows, _both_ways(length.expand(len(rows))), pictures)
-            found = found.mean(0, keepdim=True) if together else found
-            return (length * goal / found.clamp(min=_LEAST)).clamp(start / _FAR, start * _FAR)
+        def matched(rows: Tensor, length: Tensor, stage: int, *, together: bool) -> Tensor:
+            """Correct the length by what a stage shows: the change grows nearly in proportion."""
+            turns = (
+                pictures_by_stage[stage] * torch.arange(len(rows))[:, None]
+                + torch.arange(pictures_by_stage[stage])
+                + stage
+            )
+            pictures = turns % len(codes) if together else all_pictures.expand(len(rows), -1)
+            change = changes(rows, _both_ways(length.expand(len(rows))), pictures)
+            change = change.mean(0, keepdim=True) if together else change
+            return (length * goal / change.clamp(min=_LEAST)).clamp(start / _FAR, start * _FAR)
 
         start = float(self.calibrated.bounds.abs().mean())
         with self.sampling.progress(work + checked, "Matching random edits", unit="image") as bar:
             bounds = self.calibrated.bounds
-            goal = float(changes(self.attributes, bounds, every.expand(len(bounds), -1)).mean())
+            goal = float(changes(self.attributes, bounds, all_pictures.expand(len(bounds), -1)).mean())
             length = torch.full((1,), start, dtype=torch.float64)
             length = matched(self.draws[: self.count], length, 0, together=True)
-            share = lost(self.draws[: self.count], length)
-            while (left := self.count - int((share <= _LABELS_LOST).sum())) and len(share) < len(self.draws):
-                share = torch.cat([share, lost(self.draws[len(share) : len(share) + left], length)])
-            bar.update(checked - len(codes) * len(share) if checked else 0)  # draws that are not needed
-            drawn = share.clamp(min=_LABELS_LOST).argsort(stable=True)[: self.count].sort().values
+            lost = labels_lost(self.draws[: self.count], length)
+            while (left := self.count - int((lost <= _LABELS_LOST).sum())) and len(lost) < len(self.draws):
+                lost = torch.cat([lost, labels_lost(self.draws[len(lost) : len(lost) + left], length)])
+            bar.update(checked - len(codes) * len(lost) if checked else 0)  # draws that are not needed
+            drawn = lost.clamp(min=_LABELS_LOST).argsort(stable=True)[: self.count].sort().values
             length = matched(self.draws[drawn], length, 1, together=True)
             of_texts = torch.full((len(self.texts),), start, dtype=torch.float64)
-            for look in range(looks if len(self.texts) else 0):
-                of_texts = matched(self.texts, of_texts, look, together=False)
+            for stage in range(stages if len(self.texts) else 0):
+                of_texts = matched(self.texts, of_texts, stage, together=False)
         return {
             "drawn": drawn,
             "lengths": torch.cat([length.expand(self.count), of_texts]),
-            "redrawn": torch.tensor(len(share) - self.count),
-            "changing": (share[drawn] > _LABELS_LOST).sum(),
+            "redrawn": torch.tensor(len(lost) - self.count),
+            "changing": (lost[drawn] > _LABELS_LOST).sum(),
         }
 
 

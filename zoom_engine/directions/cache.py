@@ -68,15 +68,15 @@ class DirectionCache:
         except SafetensorError as error:  # its own word for a disk that is full
             raise CacheError(f"the cache {path.parent} cannot be written: {one_line(error)}") from error
 
-    def kept(
+    def cached(
         self, kind: str, depends_on: Mapping[str, Any], measure: Callable[[], Mapping[str, Tensor]]
     ) -> dict[str, Tensor]:
         """Return the tensors stored for `depends_on`; where there are none, store and return those of `measure`."""
-        found = self.load(kind, depends_on)
-        if found is None:
-            found = dict(measure())
-            self.store(kind, depends_on, found)
-        return found
+        tensors = self.load(kind, depends_on)
+        if tensors is None:
+            tensors = dict(measure())
+            self.store(kind, depends_on, tensors)
+        return tensors
 
     def remove(self, kind: str, depends_on: Mapping[str, Any]) -> None:
         """Remove what is stored for `depends_on`, if anything is."""
@@ -96,12 +96,15 @@ def _answers(value: Any) -> dict[str, Answers]:
     if isinstance(value, Identity) and value.answers is not None:
         return {str(value): value.answers}
     inside = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
-    return {name: answers for each in inside for name, answers in _answers(each).items()}
+    return {name: answers for part in inside for name, answers in _answers(part).items()}
 
 
 def _answers_otherwise(written: Mapping[str, str], depends_on: Mapping[str, Any]) -> bool:
-    there, here = json.loads(written.get("answers", "{}")), _answers(depends_on)
-    return any(name in there and not same_answers(there[name], answers) for name, answers in here.items())
+    stored_answers, answers_now = json.loads(written.get("answers", "{}")), _answers(depends_on)
+    return any(
+        name in stored_answers and not same_answers(stored_answers[name], answers)
+        for name, answers in answers_now.items()
+    )
 
 
 def _canonical(depends_on: Mapping[str, Any]) -> str:

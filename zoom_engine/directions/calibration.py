@@ -125,13 +125,13 @@ def calibrate_range(
         "bound": bound,
     }
 
-    def measured() -> dict[str, Tensor]:
+    def measure() -> dict[str, Tensor]:
         unedited = unedited_embeddings(generator, text_encoder, sampling, doing="Scoring unedited images")
         wanted = score_directions(text_encoder, directions)
         bench = _Bench(generator, text_encoder, sampling, directions.matrix, wanted)
         return _calibrate(bench, unedited @ wanted.T, side_images, bound)
 
-    return CalibratedRange(**DirectionCache(cache).kept("range", depends_on, measured), bound=bound)
+    return CalibratedRange(**DirectionCache(cache).cached("range", depends_on, measure), bound=bound)
 
 
 def score_directions(text_encoder: TextEncoder, directions: EditDirections) -> Tensor:
@@ -267,7 +267,7 @@ class _Ascent:
         return torch.arange(count if self.above else min(count, _SCOUTS))
 
     @property
-    def most_looks(self) -> int:
+    def most_images(self) -> int:
         """Return how many images are edited at most."""
         return len(_GRID) * min(len(self.styles), _SCOUTS) + _REFINEMENTS * len(self.styles)
 
@@ -309,7 +309,7 @@ class _Ascent:
         return high if rise == 0 else low + (high - low) * min(max((self.goal - at_low) / rise, 0.0), 1.0)
 
 
-def standing_for(side: Tensor, most: int) -> Tensor:
+def representatives(side: Tensor, most: int) -> Tensor:
     """Choose at most `most` rows of a `side`, which holds rows by rising score.
 
     From each quarter those sampled first are taken, the quarters in rotation, so that the first few rows represent the
@@ -330,7 +330,7 @@ def _calibrate(bench: _Bench, scores: Tensor, side_images: int, bound: float) ->
     for attribute in range(len(bench.wanted)):
         below, order = int(sides.below[attribute]), sides.order[:, attribute]
         for sign, start, goal in ((-1, order[below:], 0), (1, order[:below], 1)):
-            chosen = standing_for(start, side_images)
+            chosen = representatives(start, side_images)
             ascents.append(
                 _Ascent(
                     attribute,
@@ -341,7 +341,7 @@ def _calibrate(bench: _Bench, scores: Tensor, side_images: int, bound: float) ->
                     bound=bound,
                 )
             )
-    left = [ascent.most_looks for ascent in ascents]
+    left = [ascent.most_images for ascent in ascents]
     with bench.sampling.progress(sum(left), "Calibrating the range", unit="image") as bar:
         while active := [place for place, ascent in enumerate(ascents) if not ascent.done]:
             for place in active:

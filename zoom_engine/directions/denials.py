@@ -70,14 +70,16 @@ def misread_denials(
     A denial that the encoder cannot read, or tell from the `neutral` prompt, is left out.
     """
     for attribute in attributes:
-        for wording in attribute.paraphrases:
-            plain = affirmed(wording)
+        for paraphrase in attribute.paraphrases:
+            plain = affirmed(paraphrase)
             if plain is None:
                 continue
             try:
-                denial, positive = text_directions(text_encoder, [wording, plain], neutral=neutral, templates=templates)
+                denial, positive = text_directions(
+                    text_encoder, [paraphrase, plain], neutral=neutral, templates=templates
+                )
             except (DirectionError, TextEncoderError):
                 continue
             cosine = float(torch.dot(denial, positive))
             if cosine > LARGEST:
-                yield MisreadDenial(wording, plain, cosine)
+                yield MisreadDenial(paraphrase, plain, cosine)

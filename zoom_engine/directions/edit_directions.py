@@ -93,11 +93,11 @@ class EditDirections:
         Raises:
             DirectionError: it lacks one of them.
         """
-        said = self.provenance
-        cutoff = said.get("truncation_cutoff", "absent")
+        provenance = self.provenance
+        cutoff = provenance.get("truncation_cutoff", "absent")
         known = {
-            "templates": _is_list_of_text(said.get("templates")),
-            "truncation": _is_number(said.get("truncation")),
+            "templates": _is_list_of_text(provenance.get("templates")),
+            "truncation": _is_number(provenance.get("truncation")),
             "truncation_cutoff": cutoff is None or fits(int, cutoff),
         }
         wrong = [name for name, fine in known.items() if not fine]
@@ -116,18 +116,18 @@ class EditDirections:
         Raises:
             DirectionError: a setting differs; the first one is named.
         """
-        own = {"attributes": self.attributes, "neutral": self.neutral, "threshold": self.threshold}
-        found = {**self.provenance, **own}
+        of_fields = {"attributes": self.attributes, "neutral": self.neutral, "threshold": self.threshold}
+        settings = {**self.provenance, **of_fields}
         for name, value in wanted.items():
             what = name.replace("_", " ")
-            if name not in found:
+            if name not in settings:
                 raise DirectionError(
                     f"edit directions do not say with which {what} they were found: take them from find_directions, or"
                     " add that to their provenance"
                 )
-            if _plain(found[name]) != _plain(value):
+            if _plain(settings[name]) != _plain(value):
                 raise DirectionError(
-                    f"edit directions of another {what} ({_short(found[name])}, the audit has {_short(value)}): give"
+                    f"edit directions of another {what} ({_short(settings[name])}, the audit has {_short(value)}): give"
                     " the audit the same, or find them anew"
                 )
 

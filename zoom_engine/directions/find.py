@@ -94,8 +94,8 @@ def find_directions(
     sampling = Sampling(drawn, seed, truncation, truncation_cutoff, forward_only, batch_size, cache, progress)
     if texts is not None:
         check_answers(generator, text_encoder, attributes, texts, sampling=sampling, level=level)
-    relevance = measured(method, generator, text_encoder, sampling)
-    found = directions_from_relevance(
+    relevance = relevance_of(method, generator, text_encoder, sampling)
+    directions = directions_from_relevance(
         relevance,
         generator,
         text_encoder,
@@ -109,9 +109,9 @@ def find_directions(
         texts=texts,
     )
     if not keep:
-        return found
+        return directions
     seen = dataclasses.replace(sampling, samples=PICTURES, synthesizer=synthesizer)
-    return keeping(generator, text_encoder, found, keep, count=count, sampling=seen)
+    return keeping(generator, text_encoder, directions, keep, count=count, sampling=seen)
 
 
 def directions_from_relevance(
@@ -196,13 +196,13 @@ def unit_relevance(
         DirectionError: nothing is left.
     """
     largest = float(row.abs().max())
-    kept = row.abs() >= threshold * (1.0 if absolute else largest)
+    passes = row.abs() >= threshold * (1.0 if absolute else largest)
     if top_k is not None and top_k < len(row):
-        rank = torch.zeros_like(kept)
+        rank = torch.zeros_like(passes)
         rank[row.abs().topk(top_k).indices] = True
-        kept = kept & rank
-    r = torch.where(kept, row.double(), 0.0)
-    if not largest > 0 or not bool(kept.any()):
+        passes = passes & rank
+    r = torch.where(passes, row.double(), 0.0)
+    if not largest > 0 or not bool(passes.any()):
         raise DirectionError(
             f"no style channel of '{attribute}' passes λ = {threshold:g}: its largest |relevance| is"
             f" {largest:.3g}; lower the threshold"
@@ -234,13 +234,13 @@ def direction_method(name: str, options: Mapping[str, Any] | None = None) -> Dir
     kind: Any = registry.find(registry.DIRECTION_METHODS, name)
     if not hasattr(kind, "__dataclass_fields__"):
         raise DirectionError(f"direction method '{name}' must be a dataclass of its options: it is none")
-    own = {field.name for field in dataclasses.fields(kind)}
+    names = {field.name for field in dataclasses.fields(kind)}
     with theirs(DirectionError, f"direction method '{name}' cannot be made"):
-        method: DirectionMethod = kind(**{key: value for key, value in (options or {}).items() if key in own})
+        method: DirectionMethod = kind(**{key: value for key, value in (options or {}).items() if key in names})
     return method
 
 
-def measured(
+def relevance_of(
     method: DirectionMethod, generator: EditableGenerator, text_encoder: TextEncoder, sampling: Sampling
 ) -> Relevance:
     """Return the relevance that a method measures, held to `Relevance` where the method is not one of the engine's.
@@ -258,8 +258,8 @@ def measured(
     shapes = {"relevance": (2, generator.space.size), "strength": (2,)}
     for name, shape in shapes.items():
         with theirs(DirectionError, f"{called} fails"):
-            found: object = getattr(relevance, name)(some)
-        if not isinstance(found, Tensor) or tuple(found.shape) != shape or not bool(found.isfinite().all()):
-            seen = list(found.shape) if isinstance(found, Tensor) else type(found).__name__
+            values: object = getattr(relevance, name)(some)
+        if not isinstance(values, Tensor) or tuple(values.shape) != shape or not bool(values.isfinite().all()):
+            seen = list(values.shape) if isinstance(values, Tensor) else type(values).__name__
             raise DirectionError(f"{called}: {name} of 2 directions must be finite numbers {list(shape)}, not {seen}")
     return relevance

@@ -85,9 +85,9 @@ def image_bounds(
 
             def drawn() -> Iterator[Tensor]:
                 for part in torch.split(torch.arange(len(images)), batch_size):
-                    own = styles[images[part].to(styles.device)]
+                    styles_of_part = styles[images[part].to(styles.device)]
                     alone = F.one_hot(attributes[part], len(directions.attributes)) * weights[part, None]
-                    yield renderer.render(own, alone, directions.matrix)
+                    yield renderer.render(styles_of_part, alone, directions.matrix)
                     bar.update(len(part))
 
             return text_scores(text_encoder, along, drawn())
@@ -106,21 +106,23 @@ def image_bounds(
         left = torch.arange(len(wanted))
         for number, (step, before) in enumerate(zip(_STEPS, (0.0, *_STEPS), strict=False), start=1):
             scores = scores_of(image[left], attribute[left], (sign * step * largest)[left])
-            there = sign[left] * (
+            distance_now = sign[left] * (
                 calibrated.goals[attribute[left], side[left]] - scores[torch.arange(len(left)), attribute[left]]
             )
-            here = remaining[left]
-            crossed = there <= 0
-            way = (here / (here - there).clamp(min=1e-12)).clamp(0, 1)
-            least = standstill_gain(distance[left] - here, before, step - before)
-            stopped = ~crossed & (before > 0) & (here - there < least)  # further on the edit only blurs
+            distance_before = remaining[left]
+            crossed = distance_now <= 0
+            way = (distance_before / (distance_before - distance_now).clamp(min=1e-12)).clamp(0, 1)
+            least = standstill_gain(distance[left] - distance_before, before, step - before)
+            stopped = (
+                ~crossed & (before > 0) & (distance_before - distance_now < least)
+            )  # further on the edit only blurs
             way = torch.where(crossed, way, torch.where(stopped, 0.0, 1.0))  # of this stretch
             share[left] = before + (step - before) * way
             moved[left] = torch.lerp(looked[left], scores, way[:, None]) - unedited[left]
             looked[left] = scores
             done = crossed | stopped
             bar.update(int(done.sum()) * (len(_STEPS) - number))  # pictures that are not needed
-            remaining[left] = there
+            remaining[left] = distance_now
             left = left[~done]
             if not len(left):
                 break

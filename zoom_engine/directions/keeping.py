@@ -55,10 +55,10 @@ def keeping(
         "count": count,
     }
 
-    def measured() -> dict[str, Tensor]:
-        return {"matrix": _held(generator, text_encoder, directions, keep, count, sampling)}
+    def measure() -> dict[str, Tensor]:
+        return {"matrix": _orthogonal(generator, text_encoder, directions, keep, count, sampling)}
 
-    matrix = DirectionCache(sampling.cache).kept("keeping", depends_on, measured)["matrix"]
+    matrix = DirectionCache(sampling.cache).cached("keeping", depends_on, measure)["matrix"]
     return dataclasses.replace(
         directions,
         matrix=matrix,
@@ -70,7 +70,7 @@ def keeping(
     )
 
 
-def _held(
+def _orthogonal(
     generator: EditableGenerator,
     text_encoder: TextEncoder,
     directions: EditDirections,
@@ -80,37 +80,39 @@ def _held(
 ) -> Tensor:
     """Compute the matrix `[count, S]`."""
     names = directions.attributes
-    places = [names.index(text) for text in keep]
+    indices = [names.index(text) for text in keep]
     std = sampling.statistics(generator).std
     per_std = torch.where(std > 0, 1 / std.clamp(min=1e-30), 0.0)
-    along = score_directions(text_encoder, directions)[places]
+    along = score_directions(text_encoder, directions)[indices]
     codes = sampling.codes(generator)
     ways = torch.where(torch.arange(len(codes)) % 2 == 0, 1.0, -1.0)
     renderer = sampling.renderer_of(generator)
     parts = torch.split(torch.arange(len(codes)), sampling.batch_size)
-    with sampling.progress(len(places) + _ROUNDS * count, "Keeping what is to be kept", unit="edit") as bar:
+    with sampling.progress(len(indices) + _ROUNDS * count, "Keeping what is to be kept", unit="edit") as bar:
         before = text_scores(text_encoder, along, (renderer.render(codes[part]) for part in parts))
 
         def moved(rows: Tensor) -> Tensor:
             """Compute what one step along each of the `rows [R, S]` adds to the kept scores, `[R, K]`, on average."""
-            found = []
+            effects = []
             for row in rows:
                 edits = _WEIGHT * ways[:, None]
                 pictures = (renderer.render(codes[part], edits[part], row[None]) for part in parts)
                 after = text_scores(text_encoder, along, pictures)
-                found.append(((after - before) * ways[:, None]).mean(dim=0) / _WEIGHT)
+                effects.append(((after - before) * ways[:, None]).mean(dim=0) / _WEIGHT)
                 bar.update(1)
-            return torch.stack(found).double()
+            return torch.stack(effects).double()
 
         matrix = directions.matrix[:count].clone()
-        taking, own = directions.matrix[places], moved(directions.matrix[places])
+        taking, effects_of_kept = directions.matrix[indices], moved(directions.matrix[indices])
         for _ in range(_ROUNDS):
-            for row, drags in enumerate(moved(matrix)):
+            for row, effects in enumerate(moved(matrix)):
                 others = [place for place, text in enumerate(keep) if text != names[row]]
                 if not others:
                     continue
-                share = torch.linalg.lstsq(own[others][:, others].T, drags[others, None]).solution[:, 0]
-                rest = matrix[row].double() - share @ taking[others].double()
+                coefficients = torch.linalg.lstsq(effects_of_kept[others][:, others].T, effects[others, None]).solution[
+                    :, 0
+                ]
+                rest = matrix[row].double() - coefficients @ taking[others].double()
                 left = float((rest * per_std).norm())
                 if not left > _LEAST_LEFT:
                     raise DirectionError(

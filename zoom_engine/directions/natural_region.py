@@ -92,8 +92,8 @@ class NaturalRegion:
     def around(self, style: Tensor) -> NaturalEdits:
         """Return what is natural around the unedited image with `style [S]`."""
         position: Array = ((style.cpu().double() - self.mean) @ self.along).numpy()
-        own = float(position @ self.precision @ position)
-        return NaturalEdits(position, self.gram, self.precision, max(self.limit, own))
+        distance = float(position @ self.precision @ position)
+        return NaturalEdits(position, self.gram, self.precision, max(self.limit, distance))
 
 
 def natural_region(
@@ -119,17 +119,21 @@ def natural_region(
         "sample": [SAMPLES, SEED, QUANTILE],
     }
 
-    def measured() -> dict[str, Tensor]:
+    def measure() -> dict[str, Tensor]:
         drawn = sample_styles(generator, samples=SAMPLES, seed=SEED, truncation=truncation, truncation_cutoff=cutoff)
-        return _measured(torch.cat([part.cpu() for _, part in drawn]).double(), directions.matrix.double())
+        return _region_of(torch.cat([part.cpu() for _, part in drawn]).double(), directions.matrix.double())
 
-    found = DirectionCache(cache).kept("natural-region", depends_on, measured)
+    tensors = DirectionCache(cache).cached("natural-region", depends_on, measure)
     return NaturalRegion(
-        found["mean"], found["along"], found["gram"].numpy(), found["precision"].numpy(), float(found["limit"])
+        tensors["mean"],
+        tensors["along"],
+        tensors["gram"].numpy(),
+        tensors["precision"].numpy(),
+        float(tensors["limit"]),
     )
 
 
-def _measured(styles: Tensor, matrix: Tensor) -> dict[str, Tensor]:
+def _region_of(styles: Tensor, matrix: Tensor) -> dict[str, Tensor]:
     """Compute the parts of a `NaturalRegion` from samples `[K, S]` and directions `[N, S]`, both float64."""
     mean, std = styles.mean(0), styles.std(0, correction=0)
     moves = std > 1e-6 * std.max()

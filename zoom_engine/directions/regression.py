@@ -69,11 +69,11 @@ def regression_relevance(
         raise DirectionError(f"ridge must be at least 0, not {ridge}")
     drawn = sampling.identity(generator, text_encoder)
 
-    def measured() -> dict[str, Tensor]:
+    def measure() -> dict[str, Tensor]:
         embeddings = unedited_embeddings(generator, text_encoder, sampling, doing="Measuring directions")
         return vars(_moments(generator, sampling, embeddings))
 
-    moments = Moments(**DirectionCache(sampling.cache).kept("regression", drawn, measured))
+    moments = Moments(**DirectionCache(sampling.cache).cached("regression", drawn, measure))
     if not moments.embedding.trace() > 0:
         raise DirectionError(
             "all samples of the generator look the same to the text encoder: there is nothing to regress"
@@ -92,9 +92,9 @@ def regression_relevance(
         matrix = natural_per_std * (on_latent if affine is None else affine.double().cpu() @ on_latent)
     else:
         matrix = _ridge_solve(moments.embedding, covariance.T, ridge).T
-    evidence = covariance @ _inverse_root(moments.embedding)
+    strength_matrix = covariance @ _inverse_root(moments.embedding)
     details = {**drawn, "estimator": estimator, "ridge": ridge}
-    return MatrixRelevance("regression", matrix.float(), evidence.float(), sampling, details)
+    return MatrixRelevance("regression", matrix.float(), strength_matrix.float(), sampling, details)
 
 
 @dataclass(frozen=True)

@@ -72,12 +72,12 @@ class Sampling:
         cut = None if self.truncation == 1 else self.truncation_cutoff  # it means nothing then
         depends_on = {"generator": generator.content_hash, "truncation": self.truncation, "truncation_cutoff": cut}
 
-        def measured() -> dict[str, Tensor]:
+        def measure() -> dict[str, Tensor]:
             truncation, progress = self.truncation, self.progress
-            found = style_statistics(generator, truncation=truncation, truncation_cutoff=cut, progress=progress)
-            return {"mean": found.mean.cpu(), "std": found.std.cpu()}
+            statistics = style_statistics(generator, truncation=truncation, truncation_cutoff=cut, progress=progress)
+            return {"mean": statistics.mean.cpu(), "std": statistics.std.cpu()}
 
-        return StyleStatistics(**DirectionCache(self.cache).kept("statistics", depends_on, measured))
+        return StyleStatistics(**DirectionCache(self.cache).cached("statistics", depends_on, measure))
 
     def untruncated(self) -> Sampling:
         """Return the same samples without truncation."""
@@ -104,7 +104,7 @@ class Relevance(Protocol):
 
     `method` is the name of the `DirectionMethod` that measured it; `details` are the options and hashes that it
     depends on (JSON), `Sampling.identity` among them; `random_texts` is how many random texts it can afford to be
-    held against.
+    compared with.
     """
 
     @property
@@ -166,12 +166,12 @@ class DirectionMethod(Protocol):
 class MatrixRelevance:
     """Relevance that is one product: `matrix [S, D]` serves every prompt.
 
-    `evidence [S, D]` gives the strength, where the matrix itself is rescaled too much to compare directions by it.
+    `strength_matrix [S, D]` gives the strength, where the matrix itself is rescaled too much for that.
     """
 
     method: str
     matrix: Tensor
-    evidence: Tensor
+    strength_matrix: Tensor
     sampling: Sampling
     details: dict[str, Any] = field(default_factory=dict)
     random_texts: int = RANDOM_TEXTS
@@ -182,7 +182,7 @@ class MatrixRelevance:
 
     def strength(self, text_directions: Tensor) -> Tensor:
         """Return the strength `[P]` of unit vectors `[P, D]`."""
-        return (text_directions.to(self.evidence) @ self.evidence.T).abs().amax(dim=1)
+        return (text_directions.to(self.strength_matrix) @ self.strength_matrix.T).abs().amax(dim=1)
 
 
 def text_directions(
@@ -203,10 +203,10 @@ def text_directions(
     if twice is not None:
         raise DirectionError(f"attribute '{twice}' is given twice: remove one")
     text_encoder.check_words([neutral, *attributes])
-    base = _mean_of_wordings(text_encoder, neutral, templates)
+    base = _mean_of_paraphrases(text_encoder, neutral, templates)
     rows = []
     for attribute in attributes:
-        difference = _mean_of_wordings(text_encoder, attribute, templates) - base
+        difference = _mean_of_paraphrases(text_encoder, attribute, templates) - base
         if difference.norm() < _SAME_TEXT:
             raise DirectionError(
                 f"the text encoder cannot tell '{attribute}' from the neutral prompt '{neutral}': reword one"
@@ -215,7 +215,7 @@ def text_directions(
     return torch.stack(rows)
 
 
-def _mean_of_wordings(text_encoder: TextEncoder, prompt: str, templates: Sequence[str]) -> Tensor:
+def _mean_of_paraphrases(text_encoder: TextEncoder, prompt: str, templates: Sequence[str]) -> Tensor:
     paraphrases = Attribute.parse(prompt).paraphrases
     embedded = text_encoder.embed_texts(paraphrases, templates=templates)
     return F.normalize(embedded.mean(dim=0), dim=0).float().cpu()

@@ -49,7 +49,7 @@ def sampled_relevance(
     details = {**sampling.identity(generator, text_encoder), "alpha": alpha}
     store = DirectionCache(sampling.cache)
 
-    def measured() -> dict[str, Tensor]:
+    def measure() -> dict[str, Tensor]:
         part = store.load("sampled-part", details) or {
             "matrix": torch.zeros(generator.space.size, text_encoder.dim),
             "done": torch.zeros(generator.space.size, dtype=torch.bool),
@@ -65,7 +65,7 @@ def sampled_relevance(
             raise
         return {"matrix": part["matrix"]}
 
-    matrix = store.kept("sampled", details, measured)["matrix"]
+    matrix = store.cached("sampled", details, measure)["matrix"]
     store.remove("sampled-part", details)
     return MatrixRelevance("sampled", matrix, matrix, sampling, details)
 

@@ -92,12 +92,13 @@ def joined_scales(scales: Sequence[ScoreScale], attributes: int) -> tuple[ScoreS
     distinct = {id(scale): scale for scale in scales}
     if not distinct:
         return None, []
-    places, end = {}, attributes
+    columns, end = {}, attributes
     for key, scale in distinct.items():
-        places[key] = range(end, end + len(scale.labels))
+        columns[key] = range(end, end + len(scale.labels))
         end += len(scale.labels)
-    own = [scale.units[attributes:] for scale in distinct.values()]
+    units_of_labels = [scale.units[attributes:] for scale in distinct.values()]
     joined = ScoreScale(
-        torch.cat([scale.labels for scale in distinct.values()]), torch.cat([scales[0].units[:attributes], *own])
+        torch.cat([scale.labels for scale in distinct.values()]),
+        torch.cat([scales[0].units[:attributes], *units_of_labels]),
     )
-    return joined, [[*range(attributes), *places[id(scale)]] for scale in scales]
+    return joined, [[*range(attributes), *columns[id(scale)]] for scale in scales]

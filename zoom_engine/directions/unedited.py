@@ -35,8 +35,8 @@ def unedited_embeddings(
     """
     store = DirectionCache(sampling.cache)
     key = dataclasses.replace(sampling, samples=0).identity(generator, text_encoder)
-    kept = store.load("unedited", key) or {"embeddings": torch.empty(0, text_encoder.dim)}
-    embeddings = kept["embeddings"]
+    stored = store.load("unedited", key) or {"embeddings": torch.empty(0, text_encoder.dim)}
+    embeddings = stored["embeddings"]
     missing = sampling.samples - len(embeddings)
     if missing <= 0:
         return embeddings[: sampling.samples]

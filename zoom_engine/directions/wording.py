@@ -18,7 +18,7 @@ from zoom_engine.text.random_texts import random_texts
 from zoom_engine.text.templates import GENERAL
 
 RANDOM_TEXTS = 99
-PHRASINGS = 4
+TEMPLATES_PER_TEXT = 4
 DEFAULT_LEVEL = 0.1
 """The probability that a random text passes for one with a meaning, in each of the tests that refuse texts."""
 
@@ -44,14 +44,14 @@ def phrase(
     templates: Sequence[str] = GENERAL,
     cache: Path | None = None,
 ) -> Phrased:
-    """Embed the attributes and `RANDOM_TEXTS` random texts in the first `PHRASINGS` templates.
+    """Embed the attributes and `RANDOM_TEXTS` random texts in the first `TEMPLATES_PER_TEXT` templates.
 
     General templates are added where there are fewer. `cache` stores the embeddings of the random texts.
     """
-    said = tuple(dict.fromkeys([*templates, *GENERAL]))[:PHRASINGS]
-    base = _embedded(text_encoder, [neutral], said)
-    wanted = torch.cat([_of_wordings(text_encoder, attribute, said) for attribute in attributes]) - base
-    return Phrased(wanted, _random(text_encoder, neutral, said, cache) - base)
+    sentences = tuple(dict.fromkeys([*templates, *GENERAL]))[:TEMPLATES_PER_TEXT]
+    base = _embedded(text_encoder, [neutral], sentences)
+    wanted = torch.cat([_of_paraphrases(text_encoder, attribute, sentences) for attribute in attributes]) - base
+    return Phrased(wanted, _random(text_encoder, neutral, sentences, cache) - base)
 
 
 def clearness(differences: Tensor) -> Tensor:
@@ -86,7 +86,7 @@ def _embedded(text_encoder: TextEncoder, texts: Sequence[str], templates: Sequen
     return torch.stack(rows, dim=1)
 
 
-def _of_wordings(text_encoder: TextEncoder, prompt: str, templates: Sequence[str]) -> Tensor:
+def _of_paraphrases(text_encoder: TextEncoder, prompt: str, templates: Sequence[str]) -> Tensor:
     paraphrases = Attribute.parse(prompt).paraphrases
     return F.normalize(_embedded(text_encoder, paraphrases, templates).mean(dim=0, keepdim=True), dim=-1)
 
@@ -99,8 +99,8 @@ def _random(text_encoder: TextEncoder, neutral: str, templates: Sequence[str], c
         "count": RANDOM_TEXTS,
     }
 
-    def measured() -> dict[str, Tensor]:
+    def measure() -> dict[str, Tensor]:
         texts = random_texts(text_encoder.tokenizer, neutral, RANDOM_TEXTS)
         return {"embeddings": _embedded(text_encoder, texts, templates)}
 
-    return DirectionCache(cache).kept("random-texts", key, measured)["embeddings"]
+    return DirectionCache(cache).cached("random-texts", key, measure)["embeddings"]

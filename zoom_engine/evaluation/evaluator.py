@@ -22,7 +22,7 @@ from zoom_engine.targets.tasks.contract import out_of_range
 WhichSSIM = Literal["all", "flipped", "none"]
 
 
-_Look = Callable[[Tensor, "Originals", Tensor | None], tuple["Evaluation", list[Tensor]]]
+_SlopesOf = Callable[[Tensor, "Originals", Tensor | None], tuple["Evaluation", list[Tensor]]]
 """A function of pictures that need gradients, their originals and their embeddings (None where none are needed).
 
 It returns the evaluation, and slopes with respect to the pictures.
@@ -211,16 +211,16 @@ class Evaluator:
         if labels is not None and embeddings is None:
             embeddings = labels.embed(images) if loss else self.label_embeddings(images)
         with torch.no_grad():
-            kept = torch.ones(len(images), dtype=torch.bool, device=images.device)
+            label_kept = torch.ones(len(images), dtype=torch.bool, device=images.device)
             if labels is not None and embeddings is not None and originals.labels is not None:
-                kept = labels.read(embeddings) == originals.labels
+                label_kept = labels.read(embeddings) == originals.labels
             flipped = task.flipped(outputs, originals.outputs)
             change, recorded = task.change(outputs, originals.outputs), task.recorded(outputs, originals.outputs)
             if wrong := out_of_range(change):
                 raise TargetError(f"task {task.name!r}: the change of an output must lie in [0, 1], but {wrong}")
             if not bool(recorded.isfinite().all()):
                 raise TargetError(f"task {task.name!r}: what it records of an output is NaN or infinite")
-            similarity = _ssim_rows(images, originals, flipped & kept, ssim)
+            similarity = _ssim_rows(images, originals, flipped & label_kept, ssim)
             evaluation = Evaluation(
                 outputs=outputs.detach(),
                 recorded=recorded,
@@ -228,7 +228,7 @@ class Evaluator:
                 margin=margin,
                 flipped=flipped,
                 decisive=flipped & (change >= self.decisive_change),
-                label_kept=kept,
+                label_kept=label_kept,
                 ssim=similarity,
                 labels_on=labels is not None,
             )
@@ -280,9 +280,15 @@ class Evaluator:
         return evaluation, torch.stack(slopes, dim=1)
 
     def _followed(
-        self, styles: Tensor, edit_weights: Tensor, originals: Originals, look: _Look, *, with_labels: bool = False
+        self,
+        styles: Tensor,
+        edit_weights: Tensor,
+        originals: Originals,
+        evaluate: _SlopesOf,
+        *,
+        with_labels: bool = False,
     ) -> tuple[Evaluation, list[Tensor]]:
-        """Return what `label_embeddings` sees, and its slopes carried on from pictures to edit weights, `[B, N]` each.
+        """Return what `evaluate` returns, and its slopes carried on from pictures to edit weights, `[B, N]` each.
 
         Labels get gradients only `with_labels`.
         """
@@ -302,14 +308,14 @@ class Evaluator:
             embeddings = [None if with_labels else self.label_embeddings(seen[rows]) for rows in parts]
 
             @torch.enable_grad()
-            def look_at(part: int) -> tuple[Evaluation, list[Tensor]]:
+            def evaluate_part(part: int) -> tuple[Evaluation, list[Tensor]]:
                 rows = parts[part]
-                return look(seen[rows].requires_grad_(True), originals.rows(rows), embeddings[part])
+                return evaluate(seen[rows].requires_grad_(True), originals.rows(rows), embeddings[part])
 
             # In bfloat16 networks have copies for threads, so that each picture gets a thread.
             threads = on_cpu and self._has_copies_for_threads(with_labels)
-            looked = list((side_by_side if threads else map)(look_at, range(len(parts))))
-            slopes = [torch.cat(parts) for parts in zip(*(slopes for _, slopes in looked), strict=True)]
+            evaluated = list((side_by_side if threads else map)(evaluate_part, range(len(parts))))
+            slopes = [torch.cat(parts) for parts in zip(*(slopes for _, slopes in evaluated), strict=True)]
             gradients = [
                 torch.autograd.grad(pictures, point, slope, retain_graph=slope is not slopes[-1])[0] for slope in slopes
             ]
@@ -318,7 +324,7 @@ class Evaluator:
                 f"the gradient of target {self.target.name!r} is NaN or infinite:"
                 " check it, or use the scan search, which needs none"
             )
-        return Evaluation.cat([evaluation for evaluation, _ in looked]), gradients
+        return Evaluation.cat([evaluation for evaluation, _ in evaluated]), gradients
 
     def _has_copies_for_threads(self, with_labels: bool) -> bool:
         """Tell whether each thread has its own copy of all networks that get gradients.
@@ -375,7 +381,9 @@ def changes(evaluators: Sequence[Evaluator], styles: Tensor, edit_weights: Tenso
     """
     images = evaluators[0].render(styles)
     edited = evaluators[0].render(styles, edit_weights)
-    return torch.stack([each.evaluate(edited, each.originals_of(images), ssim="none").change for each in evaluators])
+    return torch.stack(
+        [evaluator.evaluate(edited, evaluator.originals_of(images), ssim="none").change for evaluator in evaluators]
+    )
 
 
 def _ssim_rows(images: Tensor, originals: Originals, worth: Tensor, which: WhichSSIM) -> Tensor:

@@ -21,8 +21,8 @@ SUITED = {"single": ("scan", "scan"), "multi": ("minimal", "cmaes")}
 
 def search_type(name: str) -> type[Search] | None:
     """Return the class of the search called `name`, None where there is none."""
-    found: type[Search] | None = registry.find(registry.SEARCHES, name)
-    return found
+    search: type[Search] | None = registry.find(registry.SEARCHES, name)
+    return search
 
 
 def is_foreign(search: Search) -> bool:

@@ -90,32 +90,32 @@ class Held:
                 low, high = self._range[beyond]
                 raise ConfigError(
                     f"{self.called} asks for an edit weight of {point[beyond]:.6g} where bounds are {low:.6g} and"
-                    f" {high:.6g}: use Unit.allowed"
+                    f" {high:.6g}: use Trial.allowed"
                 )
         return np.array(points, order="C")
 
     def tell(self, evaluated: list[EvaluatedPoint]) -> None:
         """Pass the answers on, see `SearchState.tell`."""
         self.count += len(evaluated)
-        kept = [it for it in evaluated if it.keeps_label and within(it.weights, self.trial.bounds)]
-        self.largest = max([self.largest, *(it.change for it in kept)])
-        self.flips |= any(it.success for it in kept)
-        self.decisive |= any(it.decisive_success for it in kept)
+        label_keeping = [it for it in evaluated if it.keeps_label and within(it.weights, self.trial.bounds)]
+        self.largest = max([self.largest, *(it.change for it in label_keeping)])
+        self.flips |= any(it.success for it in label_keeping)
+        self.decisive |= any(it.decisive_success for it in label_keeping)
         with self._failing():
             self._state.tell(evaluated)
 
     def result(self) -> SearchResult | None:
         """Return the checked result, see `SearchState.result`."""
         with self._failing():
-            found = self._state.result()
-        if found is not None:
-            hold((found, self), RULES_OF_RESULTS, called=self.called, refusal=ConfigError)
+            result = self._state.result()
+        if result is not None:
+            hold((result, self), RULES_OF_RESULTS, called=self.called, refusal=ConfigError)
         elif self.count >= self.most:
             raise ConfigError(
                 f"{self.called} has no result after {self.count} points of one image: it must end, and its"
                 " most_evaluations say after how many where it takes more"
             )
-        return found
+        return result
 
     def _failing(self) -> contextlib.AbstractContextManager[None]:
         return theirs(ConfigError, f"{self.called} fails")
@@ -132,12 +132,12 @@ def _change(told: _Told) -> str | None:
 def _says(name: str) -> Callable[[_Told], str | None]:
     """Make the rule that the result's field of that `name` is what the answers said."""
 
-    def broken(told: _Told) -> str | None:
-        found = getattr(told[0], name)
+    def check(told: _Told) -> str | None:
+        value = getattr(told[0], name)
         wanted = {"flipped": told[1].flips, "decisive": told[1].decisive}[name]
-        return None if found is wanted else f"it is {found!r} where that is {wanted}"
+        return None if value is wanted else f"it is {value!r} where that is {wanted}"
 
-    return broken
+    return check
 
 
 def _edit(told: _Told) -> str | None:
@@ -158,8 +158,8 @@ def _outputs(told: _Told) -> str | None:
 
 
 def _label(told: _Told) -> str | None:
-    found, off = told[0].label_kept, told[1].origin.label_kept is None
-    return None if (found is None) == off else f"it is {found} where labels are {'off' if off else 'on'}"
+    label_kept, off = told[0].label_kept, told[1].origin.label_kept is None
+    return None if (label_kept is None) == off else f"it is {label_kept} where labels are {'off' if off else 'on'}"
 
 
 def _flip_weight(told: _Told) -> str | None:
@@ -247,9 +247,9 @@ def _problems(mode: str, *, outer: bool) -> list[_Problem]:
 
     def trial(image: int, low: float, high: float) -> Trial:
         def only(low: float, high: float) -> Array:
-            found = np.zeros((len(SLOPE), 2))
-            found[slice(None) if attribute is None else attribute] = low, high
-            return found
+            bounds = np.zeros((len(SLOPE), 2))
+            bounds[slice(None) if attribute is None else attribute] = low, high
+            return bounds
 
         return Trial(image, attribute, only(low, high), only(-6, 6) if outer and attribute is not None else None)
 
@@ -270,11 +270,13 @@ class _Tried:
     @property
     def problems(self) -> list[_Problem]:
         outer = not self.search.needs_gradient
-        return [each for mode in self.search.modes for each in _problems(mode, outer=outer)[self._chosen]]
+        return [problem for mode in self.search.modes for problem in _problems(mode, outer=outer)[self._chosen]]
 
     def run(self, problems: Sequence[_Problem]) -> list[SearchResult | None]:
         """Return the results of problems that take turns; None for one that may go on for longer than is tried."""
-        states = [Held(self.search, each.trial, each.at(np.zeros(len(SLOPE)), self.search)) for each in problems]
+        states = [
+            Held(self.search, problem.trial, problem.at(np.zeros(len(SLOPE)), self.search)) for problem in problems
+        ]
         results: list[SearchResult | None] = [None] * len(states)
         going = list(range(len(states)))
         while going:
@@ -296,8 +298,8 @@ def _dataclass(tried: _Tried) -> str | None:
     if isinstance(search, type) or not dataclasses.is_dataclass(search):
         return f"it is {'a class' if isinstance(search, type) else 'none'}"
     options: Any = dataclasses.asdict(search)  # type: ignore[arg-type]
-    there = json.loads(json.dumps(options, allow_nan=False))
-    return None if there == options else "JSON has not all of their values"
+    read = json.loads(json.dumps(options, allow_nan=False))
+    return None if read == options else "JSON has not all of their values"
 
 
 def _modes(tried: _Tried) -> str | None:
@@ -311,9 +313,9 @@ def _most(tried: _Tried) -> str | None:
 
 
 def _planned(tried: _Tried) -> str | None:
-    found: Any = evaluations_of(tried.search, Planned(attributes=2, calibrated=True, labels=True))
-    counted = found is None or (len(found) == 2 and all(isinstance(count, int) for count in found))
-    return None if counted and (found is None or 0 < found[0] <= found[1]) else f"they are {found!r}"
+    counts: Any = evaluations_of(tried.search, Planned(attributes=2, calibrated=True, labels=True))
+    counted = counts is None or (len(counts) == 2 and all(isinstance(count, int) for count in counts))
+    return None if counted and (counts is None or 0 < counts[0] <= counts[1]) else f"they are {counts!r}"
 
 
 def _words(tried: _Tried) -> str | None:
@@ -348,7 +350,7 @@ def _equal(tried: _Tried) -> str | None:
 
 def _apart(tried: _Tried) -> str | None:
     alone = [result for problem in tried.problems for result in tried.run([problem])]
-    others = [dataclasses.replace(each, flips_at=each.flips_at / 2) for each in tried.problems]
+    others = [dataclasses.replace(problem, flips_at=problem.flips_at / 2) for problem in tried.problems]
     return _other(alone, tried.run([*tried.problems, *others])[: len(alone)])
 
 

@@ -70,17 +70,17 @@ class EndState:
     def tell(self, evaluated: list[EvaluatedPoint]) -> None:
         """Take the answer; stop where the label is kept at the end, else halve the step."""
         (point,) = evaluated
-        kept, halvings = point.keeps_label, len(self._evaluated.tried)
-        if kept:
+        keeps_label, halvings = point.keeps_label, len(self._evaluated.tried)
+        if keeps_label:
             self._nearest = halvings
         self._evaluated.add(evaluated)
-        if kept and not halvings:
+        if keeps_label and not halvings:
             self._stop = "end"
         elif halvings == self._options.halvings:
             self._stop = "label-changes"
         else:
             self._step /= 2
-            self._share += self._step if kept else -self._step
+            self._share += self._step if keeps_label else -self._step
 
     def result(self) -> SearchResult | None:
         """Return the result of the nearest point that keeps the label, None while there is something to ask."""

@@ -38,13 +38,13 @@ def evaluated_points(evaluation: Evaluation, weights: Array, gradients: Tensor |
             change,
             margin,
             flipped,
-            kept if evaluation.labels_on else None,
+            label_kept if evaluation.labels_on else None,
             similarity,
             gradient,
             loss,
             decisive,
         )
-        for point, output, change, margin, flipped, decisive, kept, similarity, gradient, loss in rows
+        for point, output, change, margin, flipped, decisive, label_kept, similarity, gradient, loss in rows
     ]
 
 
@@ -55,8 +55,8 @@ def origins(evaluator: Evaluator, originals: Originals) -> list[EvaluatedPoint]:
     recorded = task.recorded(originals.outputs, originals.outputs).tolist()
     margins = task.margin(originals.outputs, originals.outputs).tolist()
     zeros = np.zeros(len(evaluator.directions))
-    kept = None if evaluator.labels is None else True
+    label_kept = None if evaluator.labels is None else True
     return [
-        EvaluatedPoint(zeros, tuple(output), 0.0, margin, False, kept, 1.0)
+        EvaluatedPoint(zeros, tuple(output), 0.0, margin, False, label_kept, 1.0)
         for output, margin in zip(recorded, margins, strict=True)
     ]

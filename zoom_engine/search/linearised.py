@@ -63,11 +63,11 @@ def next_edit(
     """
     low = np.maximum(trial.bounds[:, 0] - at, -radius)
     high = np.minimum(trial.bounds[:, 1] - at, radius)
-    found = at + least_step(c, h, g, b, low, high, reach=reach)
+    candidate = at + least_step(c, h, g, b, low, high, reach=reach)
     natural = trial.natural if trial.stay_natural else None
-    projected = [trial.allowed(found)]
+    projected = [trial.allowed(candidate)]
     for _ in range(CUTS):
-        if natural is None or natural.holds(found):
+        if natural is None or natural.holds(candidate):
             break
         surface = projected[-1]
         normal = natural.normal(surface)
@@ -75,16 +75,21 @@ def next_edit(
         def edit(weight: float, normal: Array = normal) -> Array:
             return at + least_step(c + weight * normal, h, g, b, low, high, reach=reach)
 
-        below, above = 0.0, float(np.abs(found - at) @ h) / max(float(np.abs(normal).sum()), 1e-12) + 1e-12
+        low_weight, high_weight = (
+            0.0,
+            float(np.abs(candidate - at) @ h) / max(float(np.abs(normal).sum()), 1e-12) + 1e-12,
+        )
         for _ in range(HALVINGS):
-            if normal @ (edit(above) - surface) <= 0:
+            if normal @ (edit(high_weight) - surface) <= 0:
                 break
-            below, above = above, 4 * above
+            low_weight, high_weight = high_weight, 4 * high_weight
         for _ in range(HALVINGS):
-            middle = (below + above) / 2
-            below, above = (middle, above) if normal @ (edit(middle) - surface) > 0 else (below, middle)
-        found = edit(above)
-        projected.append(trial.allowed(found))
+            middle = (low_weight + high_weight) / 2
+            low_weight, high_weight = (
+                (middle, high_weight) if normal @ (edit(middle) - surface) > 0 else (low_weight, middle)
+            )
+        candidate = edit(high_weight)
+        projected.append(trial.allowed(candidate))
 
     def price(edit: Array) -> tuple[float, float]:
         """Return how far an edit lies beyond b, and what is minimised."""

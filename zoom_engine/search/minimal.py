@@ -194,14 +194,14 @@ class MinimalState:
         """Return opposite pairs of corners of the bounds, as far out as the trial may look."""
         trial, random = self._evaluated.trial, np.random.default_rng(0)
         low, high = trial.bounds.T
-        found: dict[bytes, Array] = {}
+        corners: dict[bytes, Array] = {}
         for _ in range((self._options.afar + 1) // 2):
             up = random.random(len(low)) < 0.5
             for corner in (np.where(up, high, low), np.where(up, low, high)):
                 point = self._on_lattice(trial.allowed(corner))
                 if point.any():
-                    found.setdefault(point.tobytes(), point)
-        return list(found.values())[: self._options.afar]
+                    corners.setdefault(point.tobytes(), point)
+        return list(corners.values())[: self._options.afar]
 
     def _to_the_boundary(self, at: EvaluatedPoint, first_radius: float, steps: int) -> Path:
         """Go from one point to the first decisive counterfactual; None where there is none on the way.
@@ -216,32 +216,32 @@ class MinimalState:
             if point is None or self._is_hopeless():
                 return None
             step = point - at.weights
-            found = yield point
-            if found.decisive_success:
-                return found
-            if found.flipped and not found.decisive:
-                self._goal = min(self._goal, 1.5 * found.margin + self._beyond)
-            fell = at.margin - found.margin if found.keeps_label else -np.inf
+            evaluated = yield point
+            if evaluated.decisive_success:
+                return evaluated
+            if evaluated.flipped and not evaluated.decisive:
+                self._goal = min(self._goal, 1.5 * evaluated.margin + self._beyond)
+            fell = at.margin - evaluated.margin if evaluated.keeps_label else -np.inf
             foretold = -float(_slope(at) @ step)
-            radius = radius * self._growth(at, found, holds=fell > max(FELL[0] * foretold, 0.0))
+            radius = radius * self._growth(at, evaluated, holds=fell > max(FELL[0] * foretold, 0.0))
             if np.all(radius < SMALLEST_RADIUS):
                 return None
             radius = np.clip(radius, SMALLEST_RADIUS, LARGEST_RADIUS)
             if fell > 0:
-                at = found
+                at = evaluated
         return None
 
-    def _growth(self, at: EvaluatedPoint, found: EvaluatedPoint, *, holds: bool) -> Array:
+    def _growth(self, at: EvaluatedPoint, reached: EvaluatedPoint, *, holds: bool) -> Array:
         """Return by what each attribute's radius grows or shrinks `[N]` after a step from `at`.
 
         An attribute brought about the share (1 + slope found / slope before) / 2 of the fall that its slope predicted,
         by the trapezoidal rule. Where the margin does not fall as all together predicted, or the label is lost, none
         grows, and the half with the smallest shares shrinks.
         """
-        slope, moved = _slope(at), self._moved(found.weights - at.weights)
+        slope, moved = _slope(at), self._moved(reached.weights - at.weights)
         # each by itself: steep slopes near the unedited image may turn soon, and an attribute that turns is no reason
         # to restrict the others
-        shares = np.divide(slope + _slope(found), 2 * slope, out=np.zeros_like(slope), where=slope != 0)
+        shares = np.divide(slope + _slope(reached), 2 * slope, out=np.zeros_like(slope), where=slope != 0)
         factors = np.exp(np.interp(shares, FELL, np.log((SHRINKAGE, 1.0, GROWTH))))
         if not holds:
             factors = np.where(shares <= np.median(shares[moved]), SHRINKAGE, np.minimum(factors, 1.0))
@@ -254,9 +254,9 @@ class MinimalState:
             point, gain = self._next(at, self._costs(), radius)
             if gain < LEAST_GAIN:
                 return "polished"
-            found = yield point
-            if found.decisive_success and found.ssim > at.ssim:
-                at = found
+            evaluated = yield point
+            if evaluated.decisive_success and evaluated.ssim > at.ssim:
+                at = evaluated
             else:
                 radius = min(radius, float(np.max(np.abs(point - at.weights) / self._half))) * SHRINKAGE
         return "all-steps"

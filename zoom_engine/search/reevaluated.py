@@ -58,7 +58,7 @@ class Reevaluated:
             return None
         if not self._evaluated.tried:
             return self._searched
-        found = self._evaluated.result(self._searched.stop, by_weight=False, only=self._exact)
+        result = self._evaluated.result(self._searched.stop, by_weight=False, only=self._exact)
         return dataclasses.replace(
-            found, steps=self._searched.steps, evaluations=self._searched.evaluations + len(self._exact)
+            result, steps=self._searched.steps, evaluations=self._searched.evaluations + len(self._exact)
         )

@@ -100,8 +100,8 @@ def outer_grid(inner: tuple[float, float], outer: tuple[float, float], points: i
     """Return `points` weights on what `outer` adds to `inner`, shared between the sides, outer ends included."""
     sides = [(inner[0], outer[0]), (inner[1], outer[1])]
     sides = [(near, far) for near, far in sides if abs(far) > abs(near)]
-    each = points // max(len(sides), 1)
-    return [near + (far - near) * (i + 1) / each for near, far in sides for i in range(each)]
+    points_per_side = points // max(len(sides), 1)
+    return [near + (far - near) * (i + 1) / points_per_side for near, far in sides for i in range(points_per_side)]
 
 
 def every_second(weights: list[float]) -> list[float]:
@@ -266,6 +266,6 @@ class ScanState:
                 self._cell = cell
                 self._wanted = [sides[0].weight(cell)]
                 return
-            found = abs(sides.pop(0).high_weight)
-            self._flip = found if self._flip is None else min(self._flip, found)
+            flip_weight = abs(sides.pop(0).high_weight)
+            self._flip = flip_weight if self._flip is None else min(self._flip, flip_weight)
         self._stop = "flip-bracketed"

@@ -134,7 +134,7 @@ class _Row:
     waiting: list[tuple[_Task, int]] = dataclasses.field(default_factory=list)
 
 
-_Told = list[tuple[_Task, int, EvaluatedPoint]]
+_Answers = list[tuple[_Task, int, EvaluatedPoint]]
 """Answers: to whom, to which of the points that it asked for, and what."""
 
 
@@ -182,13 +182,18 @@ class _Pool:
             with torch.no_grad():
                 images = self._evaluators[0].render(self._styles[torch.tensor(wanted)])
                 embeddings = Embeddings(images, exact=False)
-                found = [each.originals_of(images, embeddings=embeddings.of(each)) for each in self._evaluators]
+                originals_by_evaluator = [
+                    evaluator.originals_of(images, embeddings=embeddings.of(evaluator))
+                    for evaluator in self._evaluators
+                ]
         except Exception as error:
             self._batch_size = _half(len(wanted), error)
             self._ahead = itertools.chain(wanted, self._ahead)
             return
         for place, image in enumerate(wanted):
-            self._rows[image] = [originals.rows(torch.tensor([place], device=images.device)) for originals in found]
+            self._rows[image] = [
+                originals.rows(torch.tensor([place], device=images.device)) for originals in originals_by_evaluator
+            ]
 
 
 class Embeddings:
@@ -230,7 +235,7 @@ class _Run:
         self._search, self._evaluators, self._styles = search, evaluators, styles
         self._batch_size = batch_size
         self._foreign = is_foreign(search)
-        self._verifies = search.needs_gradient and not all(each.follows_exactly for each in evaluators)
+        self._verifies = search.needs_gradient and not all(evaluator.follows_exactly for evaluator in evaluators)
         self._todo = iter(trials)
         self._pool = _Pool(trials, evaluators, styles, batch_size)
         # Points that are asked for with gradients, where the search wants them, and those without.
@@ -258,13 +263,13 @@ class _Run:
         if not batch:
             return len(self._finished) > before
         try:
-            told = self._follow(batch) if follow else self._look(batch)
+            answers = self._follow(batch) if follow else self._evaluate(batch)
         except Exception as error:
             self._batch_size = _half(len(batch), error)
             return True
         for key in keys:
             del queue[key]
-        for task, place, point in told:
+        for task, place, point in answers:
             self._tell(task, place, point)
         return True
 
@@ -298,11 +303,11 @@ class _Run:
         weights = torch.from_numpy(np.stack([row.weights for row in batch])).float()
         return images, self._styles[torch.tensor(images)], weights.to(self._styles.device)
 
-    def _follow(self, batch: list[_Row]) -> _Told:
+    def _follow(self, batch: list[_Row]) -> _Answers:
         (evaluator,) = self._evaluators
         images, styles, weights = self._inputs(batch)
-        look = evaluator.value_and_grad if self._search.needs_loss else evaluator.value_and_slopes
-        evaluation, gradients = look(styles, weights, self._pool.gather(images, 0))
+        evaluate = evaluator.value_and_grad if self._search.needs_loss else evaluator.value_and_slopes
+        evaluation, gradients = evaluate(styles, weights, self._pool.gather(images, 0))
         points = np.stack([row.weights for row in batch])
         return [
             (task, place, point)
@@ -311,29 +316,29 @@ class _Run:
         ]
 
     @torch.no_grad()
-    def _look(self, batch: list[_Row]) -> _Told:
+    def _evaluate(self, batch: list[_Row]) -> _Answers:
         _, styles, weights = self._inputs(batch)
         pictures = self._evaluators[0].render(styles, weights)
         shared = Embeddings(pictures, exact=self._search.needs_loss)
-        told: _Told = []
+        answers: _Answers = []
         for index, evaluator in enumerate(self._evaluators):
-            places = [i for i, row in enumerate(batch) if any(task.evaluator == index for task, _ in row.waiting)]
-            if not places:
+            rows = [i for i, row in enumerate(batch) if any(task.evaluator == index for task, _ in row.waiting)]
+            if not rows:
                 continue
-            chosen = torch.tensor(places, device=pictures.device)
+            chosen = torch.tensor(rows, device=pictures.device)
             embeddings = shared.of(evaluator)
             evaluation = evaluator.evaluate(
                 pictures[chosen],
-                self._pool.gather([batch[i].image for i in places], index),
+                self._pool.gather([batch[i].image for i in rows], index),
                 embeddings=None if embeddings is None else embeddings[chosen],
                 ssim="flipped",
                 loss=self._search.needs_loss,
             )
             for i, point in zip(
-                places, evaluated_points(evaluation, np.stack([batch[i].weights for i in places])), strict=True
+                rows, evaluated_points(evaluation, np.stack([batch[i].weights for i in rows])), strict=True
             ):
-                told += [(task, place, point) for task, place in batch[i].waiting if task.evaluator == index]
-        return told
+                answers += [(task, place, point) for task, place in batch[i].waiting if task.evaluator == index]
+        return answers
 
     def _tell(self, task: _Task, place: int, point: EvaluatedPoint) -> None:
         task.answers[place] = point

@@ -283,8 +283,8 @@ class EvaluatedPoints:
             chosen += [next((it for it in inside if not it.keeps_label and it.flipped), None)]
         if not any(np.any(it.weights) for it in keeping):
             chosen += [next((it for it in inside if np.any(it.weights)), None)]
-        places = {id(it): place for place, it in enumerate(self.tried)}
-        return sorted({places[id(it)] for it in chosen if it is not None})
+        indices = {id(it): place for place, it in enumerate(self.tried)}
+        return sorted({indices[id(it)] for it in chosen if it is not None})
 
     def result(self, stop: str, *, by_weight: bool, only: Container[int] | None = None) -> SearchResult:
         """Judge the points and return the result.
@@ -344,9 +344,9 @@ class EvaluatedPoints:
         outer = self.trial.outer
         if outer is None:
             return None
-        kept = [it for it in self.tried if it.keeps_label and within(it.weights, outer)]
+        label_keeping = [it for it in self.tried if it.keeps_label and within(it.weights, outer)]
         return Within(
-            change=round(max((it.change for it in kept), default=0.0), 6),
-            flipped=any(it.flipped for it in kept),
-            decisive=any(it.decisive for it in kept),
+            change=round(max((it.change for it in label_keeping), default=0.0), 6),
+            flipped=any(it.flipped for it in label_keeping),
+            decisive=any(it.decisive for it in label_keeping),
         )

@@ -35,10 +35,10 @@ class Attribute:
         """Refuse prompts that are none, by a ConfigError."""
         if not self.paraphrases:
             raise ConfigError('an attribute needs a prompt, such as "a smiling face"')
-        for wording in self.paraphrases:
-            _check(wording, "attribute")
-            if "|" in wording:
-                raise ConfigError(f"a paraphrase holds no '|' ({wording!r}): use Attribute.parse to split it")
+        for paraphrase in self.paraphrases:
+            _check(paraphrase, "attribute")
+            if "|" in paraphrase:
+                raise ConfigError(f"a paraphrase holds no '|' ({paraphrase!r}): use Attribute.parse to split it")
 
     @classmethod
     def parse(cls, text: str | Attribute) -> Attribute:
@@ -51,7 +51,7 @@ class Attribute:
             return text
         if not isinstance(text, str):
             raise ConfigError(f"an attribute is a text such as 'a smiling face', not {type(text).__name__}")
-        return cls(tuple(wording.strip() for wording in text.split("|")))
+        return cls(tuple(paraphrase.strip() for paraphrase in text.split("|")))
 
     @property
     def text(self) -> str:
@@ -91,10 +91,10 @@ def parse_attributes(texts: Sequence[str | Attribute], *, neutral: str = NEUTRAL
     check_prompt(neutral, "neutral prompt")
     seen = {_key(neutral): "the neutral prompt"}
     for attribute in attributes:
-        for wording in attribute.paraphrases:
-            if _key(wording) in seen:
-                raise ConfigError(f"attribute {wording!r} repeats {seen[_key(wording)]}: give each prompt once")
-            seen[_key(wording)] = f"{attribute.name!r}"
+        for paraphrase in attribute.paraphrases:
+            if _key(paraphrase) in seen:
+                raise ConfigError(f"attribute {paraphrase!r} repeats {seen[_key(paraphrase)]}: give each prompt once")
+            seen[_key(paraphrase)] = f"{attribute.name!r}"
     return attributes
 
 

@@ -77,8 +77,8 @@ class About(NamedTuple):
     @property
     def told(self) -> str:
         """The text, with what packages registered for an option that takes other things too."""
-        found = registry.names(self.registered) if self.registered and not self.only_registered else ()
-        return f"{self.text} ({', '.join(found)})" if found else self.text
+        names = registry.names(self.registered) if self.registered and not self.only_registered else ()
+        return f"{self.text} ({', '.join(names)})" if names else self.text
 
 
 def told(text: str, **about: Any) -> dict[str, About]:
@@ -387,9 +387,9 @@ class AuditSettings:
 
     def _fill_in(self, preset: Preset, labels: tuple[str, ...] | None) -> None:
         """Take from the preset what was left open."""
-        found: dict[str, Any] = {"neutral": preset.neutral, "labels": labels}
-        found["attributes"] = preset.without(labels or tuple(self.labels or ()))
-        for name, value in found.items():
+        left_open: dict[str, Any] = {"neutral": preset.neutral, "labels": labels}
+        left_open["attributes"] = preset.without(labels or tuple(self.labels or ()))
+        for name, value in left_open.items():
             if getattr(self, name) is None:
                 object.__setattr__(self, name, value)
         if preset.templates is not None and self.templates == type(self).templates:
@@ -515,9 +515,15 @@ def options_of(settings: type) -> dict[str, About]:
 def with_audit_options(kind: type[T]) -> type[T]:
     """Decorate a class that takes the fields of `AuditSettings` by keyword: help and editors show them."""
     made: Any = kind.__init__
-    own = [each for each in inspect.signature(made).parameters.values() if each.kind is not each.VAR_KEYWORD]
-    every = sorted([*inspect.signature(AuditSettings).parameters.values(), *own], key=lambda each: each.kind)
-    made.__signature__ = inspect.Signature(every)
+    parameters = [
+        parameter
+        for parameter in inspect.signature(made).parameters.values()
+        if parameter.kind is not parameter.VAR_KEYWORD
+    ]
+    signature = sorted(
+        [*inspect.signature(AuditSettings).parameters.values(), *parameters], key=lambda parameter: parameter.kind
+    )
+    made.__signature__ = inspect.Signature(signature)
     return kind
 
 

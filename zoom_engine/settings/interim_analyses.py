@@ -58,18 +58,18 @@ class InterimPlan:
     planned: tuple[int, ...]
     width: float | None
 
-    def all_known(self, found: Iterable[tuple[str | None, tuple[float, float] | None]]) -> bool:
+    def all_known(self, results: Iterable[tuple[str | None, tuple[float, float] | None]]) -> bool:
         """Return whether every attribute is known well enough.
 
         It is by a narrow interval or, without a `width`, by its verdict.
 
         Args:
-            found: verdict and interval of each attribute.
+            results: verdict and interval of each attribute.
         """
         widest = KNOWN_WIDTH if self.width is None else self.width
 
-        def is_settled(verdict: str | None, ends: tuple[float, float] | None) -> bool:
+        def is_known(verdict: str | None, ends: tuple[float, float] | None) -> bool:
             known = ends is not None and ends[1] - ends[0] <= widest
             return known or (self.width is None and verdict in ("sensitive", "negligible"))
 
-        return all(is_settled(verdict, ends) for verdict, ends in found)
+        return all(is_known(verdict, ends) for verdict, ends in results)

@@ -29,8 +29,8 @@ def named_targets(targets: Any) -> dict[str, Any]:
         ConfigError: there is none, a name is none of a folder, or two targets would have the same.
     """
     if isinstance(targets, Mapping):
-        found = dict(targets)
-        if wrong := [name for name in found if not isinstance(name, str) or _folder(name) != name]:
+        by_name = dict(targets)
+        if wrong := [name for name in by_name if not isinstance(name, str) or _folder(name) != name]:
             raise ConfigError(f"{one_line(repr(wrong[0]), 80)} names no folder: use letters, digits, '.', '_' and '-'")
     else:
         short = [_folder(_short(target)) for target in targets]
@@ -43,10 +43,10 @@ def named_targets(targets: Any) -> dict[str, Any]:
                 f"two targets would have the folder '{twice}': give each once, or in Python a mapping from names to"
                 " targets"
             )
-        found = dict(zip(names, targets, strict=True))
-    if not found:
+        by_name = dict(zip(names, targets, strict=True))
+    if not by_name:
         raise ConfigError("there is no target: give at least one")
-    return found
+    return by_name
 
 
 def _short(target: object) -> str:

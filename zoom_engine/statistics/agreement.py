@@ -31,8 +31,8 @@ def kendalls_w(values: Array, *, resamples: int = 4000, level: float = 0.95, see
     means = np.stack([column_means(one) for one in values])
     if not np.isfinite(means).all():
         return None
-    own = float(_concordance(means[None])[0])
-    if not np.isfinite(own):
+    concordance = float(_concordance(means[None])[0])
+    if not np.isfinite(concordance):
         return None
     random = np.random.default_rng(seed)
     counts = random.multinomial(images, np.full(images, 1.0 / images), size=resamples).astype(np.float64)
@@ -40,11 +40,15 @@ def kendalls_w(values: Array, *, resamples: int = 4000, level: float = 0.95, see
     sums = np.einsum("ri,kin->rkn", counts, np.where(present, values, 0.0), optimize=True)
     sizes = np.einsum("ri,kin->rkn", counts, present.astype(np.float64), optimize=True)
     resampled = np.divide(sums, sizes, out=np.full_like(sums, np.nan), where=sizes > 0)
-    found = _concordance(resampled[np.isfinite(resampled).all(axis=(1, 2))])
-    found = found[np.isfinite(found)]
+    resampled_concordances = _concordance(resampled[np.isfinite(resampled).all(axis=(1, 2))])
+    resampled_concordances = resampled_concordances[np.isfinite(resampled_concordances)]
     tail = 50 * (1 - level)
-    low, high = np.percentile(found, [tail, 100 - tail]) if len(found) else (own, own)
-    return Agreement(own, min(float(low), own), max(float(high), own))
+    low, high = (
+        np.percentile(resampled_concordances, [tail, 100 - tail])
+        if len(resampled_concordances)
+        else (concordance, concordance)
+    )
+    return Agreement(concordance, min(float(low), concordance), max(float(high), concordance))
 
 
 def mid_ranks(values: Array) -> Array:

@@ -89,7 +89,7 @@ def attribute_tests(
     if edits is not None:
         p_values = edits.p_values(means, images, variation(change))
     adjusted = (analyses * adjust(p_values, correction)).clip(max=1.0)
-    found = []
+    tests = []
     for a in range(count):
         ends = (float(low[a]), float(high[a])) if images[a] > 1 else None
         specificity: Specificity | None = None
@@ -101,8 +101,8 @@ def attribute_tests(
             specificity = _specificity(p_values[a], adjusted[a] if enough else 1.0, as_far) if finished else "unknown"
         verdict = size_of(ends, smallest) if finished else "inconclusive"
         p, p_adjusted = (None if np.isnan(value) else float(value) for value in (p_values[a], adjusted[a]))
-        found.append(AttributeTest(verdict, specificity, ends, level, as_far, p, p_adjusted))
-    return found
+        tests.append(AttributeTest(verdict, specificity, ends, level, as_far, p, p_adjusted))
+    return tests
 
 
 def size_of(interval: tuple[float, float] | None, smallest: float) -> Verdict:
@@ -142,14 +142,14 @@ def exceedance(change: Array, baseline: Array, *, draws: int = DRAWS, seed: int 
     images, directions = baseline.shape
     if not images or not directions:
         return np.full(change.shape[1], np.nan)
-    there = np.isfinite(change)
-    own = np.where(there, change, 0.0)
-    reached = own.sum(axis=0) - _ROUNDING * (1 + np.abs(own.sum(axis=0)))
-    every = images * np.log(directions + 1) <= np.log(draws)
-    count = (directions + 1) ** images if every else draws
+    known = np.isfinite(change)
+    changes = np.where(known, change, 0.0)
+    reached = changes.sum(axis=0) - _ROUNDING * (1 + np.abs(changes.sum(axis=0)))
+    is_enumerated = images * np.log(directions + 1) <= np.log(draws)
+    count = (directions + 1) ** images if is_enumerated else draws
     random, block = np.random.default_rng(seed), max(1, _AT_ONCE // images)
     candidates = np.concatenate([np.zeros((images, 1)), baseline], axis=1)
-    powers = (directions + 1) ** np.arange(images) if every else None
+    powers = (directions + 1) ** np.arange(images) if is_enumerated else None
     above = np.zeros(change.shape[1])
     for first in range(0, count, block):
         numbers = np.arange(first, min(first + block, count))
@@ -157,10 +157,10 @@ def exceedance(change: Array, baseline: Array, *, draws: int = DRAWS, seed: int 
             picks = numbers[:, None] // powers % (directions + 1)
         else:
             picks = random.integers(0, directions + 1, (len(numbers), images))
-        sums = candidates[np.arange(images), picks] @ there + (picks == 0) @ own
+        sums = candidates[np.arange(images), picks] @ known + (picks == 0) @ changes
         above += (sums >= reached).sum(axis=0)
-    p_values = above / count if every else (1 + above) / (1 + count)
-    return np.where(there.any(axis=0), p_values, np.nan)
+    p_values = above / count if is_enumerated else (1 + above) / (1 + count)
+    return np.where(known.any(axis=0), p_values, np.nan)
 
 
 def adjust(p_values: Array, correction: str) -> Array:

@@ -33,13 +33,13 @@ class Counts:
         images: dict[int, list[Record]] = {}
         for record in records:
             images.setdefault(record.image, []).append(record)
-        shown = [found for trials in images.values() if (found := natural_records(trials))]
+        natural_images = [natural for trials in images.values() if (natural := natural_records(trials))]
         return cls(
-            len(shown),
-            sum(any(record.change >= least for record in trials) for trials in shown),
-            sum(any(record.flipped for record in trials) for trials in shown),
-            sum(any(is_decisive(record, least=least) for record in trials) for trials in shown),
-            len(images) - len(shown),
+            len(natural_images),
+            sum(any(record.change >= least for record in trials) for trials in natural_images),
+            sum(any(record.flipped for record in trials) for trials in natural_images),
+            sum(any(is_decisive(record, least=least) for record in trials) for trials in natural_images),
+            len(images) - len(natural_images),
         )
 
 

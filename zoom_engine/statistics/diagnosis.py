@@ -51,8 +51,8 @@ class Diagnosis:
 
     def __post_init__(self) -> None:
         """Refuse records of another audit, sort the others, and separate those of random baseline directions."""
-        every = sorted((*self.records, *self.baseline), key=sort_key)
-        for record in every:
+        all_records = sorted((*self.records, *self.baseline), key=sort_key)
+        for record in all_records:
             try:
                 self.config.check(record)
             except ValueError as error:
@@ -60,8 +60,8 @@ class Diagnosis:
                     f"the record of image {record.image}, attribute {record.trial[1]!r} is not of this audit ({error}):"
                     " run it again in a new folder"
                 ) from None
-        object.__setattr__(self, "records", tuple(record for record in every if record.baseline is None))
-        object.__setattr__(self, "baseline", tuple(record for record in every if record.baseline is not None))
+        object.__setattr__(self, "records", tuple(record for record in all_records if record.baseline is None))
+        object.__setattr__(self, "baseline", tuple(record for record in all_records if record.baseline is not None))
 
     def __repr__(self) -> str:
         """Return the target, the mode and the number of images and records in one line."""
@@ -126,8 +126,8 @@ class Diagnosis:
         """Return what the records add up to, see `summarise`."""
         if (resamples, seed) == (4000, 0):
             return self._summary
-        found = summarise(self.config, (*self.records, *self.baseline), resamples=resamples, seed=seed)
-        return replace(found, tries=self.tries or None)
+        summary = summarise(self.config, (*self.records, *self.baseline), resamples=resamples, seed=seed)
+        return replace(summary, tries=self.tries or None)
 
     @property
     def goal(self) -> int | None:
@@ -165,10 +165,10 @@ class Diagnosis:
 
     @cached_property
     def _by_attribute(self) -> dict[str | None, list[Record]]:
-        found: dict[str | None, list[Record]] = {}
+        by_attribute: dict[str | None, list[Record]] = {}
         for record in self.records:
-            found.setdefault(record.attribute, []).append(record)
-        return found
+            by_attribute.setdefault(record.attribute, []).append(record)
+        return by_attribute
 
     def is_decisive(self, record: Record) -> bool:
         """Tell whether a record of this audit holds a decisive counterfactual, see `records.is_decisive`."""

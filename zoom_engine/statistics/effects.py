@@ -70,18 +70,18 @@ def effects(config: Config, records: Sequence[Record]) -> list[Effect]:
     ]
 
 
-def is_judged_at_end(*found: Sequence[Effect]) -> bool:
+def is_judged_at_end(*effects: Sequence[Effect]) -> bool:
     """Tell whether the change at the end of the range is judged: it is where all trials of the audit went there.
 
     Otherwise the largest change on the way is judged. That one is above 0 whatever is edited, because it is the largest
     of several.
     """
-    return all(effect.at_end is not None for each in found for effect in each)
+    return all(effect.at_end is not None for group in effects for effect in group)
 
 
-def judged(found: Sequence[Effect], *, at_end: bool) -> list[float]:
+def judged(effects: Sequence[Effect], *, at_end: bool) -> list[float]:
     """Return for each trial the change that is judged."""
-    return [effect.at_end or 0.0 if at_end else effect.change for effect in found]
+    return [effect.at_end or 0.0 if at_end else effect.change for effect in effects]
 
 
 def _effect(record: Record, column: int) -> Effect:
@@ -112,7 +112,7 @@ def _is_bound(weight: float, low: float, high: float) -> bool:
     return abs(weight - (low or high)) <= _SLACK
 
 
-def mean_side_effects(config: Config, found: Sequence[Effect], records: Sequence[Record]) -> Array | None:
+def mean_side_effects(config: Config, effects: Sequence[Effect], records: Sequence[Record]) -> Array | None:
     """Compute the matrix of side effects `[N, N + L]`: what adding an attribute does to each attribute and label.
 
     Values are in natural ranges of the attribute or label that moves. Rows of attributes without images are NaN. None
@@ -120,7 +120,7 @@ def mean_side_effects(config: Config, found: Sequence[Effect], records: Sequence
     """
     width = len(config.attributes) + len(config.labels or ())
     rows: list[list[Array]] = [[] for _ in config.attributes]
-    for effect, record in zip(found, records, strict=True):
+    for effect, record in zip(effects, records, strict=True):
         if effect.scores is not None and len(effect.scores) == width and record.bounds is not None:
             rows[effect.column].append(effect.scores * (1 if record.bounds[1] >= -record.bounds[0] else -1))
     if not any(rows):
@@ -130,14 +130,14 @@ def mean_side_effects(config: Config, found: Sequence[Effect], records: Sequence
 
 def has_large_side_effect(matrix: Array) -> NDArray[np.bool_]:
     """Return bool `[N, N + L]`: on which others each attribute has a side effect; never on itself."""
-    dragged: NDArray[np.bool_] = np.asarray(np.abs(np.nan_to_num(matrix)) >= LARGE_SIDE_EFFECT)
-    dragged[np.arange(len(matrix)), np.arange(len(matrix))] = False
-    return dragged
+    affected: NDArray[np.bool_] = np.asarray(np.abs(np.nan_to_num(matrix)) >= LARGE_SIDE_EFFECT)
+    affected[np.arange(len(matrix)), np.arange(len(matrix))] = False
+    return affected
 
 
-def own_effects(found: Sequence[Effect], count: int) -> Array:
+def effects_alone(effects: Sequence[Effect], count: int) -> Array:
     """Compute β `[N]`: what one natural range of each attribute alone does to the output."""
-    known = [effect for effect in found if effect.scores is not None and effect.signed is not None]
+    known = [effect for effect in effects if effect.scores is not None and effect.signed is not None]
     scores = np.array([effect.scores[:count] for effect in known if effect.scores is not None]).reshape(-1, count)
     squares = np.array([effect.share @ effect.share for effect in known])
     products = np.array([effect.share @ effect.moved for effect in known])
@@ -147,22 +147,22 @@ def own_effects(found: Sequence[Effect], count: int) -> Array:
     return beta
 
 
-def adjusted_changes(found: Sequence[Effect], matrix: Array) -> list[float | None]:
+def adjusted_changes(effects: Sequence[Effect], matrix: Array) -> list[float | None]:
     """Compute for each trial the largest change that side effects do not explain; None without sign or scores."""
     count = len(matrix)
-    beta, dragged = own_effects(found, count), has_large_side_effect(matrix)[:, :count]
+    beta, affected = effects_alone(effects, count), has_large_side_effect(matrix)[:, :count]
     adjusted: list[float | None] = []
-    for effect in found:
+    for effect in effects:
         if effect.signed is None or effect.scores is None:
             adjusted.append(None)
-        elif not dragged[effect.column].any():
+        elif not affected[effect.column].any():
             adjusted.append(effect.change if effect.at_end is None else effect.at_end)
         else:
-            explained = effect.share * float((beta * effect.scores[:count])[dragged[effect.column]].sum())
-            own = np.abs(effect.moved - explained)
-            if effect.at_end is not None and len(own):
-                own = own[[np.abs(effect.share).argmax()]]
-            adjusted.append(float(own.max(initial=0.0).clip(max=1.0)))
+            explained = effect.share * float((beta * effect.scores[:count])[affected[effect.column]].sum())
+            unexplained = np.abs(effect.moved - explained)
+            if effect.at_end is not None and len(unexplained):
+                unexplained = unexplained[[np.abs(effect.share).argmax()]]
+            adjusted.append(float(unexplained.max(initial=0.0).clip(max=1.0)))
     return adjusted
 
 

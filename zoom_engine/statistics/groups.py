@@ -47,16 +47,16 @@ def groups(config: Config, records: Sequence[Record]) -> list[Group]:
     if task.get("task") == "binary":
         no, yes = map(str, task.get("classes") or ("0", "1"))
         pairs.append((PREDICTION, {True: yes, False: no}, {i: r.original_output[0] >= 0.5 for i, r in first.items()}))
-    found = [
+    groups_with_images = [
         Group(by, name, frozenset(image for image, one in members.items() if one is which))
         for by, names, members in pairs
         for which, name in names.items()
     ]
-    return [group for group in found if group.images]
+    return [group for group in groups_with_images if group.images]
 
 
 def group_changes(
-    found: Sequence[Group],
+    parts: Sequence[Group],
     change: Array,
     images: Sequence[int],
     *,
@@ -67,7 +67,7 @@ def group_changes(
     """Compute for each column of `change` the mean and its interval in each group.
 
     Args:
-        found: the groups.
+        parts: the groups.
         change: float64 `[I, A]`, changes by A attributes.
         images: numbers of the I images.
         level: confidence of the intervals.
@@ -78,12 +78,12 @@ def group_changes(
         A tuple over groups for each attribute.
     """
     columns: list[list[GroupChange]] = [[] for _ in range(change.shape[1])]
-    for group in found:
+    for group in parts:
         rows: NDArray[np.bool_] = np.array([image in group.images for image in images], dtype=np.bool_)
-        own = change[rows]
-        known = np.isfinite(own).sum(axis=0)
-        low, high = mean_intervals(own, level=level, draws=draws, seed=seed)
-        for column, mean in enumerate(column_means(own)):
+        rows_of_group = change[rows]
+        known = np.isfinite(rows_of_group).sum(axis=0)
+        low, high = mean_intervals(rows_of_group, level=level, draws=draws, seed=seed)
+        for column, mean in enumerate(column_means(rows_of_group)):
             columns[column].append(
                 GroupChange(
                     by=group.by,
@@ -98,7 +98,7 @@ def group_changes(
 
 def group_differences(
     config: Config,
-    found: Sequence[Group],
+    parts: Sequence[Group],
     effect: Array,
     images: Sequence[int],
     *,
@@ -109,7 +109,7 @@ def group_differences(
 
     Args:
         config: names the texts.
-        found: the groups.
+        parts: the groups.
         effect: float64 `[I, A]` in [0, 1], effects of A attributes.
         images: numbers of the I images.
         finished: False before the audit ends: nothing is found then.
@@ -118,7 +118,7 @@ def group_differences(
     Returns:
         A tuple over texts for each attribute.
     """
-    members = {(group.by, group.group): group.images for group in found}
+    members = {(group.by, group.group): group.images for group in parts}
 
     def rows(text: str, name: str) -> NDArray[np.bool_]:
         return np.array([image in members.get((text, name), ()) for image in images], dtype=np.bool_)

@@ -75,17 +75,17 @@ def differences(
     count = analyses * int(tested.sum())
     p_values, low, high = (np.full(tested.shape, np.nan) for _ in range(3))
     for place, (_, has, lacks) in enumerate(parted):
-        own = tested[place]
-        if own.any():
+        columns = tested[place]
+        if columns.any():
             rows, level = has | lacks, confidence(count)
             more = max(draws, 100 * count)
-            p_values[place, own] = permuted(effect[rows][:, own], has[rows], draws=more, seed=seed)
-            between = difference_intervals(effect[has][:, own], effect[lacks][:, own], level, seed=seed)
-            low[place, own], high[place, own] = between
+            p_values[place, columns] = permuted(effect[rows][:, columns], has[rows], draws=more, seed=seed)
+            between = difference_intervals(effect[has][:, columns], effect[lacks][:, columns], level, seed=seed)
+            low[place, columns], high[place, columns] = between
     adjusted = (analyses * adjust(p_values.ravel(), correction)).clip(max=1.0).reshape(tested.shape)
     means = [column_means(effect[has]) - column_means(effect[lacks]) for _, has, lacks in parted]
     off = (low > 0) | (high < 0)
-    found = finished & tested & (adjusted < ERRING) & off & (np.abs(means).reshape(tested.shape) >= smallest)
+    differs = finished & tested & (adjusted < ERRING) & off & (np.abs(means).reshape(tested.shape) >= smallest)
 
     def at(values: Array, place: int, column: int) -> float | None:
         return float(values[place, column]) if tested[place, column] else None
@@ -100,7 +100,7 @@ def differences(
                 ci95=(float(low[place, column]), float(high[place, column])) if tested[place, column] else None,
                 p_value=at(p_values, place, column),
                 p_adjusted=at(adjusted, place, column),
-                found=bool(found[place, column]),
+                differs=bool(differs[place, column]),
             )
             for place, (text, _, _) in enumerate(parted)
         )
@@ -126,15 +126,17 @@ def permuted(values: Array, has: NDArray[np.bool_], *, draws: int = DRAWS, seed:
 def _permuted(values: Array, has: NDArray[np.bool_], draws: int, random: np.random.Generator) -> Array:
     size, images = int(has.sum()), len(has)
     count = math.comb(images, size)
-    every = count <= draws
+    is_enumerated = count <= draws
     centred = values - values.mean(axis=0)
     reached = _apart(centred, has[None])[0] - _ROUNDING
     above = np.zeros(values.shape[1])
-    picks: Iterable[NDArray[np.bool_]] = _all_picks(images, size) if every else _random_picks(has, draws, random)
+    picks: Iterable[NDArray[np.bool_]] = (
+        _all_picks(images, size) if is_enumerated else _random_picks(has, draws, random)
+    )
     for picked in picks:
         above += (_apart(centred, picked) >= reached).sum(axis=0)
-    found: Array = above / count if every else (1 + above) / (1 + draws)
-    return found
+    p_values: Array = above / count if is_enumerated else (1 + above) / (1 + draws)
+    return p_values
 
 
 def _apart(values: Array, picked: NDArray[np.bool_]) -> Array:

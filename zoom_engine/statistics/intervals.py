@@ -104,13 +104,13 @@ class Ends:
 
         Values are in [0, 1], none of them missing; `limit` is one number or `[A]`.
         """
-        found: NDArray[np.bool_] = (self._weights @ values <= limit).mean(axis=0) <= self._beyond
-        return found
+        is_below: NDArray[np.bool_] = (self._weights @ values <= limit).mean(axis=0) <= self._beyond
+        return is_below
 
     def below(self, values: Array, limit: float | Array) -> NDArray[np.bool_]:
         """Return bool `[A]`: whether the interval of each column of `values [I, A]` lies below `limit`; see `above`."""
-        found: NDArray[np.bool_] = (self._weights @ values + self._more >= limit).mean(axis=0) <= self._beyond
-        return found
+        is_above: NDArray[np.bool_] = (self._weights @ values + self._more >= limit).mean(axis=0) <= self._beyond
+        return is_above
 
 
 def share_first(means: Array) -> Array:

@@ -48,7 +48,7 @@ def power(
     spread = Dispersion.of_changes(np.concatenate([change, baseline], axis=1))
     ends = Ends(images, level=confidence(analyses, attributes), draws=DRAWS, seed=seed)
 
-    def found(size: float) -> tuple[float, float]:
+    def fractions_found(size: float) -> tuple[float, float]:
         """Return the fractions of audits that find an effect of that size sensitive, and specific too."""
         random = np.random.default_rng([seed, round(1e6 * size)])
         phi = float(spread(np.array([size]))[0])
@@ -58,11 +58,11 @@ def power(
         far = drawn.mean(axis=0) >= (1.0 if specific_from is None else specific_from)
         return float(sensitive.mean()), float((sensitive & far).mean())
 
-    shares = {f"{size:g}": found(size) for size in SIZES}
+    shares = {f"{size:g}": fractions_found(size) for size in SIZES}
     return Power(
         {size: round(share, 3) for size, (share, _) in shares.items()},
         None if specific_from is None else {size: round(share, 3) for size, (_, share) in shares.items()},
-        _detectable(lambda size: found(size)[0], smallest),
+        _detectable(lambda size: fractions_found(size)[0], smallest),
     )
 
 

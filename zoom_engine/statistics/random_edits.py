@@ -58,10 +58,10 @@ class RandomEdits:
         Returns:
             The probabilities that one more direction moves the output at least as far; NaN where a mean is NaN.
         """
-        found = np.full(len(means), np.nan)
+        p_values = np.full(len(means), np.nan)
         for a in np.flatnonzero(np.isfinite(means)):
-            found[a] = self._beyond(float(means[a]), int(images[a]), float(dispersions[a]))
-        return found
+            p_values[a] = self._beyond(float(means[a]), int(images[a]), float(dispersions[a]))
+        return p_values
 
     def reach(self, p_value: float, images: int) -> float:
         """Return the smallest mean over so many images whose p-value is no larger than `p_value`; 1 where none is."""
@@ -74,8 +74,8 @@ class RandomEdits:
                 high = middle
         return float(_EFFECTS[low]) if low < len(_EFFECTS) else 1.0
 
-    def _beyond(self, mean: float, images: int, own: float) -> float:
-        kappa = _kappa(images, np.maximum(self.dispersion(_EFFECTS), own))
+    def _beyond(self, mean: float, images: int, dispersion: float) -> float:
+        kappa = _kappa(images, np.maximum(self.dispersion(_EFFECTS), dispersion))
         reached = special.betaincc(_EFFECTS * kappa, (1 - _EFFECTS) * kappa, min(max(mean, _LEAST), 1 - _LEAST))
         return float(self._density @ reached)
 
@@ -92,8 +92,8 @@ class RandomEdits:
         density = np.diff(below, axis=-1, prepend=0.0, append=1.0)  # no effect is above 1
         likelihood = np.log(density @ np.exp(log_seen - log_seen.max(axis=0)) + 1e-300).sum(axis=-1)
         weight = np.exp(likelihood - likelihood.max()) * error  # the step of μ
-        found: Array = np.tensordot(weight, density, axes=2) / weight.sum()
-        return found
+        posterior: Array = np.tensordot(weight, density, axes=2) / weight.sum()
+        return posterior
 
 
 @dataclass(frozen=True)
@@ -140,8 +140,8 @@ def variation(change: Array) -> Array:
     squares = np.nansum((change - means) ** 2, axis=0)
     variance = squares / (images - 1).clip(min=1)
     possible = (means * (1 - means) + variance / images.clip(min=1)).clip(min=_LEAST)
-    found: Array = np.nan_to_num(variance / possible).clip(max=1.0)
-    return found
+    dispersions: Array = np.nan_to_num(variance / possible).clip(max=1.0)
+    return dispersions
 
 
 def _kappa(images: Array | int, spread: Array) -> Array:

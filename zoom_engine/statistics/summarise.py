@@ -49,7 +49,7 @@ def summarise(config: Config, records: Sequence[Record], *, resamples: int = 400
     complete = _is_complete(config, records, baseline, images)
     flipped = [record for record in records if record.flipped]
     decisive = [record for record in flipped if is_decisive(record, least=config.decisive_change)]
-    own: dict[str, Any] = (
+    of_mode: dict[str, Any] = (
         _single(config, records, baseline, drawn, planned, complete)
         if config.mode == "single"
         else {"sensitivity": tuple(_multi_rows(config, records, drawn))}
@@ -65,8 +65,8 @@ def summarise(config: Config, records: Sequence[Record], *, resamples: int = 400
         natural=_mean(record.natural for record in records),
         ssim=_mean(record.ssim for record in flipped),
         photographs=tuple(_by_photograph(config, records)),
-        interim_analysis=_interim_analysis(config, images, complete=complete, rows=own["sensitivity"]),
-        **own,
+        interim_analysis=_interim_analysis(config, images, complete=complete, rows=of_mode["sensitivity"]),
+        **of_mode,
     )
 
 
@@ -97,8 +97,8 @@ def _interim_analysis(
     place = min(bisect.bisect_left(planned, images), len(planned) - 1)
     ended: Ended | None = None
     if complete:
-        settled = config.interim_analyses.all_known((row.verdict, row.interval) for row in rows)
-        ended = "known" if settled else "most images" if images == planned[-1] else None
+        is_known = config.interim_analyses.all_known((row.verdict, row.interval) for row in rows)
+        ended = "known" if is_known else "most images" if images == planned[-1] else None
         place += ended is None
     return InterimAnalysis(place + 1, planned, confidence(len(planned)), config.interim_analyses.width, ended)
 
@@ -117,7 +117,7 @@ def _by_photograph(config: Config, records: Sequence[Record]) -> Iterator[Photog
             yield PhotographRow(file=file, image=image, changes=tuple(sorted(changes, key=lambda one: -one.change)))
 
 
-class _Measured(NamedTuple):
+class _Means(NamedTuple):
     """A mean with its interval, its fraction of the sum of all means, and how often it comes first."""
 
     mean: float | None
@@ -135,15 +135,15 @@ def _control_level(config: Config, changed: Sequence[tuple[Record, float]], draw
     for record, change in changed:
         if record.baseline is not None and record.baseline >= config.random_directions:
             changes[config.control_prompts[record.baseline - config.random_directions]].append(change)
-    found = {prompt: each for prompt, each in changes.items() if each}
-    if not found:
+    by_prompt = {prompt: values for prompt, values in changes.items() if values}
+    if not by_prompt:
         return None
-    every = np.array([[change] for each in found.values() for change in each])
+    all_changes = np.array([[change] for values in by_prompt.values() for change in values])
     return ControlLevel(
-        images=len(every),
-        mean_change=float(every.mean()),
-        ci95=_intervals(every, drawn)[0],
-        prompts={prompt: float(np.mean(each)) for prompt, each in found.items()},
+        images=len(all_changes),
+        mean_change=float(all_changes.mean()),
+        ci95=_intervals(all_changes, drawn)[0],
+        prompts={prompt: float(np.mean(values)) for prompt, values in by_prompt.items()},
     )
 
 
@@ -163,10 +163,10 @@ def _single(
     of_attributes = {record.image for record in records}
     shown = sorted(of_attributes)
     baseline = [record for record in baseline if record.image in of_attributes]
-    found, of_baseline = effects(config, records), effects(config, baseline)
-    at_end = is_judged_at_end(found, of_baseline)
+    judged_effects, of_baseline = effects(config, records), effects(config, baseline)
+    at_end = is_judged_at_end(judged_effects, of_baseline)
     baseline_judged = judged(of_baseline, at_end=at_end)
-    changes, seed = matrix(judged(found, at_end=at_end)), drawn.seed
+    changes, seed = matrix(judged(judged_effects, at_end=at_end)), drawn.seed
     random = [place for place, record in enumerate(baseline) if (record.baseline or 0) < config.random_directions]
     by_baseline = _matrix(
         [baseline[place] for place in random],
@@ -177,13 +177,13 @@ def _single(
     )
     rules = (config.smallest_effect, config.correction)
     beside = attribute_tests(changes, by_baseline, *rules, finished=complete, analyses=analyses, seed=seed)
-    change = _measured(changes, drawn)
+    change = _means_of(changes, drawn)
     largest = matrix(record.change for record in records)
     largest_means = _figures(column_means(largest))
     largest_intervals = _intervals(largest, drawn._replace(confidence=confidence(analyses, len(column))))
-    side_effects = mean_side_effects(config, found, records)
-    signed = matrix(effect.signed for effect in found)
-    adjusted = [None] * len(column) if side_effects is None else means(adjusted_changes(found, side_effects))
+    side_effects = mean_side_effects(config, judged_effects, records)
+    signed = matrix(effect.signed for effect in judged_effects)
+    adjusted = [None] * len(column) if side_effects is None else means(adjusted_changes(judged_effects, side_effects))
     baseline_figures = baseline_level(by_baseline, *rules, attributes=len(column), images=len(shown), analyses=analyses)
     reached = None
     if complete:
@@ -206,11 +206,11 @@ def _single(
         within = [record.within(name) for record in records]
         if not any(within):
             return [None] * len(column)
-        found = _measured(matrix(one and one.change for one in within), drawn)
+        figures = _means_of(matrix(one and one.change for one in within), drawn)
         flips, decisively = (means(one and getattr(one, what) for one in within) for what in ("flipped", "decisive"))
         return [
             WithinRange(mean_change=mean, ci95=ci95, share=share, flip_rate=flip_rate, decisive_flip_rate=decisive_rate)
-            for (mean, ci95, share, _), flip_rate, decisive_rate in zip(found, flips, decisively, strict=True)
+            for (mean, ci95, share, _), flip_rate, decisive_rate in zip(figures, flips, decisively, strict=True)
         ]
 
     paper, calibrated = in_range("paper"), in_range("calibrated")
@@ -287,34 +287,34 @@ def _multi_rows(config: Config, records: Sequence[Record], drawn: _Drawn) -> lis
     flips = np.array([is_decisive(record, least=config.decisive_change) for record in records], dtype=bool)
     raw = _figures(column_means(np.abs(weights[flips])))
     rows = []
-    for index, measured in enumerate(_measured(shares[flips], drawn)):
+    for index, means in enumerate(_means_of(shares[flips], drawn)):
         using = [record for record, used in zip(records, weights[:, index] != 0, strict=True) if used]
         rows.append(
             Sensitivity(
                 mode="multi",
                 attribute=config.attributes[index],
-                share=measured.share,
-                first=measured.first,
+                share=means.share,
+                first=means.first,
                 flip_rate=_mean(record.flipped for record in using),
                 decisive_flip_rate=_mean(is_decisive(record, least=config.decisive_change) for record in using),
                 label_kept=_mean(record.label_kept for record in using),
                 ssim=_mean(record.ssim for record in using if record.flipped),
-                range_share=measured.mean,
-                range_share_ci95=measured.interval,
+                range_share=means.mean,
+                range_share_ci95=means.interval,
                 mean_abs_weight=raw[index],
             )
         )
     return sorted(rows, key=lambda row: row.value or 0.0, reverse=True)
 
 
-def _measured(values: Array, drawn: _Drawn) -> list[_Measured]:
+def _means_of(values: Array, drawn: _Drawn) -> list[_Means]:
     """Compute the figures of each column of `values [I, A]`."""
     means = column_means(values)
     first = share_first(bootstrap_means(values, resamples=drawn.resamples, seed=drawn.seed))
     total = float(np.nansum(means))
     intervals = _intervals(values, drawn)
     return [
-        _Measured(
+        _Means(
             mean,
             intervals[i],
             (mean or 0.0) / total if total > 0 else 0.0,

@@ -103,11 +103,11 @@ def ruled(rows: Sequence[Sequence[str]], *, texts: int) -> list[str]:
 
 def agreement_in_words(summary: Summary) -> str:
     """Say how far the paraphrases agree on the order of the attributes; "" where there is only one."""
-    found = summary.paraphrases
+    agreement = summary.paraphrases
     counts = [len(row.by_paraphrase) for row in summary.sensitivity if row.by_paraphrase]
-    if found is None or not counts:
+    if agreement is None or not counts:
         return ""
-    which = f"Kendall’s W is {decimal(found.w)} [{found.low:.2f}, {found.high:.2f}]"
+    which = f"Kendall’s W is {decimal(agreement.w)} [{agreement.low:.2f}, {agreement.high:.2f}]"
     return f"{counts[0]} paraphrases of each attribute: {which} (1: all order the attributes alike)"
 
 
@@ -116,11 +116,11 @@ def differences_in_words(summary: Summary, names: Mapping[Attribute, str] | None
 
     A sentence each, the largest difference first; attributes are named by `names`, or as they were typed.
     """
-    found = [(row, one) for row in summary.sensitivity for one in row.differences if one.found]
-    found.sort(key=lambda pair: -abs(pair[1].difference or 0.0))
+    differing = [(row, one) for row in summary.sensitivity for one in row.differences if one.differs]
+    differing.sort(key=lambda pair: -abs(pair[1].difference or 0.0))
     return [
         _difference_in_words(row, one, row.attribute.name if names is None else names[row.attribute])
-        for row, one in found
+        for row, one in differing
     ]
 
 

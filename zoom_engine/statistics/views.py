@@ -109,7 +109,7 @@ def record_frame(config: Config, records: Sequence[Record]) -> Any:
             values |= {f"edit_weight: {name}": weight for name, weight in weights.items()}
         else:
             values["edit_weight"] = weights[record.attribute]
-        rows.append({key: value for name, each in values.items() for key, value in _flat(name, each).items()})
+        rows.append({key: value for name, value in values.items() for key, value in _flat(name, value).items()})
     return _library("pandas", "tables").DataFrame(rows)
 
 
@@ -132,10 +132,10 @@ def plot(config: Config, summary: Summary, axes: Axes | None = None) -> Axes:
     baseline = summary.baseline
     if baseline is not None:
         axes.axvspan(0.0, baseline.strongest, color="#e6ece4", zorder=0, label="random edits")
-    places = np.arange(len(rows))
-    axes.barh(places, values, color=colors, zorder=1)
-    axes.errorbar(values, places, xerr=np.clip(errors, 0.0, None), fmt="none", ecolor="#15181b", capsize=3, zorder=2)
-    axes.set_yticks(places, names)
+    positions = np.arange(len(rows))
+    axes.barh(positions, values, color=colors, zorder=1)
+    axes.errorbar(values, positions, xerr=np.clip(errors, 0.0, None), fmt="none", ecolor="#15181b", capsize=3, zorder=2)
+    axes.set_yticks(positions, names)
     axes.invert_yaxis()
     axes.set_xlim(left=0.0)
     axes.set_xlabel(f"{judged_name(summary)} of the output" if config.mode == "single" else "share of its own range")
@@ -198,7 +198,7 @@ def _pictures(folder: Path, files: Sequence[str]) -> NDArray[np.uint8]:
 def _flat(name: str, value: Any) -> dict[str, Any]:
     """Return a value as columns of a table: intervals and outputs of several numbers become several columns."""
     if isinstance(value, dict):
-        return {key: each for inner, one in value.items() for key, each in _flat(f"{name}_{inner}", one).items()}
+        return {key: column for inner, one in value.items() for key, column in _flat(f"{name}_{inner}", one).items()}
     if not isinstance(value, list | tuple):
         return {name: value}
     if len(value) == 1:

@@ -38,8 +38,8 @@ def check_cache(folder: Path) -> None:
         CacheError: `folder` lies in a file, or may not be written.
     """
     with cache_errors(folder):
-        there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-        if not there.is_dir():
-            raise FileExistsError(errno.ENOTDIR, f"{there} is a file")
-        if not os.access(there, os.W_OK | os.X_OK):
-            raise PermissionError(errno.EACCES, f"{there} is not writable")
+        existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        if not existing.is_dir():
+            raise FileExistsError(errno.ENOTDIR, f"{existing} is a file")
+        if not os.access(existing, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, f"{existing} is not writable")

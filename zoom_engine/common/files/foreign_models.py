@@ -65,8 +65,8 @@ def pickled_object(path: Path) -> str | None:
     Raises:
         OSError: the file cannot be read.
     """
-    found = _pickled_class(_start(path))
-    return None if found is None or found.rpartition(".")[0] in PLAIN else one_line(found, 80)
+    pickled = _pickled_class(_start(path))
+    return None if pickled is None or pickled.rpartition(".")[0] in PLAIN else one_line(pickled, 80)
 
 
 def _by_tf2onnx(path: Path, what: str, kind: str) -> str:

@@ -22,8 +22,8 @@ def cached(repository: str, file: str, *, revision: str | None = None) -> Path |
     Raises:
         ValueError: the name of the repository is malformed.
     """
-    found = huggingface_hub.try_to_load_from_cache(repository, file, revision=revision)
-    return Path(found) if isinstance(found, str) else None
+    cached = huggingface_hub.try_to_load_from_cache(repository, file, revision=revision)
+    return Path(cached) if isinstance(cached, str) else None
 
 
 def fetch_first(repository: str, files: Sequence[str]) -> Path:

@@ -56,13 +56,13 @@ def kind_of_file(path: Path) -> FileKind:
 
 def _refuse_others_models(path: Path) -> None:
     with system_errors(TargetError, f"{path} cannot be read"):
-        foreign, held = foreign_model(path), pickled_object(path)
+        foreign, pickled = foreign_model(path), pickled_object(path)
     if foreign is not None:
         raise TargetError(f"{path} {foreign}")
-    if held is not None:
+    if pickled is not None:
         raise TargetError(
-            f"{path} holds an object of {held}, not weights alone: reading it would run code; where its code is, save"
-            " model.state_dict(), or an ONNX file with torch.onnx.export(model, images, 'model.onnx')"
+            f"{path} holds an object of {pickled}, not weights alone: reading it would run code; where its code is,"
+            " save model.state_dict(), or an ONNX file with torch.onnx.export(model, images, 'model.onnx')"
         )
 
 

@@ -174,7 +174,7 @@ def _bytes_of(tensor: onnx.TensorProto) -> int:
 
 def _check_steps(path: Path, model: onnx.ModelProto, refusal: type[ZoomError]) -> None:
     """Refuse a graph that visits too many nodes, and one with a loop: nothing says when a loop ends."""
-    functions = {(each.domain, each.name): each for each in model.functions}
+    functions = {(function.domain, function.name): function for function in model.functions}
     counted: dict[tuple[str, str], int] = {}
 
     def steps(graph: onnx.GraphProto | onnx.FunctionProto, above: tuple[tuple[str, str], ...]) -> int:
@@ -226,7 +226,7 @@ def _check_values(path: Path, model: onnx.ModelProto, refusal: type[ZoomError]) 
 
 def count_weights(model: onnx.ModelProto) -> int:
     """Return how many numbers the file holds as constants."""
-    return sum(math.prod(each.dims) for each in _tensors(model) if isinstance(each, onnx.TensorProto))
+    return sum(math.prod(tensor.dims) for tensor in _tensors(model) if isinstance(tensor, onnx.TensorProto))
 
 
 def value_sizes(path: Path, model: onnx.ModelProto, refusal: type[ZoomError]) -> dict[str, int]:

@@ -29,18 +29,18 @@ def read_toml(path: Path, *, called: str = "") -> dict[str, Any]:
             content = file.read(LARGEST + 1)
         if len(content) > LARGEST:
             raise ValueError(f"it has more than {LARGEST >> 20} MB")
-        found = tomllib.loads(content.decode())
-        _check_integers(found)
-        return found
+        table = tomllib.loads(content.decode())
+        _check_integers(table)
+        return table
     except OSError as error:
         raise ConfigError(f"cannot read {name}: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:  # of its form, of its encoding, and of integers without end
         raise ConfigError(f"{name} is not a TOML file: {one_line(error)}") from error
 
 
-def _check_integers(found: dict[str, Any]) -> None:
+def _check_integers(table: dict[str, Any]) -> None:
     """Refuse an integer of more than 64 bits by a ValueError: TOML promises none, and no float holds all of them."""
-    waiting: list[Any] = [found]
+    waiting: list[Any] = [table]
     while waiting:
         value = waiting.pop()
         if isinstance(value, dict | list):
