@@ -112,12 +112,12 @@ def point_at(
     *,
     change: float = 0.0,
     margin: float = 1.0,
-    kept: bool | None = None,
+    label_kept: bool | None = None,
     ssim: float = 0.9,
 ) -> EvaluatedPoint:
     """An evaluated point made by hand; it flipped if its margin is negative, decisively if it also changed by 0.1."""
     flipped = margin < 0
     decisive = flipped and change >= 0.1
     return EvaluatedPoint(
-        np.array(weights, dtype=float), (0.5,), change, margin, flipped, kept, ssim, decisive=decisive
+        np.array(weights, dtype=float), (0.5,), change, margin, flipped, label_kept, ssim, decisive=decisive
     )

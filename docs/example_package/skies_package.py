@@ -125,7 +125,7 @@ class LevelView(TaskView):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Ends:
-    """Looks at the ends of a unit's range, and at the middle of each side."""
+    """Looks at the ends of a trial's range, and at the middle of each side."""
 
     name: ClassVar[str] = "ends"
     in_words: ClassVar[str] = "a look at the ends"

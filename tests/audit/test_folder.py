@@ -554,8 +554,8 @@ def test_a_damaged_manifest_is_named_and_what_it_holds_beside_stays(tmp_path: Pa
     with pytest.raises(AuditError, match=r"config\.later is \[1\] only there"):
         AuditFolder.open(tmp_path / "audit", MANIFEST)
     AuditFolder.resume(tmp_path / "audit", Manifest.of({**CONFIG, "later": [1]}, {"torch": "2.1"})).close()
-    found = json.loads(path.read_text())
-    assert found == {**content, "config": {**CONFIG, "later": [1]}, "resumed_in": [{"torch": "2.1"}]}
+    result = json.loads(path.read_text())
+    assert result == {**content, "config": {**CONFIG, "later": [1]}, "resumed_in": [{"torch": "2.1"}]}
 
 
 def test_how_a_service_was_asked_adds_up_over_runs(tmp_path: Path) -> None:
@@ -628,8 +628,8 @@ def test_a_disk_that_is_full_for_real_ends_in_one_line_and_a_folder_that_goes_on
         with pytest.raises(AuditError, match="no space left on device: mend that") as error:
             work(path)
         one_line(error)
-        kept = read_records(path / "records.jsonl")
-        assert 0 < len(kept) < len(EXPECTED)
+        records = read_records(path / "records.jsonl")
+        assert 0 < len(records) < len(EXPECTED)
         assert (path / "records.jsonl").read_bytes().endswith(b"\n")
         grow("300k")
         work(path, finish=False)

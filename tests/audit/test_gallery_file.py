@@ -79,7 +79,8 @@ def test_a_strip_leads_past_what_it_is_shown_for(tmp_path: Path) -> None:
 
 def test_a_flip_counts_where_the_label_is_kept() -> None:
     counted = [
-        FrameEntry(file="", weight=1.0, caption="", flipped=True, label_kept=kept) for kept in (True, None, False)
+        FrameEntry(file="", weight=1.0, caption="", flipped=True, label_kept=label_kept)
+        for label_kept in (True, None, False)
     ]
     assert [frame.counts_as_flip for frame in counted] == [True, True, False]
     assert not FRAMES[0].counts_as_flip

@@ -36,7 +36,7 @@ JSON = st.recursive(
 def configs(draw: st.DrawFn) -> dict[str, Any]:
     """Configs as a run writes them; what a later version may add is among their keys."""
     attributes = draw(st.lists(WORDS | st.lists(WORDS, min_size=2, max_size=3).map("|".join), min_size=1, unique=True))
-    each = st.lists(NUMBERS, min_size=len(attributes), max_size=len(attributes))
+    numbers = st.lists(NUMBERS, min_size=len(attributes), max_size=len(attributes))
     set_ = {
         "neutral": WORDS,
         "target": st.text(),
@@ -46,13 +46,13 @@ def configs(draw: st.DrawFn) -> dict[str, Any]:
         "images": st.integers(1, 10**6),
         "bound": st.floats(0.1, 1000) | st.integers(1, 100),
         "edit_range": st.sampled_from(["paper", "calibrated"]),
-        "calibrated_range": st.none() | each.map(lambda ends: [[-abs(end), abs(end)] for end in ends]),
+        "calibrated_range": st.none() | numbers.map(lambda ends: [[-abs(end), abs(end)] for end in ends]),
         "decisive_change": st.floats(0, 1),
-        "directions": st.fixed_dictionaries({"strength": each, "noise_floor": each}),
+        "directions": st.fixed_dictionaries({"strength": numbers, "noise_floor": numbers}),
         "later": JSON,
     }
-    found = draw(st.fixed_dictionaries({}, optional=set_))
-    return {"mode": draw(st.sampled_from(["single", "multi"])), "attributes": attributes, **found}
+    result = draw(st.fixed_dictionaries({}, optional=set_))
+    return {"mode": draw(st.sampled_from(["single", "multi"])), "attributes": attributes, **result}
 
 
 @given(configs(), st.none() | st.dictionaries(WORDS, JSON))
@@ -155,8 +155,10 @@ def test_what_is_no_manifest_of_this_version_is_named(content: Any, says: str) -
     assert says in str(error.value)
 
 
-def with_random(count: int, each: int | None, images: int | None = None) -> Config:
-    return Manifest.of({**CONFIG, "random_directions": count, "random_per_image": each, "random_images": images}).config
+def with_random(count: int, per_image: int | None, images: int | None = None) -> Config:
+    return Manifest.of(
+        {**CONFIG, "random_directions": count, "random_per_image": per_image, "random_images": images}
+    ).config
 
 
 BLOCKS = st.integers(1, 40).flatmap(lambda count: st.tuples(st.just(count), st.integers(1, count)))
@@ -166,30 +168,30 @@ BLOCKS = st.integers(1, 40).flatmap(lambda count: st.tuples(st.just(count), st.i
 def test_after_any_number_of_images_each_random_direction_was_tried_as_often_as_any_other(
     block: tuple[int, int], images: int
 ) -> None:
-    count, each = block
-    config = with_random(count, each)
+    count, per_image = block
+    config = with_random(count, per_image)
     tried = Counter(range(count))  # each once, or those that were not would not be counted
     for image in range(images):
         directions = config.random_directions_of(image)
-        assert len(set(directions)) == len(directions) == each
+        assert len(set(directions)) == len(directions) == per_image
         tried.update(directions)
     assert set(tried) == set(range(count))
     assert max(tried.values()) - min(tried.values()) <= 1
-    assert config.measurements(images)[1] == tried.total() - count == each * images
+    assert config.measurements(images)[1] == tried.total() - count == per_image * images
 
 
 @given(BLOCKS.filter(lambda block: block[1] > 1))
 def test_random_directions_do_not_always_share_their_images(block: tuple[int, int]) -> None:
     """Nor do they fall apart into groups that never meet: then images would be told apart from directions by nothing
     but a guess."""
-    count, each = block
-    images = [set(with_random(count, each).random_directions_of(image)) for image in range(2 * count)]
+    count, per_image = block
+    images = [set(with_random(count, per_image).random_directions_of(image)) for image in range(2 * count)]
     met = set(images[0])
     for _ in images:
         met = met.union(*(one for one in images if one & met))
     assert met == set(range(count))
     apart = [any((a in one) != (b in one) for one in images) for a in range(count) for b in range(a)]
-    assert all(apart) == (each < count) or count == 1
+    assert all(apart) == (per_image < count) or count == 1
 
 
 def test_older_audits_tried_all_random_directions_on_the_first_images() -> None:

@@ -104,18 +104,18 @@ def made(
     source: str = SOURCE, helpers: str = HELPERS, *, file: str = "somewhere.py", build: str = "Bright()"
 ) -> nn.Module:
     """A module of code that has no file, beside a module of helpers."""
-    beside, own = types.ModuleType("helpers"), types.ModuleType("written")
-    own.__file__ = str(Path("/somewhere", file))
+    beside, written = types.ModuleType("helpers"), types.ModuleType("written")
+    written.__file__ = str(Path("/somewhere", file))
     exec(compile(helpers, f"helpers_of_{file}", "exec"), vars(beside))
     before = sys.modules.get("helpers")
     sys.modules["helpers"] = beside
     try:
-        exec(compile(source, file, "exec"), vars(own))
+        exec(compile(source, file, "exec"), vars(written))
     finally:
         sys.modules.pop("helpers")
         if before is not None:
             sys.modules["helpers"] = before
-    network: nn.Module = eval(build, vars(own))
+    network: nn.Module = eval(build, vars(written))
     return network
 
 
@@ -207,7 +207,7 @@ def test_it_is_the_same_on_another_device() -> None:
 def test_a_new_process_a_moved_file_other_seeds_and_threads_find_the_same(tmp_path: Path) -> None:
     script = "import sys; sys.path.insert(0, '.'); import net, torch\n"
     script += "from zoom_engine.common.module_hash import module_hash\n"
-    found = set()
+    results = set()
     for number, (seed, threads) in enumerate([("1", "1"), ("77", "2")]):
         folder = tmp_path / f"place{number}"
         folder.mkdir()
@@ -221,8 +221,8 @@ def test_a_new_process_a_moved_file_other_seeds_and_threads_find_the_same(tmp_pa
             text=True,
             check=True,
         )
-        found.add(ran.stdout.strip())
-    assert found == {module_hash(made())}
+        results.add(ran.stdout.strip())
+    assert results == {module_hash(made())}
 
 
 class Wraps(nn.Module):

@@ -28,10 +28,10 @@ SECONDS = 60.0
 @contextmanager
 def meanwhile(hold: Callable[[threading.Event, threading.Event], None]) -> Iterator[None]:
     """While another thread is in ``hold``, which sets the first event and waits for the second."""
-    there, leave = threading.Event(), threading.Event()
-    thread = threading.Thread(target=hold, args=(there, leave))
+    entered, leave = threading.Event(), threading.Event()
+    thread = threading.Thread(target=hold, args=(entered, leave))
     thread.start()
-    assert there.wait(SECONDS)
+    assert entered.wait(SECONDS)
     try:
         yield
     finally:
@@ -60,9 +60,9 @@ def test_what_threads_ask_for_together_is_made_once() -> None:
 def test_turns_are_free_in_a_forked_child_whoever_held_them() -> None:
     turns = Turns()
 
-    def hold(there: threading.Event, leave: threading.Event) -> None:
+    def hold(entered: threading.Event, leave: threading.Event) -> None:
         with turns.taken():
-            there.set()
+            entered.set()
             leave.wait(SECONDS)
 
     def take() -> str:
@@ -76,9 +76,9 @@ def test_turns_are_free_in_a_forked_child_whoever_held_them() -> None:
 
 
 def test_a_child_forked_beside_another_threads_work_is_refused_in_one_line() -> None:
-    def hold(there: threading.Event, leave: threading.Event) -> None:
+    def hold(entered: threading.Event, leave: threading.Event) -> None:
         with working():
-            there.set()
+            entered.set()
             leave.wait(SECONDS)
 
     def load() -> str:
@@ -120,9 +120,9 @@ def test_a_gpu_that_the_parent_used_is_refused_in_one_line(monkeypatch: pytest.M
 
 
 def test_quiet_threads_leave_warnings_and_logs_as_they_were(caplog: pytest.LogCaptureFixture) -> None:
-    def hold(there: threading.Event, leave: threading.Event) -> None:
+    def hold(entered: threading.Event, leave: threading.Event) -> None:
         with quiet():
-            there.set()
+            entered.set()
             leave.wait(0.3)  # the others wait for this one
 
     before = [logging.root.manager.disable, list(warnings.filters), list(logging.root.filters)]

@@ -25,11 +25,11 @@ NEEDED = {name for name, field in FIELDS.items() if field.default is dataclasses
 def test_they_have_the_names_and_types_of_the_fields() -> None:
     hints = get_type_hints(AuditSettings)
     for options in (AuditOptions, AuditChanges, SeveralTargets, SeveralChanges):
-        own = get_type_hints(options)
-        assert set(own) == set(FIELDS)
+        hints = get_type_hints(options)
+        assert set(hints) == set(FIELDS)
         exact = {name: hint for name, hint in hints.items() if Any not in get_args(hint)}
-        assert {name: own[name] for name in exact} == exact
-        assert Any not in [hint for name, hint in own.items() if name not in exact]
+        assert {name: hints[name] for name in exact} == exact
+        assert Any not in [hint for name, hint in hints.items() if name not in exact]
 
 
 def test_what_a_field_needs_is_needed_unless_there_are_settings() -> None:

@@ -67,23 +67,23 @@ class Pool:
             del self._lost[0]
             del self.under_way[worker]
             return worker, WorkerLost("killed")
-        found = next(self.under_way[worker], None)
-        if found is None:
+        result = next(self.under_way[worker], None)
+        if result is None:
             del self.under_way[worker]
         else:
             self.sent += 1
-        return worker, found
+        return worker, result
 
 
 def trials_of(batches: Iterator[Batch]) -> list[TrialKey]:
-    return [each.trial for batch in batches for each in batch.records]
+    return [record.trial for batch in batches for record in batch.records]
 
 
 def test_every_unit_is_made_once_by_as_many_workers_as_there_are() -> None:
     pool = Pool(3)
-    found = trials_of(dispatched(SHARDS, pool))
-    assert len(found) == len(TRIALS)
-    assert set(found) == TRIALS
+    result = trials_of(dispatched(SHARDS, pool))
+    assert len(result) == len(TRIALS)
+    assert set(result) == TRIALS
     assert (pool.started, pool.most) == (3, 3)
     few = Pool(50)
     assert len(trials_of(dispatched(SHARDS[:2], few))) == 6
@@ -94,9 +94,9 @@ def test_every_unit_is_made_once_by_as_many_workers_as_there_are() -> None:
 def test_what_a_lost_worker_sent_is_not_made_again_and_the_rest_is() -> None:
     for lost in ([0], [1, 2, 5, 9, 20, 35]):
         pool = Pool(3, lost)
-        found = trials_of(dispatched(SHARDS, pool))
-        assert len(found) == len(TRIALS)
-        assert set(found) == TRIALS
+        result = trials_of(dispatched(SHARDS, pool))
+        assert len(result) == len(TRIALS)
+        assert set(result) == TRIALS
         assert 3 < pool.started <= 3 + len(lost), "none that was not needed"
         assert pool.most <= 3
 
@@ -112,8 +112,8 @@ def test_shards_are_asked_for_when_there_is_a_worker_for_them() -> None:
             yield shard
 
     pool = Pool(2)
-    for kept, _ in enumerate(dispatched(shards(), pool), start=1):
-        assert given <= 3 + kept // 3
+    for count, _ in enumerate(dispatched(shards(), pool), start=1):
+        assert given <= 3 + count // 3
 
 
 def test_a_shard_that_ends_its_workers_ends_the_run() -> None:
@@ -130,8 +130,8 @@ def test_without_ray_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPat
 
 
 def test_limits_of_a_service_hold_for_all_workers_together() -> None:
-    own = ServiceSettings(at_once=4, rate=6.0).shared(3)
-    assert (own.at_once, own.rate) == (1, 2.0)
+    settings = ServiceSettings(at_once=4, rate=6.0).shared(3)
+    assert (settings.at_once, settings.rate) == (1, 2.0)
     assert ServiceSettings().shared(2).rate is None
 
 
@@ -220,14 +220,14 @@ def assert_alike(some: Any, others: Any) -> None:
 
 def workers_of_this_process() -> list[int]:
     """The process numbers of actors that search: grandchildren, as a machine's own Ray process begins them."""
-    found = []
+    results = []
     for path in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError, IndexError):
             name, parent = (path / "cmdline").read_bytes(), (path / "stat").read_text().rpartition(")")[2].split()[1]
             grandparent = Path("/proc", parent, "stat").read_text().rpartition(")")[2].split()[1]
             if name.startswith(b"ray::_Worker") and int(grandparent) == os.getpid():
-                found.append(int(path.name))
-    return found
+                results.append(int(path.name))
+    return results
 
 
 @pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed")
@@ -261,8 +261,8 @@ def test_a_killed_worker_and_a_stopped_driver_leave_the_records_of_one_process(
     Diagnoser(**AUDIT, **TWO).run(images=6, seed=4, out=many)
     assert killed
     assert set(before) <= set(lines(many))
-    found, wanted = (
+    result, wanted = (
         [record.to_json() for record in read_records(folder / RECORDS)] for folder in (many, tmp_path / "alone")
     )
-    assert_alike(found, wanted)
+    assert_alike(result, wanted)
     assert {path.name for path in many.iterdir()} == {path.name for path in (tmp_path / "alone").iterdir()}

@@ -114,9 +114,9 @@ def test_records_tell_one_story(audit: Path) -> None:
     evaluator = run.models.evaluator(run.edit_directions())
     with torch.no_grad():
         images = evaluator.render(styles, torch.tensor([r.edit_weights for r in records]))
-        found = run.models.target(images).sigmoid()[:, 0]
+        result = run.models.target(images).sigmoid()[:, 0]
     wanted = torch.tensor([r.output[0] for r in records])
-    assert torch.allclose(found, wanted, atol=0.02)
+    assert torch.allclose(result, wanted, atol=0.02)
     assert all((r.output[0] > 0.5) != (r.original_output[0] > 0.5) for r in records)
 
 
@@ -133,11 +133,11 @@ def test_equal_seeds_give_equal_records_and_a_finished_audit_is_left_alone(audit
 def test_a_plan_holds_what_the_audit_took(audit: Path) -> None:
     """Evaluations of searches, records, and the size of their file."""
     run = diagnoser()
-    (planned,), each = plan([[run.models]], RunSettings(images=12, seed=0), rate=50.0).parts, evaluations(run.models)
+    (planned,), points = plan([[run.models]], RunSettings(images=12, seed=0), rate=50.0).parts, evaluations(run.models)
     diagnosis = Diagnosis.load(audit)
     assert planned.records == len(diagnosis.records) + len(diagnosis.baseline)
-    assert each is not None
-    assert all(each.least <= record.evaluations <= each.most for record in diagnosis.records)
+    assert points is not None
+    assert all(points.least <= record.evaluations <= points.most for record in diagnosis.records)
     took = 12 + sum(record.evaluations for record in diagnosis.records)
     assert planned.every_image["search"].least <= took <= planned.every_image["search"].most
     beside = planned.every_image["the ends of random directions"]
@@ -214,9 +214,9 @@ def test_an_edited_module_does_not_go_into_the_same_folder(tmp_path: Path, monke
 
 def test_ready_directions_must_be_those_of_the_audit(audit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Found otherwise they would pass for the audit's own; what can be compared without models is, before they load."""
-    found = diagnoser().edit_directions()
-    diagnoser(directions=found, threshold=found.threshold)
-    strange = dataclasses.replace(found, provenance={**found.provenance, "text_encoder": "another"})
+    result = diagnoser().edit_directions()
+    diagnoser(directions=result, threshold=result.threshold)
+    strange = dataclasses.replace(result, provenance={**result.provenance, "text_encoder": "another"})
     with pytest.raises(DirectionError, match="another text encoder"):
         diagnoser(directions=strange)
     monkeypatch.setattr("zoom_engine.diagnose.models.text_encoder_for", lambda *_: pytest.fail("a model was loaded"))
@@ -229,16 +229,16 @@ def test_ready_directions_must_be_those_of_the_audit(audit: Path, monkeypatch: p
         ({"threshold": 0.4}, "another threshold"),
     ):
         with pytest.raises(DirectionError, match=says):
-            diagnoser(directions=found, **options)
+            diagnoser(directions=result, **options)
 
 
 def test_an_audit_does_not_go_on_with_another_matrix(audit: Path) -> None:
-    found = diagnoser().edit_directions()
-    moved = dataclasses.replace(found, matrix=found.matrix * 1.01)
+    result = diagnoser().edit_directions()
+    moved = dataclasses.replace(result, matrix=result.matrix * 1.01)
     with pytest.raises(AuditError, match="other settings"):
         diagnoser(directions=moved).run(images=12, seed=0, out=audit)
-    kept = json.loads((audit / "manifest.json").read_text())["config"]["directions"]["content_hash"]
-    assert kept == found.content_hash
+    content_hash = json.loads((audit / "manifest.json").read_text())["config"]["directions"]["content_hash"]
+    assert content_hash == result.content_hash
 
 
 def test_the_manifest_names_the_generator_as_it_was_given_and_another_path_resumes(audit: Path, tmp_path: Path) -> None:
@@ -259,10 +259,10 @@ def test_the_paper_s_range_needs_no_calibration(tmp_path: Path, monkeypatch: pyt
         "zoom_engine.diagnose.measurements.calibrate_range", lambda *_, **__: pytest.fail("it was calibrated")
     )
     monkeypatch.setattr("zoom_engine.diagnose.trials.image_bounds", lambda *_, **__: pytest.fail("images were bounded"))
-    found = diagnoser(edit_range="paper").run(images=2, seed=0, out=tmp_path / "audit")
-    assert found.config.calibrated_range is None
-    assert not any(record.paper or record.calibrated for record in found.records)
-    assert not any(row.paper or row.calibrated for row in found.sensitivity)
+    result = diagnoser(edit_range="paper").run(images=2, seed=0, out=tmp_path / "audit")
+    assert result.config.calibrated_range is None
+    assert not any(record.paper or record.calibrated for record in result.records)
+    assert not any(row.paper or row.calibrated for row in result.sensitivity)
     assert "a face with pale skin" in (tmp_path / "audit" / "report.html").read_text()
 
 
@@ -461,23 +461,23 @@ def test_random_directions_come_by_turns_and_take_a_picture_of_an_image(audit: P
         abs(sum(end.weights)) == pytest.approx(max(map(abs, r.bounds or ())))
         for end, r in zip(ends, diagnosis.baseline, strict=True)
     )
-    kept = [(end, r) for end, r in zip(ends, diagnosis.baseline, strict=True) if end.label_kept]
-    assert all(end.change == r.change for end, r in kept)
-    assert len(kept) > 0.9 * len(ends)
+    label_keeping = [(end, r) for end, r in zip(ends, diagnosis.baseline, strict=True) if end.label_kept]
+    assert all(end.change == r.change for end, r in label_keeping)
+    assert len(label_keeping) > 0.9 * len(ends)
 
 
 def test_random_directions_say_what_a_scan_of_them_finds_at_its_end(audit: Path) -> None:
     """A few of them, searched whole."""
     run, records = diagnoser(), [r for r in Diagnosis.load(audit).baseline if r.image == 3 and r.stop == "end"]
     assert len(records) > 5
-    measured = measure(run.models, RunSettings(images=12, seed=0))
-    trials = [Trial(0, r.baseline, measured.baseline.bounds(r.seed, r.baseline or 0)) for r in records]
+    measurements = measure(run.models, RunSettings(images=12, seed=0))
+    trials = [Trial(0, r.baseline, measurements.baseline.bounds(r.seed, r.baseline or 0)) for r in records]
     (image,) = {r.seed for r in records}
     scanned: dict[int | None, SearchResult] = {}
     for results in searched(
         trials,
         search=run.models.search,
-        evaluators=[run.models.evaluator(measured.baseline)],
+        evaluators=[run.models.evaluator(measurements.baseline)],
         styles=run.models.styles([image]),
     ):
         scanned |= {trial.attribute: result for _, trial, result in results}
@@ -529,9 +529,9 @@ def test_attributes_are_held_against_random_directions(audit: Path) -> None:
 
 def test_an_audit_says_what_else_its_edits_change_and_what_it_could_have_missed(audit: Path) -> None:
     summary = json.loads((audit / "summary.json").read_text())
-    found = summary["power"]["sensitive"]
-    assert list(found) == ["0.05", "0.1", "0.2"]
-    assert 0 <= found["0.05"] <= found["0.1"] <= found["0.2"] <= 1
+    result = summary["power"]["sensitive"]
+    assert list(result) == ["0.05", "0.1", "0.2"]
+    assert 0 <= result["0.05"] <= result["0.1"] <= result["0.2"] <= 1
     labels = ["a face without a mustache", "a face with a mustache"]
     assert set(summary["side_effects"]) == set(ATTRIBUTES)
     for name, row in summary["side_effects"].items():
@@ -561,9 +561,9 @@ def test_without_random_directions_nobody_says_whose_an_effect_is(tmp_path: Path
 
 def test_another_backend_does_not_go_on_with_an_audit(audit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is said at once: nothing is drawn with the other backend first."""
-    there = diagnoser().models.synthesizer.describe()
-    other = diagnoser(backend="torch", precision="bf16" if there["precision"] == "fp32" else "fp32")
-    says = f"--backend {there['backend']} --precision {there['precision']}, this run would go on with torch"
+    described = diagnoser().models.synthesizer.describe()
+    other = diagnoser(backend="torch", precision="bf16" if described["precision"] == "fp32" else "fp32")
+    says = f"--backend {described['backend']} --precision {described['precision']}, this run would go on with torch"
     monkeypatch.setattr(other, "edit_directions", lambda: pytest.fail("directions were measured"))
     with pytest.raises(AuditError, match=says):
         other.run(images=12, seed=0, out=audit)
@@ -572,9 +572,9 @@ def test_another_backend_does_not_go_on_with_an_audit(audit: Path, monkeypatch: 
 @pytest.mark.parametrize("search", ["sgd", "pgd"])
 def test_multi_mode_moves_all_attributes_together(search: str, tmp_path: Path) -> None:
     run = diagnoser(mode="multi", search=search, search_options={"steps": 4})
-    found = run.run(images=3, seed=2, out=tmp_path / "audit")
-    assert len(found.records) == 3
-    assert all(record.attribute is None for record in found.records)
+    result = run.run(images=3, seed=2, out=tmp_path / "audit")
+    assert len(result.records) == 3
+    assert all(record.attribute is None for record in result.records)
     summary = json.loads((tmp_path / "audit" / "summary.json").read_text())
     assert all(row["mean_change"] is None for row in summary["sensitivity"])
 
@@ -588,21 +588,23 @@ def test_multi_mode_moves_all_attributes_together(search: str, tmp_path: Path) -
     ],
 )
 def test_targets_of_every_task_are_moved_by_all_attributes_together(target: str) -> None:
-    found = diagnoser(target=f"avatars:{target}", attributes=SEVERAL, mode="multi").run(images=3, seed=5)
-    assert found.config.search == "minimal"
-    assert all(record.evaluations > 1 for record in found.records)
-    assert max(record.change for record in found.records) > 0.05
+    result = diagnoser(target=f"avatars:{target}", attributes=SEVERAL, mode="multi").run(images=3, seed=5)
+    assert result.config.search == "minimal"
+    assert all(record.evaluations > 1 for record in result.records)
+    assert max(record.change for record in result.records) > 0.05
 
 
 def test_several_attributes_together_stay_within_what_the_generator_draws() -> None:
     """Each within its own range, faces became blurs and black silhouettes, counted as flips with their label kept."""
     hasty = {"mode": "multi", "search": "pgd", "search_options": {"steps": 4, "learning_rate": 8.0}, "labels": []}
     run = diagnoser(**hasty, attributes=SEVERAL)
-    found = run.run(images=4, seed=2)
-    assert [record.natural for record in found.records] == [True] * 4
-    assert found.summary().natural == 1
-    for record in found.records:
-        assert np.all(np.abs(record.edit_weights) <= np.abs(found.config.ranges).max(axis=1) + 1e-6)  # as records round
+    result = run.run(images=4, seed=2)
+    assert [record.natural for record in result.records] == [True] * 4
+    assert result.summary().natural == 1
+    for record in result.records:
+        assert np.all(
+            np.abs(record.edit_weights) <= np.abs(result.config.ranges).max(axis=1) + 1e-6
+        )  # as records round
     directions = run.edit_directions()
     calibrated = run.calibrated_range(directions)
     (trial,) = trials_of(run.models, run.models.styles([0]), directions, calibrated, [(0, None)])
@@ -636,12 +638,12 @@ def test_a_function_is_audited_without_gradients_and_the_report_says_how(tmp_pat
         ),
     ):
         steps = {"search_options": {"steps": 2}} if mode == "multi" else {}
-        found = diagnoser(**options, mode=mode, **steps).run(images=2, seed=1, out=tmp_path / mode)
+        result = diagnoser(**options, mode=mode, **steps).run(images=2, seed=1, out=tmp_path / mode)
         config = json.loads((tmp_path / mode / "manifest.json").read_text())["config"]
         assert config["search"] == search
         assert not config["target_details"]["differentiable"]
         assert f"The search is {says}" in (tmp_path / mode / "report.html").read_text()
-        assert len(found.records) == (2 if mode == "multi" else 2 * len(ATTRIBUTES))
+        assert len(result.records) == (2 if mode == "multi" else 2 * len(ATTRIBUTES))
     assert "scan" in refused(TargetError, tmp_path, **options, mode="multi", search="pgd")
 
 
@@ -658,8 +660,8 @@ def test_an_image_gains_what_it_lacks_and_loses_what_it_has(audit: Path) -> None
 
 
 def test_labels_can_be_turned_off() -> None:
-    found = diagnoser(labels=[], random_directions=0).run(images=2, seed=3)
-    assert all(record.label_kept is None for record in found.records)
+    result = diagnoser(labels=[], random_directions=0).run(images=2, seed=3)
+    assert all(record.label_kept is None for record in result.records)
 
 
 class Broken(nn.Module):
@@ -704,10 +706,10 @@ def test_a_target_of_the_wrong_input_size_is_named(tmp_path: Path) -> None:
 def test_a_gradient_search_does_not_depend_on_its_batches() -> None:
     """Not by a bit, in whatever precision this machine follows gradients."""
     options = {"mode": "multi", "search": "sgd", "search_options": {"steps": 6}}
-    found = [diagnoser(**options, batch_size=size).run(images=3).records for size in (3, 2)]
-    assert {record.image: record for record in found[0]} == {record.image: record for record in found[1]}
-    assert len(found[0]) == 3
-    assert any(any(record.edit_weights) for record in found[0])
+    results = [diagnoser(**options, batch_size=size).run(images=3).records for size in (3, 2)]
+    assert {record.image: record for record in results[0]} == {record.image: record for record in results[1]}
+    assert len(results[0]) == 3
+    assert any(any(record.edit_weights) for record in results[0])
 
 
 class PlantedTwice(nn.Module):
@@ -736,50 +738,50 @@ def test_biases_that_no_shipped_target_has_are_found_and_nothing_else_is() -> No
     seen = Preprocessing(size=128, value_range=(-1.0, 1.0))
     task, network = BinaryTask(output="probability"), PlantedTwice(run, {0: 0.25, 1: 0.12})
     target = Target(network, name="planted", task=task, preprocessing=seen)
-    found = diagnoser(target=target, attributes=attributes, labels=[]).run(images=16, seed=6)
-    rows = {row.attribute.text: row for row in found.sensitivity}
+    result = diagnoser(target=target, attributes=attributes, labels=[]).run(images=16, seed=6)
+    rows = {row.attribute.text: row for row in result.sensitivity}
     assert [rows[name].verdict for name in attributes[:2]] == ["sensitive", "sensitive"]
     assert {rows[name].verdict for name in attributes[2:]} <= {"negligible", "inconclusive"}
     for name, effect in zip(attributes, (0.25, 0.12, 0.0, 0.0), strict=True):
         assert rows[name].value == pytest.approx(effect, abs=0.05)
         assert rows[name].signed_change == pytest.approx(effect, abs=0.05)
-    power = found.summary().power
+    power = result.summary().power
     assert power is not None
     assert power.sensitive["0.2"] >= 0.9
 
 
 def test_images_are_told_apart_by_every_attribute_on_request() -> None:
-    found = diagnoser(by=["a face with dark skin", "attributes"], random_directions=0).run(images=1, seed=5)
-    attributes = [attribute.text for attribute in found.config.attributes]
-    assert list(found.config.by) == ["a face with dark skin", *attributes]
-    assert {len(record.groups or ()) for record in found.records} == {len(found.config.by)}
+    result = diagnoser(by=["a face with dark skin", "attributes"], random_directions=0).run(images=1, seed=5)
+    attributes = [attribute.text for attribute in result.config.attributes]
+    assert list(result.config.by) == ["a face with dark skin", *attributes]
+    assert {len(record.groups or ()) for record in result.records} == {len(result.config.by)}
 
 
 def test_images_are_told_apart_and_attributes_tried_in_several_paraphrases() -> None:
     by = ["a face with eyeglasses", "a smiling face"]
     run = diagnoser(by=by, paraphrases=2, random_directions=0)
     styles = run.models.styles(range(500_000, 500_024))
-    measured = measure(run.models, RunSettings(images=24, seed=5))
-    assert measured.groups is not None
-    told = measured.groups.of(run.models.text_encoder, run.models.synthesizer, styles, range(24))
+    measurements = measure(run.models, RunSettings(images=24, seed=5))
+    assert measurements.groups is not None
+    told = measurements.groups.of(run.models.text_encoder, run.models.synthesizer, styles, range(24))
     judged = load_target("avatars:eyeglasses")(run.models.synthesizer.render(styles[:]))[:, 0] > 0
     assert sum(bool(judged[image]) == has for image, (has, _) in told.items()) >= 22
     assert 0 < sum(has for has, _ in told.values()) < 24
-    found = run.run(images=2, seed=5)
-    assert {(record.image, record.groups) for record in found.records} == {(image, told[image]) for image in range(2)}
-    assert {group.by for group in found.sensitivity[0].groups} == {*by, "prediction"}
-    matrix = measured.phrased
+    result = run.run(images=2, seed=5)
+    assert {(record.image, record.groups) for record in result.records} == {(image, told[image]) for image in range(2)}
+    assert {group.by for group in result.sensitivity[0].groups} == {*by, "prediction"}
+    matrix = measurements.phrased
     assert matrix is not None
-    for record in found.records:
+    for record in result.records:
         bound = sum(record.bounds or ())
         column = ATTRIBUTES.index(record.attribute or "")
         for k, change in enumerate(record.paraphrases or ()):
-            own = styles[record.image : record.image + 1]
-            moved = own + bound * matrix[k * len(ATTRIBUTES) + column]
-            outputs = [run.models.target(run.models.synthesizer.render(codes)) for codes in (own, moved)]
+            style = styles[record.image : record.image + 1]
+            moved = style + bound * matrix[k * len(ATTRIBUTES) + column]
+            outputs = [run.models.target(run.models.synthesizer.render(codes)) for codes in (style, moved)]
             assert change == pytest.approx(float(run.models.target.task.change(outputs[1], outputs[0])), abs=0.02)
-    assert all(len(row.by_paraphrase or ()) == 2 for row in found.sensitivity)
-    assert "2 paraphrases of each attribute: Kendall’s W" in found.table()
+    assert all(len(row.by_paraphrase or ()) == 2 for row in result.sensitivity)
+    assert "2 paraphrases of each attribute: Kendall’s W" in result.table()
 
 
 def test_a_denial_that_leads_the_wrong_way_is_told_before_anything_is_measured_and_kept(tmp_path: Path) -> None:
@@ -789,9 +791,9 @@ def test_a_denial_that_leads_the_wrong_way_is_told_before_anything_is_measured_a
     (line,) = [notice for notice in told if "denies" in notice]
     assert line.startswith("'a face that is not smiling' leads towards what it denies")
     assert [attribute.text for attribute in run.models.attributes] == prompts  # told, never changed
-    found = run.run(images=2, out=tmp_path / "audit")
-    assert line in found.manifest.notices
-    assert found.manifest.misread == ("a face that is not smiling",)
+    result = run.run(images=2, out=tmp_path / "audit")
+    assert line in result.manifest.notices
+    assert result.manifest.misread == ("a face that is not smiling",)
     page = (tmp_path / "audit" / "report.html").read_text()
     assert "Prompts that lead the other way" in page
     ready = dataclasses.replace(run.edit_directions(), method="discovered")  # made of no text

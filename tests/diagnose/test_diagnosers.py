@@ -90,15 +90,15 @@ def lines(audit: Path) -> list[str]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_folder_is_that_of_an_audit_alone(name: str, alone: dict[str, Path], together: Path) -> None:
-    here, there = together / name, alone[name]
-    assert lines(here) == lines(there)
-    manifests = [json.loads((folder / "manifest.json").read_text()) for folder in (here, there)]
+    common, separate = together / name, alone[name]
+    assert lines(common) == lines(separate)
+    manifests = [json.loads((folder / "manifest.json").read_text()) for folder in (common, separate)]
     assert manifests[0]["config"] == manifests[1]["config"]
     for file in ("summary.json", "gallery.json"):
-        assert (here / file).read_bytes() == (there / file).read_bytes()
-    assert (here / "report.html").is_file()
-    Diagnoser(**options(target=TARGETS[NAMES.index(name)])).run(**RUN, out=here)  # goes on with it, and finds it done
-    assert lines(here) == lines(there)
+        assert (common / file).read_bytes() == (separate / file).read_bytes()
+    assert (common / "report.html").is_file()
+    Diagnoser(**options(target=TARGETS[NAMES.index(name)])).run(**RUN, out=common)  # goes on with it, and finds it done
+    assert lines(common) == lines(separate)
 
 
 def test_an_index_shows_them_side_by_side_and_they_can_be_compared(
@@ -116,21 +116,21 @@ def test_what_does_not_hang_on_the_target_is_made_once(
     drawn: list[int], monkeypatch: pytest.MonkeyPatch, alone: dict[str, Path]
 ) -> None:
     """As many pictures as one target alone asks for, and what the other asks for besides."""
-    counts, measured = [], list[str]()
+    counts, names = [], list[str]()
     both = Diagnosers(**options(target=ALIKE))
     planned = plan([list(both.models.values())], RunSettings(**RUN), rate=50.0)
     for target in (["avatars:mustache"], [ALIKE[1]], ALIKE):
         if target is ALIKE:
-            note_measurements(monkeypatch, measured)
+            note_measurements(monkeypatch, names)
         before = sum(drawn)
-        found = Diagnosers(**options(target=target)).run(**RUN)
+        result = Diagnosers(**options(target=target)).run(**RUN)
         counts.append(sum(drawn) - before)
     assert counts[2] < max(counts[:2]) + 0.5 * min(counts[:2])
-    every = ["calibrate_range", "find_directions", "find_directions", "image_bounds", "baseline_directions"]
-    assert sorted(measured) == every, "once of the attributes, once of control prompts"
+    wanted = ["calibrate_range", "find_directions", "find_directions", "image_bounds", "baseline_directions"]
+    assert sorted(names) == wanted, "once of the attributes, once of control prompts"
     (part,) = planned.parts
     assert part.targets == tuple(ALIKE)
-    assert part.records == sum(len(each.records) + len(each.baseline) for each in found.values())
+    assert part.records == sum(len(diagnosis.records) + len(diagnosis.baseline) for diagnosis in result.values())
     of_images = [sum(getattr(count, end) for count in part.every_image.values()) for end in ("least", "most")]
     assert of_images[0] <= counts[2] <= of_images[1], "all else is in the cache by then"
 
@@ -146,14 +146,14 @@ def test_what_an_earlier_group_left_in_the_cache_is_planned_once() -> None:
     assert shared.hours(1).most < plan(groups, RunSettings(**RUN), rate=50.0).hours(1).most
 
 
-def note_measurements(patch: pytest.MonkeyPatch, measured: list[str]) -> None:
-    """The names of what is measured go into ``measured``."""
+def note_measurements(patch: pytest.MonkeyPatch, names: list[str]) -> None:
+    """The names of what is measured go into ``names``."""
     for name in ("find_directions", "calibrate_range", "image_bounds", "baseline_directions"):
         module = trials if name == "image_bounds" else measurements
         made = getattr(module, name)
 
         def noted(*given: Any, name: str = name, made: Any = made, **more: Any) -> Any:
-            measured.append(name)
+            names.append(name)
             return made(*given, **more)
 
         patch.setattr(module, name, noted)
@@ -168,8 +168,8 @@ def test_gradient_searches_share_what_comes_before_them(monkeypatch: pytest.Monk
     bounds: list[int] = []
     made = trials.image_bounds
     monkeypatch.setattr(trials, "image_bounds", lambda *a, **k: bounds.append(1) or made(*a, **k))
-    found = Diagnosers(**settings, target={"sound": ALIKE[0], "biased": ALIKE[1]}).run(**run)
-    assert [found[name].records for name in ("sound", "biased")] == alone
+    result = Diagnosers(**settings, target={"sound": ALIKE[0], "biased": ALIKE[1]}).run(**run)
+    assert [result[name].records for name in ("sound", "biased")] == alone
     assert len(bounds) == 1
 
 

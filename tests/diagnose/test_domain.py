@@ -64,8 +64,8 @@ def register(monkeypatch: pytest.MonkeyPatch, *values: str) -> None:
 @pytest.mark.parametrize("attribute", ["instance", "Toy"])
 def test_a_domain_is_an_object_or_its_factory(monkeypatch: pytest.MonkeyPatch, attribute: str) -> None:
     register(monkeypatch, f"{__name__}:{attribute}", f"{__name__}:{attribute}")
-    found = find_domain("toy")
-    assert isinstance(found, Toy)
+    result = find_domain("toy")
+    assert isinstance(result, Toy)
     assert find_domain("other") is None
     assert domain_names() == ("toy",)
 
@@ -123,7 +123,7 @@ def test_a_package_cannot_take_a_name_of_ours(
 
 
 @pytest.mark.parametrize(
-    ("kind", "name"), [(kind, name) for kind in registry.KINDS for name in kind.ours], ids=lambda each: str(each)[:20]
+    ("kind", "name"), [(kind, name) for kind in registry.KINDS for name in kind.ours], ids=lambda name: str(name)[:20]
 )
 def test_what_the_engine_lists_as_its_own_is_there_by_that_name(kind: registry.Kind, name: str) -> None:
     thing = registry.find(kind, name)
@@ -209,9 +209,9 @@ def test_who_goes_on_with_an_audit_without_the_package_is_told_which_to_install(
     (tmp_path / "manifest.json").write_text(json.dumps(manifest.to_json()))
     given = ["--generator", "skies:0.1", "--target", "avatars:mustache", "--out", str(tmp_path)]
     assert main(["diagnose", *given]) == 1
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
-    assert f"is an audit with the generator family skies of {one_line(package)}: {advice}\n" in said
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    assert f"is an audit with the generator family skies of {one_line(package)}: {advice}\n" in message
 
 
 def test_the_embedded_domains_know_what_is_true() -> None:

@@ -56,8 +56,8 @@ def shown(*trials: Record, **options: Any) -> list[tuple[str, int]]:
 
 def test_one_outlier_among_images_that_do_not_move_is_not_typical() -> None:
     still = [trial(image, [0.01], [0.01 + image / 1000]) for image in range(1, 9)]
-    found = chosen(*still, trial(0, [0.01], [0.94]))
-    assert [(pick.kind, pick.record.image, pick.extreme) for pick in found] == [
+    results = chosen(*still, trial(0, [0.01], [0.94]))
+    assert [(pick.kind, pick.record.image, pick.extreme) for pick in results] == [
         ("typical", 5, False),
         ("flip", 0, True),
     ]
@@ -75,8 +75,8 @@ def test_typical_is_the_median_of_the_decisive_flips_where_half_of_the_images_fl
 
 def test_both_directions_of_a_flip_are_shown_the_more_frequent_first() -> None:
     falling = [trial(image, [0.9], [0.2 + image / 100]) for image in range(3)]
-    found = chosen(*falling, trial(3, [0.1], [0.8]))
-    assert [(pick.record.image, pick.direction) for pick in found] == [(1, (1, 0)), (3, (0, 1))]
+    results = chosen(*falling, trial(3, [0.1], [0.8]))
+    assert [(pick.record.image, pick.direction) for pick in results] == [(1, (1, 0)), (3, (0, 1))]
 
 
 def test_a_flip_that_hardly_moves_the_output_is_not_shown_as_one() -> None:
@@ -89,8 +89,8 @@ def test_a_flip_that_hardly_moves_the_output_is_not_shown_as_one() -> None:
 def test_directions_of_a_multi_class_flip_are_of_the_classes_predicted_not_of_class_0() -> None:
     to_dog = [trial(image, [0.4, 0.3, 0.3], [0.35 - image / 100, 0.6, 0.05]) for image in range(3)]
     to_fox = trial(3, [0.1, 0.8, 0.1], [0.2, 0.1, 0.7])
-    found = chosen(*to_dog, to_fox, task=THREE)
-    assert [(pick.record.image, pick.direction) for pick in found] == [(1, (0, 1)), (3, (1, 2))]
+    results = chosen(*to_dog, to_fox, task=THREE)
+    assert [(pick.record.image, pick.direction) for pick in results] == [(1, (0, 1)), (3, (1, 2))]
 
 
 def test_multi_class_moves_are_those_of_the_task() -> None:
@@ -109,8 +109,8 @@ def test_a_typical_unit_is_drawn_where_its_change_was_found() -> None:
         ]
         return trial(image, [before], [near], change=abs(far - before), trajectory=points)
 
-    found = chosen(with_points(0, 0.45, 0.52, 0.85), with_points(1, 0.1, 0.2, 0.5), with_points(2, 0.1, 0.2, 0.5))
-    assert [(pick.kind, pick.record.image, list(pick.edit_weights)) for pick in found] == [("typical", 1, [4.0])]
+    results = chosen(with_points(0, 0.45, 0.52, 0.85), with_points(1, 0.1, 0.2, 0.5), with_points(2, 0.1, 0.2, 0.5))
+    assert [(pick.kind, pick.record.image, list(pick.edit_weights)) for pick in results] == [("typical", 1, [4.0])]
 
 
 def test_records_of_older_audits_say_by_their_counterfactual_whether_a_flip_is_decisive() -> None:

@@ -51,10 +51,10 @@ def test_what_is_shared_is_divided_and_what_is_not_is_told() -> None:
 def test_targets_that_share_no_pictures_add_up() -> None:
     made = Plan(images=10_000, parts=(part("old", "new"), part("other", rate=2.0)), unknown=())
     assert made.hours(1) == Count(16.5, 33)
-    found = made.to_json(10)
-    assert (found["targets"], found["records"]) == (["old", "new", "other"], 520_000)
-    assert found["pictures"] == {"least": 79_200, "most": 158_400}
-    assert [len(each["targets"]) for each in found["parts"]] == [2, 1]
+    result = made.to_json(10)
+    assert (result["targets"], result["records"]) == (["old", "new", "other"], 520_000)
+    assert result["pictures"] == {"least": 79_200, "most": 158_400}
+    assert [len(part["targets"]) for part in result["parts"]] == [2, 1]
     text = made.text(1)
     assert text.count("pictures of all images") == 2
     assert text.index("old, new:") < text.index("other:") < text.index("All of them, one after the other")
@@ -68,9 +68,9 @@ def test_the_command_takes_the_options_of_an_audit(tmp_path: Path, capsys: pytes
     config.write_text(f'generator = "avatars"\ntarget = "avatars:mustache"\nattributes = {json.dumps(ATTRIBUTES)}\n')
     arguments = ["plan", "--config", str(config), "--images", "10000", "--workers", "4", "--quiet", "--rate"]
     assert main([*arguments, "20", "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert (found["images"], found["records"], found["parts"][0]["rate_from"]) == (10_000, 102_500, "as given")
-    assert found["hours"]["4"]["most"] < found["hours"]["1"]["most"] < 4.1 * found["hours"]["4"]["most"]
+    result = json.loads(capsys.readouterr().out)
+    assert (result["images"], result["records"], result["parts"][0]["rate_from"]) == (10_000, 102_500, "as given")
+    assert result["hours"]["4"]["most"] < result["hours"]["1"]["most"] < 4.1 * result["hours"]["4"]["most"]
     assert main([*arguments, "0"]) == 1
     assert "rate must be greater than 0" in capsys.readouterr().err
     assert not list(tmp_path.glob("*/manifest.json"))

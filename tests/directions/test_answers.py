@@ -21,11 +21,11 @@ def normal(*shape: int, seed: int = 0) -> torch.Tensor:
 
 def test_agreement_is_the_f_of_a_two_way_analysis_of_variance() -> None:
     pictures, texts = normal(12, 5), normal(3, 4, 5, seed=1) + normal(3, 1, 5, seed=2)
-    for found, text in zip(agreement(pictures, texts), texts, strict=True):
+    for result, text in zip(agreement(pictures, texts), texts, strict=True):
         scores = (pictures @ text.T).numpy()
         rows, columns = scores.mean(axis=1, keepdims=True), scores.mean(axis=0, keepdims=True)
         left = ((scores - rows - columns + scores.mean()) ** 2).sum() / (11 * 3)
-        assert found.item() == pytest.approx(4 * ((rows - scores.mean()) ** 2).sum() / 11 / left)
+        assert result.item() == pytest.approx(4 * ((rows - scores.mean()) ** 2).sum() / 11 / left)
 
 
 def test_texts_are_recognised_where_phrasing_adds_little_and_not_where_it_is_all() -> None:

@@ -166,9 +166,9 @@ def test_the_length_of_many_directions_is_found_on_few_pictures_of_each(monkeypa
     few = sum(drawn)
     assert few == 8 + 8 * 2 + 32 * (pictures_per_direction(32, 0) + pictures_per_direction(32, 1)) == 8 + 8 * 2 + 96
     monkeypatch.setattr("zoom_engine.directions.baseline._LOOKED_AT", (1000, 1000))
-    every = baseline_directions(GENERATOR, attributes, within, **options)
+    on_all = baseline_directions(GENERATOR, attributes, within, **options)
     assert sum(drawn) - few == 8 + 8 * 2 + 2 * 8 * 32
-    assert baseline.lengths[0] == pytest.approx(every.lengths[0], rel=0.04)
+    assert baseline.lengths[0] == pytest.approx(on_all.lengths[0], rel=0.04)
 
 
 def test_prompts_that_name_nothing_visible_are_those_that_an_encoder_reads() -> None:
@@ -178,8 +178,8 @@ def test_prompts_that_name_nothing_visible_are_those_that_an_encoder_reads() -> 
         assert all(domain.neutral.removeprefix("a ") in prompt for prompt in prompts)
         domain.text_encoder().check_words(prompts)
         named = {word for text in domain.attributes for word in words_of(text)} - set(words_of(domain.neutral))
-        said = {word for prompt in prompts for word in words_of(prompt)}
-        assert named & said <= {"the", "of", "on", "is", "a", "with"}
+        spoken = {word for prompt in prompts for word in words_of(prompt)}
+        assert named & spoken <= {"the", "of", "on", "is", "a", "with"}
     reads_all = SimpleNamespace(words=None, name="all", embed_texts=lambda texts: torch.eye(9)[-len(texts) :])
     assert control_prompts(reads_all, "a dog")[0] == "the dog in the year of an odd number"  # type: ignore[arg-type]
     reads_none = SimpleNamespace(words=frozenset({"cat"}), name="none", embed_texts=None)

@@ -30,13 +30,13 @@ PROMPTS = ("beard", "man", "hat")
 
 
 @pytest.fixture
-def found(toy: tuple[Any, Any]) -> EditDirections:
+def found_directions(toy: tuple[Any, Any]) -> EditDirections:
     return find_directions(*toy, PROMPTS, neutral="face", samples=512)
 
 
-def test_bounds_carry_one_side_to_the_other(toy: tuple[Any, Any], found: EditDirections) -> None:
+def test_bounds_carry_one_side_to_the_other(toy: tuple[Any, Any], found_directions: EditDirections) -> None:
     generator, encoder = toy
-    natural = calibrate_range(generator, encoder, found, samples=400, side_images=400)
+    natural = calibrate_range(generator, encoder, found_directions, samples=400, side_images=400)
     styles = torch.cat([s for _, s in Sampling(400).draw(generator)])
     wanted = text_directions(encoder, PROMPTS, neutral="face")
     scores = encoder.embed_images(generator.synthesis(styles)) @ wanted.T
@@ -52,7 +52,7 @@ def test_bounds_carry_one_side_to_the_other(toy: tuple[Any, Any], found: EditDir
             (high, low, natural.bounds[index, 0]),
             (low, high, natural.bounds[index, 1]),
         ):
-            edited = generator.synthesis(styles[start] + weight * found.matrix[index])
+            edited = generator.synthesis(styles[start] + weight * found_directions.matrix[index])
             mean = (encoder.embed_images(edited) @ wanted[index]).mean()
             assert (mean - scores[end, index].mean()).abs() < 0.01 * spread
     assert ((natural.bounds[:, 0] < 0) & (natural.bounds[:, 1] > 0)).all()
@@ -103,14 +103,16 @@ def test_who_has_it_and_who_has_not_are_told_apart_however_many_have_it(share: f
     assert ((scores > sides.splits) == has).float().mean() > 0.99
 
 
-def test_bounds_scale_inversely_with_the_direction(toy: tuple[Any, Any], found: EditDirections) -> None:
-    doubled = dataclasses.replace(found, matrix=2 * found.matrix)
-    one, two = (calibrate_range(*toy, d, samples=200) for d in (found, doubled))
+def test_bounds_scale_inversely_with_the_direction(toy: tuple[Any, Any], found_directions: EditDirections) -> None:
+    doubled = dataclasses.replace(found_directions, matrix=2 * found_directions.matrix)
+    one, two = (calibrate_range(*toy, d, samples=200) for d in (found_directions, doubled))
     torch.testing.assert_close(two.bounds * 2, one.bounds, rtol=0.03, atol=0)
 
 
-def test_a_goal_out_of_reach_of_a_score_that_moves_on_ends_at_30(toy: tuple[Any, Any], found: EditDirections) -> None:
-    weak = dataclasses.replace(found, matrix=found.matrix * 1e-3)
+def test_a_goal_out_of_reach_of_a_score_that_moves_on_ends_at_30(
+    toy: tuple[Any, Any], found_directions: EditDirections
+) -> None:
+    weak = dataclasses.replace(found_directions, matrix=found_directions.matrix * 1e-3)
     natural = calibrate_range(*toy, weak, samples=200)
     assert not natural.reached.any()
     torch.testing.assert_close(natural.bounds, torch.tensor([[-30.0, 30.0]] * 3))
@@ -157,37 +159,46 @@ def test_scouts_climb_and_all_say_where_the_goal_lies(sign: int) -> None:
 
 
 def test_batching_does_not_matter_and_the_cache_remembers(
-    toy: tuple[Any, Any], found: EditDirections, tmp_path: Path
+    toy: tuple[Any, Any], found_directions: EditDirections, tmp_path: Path
 ) -> None:
     generator, encoder = toy
-    one = calibrate_range(generator, encoder, found, samples=200, batch_size=7, cache=tmp_path)
-    two = calibrate_range(generator, encoder, found, samples=200, batch_size=64)
+    one = calibrate_range(generator, encoder, found_directions, samples=200, batch_size=7, cache=tmp_path)
+    two = calibrate_range(generator, encoder, found_directions, samples=200, batch_size=64)
     torch.testing.assert_close(one.bounds, two.bounds, rtol=1e-3, atol=0)
     before = generator.synthesized
-    again = calibrate_range(generator, encoder, found, samples=200, cache=tmp_path)
+    again = calibrate_range(generator, encoder, found_directions, samples=200, cache=tmp_path)
     assert generator.synthesized == before
     assert torch.equal(again.bounds, one.bounds)
     assert torch.equal(again.reached, one.reached)
 
 
 @pytest.mark.parametrize("options", [{"samples": 15}, {"bound": 0.0}, {"side_images": 0}])
-def test_bad_options(toy: tuple[Any, Any], found: EditDirections, options: dict[str, Any]) -> None:
+def test_bad_options(toy: tuple[Any, Any], found_directions: EditDirections, options: dict[str, Any]) -> None:
     with pytest.raises(DirectionError, match="calibrated range needs"):
-        calibrate_range(*toy, found, **options)
+        calibrate_range(*toy, found_directions, **options)
 
 
-def test_text_scores_are_cosines_with_the_text_direction(toy: tuple[Any, Any], found: EditDirections) -> None:
+def test_text_scores_are_cosines_with_the_text_direction(
+    toy: tuple[Any, Any], found_directions: EditDirections
+) -> None:
     generator, encoder = toy
     images = generator.synthesis(next(styles for _, styles in Sampling(5, 3).draw(generator)))
-    scores = text_scores(encoder, score_directions(encoder, found), [images[:2], images[2:]])
-    wanted = text_directions(encoder, found.attributes, neutral=found.neutral, templates=found.provenance["templates"])
+    scores = text_scores(encoder, score_directions(encoder, found_directions), [images[:2], images[2:]])
+    wanted = text_directions(
+        encoder,
+        found_directions.attributes,
+        neutral=found_directions.neutral,
+        templates=found_directions.provenance["templates"],
+    )
     torch.testing.assert_close(scores, encoder.embed_images(images) @ wanted.T)
 
 
-def test_progress_counts_looks_at_images_not_finished_bounds(toy: tuple[Any, Any], found: EditDirections) -> None:
+def test_progress_counts_looks_at_images_not_finished_bounds(
+    toy: tuple[Any, Any], found_directions: EditDirections
+) -> None:
     """All bounds are found side by side, so counting them would stand at 0 and jump to the end."""
     bars = Bars()
-    calibrate_range(*toy, found, samples=200, batch_size=16, progress=bars)
+    calibrate_range(*toy, found_directions, samples=200, batch_size=16, progress=bars)
     (steps,) = bars.steps["Calibrating the range"]
     assert sum(steps) == bars.totals["Calibrating the range"]
     moving = [step for step in steps if step]

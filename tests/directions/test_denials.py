@@ -59,10 +59,10 @@ def test_a_denial_is_taken_out_by_words_of_its_own(prompt: str, plain: str | Non
 
 def test_what_leads_towards_what_it_denies_is_told_in_a_line_that_says_what_to_do() -> None:
     prompts = [prompt for prompt, _ in MISREAD]
-    found = told("avatars", "a face", [*READ["a face"], *prompts, "a smiling face"])
-    assert [(misread.prompt, misread.affirmed) for misread in found] == list(MISREAD)
-    assert all(misread.cosine > 0.3 for misread in found)
-    line = str(found[0])
+    results = told("avatars", "a face", [*READ["a face"], *prompts, "a smiling face"])
+    assert [(misread.prompt, misread.affirmed) for misread in results] == list(MISREAD)
+    assert all(misread.cosine > 0.3 for misread in results)
+    line = str(results[0])
     assert line.startswith("'a face that is not smiling' leads towards what it denies")
     assert "'a face that is smiling' (cosine 0.44); type that instead, as an edit both adds and removes it" in line
     assert "\n" not in line
@@ -73,8 +73,8 @@ def test_a_denial_that_is_read_is_not_told() -> None:
 
 
 def test_each_wording_is_asked_by_itself_and_what_cannot_be_asked_is_left() -> None:
-    (found,) = told("avatars", "a face", ["a serious face|a face that is not smiling"])
-    assert found.prompt == "a face that is not smiling"
+    (result,) = told("avatars", "a face", ["a serious face|a face that is not smiling"])
+    assert result.prompt == "a face that is not smiling"
     assert told("avatars", "a face", ["not a face"]) == []  # without the denial it is the neutral prompt
     encoder = load_text_encoder("avatars")
     quasar = [Attribute.parse("a face that is not a quasar")]

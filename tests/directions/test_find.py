@@ -58,12 +58,12 @@ def test_unit_relevance_follows_its_definition(values: list[float], threshold: f
         elif abs(value) > threshold * largest * (1 + 1e-6) and abs(value) > largest * 1e-30:
             assert top_k is not None
             assert abs(value) <= magnitudes[top_k - 1]
-    kept = [i for i, entry in enumerate(r.tolist()) if entry != 0]
+    passing = [i for i, entry in enumerate(r.tolist()) if entry != 0]
     if top_k is not None:
-        assert len(kept) <= top_k
-    assert any(abs(values[i]) == largest for i in kept)
-    length = math.hypot(*(values[i] for i in kept))
-    for i in kept:
+        assert len(passing) <= top_k
+    assert any(abs(values[i]) == largest for i in passing)
+    length = math.hypot(*(values[i] for i in passing))
+    for i in passing:
         assert r[i].item() == pytest.approx(values[i] / length, rel=1e-4, abs=1e-6)
 
 
@@ -81,8 +81,8 @@ def test_one_weight_is_one_standard_deviation(toy: tuple[Any, Any]) -> None:
     torch.testing.assert_close(r.norm(dim=1), torch.ones(3))
     assert (r.abs()[r != 0] >= 0.3 * r.abs().amax() * 0).all()
     for row in r:
-        kept = row[row != 0].abs()
-        assert kept.min() >= 0.3 * kept.max() * 0.999
+        passing = row[row != 0].abs()
+        assert passing.min() >= 0.3 * passing.max() * 0.999
     assert (directions.matrix[:, generator.space.fixed_mask()] == 0).all()
     assert directions.channels == tuple((r != 0).sum(dim=1).tolist())
     assert all(s > n > 0 for s, n in zip(directions.strength, directions.noise_floor, strict=True))
@@ -94,8 +94,8 @@ def test_positive_weight_adds_and_a_text_that_says_nothing_is_refused_before_mea
 ) -> None:
     generator, encoder = toy
     samples = {"regression": 400, "sampled": 4, "gradient": 8}[method]
-    found = find_directions(generator, encoder, ["hat"], neutral="face", method=method, samples=samples)
-    assert (found.matrix @ encoder.read.T)[0, 2] > 0
+    found_directions = find_directions(generator, encoder, ["hat"], neutral="face", method=method, samples=samples)
+    assert (found_directions.matrix @ encoder.read.T)[0, 2] > 0
     before = generator.synthesized
     with pytest.raises(DirectionError, match=r"answer 'gibberish' no better than random text.*level 10%") as caught:
         find_directions(generator, encoder, ["hat", "gibberish"], neutral="face", method=method, samples=samples)
@@ -111,9 +111,12 @@ def test_every_relevance_is_tested_against_random_texts_too(toy: tuple[Any, Any]
         "sampled": lambda: sampled_relevance(generator, encoder, sampling=Sampling(4)),
         "gradient": lambda: gradient_relevance(generator, encoder, sampling=Sampling(8)),
     }[method]()
-    found = directions_from_relevance(relevance, generator, encoder, PROMPTS, neutral="face")
-    assert all(strength > floor > 0 for strength, floor in zip(found.strength, found.noise_floor, strict=True))
-    assert found.provenance["level"] == 0.1
+    found_directions = directions_from_relevance(relevance, generator, encoder, PROMPTS, neutral="face")
+    assert all(
+        strength > floor > 0
+        for strength, floor in zip(found_directions.strength, found_directions.noise_floor, strict=True)
+    )
+    assert found_directions.provenance["level"] == 0.1
     with pytest.raises(DirectionError, match=r"'gibberish' more than random text: largest \|relevance\|.*level 10%"):
         directions_from_relevance(relevance, generator, encoder, ["hat", "gibberish"], neutral="face")
     passed = directions_from_relevance(relevance, generator, encoder, ["gibberish"], neutral="face", level=1)
@@ -157,11 +160,11 @@ def test_a_method_of_a_package_finds_directions_by_its_name_or_as_an_object(
 ) -> None:
     generator, encoder = toy
     register(monkeypatch, registry.DIRECTION_METHODS, together=Together)
-    found = find_directions(generator, encoder, ["hat"], neutral="face", method="together")
-    assert (found.method, found.provenance["samples"]) == ("together", 300)
-    assert (found.matrix @ encoder.read.T)[0, 2] > 0
+    found_directions = find_directions(generator, encoder, ["hat"], neutral="face", method="together")
+    assert (found_directions.method, found_directions.provenance["samples"]) == ("together", 300)
+    assert (found_directions.matrix @ encoder.read.T)[0, 2] > 0
     other = find_directions(generator, encoder, ["hat"], neutral="face", method=Together(power=2.0))
-    assert not torch.equal(other.matrix, found.matrix)
+    assert not torch.equal(other.matrix, found_directions.matrix)
     assert AuditSettings(generator="avatars", target="avatars:mustache", directions="together").directions == "together"
     with pytest.raises(ConfigError, match=r"'directions' cannot be 'togeter'.*together"):
         AuditSettings(generator="avatars", target="avatars:mustache", directions="togeter")
@@ -223,25 +226,30 @@ def test_nan_images_are_named(toy: tuple[Any, Any], method: Any, monkeypatch: py
     ],
 )
 def test_directions_found_otherwise_than_an_audit_would_are_refused(
-    found: EditDirections, setting: str, other: Any
+    found_directions: EditDirections, setting: str, other: Any
 ) -> None:
-    own = {"attributes": found.attributes, "neutral": found.neutral, "threshold": found.threshold, **found.provenance}
-    found.check_settings(own)
+    settings = {
+        "attributes": found_directions.attributes,
+        "neutral": found_directions.neutral,
+        "threshold": found_directions.threshold,
+        **found_directions.provenance,
+    }
+    found_directions.check_settings(settings)
     with pytest.raises(DirectionError, match=f"of another {setting.replace('_', ' ')} ") as caught:
-        found.check_settings({**own, setting: other})
+        found_directions.check_settings({**settings, setting: other})
     assert "\n" not in str(caught.value)
-    if setting in found.provenance:
-        silent = {key: value for key, value in found.provenance.items() if key != setting}
+    if setting in found_directions.provenance:
+        silent = {key: value for key, value in found_directions.provenance.items() if key != setting}
         with pytest.raises(DirectionError, match=f"do not say with which {setting.replace('_', ' ')}"):
-            dataclasses.replace(found, provenance=silent).check_settings(own)
+            dataclasses.replace(found_directions, provenance=silent).check_settings(settings)
 
 
-def test_the_content_hash_is_the_matrix_s(found: EditDirections, tmp_path: Path) -> None:
-    found.save(tmp_path / "d.safetensors")
-    assert EditDirections.load(tmp_path / "d.safetensors").content_hash == found.content_hash
-    moved = found.matrix.clone()
+def test_the_content_hash_is_the_matrix_s(found_directions: EditDirections, tmp_path: Path) -> None:
+    found_directions.save(tmp_path / "d.safetensors")
+    assert EditDirections.load(tmp_path / "d.safetensors").content_hash == found_directions.content_hash
+    moved = found_directions.matrix.clone()
     moved[0, moved[0].nonzero()[0]] *= 1.0001
-    assert dataclasses.replace(found, matrix=moved).content_hash != found.content_hash
+    assert dataclasses.replace(found_directions, matrix=moved).content_hash != found_directions.content_hash
 
 
 @pytest.mark.parametrize("method", ["regression", "sampled", "gradient"])
@@ -300,53 +308,55 @@ def test_nothing_to_normalise_is_an_error_not_nan() -> None:
 
 
 @pytest.fixture
-def found(toy: tuple[Any, Any]) -> EditDirections:
+def found_directions(toy: tuple[Any, Any]) -> EditDirections:
     return find_directions(*toy, PROMPTS, neutral="face", samples=64)
 
 
-def test_files_round_trip(found: EditDirections, toy: tuple[Any, Any], tmp_path: Path) -> None:
-    found.save(tmp_path / "d.safetensors")
+def test_files_round_trip(found_directions: EditDirections, toy: tuple[Any, Any], tmp_path: Path) -> None:
+    found_directions.save(tmp_path / "d.safetensors")
     loaded = EditDirections.load(tmp_path / "d.safetensors")
-    assert torch.equal(loaded.matrix, found.matrix)
+    assert torch.equal(loaded.matrix, found_directions.matrix)
     for name in ("attributes", "neutral", "method", "threshold", "channels", "strength", "noise_floor"):
-        assert getattr(loaded, name) == getattr(found, name)
-    assert loaded.provenance == found.provenance
+        assert getattr(loaded, name) == getattr(found_directions, name)
+    assert loaded.provenance == found_directions.provenance
     loaded.check_fits(toy[0])
     toy[0].content_hash = "another"
     with pytest.raises(DirectionError, match="another generator"):
         loaded.check_fits(toy[0])
     with pytest.raises(DirectionError, match="cannot be written"):
-        found.save(tmp_path / "no" / "such" / "folder.safetensors")
+        found_directions.save(tmp_path / "no" / "such" / "folder.safetensors")
 
 
 def test_the_cache_holds_nothing_of_a_generator_that_draws_otherwise_now(tmp_path: Path) -> None:
     """Its hash does not know of it: a file that it reads, or an extension, was changed."""
 
-    def kept(answers: Answers | None, measured: float) -> float:
+    def stored(answers: Answers | None, value: float) -> float:
         identity = Identity("one hash")
         identity.answers = answers
-        found = DirectionCache(tmp_path).cached(
-            "statistics", {"sampling": {"generator": identity}}, lambda: {"mean": torch.tensor(measured)}
+        found_directions = DirectionCache(tmp_path).cached(
+            "statistics", {"sampling": {"generator": identity}}, lambda: {"mean": torch.tensor(value)}
         )
-        return float(found["mean"])
+        return float(found_directions["mean"])
 
-    assert kept([[0.1], [0.9]], 1.0) == 1.0
-    assert kept([[0.1000001], [0.9]], 2.0) == 1.0, "rounded otherwise"
-    assert kept([[0.2], [0.8]], 3.0) == 3.0
-    assert kept([[0.2], [0.8]], 4.0) == 3.0
-    assert kept(None, 5.0) == 3.0, "it draws otherwise each time"
+    assert stored([[0.1], [0.9]], 1.0) == 1.0
+    assert stored([[0.1000001], [0.9]], 2.0) == 1.0, "rounded otherwise"
+    assert stored([[0.2], [0.8]], 3.0) == 3.0
+    assert stored([[0.2], [0.8]], 4.0) == 3.0
+    assert stored(None, 5.0) == 3.0, "it draws otherwise each time"
 
 
-def test_directions_that_do_not_say_how_they_were_found_are_refused_in_one_line(found: EditDirections) -> None:
-    found.check_origin()
+def test_directions_that_do_not_say_how_they_were_found_are_refused_in_one_line(
+    found_directions: EditDirections,
+) -> None:
+    found_directions.check_origin()
     for provenance, lacks in (
         ({}, "templates, truncation, truncation_cutoff"),
-        ({**found.provenance, "truncation": "much"}, "truncation"),
-        ({**found.provenance, "templates": []}, "templates"),
-        ({**found.provenance, "truncation_cutoff": 2.5}, "truncation_cutoff"),
+        ({**found_directions.provenance, "truncation": "much"}, "truncation"),
+        ({**found_directions.provenance, "templates": []}, "templates"),
+        ({**found_directions.provenance, "truncation_cutoff": 2.5}, "truncation_cutoff"),
     ):
         with pytest.raises(DirectionError, match=f"lacks {lacks};") as caught:
-            dataclasses.replace(found, provenance=provenance).check_origin()
+            dataclasses.replace(found_directions, provenance=provenance).check_origin()
         assert "\n" not in str(caught.value)
 
 
@@ -367,9 +377,9 @@ def test_directions_that_do_not_say_how_they_were_found_are_refused_in_one_line(
         {"format": "other"},
     ],
 )
-def test_hostile_metadata_is_refused(found: EditDirections, tmp_path: Path, change: dict[str, Any]) -> None:
+def test_hostile_metadata_is_refused(found_directions: EditDirections, tmp_path: Path, change: dict[str, Any]) -> None:
     path = tmp_path / "d.safetensors"
-    found.save(path)
+    found_directions.save(path)
     from safetensors import safe_open
 
     with safe_open(str(path), framework="pt") as file:
@@ -379,14 +389,14 @@ def test_hostile_metadata_is_refused(found: EditDirections, tmp_path: Path, chan
         EditDirections.load(path)
 
 
-def test_hostile_tensors_are_refused(found: EditDirections, tmp_path: Path) -> None:
+def test_hostile_tensors_are_refused(found_directions: EditDirections, tmp_path: Path) -> None:
     path = tmp_path / "d.safetensors"
-    found.save(path)
+    found_directions.save(path)
     from safetensors import safe_open
 
     with safe_open(str(path), framework="pt") as file:
         metadata = file.metadata()
-    good = found.matrix
+    good = found_directions.matrix
     for bad in (good * float("nan"), good[:2], good.double(), good * 0, good[0], good[:, :0]):
         save_file({"matrix": bad.contiguous()}, path, metadata=metadata)
         with pytest.raises(DirectionError):

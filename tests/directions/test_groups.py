@@ -25,13 +25,13 @@ def test_an_image_has_what_its_score_lies_above_the_split_of(toy: tuple[Any, Any
     generator, encoder = toy
     groups = text_groups(generator, encoder, TEXTS, **OPTIONS)
     images = [3, 0, 20, 7]
-    found = groups.of(encoder, generator, styles, images, batch_size=3)
+    result = groups.of(encoder, generator, styles, images, batch_size=3)
     along = text_directions(encoder, TEXTS, neutral="face", templates=("{}",))
     scores = text_scores(encoder, along, [generator.synthesis(styles)])
-    assert found == {image: tuple((scores[image] > groups.splits).tolist()) for image in images}
-    every = groups.of(encoder, generator, styles, range(24))
+    assert result == {image: tuple((scores[image] > groups.splits).tolist()) for image in images}
+    groups_of_images = groups.of(encoder, generator, styles, range(24))
     for column in range(len(TEXTS)):
-        assert 2 < sum(row[column] for row in every.values()) < 22
+        assert 2 < sum(row[column] for row in groups_of_images.values()) < 22
     assert groups.of(encoder, generator, styles, []) == {}
 
 

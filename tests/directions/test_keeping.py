@@ -39,28 +39,28 @@ def leaking(make_toy: Callable[..., tuple[Any, Any]]) -> tuple[Any, Any]:
 
 def test_what_is_kept_is_not_moved_but_by_its_own_edit(leaking: tuple[Any, Any], tmp_path: Path) -> None:
     plain = find_directions(*leaking, PROMPTS, **OPTIONS)
-    held = find_directions(*leaking, PROMPTS, **OPTIONS, keep=["man"], cache=tmp_path)
-    before, after = moved(leaking, plain), moved(leaking, held)
+    orthogonal = find_directions(*leaking, PROMPTS, **OPTIONS, keep=["man"], cache=tmp_path)
+    before, after = moved(leaking, plain), moved(leaking, orthogonal)
     assert before[0, 1] > 0.3 * before[0, 0]
     assert abs(after[0, 1]) < 0.1 * before[0, 1]
     assert after[0, 0] > 0.5 * before[0, 0]
     assert abs(after[2, 1]) < 0.1 * after[2, 2]
-    assert torch.equal(held.matrix[1], plain.matrix[1])
+    assert torch.equal(orthogonal.matrix[1], plain.matrix[1])
     std = Sampling(0).statistics(leaking[0]).std
-    assert (held.matrix / std.clamp(min=1e-9)).norm(dim=1) == pytest.approx(1.0, abs=1e-4)
+    assert (orthogonal.matrix / std.clamp(min=1e-9)).norm(dim=1) == pytest.approx(1.0, abs=1e-4)
     drawn = leaking[0].synthesized
     again = find_directions(*leaking, PROMPTS, **OPTIONS, keep=["man"], cache=tmp_path)
-    assert torch.equal(again.matrix, held.matrix)
+    assert torch.equal(again.matrix, orthogonal.matrix)
     assert leaking[0].synthesized == drawn, "kept in the cache"
 
 
 def test_what_is_kept_need_not_be_an_attribute(leaking: tuple[Any, Any]) -> None:
-    held = find_directions(*leaking, ["beard"], **OPTIONS, keep=["man"])
-    assert held.attributes == ("beard",)
-    assert held.matrix.shape[0] == len(held.strength) == len(held.channels) == 1
-    assert held.provenance["keep"] == ["man"]
+    orthogonal = find_directions(*leaking, ["beard"], **OPTIONS, keep=["man"])
+    assert orthogonal.attributes == ("beard",)
+    assert orthogonal.matrix.shape[0] == len(orthogonal.strength) == len(orthogonal.channels) == 1
+    assert orthogonal.provenance["keep"] == ["man"]
     both = find_directions(*leaking, PROMPTS, **OPTIONS, keep=["man"])
-    torch.testing.assert_close(held.matrix[0], both.matrix[0])
+    torch.testing.assert_close(orthogonal.matrix[0], both.matrix[0])
 
 
 def test_an_edit_of_which_nothing_is_left_is_refused(toy: tuple[Any, Any]) -> None:

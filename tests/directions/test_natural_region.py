@@ -76,10 +76,10 @@ def test_distances_are_mahalanobis_and_one_unedited_code_in_a_hundred_lies_beyon
     unit = torch.where(still, 1.0, std)
     u = ((styles - styles.mean(0)) / unit) @ torch.where(still, 0.0, moves.matrix.double() / unit).T
     expected = torch.einsum("bi,ij,bj->b", u, torch.linalg.inv(u.T @ u / len(u)), u).numpy()
-    found = np.array([around.distance(np.zeros(3)) for around in map(region.around, styles.float())])
-    np.testing.assert_allclose(found, expected, rtol=0.2, atol=0.2)
-    assert found.mean() == pytest.approx(3, rel=0.1)
-    assert (found > region.limit).mean() == pytest.approx(0.01, abs=0.006)
+    result = np.array([around.distance(np.zeros(3)) for around in map(region.around, styles.float())])
+    np.testing.assert_allclose(result, expected, rtol=0.2, atol=0.2)
+    assert result.mean() == pytest.approx(3, rel=0.1)
+    assert (result > region.limit).mean() == pytest.approx(0.01, abs=0.006)
 
 
 def test_edits_within_each_range_can_leave_the_region_together(toy: tuple[Any, Any], moves: EditDirections) -> None:
@@ -104,8 +104,8 @@ def test_what_is_drawn_back_is_natural_and_what_is_natural_stays(seed: int, want
     rows, spread = random.normal(size=(4, 9)), random.normal(size=(4, 4))
     precision = np.linalg.inv(spread @ spread.T + 0.1 * np.eye(4))
     position = random.normal(size=4) * 3
-    own = float(position @ precision @ position)
-    around = NaturalEdits(position, rows @ rows.T, precision, max(own, 5.0))
+    distance = float(position @ precision @ position)
+    around = NaturalEdits(position, rows @ rows.T, precision, max(distance, 5.0))
     weights = np.array(wanted)
     back = around.projected(weights)
     assert around.holds(back)
@@ -147,11 +147,11 @@ def test_directions_of_another_generator_are_refused(toy: tuple[Any, Any]) -> No
 
 def test_what_was_measured_is_kept(toy: tuple[Any, Any], moves: EditDirections, tmp_path: Path) -> None:
     generator, _ = toy
-    measured = natural_region(generator, moves, cache=tmp_path)
+    region = natural_region(generator, moves, cache=tmp_path)
     mapped = []
     generator.mapping = lambda *_, **__: mapped.append(1)
-    kept = natural_region(generator, moves, cache=tmp_path)
+    cached = natural_region(generator, moves, cache=tmp_path)
     assert not mapped
     style = torch.ones(generator.space.size)
-    assert kept.around(style).distance(np.ones(3)) == measured.around(style).distance(np.ones(3))
-    assert kept.limit == measured.limit
+    assert cached.around(style).distance(np.ones(3)) == region.around(style).distance(np.ones(3))
+    assert cached.limit == region.limit

@@ -16,8 +16,8 @@ ATTRIBUTES = ("a smiling face|a face with a smile", "a face with a beard")
 
 
 def test_templates_are_taken_evenly_and_texts_by_turns() -> None:
-    found = paraphrases(ATTRIBUTES, ["{}", "a photo of {}", "a drawing of {}", "{}, up close"], 2)
-    assert found == [
+    result = paraphrases(ATTRIBUTES, ["{}", "a photo of {}", "a drawing of {}", "{}, up close"], 2)
+    assert result == [
         (["a smiling face", "a face with a beard"], "{}"),
         (["a face with a smile", "a face with a beard"], "a drawing of {}"),
     ]

@@ -20,11 +20,11 @@ LABELS = ("old", "young", "man")
 
 def test_a_unit_is_the_way_from_images_that_lack_it_to_those_that_have_it(toy: tuple[Any, Any], tmp_path: Path) -> None:
     generator, encoder = toy
-    found = find_directions(*toy, PROMPTS, neutral="face", samples=512, cache=tmp_path)
-    calibrated = calibrate_range(*toy, found, samples=512, cache=tmp_path)
+    result = find_directions(*toy, PROMPTS, neutral="face", samples=512, cache=tmp_path)
+    calibrated = calibrate_range(*toy, result, samples=512, cache=tmp_path)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(type(encoder), "embed_images", lambda *_: pytest.fail("a picture was made"))
-        scale = score_scale(*toy, found, calibrated, LABELS, cache=tmp_path)
+        scale = score_scale(*toy, result, calibrated, LABELS, cache=tmp_path)
     assert scale.units[:3] == pytest.approx(calibrated.goals[:, 1] - calibrated.goals[:, 0])
     texts = encoder.embed_texts(LABELS)
     along = F.normalize(texts - texts.mean(dim=0), dim=1)
@@ -40,8 +40,8 @@ def test_a_unit_is_the_way_from_images_that_lack_it_to_those_that_have_it(toy: t
 
 
 def test_without_labels_there_are_the_attributes_alone(toy: tuple[Any, Any]) -> None:
-    found = find_directions(*toy, PROMPTS, neutral="face", samples=512)
-    calibrated = calibrate_range(*toy, found, samples=400)
-    scale = score_scale(*toy, found, calibrated, ())
+    result = find_directions(*toy, PROMPTS, neutral="face", samples=512)
+    calibrated = calibrate_range(*toy, result, samples=400)
+    scale = score_scale(*toy, result, calibrated, ())
     assert scale.labels.shape[0] == 0
     assert len(scale.units) == 3

@@ -36,15 +36,15 @@ def test_edits_raise_the_text_score(models: tuple[StyleGAN2, TextEncoder], metho
     generator, encoder = models
     prompts = ["a red hat", "a wide smile"]
     samples = {"regression": 256, "sampled": 6, "gradient": 16}[method]
-    found = find_directions(generator, encoder, prompts, neutral="a face", method=method, samples=samples, level=1.0)
-    assert found.matrix.shape == (2, generator.space.size)
-    assert (found.matrix[:, generator.space.fixed_mask()] == 0).all()
-    natural = calibrate_range(generator, encoder, found, samples=80, side_images=8)
+    result = find_directions(generator, encoder, prompts, neutral="a face", method=method, samples=samples, level=1.0)
+    assert result.matrix.shape == (2, generator.space.size)
+    assert (result.matrix[:, generator.space.fixed_mask()] == 0).all()
+    natural = calibrate_range(generator, encoder, result, samples=80, side_images=8)
     wanted = text_directions(encoder, prompts, neutral="a face")
     styles = generator.styles(generator.mapping(generator.latents(range(24))))
     for index in range(2):
         up, down = (
-            (encoder.embed_images(generator.synthesis(styles + weight * found.matrix[index])) @ wanted[index]).mean()
+            (encoder.embed_images(generator.synthesis(styles + weight * result.matrix[index])) @ wanted[index]).mean()
             for weight in (0.5, -0.5)
         )
         assert up > down

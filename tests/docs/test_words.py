@@ -11,8 +11,6 @@ import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[2]
 CODE = ("zoom_engine", "lab", "bench", "docs", "export", "tests")
 
@@ -65,17 +63,26 @@ NAMES = {
     "verified": "re-evaluated in float32",
 }
 """Words that no identifier is as a whole, and what stands in their place."""
-NAMES_THAT_STAY: dict[str, str] = {}
 
-ROOMS_WITH_OLD_PARTS: frozenset[str] = frozenset()
-"""Rooms whose identifiers still have such words as a part; to be emptied."""
-ROOMS_WITH_OLD_NAMES = frozenset(["tests"])
-"""Rooms where such words still are identifiers; to be emptied."""
-
-
-def room_of(path: Path) -> str:
-    parts = path.relative_to(ROOT).parts
-    return "/".join(parts[:2]) if parts[0] == "zoom_engine" and len(parts) > 2 else parts[0]
+PROSE = {
+    r"--null\b": "--random-directions",
+    r"--wordings\b": "--paraphrases",
+    r"called, below or undecided": "sensitive, negligible or inconclusive",
+    r"\bdrag(s|ged)?\b": "has a side effect",
+    r"\bhired\b": "started",
+    r"\bleakage\b": "side effects",
+    r"\bnull direction": "random direction, baseline direction",
+    r"\bphrasings?\b": "paraphrase",
+    r"\bspiked\b": "injected",
+    r"\bundecided\b": "inconclusive",
+    r"\buntold\b": "null notifier",
+    r"\bprompts? that names? nothing visible": "control prompt",
+}
+"""What neither pages nor messages, docstrings and comments say, and what they say in its place."""
+PROSE_THAT_STAYS = {
+    "docs/reference/glossary.md": "it says what a control prompt is",
+    "bench/control_prompts.py": "it says what a control prompt is",
+}
 
 
 def identifiers(path: Path) -> Iterator[tuple[int, str]]:
@@ -91,9 +98,11 @@ def parts_of(name: str) -> list[str]:
     return [part.lower() for part in re.split(r"_+|(?<=[a-z0-9])(?=[A-Z])", name) if part]
 
 
-def files(rooms_left: frozenset[str]) -> list[Path]:
-    every = (path for folder in CODE for path in (ROOT / folder).rglob("*.py*") if path.suffix in (".py", ".pyi"))
-    return sorted(path for path in every if room_of(path) not in rooms_left)
+def code() -> list[Path]:
+    python_files = (
+        path for folder in CODE for path in (ROOT / folder).rglob("*.py*") if path.suffix in (".py", ".pyi")
+    )
+    return sorted(python_files)
 
 
 def test_identifiers_are_split_into_their_words() -> None:
@@ -105,7 +114,7 @@ def test_identifiers_are_split_into_their_words() -> None:
 def test_no_part_of_an_identifier_is_a_word_of_the_left_column() -> None:
     wrong = [
         f"{path.relative_to(ROOT)}:{line}: {name} ({part} is {PARTS[part]})"
-        for path in files(ROOMS_WITH_OLD_PARTS)
+        for path in code()
         for line, name in identifiers(path)
         for part in parts_of(name)
         if part in PARTS and name not in PARTS_THAT_STAY
@@ -116,13 +125,34 @@ def test_no_part_of_an_identifier_is_a_word_of_the_left_column() -> None:
 def test_no_identifier_is_a_word_of_the_left_column() -> None:
     wrong = [
         f"{path.relative_to(ROOT)}:{line}: {name} ({NAMES[name]})"
-        for path in files(ROOMS_WITH_OLD_NAMES)
+        for path in code()
         for line, name in identifiers(path)
-        if name in NAMES and name not in NAMES_THAT_STAY
+        if name in NAMES
     ]
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("rooms", [ROOMS_WITH_OLD_PARTS, ROOMS_WITH_OLD_NAMES])
-def test_rooms_that_are_left_out_exist(rooms: frozenset[str]) -> None:
-    assert all((ROOT / room).is_dir() for room in rooms)
+def texts() -> Iterator[Path]:
+    """Yield the pages, the templates of reports, and all code but that of tests."""
+    yield from sorted(ROOT.glob("*.md"))
+    for folder, patterns in {
+        "docs": "md",
+        "lab": "md py",
+        "export": "md py",
+        "bench": "py",
+        "zoom_engine": "py j2",
+    }.items():
+        for pattern in patterns.split():
+            yield from sorted((ROOT / folder).rglob(f"*.{pattern}"))
+
+
+def test_no_page_or_message_says_a_word_of_the_left_column() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)}:{number}: {match[0]} ({PROSE[pattern]})"
+        for path in texts()
+        if str(path.relative_to(ROOT)) not in PROSE_THAT_STAYS
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        for pattern in PROSE
+        if (match := re.search(pattern, line, re.I))
+    ]
+    assert not wrong, "\n".join(wrong)

@@ -51,9 +51,9 @@ def test_it_ends_at_a_look_and_says_so(audit: Path) -> None:
     assert "The audit ended at interim analysis 2 of 3" in (audit / "report.html").read_text()
 
 
-@pytest.mark.parametrize("kept", [10, 13])
+@pytest.mark.parametrize("lines_left", [10, 13])
 def test_a_killed_run_ends_with_the_same_records_and_decisions(
-    kept: int, audit: Path, diagnoser: Diagnoser, tmp_path: Path
+    lines_left: int, audit: Path, diagnoser: Diagnoser, tmp_path: Path
 ) -> None:
     """Between two looks, and in the middle of the second."""
     again = tmp_path / "again"
@@ -61,15 +61,15 @@ def test_a_killed_run_ends_with_the_same_records_and_decisions(
     (again / "summary.json").unlink()
     lines = (audit / "records.jsonl").read_bytes().splitlines(keepends=True)
     assert len(lines) == 6 * (2 + 8) + 2, "of two attributes, eight random directions, a prompt on every fourth image"
-    (again / "records.jsonl").write_bytes(b"".join(lines[:kept]))
+    (again / "records.jsonl").write_bytes(b"".join(lines[:lines_left]))
     diagnoser.run(**AUTO, out=again)
     assert sorted((again / "records.jsonl").read_bytes().splitlines(keepends=True)) == sorted(lines)
     assert (again / "summary.json").read_bytes() == (audit / "summary.json").read_bytes()
 
 
 def test_in_memory_it_is_the_same(audit: Path, diagnoser: Diagnoser) -> None:
-    found = diagnoser.run(**AUTO).summary().to_json()
-    assert json.loads(json.dumps(found)) == json.loads((audit / "summary.json").read_text())
+    in_memory = diagnoser.run(**AUTO).summary().to_json()
+    assert json.loads(json.dumps(in_memory)) == json.loads((audit / "summary.json").read_text())
 
 
 def test_other_looks_are_another_audit(audit: Path, diagnoser: Diagnoser, capsys: pytest.CaptureFixture[str]) -> None:

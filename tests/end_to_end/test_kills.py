@@ -84,10 +84,10 @@ def test_three_kills_of_the_real_command(tmp_path: Path) -> None:
     process = start(killed)
     _, error = process.communicate(timeout=300)
     assert process.returncode == 0, error.decode()
-    found = trials(killed)
-    assert 22 <= interrupted <= len(found) == TRIALS
-    assert len(set(map(key, found))) == TRIALS
-    assert found == trials(undisturbed)
+    resumed = trials(killed)
+    assert 22 <= interrupted <= len(resumed) == TRIALS
+    assert len(set(map(key, resumed))) == TRIALS
+    assert resumed == trials(undisturbed)
     assert (killed / "summary.json").read_bytes() == (undisturbed / "summary.json").read_bytes()
 
 

@@ -52,12 +52,12 @@ def face_points() -> Target:
 def errors(target: Target) -> NDArray[np.float64]:
     """How far the points of 8 renders are from the true ones, on average of each, in distances of the pupils."""
     images, parameters = sample(8, 41)
-    places = [LANDMARK_NAMES.index(name.replace(" ", "_")) for name in POINTS]
-    true = landmarks(parameters)[:, places] / 128
+    indices = [LANDMARK_NAMES.index(name.replace(" ", "_")) for name in POINTS]
+    true = landmarks(parameters)[:, indices] / 128
     with torch.no_grad():
-        found = target(to_float(torch.from_numpy(images))).view(-1, 5, 2).double().numpy()
+        points = target(to_float(torch.from_numpy(images))).view(-1, 5, 2).double().numpy()
     apart = np.linalg.norm(true[:, 0] - true[:, 1], axis=1)
-    return np.linalg.norm(found - true, axis=2).mean(1) / apart
+    return np.linalg.norm(points - true, axis=2).mean(1) / apart
 
 
 def test_points_of_another_network_lie_where_the_truth_has_them(face_points: Target, tmp_path: Path) -> None:
@@ -67,8 +67,10 @@ def test_points_of_another_network_lie_where_the_truth_has_them(face_points: Tar
 
     def points(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         with torch.no_grad():
-            found: NDArray[np.float32] = network((torch.from_numpy(pictures).permute(0, 3, 1, 2) - 127.5) / 128).numpy()
-        return found
+            logits: NDArray[np.float32] = network(
+                (torch.from_numpy(pictures).permute(0, 3, 1, 2) - 127.5) / 128
+            ).numpy()
+        return logits
 
     called = load_target(points, task=TASK)
     assert (face_points.differentiable, read.differentiable, called.differentiable) == (True, True, False)
@@ -118,10 +120,10 @@ def test_areas_of_another_network_are_audited_and_drawn(u2netp: Path, tmp_path: 
     assert target.differentiable
     images, parameters = sample(4, 41)
     with torch.no_grad():
-        found = target(to_float(torch.from_numpy(images))).argmax(1)
+        areas = target(to_float(torch.from_numpy(images))).argmax(1)
     true = torch.from_numpy(masks(parameters) != BACKGROUND)
-    found = nn.functional.interpolate(found[:, None].float(), size=true.shape[1:])[:, 0] > 0.5
-    overlap = (found & true).sum((1, 2)) / (found | true).sum((1, 2))
+    areas = nn.functional.interpolate(areas[:, None].float(), size=true.shape[1:])[:, 0] > 0.5
+    overlap = (areas & true).sum((1, 2)) / (areas | true).sum((1, 2))
     assert overlap.min() > 0.8
     Diagnoser(generator="avatars", target=target, attributes=["a face with long hair"], random_directions=0).run(
         images=2, out=tmp_path / "audit"

@@ -46,8 +46,8 @@ def test_eight_threads_audit_as_each_alone(rounds: int, tmp_path: Path) -> None:
     for number in range(rounds):
         outs = [tmp_path / f"{number}-{thread}" for thread in range(8)]
         with ThreadPoolExecutor(8) as pool:
-            found = list(pool.map(lambda domain, out: small_audit(domain, out=out), domains, outs))
-        assert found == [alone[domain] for domain in domains]
+            records = list(pool.map(lambda domain, out: small_audit(domain, out=out), domains, outs))
+        assert records == [alone[domain] for domain in domains]
 
 
 @pytest.mark.parametrize("name", OPTIONS)
@@ -85,8 +85,8 @@ def test_a_child_forked_while_another_thread_audits_ends_in_one_line() -> None:
 def test_a_process_that_begins_with_nothing_audits_as_this_one_does(way: str) -> None:
     wanted = small_audit()
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(way)) as pool:
-        found = pool.submit(on_two_threads, "avatars", directions_of("avatars")).result(SECONDS)
-    assert found == wanted
+        records = pool.submit(on_two_threads, "avatars", directions_of("avatars")).result(SECONDS)
+    assert records == wanted
 
 
 class Answers(BaseHTTPRequestHandler):

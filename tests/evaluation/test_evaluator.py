@@ -46,8 +46,8 @@ def test_rows_do_not_depend_on_their_neighbours() -> None:
     whole, gradient = where.value_and_grad(STYLES, WEIGHTS, originals)
     for row in range(5):
         index = torch.tensor([row])
-        alone, own = where.value_and_grad(STYLES[index], WEIGHTS[index], originals.rows(index))
-        torch.testing.assert_close(own[0], gradient[row], rtol=1e-4, atol=1e-5)
+        alone, gradient_alone = where.value_and_grad(STYLES[index], WEIGHTS[index], originals.rows(index))
+        torch.testing.assert_close(gradient_alone[0], gradient[row], rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(alone.change[0], whole.change[row])
         assert alone.loss is not None
         assert whole.loss is not None
@@ -120,10 +120,10 @@ def test_ssim_is_computed_only_where_asked() -> None:
     where = evaluator()
     originals = where.originals(STYLES)
     some = looked_at(where, STYLES, WEIGHTS, originals, ssim="flipped")
-    every = looked_at(where, STYLES, WEIGHTS, originals)
+    whole = looked_at(where, STYLES, WEIGHTS, originals)
     assert torch.equal(some.ssim.isnan(), ~some.flipped)
     assert 0 < some.flipped.sum() < 5
-    torch.testing.assert_close(some.ssim[some.flipped], every.ssim[some.flipped])
+    torch.testing.assert_close(some.ssim[some.flipped], whole.ssim[some.flipped])
     assert looked_at(where, STYLES, WEIGHTS, originals, ssim="none").ssim.isnan().all()
 
 
@@ -202,11 +202,11 @@ def test_a_quick_encoder_tells_no_other_label() -> None:
     for value in (looked_at(where, styles, weights, originals), where.value_and_slopes(styles, weights, originals)[0]):
         assert torch.equal(value.label_kept, looked_at(plain, styles, weights, originals).label_kept)
     exact.seen = quick.seen = 0
-    found, gradient = where.value_and_grad(styles, weights, originals)
+    result, gradient = where.value_and_grad(styles, weights, originals)
     wanted, slope = plain.value_and_grad(styles, weights, originals)
-    assert found.loss is not None
+    assert result.loss is not None
     assert wanted.loss is not None
-    assert torch.equal(found.loss, wanted.loss)
+    assert torch.equal(result.loss, wanted.loss)
     assert torch.equal(gradient, slope)
     assert (exact.seen, quick.seen) == (len(styles), 0)
 

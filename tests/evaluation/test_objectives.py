@@ -44,9 +44,9 @@ def test_ssim_is_wangs(seed: int, height: int, width: int, noise: float) -> None
     random = np.random.default_rng(seed)
     x = random.uniform(-1, 1, (2, 3, height, width))
     y = np.clip(x + noise * random.standard_normal(x.shape), -1, 1)
-    found = ssim(torch.from_numpy(x).float(), torch.from_numpy(y).float())
+    result = ssim(torch.from_numpy(x).float(), torch.from_numpy(y).float())
     expected = [reference_ssim(a, b) for a, b in zip(x, y, strict=True)]
-    np.testing.assert_allclose(found.numpy(), expected, atol=1e-5)
+    np.testing.assert_allclose(result.numpy(), expected, atol=1e-5)
 
 
 def test_ssim_of_equal_images_is_one_and_symmetric() -> None:
@@ -79,11 +79,11 @@ def test_label_loss_is_cross_entropy_to_the_original_label() -> None:
     images = torch.nn.functional.normalize(torch.randn(5, 8, generator=random), dim=1)
     labels = torch.nn.functional.normalize(torch.randn(3, 8, generator=random), dim=1)
     original = torch.tensor([0, 1, 2, 1, 0])
-    found = label_loss(images, labels, original, 10.0)
+    result = label_loss(images, labels, original, 10.0)
     for row in range(5):
         logits = [10.0 * float(images[row] @ label) for label in labels]
         expected = np.log(np.sum(np.exp(logits))) - logits[int(original[row])]
-        assert found[row].item() == pytest.approx(expected, rel=1e-4)
+        assert result[row].item() == pytest.approx(expected, rel=1e-4)
     torch.testing.assert_close(zero_shot_labels(images, labels), (images @ labels.T).argmax(1))
 
 
@@ -98,8 +98,8 @@ def test_a_label_without_doubt_stays_under_any_rounding_of_that_size(seed: int, 
         return drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
 
     images, prompts, rounding = unit(40), unit(labels), size * random.normal(size=(8, 6))
-    found = doubtful_labels(*(torch.from_numpy(each) for each in (images, prompts, rounding))).tolist()
-    for image, doubtful in zip(images, found, strict=True):
+    result = doubtful_labels(*(torch.from_numpy(array) for array in (images, prompts, rounding))).tolist()
+    for image, doubtful in zip(images, result, strict=True):
         nearest = int(np.argmax(prompts @ image))
         leads = {}
         for other in set(range(labels)) - {nearest}:

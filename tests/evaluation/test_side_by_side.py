@@ -22,9 +22,9 @@ def test_results_are_in_order_and_each_is_computed_on_one_thread() -> None:
         both.wait()  # nobody passes alone
         return part, torch.get_num_threads(), threading.current_thread().name
 
-    found = side_by_side(work, range(6))
-    assert [(part, threads) for part, threads, _ in found] == [(part, 1) for part in range(6)]
-    assert len({name for *_, name in found}) == 2
+    results = side_by_side(work, range(6))
+    assert [(part, threads) for part, threads, _ in results] == [(part, 1) for part in range(6)]
+    assert len({name for *_, name in results}) == 2
     assert torch.get_num_threads() == 2
     assert side_by_side(work, []) == []
 
@@ -53,9 +53,9 @@ class Keeps(nn.Module):
         return copied
 
     def forward(self, x: Tensor) -> Tensor:
-        self.kept = x
+        self.last = x
         self.both[0].wait()
-        return self.kept * self.weight
+        return self.last * self.weight
 
 
 def test_threads_do_not_share_what_a_network_keeps_but_its_weights() -> None:

@@ -31,17 +31,17 @@ STYLES = torch.tensor([[-1.0, 0, 0, 0.5], [0.5, 1, 0, 0.1], [3.5, 0, 1, 0.2]])
 
 
 def run(search: Search, trials: list[Trial], *, batch_size: int = 16, **options: Any) -> list[SearchResult]:
-    found: dict[int, SearchResult] = {}
-    order = {id(each): place for place, each in enumerate(trials)}
+    outcomes: dict[int, SearchResult] = {}
+    order = {id(trial): place for place, trial in enumerate(trials)}
     run_trials(
         trials,
         search=search,
         evaluator=evaluator(linear, **{"loss_weights": TARGET_AND_STRUCTURE, **options}),
         styles=STYLES,
         batch_size=batch_size,
-        on_result=lambda results: found.update({order[id(each)]: result for each, result in results}),
+        on_result=lambda results: outcomes.update({order[id(trial)]: result for trial, result in results}),
     )
-    return [found[place] for place in range(len(trials))]
+    return [outcomes[place] for place in range(len(trials))]
 
 
 def trials() -> list[Trial]:
@@ -58,8 +58,8 @@ def literal_loss(styles: Tensor, weights: np.ndarray) -> float:
 
 
 def test_it_flips_what_gradients_flip_and_reaches_as_low_a_loss() -> None:
-    found, gradient = run(CMAES(steps=25), trials()), run(SGD(steps=60, learning_rate=0.3), trials())
-    for image, (mine, theirs) in enumerate(zip(found, gradient, strict=True)):
+    result, gradient = run(CMAES(steps=25), trials()), run(SGD(steps=60, learning_rate=0.3), trials())
+    for image, (mine, theirs) in enumerate(zip(result, gradient, strict=True)):
         assert mine.flipped
         assert theirs.flipped
         assert np.all(np.abs(mine.edit_weights) <= 4)
@@ -71,7 +71,7 @@ def test_it_flips_what_gradients_flip_and_reaches_as_low_a_loss() -> None:
 
 def test_units_do_not_depend_on_the_packing_or_on_one_another() -> None:
     together = run(CMAES(steps=6), trials(), batch_size=16)
-    apart = [run(CMAES(steps=6), [each], batch_size=3)[0] for each in trials()]
+    apart = [run(CMAES(steps=6), [trial], batch_size=3)[0] for trial in trials()]
     for one, other in zip(together, apart, strict=True):
         np.testing.assert_allclose(one.edit_weights, other.edit_weights)
         assert one.trajectory == other.trajectory

@@ -22,7 +22,7 @@ from zoom_engine.statistics.effects import effects
 CONFIG: Config = Manifest.of({"mode": "single", "attributes": ["red", "green", "blue"]}).config
 
 
-def found(search: Search, where: Evaluator, attribute: int, low: float, high: float) -> tuple[SearchResult, Record]:
+def searched(search: Search, where: Evaluator, attribute: int, low: float, high: float) -> tuple[SearchResult, Record]:
     """The one result, and its record."""
     results: list[SearchResult] = []
     one = trial(0, attribute, low, high)
@@ -43,7 +43,7 @@ def at_end(record: Record) -> float | None:
 @pytest.mark.parametrize(("low", "high"), [(0.0, 9.0), (-6.0, 0.0)])
 @pytest.mark.parametrize("attribute", [0, 1, 2])
 def test_one_picture_says_what_a_scan_finds_at_its_end(attribute: int, low: float, high: float) -> None:
-    scanned, looked = (found(search, evaluator(), attribute, low, high)[1] for search in (Scan(), End()))
+    scanned, looked = (searched(search, evaluator(), attribute, low, high)[1] for search in (Scan(), End()))
     assert looked.change == at_end(looked) == at_end(scanned)
     assert [point.weights[attribute] for point in looked.trajectory] == sorted((0.0, low or high))
     assert (looked.evaluations, looked.stop, looked.bounds) == (1, "end", (low, high))
@@ -61,7 +61,7 @@ def test_where_the_label_is_lost_the_point_nearest_to_the_end_that_keeps_it_coun
         lambda x: 0.3 * x[:, 1] - 8,
         labels=ZeroShotLabels(ColourLabels(at=16 * keeps), LABELS),
     )
-    scanned, looked = (found(search, where, 1, 0.0, 16.0)[1] for search in (Scan(), End()))
+    scanned, looked = (searched(search, where, 1, 0.0, 16.0)[1] for search in (Scan(), End()))
     assert looked.change == at_end(looked) == at_end(scanned)
     assert looked.evaluations == (1 if keeps > 1 else 4)
     if keeps < 1 / 8:
@@ -76,11 +76,11 @@ def test_what_turns_back_on_the_way_counts_as_it_is_nearest_to_the_end() -> None
         lambda x: 4 - (x[:, 1] - 8).abs(),
         labels=ZeroShotLabels(ColourLabels(at=15.0), LABELS),
     )
-    scanned, looked = (found(search, where, 1, 0.0, 16.0)[1] for search in (Scan(), End()))
+    scanned, looked = (searched(search, where, 1, 0.0, 16.0)[1] for search in (Scan(), End()))
     assert looked.change == at_end(scanned) < scanned.change
 
 
 def test_a_range_that_leads_nowhere_or_both_ways_has_no_end_to_look_at() -> None:
-    assert found(End(), evaluator(), 0, 0.0, 0.0)[0].stop == "no-range"
+    assert searched(End(), evaluator(), 0, 0.0, 0.0)[0].stop == "no-range"
     with pytest.raises(ConfigError, match="not from -1 to 2"):
-        found(End(), evaluator(), 0, -1.0, 2.0)
+        searched(End(), evaluator(), 0, -1.0, 2.0)

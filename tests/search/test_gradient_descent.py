@@ -23,17 +23,17 @@ def run(
     batch_size: int = 8,
     weights: LossWeights = TARGET_ONLY,
 ) -> list[SearchResult]:
-    found: dict[int, SearchResult] = {}
-    order = {id(each): place for place, each in enumerate(trials)}
+    outcomes: dict[int, SearchResult] = {}
+    order = {id(trial): place for place, trial in enumerate(trials)}
     run_trials(
         trials,
         search=search,
         evaluator=evaluator(linear, loss_weights=weights),
         styles=styles,
         batch_size=batch_size,
-        on_result=lambda results: found.update({order[id(each)]: result for each, result in results}),
+        on_result=lambda results: outcomes.update({order[id(trial)]: result for trial, result in results}),
     )
-    return [found[place] for place in range(len(trials))]
+    return [outcomes[place] for place in range(len(trials))]
 
 
 def literal_descent(start: float, rate: float, steps: int, low: float, high: float, *, sign: bool) -> list[float]:
@@ -187,8 +187,8 @@ def test_gradients_do_not_leak_from_image_to_image() -> None:
     everything = LossWeights(target=1.0, structure=1.0, label=0.0)
     search = SGD(steps=6, learning_rate=0.5)
     together = run(search, trials, styles, batch_size=5, weights=everything)
-    for place, each in enumerate(trials):
-        (alone,) = run(search, [each], styles, batch_size=1, weights=everything)
+    for place, searched in enumerate(trials):
+        (alone,) = run(search, [searched], styles, batch_size=1, weights=everything)
         assert [p.weights for p in alone.trajectory] == [
             pytest.approx(p.weights, abs=1e-5) for p in together[place].trajectory
         ]

@@ -43,16 +43,16 @@ STYLES = torch.tensor([[-1.0, 0, 0, 0.5], [0.5, 1, 0, 0.1], [3.5, 0, 1, 0.2], [9
 def run(
     trials: list[Trial], search: Minimal | None = None, *, where: Evaluator | None = None, batch_size: int = 8
 ) -> list[SearchResult]:
-    found: Finished = []
+    results: Finished = []
     run_trials(
         trials,
         search=search or Minimal(),
         evaluator=where or evaluator(linear),
         styles=STYLES,
         batch_size=batch_size,
-        on_result=found.extend,
+        on_result=results.extend,
     )
-    return [next(result for each, result in found if each is one) for one in trials]
+    return [next(result for searched, result in results if searched is one) for one in trials]
 
 
 def literal_step(c: Array, h: Array, g: Array, b: float, low: Array, high: Array) -> Array:
@@ -87,17 +87,17 @@ vectors = st.lists(st.floats(-2, 2).map(lambda x: round(x, 2)), min_size=4, max_
 def test_the_step_is_the_literal_minimiser(c: Array, costs: Array, g: Array, box: Array, share: float) -> None:
     h, low, high = 0.2 + np.abs(costs), -np.abs(box) - 0.1, np.abs(box[::-1]) + 0.1
     b = share * float(np.minimum(g * low, g * high).sum())
-    found = least_step(c, h, g, b, low, high)
+    result = least_step(c, h, g, b, low, high)
     free = literal_step(c, h, g, np.inf, low, high)
     b = max(b, REACH * float(np.minimum(g * low, g * high).sum()) + (1 - REACH) * float(g @ free))
-    np.testing.assert_allclose(found, literal_step(c, h, g, b, low, high), atol=1e-6)
+    np.testing.assert_allclose(result, literal_step(c, h, g, b, low, high), atol=1e-6)
 
 
 def test_what_the_box_does_not_hold_is_approached_by_what_counts() -> None:
     """The last bit of the way would move the second entry, a hundred times as weak, to its bound."""
     low, high = -np.ones(2), np.ones(2)
-    found = least_step(np.zeros(2), np.ones(2), np.array([1.0, 0.01]), -9.0, low, high)
-    np.testing.assert_allclose(found, [-REACH, -0.0], atol=0.02)
+    result = least_step(np.zeros(2), np.ones(2), np.array([1.0, 0.01]), -9.0, low, high)
+    np.testing.assert_allclose(result, [-REACH, -0.0], atol=0.02)
 
 
 def test_slopes_that_rounding_may_turn_hardly_turn_the_step() -> None:
@@ -119,10 +119,10 @@ def ball(limit: float) -> NaturalEdits:
 def test_edits_stay_natural_and_go_most_of_the_way_that_the_region_lets_them(slope: Array, limit: float) -> None:
     g = slope[:3]
     one = Trial(0, None, bounds(None, -9, 9), natural=ball(limit), stay_natural=True)
-    found = next_edit(one, np.zeros(3), np.zeros(3), np.ones(3), g, -99.0, radius=np.full(3, 9.0))
+    result = next_edit(one, np.zeros(3), np.zeros(3), np.ones(3), g, -99.0, radius=np.full(3, 9.0))
     assert one.natural is not None
-    assert one.natural.holds(found)
-    assert -g @ found >= 0.55 * np.linalg.norm(g) * np.sqrt(limit) - 1e-9, "of the ball's own best"
+    assert one.natural.holds(result)
+    assert -g @ result >= 0.55 * np.linalg.norm(g) * np.sqrt(limit) - 1e-9, "of the ball's own best"
 
 
 @pytest.mark.parametrize("image", [0, 1, 2])
@@ -160,8 +160,8 @@ def test_an_attribute_that_shows_at_once_is_left_alone() -> None:
         gone = np.exp(-np.abs(at[0]) / 0.05)
         ssim = 1 - 0.4 * (1 - gone) - 0.3 * at[1] ** 2
         slopes = np.stack([fall, [8 * np.sign(at[0]) * gone, 0.6 * at[1]]])
-        found = point_at(at.tolist(), margin=margin, change=abs(1 - margin), ssim=ssim)
-        state.tell([dataclasses.replace(found, gradient=slopes)])
+        outcome = point_at(at.tolist(), margin=margin, change=abs(1 - margin), ssim=ssim)
+        state.tell([dataclasses.replace(outcome, gradient=slopes)])
     assert result.decisive
     assert abs(result.edit_weights[0]) < 0.05
     assert result.ssim is not None
@@ -176,8 +176,8 @@ def test_an_attribute_whose_slope_turns_does_not_hold_the_others_back() -> None:
         (at,) = state.ask()
         margin = 1 + 200 * ((at[0] - 0.01) ** 2 - 0.01**2) - 1.2 * at[1]
         slopes = np.stack([[400 * (at[0] - 0.01), -1.2], 0.1 * at])
-        found = point_at(at.tolist(), margin=margin, change=abs(1 - margin), ssim=1 - 0.05 * (at**2).sum())
-        state.tell([dataclasses.replace(found, gradient=slopes)])
+        outcome = point_at(at.tolist(), margin=margin, change=abs(1 - margin), ssim=1 - 0.05 * (at**2).sum())
+        state.tell([dataclasses.replace(outcome, gradient=slopes)])
     assert result.decisive
     assert abs(result.edit_weights[0]) < 0.05
     assert 0.75 < result.edit_weights[1] < 0.95, "near the boundary at 0.83"
@@ -193,9 +193,11 @@ def test_whatever_the_answers_it_ends_within_its_bounds(seed: int, high: float, 
     while (result := state.result()) is None:
         (at,) = state.ask()
         assert np.all((box[:, 0] <= at) & (at <= box[:, 1]))
-        margin, kept = (random.uniform(-0.3, 1), bool(random.random() < 0.9)) if at.any() else (1.0, True)
-        found = point_at(at.tolist(), margin=margin, change=1 - margin, kept=kept, ssim=random.uniform(0.5, 1))
-        state.tell([dataclasses.replace(found, gradient=random.normal(size=(2, 3)) * [[8 * hope], [1.0]])])
+        margin, label_kept = (random.uniform(-0.3, 1), bool(random.random() < 0.9)) if at.any() else (1.0, True)
+        outcome = point_at(
+            at.tolist(), margin=margin, change=1 - margin, label_kept=label_kept, ssim=random.uniform(0.5, 1)
+        )
+        state.tell([dataclasses.replace(outcome, gradient=random.normal(size=(2, 3)) * [[8 * hope], [1.0]])])
     assert result.evaluations <= search.most_evaluations
 
 
@@ -236,8 +238,8 @@ def test_where_the_nearest_corner_leads_nowhere_it_descends_from_the_next(descen
         ((at,),) = state.ask()
         hollow = 2.4 * np.exp(-(((at + 0.6) / 0.3) ** 2))
         margin, slope = 1 - hollow - 0.85 * at, 2 * (at + 0.6) / 0.3**2 * hollow - 0.85
-        found = point_at([at], margin=margin, change=abs(1 - margin), ssim=1 - 0.05 * at**2)
-        state.tell([dataclasses.replace(found, gradient=np.array([[slope], [0.1 * at]]))])
+        outcome = point_at([at], margin=margin, change=abs(1 - margin), ssim=1 - 0.05 * at**2)
+        state.tell([dataclasses.replace(outcome, gradient=np.array([[slope], [0.1 * at]]))])
     assert result.decisive is (descents == 2)
     assert result.stop == ("polished" if descents == 2 else "no-decisive-flip")
     assert descents < 2 or -1 < result.edit_weights[0] < -0.2
@@ -285,7 +287,7 @@ def test_it_keeps_the_label_where_it_can() -> None:
 
 def test_results_do_not_depend_on_the_packing() -> None:
     trials = [trial(image, None, -low, 6) for image in range(4) for low in (2, 4)]
-    alone = [run([each], batch_size=1)[0] for each in trials]
+    alone = [run([searched], batch_size=1)[0] for searched in trials]
     for size in (3, 32):
         for one, other in zip(alone, run(trials, batch_size=size), strict=True):
             np.testing.assert_allclose(one.edit_weights, other.edit_weights, atol=1e-3)
@@ -309,11 +311,11 @@ def test_an_interrupted_search_goes_on_to_the_same_results() -> None:
     with pytest.raises(KeyboardInterrupt):
         run_trials(trials, search=Minimal(), evaluator=where, styles=STYLES, batch_size=2, on_result=done.extend)
     assert 0 < len(done) < 4
-    finished = [each for each, _ in done]
-    rest = [each for each in trials if not any(each is one for one in finished)]
+    finished = [searched for searched, _ in done]
+    rest = [searched for searched in trials if not any(searched is one for one in finished)]
     run_trials(rest, search=Minimal(), evaluator=where, styles=STYLES, batch_size=2, on_result=done.extend)
-    for each, result in zip(trials, whole, strict=True):
-        (again,) = [other for one, other in done if one is each]
+    for searched, result in zip(trials, whole, strict=True):
+        (again,) = [other for one, other in done if one is searched]
         np.testing.assert_allclose(again.edit_weights, result.edit_weights, atol=1e-3)
 
 

@@ -12,7 +12,7 @@ from zoom_engine.search.reevaluated import MOST_ROUNDS, Reevaluated
 from zoom_engine.search.trials import Array, EvaluatedPoint, EvaluatedPoints, SearchResult, Trial
 
 MULTI = trial(0, None, -30, 30)
-ORIGIN = point_at([0, 0, 0], kept=True, ssim=1.0)
+ORIGIN = point_at([0, 0, 0], label_kept=True, ssim=1.0)
 
 
 class Scripted:
@@ -44,7 +44,7 @@ def run(where: Trial, rough: list[EvaluatedPoint], exact: list[EvaluatedPoint]) 
 
 
 def at(place: int, **options: float | bool) -> EvaluatedPoint:
-    return point_at([1.0 + place, 0, 0], kept=bool(options.pop("kept", True)), **options)  # type: ignore[arg-type]
+    return point_at([1.0 + place, 0, 0], label_kept=bool(options.pop("label_kept", True)), **options)  # type: ignore[arg-type]
 
 
 def test_what_stands_is_evaluated_once_more_and_no_other() -> None:
@@ -96,7 +96,7 @@ def test_single_mode_names_the_smallest_weight() -> None:
 
 
 def test_a_lost_label_is_seen_to_be_lost() -> None:
-    rough = [at(0, change=0.9, margin=-1, kept=False), at(1, change=0.8, margin=-1, kept=False)]
+    rough = [at(0, change=0.9, margin=-1, label_kept=False), at(1, change=0.8, margin=-1, label_kept=False)]
     result, again = run(MULTI, rough, rough)
     assert again
     assert (result.flipped, result.label_kept, result.stop) == (False, False, "label-lost")

@@ -22,16 +22,16 @@ from zoom_engine.search.trials import Array
 
 
 def scan(where: Evaluator, *trials: Trial, styles: Tensor | None = None, **options: object) -> list[SearchResult]:
-    found: dict[int, SearchResult] = {}
-    order = {id(each): place for place, each in enumerate(trials)}
+    outcomes: dict[int, SearchResult] = {}
+    order = {id(trial): place for place, trial in enumerate(trials)}
     run_trials(
         trials,
         search=Scan(**options),  # type: ignore[arg-type]
         evaluator=where,
         styles=torch.zeros(4, 4) if styles is None else styles,
-        on_result=lambda results: found.update({order[id(each)]: result for each, result in results}),
+        on_result=lambda results: outcomes.update({order[id(trial)]: result for trial, result in results}),
     )
-    return [found[place] for place in range(len(trials))]
+    return [outcomes[place] for place in range(len(trials))]
 
 
 @settings(max_examples=40, deadline=None)
@@ -114,7 +114,7 @@ def responding(response: Callable[[Array], Array], **options: float | None) -> S
         assert len(set(weights)) == len(weights)
         state.tell(
             [
-                point_at([w, 0, 0], margin=0.5 - c, change=min(c, 1.0), kept=bool(c < 2))
+                point_at([w, 0, 0], margin=0.5 - c, change=min(c, 1.0), label_kept=bool(c < 2))
                 for w, c in zip(weights, response(weights), strict=True)
             ]
         )

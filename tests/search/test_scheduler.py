@@ -39,10 +39,10 @@ def labelled() -> Evaluator:
 
 
 def run(search: Search, trials: list[Trial], **options: Any) -> dict[tuple[int, int | None], SearchResult]:
-    found: Finished = []
-    run_trials(trials, search=search, evaluator=labelled(), styles=STYLES, on_result=found.extend, **options)
-    assert len(found) == len(trials)
-    return {(each.image, each.attribute): result for each, result in found}
+    results: Finished = []
+    run_trials(trials, search=search, evaluator=labelled(), styles=STYLES, on_result=results.extend, **options)
+    assert len(results) == len(trials)
+    return {(trial.image, trial.attribute): result for trial, result in results}
 
 
 @pytest.mark.parametrize(
@@ -62,16 +62,16 @@ def test_results_do_not_depend_on_the_packing(search: Search, trials: list[Trial
     expected = run(search, trials, batch_size=1)
     assert len(expected) == len(trials)
     for options in ({"batch_size": 7}, {"batch_size": 32}):
-        found = run(search, trials, **options)
+        outcome = run(search, trials, **options)
         for key, result in expected.items():
-            np.testing.assert_allclose(found[key].edit_weights, result.edit_weights, atol=1e-3)
-            assert found[key].change == pytest.approx(result.change, abs=1e-4)
-            assert (found[key].flipped, found[key].label_kept, found[key].stop) == (
+            np.testing.assert_allclose(outcome[key].edit_weights, result.edit_weights, atol=1e-3)
+            assert outcome[key].change == pytest.approx(result.change, abs=1e-4)
+            assert (outcome[key].flipped, outcome[key].label_kept, outcome[key].stop) == (
                 result.flipped,
                 result.label_kept,
                 result.stop,
             )
-            assert found[key].evaluations == result.evaluations
+            assert outcome[key].evaluations == result.evaluations
     shuffled = run(search, trials[::-1], batch_size=7)
     assert all(
         np.allclose(shuffled[key].edit_weights, result.edit_weights, atol=1e-3) for key, result in expected.items()
@@ -91,10 +91,10 @@ def test_nothing_is_drawn_that_nobody_asked_for() -> None:
             drawn.append(len(styles))
             return synthesize(styles)
 
-        found: Finished = []
+        results: Finished = []
         where = Evaluator(Drawing(watching), DIRECTIONS, target(linear))
-        run_trials(trials, search=search, evaluator=where, styles=STYLES, batch_size=8, on_result=found.extend)
-        assert sum(drawn) == sum(result.evaluations for _, result in found) + len({each.image for each in trials})
+        run_trials(trials, search=search, evaluator=where, styles=STYLES, batch_size=8, on_result=results.extend)
+        assert sum(drawn) == sum(result.evaluations for _, result in results) + len({trial.image for trial in trials})
         assert max(drawn) <= 8
 
 
@@ -108,10 +108,10 @@ def test_each_original_is_drawn_once() -> None:
         return synthesize(styles)
 
     where = Evaluator(Drawing(watching), DIRECTIONS, target(linear))
-    found: Finished = []
-    run_trials(SINGLE, search=Scan(), evaluator=where, styles=STYLES, batch_size=4, on_result=found.extend)
+    results: Finished = []
+    run_trials(SINGLE, search=Scan(), evaluator=where, styles=STYLES, batch_size=4, on_result=results.extend)
     assert max(shapes) == 4
-    evaluations = sum(result.evaluations for _, result in found)
+    evaluations = sum(result.evaluations for _, result in results)
     assert len(shapes) <= np.ceil(evaluations / 4) + 3 + 8
     distinct = {row.numpy().tobytes() for row in STYLES}
     assert sum(row in distinct for row in plain) == 9
@@ -125,16 +125,16 @@ def test_batches_are_kept_full() -> None:
         return synthesize(styles)
 
     trials = [trial(i, 0, -10, high) for high in range(5, 15) for i in range(9)]
-    found: Finished = []
+    results: Finished = []
     run_trials(
         trials,
         search=Scan(),
         evaluator=Evaluator(Drawing(watching), DIRECTIONS, target(linear)),
         styles=STYLES,
         batch_size=16,
-        on_result=found.extend,
+        on_result=results.extend,
     )
-    assert sum(rows) < 1.1 * sum(result.evaluations for _, result in found) + 2 * 16
+    assert sum(rows) < 1.1 * sum(result.evaluations for _, result in results) + 2 * 16
 
 
 def test_finished_units_come_in_batches() -> None:
@@ -166,15 +166,15 @@ def test_an_interruption_hands_over_what_is_finished_and_repeats_nothing(failing
     where = Evaluator(Drawing(interrupted), DIRECTIONS, target(linear))
     with pytest.raises(KeyboardInterrupt):
         run_trials(SINGLE, search=Scan(), evaluator=where, styles=STYLES, batch_size=16, on_result=done.extend)
-    finished = {(each.image, each.attribute) for each, _ in done}
+    finished = {(trial.image, trial.attribute) for trial, _ in done}
     assert len(finished) == len(done)
     calls = failing + 1
-    rest = [each for each in SINGLE if (each.image, each.attribute) not in finished]
+    rest = [trial for trial in SINGLE if (trial.image, trial.attribute) not in finished]
     run_trials(rest, search=Scan(), evaluator=where, styles=STYLES, batch_size=16, on_result=done.extend)
     whole: Finished = []
     run_trials(SINGLE, search=Scan(), evaluator=where, styles=STYLES, batch_size=16, on_result=whole.extend)
-    expected = {(each.image, each.attribute): result.edit_weights.tolist() for each, result in whole}
-    assert {(each.image, each.attribute): result.edit_weights.tolist() for each, result in done} == expected
+    expected = {(trial.image, trial.attribute): result.edit_weights.tolist() for trial, result in whole}
+    assert {(trial.image, trial.attribute): result.edit_weights.tolist() for trial, result in done} == expected
 
 
 OUT_OF_MEMORY = [
@@ -186,11 +186,11 @@ OUT_OF_MEMORY = [
 
 def recorded(search: Search, draw: Any) -> dict[tuple[int, int | None], tuple[Any, ...]]:
     """What records keep of every trial, found with pictures by `draw`."""
-    where, found = Evaluator(Drawing(draw), DIRECTIONS, target(linear)), Finished()
-    run_trials(SINGLE, search=search, evaluator=where, styles=STYLES, batch_size=16, on_result=found.extend)
+    where, results = Evaluator(Drawing(draw), DIRECTIONS, target(linear)), Finished()
+    run_trials(SINGLE, search=search, evaluator=where, styles=STYLES, batch_size=16, on_result=results.extend)
     return {
-        (each.image, each.attribute): (result.edit_weights.tolist(), result.change, result.trajectory)
-        for each, result in found
+        (trial.image, trial.attribute): (result.edit_weights.tolist(), result.change, result.trajectory)
+        for trial, result in results
     }
 
 
@@ -205,11 +205,11 @@ def test_where_memory_ends_batches_are_halved_and_the_results_the_same(search: S
             raise error
         return synthesize(styles)
 
-    found, wanted = recorded(search, in_little_memory), recorded(search, synthesize)
-    assert found.keys() == wanted.keys()
+    result, wanted = recorded(search, in_little_memory), recorded(search, synthesize)
+    assert result.keys() == wanted.keys()
     for key, (weights, change, trajectory) in wanted.items():
-        assert found[key][:2] == (pytest.approx(weights, abs=1e-5), pytest.approx(change, abs=1e-6))
-        assert len(found[key][2]) == len(trajectory)
+        assert result[key][:2] == (pytest.approx(weights, abs=1e-5), pytest.approx(change, abs=1e-6))
+        assert len(result[key][2]) == len(trajectory)
     assert sizes[:3] == [9, 4, 2]
     assert sum(size > 3 for size in sizes) < 6, "what was too much is not tried again and again"
 
@@ -256,9 +256,9 @@ def test_targets_that_share_pictures_get_what_they_get_alone() -> None:
     for results in searched(SINGLE, search=Scan(), evaluators=evaluators, styles=STYLES):
         together |= {(index, u.image, u.attribute): result for index, u, result in results}
     shared, pictures = pictures, 0
-    for index, each in enumerate(evaluators):
+    for index, one in enumerate(evaluators):
         alone: Finished = []
-        run_trials(SINGLE, search=Scan(), evaluator=each, styles=STYLES, on_result=alone.extend)
+        run_trials(SINGLE, search=Scan(), evaluator=one, styles=STYLES, on_result=alone.extend)
         for u, result in alone:
             other = together.pop((index, u.image, u.attribute))
             np.testing.assert_allclose(other.edit_weights, result.edit_weights, atol=1e-3)

@@ -78,8 +78,8 @@ def finding(**changes: Callable[[SearchResult], Any]) -> type[Ends]:
 
     class Finds(State):
         def result(self) -> Any:
-            found = super().result()
-            return found and dataclasses.replace(found, **{name: made(found) for name, made in changes.items()})
+            outcome = super().result()
+            return outcome and dataclasses.replace(outcome, **{name: made(outcome) for name, made in changes.items()})
 
     return type("Wrong", (Ends,), {"state": Finds})
 
@@ -181,26 +181,29 @@ WRONG: dict[str, tuple[type[Any], str]] = {
     "no-result": (being(state=FindsNothing), "a result is a SearchResult, but it is a dict"),
     "fails": (being(state=FailsLater), "search ends fails: IndexError: two lines"),
     "forgets": (being(state=Forgets), "its change is the largest .*, but it is"),
-    "change-of-seven": (finding(change=lambda found: 7.0), "its change is the largest .*, but it is 7 where that is"),
-    "change-of-nothing": (finding(change=lambda found: 0.0), "its change is the largest .*, but it is 0 where that is"),
-    "change-not-a-number": (finding(change=lambda found: float("nan")), "but it is nan where"),
+    "change-of-seven": (finding(change=lambda result: 7.0), "its change is the largest .*, but it is 7 where that is"),
+    "change-of-nothing": (
+        finding(change=lambda result: 0.0),
+        "its change is the largest .*, but it is 0 where that is",
+    ),
+    "change-not-a-number": (finding(change=lambda result: float("nan")), "but it is nan where"),
     "always-flips": (
-        finding(flipped=lambda found: not found.flipped),
+        finding(flipped=lambda result: not result.flipped),
         "flipped says whether .*, but it is False where",
     ),
-    "never-decisive": (finding(decisive=lambda found: False), "decisive says whether .*, but it is False where"),
+    "never-decisive": (finding(decisive=lambda result: False), "decisive says whether .*, but it is False where"),
     "far-edit": (
-        finding(edit_weights=lambda found: found.edit_weights * 9),
+        finding(edit_weights=lambda result: result.edit_weights * 9),
         "lie within the bounds, but edit_weights are",
     ),
-    "flat-edit": (finding(edit_weights=lambda found: 1.0), "lie within the bounds, but edit_weights are 1.0"),
-    "another-original": (finding(original_output=lambda found: [0.9]), "original_output is .0.9. where the unedited"),
-    "no-output": (finding(output=lambda found: []), "its outputs are those of points, but output has 0 numbers"),
-    "label-without-labels": (finding(label_kept=lambda found: True), "but it is True where labels are off"),
-    "negative-flip": (finding(flip_weight=lambda found: -1.0), "flip_weight is 0 or more.*, but it is -1"),
-    "no-evaluations": (finding(evaluations=lambda found: 0), "evaluations are the points .*, but they are 0"),
-    "no-trajectory": (finding(trajectory=lambda found: ()), r"its trajectory has Points .*, but it is \(\)"),
-    "no-stop": (finding(stop=lambda found: ""), "stop says in a word why it ended, but it is ''"),
+    "flat-edit": (finding(edit_weights=lambda result: 1.0), "lie within the bounds, but edit_weights are 1.0"),
+    "another-original": (finding(original_output=lambda result: [0.9]), "original_output is .0.9. where the unedited"),
+    "no-output": (finding(output=lambda result: []), "its outputs are those of points, but output has 0 numbers"),
+    "label-without-labels": (finding(label_kept=lambda result: True), "but it is True where labels are off"),
+    "negative-flip": (finding(flip_weight=lambda result: -1.0), "flip_weight is 0 or more.*, but it is -1"),
+    "no-evaluations": (finding(evaluations=lambda result: 0), "evaluations are the points .*, but they are 0"),
+    "no-trajectory": (finding(trajectory=lambda result: ()), r"its trajectory has Points .*, but it is \(\)"),
+    "no-stop": (finding(stop=lambda result: ""), "stop says in a word why it ended, but it is ''"),
 }
 
 
@@ -302,18 +305,18 @@ def test_the_scheduler_refuses_it_by_name(name: str) -> None:
             search=wrong(),
             evaluator=evaluator(),
             styles=STYLES,
-            on_result=lambda found: None,
+            on_result=lambda result: None,
         )
     assert "\n" not in str(caught.value)
 
 
 def test_the_scheduler_runs_a_sound_search_of_somebody_elses() -> None:
-    found: list[Any] = []
+    results: list[Any] = []
     run_trials(
         [trial(image, 1, -2, 3) for image in (0, 1)],
         search=Ends(),
         evaluator=evaluator(),
         styles=STYLES,
-        on_result=found.extend,
+        on_result=results.extend,
     )
-    assert [result.evaluations for _, result in found] == [4, 4]
+    assert [result.evaluations for _, result in results] == [4, 4]

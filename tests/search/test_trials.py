@@ -16,17 +16,17 @@ TRIAL = Trial(0, 0, np.array([[-5.0, 10.0]]), np.array([[-30.0, 30.0]]))
 
 
 def evaluated(*tried: EvaluatedPoint, labels: bool = True, trial: Trial = TRIAL) -> EvaluatedPoints:
-    found = EvaluatedPoints(trial, point_at([0.0], kept=True if labels else None, ssim=1.0))
-    found.add(list(tried))
-    return found
+    result = EvaluatedPoints(trial, point_at([0.0], label_kept=True if labels else None, ssim=1.0))
+    result.add(list(tried))
+    return result
 
 
 def test_sensitivity_is_the_largest_label_keeping_change_within_the_bounds() -> None:
     result = evaluated(
-        point_at([2.0], change=0.3, kept=True),
-        point_at([4.0], change=0.6, margin=-1, kept=True, ssim=0.8),
-        point_at([6.0], change=0.9, margin=-2, kept=False),
-        point_at([20.0], change=0.8, margin=-2, kept=True),
+        point_at([2.0], change=0.3, label_kept=True),
+        point_at([4.0], change=0.6, margin=-1, label_kept=True, ssim=0.8),
+        point_at([6.0], change=0.9, margin=-2, label_kept=False),
+        point_at([20.0], change=0.8, margin=-2, label_kept=True),
     ).result("done", by_weight=True)
     assert result.change == 0.6
     assert result.change_weights == [4.0]
@@ -35,10 +35,10 @@ def test_sensitivity_is_the_largest_label_keeping_change_within_the_bounds() -> 
 
 def test_the_counterfactual_is_the_most_similar_flip_not_the_last() -> None:
     result = evaluated(
-        point_at([9.0], change=0.9, margin=-3, kept=True, ssim=0.4),
-        point_at([5.0], change=0.6, margin=-1, kept=True, ssim=0.7),
-        point_at([4.0], change=0.5, margin=-1, kept=False, ssim=0.95),
-        point_at([7.0], change=0.7, margin=-2, kept=True, ssim=0.6),
+        point_at([9.0], change=0.9, margin=-3, label_kept=True, ssim=0.4),
+        point_at([5.0], change=0.6, margin=-1, label_kept=True, ssim=0.7),
+        point_at([4.0], change=0.5, margin=-1, label_kept=False, ssim=0.95),
+        point_at([7.0], change=0.7, margin=-2, label_kept=True, ssim=0.6),
     ).result("done", by_weight=True)
     assert result.flipped
     assert result.edit_weights == [5.0]
@@ -48,17 +48,19 @@ def test_the_counterfactual_is_the_most_similar_flip_not_the_last() -> None:
 
 
 def test_a_decisive_flip_is_shown_before_a_borderline_one() -> None:
-    borderline = point_at([4.0], change=0.02, margin=-0.01, kept=True, ssim=0.99)
+    borderline = point_at([4.0], change=0.02, margin=-0.01, label_kept=True, ssim=0.99)
     decisive = [
-        point_at([7.0], change=0.3, margin=-1, kept=True, ssim=0.8),
-        point_at([9.0], change=0.4, margin=-2, kept=True, ssim=0.6),
+        point_at([7.0], change=0.3, margin=-1, label_kept=True, ssim=0.8),
+        point_at([9.0], change=0.4, margin=-2, label_kept=True, ssim=0.6),
     ]
     both = evaluated(borderline, *decisive).result("done", by_weight=True)
     assert (both.flipped, both.decisive) == (True, True)
     assert both.edit_weights == [7.0]
     assert both.ssim == 0.8
     assert both.flip_weight == 4.0
-    alone = evaluated(borderline, point_at([9.0], change=0.4, margin=-2, kept=False)).result("done", by_weight=True)
+    alone = evaluated(borderline, point_at([9.0], change=0.4, margin=-2, label_kept=False)).result(
+        "done", by_weight=True
+    )
     assert (alone.flipped, alone.decisive) == (True, False)
     assert alone.edit_weights == [4.0]
 
@@ -74,7 +76,7 @@ def test_the_edit_that_is_reported_is_told_natural_or_not() -> None:
         def projected(self, weights: Array) -> Array:
             return np.clip(weights, -6, 6)
 
-    near, far = (point_at([w], change=0.5, margin=-1, kept=True) for w in (5.0, 8.0))
+    near, far = (point_at([w], change=0.5, margin=-1, label_kept=True) for w in (5.0, 8.0))
     known = dataclasses.replace(TRIAL, natural=Small())
     assert evaluated(near, trial=known).result("done", by_weight=True).natural is True
     assert evaluated(far, trial=known).result("done", by_weight=True).natural is False
@@ -84,9 +86,9 @@ def test_the_edit_that_is_reported_is_told_natural_or_not() -> None:
 
 
 def test_without_a_flip_the_result_is_the_largest_change() -> None:
-    result = evaluated(point_at([2.0], change=0.3, kept=True), point_at([-2.0], change=0.1, kept=True)).result(
-        "done", by_weight=True
-    )
+    result = evaluated(
+        point_at([2.0], change=0.3, label_kept=True), point_at([-2.0], change=0.1, label_kept=True)
+    ).result("done", by_weight=True)
     assert not result.flipped
     assert result.flip_weight is None
     assert result.edit_weights == [2.0]
@@ -95,7 +97,7 @@ def test_without_a_flip_the_result_is_the_largest_change() -> None:
 
 def test_where_no_point_keeps_the_label_sensitivity_is_zero_and_the_stop_says_so() -> None:
     result = evaluated(
-        point_at([2.0], change=0.3, kept=False), point_at([3.0], change=0.9, margin=-1, kept=False)
+        point_at([2.0], change=0.3, label_kept=False), point_at([3.0], change=0.9, margin=-1, label_kept=False)
     ).result("done", by_weight=True)
     assert result.change == 0
     assert result.stop == "label-lost"
@@ -107,7 +109,7 @@ def test_where_no_point_keeps_the_label_sensitivity_is_zero_and_the_stop_says_so
 
 def test_a_flip_that_always_loses_the_label_is_reported_as_such() -> None:
     result = evaluated(
-        point_at([2.0], change=0.3, kept=True), point_at([3.0], change=0.9, margin=-1, kept=False)
+        point_at([2.0], change=0.3, label_kept=True), point_at([3.0], change=0.9, margin=-1, label_kept=False)
     ).result("done", by_weight=True)
     assert (result.flipped, result.label_kept, result.change, result.stop) == (False, False, 0.3, "done")
 
@@ -126,7 +128,7 @@ points = st.lists(
 
 @given(points)
 def test_definitions_hold_for_any_iterates(rows: list[tuple[float, float, float, bool, float]]) -> None:
-    tried = [point_at([w], change=c, margin=m, kept=k, ssim=s) for w, c, m, k, s in rows]
+    tried = [point_at([w], change=c, margin=m, label_kept=k, ssim=s) for w, c, m, k, s in rows]
     result = evaluated(*tried).result("done", by_weight=True)
     inside = [it for it in tried if -5 <= it.weights[0] <= 10]
     flips = [it for it in inside if it.margin < 0 and it.label_kept]

@@ -133,11 +133,11 @@ def test_what_decides_the_records_is_what_the_manifest_gets() -> None:
 def test_no_repr_and_no_message_shows_a_header(headers: Any) -> None:
     options = {"service": {"headers": headers}} if isinstance(headers, dict) else headers
     try:
-        said = repr(AuditSettings(**GIVEN, target_options=options))
+        message = repr(AuditSettings(**GIVEN, target_options=options))
     except ConfigError as error:
-        said = str(error)
-    assert "7f3a9c" not in said
-    assert "generator='avatars'" in said or "target_options" in said
+        message = str(error)
+    assert "7f3a9c" not in message
+    assert "generator='avatars'" in message or "target_options" in message
 
 
 def test_every_option_says_what_it_is_and_cannot_be_changed() -> None:
@@ -206,8 +206,8 @@ def test_there_are_many_random_directions_and_each_image_pays_for_a_few(
 def test_by_attributes_stands_for_each_of_them() -> None:
     given = {**GIVEN, "attributes": ["a smiling face", "a face with a beard"]}
     settings = AuditSettings(**given, by=["a face with a hat", "attributes", "a smiling face"])
-    every = ["a face with a hat", "a smiling face", "a face with a beard"]
-    assert settings.told_apart_by(given["attributes"]) == settings.deciding()["by"] == every
+    prompts = ["a face with a hat", "a smiling face", "a face with a beard"]
+    assert settings.told_apart_by(given["attributes"]) == settings.deciding()["by"] == prompts
     assert AuditSettings(**given, by=["attributes"]).deciding()["by"] == given["attributes"]
     assert AuditSettings(**given, by=["a face with a hat"]).told_apart_by(given["attributes"]) == ["a face with a hat"]
 

@@ -75,22 +75,22 @@ def test_looking_again_and_again_finds_what_is_not_in_no_more_than_5_of_100_audi
     ever, unpaid = 0, 0
     for audit in drawn:
         for paid in (len(planned), 1):
-            found = any(
+            result = any(
                 one.verdict != "inconclusive"
                 for images in planned
                 for one in attribute_tests(audit[:images], audit[:images, :0], true, "holm", analyses=paid)
             )
-            ever, unpaid = (ever + found, unpaid) if paid > 1 else (ever, unpaid + found)
+            ever, unpaid = (ever + result, unpaid) if paid > 1 else (ever, unpaid + result)
     assert ever <= 2 * count * LEVEL
     assert ever <= unpaid, "interim analyses that nobody pays for find more"
 
 
 def audit(images: int, *, width: float | None = None, done: int | None = None, **options: Any) -> Diagnosis:
     """An audit of interim analyses after 24, 48 and 96 images that came as far as so many."""
-    found = simulated(images=images, baseline=0.005, **options)
-    config = {name: value for name, value in found.config.content.items() if name != "images"}
+    result = simulated(images=images, baseline=0.005, **options)
+    config = {name: value for name, value in result.config.content.items() if name != "images"}
     manifest = Manifest.of({**config, "interim_analyses": [24, 48, 96], **({} if width is None else {"width": width})})
-    return Diagnosis(manifest, (*found.records, *found.baseline)[:done])
+    return Diagnosis(manifest, (*result.records, *result.baseline)[:done])
 
 
 def test_an_audit_ends_where_nothing_is_left_to_find_out() -> None:

@@ -48,7 +48,7 @@ def test_a_preset_fills_in_what_was_left_open() -> None:
 
 
 def test_what_is_said_wins_over_the_preset() -> None:
-    own = AuditSettings(
+    settings = AuditSettings(
         generator="avatars",
         target="avatars:age",
         preset="faces:age",
@@ -57,7 +57,12 @@ def test_what_is_said_wins_over_the_preset() -> None:
         labels=[],
         templates="none",
     )
-    assert (own.attributes, own.neutral, own.labels, own.templates) == (["a face with a hat"], "a head", [], "none")
+    assert (settings.attributes, settings.neutral, settings.labels, settings.templates) == (
+        ["a face with a hat"],
+        "a head",
+        [],
+        "none",
+    )
 
 
 def test_a_file_of_ones_own_is_a_preset(tmp_path: Path) -> None:

@@ -29,9 +29,9 @@ def brightness() -> None:
     ],
 )
 def test_names_are_short_and_tell_targets_apart(targets: Any, names: list[str]) -> None:
-    found = named_targets(targets)
-    assert list(found) == names
-    assert list(found.values()) == list(targets.values() if isinstance(targets, dict) else targets)
+    result = named_targets(targets)
+    assert list(result) == names
+    assert list(result.values()) == list(targets.values() if isinstance(targets, dict) else targets)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,9 @@ def test_names_that_are_no_folders_are_refused(targets: Any, says: str) -> None:
 
 
 def test_one_target_is_not_several(tmp_path: Path) -> None:
-    assert [several_targets(each) for each in ("a", Path("a"), brightness, ["a"], {"a": 1})] == [False] * 3 + [True] * 2
+    assert [several_targets(targets) for targets in ("a", Path("a"), brightness, ["a"], {"a": 1})] == [False] * 3 + [
+        True
+    ] * 2
     check_outs(tmp_path, ["a", "b"])
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "note.txt").write_text("")

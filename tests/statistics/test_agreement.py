@@ -19,30 +19,30 @@ from zoom_engine.statistics.diagnosis import Diagnosis
 
 def test_the_textbook_example_without_ties() -> None:
     ranks = np.array([[1, 6, 3, 2, 5, 4], [1, 5, 6, 2, 4, 3], [6, 3, 2, 5, 4, 1]], dtype=float)
-    found = kendalls_w(ranks[:, None, :])
+    result = kendalls_w(ranks[:, None, :])
     sums = ranks.sum(axis=0)
     expected = 12 * ((sums - sums.mean()) ** 2).sum() / (9 * (216 - 6))
-    assert found is not None
-    assert found.w == pytest.approx(expected)
-    assert found.low == found.high == found.w  # of one image there is no other draw
+    assert result is not None
+    assert result.w == pytest.approx(expected)
+    assert result.low == result.high == result.w  # of one image there is no other draw
 
 
 def test_ties_are_corrected_for() -> None:
     """Two raters that agree, ties and all, agree wholly."""
     values = np.array([[0.1, 0.1, 0.5, 0.7], [0.2, 0.2, 0.3, 0.9]])[:, None, :]
-    found = kendalls_w(values)
-    assert found is not None
-    assert found.w == pytest.approx(1.0)
+    result = kendalls_w(values)
+    assert result is not None
+    assert result.w == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(("noise", "low", "high"), [(0.0, 1.0, 1.0), (0.05, 0.9, 1.0), (30.0, 0.0, 0.75)])
 def test_raters_agree_as_far_as_noise_lets_them(noise: float, low: float, high: float) -> None:
     random = np.random.default_rng(0)
     values = np.linspace(0, 1, 6) + noise * random.normal(size=(4, 40, 6))
-    found = kendalls_w(values, resamples=500)
-    assert found is not None
-    assert low <= found.low <= found.w <= found.high <= 1 + 1e-12
-    assert found.w <= high + 1e-12
+    result = kendalls_w(values, resamples=500)
+    assert result is not None
+    assert low <= result.low <= result.w <= result.high <= 1 + 1e-12
+    assert result.w <= high + 1e-12
 
 
 def test_missing_units_are_left_out_and_what_cannot_be_told_is_none() -> None:

@@ -25,8 +25,8 @@ Array = NDArray[np.float64]
 
 def literal_p_value(change: Array, baseline: Array) -> float:
     """The share of all ways to pick one change of each image whose sum reaches the attribute's."""
-    each = [(own, *others) for own, others in zip(change, baseline, strict=True)]
-    sums = [sum(picked) for picked in itertools.product(*each)]
+    choices = [(value, *others) for value, others in zip(change, baseline, strict=True)]
+    sums = [sum(picked) for picked in itertools.product(*choices)]
     return sum(value >= sum(change) - 1e-9 for value in sums) / len(sums)
 
 
@@ -34,9 +34,9 @@ def literal_p_value(change: Array, baseline: Array) -> float:
 def test_few_images_have_the_exact_p_value(images: int, directions: int, seed: int) -> None:
     random = np.random.default_rng(seed)
     change, baseline = random.beta(0.5, 3, images).round(2), random.beta(0.5, 3, (images, directions)).round(2)
-    (found,) = exceedance(change[:, None], baseline)
-    assert found == pytest.approx(literal_p_value(change, baseline))
-    assert found >= 1 / (directions + 1) ** images
+    (result,) = exceedance(change[:, None], baseline)
+    assert result == pytest.approx(literal_p_value(change, baseline))
+    assert result >= 1 / (directions + 1) ** images
     assert exceedance(-change[:, None], -baseline)[0] == pytest.approx(literal_p_value(-change, -baseline))
 
 
@@ -73,8 +73,8 @@ def test_corrections_are_those_of_their_authors(values: list[float]) -> None:
         assert set(np.flatnonzero(adjust(p_values, "holm") <= level)) == rejected
         rising = np.sort(p_values)  # Benjamini and Hochberg: all up to the last that holds
         passing = [p for rank, p in enumerate(rising, start=1) if p * count / rank <= level]
-        found = adjust(p_values, "benjamini-hochberg") <= level
-        assert list(found) == list(p_values <= max(passing, default=-1.0))
+        result = adjust(p_values, "benjamini-hochberg") <= level
+        assert list(result) == list(p_values <= max(passing, default=-1.0))
 
 
 def test_what_was_not_tested_is_not_corrected_for() -> None:
@@ -123,9 +123,9 @@ def test_the_permutation_test_within_images_would_err_more_with_more_images() ->
 
 
 def test_an_effect_of_its_own_is_sensitive_and_specific() -> None:
-    found = [attribute_tests(*audit, 0.05, "holm")[0] for audit in audits(100, 12, 0.5, spread=0.3)]
-    assert [one.verdict for one in found] == ["sensitive"] * 12
-    assert sum(one.specificity == "specific" for one in found) >= 11
+    results = [attribute_tests(*audit, 0.05, "holm")[0] for audit in audits(100, 12, 0.5, spread=0.3)]
+    assert [one.verdict for one in results] == ["sensitive"] * 12
+    assert sum(one.specificity == "specific" for one in results) >= 11
 
 
 @pytest.mark.parametrize("mean", [0.05, 0.1])
@@ -133,10 +133,10 @@ def test_intervals_of_all_attributes_hold_at_once(mean: float) -> None:
     random, missed, wrong = np.random.default_rng(3), 0, 0
     for _ in range(100):
         change = random.beta(2 * mean, 2 * (1 - mean), (50, 8))
-        found = attribute_tests(change, change[:, :0], mean, "holm")
-        assert all(one.interval is not None for one in found)
-        missed += any(not (one.interval or (0, 1))[0] <= mean <= (one.interval or (0, 1))[1] for one in found)
-        wrong += any(one.verdict != "inconclusive" for one in found)  # the effect is what matters, exactly
+        results = attribute_tests(change, change[:, :0], mean, "holm")
+        assert all(one.interval is not None for one in results)
+        missed += any(not (one.interval or (0, 1))[0] <= mean <= (one.interval or (0, 1))[1] for one in results)
+        wrong += any(one.verdict != "inconclusive" for one in results)  # the effect is what matters, exactly
     assert missed == wrong
     assert missed <= 8
 
@@ -159,8 +159,8 @@ def test_what_random_edits_do_too_is_unspecific_and_of_few_nothing_is_known() ->
     random = np.random.default_rng(7)
     change = random.uniform(0.2, 0.4, (60, 1))
     weak, strong = random.uniform(0.0, 0.02, (60, 16)), random.uniform(0.1, 0.5, (60, 16))
-    (own,) = attribute_tests(change, weak, 0.05, "holm")
-    assert (own.verdict, own.specificity, own.as_far) == ("sensitive", "specific", 0)
+    (test,) = attribute_tests(change, weak, 0.05, "holm")
+    assert (test.verdict, test.specificity, test.as_far) == ("sensitive", "specific", 0)
     (shared,) = attribute_tests(change, strong, 0.05, "holm")
     assert (shared.verdict, shared.specificity) == ("sensitive", "unspecific")
     assert shared.as_far is not None
@@ -173,9 +173,9 @@ def test_directions_tried_on_parts_of_the_images_count() -> None:
     random = np.random.default_rng(8)
     change, baseline = random.uniform(0.2, 0.4, (48, 1)), random.uniform(0.0, 0.02, (48, 16))
     baseline[np.arange(48)[:, None], (np.arange(48)[:, None] + np.arange(12)) % 16] = np.nan
-    (found,) = attribute_tests(change, baseline, 0.05, "holm")
-    assert found.specificity == "specific"
-    assert found.baseline == pytest.approx(0.01, abs=0.003)
+    (result,) = attribute_tests(change, baseline, 0.05, "holm")
+    assert result.specificity == "specific"
+    assert result.baseline == pytest.approx(0.01, abs=0.003)
 
 
 def test_nothing_is_decided_before_the_end_or_without_images() -> None:
@@ -184,8 +184,8 @@ def test_nothing_is_decided_before_the_end_or_without_images() -> None:
     (unfinished,) = attribute_tests(change, baseline, 0.05, "holm", finished=False)
     assert (unfinished.verdict, unfinished.specificity) == ("inconclusive", "unknown")
     assert unfinished.p_adjusted is not None
-    (nothing,) = attribute_tests(np.full((2, 1), np.nan), np.full((2, 3), np.nan), 0.05, "holm")
-    assert nothing == ("inconclusive", None, None, None, None, None, None)
+    (untested,) = attribute_tests(np.full((2, 1), np.nan), np.full((2, 3), np.nan), 0.05, "holm")
+    assert untested == ("inconclusive", None, None, None, None, None, None)
     assert baseline_level(np.full((2, 3), np.nan), 0.05, "holm", attributes=1, images=2) is None
 
 

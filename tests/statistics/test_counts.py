@@ -30,9 +30,9 @@ def test_counts_tell_decisive_flips_from_borderline_ones() -> None:
     assert Counts.of([*records, trial(1, 0.2, 0.3)], least=0.1) == Counts(images=4, moved=2, flipped=2, decisive=1)
     beyond = replace(trial(4, 0.1, 0.9), natural=False)
     assert Counts.of([*records, beyond], least=0.1) == Counts(images=4, moved=2, flipped=2, decisive=1, beyond=1)
-    said = replace(records[0], decisive=True)
-    assert is_decisive(said)
-    assert not is_decisive(replace(said, natural=False))
+    decisive = replace(records[0], decisive=True)
+    assert is_decisive(decisive)
+    assert not is_decisive(replace(decisive, natural=False))
 
 
 def test_records_of_older_versions_are_decisive_by_the_change_at_their_counterfactual() -> None:

@@ -99,13 +99,13 @@ def of_baseline(image: int, direction: int, change: float, count: int = 2) -> Re
 
 
 def test_records_of_random_directions_stand_beside_those_of_attributes(tmp_path: Path) -> None:
-    own = [single(i, c) for i in range(40) for c in range(3)]
+    of_attributes = [single(i, c) for i in range(40) for c in range(3)]
     baseline = [of_baseline(i, j, 0.01 + 0.01 * j, count=10) for i in range(40) for j in range(10)]
-    diagnosis = Diagnosis(manifest(random_directions=10, images=40), (*baseline, *own))
-    assert set(diagnosis.records) == set(own)
+    diagnosis = Diagnosis(manifest(random_directions=10, images=40), (*baseline, *of_attributes))
+    assert set(diagnosis.records) == set(of_attributes)
     assert len(diagnosis.baseline) == 400
     assert diagnosis.of(None) == ()
-    plain, beside = Diagnosis(manifest(images=40), tuple(own)).summary(), diagnosis.summary()
+    plain, beside = Diagnosis(manifest(images=40), tuple(of_attributes)).summary(), diagnosis.summary()
     assert (beside.trials, beside.images, beside.flip_rate) == (plain.trials, plain.images, plain.flip_rate)
     assert [row.mean_change for row in beside.sensitivity] == [row.mean_change for row in plain.sensitivity]
     assert beside.baseline is not None
@@ -124,9 +124,9 @@ def test_records_of_random_directions_stand_beside_those_of_attributes(tmp_path:
 
 
 def test_an_audit_that_goes_on_decides_nothing() -> None:
-    own = [single(i, c) for i in range(40) for c in range(3)]
+    of_attributes = [single(i, c) for i in range(40) for c in range(3)]
     baseline = [of_baseline(i, j, 0.01) for i in range(40) for j in range(2)]
-    unfinished = Diagnosis(manifest(random_directions=2, images=41), (*baseline, *own))
+    unfinished = Diagnosis(manifest(random_directions=2, images=41), (*baseline, *of_attributes))
     assert {(row.verdict, row.specificity) for row in unfinished.sensitivity} == {("inconclusive", "unknown")}
 
 

@@ -20,19 +20,19 @@ from zoom_engine.statistics.effects import (
 
 
 def test_a_change_has_the_sign_that_it_has_when_the_attribute_is_added() -> None:
-    for found, one in zip(effects(config_of(), searches(0.0, 0.3, -0.2)), searches(0.0, 0.3, -0.2), strict=True):
-        assert found.change == one.change
-        assert found.signed == pytest.approx(one.change * (1, 1, -1)[found.column])
-        assert np.abs(found.moved).max() == pytest.approx(one.change)  # the point beyond the bounds is not counted
+    for result, one in zip(effects(config_of(), searches(0.0, 0.3, -0.2)), searches(0.0, 0.3, -0.2), strict=True):
+        assert result.change == one.change
+        assert result.signed == pytest.approx(one.change * (1, 1, -1)[result.column])
+        assert np.abs(result.moved).max() == pytest.approx(one.change)  # the point beyond the bounds is not counted
 
 
 def test_without_one_number_there_is_no_sign() -> None:
     (plain, *_) = searches(0.1, 0.1, 0.1, images=1)
     points = tuple(replace(point, output=(0.6, 0.4)) for point in plain.trajectory)
     several = replace(plain, original_output=(0.5, 0.5), output=(0.6, 0.4), trajectory=points)
-    (found,) = effects(config_of(), [several])
-    assert found.signed is None
-    assert adjusted_changes([found], DRAGGED) == [None]
+    (result,) = effects(config_of(), [several])
+    assert result.signed is None
+    assert adjusted_changes([result], DRAGGED) == [None]
 
 
 def test_the_matrix_holds_the_mean_changes_of_all_scores_when_the_attribute_is_added() -> None:
@@ -58,26 +58,26 @@ def test_older_records_have_no_leakage() -> None:
 
 
 def test_the_regression_finds_what_each_attribute_does_by_itself() -> None:
-    found = effects(config_of(), searches(0.0, 0.3, -0.1, noise=0.01))
-    assert effects_alone(found, 3) == pytest.approx([0.0, 0.3, -0.1], abs=0.02)
+    results = effects(config_of(), searches(0.0, 0.3, -0.1, noise=0.01))
+    assert effects_alone(results, 3) == pytest.approx([0.0, 0.3, -0.1], abs=0.02)
     rows, outputs = [], []
-    for effect in found:  # literally: one row for each point of each search
+    for effect in results:  # literally: one row for each point of each search
         assert effect.scores is not None
         rows += [share * effect.scores[:3] for share in effect.share]
         outputs += effect.moved.tolist()
     literal, *_ = np.linalg.lstsq(np.array(rows), np.array(outputs), rcond=None)
-    assert effects_alone(found, 3) == pytest.approx(literal, abs=1e-3)
+    assert effects_alone(results, 3) == pytest.approx(literal, abs=1e-3)
 
 
 def test_what_is_dragged_along_is_taken_out_and_what_is_the_attribute_s_own_stays() -> None:
     def means(*effect: float) -> tuple[np.ndarray, np.ndarray]:
         given = searches(*effect)
-        found = effects(config_of(), given)
-        matrix = mean_side_effects(config_of(), found, given)
+        results = effects(config_of(), given)
+        matrix = mean_side_effects(config_of(), results, given)
         assert matrix is not None
-        columns = np.array([effect.column for effect in found])
-        adjusted = np.array(adjusted_changes(found, matrix), dtype=np.float64)
-        changes = np.array([effect.change for effect in found])
+        columns = np.array([effect.column for effect in results])
+        adjusted = np.array(adjusted_changes(results, matrix), dtype=np.float64)
+        changes = np.array([effect.change for effect in results])
         return tuple(np.array([values[columns == c].mean() for c in range(3)]) for values in (changes, adjusted))
 
     plain, adjusted = means(0.0, 0.3, 0.0)  # planted on the second, which the first drags along

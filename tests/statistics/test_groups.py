@@ -108,7 +108,7 @@ def test_a_difference_between_groups_is_found_and_said() -> None:
     row = next(line for line in text if line.startswith("  with minus without"))
     assert row.split()[-3:] == [f"{one.difference:.3f}", f"[{one.ci95[0]:.3f},", f"{one.ci95[1]:.3f}]"]
     written = diagnosis.summary().to_json()["sensitivity"][0]["differences"]
-    assert list(written[0]) == ["by", "has", "lacks", "difference", "ci95", "p_value", "p_adjusted", "found"]
+    assert list(written[0]) == ["by", "has", "lacks", "difference", "ci95", "p_value", "p_adjusted", "differs"]
     json.dumps(written, allow_nan=False)
 
 

@@ -25,8 +25,8 @@ def first_against_rest(values: np.ndarray, has: int, **more: object) -> GroupDif
     """The difference of the first `has` of `values` from the rest."""
     first = np.arange(len(values)) < has
     options = {"smallest": 0.05, "correction": "holm", "draws": 500, **more}
-    ((found,),) = differences([("x", first, ~first)], values[:, None], **options)
-    return found
+    ((result,),) = differences([("x", first, ~first)], values[:, None], **options)
+    return result
 
 
 def share_of_partings(values: np.ndarray, has: np.ndarray) -> float:
@@ -36,9 +36,9 @@ def share_of_partings(values: np.ndarray, has: np.ndarray) -> float:
         one, other = values[picked], np.delete(values, picked)
         return abs(one.mean() - other.mean()) / np.sqrt(one.var(ddof=1) / len(one) + other.var(ddof=1) / len(other))
 
-    own = apart(list(np.flatnonzero(has)))
+    observed = apart(list(np.flatnonzero(has)))
     ways = itertools.combinations(range(len(values)), int(has.sum()))
-    return float(np.mean([apart(list(picked)) >= own * (1 - 1e-9) for picked in ways]))
+    return float(np.mean([apart(list(picked)) >= observed * (1 - 1e-9) for picked in ways]))
 
 
 def test_the_p_value_of_few_images_is_the_share_of_all_ways_to_part_them() -> None:
@@ -72,9 +72,9 @@ def test_images_without_a_value_are_left_out_of_their_column_alone() -> None:
     whole, part = permuted(values, has)
     assert whole == pytest.approx(permuted(values[:, :1], has)[0])
     assert part == pytest.approx(permuted(values[known, 1:], has[known])[0])
-    found = first_against_rest(values[:, 1], 6)
-    assert (found.has, found.lacks) == (5, 7)
-    assert found.difference == pytest.approx(np.nanmean(values[:6, 1]) - np.nanmean(values[6:, 1]))
+    result = first_against_rest(values[:, 1], 6)
+    assert (result.has, result.lacks) == (5, 7)
+    assert result.difference == pytest.approx(np.nanmean(values[:6, 1]) - np.nanmean(values[6:, 1]))
 
 
 @pytest.mark.parametrize(
@@ -101,14 +101,14 @@ def test_equal_means_are_told_apart_in_one_of_twenty_whatever_else_differs(has: 
 def test_where_the_p_value_is_no_proof_the_interval_is() -> None:
     """Equal means, five images that flip in one of ten: most often none does, and all lie below the others."""
     random = np.random.default_rng(3)
-    low = found = 0
+    low = result = 0
     for _ in range(100):
         values = np.concatenate([flipping(0.09, 0.1, 5)(random), even(0.09, 0.03, 43)(random)])
         told = first_against_rest(values, 5)
         low += told.p_adjusted < 0.05
-        found += told.differs
+        result += told.differs
     assert low > 40
-    assert found <= 3
+    assert result <= 3
 
 
 @pytest.mark.parametrize(
@@ -124,11 +124,11 @@ def test_where_the_p_value_is_no_proof_the_interval_is() -> None:
 )
 def test_the_interval_holds_the_difference(has: Callable, lacks: Callable, apart: float) -> None:
     random = np.random.default_rng(4)
-    held = 0
+    covered = 0
     for seed in range(100):
         low, high = difference_intervals(has(random)[:, None], lacks(random)[:, None], 0.95, seed=seed)
-        held += low[0] <= apart <= high[0]
-    assert held >= 94
+        covered += low[0] <= apart <= high[0]
+    assert covered >= 94
 
 
 def test_a_planted_difference_is_found_and_a_shared_effect_is_not() -> None:
@@ -180,12 +180,18 @@ def test_less_than_matters_is_not_found() -> None:
 
 def test_too_few_images_of_a_kind_are_not_tested() -> None:
     values = np.concatenate([np.full(FEWEST - 1, 0.9), np.zeros(40)])
-    for has, found in {
+    for has, result in {
         FEWEST - 1: first_against_rest(values, FEWEST - 1),
         40: first_against_rest(values[::-1].copy(), 40),
     }.items():
-        assert (found.has, found.ci95, found.p_value, found.p_adjusted, found.differs) == (has, None, None, None, False)
-        assert abs(found.difference) == pytest.approx(0.9)
+        assert (result.has, result.ci95, result.p_value, result.p_adjusted, result.differs) == (
+            has,
+            None,
+            None,
+            None,
+            False,
+        )
+        assert abs(result.difference) == pytest.approx(0.9)
     none = first_against_rest(values, 0)
     assert (none.has, none.difference, none.ci95) == (0, None, None)
 

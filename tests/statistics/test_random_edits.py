@@ -51,9 +51,9 @@ def test_p_values_fall_with_the_mean_and_the_reach_is_where_they_pass(seed: int,
     baseline = random.beta(0.3, 4, (images, directions))
     edits = RandomEdits(baseline)
     grid = np.linspace(0.0, 1.0, 12)
-    found = edits.p_values(grid, np.full(12, images), np.zeros(12))
-    assert (found[:-1] >= found[1:] - 1e-9).all()
-    assert ((found >= 0) & (found <= 1 + 1e-9)).all()
+    result = edits.p_values(grid, np.full(12, images), np.zeros(12))
+    assert (result[:-1] >= result[1:] - 1e-9).all()
+    assert ((result >= 0) & (result <= 1 + 1e-9)).all()
     reach = edits.reach(0.02, images)
     if reach < 1:
         assert p_value(edits, reach, images) <= 0.02 + 1e-9
@@ -79,9 +79,9 @@ def test_the_dispersion_is_that_of_what_was_drawn(shape: str, slope: float) -> N
         "flips": random.random((4000, 24)) < means,
         "factors": means * random.uniform(0.0, 2.0, (4000, 24)),
     }[shape].astype(np.float64)
-    found = Dispersion.of_changes(drawn)
-    assert found.slope == pytest.approx(slope, abs=0.15)
+    result = Dispersion.of_changes(drawn)
+    assert result.slope == pytest.approx(slope, abs=0.15)
     for column in (4, 12, 20):
-        own = drawn[:, column].var() / (means[column] * (1 - means[column]))
-        assert float(found(means[[column]])[0]) == pytest.approx(min(own, 1.0), rel=0.5)
+        dispersion = drawn[:, column].var() / (means[column] * (1 - means[column]))
+        assert float(result(means[[column]])[0]) == pytest.approx(min(dispersion, 1.0), rel=0.5)
     assert variation(drawn)[12] == pytest.approx(min(drawn[:, 12].var() / (means[12] * (1 - means[12])), 1.0), rel=0.1)

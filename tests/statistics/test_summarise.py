@@ -115,10 +115,10 @@ def test_multi_mode_compares_edit_weights_in_units_of_each_attributes_own_range(
         for i in range(30)
     )
     # Raw, the last attribute moves most; of its own range the second does.
-    own = {"edit_range": "calibrated", "calibrated_range": [[-4, 8], [-0.4, 0.5], [-30, 20]]}
-    low, high = np.abs(own["calibrated_range"]).T
+    ranges = {"edit_range": "calibrated", "calibrated_range": [[-4, 8], [-0.4, 0.5], [-30, 20]]}
+    low, high = np.abs(ranges["calibrated_range"]).T
     shares = np.abs(weights) / np.where(weights < 0, low, high)
-    audit = Diagnosis(manifest("multi", **own), records)
+    audit = Diagnosis(manifest("multi", **ranges), records)
     rows = audit.sensitivity
     flips = np.array([audit.is_decisive(record) for record in records])
     assert 2 <= flips.sum() == audit.summary().decisive_images < 30
@@ -216,10 +216,10 @@ def test_prompts_that_name_nothing_stand_beside_random_directions_and_are_none_o
 
 
 def test_the_effect_is_the_change_at_the_end_of_the_range() -> None:
-    def walked(image: int, *, kept: bool = True, to: float = 6.0, low: float = 0.0) -> Record:
+    def walked(image: int, *, label_kept: bool = True, to: float = 6.0, low: float = 0.0) -> Record:
         """A response that is largest on the way: 0.9 at 3, 0.2 at 6."""
         points = [
-            Point(weights=(w, 0.0, 0.0), output=(0.1 + c,), change=c, label_kept=kept or w < 6, ssim=0.9)
+            Point(weights=(w, 0.0, 0.0), output=(0.1 + c,), change=c, label_kept=label_kept or w < 6, ssim=0.9)
             for w, c in ((0.0, 0.0), (3.0, 0.9), (to, 0.2))
         ]
         more = {"change": 0.9, "trajectory": tuple(points), "bounds": (low, 6.0), "paper": None}
@@ -228,10 +228,10 @@ def test_the_effect_is_the_change_at_the_end_of_the_range() -> None:
     def row(*records: Record) -> Sensitivity:
         return next(r for r in Diagnosis(manifest(), records).sensitivity if r.attribute.text == ATTRIBUTES[0])
 
-    there = row(walked(0), walked(1), walked(2, kept=False))
-    assert there.mean_change == pytest.approx(0.9)
-    assert there.effect == pytest.approx((0.2 + 0.2 + 0.9) / 3)  # where the label goes, the furthest that keeps it
-    assert there.effect_ci95[0] < there.effect < there.effect_ci95[1]
+    walked_row = row(walked(0), walked(1), walked(2, label_kept=False))
+    assert walked_row.mean_change == pytest.approx(0.9)
+    assert walked_row.effect == pytest.approx((0.2 + 0.2 + 0.9) / 3)  # where the label goes, the furthest that keeps it
+    assert walked_row.effect_ci95[0] < walked_row.effect < walked_row.effect_ci95[1]
     assert row(walked(0), walked(1, to=5.0)).effect is None  # not every search went there
     assert row(walked(0, low=-6.0)).effect is None
 
@@ -272,13 +272,13 @@ def test_the_file_has_the_keys_of_the_mode_in_their_order(diagnosis: Diagnosis) 
         "differences",
         "by_paraphrase",
     ]
-    found = diagnosis.summary().to_json()
+    result = diagnosis.summary().to_json()
     whole = ["mode", "search", "images", "trials", "flip_rate", "decisive_flip_rate", "label_kept", "natural", "ssim"]
-    assert list(found) == [*whole, "baseline", "power", "side_effects", "paraphrases", "sensitivity"]
-    for row in found["sensitivity"]:
+    assert list(result) == [*whole, "baseline", "power", "side_effects", "paraphrases", "sensitivity"]
+    for row in result["sensitivity"]:
         assert list(row) == [*head, "mean_abs_weight", "paper", *of_single]
         assert list(row["paper"]) == ["mean_change", "ci95", "share", "flip_rate", "decisive_flip_rate"]
-    assert found["sensitivity"][0]["attribute"] == ATTRIBUTES[1]
+    assert result["sensitivity"][0]["attribute"] == ATTRIBUTES[1]
     together = Diagnosis(manifest("multi"), ()).summary().to_json()
     assert list(together) == [*whole, "sensitivity"]
     for row in together["sensitivity"]:

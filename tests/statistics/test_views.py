@@ -27,11 +27,11 @@ def test_a_table_of_attributes_is_the_summary(diagnosis: Diagnosis) -> None:
     frame = diagnosis.to_pandas()
     assert list(frame.index) == [row.attribute.text for row in diagnosis.sensitivity]
     for row in diagnosis.sensitivity:
-        found = frame.loc[row.attribute.text]
+        result = frame.loc[row.attribute.text]
         assert row.ci95 is not None
         assert row.paper is not None
-        assert (found.mean_change, found.ci95_low, found.ci95_high) == (row.mean_change, *row.ci95)
-        assert found.paper_mean_change == row.paper.mean_change
+        assert (result.mean_change, result.ci95_low, result.ci95_high) == (row.mean_change, *row.ci95)
+        assert result.paper_mean_change == row.paper.mean_change
     assert frame.loc[ATTRIBUTES[1], "name"] == "pale skin"
 
 
@@ -41,8 +41,8 @@ def test_a_table_of_records_holds_every_one(diagnosis: Diagnosis) -> None:
     means = frame.groupby("attribute").change.mean()
     assert {row.attribute.text: row.mean_change for row in diagnosis.sensitivity} == pytest.approx(means.to_dict())
     record = diagnosis.of(diagnosis.attributes[1])[3]
-    (found,) = frame[(frame.attribute == ATTRIBUTES[1]) & (frame.image == 3)].to_dict("records")
-    assert (found["edit_weight"], found["output"]) == (record.edit_weights[1], record.output[0])
+    (result,) = frame[(frame.attribute == ATTRIBUTES[1]) & (frame.image == 3)].to_dict("records")
+    assert (result["edit_weight"], result["output"]) == (record.edit_weights[1], record.output[0])
     assert "trajectory" not in frame
 
 
@@ -86,12 +86,12 @@ def test_pictures_are_arrays_with_what_they_stand_for(diagnosis: Diagnosis, tmp_
         strip = {"kind": "typical", "attribute": ATTRIBUTES[0], "seed": 7, "flipped": True, "label_kept": None}
         captions = {"ssim": 0.9, "original_caption": "0.0", "caption": "0.2", "frames": frames}
         folder.write_json("gallery.json", {"strips": [{**strip, **captions}], "sheets": []})
-    (found,) = Diagnosis.load(path).counterfactuals()
-    assert found.frames.shape == (3, 6, 8, 3)
-    assert found.frames.dtype == np.uint8
-    assert (found.original[0, 0, 0], found.edited[0, 0, 0]) == (0, 2)
-    assert (found.weights, found.outputs) == ((None, 2.0, 4.0), ("0.0", "0.1", "0.2"))
-    assert (found.attribute, found.seed, found.kind) == (ATTRIBUTES[0], 7, "typical")
+    (result,) = Diagnosis.load(path).counterfactuals()
+    assert result.frames.shape == (3, 6, 8, 3)
+    assert result.frames.dtype == np.uint8
+    assert (result.original[0, 0, 0], result.edited[0, 0, 0]) == (0, 2)
+    assert (result.weights, result.outputs) == ((None, 2.0, 4.0), ("0.0", "0.1", "0.2"))
+    assert (result.attribute, result.seed, result.kind) == (ATTRIBUTES[0], 7, "typical")
     (path / "images" / "1.png").write_bytes(b"no picture")
     with pytest.raises(AuditError, match="cannot read"):
         Diagnosis.load(path).counterfactuals()

@@ -36,10 +36,10 @@ def checked(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[int, str
         timeout=280,
     )
     assert done.returncode in (0, 1), done.stderr
-    found: dict[str, dict[int, str]] = defaultdict(dict)
+    by_file: dict[str, dict[int, str]] = defaultdict(dict)
     for error in ERROR.finditer(done.stdout):
-        found[Path(error["file"]).name][int(error["line"])] = error["text"]
-    return found
+        by_file[Path(error["file"]).name][int(error["line"])] = error["text"]
+    return by_file
 
 
 def test_each_misuse_of_the_api_is_an_error_and_nothing_else_is(checked: dict[str, dict[int, str]]) -> None:

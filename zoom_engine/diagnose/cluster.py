@@ -23,7 +23,7 @@ from zoom_engine.common.notices import Notify, null_notifier
 from zoom_engine.common.plurals import agreeing, number_of
 
 Shard = list[TrialKey]
-"""Units that one worker searches, one after the other."""
+"""Trials that one worker searches, one after the other."""
 MOST_WORKERS_LOST = 3
 """So many workers may be lost to a shard, one after the other, before the run ends: it is what ends them."""
 _AHEAD = 4  # batches that a worker may be ahead of who writes them

@@ -103,8 +103,8 @@ def test_a_whole_module_is_not_called_weights_alone(wrapped: bool, legacy: bool,
 def test_weights_alone_are_still_called_that(legacy: bool, tmp_path: Path) -> None:
     weights = nn.Conv2d(3, 2, 3).state_dict()
     path = tmp_path / "weights.pt"
-    for held in (weights, {"epoch": 1, "model": weights}, {"w": torch.zeros(2)}, {"w": nn.Parameter(torch.zeros(2))}):
-        path.write_bytes(_saved(held, legacy=legacy))
+    for value in (weights, {"epoch": 1, "model": weights}, {"w": torch.zeros(2)}, {"w": nn.Parameter(torch.zeros(2))}):
+        path.write_bytes(_saved(value, legacy=legacy))
         assert (foreign_model(path), pickled_object(path)) == (None, None)
         with pytest.raises(TargetError, match="holds weights alone"):
             load_target(path)
