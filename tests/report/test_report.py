@@ -186,7 +186,7 @@ def test_side_effects_are_a_table_and_are_named_beside_the_bar(make_audit) -> No
     page = Page(write_report(make_audit("audit", baseline=0.1)))
     assert "what else each edit changes" in page.text
     assert page.text.count("side effects: pale skin") == 2
-    assert "by 0.25 or more, the bar of the row is marked" in page.text
+    assert "From 0.25 on it is a side effect, which is named beside the bar of the row." in page.text
     assert "+0.4" in page.text.split("what else each edit changes")[1]
     for column in ("when added", "adjusted change"):
         assert column in page.text
@@ -425,7 +425,7 @@ def test_multi_mode_goes_by_shares_of_the_attributes_own_ranges(make_audit) -> N
     page = Page(write_report(make_audit("audit", mode="multi")))
     assert page.open == []
     assert re.search(r"edited together, \d+ of 12 images flip decisively.*is moved furthest, by 0\.\d\d \[", page.text)
-    assert "share of its own range" in page.text
+    assert "share of the range" in page.text
     assert "How far each attribute is moved where the model flips" in page.text
     assert "sensitive to?" not in page.text
     assert "How sensitive the model is" not in page.text
