@@ -207,7 +207,7 @@ def test_a_headline_names_what_is_specific_before_what_any_edit_does() -> None:
     )
     told = headline(dataclasses.replace(summary(*rows), baseline=level), NAMES, counts, READING, unfinished=False)
     assert "“B” moves this model’s output by 0.20" in told
-    assert "Random edits of this size hardly ever move it as far. As far as any edit: “A”." in told
+    assert "Random edits of this size hardly ever move it as far. “A” moves it no further than any edit." in told
     titles = [group.title for group in verdict_groups(summary(*rows), NAMES, smallest_effect=0.05)]
     assert titles == ["Sensitive, specific", "Sensitive, unspecific"]
 

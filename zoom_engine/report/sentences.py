@@ -73,7 +73,7 @@ def audited(summary: Summary, config: Config, view: TaskView) -> str:
     on = number_of(images, kind) if images else f"no {kind}s"
     edits = f"{number_of(attributes, 'attribute')} {agreeing(attributes, 'is', 'are')}"
     how = "" if attributes == 1 else " one at a time" if summary.mode == "single" else " together"
-    return f"Watched is {view.response_axis.label}, on {on}, while {edits} edited{how}."
+    return f"The audit watches {view.response_axis.label} on {on}, while {edits} edited{how}."
 
 
 def headline(

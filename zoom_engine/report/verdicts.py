@@ -282,10 +282,10 @@ def no_further_than_control(summary: Summary, row: Sensitivity) -> bool:
 def others(summary: Summary, names: Mapping[Attribute, str]) -> str:
     """Say what else is sensitive besides what the headline names."""
     first, *rest = leading(summary)
-    so = f" Sensitive too: {_quoted([names[row.attribute] for row in rest])}." if rest else ""
+    so = f" It is sensitive to {_quoted([names[row.attribute] for row in rest])} too." if rest else ""
     if first.is_specific:
         also = [names[row.attribute] for row in _that_are(summary, "sensitive") if not row.is_specific]
-        so += f" As far as any edit: {_quoted(also)}." if also else ""
+        so += f" {_quoted(also)} {agreeing(len(also), 'moves', 'move')} it no further than any edit." if also else ""
     return so
 
 
