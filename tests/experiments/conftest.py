@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from zoom_engine.directions.regression import Regression
+from zoom_engine.directions.unedited import SAMPLES
 from zoom_engine.experiments.search_comparison import VARIANTS
 from zoom_engine.targets import BinaryTask, MultiLabelTask, Preprocessing, Target
 from zoom_engine.text import TextEncoder
@@ -115,7 +117,8 @@ def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def shorten(patch: pytest.MonkeyPatch) -> None:
-    """Searches of the founding text's hundred steps would take minutes."""
+    """Searches of the founding text's hundred steps would take minutes; directions as in all tests."""
+    patch.setattr(Regression, "samples", SAMPLES)
     short = {name: (search, {**options, "steps": 4}) for name, (search, options) in VARIANTS.items() if name in PAPER}
     patch.setattr("zoom_engine.experiments.optimizer.VARIANTS", {**VARIANTS, **short})
     patch.setattr("zoom_engine.experiments.optimizer.STEP_SIZES", (0.1, 1.0))
