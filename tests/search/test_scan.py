@@ -167,7 +167,9 @@ def test_where_the_end_of_a_range_loses_the_label_a_look_at_the_ends_judges_as_t
         state = Scan(**options).start(trial(0, 0, low, high), start)  # type: ignore[arg-type]
         while (result := state.result()) is None:
             way = state.ask()[:, 0] / end
-            state.tell([point_at([end * w, 0, 0], margin=0.4, change=w / 5, label_kept=bool(w < lost_from)) for w in way])
+            state.tell(
+                [point_at([end * w, 0, 0], margin=0.4, change=w / 5, label_kept=bool(w < lost_from)) for w in way]
+            )
         return result.change, result.evaluations
 
     few, many = judged(points=2, outer_points=2, tolerance=None), judged()
