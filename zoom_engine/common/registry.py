@@ -111,8 +111,8 @@ def is_ours(kind: Kind, thing: type) -> bool:
 
 def packages(kind: Kind) -> dict[str, str]:
     """Return by each registered name, sorted, the package that brings it, with its version. Nothing is imported."""
-    packages = {entry.name: _package(entry) for entry in entry_points(group=kind.group)}
-    return dict(sorted(packages.items()))
+    by_name = {entry.name: _package(entry) for entry in entry_points(group=kind.group)}
+    return dict(sorted(by_name.items()))
 
 
 def brought(things: Iterable[tuple[Kind, str]]) -> dict[str, str]:
@@ -122,8 +122,8 @@ def brought(things: Iterable[tuple[Kind, str]]) -> dict[str, str]:
         things: kinds and names.
     """
     known = {kind: packages(kind) for kind in KINDS}
-    packages = {f"{kind.what} {name}": known[kind][name] for kind, name in things if name in known[kind]}
-    return {thing: package for thing, package in packages.items() if not package.startswith(f"{OWN} ")}
+    makers = {f"{kind.what} {name}": known[kind][name] for kind, name in things if name in known[kind]}
+    return {thing: package for thing, package in makers.items() if not package.startswith(f"{OWN} ")}
 
 
 def missing(things: Mapping[str, str]) -> dict[str, str]:

@@ -298,8 +298,8 @@ class AuditSettings:
         decides=True,
     )
     paraphrases: int | None = option(
-        "how many paraphrases of each attribute, one template each, are tried on the same pictures to see whether they"
-        " agree (single mode, calibrated range)",
+        "how many paraphrases of each attribute, one template each, are tried on the same pictures (single mode,"
+        " calibrated range)",
         None,
         decides=True,
     )
