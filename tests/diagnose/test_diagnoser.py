@@ -286,7 +286,7 @@ def test_what_a_gradient_search_starts_from_is_measured_as_for_a_scan() -> None:
 
 def test_an_audit_in_parts_is_the_same_audit(audit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of 100,000 images some are bounded and searched, then the next: here four at a time, and resumed in between."""
-    monkeypatch.setattr("zoom_engine.diagnose.run.UNITS_AT_ONCE", 4 * len(ATTRIBUTES))
+    monkeypatch.setattr("zoom_engine.diagnose.run.TRIALS_AT_ONCE", 4 * len(ATTRIBUTES))
     out, bars = tmp_path / "audit", Bars()
     shutil.copytree(audit, out)
     (out / "summary.json").unlink()
@@ -525,7 +525,11 @@ def test_a_search_that_does_not_go_to_the_end_searches_fewer_random_directions_w
     for options in ({"search": "pgd"}, {"edit_range": "paper"}):
         run = diagnoser(**options)
         asked = known(run.models, RunSettings(images=12, seed=0))
-        assert (run.models.baseline_search, asked.baseline, asked.random_per_image) == (run.models.search, 16, 2)
+        assert (run.models.baseline_search, asked.random_directions, asked.random_per_image) == (
+            run.models.search,
+            16,
+            2,
+        )
         assert asked.baseline_search == run.models.search.name
         assert asked.measurements(12)[1] == 12 * 2 + (0 if "edit_range" in options else 4)
 

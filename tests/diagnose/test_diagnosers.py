@@ -116,7 +116,7 @@ def test_what_does_not_hang_on_the_target_is_made_once(
         result = Diagnosers(**options(target=target)).run(**RUN)
         counts.append(sum(drawn) - before)
     assert counts[2] < max(counts[:2]) + 0.5 * min(counts[:2])
-    wanted = ["calibrate_range", "find_directions", "find_directions", "image_bounds", "baseline_directions"]
+    wanted = ["baseline_directions", "calibrate_range", "find_directions", "find_directions", "image_bounds"]
     assert sorted(names) == wanted, "once of the attributes, once of control prompts"
     (part,) = planned.parts
     assert part.targets == tuple(ALIKE)
@@ -193,7 +193,7 @@ def test_the_command_line_and_a_file_take_several(
 ) -> None:
     before = {name: lines(together / name) for name in NAMES}
     config = tmp_path / "audit.toml"
-    rest = 'generator = "avatars"\nnull = 1\nimages = 2\nseed = 4'
+    rest = 'generator = "avatars"\nrandom_directions = 1\nimages = 2\nseed = 4'
     config.write_text(f"{rest}\nattributes = {ATTRIBUTES}\ntarget = {TARGETS}\n")
     assert main(["diagnose", "--config", str(config), "--out", str(together), "--quiet"]) == 0
     told = capsys.readouterr().out

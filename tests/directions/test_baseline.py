@@ -165,7 +165,7 @@ def test_the_length_of_many_directions_is_found_on_few_pictures_of_each(monkeypa
     baseline = baseline_directions(GENERATOR, attributes, within, **options)
     few = sum(drawn)
     assert few == 8 + 8 * 2 + 32 * (pictures_per_direction(32, 0) + pictures_per_direction(32, 1)) == 8 + 8 * 2 + 96
-    monkeypatch.setattr("zoom_engine.directions.baseline._LOOKED_AT", (1000, 1000))
+    monkeypatch.setattr("zoom_engine.directions.baseline._PICTURES_BY_STAGE", (1000, 1000))
     on_all = baseline_directions(GENERATOR, attributes, within, **options)
     assert sum(drawn) - few == 8 + 8 * 2 + 2 * 8 * 32
     assert baseline.lengths[0] == pytest.approx(on_all.lengths[0], rel=0.04)

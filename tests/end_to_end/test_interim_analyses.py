@@ -23,13 +23,13 @@ AUTO: dict[str, Any] = {"images": "auto", "most_images": 12, "width": 0.75, "see
 def early_analyses() -> Any:
     """After 3, 6 and 12 images."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("zoom_engine.settings.interim_analyses.FIRST_LOOK", 3)
+        patch.setattr("zoom_engine.settings.interim_analyses.FIRST_ANALYSIS", 3)
         yield
 
 
 @pytest.fixture(scope="module")
 def diagnoser() -> Diagnoser:
-    options = {"target": "avatars:mustache-biased-smiling", "attributes": ATTRIBUTES, "baseline": 8}
+    options = {"target": "avatars:mustache-biased-smiling", "attributes": ATTRIBUTES, "random_directions": 8}
     return Diagnoser(generator="avatars", **options)
 
 

@@ -117,7 +117,7 @@ def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def shorten(patch: pytest.MonkeyPatch) -> None:
-    """Searches of the founding text's hundred steps would take minutes; directions as in all tests."""
+    """Searches of the paper's hundred steps would take minutes; directions as in all tests."""
     patch.setattr(Regression, "samples", SAMPLES)
     short = {name: (search, {**options, "steps": 4}) for name, (search, options) in VARIANTS.items() if name in PAPER}
     patch.setattr("zoom_engine.experiments.optimizer.VARIANTS", {**VARIANTS, **short})

@@ -178,7 +178,7 @@ def test_documentation_is_of_what_the_folder_holds(out: Path, models: dict[str, 
     page = write_docs(out, tmp_path, command="zoom-engine experiment all --docs docs").read_text(encoding="utf-8")
     assert "zoom-engine experiment all --docs docs" in page
     assert f"## combination, {SUBJECT}" in page
-    assert f"- `combination`, {SUBJECT}: The founding text" in page
+    assert f"- `combination`, {SUBJECT}: The paper" in page
     pictures = re.findall(r"!\[.*\]\((.*)\)", page)
     assert pictures
     assert all((tmp_path / file).is_file() for file in pictures)

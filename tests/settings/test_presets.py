@@ -31,7 +31,7 @@ def test_the_packages_presets_are_sound(name: str) -> None:
     assert find_templates(preset.templates)
 
 
-def test_there_are_those_of_the_founding_texts_domains() -> None:
+def test_there_are_those_of_the_papers_domains() -> None:
     assert set(preset_names()) >= {"faces", "cats", "dogs", "wild", "churches", "cars"}
 
 

@@ -432,7 +432,8 @@ HOSTILE: dict[str, Hostile] = {
     "a config of 20 MB": Hostile(beside_vit("config.json", '"' + "a" * 20_000_000 + '"'), "the limit"),
     "an input of 100,000 brackets": Hostile(beside_vit("preprocessor_config.json", DEEP), "cannot be read as JSON"),
     "an input with texts for numbers": Hostile(
-        beside_vit("preprocessor_config.json", '{"size": 32, "image_mean": ["a", "b", "c"]}'), "image_mean must be"
+        beside_vit("preprocessor_config.json", '{"size": 32, "image_mean": ["a", "b", "c"]}'),
+        "image_mean[0] must be a number",
     ),
     "an input of 10^9 pixels": Hostile(beside_vit("preprocessor_config.json", '{"size": 1000000000}'), "too large"),
     "10^8 layers": Hostile(vit(num_hidden_layers=10**8), "num_hidden_layers in config.json is more than"),

@@ -403,7 +403,7 @@ def test_words_that_training_never_read_are_refused_where_they_are_known(folder:
     assert "on 'blak' (did you mean 'black'?), 'zorblax', 'haat' (did you mean 'hat'?); use words" in str(caught.value)
     assert f"'zoom-engine words {copy}' lists" in str(caught.value)
     with pytest.raises(TextEncoderError, match="text encoder 'hats' cannot read 'a zorblax': it was never trained on"):
-        load_text_encoder(copy, called="hats").check_words(["a zorblax"])
+        load_text_encoder(copy, name_as="hats").check_words(["a zorblax"])
     (copy / "open_clip_config.json").write_text(json.dumps({**config, "trained_words": "hat"}))
     with pytest.raises(TextEncoderError, match="must be a list of words"):
         load_text_encoder(copy)
