@@ -35,7 +35,8 @@ def test_diagnose_from_a_config_file_where_the_command_line_wins(
 ) -> None:
     config = tmp_path / "audit.toml"
     config.write_text(
-        'generator = "avatars"\ntarget = "avatars:mustache"\nattributes = ["a smiling face"]\nimages = 50\nrandom_directions = 0\n'
+        'generator = "avatars"\ntarget = "avatars:mustache"\nattributes = ["a smiling face"]\nimages = 50\n'
+        "random_directions = 0\n"
     )
     out = tmp_path / "audit"
     assert main(["diagnose", "--config", str(config), "--images", "2", "--out", str(out)]) == 0
