@@ -173,6 +173,7 @@ def benchmark_section(figures: dict[str, Any] | None, domain: str) -> str:
             f"\n\nOf {truth_kept['flips']} flipped counterfactuals of classifiers the probe sees the target's own attribute"
             f" unchanged in {percent(truth_kept['kept'])} %. That is no proof that the ground truth is kept: the probe is a"
             " network of the targets’ own kind, trained on renders as they are, and may be misled where they are."
+            " `bench/truth_kept.py` asks a probe of another kind; docs/explanation/method.md has its answer."
         )
     for name, row in figures.get("counterfactuals", {}).items():
         text += (
