@@ -105,10 +105,10 @@ ALL = """
 import sys
 sys.path.insert(0, sys.argv[1])
 import pytest
-from conftest import models, shorten
+from conftest import own_models, shorten
 from zoom_engine.experiments.run import run_experiment
 shorten(pytest.MonkeyPatch())
-run_experiment("all", sys.argv[2], **models())
+run_experiment("all", sys.argv[2], **own_models())
 """
 
 
