@@ -10,7 +10,7 @@ from audits import ATTRIBUTES, config_of, searches
 
 from zoom_engine.statistics.attribute_tests import attribute_tests, baseline_level
 from zoom_engine.statistics.intervals import Ends
-from zoom_engine.statistics.power import SIZES, images_to_settle, power
+from zoom_engine.statistics.power import SIZES, images_to_settle, most_images, power
 from zoom_engine.statistics.summarise import summarise
 
 
@@ -118,3 +118,11 @@ def test_no_number_of_images_settles_an_effect_at_the_smallest_that_matters() ->
     change = np.random.default_rng(0).beta(0.3, 5.7, (32, 3))
     change += 0.05 - change.mean(axis=0)
     assert images_to_settle(change.clip(0, 1), change.clip(0, 1), 0.05, [0]) == [None]
+
+
+def test_an_audit_of_a_thousand_images_is_not_continued() -> None:
+    """The draws for twice as many would take gigabytes; what a thousand did not settle is said to be too near."""
+    many = np.zeros((1000, 2))
+    assert images_to_settle(many, many, 0.05, [0, 1]) == [None, None]
+    assert most_images(999) == 1000
+    assert most_images(5000) == 5000

@@ -100,10 +100,10 @@ def images_to_settle(
 
     Returns:
         For each of them the number of images of the whole audit at which `LIKELY` of its continuations are settled;
-        None where `most_images` are too few, and below two images.
+        None where `most_images` are too few, below two images, and where the audit has `MOST_IMAGES` already.
     """
     images, attributes = change.shape
-    if images < 2:
+    if not 2 <= images < MOST_IMAGES:  # draws for more take gigabytes
         return [None] * len(inconclusive)
     spread, most, steps = (
         Dispersion.of_changes(np.concatenate([change, baseline], axis=1)),
@@ -137,4 +137,4 @@ def images_to_settle(
 
 def most_images(images: int) -> int:
     """Return up to how many images `images_to_settle` looks, for an audit of so many."""
-    return max(MOST_IMAGES, 2 * images)
+    return max(MOST_IMAGES, images)
