@@ -57,7 +57,7 @@ class CMAES:
         return most if self.patience is None else population, most * planned.targets
 
     def start(self, trial: Trial, origin: EvaluatedPoint) -> CMAESState:
-        """Begin on the trial `trial` with a population around the unedited image."""
+        """Begin on `trial` with a population around the unedited image."""
         return CMAESState(self, trial, origin)
 
 

@@ -64,7 +64,7 @@ class Held:
     """
 
     def __init__(self, search: Any, trial: Trial, origin: EvaluatedPoint) -> None:
-        """Start `search` on the trial `trial`, whose unedited image is `origin`."""
+        """Start `search` on `trial`, whose unedited image is `origin`."""
         self.called, self.trial, self.origin = f"search {search.name}", trial, origin
         self.most: int = getattr(search, "most_evaluations", MOST_EVALUATIONS)
         self.count, self.largest, self.flips, self.decisive = 0, 0.0, False, False

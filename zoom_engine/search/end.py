@@ -37,7 +37,7 @@ class End:
         return 1, 1 + planned.targets * self.halvings * planned.labels
 
     def start(self, trial: Trial, origin: EvaluatedPoint) -> EndState:
-        """Begin on the trial `trial`, which must have an attribute and a range to one side of 0.
+        """Begin on `trial`, which must have an attribute and a range to one side of 0.
 
         Raises:
             ConfigError: it has not.

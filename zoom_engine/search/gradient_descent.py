@@ -70,7 +70,7 @@ class GradientSearch:
         return 2 * planned.targets, (self.steps + 1) * planned.targets
 
     def start(self, trial: Trial, origin: EvaluatedPoint) -> GradientState:
-        """Begin on the trial `trial` at the unedited image."""
+        """Begin on `trial` at the unedited image."""
         return GradientState(self, trial, origin)
 
 

@@ -104,7 +104,7 @@ class Minimal:
         return descents * self.steps + self.afar + self.again + self.polish + 3
 
     def start(self, trial: Trial, origin: EvaluatedPoint) -> MinimalState:
-        """Begin on the trial `trial` at the unedited image."""
+        """Begin on `trial` at the unedited image."""
         return MinimalState(self, trial, origin)
 
 

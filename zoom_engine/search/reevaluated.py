@@ -20,7 +20,7 @@ class Reevaluated:
     """A `SearchState` around another: it asks what `state` asks, then for the points that the result names."""
 
     def __init__(self, state: SearchState, trial: Trial, origin: EvaluatedPoint) -> None:
-        """Wrap `state`, the search of the trial `trial` from the unedited image `origin`."""
+        """Wrap `state`, the search of `trial` from the unedited image `origin`."""
         self._state, self._evaluated = state, EvaluatedPoints(trial, origin)
         self._again: list[int] = []  # which points are asked for again
         self._exact: set[int] = set()

@@ -80,7 +80,7 @@ class Scan:
         return least + outer, self.points + outer + finer + planned.targets * sides * math.ceil(math.log2(cells))
 
     def start(self, trial: Trial, origin: EvaluatedPoint) -> ScanState:
-        """Begin on the trial `trial`, which must have an attribute.
+        """Begin on `trial`, which must have an attribute.
 
         Raises:
             ConfigError: it has none.

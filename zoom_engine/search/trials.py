@@ -201,7 +201,7 @@ class Search(Protocol):
     needs_loss: ClassVar[bool]
 
     def start(self, trial: Trial, origin: EvaluatedPoint) -> SearchState:
-        """Begin on the trial `trial`; `origin` is the unedited image, already evaluated."""
+        """Begin on `trial`; `origin` is the unedited image, already evaluated."""
 
 
 class Planned(NamedTuple):

@@ -104,21 +104,24 @@ class Ends:
 
         Values are in [0, 1], none of them missing; `limit` is one number or `[A]`.
         """
-        is_below: NDArray[np.bool_] = (self._weights @ values <= limit).mean(axis=0) <= self._beyond
-        return is_below
-
-    def off(self, values: Array, limit: float | Array) -> NDArray[np.bool_]:
-        """Return bool `[A]`: whether the interval of each column lies above or below `limit`; see `above`."""
-        means = self._weights @ values
-        is_off: NDArray[np.bool_] = ((means <= limit).mean(axis=0) <= self._beyond) | (
-            (means + self._more >= limit).mean(axis=0) <= self._beyond
-        )
-        return is_off
+        return self._are_above(self._weights @ values, limit)
 
     def below(self, values: Array, limit: float | Array) -> NDArray[np.bool_]:
         """Return bool `[A]`: whether the interval of each column of `values [I, A]` lies below `limit`; see `above`."""
-        is_above: NDArray[np.bool_] = (self._weights @ values + self._more >= limit).mean(axis=0) <= self._beyond
+        return self._are_below(self._weights @ values, limit)
+
+    def off(self, values: Array, limit: float | Array) -> NDArray[np.bool_]:
+        """Return bool `[A]`: whether the interval of each column lies above or below `limit`; see `above`."""
+        drawn = self._weights @ values
+        return self._are_above(drawn, limit) | self._are_below(drawn, limit)
+
+    def _are_above(self, drawn: Array, limit: float | Array) -> NDArray[np.bool_]:
+        is_above: NDArray[np.bool_] = (drawn <= limit).mean(axis=0) <= self._beyond
         return is_above
+
+    def _are_below(self, drawn: Array, limit: float | Array) -> NDArray[np.bool_]:
+        is_below: NDArray[np.bool_] = (drawn + self._more >= limit).mean(axis=0) <= self._beyond
+        return is_below
 
 
 def share_first(means: Array) -> Array:

@@ -9,6 +9,7 @@ applied to `AUDITS` such audits; the fraction of them that finds the effect is t
 
 from __future__ import annotations
 
+import bisect
 import functools
 import math
 from collections.abc import Callable, Sequence
@@ -100,18 +101,14 @@ def images_to_settle(
 
     Returns:
         For each of them the number of images of the whole audit at which `LIKELY` of its continuations are settled;
-        None where `most_images` are too few, below two images, and where the audit has `MOST_IMAGES` already.
+        None where `MOST_IMAGES` are too few, below two images, and where the audit has as many already.
     """
     images, attributes = change.shape
     if not 2 <= images < MOST_IMAGES:  # draws for more take gigabytes
         return [None] * len(inconclusive)
-    spread, most, steps = (
-        Dispersion.of_changes(np.concatenate([change, baseline], axis=1)),
-        most_images(images),
-        [images],
-    )
-    while steps[-1] < most:
-        steps.append(min(math.ceil(_STEP * steps[-1]), most))
+    spread, steps = Dispersion.of_changes(np.concatenate([change, baseline], axis=1)), [images]
+    while steps[-1] < MOST_IMAGES:
+        steps.append(min(math.ceil(_STEP * steps[-1]), MOST_IMAGES))
     ends = functools.cache(lambda count: Ends(count, level=confidence(analyses, attributes), draws=DRAWS, seed=seed))
 
     def needed(column: int) -> int | None:
@@ -120,17 +117,14 @@ def images_to_settle(
         known = images / float(spread(np.array([max(mean, smallest)]))[0])
         effects = random.beta(mean * known + 0.5, (1 - mean) * known + 0.5, AUDITS).clip(_LEAST, 1 - _LEAST)
         kappa = (1 / spread(effects) - 1).clip(min=_LEAST)
-        more = random.beta(effects * kappa, (1 - effects) * kappa, (most - images, AUDITS))
+        more = random.beta(effects * kappa, (1 - effects) * kappa, (MOST_IMAGES - images, AUDITS))
         audits = np.concatenate([np.repeat(seen[:, None], AUDITS, axis=1), more])
 
         def settles(count: int) -> bool:
             return bool(ends(count).off(audits[:count], smallest).mean() >= LIKELY)
 
-        low, high = 1, len(steps)
-        while low < high:
-            middle = (low + high) // 2
-            low, high = (low, middle) if settles(steps[middle]) else (middle + 1, high)
-        return steps[low] if low < len(steps) else None
+        first = bisect.bisect_left(steps, True, lo=1, key=settles)
+        return steps[first] if first < len(steps) else None
 
     return [needed(column) for column in inconclusive]
 
