@@ -86,7 +86,7 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def few_samples() -> Iterator[None]:
-    """Directions are found from the pictures that ranges are measured on anyway, a quarter of a user's."""
+    """Directions are found from the pictures that ranges are measured on anyway, the fewest that a user has."""
     from zoom_engine.directions.regression import Regression  # takes seconds: not in the process that only hands out
     from zoom_engine.directions.unedited import SAMPLES
 

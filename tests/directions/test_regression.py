@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from zoom_engine.common.errors import DirectionError
@@ -18,6 +19,7 @@ from zoom_engine.directions import (
     regression_relevance,
     text_directions,
 )
+from zoom_engine.directions.regression import FEWEST_SAMPLES, Regression
 
 PROMPTS = ("beard", "man", "hat")
 
@@ -25,7 +27,7 @@ PROMPTS = ("beard", "man", "hat")
 def effects(generator: Any, encoder: Any, **options: Any) -> Tensor:
     """What each attribute's direction does to all true attributes [3, 3], its own effect scaled to 1."""
     directions = find_directions(
-        generator, encoder, PROMPTS, neutral="face", threshold=0.0, templates=("{}",), **options
+        generator, encoder, PROMPTS, neutral="face", threshold=0.0, templates=("{}",), **{"samples": 2048, **options}
     )
     moved = directions.matrix @ encoder.read.T
     assert (moved.diag() > 0).all()
@@ -120,3 +122,25 @@ def test_a_generator_without_variety(toy: tuple[Any, Any]) -> None:
     generator.affine *= 0
     with pytest.raises(DirectionError, match="look the same"):
         find_directions(generator, encoder, PROMPTS, neutral="face", samples=64)
+
+
+def test_as_many_samples_as_the_texts_need(toy: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures that say a text clearly are few; what no picture shows is looked for in all that there may be."""
+    generator, encoder = toy
+    monkeypatch.setattr(Regression, "samples", 2048)
+    found = find_directions(generator, encoder, PROMPTS, neutral="face", level=1.0)
+    assert found.provenance["samples"] == FEWEST_SAMPLES
+    assert generator.synthesized == FEWEST_SAMPLES
+    embed = type(encoder).embed_images
+    noise = torch.Generator().manual_seed(0)
+
+    def noisy(self: Any, images: Tensor) -> Tensor:
+        embedded = embed(self, images)
+        return F.normalize(embedded + 2.0 * torch.randn(embedded.shape, generator=noise), dim=1)
+
+    monkeypatch.setattr(type(encoder), "embed_images", noisy)
+    found = find_directions(generator, encoder, PROMPTS, neutral="face", level=1.0)
+    assert found.provenance["samples"] > FEWEST_SAMPLES
+    assert generator.synthesized == FEWEST_SAMPLES + found.provenance["samples"]  # none is drawn twice
+    found = find_directions(generator, encoder, PROMPTS, neutral="face", level=1.0, samples=100)
+    assert found.provenance["samples"] == 100

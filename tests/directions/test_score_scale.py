@@ -24,7 +24,7 @@ def test_a_unit_is_the_way_from_images_that_lack_it_to_those_that_have_it(toy: t
     calibrated = calibrate_range(*toy, result, samples=512, cache=tmp_path)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(type(encoder), "embed_images", lambda *_: pytest.fail("a picture was made"))
-        scale = score_scale(*toy, result, calibrated, LABELS, cache=tmp_path)
+        scale = score_scale(*toy, result, calibrated, LABELS, samples=512, cache=tmp_path)
     assert scale.units[:3] == pytest.approx(calibrated.goals[:, 1] - calibrated.goals[:, 0])
     texts = encoder.embed_texts(LABELS)
     along = F.normalize(texts - texts.mean(dim=0), dim=1)

@@ -43,6 +43,7 @@ class _OfAudits(_Shared, total=False):
     search_options: Mapping[str, Any] | None
     directions: str | EditDirections
     keep: Sequence[str] | None
+    samples: int | None
     threshold: float | None
     level: float | None
     edit_range: EditRange

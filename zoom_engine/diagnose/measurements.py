@@ -104,6 +104,7 @@ def edit_directions(models: Models) -> EditDirections:
         threshold=DEFAULT_THRESHOLD if settings.threshold is None else settings.threshold,
         level=DEFAULT_LEVEL if settings.level is None else settings.level,
         templates=models.templates,
+        samples=settings.samples,
         keep=[Attribute.parse(text).text for text in settings.keep or ()],
     )
 
@@ -151,6 +152,7 @@ def _alike(
         level=1.0,
         templates=templates,
         keep=directions.provenance.get("keep", ()),
+        samples=directions.provenance.get("samples"),
     )
 
 

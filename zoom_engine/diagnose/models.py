@@ -394,6 +394,8 @@ def _check_directions(
         wanted["threshold"] = settings.threshold
     if settings.level is not None:
         wanted["level"] = settings.level
+    if settings.samples is not None:
+        wanted["samples"] = settings.samples
     ready.check_settings({**wanted, **(hashes or {})})
 
 

@@ -67,9 +67,9 @@ def find_directions(
 
     `threshold` is λ in [0, 1), relative to the largest |relevance|; `absolute` (sampled relevance only)
     compares λ with the relevance itself, as the reference does. `top_k` keeps that many channels, the
-    largest by magnitude. `samples` defaults to 2048 (regression), 100 images per channel (sampled), 64
-    (gradient). `estimator` and `ridge` belong to regression, `alpha` to sampled relevance; a `method` that is
-    no name but a `DirectionMethod` has its own options.
+    largest by magnitude. `samples` defaults to 100 images per channel (sampled), 64 (gradient) and, of regression,
+    as many as the attributes need: 256 to 2048, see there. `estimator` and `ridge` belong to regression, `alpha` to
+    sampled relevance; a `method` that is no name but a `DirectionMethod` has its own options.
     `synthesizer` makes the images of the two that only look forward (None: torch in float32). Gradient relevance
     goes through `generator.render` in float32 instead: the native operators where they run, else torch's.
     `keep` are texts whose scores no edit but their own shall move, see `keeping`. `cache` is a folder for what was
@@ -87,14 +87,15 @@ def find_directions(
     if method.needs_gradient and not generator.differentiable:
         raise DirectionError("the generator gives no gradients: find directions by regression, or sampled")
     count, attributes = len(attributes), [*attributes, *(text for text in keep if text not in attributes)]
-    text_directions(text_encoder, attributes, neutral=neutral, templates=templates)  # refuses what cannot be read
+    wanted = text_directions(text_encoder, attributes, neutral=neutral, templates=templates)
     texts = phrase(text_encoder, attributes, neutral=neutral, templates=templates, cache=cache) if level != 1 else None
     forward_only = None if method.needs_gradient else synthesizer
     drawn = method.samples if samples is None else samples
     sampling = Sampling(drawn, seed, truncation, truncation_cutoff, forward_only, batch_size, cache, progress)
+    as_needed = dataclasses.replace(sampling, texts=wanted if samples is None else None)
     if texts is not None:
         check_answers(generator, text_encoder, attributes, texts, sampling=sampling, level=level)
-    relevance = relevance_of(method, generator, text_encoder, sampling)
+    relevance = relevance_of(method, generator, text_encoder, as_needed)
     directions = directions_from_relevance(
         relevance,
         generator,

@@ -16,15 +16,24 @@ generator, there are three estimators of the channels' answer to a text directio
   affine layers' column space. ρ bounds the gain in directions that images barely use (part of Δt is the gap between
   text and images, which no image ever crosses).
 
-ρ is `ridge` times the mean eigenvalue of the matrix that it is added to.
+ρ is `ridge` times the mean eigenvalue of the matrix that it is added to, of K samples √(2048/K) times as much: the
+fewer there are, the more of a covariance is chance.
+
+How many samples it takes depends on how well the pictures answer a text. Both halves of the samples give a direction of
+their own; the cosine c between them says by Spearman and Brown how near the direction of all lies to that of endless
+samples: √(2c/(1 + c)). Samples are doubled until all texts come to `ENOUGH`.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from zoom_engine.common.errors import DirectionError
@@ -38,6 +47,9 @@ Estimator = Literal["correlation", "ridge", "whitened"]
 ESTIMATORS: tuple[Estimator, ...] = ("correlation", "ridge", "whitened")
 DEFAULT_RIDGE = 0.1
 DEFAULT_SAMPLING = Sampling(2048)
+FEWEST_SAMPLES = 256
+ENOUGH = 0.85
+"""The agreement with directions of endless samples at which no more are drawn."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +70,13 @@ def regression_relevance(
     estimator: Estimator = "ridge",
     ridge: float = DEFAULT_RIDGE,
 ) -> MatrixRelevance:
-    """Compute the relevance matrix `[S, D]` by one forward pass per sample; all estimators share the cached moments."""
+    """Compute the relevance matrix `[S, D]` by one forward pass per sample; all estimators share the cached moments.
+
+    Where the `sampling` says for which texts, samples are drawn until these need no more, see above.
+
+    Raises:
+        DirectionError: an option is out of its range, or all samples look the same.
+    """
     if estimator not in ESTIMATORS:
         raise DirectionError(f"unknown estimator '{estimator}': choose one of {', '.join(ESTIMATORS)}")
     if sampling.samples < 16:
@@ -67,32 +85,23 @@ def regression_relevance(
         )
     if not ridge >= 0:
         raise DirectionError(f"ridge must be at least 0, not {ridge}")
+    estimate = _Estimate(generator, sampling, estimator, ridge)
+    embeddings = None
+    if sampling.texts is not None:
+        sampling, embeddings = _enough(text_encoder, estimate, sampling.texts)
     drawn = sampling.identity(generator, text_encoder)
 
     def measure() -> dict[str, Tensor]:
-        embeddings = unedited_embeddings(generator, text_encoder, sampling, doing="Measuring directions")
-        return vars(_moments(generator, sampling, embeddings))
+        seen = unedited_embeddings(generator, text_encoder, sampling, doing="Measuring directions", known=embeddings)
+        return vars(_moments(*_drawn(generator, sampling), seen))
 
     moments = Moments(**DirectionCache(sampling.cache).cached("regression", drawn, measure))
     if not moments.embedding.trace() > 0:
         raise DirectionError(
             "all samples of the generator look the same to the text encoder: there is nothing to regress"
         )
-    std = sampling.statistics(generator).std
-    per_std = inverse_std(std, generator.space.fixed_mask())[:, None]
-    covariance = per_std * moments.style_embedding
-    if estimator == "correlation":
-        matrix = covariance
-    elif estimator == "ridge":
-        on_latent = _ridge_solve(moments.latent, moments.latent_embedding, ridge)
-        # Truncation scales a layer's styles and their σ alike, so A/σ is that of the untruncated generator.
-        natural = sampling.untruncated().statistics(generator).std
-        natural_per_std = inverse_std(natural, generator.space.fixed_mask())[:, None]
-        affine = generator.affine_weight()
-        matrix = natural_per_std * (on_latent if affine is None else affine.double().cpu() @ on_latent)
-    else:
-        matrix = _ridge_solve(moments.embedding, covariance.T, ridge).T
-    strength_matrix = covariance @ _inverse_root(moments.embedding)
+    matrix = estimate.matrix(moments, sampling.samples)
+    strength_matrix = estimate.per_std * moments.style_embedding @ _inverse_root(moments.embedding)
     details = {**drawn, "estimator": estimator, "ridge": ridge}
     return MatrixRelevance("regression", matrix.float(), strength_matrix.float(), sampling, details)
 
@@ -119,6 +128,71 @@ class Regression:
         return None
 
 
+@dataclass(frozen=True)
+class _Estimate:
+    """An estimator of the channels' answer, on what a sampling draws of a generator."""
+
+    generator: EditableGenerator
+    sampling: Sampling
+    estimator: Estimator
+    ridge: float
+
+    @cached_property
+    def per_std(self) -> Tensor:
+        """1/σ of the styles `[S, 1]`, see `inverse_std`."""
+        std = self.sampling.statistics(self.generator).std
+        return inverse_std(std, self.generator.space.fixed_mask())[:, None]
+
+    @cached_property
+    def affine_per_std(self) -> Tensor | None:
+        """A/σ `[S, W]` (float64); None without affine layers, where styles are latents."""
+        affine = self.generator.affine_weight()
+        return None if affine is None else self._natural_per_std * affine.double().cpu()
+
+    @cached_property
+    def _natural_per_std(self) -> Tensor:
+        # Truncation scales a layer's styles and their σ alike, so A/σ is that of the untruncated generator.
+        natural = self.sampling.untruncated().statistics(self.generator).std
+        return inverse_std(natural, self.generator.space.fixed_mask())[:, None]
+
+    def matrix(self, moments: Moments, count: int) -> Tensor:
+        """Compute relevance `[S, D]` of the moments of `count` samples."""
+        ridge = self.ridge * math.sqrt(DEFAULT_SAMPLING.samples / count)
+        if self.estimator == "correlation":
+            return self.per_std * moments.style_embedding
+        if self.estimator == "whitened":
+            return _ridge_solve(moments.embedding, (self.per_std * moments.style_embedding).T, ridge).T
+        on_latent = _ridge_solve(moments.latent, moments.latent_embedding, ridge)
+        return self._natural_per_std * on_latent if self.affine_per_std is None else self.affine_per_std @ on_latent
+
+
+def _enough(text_encoder: TextEncoder, estimate: _Estimate, texts: Tensor) -> tuple[Sampling, Tensor]:
+    """Draw samples until directions of the unit vectors `texts [N, D]` agree; returns them and their embeddings."""
+    generator, most = estimate.generator, estimate.sampling.samples
+    count, embeddings = min(FEWEST_SAMPLES, most), None
+    while True:
+        sampling = dataclasses.replace(estimate.sampling, samples=count)
+        embeddings = unedited_embeddings(
+            generator, text_encoder, sampling, doing="Measuring directions", known=embeddings
+        )
+        if count == most or float(_agreement(estimate, sampling, embeddings, texts).min()) >= ENOUGH:
+            return sampling, embeddings
+        count = min(2 * count, most)
+
+
+def _agreement(estimate: _Estimate, sampling: Sampling, embeddings: Tensor, texts: Tensor) -> Tensor:
+    """Estimate the cosines `[N]` between directions of the samples and those of endless ones, by both halves."""
+    drawn = (*_drawn(estimate.generator, sampling), embeddings)
+    halves = [
+        F.normalize(
+            texts.double() @ estimate.matrix(_moments(*(rows[half::2] for rows in drawn)), sampling.samples // 2).T
+        )
+        for half in (0, 1)
+    ]
+    cosine = (halves[0] * halves[1]).sum(dim=1).clamp(min=0)
+    return (2 * cosine / (1 + cosine)).sqrt()
+
+
 def _inverse_root(covariance: Tensor) -> Tensor:
     """Compute (C + ρI)^(−1/2), ρ a tenth of the mean eigenvalue, so that what varies little counts as much as the rest.
 
@@ -140,10 +214,15 @@ def _ridge_solve(covariance: Tensor, right: Tensor, ridge: float) -> Tensor:
 
 
 @torch.no_grad()
-def _moments(generator: EditableGenerator, sampling: Sampling, embeddings: Tensor) -> Moments:
+def _drawn(generator: EditableGenerator, sampling: Sampling) -> tuple[Tensor, Tensor]:
+    """Return latents `[K, W]` and codes `[K, S]` of the samples (CPU)."""
+    latents, codes = zip(*((w.cpu(), codes.cpu()) for w, codes in sampling.draw(generator)), strict=True)
+    return torch.cat(latents), torch.cat(codes)
+
+
+def _moments(latents: Tensor, codes: Tensor, embeddings: Tensor) -> Moments:
     """Compute the centred moments (float64) of the samples."""
-    latents, styles = zip(*((w.cpu(), codes.cpu()) for w, codes in sampling.draw(generator)), strict=True)
-    e, w, s = (_centred(rows) for rows in (embeddings, torch.cat(latents), torch.cat(styles)))
+    e, w, s = (_centred(rows) for rows in (embeddings, latents, codes))
     count = len(e)
     return Moments(s.T @ e / count, e.T @ e / count, w.T @ w / count, w.T @ e / count)
 

@@ -30,11 +30,13 @@ class Sampling:
     """The random images that something is measured on, and how.
 
     Attributes:
-        samples: number of latents.
+        samples: number of latents; at most, where `texts` are given.
         seed: of the latents.
         truncation: ψ; 1 is none.
         truncation_cutoff: how many layers are truncated; None is all.
         synthesizer: makes the images of measurements that only look forward; None is torch in float32.
+        texts: float `[N, D]`, the text directions that edit directions are wanted for: a method may stop before
+            `samples` where these need no more. None: it takes all.
         batch_size: images at a time.
         cache: folder for what is measured.
         progress: how work shows itself.
@@ -45,6 +47,7 @@ class Sampling:
     truncation: float = 1.0
     truncation_cutoff: int | None = None
     synthesizer: Synthesizer | None = None
+    texts: Tensor | None = field(default=None, compare=False, kw_only=True)
     batch_size: int = field(default=32, compare=False)
     cache: Path | None = field(default=None, compare=False)
     progress: ProgressFactory = field(default=silent, compare=False)
@@ -135,7 +138,7 @@ class Relevance(Protocol):
 class DirectionMethod(Protocol):
     """A way to measure relevance: a frozen dataclass of its options.
 
-    `name` is what an audit calls it; `samples`: on how many random images it measures by default;
+    `name` is what an audit calls it; `samples`: on how many random images it measures by default, at most;
     `needs_gradient`: it follows the generator's own gradients, else pictures come from what draws them fastest.
     """
 

@@ -12,7 +12,7 @@ from zoom_engine.directions.relevance import Sampling, check_finite
 from zoom_engine.generators import EditableGenerator
 from zoom_engine.text import TextEncoder
 
-SAMPLES = 512
+SAMPLES = 256
 """The number of unedited pictures that ranges, score scales and groups are measured on."""
 _KEPT_EVERY = 512  # pictures; a killed run goes on from there
 
@@ -24,11 +24,12 @@ def unedited_embeddings(
     sampling: Sampling,
     *,
     doing: str = "Looking at unedited images",
+    known: Tensor | None = None,
 ) -> Tensor:
     """Return unit vectors `[samples, D]` (CPU, float32) of the sampling's pictures, in the order of `Sampling.draw`.
 
     With a cache, measurements with the same generator, encoder, seed and truncation share one sample, and only missing
-    pictures are made.
+    pictures are made. `known` are embeddings of the first pictures that the caller has already.
 
     Raises:
         DirectionError: a picture is not finite.
@@ -36,7 +37,7 @@ def unedited_embeddings(
     store = DirectionCache(sampling.cache)
     key = dataclasses.replace(sampling, samples=0).identity(generator, text_encoder)
     stored = store.load("unedited", key) or {"embeddings": torch.empty(0, text_encoder.dim)}
-    embeddings = stored["embeddings"]
+    embeddings = max(stored["embeddings"], torch.empty(0) if known is None else known, key=len)
     missing = sampling.samples - len(embeddings)
     if missing <= 0:
         return embeddings[: sampling.samples]

@@ -261,6 +261,11 @@ class AuditSettings:
         None,
         decides=True,
     )
+    samples: int | None = option(
+        "how many unedited pictures edit directions are measured on; by default as many as the attributes need, 256 to"
+        " 2048 by regression",
+        None,
+    )
     threshold: float | None = option("λ in [0, 1), of the largest relevance (0.1, or that of ready directions)", None)
     level: float | None = option(
         "in (0, 1]: prompts are refused that random texts pass for with this probability; 1 refuses none (0.1)", None
@@ -346,6 +351,8 @@ class AuditSettings:
         for name in ("workers", "worker_cores"):
             if (number := getattr(self, name)) is not None and number < 1:
                 raise ConfigError(f"{name.replace('_', ' ')} must be at least 1, got {number}")
+        if self.samples is not None and self.samples < 1:
+            raise ConfigError(f"samples must be at least 1, got {self.samples}")
         if self.threshold is not None and not 0 <= self.threshold < 1:
             raise ConfigError(f"threshold λ must be in [0, 1), got {self.threshold}")
         if self.level is not None and not 0 < self.level <= 1:
