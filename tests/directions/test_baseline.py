@@ -20,7 +20,7 @@ from zoom_engine.directions import (
     Sampling,
     baseline_directions,
 )
-from zoom_engine.directions.baseline import MOST_CONTROL_PROMPTS, control_prompts, pictures_per_direction
+from zoom_engine.directions.baseline import MOST_CONTROL_PROMPTS, control_prompts, matching_pictures
 from zoom_engine.domains.avatars.domain import DOMAIN
 from zoom_engine.domains.pets.domain import DOMAIN as PETS
 from zoom_engine.generators import Decoder
@@ -132,7 +132,7 @@ def test_where_too_few_keep_the_label_twice_as_many_are_drawn_at_most_and_it_is_
 
     baseline = drawn_beside(changing)
     assert (baseline.drawn, baseline.redrawn, baseline.changing) == (tuple(range(12)), 12, 12)
-    assert sum(read) == 8 * (1 + 12) + 8 * (1 + 12), "unedited, and each of twice as many on eight pictures"
+    assert sum(read) == 8 + 4 * 2 * 12, "unedited, and each of twice as many on four pictures, as all lose it there"
 
 
 def test_what_is_drawn_again_hangs_on_the_labels_and_is_kept(tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ def test_the_length_of_many_directions_is_found_on_few_pictures_of_each(monkeypa
     options: dict[str, Any] = {"count": 32, "bound": 30.0, "seed": 3, "sampling": Sampling(8)}
     baseline = baseline_directions(GENERATOR, attributes, within, **options)
     few = sum(drawn)
-    assert few == 8 + 8 * 2 + 32 * (pictures_per_direction(32, 0) + pictures_per_direction(32, 1)) == 8 + 8 * 2 + 96
+    assert few == matching_pictures(2, 32, 0, labels=False).matched == 8 + 8 * 2 + 96
     monkeypatch.setattr("zoom_engine.directions.baseline._PICTURES_BY_STAGE", (1000, 1000))
     on_all = baseline_directions(GENERATOR, attributes, within, **options)
     assert sum(drawn) - few == 8 + 8 * 2 + 2 * 8 * 32

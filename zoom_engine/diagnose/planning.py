@@ -21,8 +21,8 @@ from zoom_engine.common.plurals import number_of
 from zoom_engine.diagnose.gallery import MULTI_STRIPS, SHEET_ROWS, STRIP_FRAMES, STRIPS_PER_ATTRIBUTE, sheet_weights
 from zoom_engine.diagnose.identity import known
 from zoom_engine.diagnose.models import Models
-from zoom_engine.directions import BASELINE_PICTURES, EditDirections
-from zoom_engine.directions.baseline import MOST_DRAWS, pictures_per_direction
+from zoom_engine.directions import EditDirections
+from zoom_engine.directions.baseline import matching_pictures
 from zoom_engine.directions.find import direction_method
 from zoom_engine.directions.keeping import PICTURES as KEEPING_PICTURES
 from zoom_engine.directions.unedited import SAMPLES
@@ -30,7 +30,7 @@ from zoom_engine.search.scheduler import Embeddings
 from zoom_engine.search.trials import Planned, evaluations_of
 from zoom_engine.settings.audit_settings import AUTO, RunSettings
 
-SIDE = (60, 90)  # syntheses of a side of a calibrated range, see `calibrate_range`
+SIDE = (16, 40)  # syntheses of a side of a calibrated range, see `calibrate_range`
 SHEET = SHEET_ROWS * len(sheet_weights(-1.0, 1.0))  # pictures of the edit sheet of an attribute
 SECONDS = 10.0  # that the rate is measured for
 PARSED = 64  # records that are read to see what memory they take
@@ -260,26 +260,26 @@ def pictures_once(audits: Sequence[Models], step: float, *, before: Sequence[Mod
             step=step,
         )
         if pictures is None:
-            unedited = method.samples
+            unedited = method.samples if settings.samples is None else settings.samples
         elif pictures:
             parts["edit directions"] = Count(pictures, pictures)
     if first:
-        parts["unedited images"] = Count(unedited, unedited)
+        parts["unedited images"] = Count(min(SAMPLES, unedited) if settings.samples is None else unedited, unedited)
     if keep := len(settings.keep or ()) * (not isinstance(settings.directions, EditDirections)):
         pictures_of_kept = KEEPING_PICTURES * (1 + keep + 2 * count)
         parts["what is to be kept"] = Count(pictures_of_kept, pictures_of_kept)
     if settings.edit_range == "calibrated":
         parts["calibrated range"] = Count(*SIDE) * (2 * count)
         if random_directions:
-            prompts = len(models.control_prompts)
-            matched = BASELINE_PICTURES * (1 + count + 2 * prompts) + random_directions * sum(
-                pictures_per_direction(random_directions, stage) for stage in (0, 1)
-            )
-            of_labels = {models.labels for models in audits}
-            checked = BASELINE_PICTURES * random_directions * sum(map(bool, of_labels))
-            parts["how far random directions go"] = Count(matched, matched) * len(of_labels)
-            if checked:
-                parts["random directions that keep labels"] = Count(checked, MOST_DRAWS * checked)
+            matching = [
+                matching_pictures(count, random_directions, len(models.control_prompts), labels=bool(labels))
+                for labels in {models.labels for models in audits}
+            ]
+            matched = sum(pictures.matched for pictures in matching)
+            parts["how far random directions go"] = Count(matched, matched)
+            if any(audit.labels for audit in audits):
+                least, most = (sum(pictures.checked[end] for pictures in matching) for end in (0, 1))
+                parts["random directions that keep labels"] = Count(least, most)
     return parts | report
 
 

@@ -21,11 +21,11 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -47,6 +47,8 @@ MOST_DRAWS = 2
 """So many times the wanted number of random directions is drawn at most, where labels are not kept."""
 _LABELS_LOST = 0.1  # of the pictures: a direction that loses more changes the ground truth
 _PICTURES_BY_STAGE = (32, 64)  # pictures of random directions, or one of each, to measure their length first and last
+_ATTRIBUTE_PICTURES = 32  # or one of each attribute
+_FIRST_HALF = BASELINE_PICTURES // 2  # of the pictures: a label that is lost there needs no others
 _FAR = 4.0  # times the attributes' own length in σ, or a part of it: the length is sought no further
 _LEAST = 1e-6  # of a change: less is rounding
 
@@ -154,12 +156,34 @@ def control_prompts(text_encoder: TextEncoder, neutral: str) -> tuple[str, ...]:
     return tuple(readable(read_vocabulary(CONTROL_PROMPTS, neutral), text_encoder, neutral)[:MOST_CONTROL_PROMPTS])
 
 
-def pictures_per_direction(count: int, stage: int) -> int:
-    """Return on how many pictures each of `count` random directions is measured in the first or the last `stage`.
+class MatchingPictures(NamedTuple):
+    """The pictures that matching takes, at least and at most.
 
-    All directions share one length; where there are many, few pictures of each are enough.
+    Attributes:
+        matched: to measure how far all directions go.
+        checked: to find random directions that keep the labels of one audit, with their changes; 0 without labels.
     """
-    return min(BASELINE_PICTURES, math.ceil(_PICTURES_BY_STAGE[stage] / max(count, 1)))
+
+    matched: int
+    checked: tuple[int, int]
+
+
+def matching_pictures(attributes: int, count: int, texts: int, *, labels: bool) -> MatchingPictures:
+    """Return the pictures of matching `count` random directions and `texts` directions of control prompts."""
+    last = 0 if labels else count * _of_each(_PICTURES_BY_STAGE[1], count)
+    random = count * _of_each(_PICTURES_BY_STAGE[0], count) + last
+    matched = BASELINE_PICTURES + attributes * _of_each(_ATTRIBUTE_PICTURES, attributes) + random
+    matched += texts * (_FIRST_HALF + BASELINE_PICTURES)
+    checked = BASELINE_PICTURES * count * labels
+    return MatchingPictures(matched, (checked, checked + (MOST_DRAWS - 1) * checked))
+
+
+def _of_each(pictures: int, count: int) -> int:
+    """Return how many pictures each of `count` directions gets of so many.
+
+    What is measured is common to them; where there are many, few pictures of each are enough.
+    """
+    return min(BASELINE_PICTURES, math.ceil(pictures / max(count, 1)))
 
 
 @dataclass(frozen=True)
@@ -191,7 +215,7 @@ class _Matching:
             "rows": [hashlib.sha256(matrix.contiguous().numpy().tobytes()).hexdigest() for matrix in rows],
             "count": self.count,
             "bounds": self.calibrated.bounds.tolist(),
-            "looks": list(_PICTURES_BY_STAGE),
+            "looks": [*_PICTURES_BY_STAGE, _ATTRIBUTE_PICTURES, _FIRST_HALF],
             "labels": None if self.labels is None else {**self.labels.depends_on, "lost": _LABELS_LOST},
         }
         return DirectionCache(sampling.cache).cached("baseline", depends_on, self._match)
@@ -202,72 +226,80 @@ class _Matching:
         codes, renderer = self.sampling.codes(self.generator), self.sampling.renderer_of(self.generator)
         parts = torch.split(torch.arange(len(codes)), self.sampling.batch_size)
         unedited = torch.cat([renderer.render(codes[part]) for part in parts])
-        all_pictures = torch.arange(len(codes))
-        pictures_by_stage = [
-            min(pictures_per_direction(self.count, stage), len(codes)) for stage in range(len(_PICTURES_BY_STAGE))
-        ]
-        stages = len(_PICTURES_BY_STAGE)
-        work = len(codes) * (len(self.attributes) + stages * len(self.texts)) + sum(pictures_by_stage) * self.count
-        checked = 0 if self.labels is None else len(codes) * len(self.draws)
+        labels = None if self.labels is None else self.labels.read(unedited)
+        every = torch.arange(len(codes))
+        planned = matching_pictures(len(self.attributes), self.count, len(self.texts), labels=labels is not None)
+        left = planned.matched + planned.checked[1] - len(codes)
 
-        def seen(rows: Tensor, weights: Tensor, pictures: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-            """Yield in batches indices of pictures, and what is drawn there.
+        def seen(
+            rows: Tensor, weights: Tensor, pictures: Tensor, before_edit: Tensor | None = None
+        ) -> tuple[Tensor, Tensor]:
+            """Edit `pictures [R, P]` along the `rows [R, S]`, each with its two `weights [R, 2]` in turn.
 
-            Each of the `rows` is tried on `pictures [rows, P]` with its two `weights [rows, 2]` in turn.
+            Returns how far the pictures change, and which lose the label that they had `before_edit`, where that is
+            given, both `[R, P]`.
             """
+            nonlocal left
             picture, row = pictures.flatten(), torch.arange(len(rows)).repeat_interleave(pictures.shape[1])
+            changed, lost = [], [torch.zeros(0, dtype=torch.bool)]
             for part in torch.split(torch.arange(len(row)), self.sampling.batch_size):
                 alone = torch.zeros(len(part), len(rows))
                 alone[torch.arange(len(part)), row[part]] = weights[row[part], picture[part] % 2]
-                yield picture[part], renderer.render(codes[picture[part]], alone, rows)
+                drawn, before = renderer.render(codes[picture[part]], alone, rows), picture[part]
+                changed.append((drawn - unedited[before]).square().mean(dim=(1, 2, 3)).sqrt().double().cpu())
+                if self.labels is not None and before_edit is not None:
+                    lost.append((self.labels.read(drawn) != before_edit[before]).cpu())
                 bar.update(len(part))
+                left -= len(part)
+            return torch.cat(changed).view(pictures.shape), torch.cat(lost).view(-1, pictures.shape[1])
 
-        def changes(rows: Tensor, weights: Tensor, pictures: Tensor) -> Tensor:
-            """Compute for each row the mean change of pictures."""
-            moved = [
-                (drawn - unedited[picture]).square().mean(dim=(1, 2, 3)).sqrt().double().cpu()
-                for picture, drawn in seen(rows, weights, pictures)
-            ]
-            return torch.cat(moved).view(pictures.shape).mean(1)
+        def turns(count: int, of_all: int, stage: int = 0) -> Tensor:
+            """Return pictures `[count, P]` of so many directions, others for each."""
+            each = min(_of_each(of_all, count), len(codes))
+            return (each * torch.arange(count)[:, None] + torch.arange(each) + stage) % len(codes)
 
-        def labels_lost(rows: Tensor, length: Tensor) -> Tensor:
-            """Compute for each row the fraction of the pictures that lose their label."""
-            if self.labels is None:
-                return torch.zeros(len(rows))
-            before, pictures = self.labels.read(unedited), all_pictures.expand(len(rows), -1)
-            both = _both_ways(length.expand(len(rows)))
-            keeps = [
-                (self.labels.read(drawn) == before[picture]).cpu() for picture, drawn in seen(rows, both, pictures)
-            ]
-            return 1 - torch.cat(keeps).double().view(pictures.shape).mean(1)
-
-        def matched(rows: Tensor, length: Tensor, stage: int, *, together: bool) -> Tensor:
-            """Correct the length by what a stage shows: the change grows nearly in proportion."""
-            turns = (
-                pictures_by_stage[stage] * torch.arange(len(rows))[:, None]
-                + torch.arange(pictures_by_stage[stage])
-                + stage
-            )
-            pictures = turns % len(codes) if together else all_pictures.expand(len(rows), -1)
-            change = changes(rows, _both_ways(length.expand(len(rows))), pictures)
-            change = change.mean(0, keepdim=True) if together else change
+        def corrected(length: Tensor, change: Tensor) -> Tensor:
+            """Correct a length by what it changes: that grows nearly in proportion."""
             return (length * goal / change.clamp(min=_LEAST)).clamp(start / _FAR, start * _FAR)
 
+        def checked(rows: Tensor, length: Tensor) -> tuple[Tensor, Tensor]:
+            """Compute for each row the fraction of the pictures that lose their label, and their mean change."""
+            both = _both_ways(length.expand(len(rows)))
+            few = every[:_FIRST_HALF].expand(len(rows), -1)
+            change, lost = (found.double() for found in seen(rows, both, few, labels))
+            keeps = lost.sum(1) == 0
+            fraction, mean = lost.mean(1), change.mean(1)
+            if bool(keeps.any()) and len(every) > _FIRST_HALF:
+                more = every[_FIRST_HALF:].expand(int(keeps.sum()), -1)
+                further, lost_then = (found.double() for found in seen(rows[keeps], both[keeps], more, labels))
+                fraction[keeps] = lost_then.sum(1) / len(every)
+                mean[keeps] = torch.cat([change[keeps], further], dim=1).mean(1)
+            return fraction, mean
+
         start = float(self.calibrated.bounds.abs().mean())
-        with self.sampling.progress(work + checked, "Matching random edits", unit="image") as bar:
-            bounds = self.calibrated.bounds
-            goal = float(changes(self.attributes, bounds, all_pictures.expand(len(bounds), -1)).mean())
+        with self.sampling.progress(left, "Matching random edits", unit="image") as bar:
+            bounds, random = self.calibrated.bounds, self.draws[: self.count]
+            goal = float(seen(self.attributes, bounds, turns(len(bounds), _ATTRIBUTE_PICTURES))[0].mean())
             length = torch.full((1,), start, dtype=torch.float64)
-            length = matched(self.draws[: self.count], length, 0, together=True)
-            lost = labels_lost(self.draws[: self.count], length)
-            while (left := self.count - int((lost <= _LABELS_LOST).sum())) and len(lost) < len(self.draws):
-                lost = torch.cat([lost, labels_lost(self.draws[len(lost) : len(lost) + left], length)])
-            bar.update(checked - len(codes) * len(lost) if checked else 0)  # draws that are not needed
-            drawn = lost.clamp(min=_LABELS_LOST).argsort(stable=True)[: self.count].sort().values
-            length = matched(self.draws[drawn], length, 1, together=True)
+            both = _both_ways(length.expand(len(random)))
+            length = corrected(length, seen(random, both, turns(len(random), _PICTURES_BY_STAGE[0]))[0].mean())
+            drawn, lost = torch.arange(self.count), torch.zeros(self.count, dtype=torch.float64)
+            if labels is None:
+                both = _both_ways(length.expand(len(random)))
+                change = seen(random, both, turns(len(random), _PICTURES_BY_STAGE[1], 1))[0].mean()
+            else:
+                lost, changes = checked(random, length)
+                while (lacking := self.count - int((lost <= _LABELS_LOST).sum())) and len(lost) < len(self.draws):
+                    found = checked(self.draws[len(lost) : len(lost) + lacking], length)
+                    lost, changes = (torch.cat(pair) for pair in zip((lost, changes), found, strict=True))
+                drawn = lost.clamp(min=_LABELS_LOST).argsort(stable=True)[: self.count].sort().values
+                change = changes[drawn].mean()
+            length = corrected(length, change)
             of_texts = torch.full((len(self.texts),), start, dtype=torch.float64)
-            for stage in range(stages if len(self.texts) else 0):
-                of_texts = matched(self.texts, of_texts, stage, together=False)
+            for pictures in (every[:_FIRST_HALF], every) if len(self.texts) else ():
+                change = seen(self.texts, _both_ways(of_texts), pictures.expand(len(of_texts), -1))[0].mean(1)
+                of_texts = corrected(of_texts, change)
+            bar.update(left)  # pictures that are not needed
         return {
             "drawn": drawn,
             "lengths": torch.cat([length.expand(self.count), of_texts]),
