@@ -23,11 +23,11 @@ from zoom_engine.audit.gallery_file import Gallery
 from zoom_engine.common.errors import AuditError, ConfigError, DirectionError, TargetError, TextEncoderError, ZoomError
 from zoom_engine.diagnose.gallery import STRIP_FRAMES
 from zoom_engine.diagnose.identity import config, known
-from zoom_engine.diagnose.measurements import measure
+from zoom_engine.diagnose.measurements import measure, with_baselines
 from zoom_engine.diagnose.models import Models
 from zoom_engine.diagnose.planning import evaluations, plan
 from zoom_engine.diagnose.trials import trials as trials_of
-from zoom_engine.directions import calibrate_range, score_directions, score_scale
+from zoom_engine.directions import BaselineDirections, calibrate_range, score_directions, score_scale
 from zoom_engine.directions.regression import Regression
 from zoom_engine.generators import save_generator
 from zoom_engine.search import SearchResult, Trial, searched
@@ -469,18 +469,25 @@ def test_random_directions_come_by_turns_and_take_a_picture_of_an_image(audit: P
     assert len(label_keeping) > 0.9 * len(ends)
 
 
+def random_directions_of(run: Diagnoser) -> BaselineDirections:
+    settings = RunSettings(images=12, seed=0)
+    (measurements,) = with_baselines([run.models], [measure(run.models, settings)], settings)
+    assert measurements.baseline is not None
+    return measurements.baseline
+
+
 def test_random_directions_say_what_a_scan_of_them_finds_at_its_end(audit: Path) -> None:
     """A few of them, searched whole."""
     run, records = diagnoser(), [r for r in Diagnosis.load(audit).baseline if r.image == 3 and r.stop == "end"]
     assert len(records) > 5
-    measurements = measure(run.models, RunSettings(images=12, seed=0))
-    trials = [Trial(0, r.baseline, measurements.baseline.bounds(r.seed, r.baseline or 0)) for r in records]
+    baseline = random_directions_of(run)
+    trials = [Trial(0, r.baseline, baseline.bounds(r.seed, r.baseline or 0)) for r in records]
     (image,) = {r.seed for r in records}
     scanned: dict[int | None, SearchResult] = {}
     for results in searched(
         trials,
         search=run.models.search,
-        evaluators=[run.models.evaluator(measurements.baseline)],
+        evaluators=[run.models.evaluator(baseline)],
         styles=run.models.styles([image]),
     ):
         scanned |= {trial.attribute: result for _, trial, result in results}
@@ -503,7 +510,7 @@ def test_random_directions_that_change_the_label_are_drawn_again_and_that_is_no_
     assert manifest["config"]["random_changing"] == Diagnosis.load(audit).config.random_changing == 0
     notices: list[str] = []
     unlabelled = diagnoser(labels=[], notify=notices.append)
-    baseline = measure(unlabelled.models, RunSettings(images=12, seed=0)).baseline
+    baseline = random_directions_of(unlabelled)
     assert baseline.drawn == tuple(range(32))
     assert [text for text in notices if "labels are off" in text and "--label" in text]
 
@@ -514,7 +521,7 @@ def test_random_directions_that_must_be_used_though_they_change_the_label_are_wa
     monkeypatch.setattr("zoom_engine.directions.baseline._LABELS_LOST", -1.0)
     notices: list[str] = []
     run = diagnoser(random_directions=8, notify=notices.append)
-    baseline = measure(run.models, RunSettings(images=12, seed=0)).baseline
+    baseline = random_directions_of(run)
     assert (baseline.changing, baseline.redrawn) == (8, 8)
     (told,) = (text for text in notices if "random direction" in text)
     assert told.startswith("8 of 8 random directions change the label on more than one picture in ten, and of 16 that")
@@ -822,3 +829,33 @@ def test_a_denial_that_leads_the_wrong_way_is_told_before_anything_is_measured_a
     assert "Prompts that lead the other way" in page
     ready = dataclasses.replace(run.edit_directions(), method="discovered")  # made of no text
     assert diagnoser(attributes=prompts, directions=ready).models.misread == ()
+
+
+def test_first_records_wait_for_no_random_direction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that ends while they are matched has the first images' records, and is gone on with to the same end."""
+    out = tmp_path / "audit"
+    with monkeypatch.context() as patch:
+
+        def killed(*_: object, **__: object) -> None:
+            raise KeyboardInterrupt
+
+        patch.setattr("zoom_engine.diagnose.measurements.baseline_directions", killed)
+        with pytest.raises(KeyboardInterrupt):
+            diagnoser().run(images=3, out=out)
+    begun = Diagnosis.load(out)
+    assert begun.records
+    assert not begun.baseline
+    assert begun.config.random_drawn is None
+    whole = diagnoser().run(images=3, out=out)
+    assert len(whole.config.random_drawn or ()) == whole.config.random_directions
+    at_once = diagnoser().run(images=3)
+    assert sorted(map(str, whole.records)) == sorted(map(str, at_once.records))
+    assert sorted(map(str, whole.baseline)) == sorted(map(str, at_once.baseline))
+    written = out / "manifest.json"
+    manifest = json.loads(written.read_text())
+    manifest["config"]["random_drawn"][0] += 1
+    written.write_text(json.dumps(manifest))
+    lines = (out / "records.jsonl").read_bytes().splitlines(keepends=True)
+    (out / "records.jsonl").write_bytes(b"".join(lines[:-1]))  # a random direction is left to do
+    with pytest.raises(AuditError, match="random_drawn"):
+        diagnoser().run(images=3, out=out)

@@ -28,7 +28,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from zoom_engine.audit.manifest import Manifest
+from zoom_engine.audit.manifest import MEASURED_LATER, Manifest
 from zoom_engine.audit.records import Record, TrialKey, scan, to_line
 from zoom_engine.audit.service_file import SERVICE, load_tries
 from zoom_engine.audit.summary import Summary
@@ -249,6 +249,24 @@ class AuditFolder:
             self.manifest = noted
             with self._writing():
                 atomic.write_json(self.path / MANIFEST, noted.to_json())
+
+    def note_measured(self, begun: Manifest, now: Manifest) -> None:
+        """Note what was measured since this run began: it opened the folder with the manifest `begun`, and has `now`.
+
+        Raises:
+            AuditError: the audit's earlier records were made with something else, or the manifest cannot be written.
+        """
+        written, asked = (
+            {name: made.config.content[name] for name in MEASURED_LATER if name in made.config.content}
+            for made in (self.manifest, now)
+        )
+        if written:
+            _refuse_difference(self.path, written, asked)
+        completed = self.manifest.completed(begun, now)
+        if completed.content != self.manifest.content:
+            self.manifest = completed
+            with self._writing():
+                atomic.write_json(self.path / MANIFEST, completed.to_json())
 
     def count(self, tries: Mapping[str, int]) -> None:
         """Add to the counts of requests to a service, see `service_file`.

@@ -36,6 +36,8 @@ PAPER_BOUND = 30.0
 """Edit weights of the paper's figures lie within ± this."""
 
 _FREE = ("environment", "resumed_in", "purpose", "begun")
+MEASURED_LATER = ("random_drawn", "random_changing")
+"""What a config lacks until the first records are there; the rest of it determines these."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -296,7 +298,8 @@ class Manifest:
     @property
     def fixed(self) -> dict[str, Any]:
         """Return the part that must be equal in a run that resumes the audit."""
-        return {key: value for key, value in self.content.items() if key not in _FREE}
+        config = {key: value for key, value in self.config.content.items() if key not in MEASURED_LATER}
+        return {**{key: value for key, value in self.content.items() if key not in _FREE}, "config": config}
 
     @property
     def brought_by(self) -> Mapping[str, str]:
@@ -313,6 +316,15 @@ class Manifest:
         """Return 16 hex digits that identify the audit, by what determines its records and when it was begun."""
         known = json.dumps([self.fixed, self.begun], sort_keys=True)
         return hashlib.sha256(known.encode()).hexdigest()[:16]
+
+    def completed(self, begun: Manifest, now: Manifest) -> Manifest:
+        """Return this manifest with what was measured since a run began: it had the manifest `begun`, and has `now`."""
+        content = {**self.content, "config": now.content["config"]}
+        if self.environment == begun.environment:
+            content["environment"] = now.environment
+        elif self.resumed_in:
+            content["resumed_in"] = [now.environment if e == begun.environment else e for e in self.resumed_in]
+        return Manifest.from_json(content)
 
     def resumed(self, environment: Mapping[str, object], *, purpose: str = "") -> Manifest:
         """Return this manifest for a run that resumes the audit in `environment`.

@@ -100,7 +100,7 @@ def manifest(
             **({} if audited is None else {"audited": audited.files}),
             **(
                 {"random_drawn": list(baseline.drawn), "random_changing": baseline.changing}
-                if models.random_directions
+                if models.random_directions and baseline is not None
                 else {}
             ),
             "calibrated_range": None if calibrated is None else calibrated.bounds.tolist(),

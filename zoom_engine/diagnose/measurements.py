@@ -42,14 +42,15 @@ class Measurements:
 
     `seeds` are the images', `codes [I, S]` those of photographs (None: seeds say them). `region` belongs to multi mode,
     `calibrated` to the calibrated range, `scale` to it in single mode, `groups` and `phrased` to the settings' `by` and
-    `paraphrases`; None where they are not needed.
+    `paraphrases`; None where they are not needed. `baseline` is None until `with_baselines`: edits along attributes do
+    not wait for it.
     """
 
     seeds: Sequence[int]
     codes: Tensor | None
     directions: EditDirections
     calibrated: CalibratedRange | None
-    baseline: BaselineDirections
+    baseline: BaselineDirections | None
     scale: ScoreScale | None
     groups: TextGroups | None
     phrased: Tensor | None
@@ -57,20 +58,18 @@ class Measurements:
 
 
 def measure(models: Models, run: RunSettings, photographs: Audited | None = None) -> Measurements:
-    """Find what all images of a run have in common, or take it from the cache."""
+    """Find what all images of a run have in common but the baseline directions, or take it from the cache."""
     settings = models.settings
     multi = settings.mode == "multi"
     directions = edit_directions(models)
     calibrated = calibrated_range(models, directions) if settings.edit_range == "calibrated" else None
     first = run.seed * SEEDS_PER_RUN
-    baseline = _baseline_directions(models, directions, calibrated, run.seed, models.labels)
-    _notify_of_baseline(models, baseline)
     return Measurements(
         seeds=range(first, first + run.most) if photographs is None else photographs.seeds,
         codes=None if photographs is None else photographs.codes,
         directions=directions,
         calibrated=calibrated,
-        baseline=baseline,
+        baseline=None,
         scale=None if calibrated is None or multi else _score_scale(models, directions, calibrated, models.labels),
         groups=_text_groups(models) if settings.by else None,
         phrased=_paraphrase_directions(models, directions) if settings.paraphrases else None,
@@ -78,17 +77,30 @@ def measure(models: Models, run: RunSettings, photographs: Audited | None = None
     )
 
 
-def measurements_for(other: Models, models: Models, measurements: Measurements, run: RunSettings) -> Measurements:
+def measurements_for(other: Models, models: Models, measurements: Measurements) -> Measurements:
     """Return what was `measurements` with `models`, for `other` of another target."""
     for network, how in models.networks.items():  # the other ones have looked at nothing themselves
         other.networks.setdefault(network, how)
-    if measurements.calibrated is not None and other.labels != models.labels:
-        common = measurements.directions, measurements.calibrated
-        baseline = _baseline_directions(models, *common, run.seed, other.labels)
-        scale = None if measurements.scale is None else _score_scale(models, *common, other.labels)
-        measurements = replace(measurements, scale=scale, baseline=baseline)
-    _notify_of_baseline(other, measurements.baseline)
+    if measurements.calibrated is not None and other.labels != models.labels and measurements.scale is not None:
+        scale = _score_scale(models, measurements.directions, measurements.calibrated, other.labels)
+        measurements = replace(measurements, scale=scale)
     return measurements
+
+
+def with_baselines(
+    audits: Sequence[Models], measurements: Sequence[Measurements], run: RunSettings
+) -> list[Measurements]:
+    """Return the measurements of several targets with baseline directions, which hang on each one's labels."""
+    first, drawn = audits[0], dict[tuple[str, ...], BaselineDirections]()
+    for models, measured in zip(audits, measurements, strict=True):
+        labels = models.labels if measured.calibrated is not None else first.labels
+        if labels not in drawn:
+            drawn[labels] = _baseline_directions(first, measured.directions, measured.calibrated, run.seed, labels)
+        _notify_of_baseline(models, drawn[labels])
+    return [
+        replace(measured, baseline=drawn[models.labels if measured.calibrated is not None else first.labels])
+        for models, measured in zip(audits, measurements, strict=True)
+    ]
 
 
 def edit_directions(models: Models) -> EditDirections:

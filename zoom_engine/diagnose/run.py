@@ -7,7 +7,7 @@ import json
 import math
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -34,7 +34,7 @@ from zoom_engine.common.threads import working
 from zoom_engine.diagnose.cluster import Batch, RayWorkers, Shard, Work, dispatched
 from zoom_engine.diagnose.gallery import build_gallery, write_photographs
 from zoom_engine.diagnose.identity import chosen, config, known, manifest, of_directions, of_photographs
-from zoom_engine.diagnose.measurements import Measurements, measure, measurements_for
+from zoom_engine.diagnose.measurements import Measurements, measure, measurements_for, with_baselines
 from zoom_engine.diagnose.models import Models, load_models
 from zoom_engine.diagnose.own_photographs import audited_photographs, crops_of
 from zoom_engine.diagnose.shard import ShardSearch
@@ -47,7 +47,8 @@ from zoom_engine.settings.model_settings import ServiceSettings
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.targets import asks_a_service
 
-FIRST_TRIALS = 64  # are bounded, then searched: first records come soon
+FIRST_TRIALS = 16  # are bounded, then searched: first records come soon
+TRIALS_PER_SHARD = 64  # of a worker, at least
 TRIALS_AT_ONCE = 512  # after them: memory does not grow with the images
 SHARDS_A_WORKER = 4  # or more, where there are images enough: at the end none waits long for the others
 
@@ -89,20 +90,32 @@ def diagnosed(
     with contextlib.ExitStack() as stack:
         workers = stack.enter_context(_workers(first))
         measurements = [measure(first, run, audited)]
-        measurements += [measurements_for(other, first, measurements[0], run) for other in models[1:]]
+        measurements += [measurements_for(other, first, measurements[0]) for other in models[1:]]
         search = ShardSearch(models, measurements)
+
+        def manifest_of(target: int) -> Manifest:
+            return manifest(models[target], search.measurements[target], run, crops, audited)
+
         sinks: list[Sink] = []
-        for loaded, own_measurements, out in zip(models, measurements, outs, strict=True):
-            written = manifest(loaded, own_measurements, run, crops, audited)
+        for target, out in enumerate(outs):
+            written = manifest_of(target)
             if out is None:
                 sinks.append(_InMemory(written))
                 continue
             audit = stack.enter_context(AuditFolder.open(out, written))
-            sinks.append(_InFolder(audit, written.environment))
+            sinks.append(_InFolder(audit, written))
             if crops is not None and audited is not None:
                 shown = write_photographs(audit, audited, crops, search.evaluators[0])
                 audit.write_json(PHOTOGRAPHS, photographs_json(shown))
-        _search(models, run, search, workers, sinks)
+
+        def measure_baselines() -> None:
+            """Measure baseline directions, where that is still to be done: attributes' first records do not wait."""
+            if search.measurements[0].baseline is None:
+                search.take(with_baselines(models, search.measurements, run))
+                for target, sink in enumerate(sinks):
+                    sink.note_measured(manifest_of(target))
+
+        _search(models, run, search, workers, sinks, measure_baselines)
         diagnoses = [audit.finish(search, target) for target, audit in enumerate(sinks)]
         for loaded, diagnosis in zip(models, diagnoses, strict=True):
             if diagnosis.tries:
@@ -119,11 +132,16 @@ def _search(
     search: ShardSearch,
     workers: RayWorkers | None,
     sinks: Sequence[Sink],
+    measure_baselines: Callable[[], None],
 ) -> None:
-    """Search what is not done, up to each interim analysis that no earlier run has passed, until one ends the audit."""
+    """Search what is not done, up to each interim analysis that no earlier run has passed, until one ends the audit.
+
+    `measure_baselines` is called before the first trial of a baseline direction.
+    """
     first = models[0]
     asked = known(first, run)
     if workers is not None:
+        measure_baselines()
         settings = _settings_of_workers(first, workers.count)
         workers.prepare(_Job(settings, run, chosen(first, run), search.measurements[0], Path.cwd()))
     done = [set(sink.done) for sink in sinks]
@@ -137,7 +155,8 @@ def _search(
         flips = searched = 0
         with first.progress(measurements, f"Searching{stage}", unit="trial", initial=initial) as bar:
             try:
-                for target, batch in _batches(first, asked, images, search, workers, started, done=done):
+                found = _batches(first, asked, images, search, workers, started, measure_baselines, done=done)
+                for target, batch in found:
                     sinks[target].keep(batch)
                     done[target].update(record.trial for record in batch.records)
                     flips += sum(record.flipped for record in batch.records if record.baseline is None)
@@ -162,6 +181,9 @@ class Sink(Protocol):
     def keep(self, batch: Batch) -> None:
         """Add new records."""
 
+    def note_measured(self, manifest: Manifest) -> None:
+        """Note what was measured since the run began: `manifest` is the run's, with that."""
+
     def read(self) -> Diagnosis:
         """Return all that is there."""
 
@@ -181,6 +203,9 @@ class _InMemory:
         self._tries.update(batch.tries)
         self._manifest = self._manifest.resumed({**self._manifest.environment, **batch.environment})
 
+    def note_measured(self, manifest: Manifest) -> None:
+        self._manifest = manifest.resumed(self._manifest.environment)
+
     def finish(self, search: ShardSearch, target: int) -> Diagnosis:
         return self.read()
 
@@ -191,12 +216,16 @@ class _InMemory:
 class _InFolder:
     """An audit folder that is open, and what this run adds to it."""
 
-    def __init__(self, audit: AuditFolder, environment: Mapping[str, object]) -> None:
+    def __init__(self, audit: AuditFolder, manifest: Manifest) -> None:
         self.done: Set[Done] = audit.done()
-        self.audit, self._environment = audit, environment
+        self.audit, self._manifest = audit, manifest
+
+    def note_measured(self, manifest: Manifest) -> None:
+        self.audit.note_measured(self._manifest, manifest)
+        self._manifest = manifest
 
     def keep(self, batch: Batch) -> None:
-        self.audit.note_environment({**self._environment, **batch.environment})
+        self.audit.note_environment({**self._manifest.environment, **batch.environment})
         self.audit.append(batch.records)
         self.audit.count(batch.tries)
 
@@ -275,26 +304,32 @@ def _batches(
     search: ShardSearch,
     workers: RayWorkers | None,
     started: list[int],
+    measure_baselines: Callable[[], None],
     *,
     done: Sequence[Set[Done]],
 ) -> Iterator[tuple[int, Batch]]:
     """Search the trials of the first `images` that are not `done`, some images at a time.
 
     Yields what was found after each batch of pictures, and for which target. `started` are workers that have nothing to
-    do, and are again afterwards.
+    do, and are again afterwards; `measure_baselines` is called before the first trial of a baseline direction.
     """
     attributes = models.searched_attributes
     if workers is None:
         ends = range(math.ceil(FIRST_TRIALS / len(attributes)), images, math.ceil(TRIALS_AT_ONCE / len(attributes)))
         for shard in shards(asked, attributes, images, ends, set.intersection(*map(set, done))):
-            lacking: dict[tuple[int, ...], Shard] = {}
-            for trial in shard:
-                lacking.setdefault(tuple(i for i, trials in enumerate(done) if trial not in trials), []).append(trial)
-            for targets, trials in lacking.items():
-                yield from search.of(trials, targets)
+            for beside in (False, True):
+                lacking: dict[tuple[int, ...], Shard] = {}
+                for trial in shard:
+                    if isinstance(trial[1], int) == beside:
+                        without = tuple(i for i, trials in enumerate(done) if trial not in trials)
+                        lacking.setdefault(without, []).append(trial)
+                if beside and lacking:
+                    measure_baselines()
+                for targets, trials in lacking.items():
+                    yield from search.of(trials, targets)
         return
     images_per_shard = max(
-        1, min(math.ceil(FIRST_TRIALS / len(attributes)), images // (SHARDS_A_WORKER * workers.count))
+        1, min(math.ceil(TRIALS_PER_SHARD / len(attributes)), images // (SHARDS_A_WORKER * workers.count))
     )
     (of_target,) = done
     for batch in dispatched(

@@ -30,22 +30,26 @@ class ShardSearch:
 
     def __init__(self, models: Sequence[Models], measurements: Sequence[Measurements]) -> None:
         """Prepare the evaluators; `models` and `measurements` are those of each target."""
-        self._first, common = models[0], measurements[0]
-        self.measurements = measurements
+        self._models, self._first, common = models, models[0], measurements[0]
         device, codes = self._first.generator.device, common.codes
         self.styles: StyleRows = self._first.styles(common.seeds) if codes is None else codes.to(device)
         self.evaluators = [loaded.evaluator(common.directions) for loaded in models]
         phrased = common.phrased
-        self._beside = [
-            loaded.evaluator(own_measurements.baseline) if len(own_measurements.baseline.matrix) else alone
-            for loaded, own_measurements, alone in zip(models, measurements, self.evaluators, strict=True)
-        ]
+        self.take(measurements)
         self._in_paraphrases = [] if phrased is None else [loaded.evaluator(phrased) for loaded in models]
         scales = [own_measurements.scale for own_measurements in measurements if own_measurements.scale is not None]
         self._scale, self._columns = joined_scales(scales, len(common.directions.attributes))
         self._names = [attribute.text for attribute in self._first.attributes]
         self._targets = [loaded.target for loaded in models]
         self._told = [Counter[str]() for _ in models]
+
+    def take(self, measurements: Sequence[Measurements]) -> None:
+        """Search with these measurements; without baseline directions, trials of attributes alone."""
+        self.measurements = measurements
+        self._beside = [
+            loaded.evaluator(own.baseline) if own.baseline is not None and len(own.baseline.matrix) else alone
+            for loaded, own, alone in zip(self._models, measurements, self.evaluators, strict=True)
+        ]
 
     def __call__(self, shard: Shard) -> Iterator[Batch]:
         """Search a shard for the one target."""
@@ -77,11 +81,12 @@ class ShardSearch:
         if wanted:
             yield from self._attributes(wanted, targets)
         random = [(image, j) for image, j in shard if isinstance(j, int)]
-        drawn = {target: self.measurements[target].baseline for target in targets}
+        baselines = ((target, self.measurements[target].baseline) for target in targets)
+        drawn = {target: baseline for target, baseline in baselines if random and baseline is not None}
         for baseline in {
             directions.drawn: directions for directions in drawn.values()
         }.values():  # targets of other labels may have others
-            alike = [target for target in targets if drawn[target].drawn == baseline.drawn]
+            alike = [target for target, directions in drawn.items() if directions.drawn == baseline.drawn]
             trials = [Trial(image, j, baseline.bounds(common.seeds[image], j)) for image, j in random]
             for target, results in self._searched(trials, self._beside, alike, self._first.baseline_search):
                 records = [
