@@ -40,7 +40,7 @@ from zoom_engine.runtime import Synthesizer
 from zoom_engine.text import TextEncoder
 
 _GRID = (1 / 6, 1 / 3, 2 / 3, 1.0)  # of the bound; ascended by some images of a side until the goal is passed
-_SCOUTS = 4
+_SCOUTS = 8
 _QUARTERS = 4  # of a side: the images that are edited come from all of them
 _REFINEMENTS = 2  # at most, by all images of the side
 _KNOWN = 1 / 8  # of a bound: a refinement that moves it by less was the last
@@ -94,8 +94,8 @@ def calibrate_range(
         text_encoder: scores the images.
         directions: N edit directions.
         samples: number of unedited images.
-        side_images: of each side at most so many images are edited: four to find out how far it takes to pass the
-            goal, all to find where; about 20 syntheses a side, 40 at most.
+        side_images: of each side at most so many images are edited: eight to find out how far it takes to pass the
+            goal, all to find where; about 30 syntheses a side, 56 at most.
         bound: the largest |edit weight| that is tried.
         seed: of the unedited images.
         synthesizer: makes the images; None is torch in float32.
@@ -236,8 +236,8 @@ class _Bench:
 class _Ascent:
     """A search for the smallest weight (of one sign) at which `sign`·score passes `sign`·`goal`.
 
-    A few images climb the grid until the goal is passed, or the score stands still; what they gain stands for all. Then
-    all images take a regula-falsi step inside the bracket, and another if the first moved the bound by much.
+    A few images climb the grid until the goal is passed; what they gain stands for all. Then all images take a
+    regula-falsi step inside the bracket, and another if the first moved the bound by much.
     """
 
     attribute: int
@@ -258,9 +258,7 @@ class _Ascent:
 
     @property
     def done(self) -> bool:
-        if self.above is not None:
-            return self.known or self.refined == _REFINEMENTS
-        return self._standstill is not None or len(self.path) > len(_GRID)
+        return len(self.path) > len(_GRID) if self.above is None else self.known or self.refined == _REFINEMENTS
 
     @property
     def looking(self) -> Tensor:
@@ -294,16 +292,15 @@ class _Ascent:
         """Return the signed weight, and whether the goal was passed."""
         if self.above is not None:
             return self.sign * self._crossing(), True
-        return self.sign * (self._standstill or self.path[-1][0]), False
+        return self.sign * self._standstill(), False
 
-    @property
-    def _standstill(self) -> float | None:
-        """Return the first weight of the grid beyond which the score barely moves on, None where it still does."""
+    def _standstill(self) -> float:
+        """Return the first weight of the grid beyond which the score barely moves on."""
         start = self.path[0][1]
         for (weight, score), (further, then) in pairwise(self.path[1:]):
             if self.sign * (then - score) < standstill_gain(self.sign * (score - start), weight, further - weight):
                 return weight
-        return None
+        return self.path[-1][0]
 
     def _crossing(self) -> float:
         """Return the weight at which the straight line through the bracket meets the goal."""
