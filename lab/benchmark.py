@@ -43,7 +43,7 @@ from zoom_engine.text.prompts import fill_template
 from zoom_engine.text.templates import GENERAL
 
 LARGE, SMALL = 0.2, 0.05
-METHOD = 4  # raise it with any change of directions, range or search that changes sensitivities
+METHOD = 5  # raise it with any change of directions, range or search that changes sensitivities
 BOOTSTRAP = 2000
 IMAGES = 24
 WHOLE_GRID: dict[str, Any] = {"monotone": None}  # what the half costs: bench/scan_grid.py

@@ -471,7 +471,7 @@ def test_random_directions_come_by_turns_and_take_a_picture_of_an_image(audit: P
 
 def random_directions_of(run: Diagnoser) -> BaselineDirections:
     settings = RunSettings(images=12, seed=0)
-    (measurements,) = with_baselines([run.models], [measure(run.models, settings)], settings)
+    (measurements,) = with_baselines([run.models], [measure(run.models, settings)])
     assert measurements.baseline is not None
     return measurements.baseline
 

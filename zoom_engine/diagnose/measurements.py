@@ -87,15 +87,13 @@ def measurements_for(other: Models, models: Models, measurements: Measurements) 
     return measurements
 
 
-def with_baselines(
-    audits: Sequence[Models], measurements: Sequence[Measurements], run: RunSettings
-) -> list[Measurements]:
+def with_baselines(audits: Sequence[Models], measurements: Sequence[Measurements]) -> list[Measurements]:
     """Return the measurements of several targets with baseline directions, which hang on each one's labels."""
     first, drawn = audits[0], dict[tuple[str, ...], BaselineDirections]()
     for models, measured in zip(audits, measurements, strict=True):
         labels = models.labels if measured.calibrated is not None else first.labels
         if labels not in drawn:
-            drawn[labels] = _baseline_directions(first, measured.directions, measured.calibrated, run.seed, labels)
+            drawn[labels] = _baseline_directions(first, measured.directions, measured.calibrated, labels)
         _notify_of_baseline(models, drawn[labels])
     return [
         replace(measured, baseline=drawn[models.labels if measured.calibrated is not None else first.labels])
@@ -172,10 +170,9 @@ def _baseline_directions(
     models: Models,
     directions: EditDirections,
     calibrated: CalibratedRange | None,
-    seed: int,
     labels: Sequence[str],
 ) -> BaselineDirections:
-    """Draw the random baseline directions that attributes are compared with, others for each `seed` of an audit.
+    """Draw the random baseline directions that attributes are compared with.
 
     They keep the `labels`. After them come the directions of control prompts.
     """
@@ -189,7 +186,7 @@ def _baseline_directions(
         calibrated,
         count=models.random_directions,
         bound=PAPER_BOUND,
-        seed=seed,
+        seed=0,  # of every audit: one of other images does not match them anew
         sampling=models.sampling(BASELINE_PICTURES),
         labels=reader,
         texts=_alike(models, models.control_prompts, directions, models.templates).matrix

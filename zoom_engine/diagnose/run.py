@@ -111,7 +111,7 @@ def diagnosed(
         def measure_baselines() -> None:
             """Measure baseline directions, where that is still to be done: attributes' first records do not wait."""
             if search.measurements[0].baseline is None:
-                search.take(with_baselines(models, search.measurements, run))
+                search.take(with_baselines(models, search.measurements))
                 for target, sink in enumerate(sinks):
                     sink.note_measured(manifest_of(target))
 
