@@ -76,7 +76,7 @@ def calibrate_range(
     directions: EditDirections,
     *,
     samples: int = SAMPLES,
-    side_images: int = 12,
+    side_images: int = 8,
     bound: float = 30.0,
     seed: int = 0,
     synthesizer: Synthesizer | None = None,
@@ -95,7 +95,7 @@ def calibrate_range(
         directions: N edit directions.
         samples: number of unedited images.
         side_images: of each side at most so many images are edited: eight to find out how far it takes to pass the
-            goal, all to find where; about 30 syntheses a side, 56 at most.
+            goal, all to find where; about 30 syntheses a side, 48 at most.
         bound: the largest |edit weight| that is tried.
         seed: of the unedited images.
         synthesizer: makes the images; None is torch in float32.
