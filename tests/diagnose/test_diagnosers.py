@@ -13,7 +13,7 @@ from zoom_engine import Diagnoser, Diagnosers, Diagnosis
 from zoom_engine.audit.folder import RECORDS, AuditFolder
 from zoom_engine.cli import main
 from zoom_engine.common.errors import ConfigError
-from zoom_engine.diagnose import measurements, models, trials
+from zoom_engine.diagnose import measurements, models, shard
 from zoom_engine.diagnose.planning import plan
 from zoom_engine.runtime import Synthesizer
 from zoom_engine.settings.audit_settings import RunSettings
@@ -116,7 +116,7 @@ def test_what_does_not_hang_on_the_target_is_made_once(
         result = Diagnosers(**options(target=target)).run(**RUN)
         counts.append(sum(drawn) - before)
     assert counts[2] < max(counts[:2]) + 0.5 * min(counts[:2])
-    wanted = ["baseline_directions", "calibrate_range", "find_directions", "find_directions", "image_bounds"]
+    wanted = ["baseline_directions", "calibrate_range", "find_directions", "find_directions"]
     assert sorted(names) == wanted, "once of the attributes, once of control prompts"
     (part,) = planned.parts
     assert part.targets == tuple(ALIKE)
@@ -138,15 +138,14 @@ def test_what_an_earlier_group_left_in_the_cache_is_planned_once() -> None:
 
 def note_measurements(patch: pytest.MonkeyPatch, names: list[str]) -> None:
     """The names of what is measured go into ``names``."""
-    for name in ("find_directions", "calibrate_range", "image_bounds", "baseline_directions"):
-        module = trials if name == "image_bounds" else measurements
-        made = getattr(module, name)
+    for name in ("find_directions", "calibrate_range", "baseline_directions"):
+        made = getattr(measurements, name)
 
         def noted(*given: Any, name: str = name, made: Any = made, **more: Any) -> Any:
             names.append(name)
             return made(*given, **more)
 
-        patch.setattr(module, name, noted)
+        patch.setattr(measurements, name, noted)
 
 
 def test_gradient_searches_share_what_comes_before_them(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,12 +154,12 @@ def test_gradient_searches_share_what_comes_before_them(monkeypatch: pytest.Monk
     )
     run = {"images": 1, "seed": 4}
     alone = [Diagnoser(**settings, target=target).run(**run).records for target in ALIKE]
-    bounds: list[int] = []
-    made = trials.image_bounds
-    monkeypatch.setattr(trials, "image_bounds", lambda *a, **k: bounds.append(1) or made(*a, **k))
+    looked_at: list[int] = []
+    made = shard.changes
+    monkeypatch.setattr(shard, "changes", lambda *a: looked_at.append(len(a[0])) or made(*a))
     result = Diagnosers(**settings, target={"sound": ALIKE[0], "biased": ALIKE[1]}).run(**run)
     assert [result[name].records for name in ("sound", "biased")] == alone
-    assert len(bounds) == 1
+    assert set(looked_at) == {2}, "pictures of paraphrases are shown to both"
 
 
 def test_targets_that_search_in_other_ways_are_audited_one_after_the_other() -> None:

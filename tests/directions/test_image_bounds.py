@@ -5,18 +5,20 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from bars import Bars
 from torch import Tensor
 
 from zoom_engine.directions import (
+    Bounding,
     CalibratedRange,
     EditDirections,
+    ImageBounds,
     Sampling,
+    ScoreScale,
     calibrate_range,
     find_directions,
-    image_bounds,
     score_directions,
     text_scores,
 )
@@ -42,18 +44,40 @@ def styles(toy: tuple[Any, Any]) -> Tensor:
     return torch.cat([styles for _, styles in Sampling(IMAGES, 5).draw(toy[0])])
 
 
-def bounds_of(
-    toy: tuple[Any, Any], found_directions: EditDirections, calibrated: CalibratedRange, *rest: Any, **size: int
-) -> Tensor:
+def bounded(
+    toy: tuple[Any, Any],
+    found_directions: EditDirections,
+    calibrated: CalibratedRange,
+    styles: Tensor,
+    wanted: list[tuple[int, int]] = WANTED,
+    scale: ScoreScale | None = None,
+) -> list[Bounding]:
+    """What is found of the images, each drawn alone."""
     generator, encoder = toy
-    return image_bounds(encoder, found_directions, calibrated, generator, *rest, **size).limits
+    bounds = ImageBounds(encoder, found_directions, calibrated, scale)
+
+    def scored(image: int, attribute: int, weight: float) -> Any:
+        edited = generator.synthesis(styles[[image]] + weight * found_directions.matrix[attribute])
+        return bounds.scores(bounds.embed(edited))[0]
+
+    found = []
+    for image, attribute in wanted:
+        bounding = bounds.of(attribute, scored(image, attribute, 0.0))
+        while bounding.weight is not None:
+            bounding.tell(scored(image, attribute, bounding.weight))
+        found.append(bounding)
+    return found
+
+
+def bounds_of(*given: Any) -> Tensor:
+    return torch.tensor([bounding.limits for bounding in bounded(*given)])
 
 
 def test_an_image_ends_where_its_own_score_meets_the_goal(
     toy: tuple[Any, Any], found_directions: EditDirections, calibrated: CalibratedRange, styles: Tensor
 ) -> None:
     generator, encoder = toy
-    bounds = bounds_of(toy, found_directions, calibrated, styles, WANTED)
+    bounds = bounds_of(toy, found_directions, calibrated, styles)
     before = text_scores(encoder, score_directions(encoder, found_directions), [generator.synthesis(styles)])
     inside = 0
     for (image, attribute), (low, high) in zip(WANTED, bounds, strict=True):
@@ -80,13 +104,13 @@ def test_an_image_that_never_gets_there_ends_at_the_reach(
 ) -> None:
     """Nor beyond the paper's range."""
     calibrated.goals[:] = torch.tensor([-9.0, 9.0])
-    bounds = bounds_of(toy, found_directions, calibrated, styles, WANTED)
+    bounds = bounds_of(toy, found_directions, calibrated, styles)
     weights = bounds.sum(dim=1).view(IMAGES, -1)
     expected = torch.where(weights < 0, calibrated.bounds[:, 0], calibrated.bounds[:, 1]) * REACH
     torch.testing.assert_close(weights, expected.clamp(-calibrated.bound, calibrated.bound))
     calibrated.bounds[:] = torch.tensor([-29.0, 29.0])
     weak = dataclasses.replace(found_directions, matrix=found_directions.matrix * 1e-2)
-    weights = bounds_of(toy, weak, calibrated, styles, WANTED).sum(dim=1)
+    weights = bounds_of(toy, weak, calibrated, styles).sum(dim=1)
     torch.testing.assert_close(weights.abs(), torch.full_like(weights, calibrated.bound))
 
 
@@ -97,7 +121,7 @@ def test_an_image_whose_score_stands_still_is_edited_no_further(
     generator, encoder = toy
     calibrated.goals[:] = torch.tensor([-9.0, 9.0])
     calibrated.bounds[:] = torch.tensor([-29.0, 29.0])
-    limits = bounds_of(toy, found_directions, calibrated, styles, WANTED).sum(dim=1)
+    limits = bounds_of(toy, found_directions, calibrated, styles).sum(dim=1)
     seen = set()
     for (image, attribute), limit in zip(WANTED, limits, strict=True):
         weights = limit.sign() * calibrated.bound * torch.tensor([0.0, 1 / 3, 2 / 3, 1.0])
@@ -112,65 +136,18 @@ def test_an_image_whose_score_stands_still_is_edited_no_further(
     assert len(seen) > 1
 
 
-@pytest.mark.parametrize("batch_size", [1, 7, 100])
-def test_neither_batches_nor_other_edits_matter(
-    toy: tuple[Any, Any], found_directions: EditDirections, calibrated: CalibratedRange, styles: Tensor, batch_size: int
-) -> None:
-    whole = bounds_of(toy, found_directions, calibrated, styles, WANTED)
-    some = [WANTED[index] for index in (50, 3, 4, 21)]
-    part = bounds_of(toy, found_directions, calibrated, styles, some, batch_size=batch_size)
-    assert torch.equal(part, whole[[50, 3, 4, 21]])
-
-
-def test_nothing_wanted(
-    toy: tuple[Any, Any], found_directions: EditDirections, calibrated: CalibratedRange, styles: Tensor
-) -> None:
-    assert bounds_of(toy, found_directions, calibrated, styles, []).shape == (0, 2)
-
-
-class Asked:
-    """Style rows that notes how many are asked for at once."""
-
-    def __init__(self, styles: Tensor) -> None:
-        self.styles, self.device, self.counts = styles, styles.device, []  # type: ignore[var-annotated]
-
-    def __len__(self) -> int:
-        return len(self.styles)
-
-    def __getitem__(self, index: Tensor) -> Tensor:
-        self.counts.append(len(index))
-        return self.styles[index]
-
-
-def test_no_more_than_a_batch_of_styles_is_held(
-    toy: tuple[Any, Any], found_directions: EditDirections, calibrated: CalibratedRange, styles: Tensor
-) -> None:
-    """With 100,000 images and ten attributes all of them would be tens of gigabytes."""
-    asked: Any = Asked(styles)
-    bounds = bounds_of(toy, found_directions, calibrated, asked, WANTED, batch_size=8)
-    assert torch.equal(bounds, bounds_of(toy, found_directions, calibrated, styles, WANTED))
-    assert max(asked.counts) == 8
-
-
-def test_progress_moves_with_every_batch_and_ends_at_the_end(
-    toy: tuple[Any, Any], found_directions: EditDirections, calibrated: CalibratedRange, styles: Tensor
-) -> None:
-    bars = Bars()
-    bounds_of(toy, found_directions, calibrated, styles, WANTED, batch_size=8, progress=bars)
-    (steps,) = bars.steps["Bounding the edits"]
-    assert sum(steps) == bars.totals["Bounding the edits"]
-    assert len(steps) > len(WANTED) / 8
-
-
 def test_what_an_edit_to_its_bound_does_to_the_scores_is_what_pictures_there_show(
     toy: tuple[Any, Any], found_directions: EditDirections, calibrated: CalibratedRange, styles: Tensor
 ) -> None:
     generator, encoder = toy
-    beside = score_directions(encoder, found_directions)[:1]
-    limits, moved = image_bounds(encoder, found_directions, calibrated, generator, styles, WANTED, beside=beside)
+    beside = ScoreScale(score_directions(encoder, found_directions)[:1], torch.ones(len(PROMPTS) + 1))
+    found = bounded(toy, found_directions, calibrated, styles, WANTED, beside)
+    limits = torch.tensor([bounding.limits for bounding in found])
+    moved = torch.tensor(np.array([bounding.moved for bounding in found])).float()
+    assert [bounding.scores for bounding in found] == beside.measure(moved)
     assert moved.shape == (len(WANTED), len(PROMPTS) + 1)
     assert torch.equal(moved[:, 0], moved[:, 3])
-    assert torch.equal(limits, bounds_of(toy, found_directions, calibrated, styles, WANTED))
+    assert torch.equal(limits, bounds_of(toy, found_directions, calibrated, styles))
     along = score_directions(encoder, found_directions)
     rows = torch.tensor([image for image, _ in WANTED])
     shifts = torch.stack(

@@ -12,8 +12,9 @@ from zoom_engine.audit.records import Record
 from zoom_engine.diagnose.cluster import Batch, Shard
 from zoom_engine.diagnose.measurements import Measurements
 from zoom_engine.diagnose.models import Models
+from zoom_engine.diagnose.trials import bounds_of
 from zoom_engine.diagnose.trials import trials as trials_of
-from zoom_engine.directions import CalibratedRange, EditDirections, joined_scales
+from zoom_engine.directions import CalibratedRange, EditDirections, ImageBounds, joined_scales
 from zoom_engine.evaluation.evaluator import Evaluator, changes
 from zoom_engine.generators import StyleRows
 from zoom_engine.runtime import compiled_target
@@ -38,7 +39,8 @@ class ShardSearch:
         self.take(measurements)
         self._in_paraphrases = [] if phrased is None else [loaded.evaluator(phrased) for loaded in models]
         scales = [own_measurements.scale for own_measurements in measurements if own_measurements.scale is not None]
-        self._scale, self._columns = joined_scales(scales, len(common.directions.attributes))
+        scale, self._columns = joined_scales(scales, len(common.directions.attributes))
+        self._bounds = bounds_of(self._first, common.directions, common.calibrated, scale)
         self._names = [attribute.text for attribute in self._first.attributes]
         self._targets = [loaded.target for loaded in models]
         self._told = [Counter[str]() for _ in models]
@@ -103,9 +105,11 @@ class ShardSearch:
             images = sorted({image for image, _ in wanted})
             size = first.settings.batch_size
             belongs = common.groups.of(first.text_encoder, first.synthesizer, self.styles, images, batch_size=size)
-        trials = trials_of(first, self.styles, common.directions, common.calibrated, wanted, self._scale, common.region)
-        paraphrases = self._paraphrase_changes(trials, targets)
-        for target, results in self._searched(trials, self.evaluators, targets, self._first.search):
+        trials = trials_of(first, self.styles, common.directions, common.calibrated, wanted, common.region)
+        paraphrases: dict[tuple[int, int, int | None], tuple[float, ...]] = {}
+        for target, results in self._searched(trials, self.evaluators, targets, first.search, self._bounds):
+            found = [trial for trial, _ in results if (target, trial.image, trial.attribute) not in paraphrases]
+            paraphrases |= self._paraphrase_changes(found, targets)
             records = []
             for trial, result in results:
                 scores = trial.scores and tuple(trial.scores[column] for column in self._columns[target])
@@ -122,7 +126,12 @@ class ShardSearch:
             yield target, records
 
     def _searched(
-        self, trials: list[Trial], evaluators: Sequence[Evaluator], targets: Sequence[int], search: Search
+        self,
+        trials: list[Trial],
+        evaluators: Sequence[Evaluator],
+        targets: Sequence[int],
+        search: Search,
+        bounds: ImageBounds | None = None,
     ) -> Iterator[tuple[int, list[tuple[Trial, SearchResult]]]]:
         """Yield the results of each target: of all together, but where a search follows the gradient of one."""
         for together in [[target] for target in targets] if search.needs_gradient else [targets]:
@@ -131,6 +140,7 @@ class ShardSearch:
                 search=search,
                 evaluators=[evaluators[target] for target in together],
                 styles=self.styles,
+                bounds=bounds,
                 batch_size=self._first.settings.batch_size,
             ):
                 for place, target in enumerate(together):
@@ -144,7 +154,7 @@ class ShardSearch:
 
         It is the change at the trial's bound.
         """
-        if not self._in_paraphrases:
+        if not self._in_paraphrases or not trials:
             return {}
         settings = self._first.settings
         count, paraphrases = len(self._names), settings.paraphrases or 0
@@ -191,6 +201,7 @@ def search_targets(
         search=models.search,
         evaluators=evaluators,
         styles=styles,
+        bounds=bounds_of(models, directions, calibrated),
         batch_size=models.settings.batch_size,
         progress=models.progress,
     ):

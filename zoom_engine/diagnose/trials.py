@@ -15,9 +15,9 @@ from zoom_engine.diagnose.models import Models
 from zoom_engine.directions import (
     CalibratedRange,
     EditDirections,
+    ImageBounds,
     NaturalRegion,
     ScoreScale,
-    image_bounds,
     natural_region,
 )
 from zoom_engine.generators import StyleRows
@@ -47,13 +47,12 @@ def trials(
     directions: EditDirections,
     calibrated: CalibratedRange | None,
     wanted: Sequence[tuple[int, int | None]],
-    scale: ScoreScale | None = None,
     region: NaturalRegion | None = None,
 ) -> list[Trial]:
     """Return the trials of `wanted`, in its order: (image, attribute) in single mode, (image, None) in multi mode.
 
-    Within `calibrated` (None: the paper's range) images are drawn in single mode, to see how far each may go;
-    with `scale` the trials hold what that does to text scores. Multi mode takes a `region`, or finds one.
+    In single mode their bounds are the paper's range; within `calibrated` the search narrows them, see `bounds_of`.
+    Multi mode takes a `region`, or finds one.
     """
     count = len(models.attributes)
     paper = np.array([-PAPER_BOUND, PAPER_BOUND])
@@ -65,31 +64,28 @@ def trials(
             Trial(image, None, bounds, natural=region.around(styles[image]), stay_natural=calibrated is not None)
             for image, _ in wanted
         ]
-    pairs = [(image, which) for image, which in wanted if which is not None]
-    if calibrated is None:
-        return [Trial(image, which, _only(paper, which, count)) for image, which in pairs]
-    limits, moved = image_bounds(
-        models.text_encoder,
-        directions,
-        calibrated,
-        models.synthesizer,
-        styles,
-        pairs,
-        beside=None if scale is None else scale.labels,
-        batch_size=models.settings.batch_size,
-        progress=models.progress,
-    )
-    scores = [None] * len(pairs) if scale is None else scale.measure(moved)
     return [
         Trial(
             image,
             which,
-            _only(bounds_of_trial, which, count),
-            None if models.search.needs_gradient else _only(paper, which, count),
-            scores=scores_of_trial,
+            _only(paper, which, count),
+            None if calibrated is None or models.search.needs_gradient else _only(paper, which, count),
         )
-        for (image, which), bounds_of_trial, scores_of_trial in zip(pairs, limits.double().numpy(), scores, strict=True)
+        for image, which in wanted
+        if which is not None
     ]
+
+
+def bounds_of(
+    models: Models, directions: EditDirections, calibrated: CalibratedRange | None, scale: ScoreScale | None = None
+) -> ImageBounds | None:
+    """Return what narrows the bounds of trials to their images', None where all have the same.
+
+    With `scale` trials then hold what an edit to its bound does to text scores.
+    """
+    if calibrated is None or models.settings.mode == "multi":
+        return None
+    return ImageBounds(models.text_encoder, directions, calibrated, scale)
 
 
 def _only(bounds: NDArray[np.float64], index: int, count: int) -> NDArray[np.float64]:

@@ -20,7 +20,7 @@ from zoom_engine.directions.find import (
 )
 from zoom_engine.directions.gradient_relevance import gradient_relevance
 from zoom_engine.directions.groups import TextGroups, text_groups
-from zoom_engine.directions.image_bounds import image_bounds
+from zoom_engine.directions.image_bounds import Bounding, ImageBounds
 from zoom_engine.directions.natural_region import NaturalEdits, NaturalRegion, natural_region
 from zoom_engine.directions.paraphrases import paraphrase_directions, paraphrases
 from zoom_engine.directions.regression import ESTIMATORS, regression_relevance
@@ -41,9 +41,11 @@ __all__ = [
     "DEFAULT_THRESHOLD",
     "ESTIMATORS",
     "BaselineDirections",
+    "Bounding",
     "CalibratedRange",
     "DirectionMethod",
     "EditDirections",
+    "ImageBounds",
     "LabelReader",
     "MatrixRelevance",
     "MisreadDenial",
@@ -61,7 +63,6 @@ __all__ = [
     "directions_from_relevance",
     "find_directions",
     "gradient_relevance",
-    "image_bounds",
     "joined_scales",
     "misread_denials",
     "natural_region",

@@ -10,121 +10,125 @@ range no longer make false ones.
 An image that has the attribute (its own score is above the calibrated split) is edited only to lose it, one that lacks
 it only to gain it: more of what it has already leaves the natural range at once, and such an edit measures the
 generator's artefacts. This is also what the true effect of an attribute compares: with it and without it.
+
+Nothing is drawn here: whoever searches the image draws the edit weights that are asked for, and shows these pictures to
+the model under audit as well.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
-
+import numpy as np
 import torch
-import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
-from zoom_engine.common.progress import ProgressFactory, silent
-from zoom_engine.directions.calibration import CalibratedRange, score_directions, standstill_gain, text_scores
+from zoom_engine.directions.calibration import CalibratedRange, score_directions, standstill_gain
 from zoom_engine.directions.edit_directions import EditDirections
-from zoom_engine.generators import Renderer, StyleRows
+from zoom_engine.directions.relevance import check_finite
+from zoom_engine.directions.score_scale import ScoreScale
 from zoom_engine.text import TextEncoder
 
 REACH = 1.25  # of the calibrated bound
-_STEPS = (1 / 3, 2 / 3, 1.0)  # of an image's largest weight: where its score is looked at
+STEPS = (1 / 3, 2 / 3, 1.0)
+"""Of an image's largest weight: where its score is looked at, as long as it takes."""
 _CELLS = 64  # limits lie on a lattice this fine: rounding noise in a score does not move an edit weight
 
-
-class ImageBounds(NamedTuple):
-    """The limits of U trials (image, attribute), CPU tensors, float32.
-
-    Attributes:
-        limits: `[U, 2]`, the lowest and highest edit weight, one of which is 0.
-        moved: `[U, N + L]`, how much the edit to the other limit changes the text scores of all N attributes and of the
-            L texts beside them, interpolated between the weights that were tried.
-    """
-
-    limits: Tensor
-    moved: Tensor
+Array = NDArray[np.float64]
 
 
-@torch.no_grad()
-def image_bounds(
-    text_encoder: TextEncoder,
-    directions: EditDirections,
-    calibrated: CalibratedRange,
-    renderer: Renderer,
-    styles: StyleRows,
-    wanted: Sequence[tuple[int, int]],
-    *,
-    beside: Tensor | None = None,
-    batch_size: int = 32,
-    progress: ProgressFactory = silent,
-) -> ImageBounds:
-    """Measure how far each wanted (image, attribute) is edited, and what that does to the text scores.
-
-    Only one batch of styles and images is in memory at a time.
+class ImageBounds:
+    """How far images are edited along N edit directions.
 
     Args:
         text_encoder: scores the images.
         directions: N edit directions.
         calibrated: their calibrated range.
-        renderer: draws the images.
-        styles: float `[I, S]`, of the unedited images.
-        wanted: U pairs (image, attribute index).
-        beside: float `[L, D]`, further text directions whose scores are measured.
-        batch_size: images at a time.
-        progress: how work shows itself.
+        scale: the units of what edits do to the scores of the N attributes and of L labels; None where nobody asks.
     """
-    along = score_directions(text_encoder, directions)
-    if beside is not None:
-        along = torch.cat([along, beside.to(along)])
-    image, attribute = torch.tensor(wanted, dtype=torch.long).view(-1, 2).unbind(1)
-    shown, row = torch.unique(image, return_inverse=True)
-    with progress(len(shown) + len(_STEPS) * len(wanted), "Bounding the edits", unit="image") as bar:
 
-        def scores_of(images: Tensor, attributes: Tensor, weights: Tensor) -> Tensor:
-            """Compute text scores `[B, N + L]` of the images at edit weights `[B]` of one attribute each."""
+    def __init__(
+        self,
+        text_encoder: TextEncoder,
+        directions: EditDirections,
+        calibrated: CalibratedRange,
+        scale: ScoreScale | None = None,
+    ) -> None:
+        """Embed the texts along which scores are measured."""
+        along = score_directions(text_encoder, directions)
+        if scale is not None:
+            along = torch.cat([along, scale.labels.to(along)])
+        self.text_encoder = text_encoder
+        self._along = along.double().T  # in float32 the last digit of a product depends on what else is in the batch
+        self._calibrated, self._scale = calibrated, scale
 
-            def drawn() -> Iterator[Tensor]:
-                for part in torch.split(torch.arange(len(images)), batch_size):
-                    styles_of_part = styles[images[part].to(styles.device)]
-                    alone = F.one_hot(attributes[part], len(directions.attributes)) * weights[part, None]
-                    yield renderer.render(styles_of_part, alone, directions.matrix)
-                    bar.update(len(part))
+    @torch.no_grad()
+    def embed(self, images: Tensor) -> Tensor:
+        """Return embeddings `[B, D]` of images `[B, 3, R, R]` in [-1, 1]."""
+        return self.text_encoder.embed_images(images)
 
-            return text_scores(text_encoder, along, drawn())
+    def scores(self, embeddings: Tensor) -> Array:
+        """Return text scores `[B, N + L]` of images' embeddings `[B, D]`."""
+        scores: Array = (check_finite(embeddings.cpu()).double() @ self._along).float().double().numpy()
+        return scores
 
-        unedited = scores_of(shown, torch.zeros_like(shown), torch.zeros(len(shown)))[row]
-        score = unedited.gather(1, attribute[:, None])[:, 0]
-        has = score > calibrated.splits[attribute]
-        sign = torch.where(has, -1.0, 1.0)
-        side = (~has).long()
-        largest = (REACH * calibrated.bounds[attribute, side].abs()).clamp(max=calibrated.bound)
-        distance = sign * (calibrated.goals[attribute, side] - score)  # to the goal; negative beyond it
-        remaining = distance.clone()
-        share = torch.zeros(len(wanted))
-        moved = torch.zeros_like(unedited)
-        looked = unedited.clone()
-        left = torch.arange(len(wanted))
-        for number, (step, before) in enumerate(zip(_STEPS, (0.0, *_STEPS), strict=False), start=1):
-            scores = scores_of(image[left], attribute[left], (sign * step * largest)[left])
-            distance_now = sign[left] * (
-                calibrated.goals[attribute[left], side[left]] - scores[torch.arange(len(left)), attribute[left]]
-            )
-            distance_before = remaining[left]
-            crossed = distance_now <= 0
-            way = (distance_before / (distance_before - distance_now).clamp(min=1e-12)).clamp(0, 1)
-            least = standstill_gain(distance[left] - distance_before, before, step - before)
-            stopped = (
-                ~crossed & (before > 0) & (distance_before - distance_now < least)
-            )  # further on the edit only blurs
-            way = torch.where(crossed, way, torch.where(stopped, 0.0, 1.0))  # of this stretch
-            share[left] = before + (step - before) * way
-            moved[left] = torch.lerp(looked[left], scores, way[:, None]) - unedited[left]
-            looked[left] = scores
-            done = crossed | stopped
-            bar.update(int(done.sum()) * (len(_STEPS) - number))  # pictures that are not needed
-            remaining[left] = distance_now
-            left = left[~done]
-            if not len(left):
-                break
-    limit = sign * largest * (share * _CELLS).round().clamp(min=1) / _CELLS
-    return ImageBounds(torch.stack([limit.clamp(max=0), limit.clamp(min=0)], dim=1), moved)
+    def of(self, attribute: int, unedited: Array) -> Bounding:
+        """Begin on an image whose unedited scores are `unedited [N + L]`."""
+        return Bounding(self._calibrated, self._scale, attribute, unedited)
+
+
+class Bounding:
+    """How far one image is edited along one direction, while it is found out.
+
+    Attributes:
+        weight: the edit weight whose picture is to be scored next; None once the limits are known.
+        limits: the lowest and highest edit weight, one of which is 0.
+        moved: `[N + L]`, how much the edit to the other limit changes the text scores, interpolated between the weights
+            that were tried.
+    """
+
+    def __init__(self, calibrated: CalibratedRange, scale: ScoreScale | None, attribute: int, unedited: Array) -> None:
+        """Begin at the unedited image."""
+        has = bool(unedited[attribute] > float(calibrated.splits[attribute]))
+        side = 0 if has else 1
+        self._sign = -1.0 if has else 1.0
+        self._goal = float(calibrated.goals[attribute, side])
+        self._largest = min(REACH * abs(float(calibrated.bounds[attribute, side])), calibrated.bound)
+        self._attribute, self._scale = attribute, scale
+        self._unedited = self._last = unedited
+        self._before = 0.0  # share of the largest weight that was looked at last
+        self._step = 0
+        self.limits = (0.0, 0.0)
+        self.moved = np.zeros_like(unedited)
+        self.weight: float | None = self._sign * STEPS[0] * self._largest
+
+    @property
+    def scores(self) -> tuple[float, ...] | None:
+        """What the edit to its limit does to text scores, in their units; None without a scale."""
+        return None if self._scale is None else self._scale.measure(torch.from_numpy(self.moved)[None])[0]
+
+    def tell(self, scores: Array) -> None:
+        """Take the scores `[N + L]` of the picture at `weight`; choose the next one, or the limits."""
+        share = STEPS[self._step]
+        start, left, now = (self._distance(of) for of in (self._unedited, self._last, scores))
+        crossed, stopped = now <= 0, False
+        if not crossed and self._step:  # further on the edit only blurs
+            stopped = left - now < standstill_gain(start - left, self._before, share - self._before)
+        way = 0.0 if stopped else 1.0  # of this stretch
+        if crossed:
+            way = min(max(left / max(left - now, 1e-12), 0.0), 1.0)
+        self._step += 1
+        if crossed or stopped or self._step == len(STEPS):
+            self._end(self._before + (share - self._before) * way)
+            self.moved = self._last + (scores - self._last) * way - self._unedited
+            self.weight = None
+        else:
+            self._before, self._last = share, scores
+            self.weight = self._sign * STEPS[self._step] * self._largest
+
+    def _distance(self, scores: Array) -> float:
+        """Return the distance to the goal; it is negative beyond it."""
+        return self._sign * (self._goal - float(scores[self._attribute]))
+
+    def _end(self, share: float) -> None:
+        limit = self._sign * self._largest * max(round(share * _CELLS), 1) / _CELLS
+        self.limits = min(limit, 0.0), max(limit, 0.0)

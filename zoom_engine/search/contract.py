@@ -72,7 +72,7 @@ class Held:
         low, high = np.minimum(trial.bounds, outer)[:, 0], np.maximum(trial.bounds, outer)[:, 1]
         self._range = np.stack([low, high], axis=1)
         with self._failing():
-            self._state: SearchState = search.start(trial, origin)
+            self._state: SearchState = search.start(dataclasses.replace(trial, seen=()), origin)
 
     def ask(self) -> Array:
         """Return the points as `SearchState.ask` does; they are checked copies."""

@@ -10,6 +10,7 @@ import dataclasses
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -19,13 +20,35 @@ from zoom_engine.common.errors import ConfigError
 from zoom_engine.common.progress import ProgressFactory, silent
 from zoom_engine.evaluation.evaluator import Evaluator, Originals
 from zoom_engine.generators import StyleRows
+from zoom_engine.search.bounded import Bounded
 from zoom_engine.search.choose import check_gradients, is_foreign
 from zoom_engine.search.contract import Held
 from zoom_engine.search.evaluated import evaluated_points, origins
 from zoom_engine.search.reevaluated import Reevaluated
-from zoom_engine.search.trials import Array, EvaluatedPoint, Search, SearchResult, SearchState, Trial
+from zoom_engine.search.trials import Array, Bounding, EvaluatedPoint, Search, SearchResult, SearchState, Trial
 
 Finished = list[tuple[int, Trial, SearchResult]]
+
+
+class Bounds(Protocol):
+    """How far each image is edited along one attribute, see `zoom_engine.directions.ImageBounds`."""
+
+    @property
+    def text_encoder(self) -> object:
+        """What scores the images."""
+        ...
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Return embeddings `[B, D]` of images `[B, 3, R, R]`."""
+        ...
+
+    def scores(self, embeddings: Tensor) -> Array:
+        """Return the text scores `[B, S]` of images' embeddings."""
+        ...
+
+    def of(self, attribute: int, unedited: Array) -> Bounding:
+        """Begin on an image whose unedited text scores are `unedited [S]`."""
+        ...
 
 
 def searched(
@@ -34,6 +57,7 @@ def searched(
     search: Search,
     evaluators: Sequence[Evaluator],
     styles: StyleRows,
+    bounds: Bounds | None = None,
     batch_size: int = 32,
     progress: ProgressFactory = silent,
 ) -> Iterator[Finished]:
@@ -50,11 +74,13 @@ def searched(
         search: the search and its options.
         evaluators: one for each target.
         styles: float `[I, S]`, in memory or mapped when asked for; `Trial.image` is a row of it.
+        bounds: narrow the bounds of a trial of one attribute to those of its image before it is searched.
         batch_size: rows per evaluation, as long as there are so many; halved where memory does not take them.
         progress: a bar over the trials.
 
     Yields:
-        Lists of (index of the evaluator, trial, result), not in the order of the trials.
+        Lists of (index of the evaluator, trial, result), not in the order of the trials; with `bounds` each trial has
+        its own.
 
     Raises:
         ConfigError: for a batch size below 1, a trial that the search cannot do, bounds that do not contain 0, or a
@@ -63,7 +89,7 @@ def searched(
     """
     trials = list(trials)
     _check(trials, search, evaluators, styles, batch_size)
-    run = _Run(trials, search, evaluators, styles, batch_size)
+    run = _Run(trials, search, evaluators, styles, bounds, batch_size)
     with progress(len(trials) * len(evaluators), "Searching", unit="trial") as bar:
         flips = done = 0
         try:
@@ -127,11 +153,15 @@ class _Task:
 
 @dataclasses.dataclass(eq=False)
 class _Row:
-    """One picture to make, and who waits for it: (task, place among its answers)."""
+    """One picture to make, and who waits for it: (task, place among its answers).
+
+    `scored` tells whether somebody wants its text scores.
+    """
 
     image: int
     weights: Array
     waiting: list[tuple[_Task, int]] = dataclasses.field(default_factory=list)
+    scored: bool = False
 
 
 _Answers = list[tuple[_Task, int, EvaluatedPoint]]
@@ -154,13 +184,15 @@ class _Pool:
         trials: Sequence[Trial],
         evaluators: Sequence[Evaluator],
         styles: StyleRows,
+        bounds: Bounds | None,
         batch_size: int,
     ) -> None:
-        self._evaluators, self._styles = evaluators, styles
+        self._evaluators, self._styles, self._bounds = evaluators, styles, bounds
         self._batch_size = batch_size
         self._uses = Counter(trial.image for trial in trials for _ in evaluators)
         self._ahead: Iterator[int] = iter(list(dict.fromkeys(trial.image for trial in trials)))
         self._rows: dict[int, list[Originals]] = {}
+        self._scores: dict[int, Array] = {}
 
     def gather(self, images: Sequence[int], evaluator: int) -> Originals:
         """Return the originals of `images`, one row each, as `evaluator` sees them."""
@@ -171,10 +203,15 @@ class _Pool:
             self._render_ahead()
         return self._rows[image][evaluator]
 
+    def scores(self, image: int) -> Array:
+        """Return the text scores of an original whose row was asked for."""
+        return self._scores[image]
+
     def release(self, image: int) -> None:
         self._uses[image] -= 1
         if not self._uses[image]:
             del self._rows[image]
+            self._scores.pop(image, None)
 
     def _render_ahead(self) -> None:
         wanted = list(itertools.islice(self._ahead, self._batch_size))
@@ -182,6 +219,7 @@ class _Pool:
             with torch.no_grad():
                 images = self._evaluators[0].render(self._styles[torch.tensor(wanted)])
                 embeddings = Embeddings(images, exact=False)
+                scores = None if self._bounds is None else embeddings.scores(self._bounds, range(len(wanted)))
                 originals_by_evaluator = [
                     evaluator.originals_of(images, embeddings=embeddings.of(evaluator))
                     for evaluator in self._evaluators
@@ -194,6 +232,8 @@ class _Pool:
             self._rows[image] = [
                 originals.rows(torch.tensor([place], device=images.device)) for originals in originals_by_evaluator
             ]
+            if scores is not None:
+                self._scores[image] = scores[place]
 
 
 class Embeddings:
@@ -209,16 +249,36 @@ class Embeddings:
         """
         self._images, self._exact = images, exact
         self._made: dict[int, Tensor] = {}
+        self._scored: tuple[object, Tensor, Tensor] | None = None  # text encoder, bool [B], its embeddings of those
+
+    def scores(self, bounds: Bounds, rows: Sequence[int]) -> Array:
+        """Return the text scores `[k, S]` of some of the images; labels of the same text encoder share what it made."""
+        scored = torch.zeros(len(self._images), dtype=torch.bool, device=self._images.device)
+        scored[list(rows)] = True
+        embeddings = bounds.embed(self._images[scored])
+        self._scored = bounds.text_encoder, scored, embeddings
+        return bounds.scores(embeddings)
 
     def of(self, evaluator: Evaluator) -> Tensor | None:
         """Return the embeddings for the labels of `evaluator`, None where its labels are off."""
         labels = evaluator.labels
         if labels is None:
             return None
+        images, scored = self._images, None
+        if self._scored is not None and self._scored[0] is labels.text_encoder:
+            _, scored, exact = self._scored
+            if bool(scored.all()):
+                return exact
+            images = images[~scored]
         key = id(labels.text_encoder if self._exact else labels.first_encoder)
         if key not in self._made:
-            self._made[key] = (labels.embed if self._exact else labels.low_precision_embeddings)(self._images)
-        return self._made[key] if self._exact else labels.rechecked(self._made[key], self._images)
+            self._made[key] = (labels.embed if self._exact else labels.low_precision_embeddings)(images)
+        made = self._made[key] if self._exact else labels.rechecked(self._made[key], images)
+        if scored is None:
+            return made
+        together = made.new_empty(len(self._images), made.shape[1])
+        together[scored], together[~scored] = exact.to(made), made
+        return together
 
 
 class _Run:
@@ -230,14 +290,15 @@ class _Run:
         search: Search,
         evaluators: Sequence[Evaluator],
         styles: StyleRows,
+        bounds: Bounds | None,
         batch_size: int,
     ) -> None:
-        self._search, self._evaluators, self._styles = search, evaluators, styles
+        self._search, self._evaluators, self._styles, self._bounds = search, evaluators, styles, bounds
         self._batch_size = batch_size
         self._foreign = is_foreign(search)
         self._verifies = search.needs_gradient and not all(evaluator.follows_exactly for evaluator in evaluators)
         self._todo = iter(trials)
-        self._pool = _Pool(trials, evaluators, styles, batch_size)
+        self._pool = _Pool(trials, evaluators, styles, bounds, batch_size)
         # Points that are asked for with gradients, where the search wants them, and those without.
         self._queues: dict[bool, dict[tuple[int, bytes], _Row]] = {True: {}, False: {}}
         self._finished: Finished = []
@@ -275,14 +336,23 @@ class _Run:
 
     def _begin(self, trial: Trial, index: int) -> None:
         (origin,) = origins(self._evaluators[index], self._pool.row(trial.image, index))
-        state = Held(self._search, trial, origin) if self._foreign else self._search.start(trial, origin)
-        if self._verifies:
-            state = Reevaluated(state, trial, origin)
-        self._proceed(_Task(trial, index, state))
+
+        def start(trial: Trial) -> SearchState:
+            state = Held(self._search, trial, origin) if self._foreign else self._search.start(trial, origin)
+            return Reevaluated(state, trial, origin) if self._verifies else state
+
+        if self._bounds is None or trial.attribute is None:
+            self._proceed(_Task(trial, index, start(trial)))
+        else:
+            bounding = self._bounds.of(trial.attribute, self._pool.scores(trial.image))
+            self._proceed(_Task(trial, index, Bounded(trial, trial.attribute, bounding, start)))
 
     def _proceed(self, task: _Task) -> None:
         """Retire the task if it has its result, else queue what it asks for."""
         result = task.state.result()
+        search: SearchState | None = task.state
+        if isinstance(task.state, Bounded):
+            task.trial, search = task.state.trial, task.state.search
         if result is not None:
             self._finished.append((task.evaluator, task.trial, result))
             self._pool.release(task.trial.image)
@@ -290,12 +360,13 @@ class _Run:
         points = task.state.ask()
         task.answers = [None] * len(points)
         task.missing = len(points)
-        exact = isinstance(task.state, Reevaluated) and task.state.exact
+        exact = search is None or (isinstance(search, Reevaluated) and search.exact)
         queue = self._queues[self._search.needs_gradient and not exact]
         for place, point in enumerate(points):
             key = (task.trial.image, point.tobytes())
             row = queue.setdefault(key, _Row(task.trial.image, point))
             row.waiting.append((task, place))
+            row.scored |= search is None
 
     def _inputs(self, batch: list[_Row]) -> tuple[list[int], Tensor, Tensor]:
         """Return images, styles and edit weights of a batch."""
@@ -320,6 +391,10 @@ class _Run:
         _, styles, weights = self._inputs(batch)
         pictures = self._evaluators[0].render(styles, weights)
         shared = Embeddings(pictures, exact=self._search.needs_loss)
+        scored = [i for i, row in enumerate(batch) if row.scored]
+        scores: dict[int, Array] = {}
+        if self._bounds is not None and scored:
+            scores = dict(zip(scored, shared.scores(self._bounds, scored), strict=True))
         answers: _Answers = []
         for index, evaluator in enumerate(self._evaluators):
             rows = [i for i, row in enumerate(batch) if any(task.evaluator == index for task, _ in row.waiting)]
@@ -337,6 +412,8 @@ class _Run:
             for i, point in zip(
                 rows, evaluated_points(evaluation, np.stack([batch[i].weights for i in rows])), strict=True
             ):
+                if i in scores:
+                    point = dataclasses.replace(point, scores=scores[i])
                 answers += [(task, place, point) for task, place in batch[i].waiting if task.evaluator == index]
         return answers
 

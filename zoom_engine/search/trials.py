@@ -31,6 +31,27 @@ class Natural(Protocol):
         ...
 
 
+class Bounding(Protocol):
+    """How far one image is edited along one attribute, while it is found out (`zoom_engine.directions.Bounding`).
+
+    Attributes:
+        weight: the edit weight whose picture is to be scored next; None once the limits are known.
+        limits: the lowest and highest edit weight.
+    """
+
+    weight: float | None
+    limits: tuple[float, float]
+
+    def tell(self, scores: Array) -> None:
+        """Take the text scores of the picture at `weight`."""
+        ...
+
+    @property
+    def scores(self) -> tuple[float, ...] | None:
+        """`Trial.scores`."""
+        ...
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Trial:
     """One trial: an image and the attributes that may move.
@@ -46,6 +67,8 @@ class Trial:
             edit does. None where that is not known, and in single mode, where the bounds say it.
         stay_natural: whether the search takes natural edits only.
         scores: in single mode, how the edit to its bound changes text scores, see `Record`; the search does not use it.
+        seen: points that were evaluated to find the bounds; some lie outside them. A search that can start from them
+            does, and counts them as its own.
     """
 
     image: int
@@ -55,6 +78,7 @@ class Trial:
     natural: Natural | None = None
     stay_natural: bool = False
     scores: tuple[float, ...] | None = None
+    seen: tuple[EvaluatedPoint, ...] = ()
 
     def allowed(self, weights: Array) -> Array:
         """Return edit weights `[N]`, projected to where this trial may look."""
@@ -78,6 +102,7 @@ class EvaluatedPoint:
             asked.
         loss: None where it was not asked for.
         decisive: flipped, and the output moved far enough to prove something.
+        scores: text scores of the picture, None where they were not asked for.
     """
 
     weights: Array
@@ -90,6 +115,7 @@ class EvaluatedPoint:
     gradient: Array | None = None
     loss: float | None = None
     decisive: bool = False
+    scores: Array | None = None
 
     @property
     def keeps_label(self) -> bool:
