@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -16,7 +17,7 @@ from zoom_engine.audit.records import Within
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.evaluation.evaluator import Evaluator
 from zoom_engine.evaluation.labels import ZeroShotLabels
-from zoom_engine.search import Scan, SearchResult, Trial, describe_search, find_search
+from zoom_engine.search import EvaluatedPoint, Scan, SearchResult, Trial, describe_search, find_search
 from zoom_engine.search.scan import grid, outer_grid
 from zoom_engine.search.trials import Array
 
@@ -179,6 +180,72 @@ def test_where_the_end_of_a_range_loses_the_label_a_look_at_the_ends_judges_as_t
     assert always == few
 
 
+def seen(
+    curve: Callable[[float], float],
+    *weights: float,
+    label_until: float = 99.0,
+    outer: float | None = None,
+    **options: float | None,
+) -> SearchResult:
+    """The scan of [0, 12] of a change that is that function of the weight, where it was seen at some; it flips from a
+    change of 0.5 on."""
+
+    def at(weight: float) -> EvaluatedPoint:
+        change = curve(weight)
+        kept = bool(weight <= label_until)
+        return point_at([weight, 0, 0], margin=0.5 - change, change=change, label_kept=kept)
+
+    given = dataclasses.replace(trial(0, 0, 0, 12, outer=outer), seen=tuple(at(weight) for weight in weights))
+    state = Scan(**options).start(given, point_at([0, 0, 0], margin=0.5, ssim=1.0))  # type: ignore[arg-type]
+    while (result := state.result()) is None:
+        state.tell([at(weight) for weight in state.ask()[:, 0]])
+    return result
+
+
+def weights_of(result: SearchResult) -> list[float]:
+    return [point.weights[0] for point in result.trajectory]
+
+
+def test_what_was_seen_is_not_asked_for_again() -> None:
+    grows = (0.02).__mul__
+    assert weights_of(seen(grows, 5.0, 10.0, 15.0)) == [0, 5, 10, 12, 15], "the end alone"
+    assert weights_of(seen(grows, 4.0, 8.0, 12.0)) == [0, 4, 8, 12], "nothing"
+    assert weights_of(seen(grows, 11.0)) == [0, 5.5, 11, 12], "the end and the middle of a wide gap"
+    assert weights_of(seen(grows, 4.0, 8.0, 12.0, monotone=None)) == [0, 1.5, 3, 4, 4.5, 6, 7.5, 8, 9, 10.5, 12]
+    assert weights_of(seen(grows, 11.0, points=2)) == [0, 11, 12]
+
+
+def test_beside_a_point_from_which_the_change_falls_it_looks_into_both_gaps() -> None:
+    def hump(weight: float) -> float:
+        return 0.4 * float(np.exp(-(((weight - 6.5) / 3) ** 2)))
+
+    result = seen(hump, 4.0, 8.0, 12.0)
+    assert weights_of(result) == [0, 4, 6, 8, 10, 12]
+    assert result.change == hump(6.0)
+
+
+def test_where_the_end_loses_the_label_points_that_were_seen_judge_as_finely_as_the_whole_scan() -> None:
+    result = seen((0.02).__mul__, 4.0, 8.0, 12.0, label_until=9.2)
+    assert weights_of(result) == [0, 4, 8, 9, 10.5, 12]
+    assert result.change == pytest.approx(0.18)
+
+
+def test_a_flip_between_points_that_were_seen_is_found_to_the_tolerance() -> None:
+    result = seen((0.06).__mul__, 4.0, 8.0, 12.0)
+    assert result.flip_weight == pytest.approx(0.5 / 0.06, abs=0.05)
+    assert result.evaluations <= 7
+    assert seen((0.06).__mul__, 4.0, 8.0, 12.0, tolerance=None).flip_weight == 9.0, "at the grid"
+
+
+def test_the_outer_range_is_told_of_what_was_seen_and_of_its_ends() -> None:
+    result = seen((0.02).__mul__, 5.0, 10.0, 15.0, outer=30.0)
+    assert weights_of(result) == [-30, 0, 5, 10, 12, 15, 30]
+    assert result.change == pytest.approx(0.24)
+    assert result.paper == Within(change=pytest.approx(0.6), flipped=True, decisive=True)
+    few = seen((0.02).__mul__, 5.0, 10.0, 15.0, outer=30.0, outer_points=0)
+    assert few.paper == Within(change=pytest.approx(0.3), flipped=False, decisive=False)
+
+
 def test_without_a_tolerance_the_smallest_flip_is_that_of_the_whole_grid() -> None:
     for slack in (0.005, None):
         assert responding(lambda w: np.abs(w) * 0.3, tolerance=None, monotone=slack).flip_weight == 2.5
@@ -278,6 +345,8 @@ def test_options_and_modes_are_checked() -> None:
         Scan().start(Trial(0, None, bounds(None, -1, 1)), point_at([0, 0, 0]))
     with pytest.raises(ConfigError, match="points"):
         Scan(points=1)
+    with pytest.raises(ConfigError, match="outer_points"):
+        Scan(outer_points=1)
     with pytest.raises(ConfigError, match="tolerance"):
         Scan(tolerance=0)
     assert find_search("scan", mode="single", options={"monotone": "none"}) == Scan(monotone=None)
@@ -286,7 +355,7 @@ def test_options_and_modes_are_checked() -> None:
     assert describe_search(Scan()) == {
         "name": "scan",
         "points": 8,
-        "outer_points": 4,
+        "outer_points": 2,
         "tolerance": 0.05,
         "monotone": 0.005,
     }

@@ -24,6 +24,7 @@ from zoom_engine.diagnose.models import Models
 from zoom_engine.directions import EditDirections
 from zoom_engine.directions.baseline import matching_pictures
 from zoom_engine.directions.find import direction_method
+from zoom_engine.directions.image_bounds import STEPS
 from zoom_engine.directions.keeping import PICTURES as KEEPING_PICTURES
 from zoom_engine.directions.unedited import SAMPLES
 from zoom_engine.search.scheduler import Embeddings
@@ -51,6 +52,10 @@ class Count:
     def __mul__(self, times: float) -> Count:
         """Multiply the least and the most."""
         return Count(self.least * times, self.most * times)
+
+
+BOUNDED = Count(1, len(STEPS))
+"""Pictures that say how far an image may be edited along an attribute."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,7 +200,13 @@ def _part(audits: Sequence[Models], run: RunSettings, rate: float | None, before
     if rate is None:
         rate, rate_from = timings.rate()
     of_attributes, beside = known(first, run).measurements(run.most)
-    points = zip(_points(evaluations(first)), _points(evaluations(first, baseline=True)), strict=True)
+    looked = BOUNDED if _bounds_images(first) else Count(0, 0)
+    of_attribute = evaluations(first)
+    points = zip(
+        _points(None if of_attribute is None else of_attribute + looked),
+        _points(evaluations(first, baseline=True)),
+        strict=True,
+    )
     sizes = [
         [
             _size(*one, along_attribute) * of_attributes + _size(*one, along_baseline, baseline=True) * beside
@@ -219,10 +230,16 @@ def _part(audits: Sequence[Models], run: RunSettings, rate: float | None, before
     )
 
 
+def _bounds_images(models: Models) -> bool:
+    """Tell whether pictures say of each image how far it may be edited."""
+    return models.settings.mode == "single" and models.settings.edit_range == "calibrated"
+
+
 def evaluations(models: Models, *, baseline: bool = False, targets: int = 1) -> Count | None:
     """Return how many points one search of an attribute takes, or of all attributes together.
 
-    With `baseline` it is one along a random baseline direction. All is for so many targets at once: a picture that
+    Those that say how far an image may be edited are not among them. With `baseline` it is one along a random baseline
+    direction. All is for so many targets at once: a picture that
     several of them ask for is made once, but where each is followed alone. None where a package's own search does not
     say.
     """
@@ -291,8 +308,8 @@ def pictures_of_images(audits: Sequence[Models], run: RunSettings, step: float) 
     weight = step if models.search.needs_gradient else 1.0
     one = Count(images, images)
     parts: dict[str, Count] = {}
-    if settings.mode == "single" and settings.edit_range == "calibrated":
-        parts["how far each may be edited"] = Count(1 + count, 1 + 3 * count) * images
+    if _bounds_images(models):
+        parts["how far each may be edited"] = BOUNDED * (apart * count * images)
     if settings.by:
         parts["which group each is of"] = one
     if settings.paraphrases:

@@ -31,7 +31,7 @@ from zoom_engine.text import TextEncoder
 REACH = 1.25  # of the calibrated bound
 STEPS = (1 / 3, 2 / 3, 1.0)
 """Of an image's largest weight: where its score is looked at, as long as it takes."""
-_CELLS = 64  # limits lie on a lattice this fine: rounding noise in a score does not move an edit weight
+_CELLS = 66  # limits lie on a lattice this fine, STEPS too: rounding noise in a score does not move an edit weight
 
 Array = NDArray[np.float64]
 

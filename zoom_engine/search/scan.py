@@ -13,8 +13,12 @@ grid points is not seen.
 Most responses grow from 0 to the end of the range, and then the grid's other half says nothing new: every second point
 is taken first, and those between only on a side whose change falls somewhere, or that loses the label.
 
-An effect is judged at the end of a range, or at the point nearest to it that keeps the label. A grid that is coarser
-than `PARTS` of a range is made as fine where the label is lost, so that few points judge as many do.
+Where the bounds were found by pictures of this very edit, these are points of the curve already, and what they leave
+open is asked for instead of a grid: the end, the middle of a gap that is wider than half of a grid of eight, and the
+middles of both gaps beside a point from which the change falls.
+
+An effect is judged at the end of a range, or at the point nearest to it that keeps the label. Points that lie farther
+apart than `PARTS` of a range are brought as near where the label is lost, so that few points judge as many do.
 """
 
 from __future__ import annotations
@@ -33,6 +37,8 @@ from zoom_engine.search.trials import Array, EvaluatedPoint, EvaluatedPoints, Pl
 _SAME = 1e-9
 PARTS = 8
 """Into how many a range that leads one way is cut at least where its label is lost."""
+GAP = 4
+"""How many cells of the grid may lie between points that were seen already."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,9 +46,10 @@ class Scan:
     """Options of the scan.
 
     Attributes:
-        points: grid points within the bounds, 0 not counted (it is the unedited image); both ends are among them.
+        points: grid points within the bounds, 0 not counted (it is the unedited image); both ends are among them. Where
+            points were seen already, they leave no gap that is wider than four cells of this grid.
         outer_points: how many more between the bounds and the outer range, where the trial has one; its ends are among
-            them.
+            them. 0 takes none: what was seen beyond the bounds is told of alone.
         tolerance: largest error of the flip weight, in units of the edit weight (standard deviations along the
             direction); None leaves the flip weight at the grid.
         monotone: how far, in change, a response may fall and still count as growing, so that the points between are
@@ -57,27 +64,34 @@ class Scan:
     reaches_ends: ClassVar[bool] = True
 
     points: int = 8
-    outer_points: int = 4
+    outer_points: int = 2
     tolerance: float | None = 0.05
     monotone: float | None = 0.005
 
     def __post_init__(self) -> None:
         """Refuse options out of their ranges by a ConfigError."""
-        if self.points < 2 or self.outer_points < 2:
-            raise ConfigError("scan: points and outer_points must be at least 2, one on each side of 0")
+        if self.points < 2 or self.outer_points < 0 or self.outer_points == 1:
+            raise ConfigError(
+                "scan: points and outer_points must be at least 2, one on each side of 0; outer_points may be 0 too"
+            )
         if self.tolerance is not None and not self.tolerance > 0:
             raise ConfigError(f"scan: tolerance is {self.tolerance}, but must be greater than 0")
         if self.monotone is not None and not self.monotone >= 0:
             raise ConfigError(f"scan: monotone is {self.monotone}, but must not be negative")
 
     def evaluations(self, planned: Planned) -> tuple[int, int]:
-        """Half of the grid where responses only grow, or all of it, and the halvings of a cell for each target."""
-        outer = self.outer_points if planned.calibrated else 0
-        least = self.points if self.monotone is None else math.ceil(self.points / 2)
-        sides, reach = (1, PAPER_BOUND) if planned.calibrated else (2, 2 * PAPER_BOUND)
-        cells = 1 if self.tolerance is None else math.ceil(reach / self.points / self.tolerance)
-        finer = planned.targets * PARTS if planned.labels and planned.calibrated and self.points < PARTS else 0
-        return least + outer, self.points + outer + finer + planned.targets * sides * math.ceil(math.log2(cells))
+        """Return the grid, or half of it, eighths where the label is lost, and halvings of a cell for each target.
+
+        What was seen when the bounds were found is not counted: its last picture may be the end of the range.
+        """
+        halvings = 0 if self.tolerance is None else PAPER_BOUND / self.points / self.tolerance
+        if not planned.calibrated:
+            least = self.points if self.monotone is None else math.ceil(self.points / 2)
+            return least, self.points + planned.targets * 2 * _halvings(2 * halvings)
+        least = self.points - 1 if self.monotone is None else 0
+        finer = PARTS if planned.labels else 0
+        most = self.points + planned.targets * (finer + _halvings(GAP * halvings))
+        return least + self.outer_points, most + self.outer_points
 
     def start(self, trial: Trial, origin: EvaluatedPoint) -> ScanState:
         """Begin on `trial`, which must have an attribute.
@@ -88,6 +102,11 @@ class Scan:
         if trial.attribute is None:
             raise ConfigError("scan moves one attribute at a time: use minimal, sgd, pgd or cmaes for all together")
         return ScanState(self, trial, trial.attribute, origin)
+
+
+def _halvings(cells: float) -> int:
+    """Return how often so many cells are halved until one is left."""
+    return math.ceil(math.log2(cells)) if cells > 1 else 0
 
 
 def grid(low: float, high: float, points: int) -> list[float]:
@@ -182,18 +201,26 @@ class ScanState:
         self._attribute = attribute
         self._evaluated = EvaluatedPoints(trial, origin)
         self._low, self._high = (float(bound) for bound in trial.bounds[attribute])
+        if trial.seen:
+            self._evaluated.add(list(trial.seen))
         weights = grid(self._low, self._high, options.points)
-        first = weights if options.monotone is None else every_second(weights)
-        self._between = [weight for weight in weights if weight not in first]
-        weights = first
+        self._between: list[float] = []
+        self._starts_from_seen = bool(options.monotone is not None and trial.seen and weights)
+        if self._starts_from_seen:
+            self._between, weights = weights, self._left_open()
+        elif options.monotone is not None:
+            first = every_second(weights)
+            self._between, weights = [weight for weight in weights if weight not in first], first
         if trial.outer is not None:
             outer = (float(trial.outer[attribute, 0]), float(trial.outer[attribute, 1]))
-            weights += outer_grid((self._low, self._high), outer, options.outer_points)
-        self._wanted = weights
+            weights = weights + outer_grid((self._low, self._high), outer, options.outer_points)
         self._sides: list[_Bracket] | None = None
         self._cell = 0
         self._flip: float | None = None
-        self._stop = "" if weights else "no-range"
+        self._stop = "" if self._low or self._high or weights else "no-range"
+        self._wanted = self._unseen(weights)
+        if not (self._stop or self._wanted):  # all was seen
+            self._go_on()
 
     def ask(self) -> Array:
         """Return the points to evaluate now, `[k, N]`."""
@@ -205,26 +232,53 @@ class ScanState:
         """Take the answers and choose the next points, or stop."""
         self._evaluated.add(evaluated)
         if self._sides is None:
-            self._wanted, self._between = self._needed() or self._nearest(), []
-            if self._wanted:
-                return
-            self._sides = self._brackets()
-            if not self._sides:
-                self._stop = "no-flip"
-            elif self._options.tolerance is None:
-                self._stop = "grid-only"
-        else:
-            self._sides[0].narrow(self._cell, evaluated[0])
-        if not self._stop:
-            self._plan()
+            self._go_on()
+            return
+        self._sides[0].narrow(self._cell, evaluated[0])
+        self._plan()
 
     def result(self) -> SearchResult | None:
         """Return the result, None while there is something to ask."""
         return self._evaluated.result(self._stop, by_weight=True) if self._stop else None
 
-    def _side(self, sign: int) -> list[EvaluatedPoint]:
+    def _go_on(self) -> None:
+        """Choose what the curve still wants, or else go on to its flip."""
+        needed = self._beside_falls() if self._starts_from_seen else self._needed()
+        self._wanted, self._between = self._unseen(needed or self._nearest()), []
+        if self._wanted:
+            return
+        self._sides = self._brackets()
+        if not self._sides:
+            self._stop = "no-flip"
+        elif self._options.tolerance is None:
+            self._stop = "grid-only"
+        else:
+            self._plan()
+
+    def _unseen(self, weights: list[float]) -> list[float]:
+        """Return those of the weights that were not seen before."""
+        seen = [float(it.weights[self._attribute]) for it in self._evaluated.tried]
+        return [weight for weight in weights if all(abs(weight - other) > _SAME for other in seen)]
+
+    def _left_open(self) -> list[float]:
+        """Return, of a range of which points were seen, its end and what cuts gaps that are too wide."""
+        end = self._low or self._high
+        ways = [0.0, *(way for way in self._ways() if way < 1 - _SAME), 1.0]
+        weights = [end]
+        for near, far in itertools.pairwise(ways):
+            parts = math.ceil((far - near) * self._options.points / GAP - _SAME)
+            weights += [end * (near + (far - near) * part / parts) for part in range(1, parts)]
+        return sorted(weights)
+
+    def _ways(self) -> list[float]:
+        """Return what was tried of a range that leads one way, as shares of it, outwards."""
+        end = self._low or self._high
+        return [float(it.weights[self._attribute]) / end for it in self._side(math.copysign(1, end))]
+
+    def _side(self, sign: float) -> list[EvaluatedPoint]:
         """Return what was tried within the bounds on one side of 0, outwards."""
-        inside = [it for it in self._evaluated.tried if self._low <= it.weights[self._attribute] <= self._high]
+        low, high = self._low - _SAME, self._high + _SAME
+        inside = [it for it in self._evaluated.tried if low <= it.weights[self._attribute] <= high]
         side = [it for it in inside if sign * it.weights[self._attribute] > 0]
         return sorted(side, key=lambda it: abs(float(it.weights[self._attribute])))
 
@@ -241,6 +295,25 @@ class ScanState:
             if falls or at_the_grid or not all(it.keeps_label for it in side):
                 doubtful.add(sign)
         return [weight for weight in self._between if math.copysign(1, weight) in doubtful]
+
+    def _beside_falls(self) -> list[float]:
+        """Return, of a range of which points were seen, the middles of both gaps beside points from which it falls.
+
+        Where a flip is told at the grid, they are also the points of the grid that may be the first to flip.
+        """
+        if not self._between:
+            return []
+        options, end = self._options, self._low or self._high
+        ways, changes = [0.0, *self._ways()], [0.0, *(it.change for it in self._side(math.copysign(1, end)))]
+        wanted = set()
+        for place in range(1, len(ways) - 1):
+            if changes[place + 1] < changes[place] - (options.monotone or 0.0):
+                wanted |= {(ways[place - 1], ways[place]), (ways[place], ways[place + 1])}
+        middles = [end * (near + far) / 2 for near, far in sorted(wanted) if (far - near) * options.points > 1 + _SAME]
+        if options.tolerance is None and (brackets := self._brackets()):
+            near, far = sorted((brackets[0].near, brackets[0].far))
+            middles += [weight for weight in self._between if near < weight < far]
+        return middles
 
     def _nearest(self) -> list[float]:
         """Return the points between the last that keeps the label and the next, of a range that loses it at its end."""
