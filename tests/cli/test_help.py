@@ -58,9 +58,20 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.strip() == __version__
 
 
-def test_help_imports_nothing_that_takes_seconds() -> None:
+@pytest.mark.parametrize("command", ["", "diagnose"])
+def test_help_imports_nothing_that_takes_seconds(command: str) -> None:
     script = (
-        "import sys; from zoom_engine.cli import main; main(['diagnose', '--help'])\n"
-        "assert not {'torch', 'numpy', 'PIL'} & set(sys.modules)"
+        f"import sys; from zoom_engine.cli import main; main([*{command!r}.split(), '--help'])\n"
+        "loaded = set(sys.modules)\n"
+        "assert not {'torch', 'numpy', 'PIL', 'zoom_engine.audit', 'zoom_engine.statistics'} & loaded"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, timeout=100)
+
+
+def test_info_imports_no_library_that_reads_models_of_others() -> None:
+    """They take longer than torch, and info loads no file."""
+    script = (
+        "import sys; from zoom_engine.cli import main; assert main(['info']) == 0\n"
+        "assert not {'open_clip', 'torchvision', 'transformers', 'scipy', 'torch._dynamo'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, timeout=100)

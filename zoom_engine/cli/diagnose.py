@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Group, Parameter
 
-from zoom_engine.audit.folder import check_config, check_folder, check_outs, check_packages
 from zoom_engine.cli.config import read_config
 from zoom_engine.cli.options import (
     CLUSTER,
@@ -100,6 +99,8 @@ def _run(
 
     `values` are those that are `stored` in a file, overridden by those that were `given`.
     """
+    from zoom_engine.audit.folder import check_config, check_folder, check_outs, check_packages
+
     use_threads(values.get("threads"), output.progress)
     if "out" in values:
         check_packages(values["out"])

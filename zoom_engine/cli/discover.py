@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 from cyclopts import Group, Parameter
 
-from zoom_engine.audit.folder import check_folder
 from zoom_engine.cli.options import (
     MACHINE,
     TABLES,
@@ -48,6 +47,8 @@ def discover(
       zoom-engine discover --generator avatars \
           --target avatars:mustache-biased-smiling --out found
     """
+    from zoom_engine.audit.folder import check_folder
+
     use_threads(given.pop("threads", None))
     match given.get("templates"):
         case [name] if "{}" not in name:

@@ -1,7 +1,8 @@
 """Loading of text encoders: a domain's, a folder, or an open_clip model whose weights are on disk.
 
 No network is touched unless the user asks for it (`download`). Weights are read as safetensors or with
-`torch.load(weights_only=True)`, so that no checkpoint can run code.
+`torch.load(weights_only=True)`, so that no checkpoint can run code. open_clip is imported when an encoder is loaded:
+with torchvision and transformers, which it brings, that takes longer than torch.
 """
 
 from __future__ import annotations
@@ -13,8 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import huggingface_hub
-import open_clip
-from open_clip.factory import load_checkpoint
 
 from zoom_engine.common import registry
 from zoom_engine.common.errors import TextEncoderError, one_line
@@ -136,6 +135,8 @@ def _load_snapshot(name: str, *, download: bool) -> TextEncoder:
 
 
 def _load_builtin(name: str, *, download: bool) -> TextEncoder:
+    import open_clip
+
     model_name, _, tag = name.partition(":")
     config = open_clip.get_model_config(model_name)
     if config is None:
@@ -206,6 +207,8 @@ def _build(
     download: bool,
 ) -> TextEncoder:
     """Make a `TextEncoder` of a configuration and weights; open_clip finds the tokenizer by `source`."""
+    from open_clip.factory import load_checkpoint
+
     if weights.suffix not in _SUFFIXES:
         raise TextEncoderError(f"{weights} is no weight file: one of {', '.join(_SUFFIXES)} is needed")
     try:
@@ -242,6 +245,8 @@ def _missing_parts(text_cfg: dict[str, object]) -> str:
 
 def _create(source: str, model_cfg: dict[str, Any], preprocess_cfg: dict[str, object]) -> tuple[Any, Any]:
     """Make the model (not yet with its weights) and its tokenizer."""
+    import open_clip
+
     # open_clip reads a folder's configuration itself and would pick up that folder's weights on its own terms; a
     # temporary folder with the configuration alone leaves the choice of file to us.
     with tempfile.TemporaryDirectory() as scratch:

@@ -6,10 +6,9 @@ embedding.
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Sequence
-
-from open_clip import OPENAI_IMAGENET_TEMPLATES
+from collections.abc import Callable, Sequence
 
 from zoom_engine.common.errors import TextEncoderError
 from zoom_engine.text.prompts import fill_template, shorten
@@ -31,18 +30,26 @@ IMAGENET_SHORT: tuple[str, ...] = (
     "a photo of the small {}.",
 )
 
-# All eighty of Radford 2021, from open_clip. Prompts bring their own article, so the templates' own is left out.
-IMAGENET: tuple[str, ...] = tuple(
-    re.sub(r"\b(a|the|my|one) \{\}", "{}", template("{}")) for template in OPENAI_IMAGENET_TEMPLATES
-)
 
-TEMPLATE_SETS: dict[str, tuple[str, ...]] = {
-    "none": NONE,
-    "general": GENERAL,
-    "faces": FACES,
-    "imagenet": IMAGENET,
-    "imagenet-short": IMAGENET_SHORT,
+@functools.cache
+def _imagenet() -> tuple[str, ...]:
+    """Return all eighty of Radford 2021, from open_clip.
+
+    Prompts bring their own article, so the templates' own is left out.
+    """
+    from open_clip import OPENAI_IMAGENET_TEMPLATES
+
+    return tuple(re.sub(r"\b(a|the|my|one) \{\}", "{}", template("{}")) for template in OPENAI_IMAGENET_TEMPLATES)
+
+
+TEMPLATE_SETS: dict[str, Callable[[], tuple[str, ...]]] = {
+    "none": lambda: NONE,
+    "general": lambda: GENERAL,
+    "faces": lambda: FACES,
+    "imagenet": _imagenet,
+    "imagenet-short": lambda: IMAGENET_SHORT,
 }
+"""What gives the sets, by their names: open_clip is imported for its own alone."""
 
 
 def find_templates(chosen: str | Sequence[str]) -> tuple[str, ...]:
@@ -57,7 +64,7 @@ def find_templates(chosen: str | Sequence[str]) -> tuple[str, ...]:
                 f"there is no set of templates '{shorten(chosen)}': choose one of {', '.join(TEMPLATE_SETS)}, or give a"
                 " list such as ['a photo of {}']"
             )
-        return TEMPLATE_SETS[chosen]
+        return TEMPLATE_SETS[chosen]()
     if not chosen:
         raise TextEncoderError("templates must be a non-empty list, such as ['a photo of {}']")
     for template in chosen:

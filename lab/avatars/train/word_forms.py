@@ -42,7 +42,7 @@ LEAST_MEANING = 0.15  # a caption nearer to the neutral one has no direction of 
 
 def old_tokens(tokenizer: Any) -> list[int]:
     """The tokens that captions or any set of templates read, sorted: their rows stay."""
-    templates = [template for templates in TEMPLATE_SETS.values() for template in templates]
+    templates = [template for templates in TEMPLATE_SETS.values() for template in templates()]
     texts = [*vocabulary(), *TEMPLATES, *HELD_OUT_TEMPLATES, *templates, "a, b-c"]
     return sorted({token for text in texts for token in tokenizer.encode(text)})
 
