@@ -123,6 +123,28 @@ def test_every_relevance_is_tested_against_random_texts_too(toy: tuple[Any, Any]
     assert passed.attributes == ("gibberish",)
 
 
+def test_at_level_1_no_text_is_embedded_that_nothing_is_compared_with(
+    toy: tuple[Any, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator, encoder = toy
+    embedded: list[str] = []
+    embed = type(encoder).embed_texts
+
+    def noted(self: Any, prompts: Any, **options: Any) -> Any:
+        embedded.extend(prompts)
+        return embed(self, prompts, **options)
+
+    monkeypatch.setattr(type(encoder), "embed_texts", noted)
+    found = find_directions(generator, encoder, ["hat"], neutral="face", samples=200, level=1)
+    assert set(embedded) == {"face", "hat"}
+    assert found.noise_floor == (0.0,)
+    relevance = regression_relevance(generator, encoder, sampling=Sampling(200, cache=tmp_path))
+    for repeated in (False, True):
+        embedded.clear()
+        directions_from_relevance(relevance, generator, encoder, ["hat"], neutral="face")
+        assert (set(embedded) == {"face", "hat"}) is repeated, "random texts are embedded once, and kept"
+
+
 @dataclasses.dataclass(frozen=True)
 class Together:
     """A method of somebody else's: how codes and embeddings of random pictures go together."""

@@ -146,11 +146,15 @@ def directions_from_relevance(
         raise DirectionError(f"top_k must be at least 1, not {top_k}")
     wanted = text_directions(text_encoder, attributes, neutral=neutral, templates=templates)
     rows = relevance.relevance(wanted)
-    texts = texts or phrase(text_encoder, attributes, neutral=neutral, templates=templates)
+    texts = texts or phrase(
+        text_encoder, attributes, neutral=neutral, templates=templates, level=level, cache=relevance.sampling.cache
+    )
     strengths = (relevance.strength(wanted) * clearness(texts.wanted)).tolist()
-    random = texts.random[: relevance.random_texts]
-    of_random = relevance.strength(F.normalize(random.mean(dim=1), dim=1)) * clearness(random)
-    floor = exceeds(of_random, level)
+    floor = float("-inf")
+    if level != 1:
+        random = texts.random[: relevance.random_texts]
+        of_random = relevance.strength(F.normalize(random.mean(dim=1), dim=1)) * clearness(random)
+        floor = exceeds(of_random, level)
     for attribute, strength in zip(attributes, strengths, strict=True):
         if level != 1 and not strength > floor:
             raise DirectionError(

@@ -42,16 +42,19 @@ def phrase(
     *,
     neutral: str,
     templates: Sequence[str] = GENERAL,
+    level: float = DEFAULT_LEVEL,
     cache: Path | None = None,
 ) -> Phrased:
     """Embed the attributes and `RANDOM_TEXTS` random texts in the first `TEMPLATES_PER_TEXT` templates.
 
-    General templates are added where there are fewer. `cache` stores the embeddings of the random texts.
+    General templates are added where there are fewer. `cache` stores the embeddings of the random texts. At `level` 1
+    nothing is compared with random texts, and there are none.
     """
     sentences = tuple(dict.fromkeys([*templates, *GENERAL]))[:TEMPLATES_PER_TEXT]
     base = _embedded(text_encoder, [neutral], sentences)
     wanted = torch.cat([_of_paraphrases(text_encoder, attribute, sentences) for attribute in attributes]) - base
-    return Phrased(wanted, _random(text_encoder, neutral, sentences, cache) - base)
+    random = wanted[:0] if level == 1 else _random(text_encoder, neutral, sentences, cache) - base
+    return Phrased(wanted, random)
 
 
 def clearness(differences: Tensor) -> Tensor:
