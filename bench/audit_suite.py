@@ -15,6 +15,9 @@ equal: a search whose steps all cost the same (the reference's, SGD, PGD) is mea
 to its 100, and the row says so: what a unit costs once is counted once. The engine's are searched with three numbers of
 steps, which tell the price of a step from that of evaluating a point again at the end. Others run whole. The avatars'
 searches all run whole, and a ratio counts only where at least as many units flip as by the reference.
+
+``audit-8x8-cold`` and the like are whole default audits instead, see `whole_audits.py`: their one variant beside the
+baseline is the command, and the baseline's row says what the reference would take for the same answer.
 """
 
 from __future__ import annotations
@@ -29,8 +32,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+import whole_audits
 from baseline import BOUND, STEPS, Reference, ReferenceSearch
-from memory import available
+from memory import available, give_back
+from whole_audits import COMMAND, Step, Whole
 from worlds import TEMPLATES, World, avatars_world, random_world
 
 from zoom_engine import Diagnoser, ops
@@ -41,16 +46,17 @@ from zoom_engine.search import find_search
 SUITE = "audit"
 BASELINE = "baseline"
 PAPERS = ("sgd", "pgd")  # searches that take a given number of steps
-VARIANTS = (BASELINE, "scan", *PAPERS, "minimal")
+VARIANTS = (BASELINE, "scan", *PAPERS, "minimal", COMMAND)
 CASES = (
     *(f"{resolution}-step" for resolution in (64, 128, 256, 512, 1024)),
     *(f"256-step-b{batch}" for batch in (1, 2, 4, 16)),
     *(f"{resolution}-{work}" for resolution in (256, 1024) for work in ("single", "multi1", "multi8", "multi32")),
     "avatars-single",
+    *whole_audits.CASES,
 )
 CASE = re.compile(r"(?:(\d+)-(step|single|multi(\d+))|(avatars)-(single))(?:-b(\d+))?")
-WORKS = ("step", "single", "multi")
-UNITS = {"step": "gradient step", "single": "image and attribute", "multi": "image"}
+WORKS = ("step", "single", "multi", "audit")
+UNITS = {"step": "gradient step", "single": "image and attribute", "multi": "image", "audit": "audit"}
 AVATARS = 0  # in place of a resolution
 AVATAR_IMAGES = 2
 TIMED_STEPS = 2  # steps that are taken of the reference's search, all of which cost the same
@@ -64,7 +70,7 @@ Result = dict[str, Any]
 
 
 class Case(NamedTuple):
-    """What "256-multi8-b4" says; resolution 0 are the avatars."""
+    """What "256-multi8-b4" says; resolution 0 are the avatars, and the batch of a whole audit is its images."""
 
     resolution: int
     work: str
@@ -72,24 +78,34 @@ class Case(NamedTuple):
     batch: int
 
 
-def parse(case: str) -> tuple[int, int, int, int]:
-    """Resolution, place of the work in ``WORKS``, attributes and batch; ValueError for another string."""
+def parse(case: str) -> tuple[int, ...]:
+    """Resolution, place of the work in ``WORKS``, attributes and batch, by which cases are sorted, of whole audits also
+    what else they say; ValueError for another string."""
+    if (whole := whole_audits.parse(case)) is not None:
+        check_resolution(case, whole.resolution)
+        return whole.resolution, WORKS.index("audit"), whole.attributes, whole.images, whole.multi, whole.warm
     match = CASE.fullmatch(case)
     if match is None:
         raise ValueError(
-            f"'{case}' is no case; write RESOLUTION-step, -single or -multiN, or avatars-single, then -bBATCH"
+            f"'{case}' is no case; write RESOLUTION-step, -single or -multiN, or avatars-single, then -bBATCH, or"
+            " RESOLUTION-audit-IMAGESxATTRIBUTES, then -multi, then -cold or -warm"
         )
     resolution = AVATARS if match[4] else int(match[1])
-    if resolution and (resolution < 16 or resolution & (resolution - 1)):
-        raise ValueError(f"'{case}': the resolution must be a power of two from 16 on")
+    if resolution:
+        check_resolution(case, resolution)
     attributes, batch = int(match[3] or 1), int(match[6] or (4 if resolution >= 512 else 8))
     if not 1 <= attributes <= MOST or not batch:
         raise ValueError(f"'{case}': 1 to {MOST} attributes and at least one image are needed")
     return resolution, WORKS.index((match[2] or match[5]).rstrip("0123456789")), attributes, batch
 
 
+def check_resolution(case: str, resolution: int) -> None:
+    if resolution < 16 or resolution & (resolution - 1):
+        raise ValueError(f"'{case}': the resolution must be a power of two from 16 on")
+
+
 def case_of(case: str) -> Case:
-    resolution, work, attributes, batch = parse(case)
+    resolution, work, attributes, batch, *_ = parse(case)
     return Case(resolution, WORKS[work], attributes, batch)
 
 
@@ -111,11 +127,15 @@ def run_case(
     case: str, variants: Sequence[str], *, repeats: int, memory: int, device: str, cache: Path
 ) -> Iterator[Result]:
     """The results of one case, see :func:`run`."""
-    wanted = case_of(case)
+    wanted, whole = case_of(case), whole_audits.parse(case)
+    variants = [name for name in variants if name != COMMAND] if whole is None else [BASELINE, COMMAND]
     needed = next((size for side, size in MEMORY.items() if wanted.resolution <= side), MEMORY[1024])
     if needed > (allowed := min(memory, available())):
         reason = f"needs up to {needed / 1e9:.0f} GB, {allowed / 1e9:.1f} are allowed"
         yield from (skipped(case, variant, reason) for variant in variants)
+        return
+    if whole is not None:
+        yield from run_whole(case, whole, repeats=repeats, device=device, cache=cache)
         return
     world = world_of(wanted, cache, device)
     calls: dict[str, Runner] = {}
@@ -144,6 +164,38 @@ def run_case(
         }
     calls.clear()
     ops.release_memory()
+
+
+def run_whole(case: str, whole: Whole, *, repeats: int, device: str, cache: Path) -> Iterator[Result]:
+    """The results of a whole audit: what the reference would take for the same answer, and what the command takes."""
+    unit = Case(whole.resolution, "step", 1, 1)
+    reference = BaselineRunner(world_of(unit, cache, device), unit)
+    reference.warm_up()
+
+    def step() -> Step:
+        taken = reference.step()
+        give_back()
+        return taken
+
+    try:
+        steps, command = whole_audits.measured(whole, step, repeats=repeats, folder=cache / "whole", device=device)
+    except RuntimeError as error:
+        yield from (skipped(case, variant, str(error)) for variant in (BASELINE, COMMAND))
+        return
+    rounds = [round(whole.searches * STEPS * seconds, 1) for seconds in steps]
+    about = {"suite": SUITE, "case": case, "unit": UNITS["audit"], "flip_rate": None}
+    searched = whole.searches * (STEPS + 1)
+    extrapolated = f"{TIMED_STEPS} of {STEPS} steps"
+    seconds = statistics.median(rounds)
+    yield {
+        **about,
+        "variant": BASELINE,
+        "seconds": seconds,
+        "rounds": rounds,
+        "evaluations": searched,
+        "extrapolated": extrapolated,
+    }
+    yield {**about, "variant": COMMAND, "extrapolated": None, **command}
 
 
 def skipped(case: str, variant: str, reason: str) -> Result:
@@ -231,6 +283,13 @@ class BaselineRunner(Runner):
         search.run(TIMED_STEPS)
         step = (now() - original) / TIMED_STEPS
         return step if self._case.work == "step" else original - begun + STEPS * step
+
+    def step(self) -> Step:
+        """Time one of a few steps."""
+        search = self._search(0, 0)
+        begun, cpu = now(), time.process_time()
+        search.run(TIMED_STEPS)
+        return Step((now() - begun) / TIMED_STEPS, (time.process_time() - cpu) / TIMED_STEPS)
 
     def _search(self, image: int, attribute: int) -> ReferenceSearch:
         return ReferenceSearch(self._reference, self._styles[image], None if self._case.work == "multi" else attribute)

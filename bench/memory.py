@@ -32,6 +32,11 @@ def resident(process: int | str = "self") -> int:
     return _kilobytes(PROCESSES / str(process) / "status", "VmRSS")
 
 
+def peak() -> int:
+    """Bytes: the largest resident size of this process so far."""
+    return _kilobytes(PROCESSES / "self/status", "VmHWM")
+
+
 def available() -> int:
     """Bytes that processes can still take without swapping."""
     return _kilobytes(PROCESSES / "meminfo", "MemAvailable")

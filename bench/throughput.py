@@ -1,6 +1,7 @@
 """``python bench/throughput.py --suite NAME [--json OUT]``: throughput here, as a table and as JSON.
 
-``synthesis`` and ``edits`` measure the generator, ``audit`` gradient steps and whole searches beside the reference's,
+``synthesis`` and ``edits`` measure the generator, ``audit`` gradient steps, whole searches (`audit_suite.py`) and whole
+default audits, from the command to the report (`whole_audits.py`), beside the reference's,
 ``full`` all of them. ``quick`` is a part of ``audit``, meant for three minutes. With ``--compare BASELINE.json`` the
 exit code is 1 where a ratio fell below ``--fail-below`` times the committed one, 3 where that one is of another kind of
 processor, 2 where it cannot be read.
@@ -250,7 +251,10 @@ def line(result: Result) -> str:
     memory = f"{result['peak_memory'] / 1e6:.0f}" if "peak_memory" in result else ""
     spread = f"{result['spread']:.2f}" if "spread" in result else ""
     flips = "" if result.get("flip_rate") is None else f"  flip rate {result['flip_rate']:.2f}"
-    return f"{head} {result['seconds']:9.4f} {ratio:>8} {of_floor:>8} {memory:>6} {spread:>7}{flips}"
+    steps = ""
+    if "steps" in result:
+        steps = f"  {result['steps']:.1f} steps, the first record after {result['first_record_steps']:.1f}"
+    return f"{head} {result['seconds']:9.4f} {ratio:>8} {of_floor:>8} {memory:>6} {spread:>7}{flips}{steps}"
 
 
 def instruction_set() -> str:

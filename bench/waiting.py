@@ -18,13 +18,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
+from paper_avatars import padded
 
 from zoom_engine.common.files import atomic
 from zoom_engine.common.machine import describe_environment
-from zoom_engine.generators import StyleGAN2, StyleGAN2Config, load_generator, save_generator
+from zoom_engine.generators import StyleGAN2, load_generator, save_generator
 
-WIDTHS = (512, 512, 512, 512, 256, 128, 64)  # min(512, 16384 / resolution)
+RESOLUTION, CHANNEL_BASE = 256, 16384
 ATTRIBUTES = ["--attribute", "a smiling face", "--attribute", "a face with a beard"]
 REFUSALS: dict[str, list[str]] = {
     "no attribute": ["--neutral", "a face"],
@@ -59,7 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     seconds: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         here = Path(folder)
-        save_generator(padded(load_generator("avatars")), here / "generator.safetensors")
+        narrow = load_generator("avatars")
+        assert isinstance(narrow, StyleGAN2)
+        save_generator(padded(narrow, RESOLUTION, CHANNEL_BASE), here / "generator.safetensors")
         audit_of_other_options(here / "other")
         for name, given in {**REFUSALS, AUDIT: ATTRIBUTES}.items():
             if not options.only or name in options.only:
@@ -69,23 +71,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.json is not None:
         atomic.write_json(options.json, {"machine": describe_environment(), "seconds": seconds})
     return 0
-
-
-def padded(narrow: StyleGAN2) -> StyleGAN2:
-    """The same pictures, doubled to 256², at the cost of a wide network: what is added multiplies by 0."""
-    config = StyleGAN2Config(256, WIDTHS, z_dim=narrow.z_dim, w_dim=512, mapping_layers=narrow.config.mapping_layers)
-    wide = StyleGAN2(config)
-    weights = narrow.state_dict()
-    for name, value in wide.state_dict().items():
-        value.zero_()
-        if name.endswith("affine.bias"):
-            value.fill_(1.0)
-        if name in weights:
-            value[tuple(slice(size) for size in weights[name].shape)] = weights[name]
-    with torch.no_grad():  # so that no layer's activations vanish: the pictures do not see it
-        wide.convs["b256_conv0"].weight.normal_()
-        wide.convs["b256_conv1"].weight.normal_()
-    return wide.eval().requires_grad_(False)
 
 
 def audit_of_other_options(out: Path) -> None:

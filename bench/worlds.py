@@ -16,6 +16,7 @@ from pathlib import Path
 import open_clip
 import torch
 import torchvision
+from paper_avatars import CHANNEL_BASE, IMAGENET
 from synthesis import network
 from torch import nn
 
@@ -23,10 +24,9 @@ from zoom_engine import Diagnoser, EditDirections, load_generator, load_target, 
 from zoom_engine.audit.manifest import PAPER_BOUND
 from zoom_engine.diagnose.domain import find_domain
 from zoom_engine.generators import StyleGAN2
-from zoom_engine.targets import BinaryTask, Preprocessing, Target
+from zoom_engine.targets import BinaryTask, Target
 from zoom_engine.text import TextEncoder, find_templates
 
-CHANNEL_BASE = 32768  # of the paper's networks at every size; NVIDIA's own at 256² have half of it
 TEMPLATES = "none"
 NEUTRAL = "a face"
 LABELS = ("a face with a mustache", "a face without a mustache")
@@ -92,8 +92,7 @@ def random_world(resolution: int, attributes: int, device: str = "cpu") -> World
 
 def resnet_target(classifier: nn.Module) -> Target:
     """A ResNet-50 of one logit as a target."""
-    preprocessing = Preprocessing(size=224, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
-    return Target(classifier, name="resnet50-random", task=BinaryTask(), preprocessing=preprocessing)
+    return Target(classifier, name="resnet50-random", task=BinaryTask(), preprocessing=IMAGENET)
 
 
 def random_text_encoder() -> TextEncoder:
