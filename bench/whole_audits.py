@@ -179,7 +179,7 @@ def audited(case: Whole, folder: Path, device: str) -> dict[str, Any]:
         "evaluations": sum(record["evaluations"] for record in records),
         "records": len(records),
         "runtimes": {
-            **{name: manifest[name] for name in ("backend", "precision")},
+            **{name: manifest["config"][name] for name in ("backend", "precision")},
             **manifest["environment"]["networks"],
         },
     }

@@ -27,7 +27,7 @@ cache.mkdir(exist_ok=True)
 (cache / f"of {given['--images']} images, seed {given.get('--seed', 0)}").touch()
 out.mkdir()
 networks = {"target": "openvino fp32"}
-manifest = {"backend": "native", "precision": "bf16", "environment": {"networks": networks}}
+manifest = {"config": {"backend": "native", "precision": "bf16"}, "environment": {"networks": networks}}
 (out / "manifest.json").write_text(json.dumps(manifest))
 (out / "records.jsonl").write_text('{"evaluations": 4}\\n' * int(given["--images"]))
 time.sleep(0.4)  # until the report is written
@@ -189,9 +189,10 @@ def test_a_wide_network_beside_a_narrow_one_changes_nothing_and_is_run(narrow_an
 
     target = load_target(f"avatars:{paper_avatars.TARGET}")
     both = paper_avatars.Classifier(target.network, Wide()).eval()
-    outputs = both(paper_avatars.IMAGENET(2 * pictures - 1))
     small = torch.nn.functional.interpolate(2 * pictures - 1, size=(128, 128), mode="bilinear")
-    assert relative_error(outputs, target.network(small)) < 1e-4
+    with torch.no_grad():
+        outputs = both(paper_avatars.IMAGENET(2 * pictures - 1))
+        assert relative_error(outputs, target.network(small)) < 1e-4
     assert len(seen) == 1
     assert seen[0].shape == pictures.shape
 
