@@ -41,7 +41,7 @@ def chart(results: Sequence[Result]) -> str:
         parts.append(f'<g transform="translate({LEFT + place * (WIDTH + GAP)} {TOP})">')
         parts += panel(title, axis, lines)
         parts.append("</g>")
-    shown = [name for name in audit_suite.VARIANTS if any(name in lines for _, _, lines in panels)]
+    shown = [name for name in COLOURS if any(name in lines for _, _, lines in panels)]
     for place, name in enumerate(shown):
         x, y = LEFT + 90 * place, TOP + HEIGHT + BOTTOM - 14
         parts.append(f'<circle cx="{x + 5}" cy="{y - 4}" r="4" fill="{COLOURS[name]}"/>')
@@ -107,7 +107,7 @@ def panel(title: str, axis: str, lines: Points) -> Iterator[str]:
         y = up(10**power)
         yield f'<line x2="{WIDTH}" y1="{y:.1f}" y2="{y:.1f}" stroke="#e5e7eb"/>'
         yield f'<text x="-8" y="{y + 4:.1f}" text-anchor="end">{10**power:g}</text>'
-    for name in audit_suite.VARIANTS:
+    for name in COLOURS:
         line = [(across(x), up(y)) for x, y in lines.get(name, ())]
         colour = COLOURS[name]
         if len(line) > 1:
@@ -119,7 +119,7 @@ def panel(title: str, axis: str, lines: Points) -> Iterator[str]:
 
 def bars(axis: str, lines: Points) -> Iterator[str]:
     """A panel of what was measured at one place of the axis alone: a bar each, from 0, with its value."""
-    values = {name: lines[name][0][1] for name in audit_suite.VARIANTS if lines.get(name)}
+    values = {name: lines[name][0][1] for name in COLOURS if lines.get(name)}
     most = max(values.values())
     for place, (name, value) in enumerate(values.items()):
         y, length = 12 + place * (BAR + 20), (WIDTH - NAME - VALUE) * value / most

@@ -1,24 +1,26 @@
-"""``python bench/performance_page.py RESULTS.json [--write]``: the table of docs/explanation/performance.md.
+"""``python bench/performance_page.py [RESULTS.json] [--write]``: the tables of docs/explanation/performance.md.
 
-It is made of the results of an audit suite. Prints the Markdown; ``--write`` puts it between the page's marks instead,
-and draws the chart beside the page.
+They are made of the results of an audit suite: one of steps and searches, and one of whole audits; without RESULTS each
+of the file that the page names. Prints the Markdown of what was measured; ``--write`` puts it between the page's marks
+instead, and draws the chart beside the page.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import audit_suite
 import chart
+import whole_audits
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "explanation" / "performance.md"
-BEGIN, END = "<!-- throughput: {} -->", "<!-- end of throughput -->"
 NAMES = {
     "step": "one gradient step",
     "single": "one image, one attribute",
@@ -28,41 +30,69 @@ NAMES = {
 Result = dict[str, Any]
 
 
+class Table(NamedTuple):
+    """One table of the page.
+
+    ``begin`` (with the file of its results) and ``end`` are its marks, ``section`` makes it of a document of results,
+    and whole audits alone or all others are in it.
+    """
+
+    begin: str
+    end: str
+    whole: bool
+    section: Callable[[dict[str, Any]], str]
+
+    def rows(self, document: dict[str, Any]) -> dict[tuple[str, str], Result]:
+        """Return the results that are this table's, by case and variant."""
+        return {
+            (row["case"], row["variant"]): row
+            for row in document["results"]
+            if row["suite"] == audit_suite.SUITE and (whole_audits.parse(row["case"]) is not None) == self.whole
+        }
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    parser = argparse.ArgumentParser(description="The performance page's table.")
-    parser.add_argument("results", type=Path)
+    parser = argparse.ArgumentParser(description="The performance page's tables.")
+    parser.add_argument("results", type=Path, nargs="?", help="of an audit suite; else those that the page names")
     parser.add_argument("--write", action="store_true", help="into the page, and the chart beside it")
     options = parser.parse_args(arguments)
-    document = json.loads(options.results.read_text(encoding="utf-8"))
-    if not options.write:
-        print(section(document))
-        return 0
     text = PAGE.read_text(encoding="utf-8")
-    try:
-        _, before = results_named(text)
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    name = options.results.resolve().relative_to(ROOT).as_posix()
-    PAGE.write_text(text.replace(before, marked(name, document)), encoding="utf-8")
-    chart_of(options.results).write_text(chart.chart(document["results"]), encoding="utf-8")
+    for table in (SEARCHES, AUDITS):
+        try:
+            named, before = results_named(text, table)
+        except ValueError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+        results = ROOT / named if options.results is None else options.results.resolve()
+        document = json.loads(results.read_text(encoding="utf-8"))
+        if not table.rows(document):
+            continue
+        if not options.write:
+            print(table.section(document), end="\n\n")
+            continue
+        text = text.replace(before, marked(results.relative_to(ROOT).as_posix(), document, table))
+        if table is SEARCHES:
+            chart_of(results).write_text(chart.chart(document["results"]), encoding="utf-8")
+    if options.write:
+        PAGE.write_text(text, encoding="utf-8")
     return 0
 
 
-def results_named(text: str) -> tuple[str, str]:
-    """Return the file of results that the table names, and all from mark to mark. Raises ValueError without marks."""
-    before, after = BEGIN.split("{}")
-    if before not in text or END not in text:
-        raise ValueError(f"{PAGE.name} has no '{BEGIN.format('FILE')}' … '{END}'")
+def results_named(text: str, table: Table) -> tuple[str, str]:
+    """Return the file of results that a table names, and all from mark to mark. Raises ValueError without marks."""
+    before, after = table.begin.split("{}")
+    if before not in text or table.end not in text:
+        raise ValueError(f"{PAGE.name} has no '{table.begin.format('FILE')}' … '{table.end}'")
     begun = text.index(before)
     name = text[begun + len(before) : text.index(after, begun)]
-    return name, text[begun : text.index(END) + len(END)]
+    return name, text[begun : text.index(table.end) + len(table.end)]
 
 
-def marked(name: str, document: dict[str, Any]) -> str:
-    """Return the section of the results ``name`` between its marks."""
-    return f"{BEGIN.format(name)}\n{section(document)}\n\n![Throughput of audits]({chart_of(Path(name)).name})\n{END}"
+def marked(name: str, document: dict[str, Any], table: Table) -> str:
+    """Return the table of the results ``name`` between its marks, and the chart below that of searches."""
+    picture = "" if table.whole else f"\n\n![Throughput of audits]({chart_of(Path(name)).name})"
+    return f"{table.begin.format(name)}\n{table.section(document)}{picture}\n{table.end}"
 
 
 def chart_of(results: Path) -> Path:
@@ -72,8 +102,7 @@ def chart_of(results: Path) -> Path:
 
 def section(document: dict[str, Any]) -> str:
     """The table, and where it was measured; the smallest times, and how many of the reference's fit into them."""
-    machine = document["machine"]
-    rows = {(row["case"], row["variant"]): row for row in document["results"] if row["suite"] == audit_suite.SUITE}
+    rows = SEARCHES.rows(document)
     variants = [
         name for name in audit_suite.VARIANTS[1:] if any(rows[key]["seconds"] for key in rows if key[1] == name)
     ]
@@ -85,15 +114,65 @@ def section(document: dict[str, Any]) -> str:
         cells = [cell(rows.get((case, name))) for name in (audit_suite.BASELINE, *variants)]
         lines.append(f"| {title(case)} | {' | '.join(cells)} |")
     extrapolated = {row["extrapolated"] for row in rows.values() if row.get("extrapolated")}
-    note = (
-        f"{machine['processor']}, {machine['cores']} cores, {machine['instruction_set'].upper()};"
-        f" `python bench/throughput.py --suite audit`."
-    )
+    note = ""
     if extrapolated:
-        note += f" Of long searches {' or '.join(sorted(extrapolated))} were measured, the rest is extrapolated."
-    if machine["note"]:
-        note += f" {machine['note'][0].upper()}{machine['note'][1:]}."
-    return "\n".join([*lines, "", note])
+        note = f"Of long searches {' or '.join(sorted(extrapolated))} were measured, the rest is extrapolated."
+    return "\n".join([*lines, "", measured_on(document["machine"], "python bench/throughput.py --suite audit", note)])
+
+
+def audits(document: dict[str, Any]) -> str:
+    """Return the table of whole audits that were measured, and where; a sentence where none was."""
+    rows = AUDITS.rows(document)
+    command = "python bench/throughput.py --suite audit --cases '*audit-*'"
+    done = [case for case, name in rows if name == whole_audits.COMMAND and rows[case, name]["seconds"] is not None]
+    if not done:
+        return f"No whole audit has been measured yet: `{command}`."
+    lines = [
+        "| images × attributes | seconds | steps | steps to the first record | pictures | evaluations | memory"
+        " | the reference |",
+        f"|{' --- |' * 8}",
+    ]
+    for case in sorted(done, key=audit_suite.parse):
+        row, reference = rows[case, whole_audits.COMMAND], rows[case, audit_suite.BASELINE]
+        cells = [
+            audit_title(case),
+            f"{row['seconds']:.0f}",
+            f"**{row['steps']:.0f}**",
+            f"{row['first_record_steps']:.0f}",
+            f"{sum(row['pictures'].values()):,}",
+            f"{row['evaluations']:,}",
+            f"{row['peak_memory'] / 1e9:.1f} GB",
+            f"{reference['seconds'] / 3600:.1f} h (**{row['ratio']:.0f}×**)",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    measured = [(audit_suite.case_of(case).resolution, rows[case, whole_audits.COMMAND]) for case in done]
+    steps = {
+        size: statistics.median(row["reference"]["seconds"] for resolution, row in measured if resolution == size)
+        for size, _ in sorted(measured, key=lambda pair: pair[0])
+    }
+    runs = sorted({len(row["rounds"]) for _, row in measured})
+    step = " and ".join(f"{seconds:.2g} s at {size}²" for size, seconds in steps.items())
+    note = f"A step took {step}; medians of {' or '.join(map(str, runs))} runs."
+    return "\n".join([*lines, "", measured_on(document["machine"], command, note)])
+
+
+def measured_on(machine: Mapping[str, Any], command: str, note: str) -> str:
+    """Return the sentences below a table."""
+    about = f"{machine['processor']}, {machine['cores']} cores, {machine['instruction_set'].upper()}; `{command}`."
+    own = f"{machine['note'][0].upper()}{machine['note'][1:]}." if machine["note"] else ""
+    return " ".join(filter(None, (about, note, own)))
+
+
+SEARCHES = Table("<!-- throughput: {} -->", "<!-- end of throughput -->", False, section)
+AUDITS = Table("<!-- whole audits: {} -->", "<!-- end of whole audits -->", True, audits)
+
+
+def audit_title(case: str) -> str:
+    """Return what a whole audit does, in words."""
+    whole = whole_audits.parse(case)
+    assert whole is not None
+    mode = ", multi mode" if whole.multi else ""
+    return f"{whole.images} × {whole.attributes}{mode}, {'warm' if whole.warm else 'cold'}, {whole.resolution}²"
 
 
 def in_table(case: str) -> bool:

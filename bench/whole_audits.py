@@ -178,10 +178,7 @@ def audited(case: Whole, folder: Path, device: str) -> dict[str, Any]:
         "watched": json.loads(watched.read_text(encoding="utf-8")),
         "evaluations": sum(record["evaluations"] for record in records),
         "records": len(records),
-        "runtimes": {
-            **{name: manifest["config"][name] for name in ("backend", "precision")},
-            **manifest["environment"]["networks"],
-        },
+        "runtimes": {**manifest["config"]["synthesis"], **manifest["environment"]["networks"]},
     }
 
 

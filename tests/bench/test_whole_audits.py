@@ -27,7 +27,8 @@ cache.mkdir(exist_ok=True)
 (cache / f"of {given['--images']} images, seed {given.get('--seed', 0)}").touch()
 out.mkdir()
 networks = {"target": "openvino fp32"}
-manifest = {"config": {"backend": "native", "precision": "bf16"}, "environment": {"networks": networks}}
+synthesis = {"backend": "native", "precision": "bf16"}
+manifest = {"config": {"synthesis": synthesis}, "environment": {"networks": networks}}
 (out / "manifest.json").write_text(json.dumps(manifest))
 (out / "records.jsonl").write_text('{"evaluations": 4}\\n' * int(given["--images"]))
 time.sleep(0.4)  # until the report is written
