@@ -31,7 +31,7 @@ from zoom_engine.search.scheduler import Embeddings
 from zoom_engine.search.trials import Planned, evaluations_of
 from zoom_engine.settings.audit_settings import AUTO, RunSettings
 
-SIDE = (16, 48)  # syntheses of a side of a calibrated range, see `calibrate_range`
+SIDE = (16, 56)  # syntheses of a side of a calibrated range, see `calibrate_range`
 SHEET = SHEET_ROWS * len(sheet_weights(-1.0, 1.0))  # pictures of the edit sheet of an attribute
 SECONDS = 10.0  # that the rate is measured for
 PARSED = 64  # records that are read to see what memory they take

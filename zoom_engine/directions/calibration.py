@@ -39,7 +39,7 @@ from zoom_engine.generators import EditableGenerator
 from zoom_engine.runtime import Synthesizer
 from zoom_engine.text import TextEncoder
 
-_GRID = (1 / 6, 1 / 3, 2 / 3, 1.0)  # of the bound; ascended by some images of a side until the goal is passed
+_NEAREST, _FURTHEST = 1 / 12, 1 / 2  # of the bound: where the first weight is tried
 _SCOUTS = 8
 _QUARTERS = 4  # of a side: the images that are edited come from all of them
 _REFINEMENTS = 2  # at most, by all images of the side
@@ -95,7 +95,7 @@ def calibrate_range(
         directions: N edit directions.
         samples: number of unedited images.
         side_images: of each side at most so many images are edited: eight to find out how far it takes to pass the
-            goal, all to find where; about 30 syntheses a side, 48 at most.
+            goal, all to find where; about 20 syntheses a side, 56 at most.
         bound: the largest |edit weight| that is tried.
         seed: of the unedited images.
         synthesizer: makes the images; None is torch in float32.
@@ -120,7 +120,7 @@ def calibrate_range(
         **sampling.identity(generator, text_encoder),
         "directions": directions.content_hash,
         "prompts": [*directions.attributes, directions.neutral, *drawn["templates"]],
-        "sides": [_SMALLEST_SIDE, side_images, _SCOUTS, _QUARTERS, _KNOWN],
+        "sides": [_SMALLEST_SIDE, side_images, _SCOUTS, _QUARTERS, _KNOWN, _NEAREST, _FURTHEST],
         "standstill": _STANDSTILL,
         "bound": bound,
     }
@@ -236,8 +236,8 @@ class _Bench:
 class _Ascent:
     """A search for the smallest weight (of one sign) at which `sign`·score passes `sign`·`goal`.
 
-    A few images climb the grid until the goal is passed; what they gain stands for all. Then all images take a
-    regula-falsi step inside the bracket, and another if the first moved the bound by much.
+    A few images try the `first` weight, twice as much, and so on, until the goal is passed; what they gain stands for
+    all. Then all images take a regula-falsi step inside the bracket, and another if the first moved the bound by much.
     """
 
     attribute: int
@@ -246,9 +246,10 @@ class _Ascent:
     unedited: Tensor  # the score of each
     goal: float
     bound: float
+    first: float
     below: tuple[float, float] = (0.0, 0.0)  # |weight| and score, the goal not passed
     above: tuple[float, float] | None = None
-    path: list[tuple[float, float]] = field(default_factory=list)  # the grid so far, in case the goal is never passed
+    path: list[tuple[float, float]] = field(default_factory=list)  # so far, in case the goal is never passed
     refined: int = 0
     known: bool = False
 
@@ -258,7 +259,9 @@ class _Ascent:
 
     @property
     def done(self) -> bool:
-        return len(self.path) > len(_GRID) if self.above is None else self.known or self.refined == _REFINEMENTS
+        if self.above is None:
+            return self.path[-1][0] >= self.bound
+        return self.known or self.refined == _REFINEMENTS
 
     @property
     def looking(self) -> Tensor:
@@ -269,11 +272,14 @@ class _Ascent:
     @property
     def most_images(self) -> int:
         """Return how many images are edited at most."""
-        return len(_GRID) * min(len(self.styles), _SCOUTS) + _REFINEMENTS * len(self.styles)
+        climbs = 1 + math.ceil(math.log2(self.bound / self.first))
+        return climbs * min(len(self.styles), _SCOUTS) + _REFINEMENTS * len(self.styles)
 
     def ask(self) -> float:
         """Return the signed weight to try next."""
-        return self.sign * (_GRID[len(self.path) - 1] * self.bound if self.above is None else self._crossing())
+        if self.above is not None:
+            return self.sign * self._crossing()
+        return self.sign * min(self.first * 2.0 ** (len(self.path) - 1), self.bound)
 
     def tell(self, score: float) -> None:
         weight, refining = abs(self.ask()), self.above is not None
@@ -295,7 +301,7 @@ class _Ascent:
         return self.sign * self._standstill(), False
 
     def _standstill(self) -> float:
-        """Return the first weight of the grid beyond which the score barely moves on."""
+        """Return the first of the weights tried beyond which the score barely moves on."""
         start = self.path[0][1]
         for (weight, score), (further, then) in pairwise(self.path[1:]):
             if self.sign * (then - score) < standstill_gain(self.sign * (score - start), weight, further - weight):
@@ -322,10 +328,35 @@ def representatives(side: Tensor, most: int) -> Tensor:
     return torch.cat([quarter[turn : turn + 1] for turn in range(of_each) for quarter in quarters])[:most]
 
 
+def _expected_weights(codes: Tensor, std: Tensor, matrix: Tensor, scores: Tensor, sides: Sides) -> Tensor:
+    """Estimate the edit weights `[N]` that lead from one side to the other, by what unedited images say.
+
+    An edit by one unit moves the code's place along the direction, in standard deviations, by one. So the regression of
+    the score on this place says how much of it there must be.
+
+    Args:
+        codes: `[I, S]` of the unedited images.
+        std: `[S]`, of the codes.
+        matrix: `[N, S]`, the edit directions.
+        scores: `[I, N]`.
+        sides: of the scores.
+    """
+    per_std = torch.where(std > 0, 1 / std.clamp(min=1e-30), 0.0)
+    rows = matrix * per_std
+    places = ((codes - codes.mean(dim=0)) * per_std) @ rows.T / rows.norm(dim=1)
+    slopes = ((scores - scores.mean(dim=0)) * places).mean(dim=0) / places.var(dim=0, correction=0).clamp(min=1e-30)
+    expected: Tensor = natural_ranges(sides.means) / (slopes * rows.norm(dim=1)).clamp(min=1e-30)
+    return expected
+
+
 def _calibrate(bench: _Bench, scores: Tensor, side_images: int, bound: float) -> dict[str, Tensor]:
     """Calibrate by `scores [I, N]`, those of the sampling's unedited images."""
     all_styles = bench.sampling.codes(bench.generator)
     sides = split_in_two(scores)
+    std = bench.sampling.statistics(bench.generator).std
+    first = _expected_weights(all_styles.cpu(), std, bench.matrix, scores, sides).clamp(
+        bound * _NEAREST, bound * _FURTHEST
+    )
     ascents = []
     for attribute in range(len(bench.wanted)):
         below, order = int(sides.below[attribute]), sides.order[:, attribute]
@@ -339,6 +370,7 @@ def _calibrate(bench: _Bench, scores: Tensor, side_images: int, bound: float) ->
                     scores[chosen, attribute],
                     goal=float(sides.means[attribute, goal]),
                     bound=bound,
+                    first=float(first[attribute]),
                 )
             )
     left = [ascent.most_images for ascent in ascents]
