@@ -87,6 +87,20 @@ def test_texts_are_the_renormalised_mean_over_templates(encoder: TextEncoder) ->
         torch.testing.assert_close(row, mean / mean.norm())
 
 
+@pytest.mark.parametrize("causal", [True, False])
+def test_what_no_token_sees_is_not_computed(folder: Path, causal: bool) -> None:
+    """Sentences are read up to the last end of a batch where no token sees those after it, else whole."""
+    encoder, read = load_text_encoder(folder), []
+    if not causal:
+        encoder.model.attn_mask[0, 1] = 0.0
+    encoder.model.token_embedding.register_forward_pre_hook(lambda _, inputs: read.append(inputs[0].shape[1]))
+    prompts = ["a beard", "a smile of an old man"]
+    rows = encoder.embed_texts(prompts)
+    assert read == [8 if causal else 16]
+    whole = encoder.model.encode_text(encoder.tokenizer(prompts, context_length=16), normalize=True)
+    torch.testing.assert_close(rows, whole)
+
+
 @pytest.mark.parametrize("size", [32, 57, 128, 20, (40, 64), (75, 50)])
 def test_images_go_through_the_models_own_preprocessing(encoder: TextEncoder, size: int | tuple[int, int]) -> None:
     """Against open_clip's transform on the PIL image; only the 8-bit rounding between may differ."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import shlex
 from collections.abc import Iterable, Sequence
 from functools import cached_property
@@ -12,6 +13,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from zoom_engine.common.errors import TextEncoderError
 from zoom_engine.targets.preprocessing import BLACK, WHITE, Preprocessing
@@ -141,7 +143,7 @@ class TextEncoder(nn.Module):
             raise TextEncoderError("templates must be a non-empty list, such as ('a photo of {}',)")
         sentences = [fill_template(template, check_prompt(prompt)) for prompt in prompts for template in templates]
         tokens = tokenize(self.tokenizer, sentences, self.context_length).to(self.mean.device)
-        rows = [self.model.encode_text(part, normalize=True).float() for part in torch.split(tokens, _TEXT_BATCH)]
+        rows = [_embedded(self.model, part).float() for part in torch.split(tokens, _TEXT_BATCH)]
         per_template = torch.cat(rows).view(len(prompts), len(templates), -1)
         return F.normalize(per_template.mean(dim=1), dim=-1)
 
@@ -191,6 +193,25 @@ class _ImageTower(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         embedded: Tensor = self.model.encode_image(x, normalize=True)
         return embedded
+
+
+def _embedded(model: Any, tokens: Tensor) -> Tensor:
+    """Return unit vectors `[P, D]` of `tokens [P, context_length]`.
+
+    In open_clip's plain CLIP no token sees those after it, and a text is read at its end, the largest token. So what
+    follows the last end is left out: of 77 tokens a sentence has about 15.
+    """
+    plain = type(model).__module__.startswith("open_clip") and type(model).__name__ == "CLIP"
+    mask: Any = getattr(model, "attn_mask", None)
+    causal = mask is not None and torch.equal(mask, torch.full_like(mask, -math.inf).triu(1))
+    if not plain or model.text_pool_type != "argmax" or not causal:
+        embedded: Tensor = model.encode_text(tokens, normalize=True)
+        return embedded
+    read = int(tokens.argmax(dim=1).max()) + 1
+    shorter = {"positional_embedding": model.positional_embedding[:read], "attn_mask": mask[:read, :read]}
+    outputs = functional_call(model, shorter, kwargs={"text": tokens[:, :read]})
+    of_text: Tensor = outputs["text_features"] if isinstance(outputs, dict) else outputs[1]
+    return of_text
 
 
 def _did_you_mean(words: Sequence[str]) -> str:
