@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import gc
 import importlib.util
@@ -315,3 +316,21 @@ def test_a_session_that_runs_elsewhere_is_refused(network: StyleGAN2, monkeypatc
 def test_refusals_say_why(network: StyleGAN2, options: dict[str, Any], error: type[Exception], says: str) -> None:
     with pytest.raises(error, match=says):
         choose_synthesizer(network, **options)
+
+
+def test_small_pictures_are_those_that_the_first_blocks_draw(network: StyleGAN2) -> None:
+    whole = choose_synthesizer(network, backend="torch", precision="fp32")
+    side = network.resolution // 2
+    small = whole.smaller(side - 3)
+    assert small is not None
+    assert small.side == side
+    codes = styles_of(network, 2)
+    edits, directions = torch.ones(2, 1), 0.1 * torch.randn(1, network.space.size)
+    with torch.no_grad():
+        expected = network.synthesis(codes + edits @ directions, max_resolution=side).clamp(-1, 1)
+        torch.testing.assert_close(small.render(codes, edits, directions), expected, atol=1e-4, rtol=0)
+    assert small.describe() == {**whole.describe(), "side": side}
+    assert whole.smaller(side + 1) is None
+    assert whole.smaller(4096) is None
+    last_only = spread_generator(dataclasses.replace(network.config, architecture="orig"))
+    assert choose_synthesizer(last_only, backend="torch", precision="fp32").smaller(side) is None

@@ -126,7 +126,7 @@ def calibrated_range(models: Models, directions: EditDirections) -> CalibratedRa
         models.measuring_encoder,
         directions,
         bound=PAPER_BOUND,
-        synthesizer=models.synthesizer,
+        synthesizer=models.measuring_synthesizer,
         batch_size=models.settings.batch_size,
         cache=models.cache,
         progress=models.progress,
@@ -142,7 +142,7 @@ def _find(models: Models, texts: Sequence[str], **how: Any) -> EditDirections:
         neutral=models.neutral,
         truncation=models.settings.truncation,
         truncation_cutoff=models.settings.truncation_cutoff,
-        synthesizer=models.synthesizer,
+        synthesizer=models.measuring_synthesizer,
         batch_size=models.settings.batch_size,
         cache=models.cache,
         progress=models.progress,
@@ -179,7 +179,7 @@ def _baseline_directions(
     reader = None
     if (told := models.labels_of(labels)) is not None:
         known = {"labels": list(labels), "text_encoder": models.text_encoder.content_hash}
-        reader = LabelReader(told.of, {**known, **models.synthesizer.describe()})
+        reader = LabelReader(told.of, {**known, **models.measuring_synthesizer.describe()})
     return baseline_directions(
         models.generator,
         directions,
@@ -223,7 +223,7 @@ def _score_scale(
         directions,
         calibrated,
         labels,
-        synthesizer=models.synthesizer,
+        synthesizer=models.measuring_synthesizer,
         batch_size=models.settings.batch_size,
         cache=models.cache,
         progress=models.progress,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -40,6 +40,7 @@ class Synthesizer:
         gradients: what runs where a gradient is wanted: "torch", "native" or "none".
         session: the runtime's, where there is one.
         networks: what runs the forward passes of the networks that read the pictures, "openvino" or "torch".
+        side: of the pictures, where the generator's first blocks alone draw them; None: whole ones.
     """
 
     generator: EditableGenerator
@@ -49,6 +50,19 @@ class Synthesizer:
     gradients: str
     session: Session | None = field(default=None, repr=False)
     networks: str = "torch"
+    side: int | None = None
+
+    def smaller(self, least: int) -> Synthesizer | None:
+        """Return what draws the smallest pictures of at least `least` pixels a side; None where no smaller ones are.
+
+        A StyleGAN2 of the architecture "skip" draws them on the way to whole ones. Runtimes draw whole ones only.
+        """
+        if self.session is not None or "native" not in runs_on(self.generator):
+            return None
+        side = min(
+            side for side in cast(StyleGAN2, self.generator).sides if side >= min(least, self.generator.resolution)
+        )
+        return None if side == self.generator.resolution else replace(self, side=side)
 
     def render(self, codes: Tensor, edit_weights: Tensor | None = None, directions: Tensor | None = None) -> Tensor:
         """Draw pictures, see `zoom_engine.generators.Renderer.render`."""
@@ -59,6 +73,8 @@ class Synthesizer:
             return self.generator.render(codes, edit_weights, directions)
         generator = cast(StyleGAN2, self.generator)  # native operators are its
         options: dict[str, Any] = {"precision": DTYPES[self.precision], "plain": self.gradients == "torch"}
+        if self.side is not None:
+            options["max_resolution"] = self.side
         at_once = len(codes) if self.gradients == "torch" or follow else _at_once(generator, self.precision)
         parts = [
             generator.render(
@@ -73,7 +89,8 @@ class Synthesizer:
 
     def describe(self) -> dict[str, Any]:
         """Return what records depend on, ready for JSON."""
-        return {"backend": self.backend, "precision": self.precision}
+        known: dict[str, Any] = {"backend": self.backend, "precision": self.precision}
+        return known if self.side is None else {**known, "side": self.side}
 
     def explain(self) -> dict[str, Any]:
         """Return the reason, the settings, and what runs gradients; ready for JSON."""

@@ -225,14 +225,25 @@ class StyleGAN2(MappedGenerator):
         edit_weights: Tensor | None = None,
         directions: Tensor | None = None,
         *,
+        max_resolution: int | None = None,
         precision: torch.dtype = torch.float32,
         plain: bool = False,
     ) -> Tensor:
-        """Draw pictures, see `EditableGenerator.render`; `precision` and `plain` as for `synthesis`."""
+        """Draw pictures, see `EditableGenerator.render`; the other options as for `synthesis`."""
         images = self.synthesis(
-            codes, edit_weights=edit_weights, directions=directions, precision=precision, plain=plain
+            codes,
+            edit_weights=edit_weights,
+            directions=directions,
+            max_resolution=max_resolution,
+            precision=precision,
+            plain=plain,
         )
         return shown(images)
+
+    @property
+    def sides(self) -> tuple[int, ...]:
+        """Return the sides of the pictures that it draws on the way to a whole one, which is the last."""
+        return self.config.resolutions if self.config.architecture == "skip" else (self.resolution,)
 
     def synthesis(
         self,
