@@ -10,10 +10,12 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import huggingface_hub
+from torch.overrides import TorchFunctionMode
 
 from zoom_engine.common import registry
 from zoom_engine.common.errors import TextEncoderError, one_line
@@ -255,13 +257,26 @@ def _create(source: str, model_cfg: dict[str, Any], preprocess_cfg: dict[str, ob
             "preprocess_cfg": {k: v for k, v in preprocess_cfg.items() if v is not None},
         }
         (Path(scratch) / CONFIG_FILE).write_text(json.dumps(settings), encoding="utf-8")
-        model = open_clip.create_model(
-            f"local-dir:{scratch}", load_weights=False, pretrained_image=False, pretrained_text=False
-        )
+        with _Unset():
+            model = open_clip.create_model(
+                f"local-dir:{scratch}", load_weights=False, pretrained_image=False, pretrained_text=False
+            )
     options = model_cfg["text_cfg"].get("tokenizer_kwargs") or {}
     if source.startswith("local-dir:") and "bpe_path" in options:  # relative to the folder, not to the process
         return model, open_clip.get_tokenizer(source, bpe_path=_inside(source, str(options["bpe_path"])))
     return model, open_clip.get_tokenizer(source)
+
+
+class _Unset(TorchFunctionMode):
+    """Draws no random weights meanwhile: those of a file take their places."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Call what is called, but for what fills a tensor with random numbers."""
+        if getattr(func, "__name__", "") in ("normal_", "uniform_"):
+            return args[0] if args else (kwargs or {})["tensor"]
+        return func(*args, **(kwargs or {}))
 
 
 def _inside(source: str, file: str) -> str:
