@@ -176,6 +176,23 @@ def test_an_encoder_says_in_which_precision_it_looks(
     assert 0 < float((embedded[0] - embedded[1]).abs().max()) < 0.05
 
 
+def test_a_network_is_converted_once_for_all_precisions_and_nobody_is_told_of_it(
+    synthesizer: Synthesizer, encoder: TextEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenVINO's own `convert_model` sends a report of each conversion, unless the user has forbidden it."""
+    fresh = TextEncoder(copy.deepcopy(encoder.model), encoder.tokenizer, name="fresh")
+    traced: list[object] = []
+    trace = torch.jit.trace
+    monkeypatch.setattr(torch.jit, "trace", lambda *a, **k: traced.append(a) or trace(*a, **k))
+    monkeypatch.setattr(
+        "openvino_telemetry.Telemetry.send_event", lambda *_, **__: pytest.fail("a report was sent"), raising=False
+    )
+    exact, runs = compiled_text_encoder(fresh, synthesizer)
+    _, rough = compiled_text_encoder(exact, synthesizer, precision="bf16")
+    assert (runs, rough) == ("openvino fp32", "openvino bf16")
+    assert len(traced) == 1
+
+
 @pytest.mark.skipif(not bf16_in_hardware(), reason="no bf16 arithmetic here")
 def test_an_encoder_in_bf16_leaves_no_doubt_about_most_labels(synthesizer: Synthesizer, encoder: TextEncoder) -> None:
     """And is right where it leaves none: of prompts of which unedited pictures are spread over both."""

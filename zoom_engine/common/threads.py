@@ -124,6 +124,11 @@ class PerProcess(Generic[T]):
                 self._made = self._make()
             return self._made
 
+    def rest(self) -> None:
+        """Give back the runtime's memory, until the next call makes another."""
+        with self._turns.taken():
+            self._made = None
+
     def forked(self) -> None:
         """Leave the parent's runtime behind, so that the next call makes another."""
         leave_behind(self._made)

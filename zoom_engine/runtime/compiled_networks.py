@@ -10,6 +10,7 @@ where they steer a search they are computed in bfloat16, if that does not turn t
 from __future__ import annotations
 
 import warnings
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import onnx
@@ -32,13 +33,16 @@ from zoom_engine.text import TextEncoder
 
 TOLERANCE = 1e-4  # share of the largest output: float32 in another order of additions
 LEAST_COSINE = 0.995  # between an image's outputs in bfloat16 and those in float32
+COMPARED = 4  # pictures that show whether a conversion is right; how a lower precision rounds, more of them show
 TOGETHER = 4  # pictures that a text encoder reads at a time, where it reads many: its weights are most of its work
 
 TRACER_WARNING: type[Warning] = torch.jit.TracerWarning  # type: ignore[attr-defined]
 LIBRARIES = r"(torch|torchvision|open_clip|timm|transformers)\b"
 
-_SESSIONS: WeakKeyDictionary[nn.Module, dict[str, tuple[tuple[object, ...], Session]]] = WeakKeyDictionary()
-"""By module and precision, the session and what it was compiled for."""
+_SESSIONS: WeakKeyDictionary[nn.Module, dict[str, tuple[tuple[object, ...], OpenVinoSession, Tensor]]] = (
+    WeakKeyDictionary()
+)
+"""By module and precision, what was compiled, the session and how far its answers were off."""
 _compiling = Turns()
 """The turns of threads that compile: tracing changes settings of the process, and a network that two threads want at
 the same time is compiled once."""
@@ -47,13 +51,21 @@ the same time is compiled once."""
 class CompiledNetwork(nn.Module):
     """A network for inputs of one shape `[B, …]` whose forward pass runs in `session` where no gradient is wanted.
 
-    With gradients `followed` runs where it is given, else `network`.
+    With gradients `followed` runs where it is given, else `network`. `off` is by how much the session's outputs for an
+    example differed from those that they were compared with.
     """
 
-    def __init__(self, network: nn.Module, session: Session | None, followed: nn.Module | None = None) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        session: Session | None,
+        followed: nn.Module | None = None,
+        *,
+        off: Tensor | None = None,
+    ) -> None:
         """Keep the network, its session and the module that computes gradients."""
         super().__init__()
-        self.network, self.session, self.followed = network, session, followed
+        self.network, self.session, self.followed, self.off = network, session, followed, off
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the outputs for inputs `[B, …]`."""
@@ -73,6 +85,7 @@ def compiled_network(
     followed: nn.Module | None = None,
     precision: str = "fp32",
     together: int = 1,
+    answers: nn.Module | None = None,
 ) -> tuple[nn.Module, str]:
     """Compile a network for inputs like `example`.
 
@@ -84,19 +97,21 @@ def compiled_network(
         followed: what computes its gradients, for a search that follows them; bfloat16 is tried for it.
         precision: that of the forward pass.
         together: how many inputs the forward pass takes at a time, where that changes no bit.
+        answers: what the outputs are compared with, which gives those of `network` sooner; `network` itself by default.
 
     Returns:
         A `CompiledNetwork`, or `network` itself; and what runs it, and why.
     """
     with _compiling.taken():
-        compiled, runs = _on_runtime(network, example, synthesizer, made_of, precision, together)
+        compiled, runs = _on_runtime(network, example, synthesizer, made_of, precision, together, answers)
         if followed is None:
             return compiled, runs
         lowered, precision = lowered_network(followed, example)
     runs = f"{runs}; gradients by torch in {precision}"
     if lowered is followed:
         return compiled, runs
-    return CompiledNetwork(network, compiled.session if isinstance(compiled, CompiledNetwork) else None, lowered), runs
+    session, off = (compiled.session, compiled.off) if isinstance(compiled, CompiledNetwork) else (None, None)
+    return CompiledNetwork(network, session, lowered, off=off), runs
 
 
 @torch.no_grad()
@@ -107,6 +122,7 @@ def _on_runtime(
     made_of: tuple[nn.Module, str] | None,
     precision: str,
     together: int,
+    answers: nn.Module | None,
 ) -> tuple[nn.Module, str]:
     """Compile as `compiled_network` does, without gradients."""
     if synthesizer.networks != "openvino":
@@ -116,12 +132,15 @@ def _on_runtime(
     runs, key = f"openvino {precision}", (example.shape[1:], made_of and made_of[1], torch.get_num_threads())
     sessions = {} if made_of is None else _SESSIONS.setdefault(made_of[0], {})
     if precision in sessions and sessions[precision][0] == key:
-        return CompiledNetwork(network, sessions[precision][1]), runs
+        return CompiledNetwork(network, sessions[precision][1], off=sessions[precision][2]), runs
     try:
-        model = _as_it_came(network, example) or _converted(network, example)
+        compiled_before = [session.model for known, session, _ in sessions.values() if known == key]
+        model = compiled_before[0] if compiled_before else _as_it_came(network, example) or _converted(network, example)
         session = OpenVinoSession(model, precision=precision)
         compiled = CompiledNetwork(network, session)
-        outputs, expected = compiled(example), network(example)
+        if precision == "fp32":
+            example = example[:COMPARED]
+        outputs, expected = compiled(example), (answers or network)(example)
     except Exception as error:  # converters and tracers raise anything
         return network, f"torch: OpenVINO does not take it ({one_line(error)})"
     if precision == "fp32":
@@ -133,8 +152,9 @@ def _on_runtime(
         if not cosine >= LEAST_COSINE:
             return network, f"torch: in {precision} OpenVINO's outputs turn (cosine {cosine:.3f})"
     if together > 1:
-        session.take_together(together, {"x": example}, {"outputs": outputs})
-    sessions[precision] = (key, session)
+        session.take_together(together, {"x": example[:together]}, {"outputs": outputs[:together]})
+    compiled.off = outputs - expected
+    sessions[precision] = (key, session, compiled.off)
     return compiled, runs
 
 
@@ -156,6 +176,8 @@ def compiled_target(target: Target, synthesizer: Synthesizer, *, lower: bool = F
     )
     if not isinstance(network, CompiledNetwork):
         return target, runs
+    if (part := _onnx_of(target.network)) is not None:
+        part.rest()
     return target.replaced(network=network), runs
 
 
@@ -166,7 +188,7 @@ def compiled_text_encoder(
 
     Its forward passes may be in another `precision`.
     """
-    example = probe_images(encoder.image_size, encoder.image_size)
+    example = encoder.preprocessing(probe_images(encoder.image_size, encoder.image_size))
     made_of = encoder.model, encoder.content_hash
     plain = encoder.image_tower
     if isinstance(plain, CompiledNetwork):  # compiled before, maybe in another precision
@@ -180,14 +202,10 @@ def compiled_text_encoder(
         followed=followed,
         precision=precision,
         together=TOGETHER if precision == synthesizer.precision else 1,  # the one that measures
+        answers=None if precision == "fp32" else encoder.image_tower,
     )
     if not isinstance(tower, CompiledNetwork):
         return encoder, runs
-    rounding = None
-    if precision != "fp32":
-        with torch.no_grad():
-            inputs = encoder.preprocessing(example)
-            rounding = tower(inputs) - encoder.image_tower(inputs)
     compiled = TextEncoder(
         encoder.model,
         encoder.tokenizer,
@@ -195,8 +213,9 @@ def compiled_text_encoder(
         words=encoder.words,
         image_tower=tower,
         precision=precision,
-        rounding=rounding,
+        rounding=None if precision == "fp32" else tower.off,
     )
+    compiled.content_hash = encoder.content_hash
     return compiled, runs
 
 
@@ -230,8 +249,14 @@ def _as_it_came(network: nn.Module, example: Tensor) -> bytes | None:
 
 
 def _converted(network: nn.Module, example: Tensor) -> object:
-    """Return an OpenVINO model of one picture, with the input "x" and the output "outputs"."""
+    """Return an OpenVINO model of one picture, with the input "x" and the output "outputs".
+
+    It is made by the front end itself: `openvino.convert_model` reports to its makers what is converted, unless the
+    user has forbidden it, and takes several times as long.
+    """
     import openvino
+    from openvino.frontend import FrontEndManager
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
     with quiet():  # tracing is deprecated
         # A branch on the values of an input cannot be traced: it would be frozen at the example's. The libraries' own
@@ -239,7 +264,13 @@ def _converted(network: nn.Module, example: Tensor) -> object:
         warnings.simplefilter("error", TRACER_WARNING)
         warnings.filterwarnings("ignore", category=TRACER_WARNING, module=LIBRARIES)
         traced = torch.jit.trace(network, example[:1], check_trace=False)  # type: ignore[no-untyped-call]
-        model = openvino.convert_model(traced, input=[list(example[:1].shape)], example_input=example[:1])
+        front_end: Any = FrontEndManager().load_by_framework("pytorch")
+        decoder = TorchScriptPythonDecoder(traced, example_input=example[:1])  # it must live until all is converted
+        loaded = front_end.load(decoder)
+        place = loaded.get_place_by_input_index(0)
+        loaded.set_partial_shape(place, openvino.PartialShape(list(example[:1].shape)))
+        loaded.set_element_type(place, openvino.Type.f32)
+        model: Any = front_end.convert(loaded)
     (port,), (result,) = model.inputs, model.outputs
     port.get_tensor().set_names({"x"})
     result.get_tensor().set_names({"outputs"})

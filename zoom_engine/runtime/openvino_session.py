@@ -2,8 +2,8 @@
 
 Every image is computed alone, so a picture does not depend on the batch that it is made in; static shapes and threads
 that need not wait for one another also made it up to twice as fast as batches of open size. A single image gets all
-threads. A network whose weights take longer to read than to multiply is given several images at a time, if its answers
-stay the same to the bit (`OpenVinoSession.take_together`).
+threads where there are more than `FEW_THREADS`. A network whose weights take longer to read than to multiply is given
+several images at a time, if its answers stay the same to the bit (`OpenVinoSession.take_together`).
 
 One batch runs at a time: requests hold the batch that they compute, and threads may share a session. In a forked child
 it compiles again.
@@ -35,6 +35,7 @@ from zoom_engine.runtime.session import import_runtime, ready
 
 HINTS = {"fp32": "f32", "bf16": "bf16"}
 MOST_STREAMS = 8  # each needs memory for the activations of one image
+FEW_THREADS = 2  # a network of one stream would hold the weights once more, and a single image is seldom alone
 
 
 class OpenVinoSession:
@@ -65,7 +66,7 @@ class OpenVinoSession:
         self._openvino = import_runtime("openvino")
         if precision not in HINTS:
             raise BackendError(f"backend 'openvino' has no precision {precision}; choose one of {', '.join(HINTS)}")
-        self._model, self._precision = model, precision
+        self.model, self._precision = model, precision
         self._cache = CompiledCache(cache if isinstance(model, bytes) else None)
         self._threads = threads or torch.get_num_threads()
         self._batched = batched
@@ -111,7 +112,7 @@ class OpenVinoSession:
         if self._batched:
             outputs = self._compiled(1)(arrays)
             return {port.any_name: torch.from_numpy(value.copy()) for port, value in outputs.items()}
-        streams = 1 if count == 1 else self._streams
+        streams = 1 if count == 1 and self._threads > FEW_THREADS else self._streams
         outputs = {
             port.any_name: np.empty((count, *tuple(port.shape)[1:]), dtype=np.float32)
             for port in self._compiled(streams).outputs
@@ -184,7 +185,7 @@ class OpenVinoSession:
         }
         version = f"openvino {self._openvino.__version__}"
         stored = self._cache.path(
-            self._model, suffix=".openvino", runtime=version, batched=self._batched, images=images, **config
+            self.model, suffix=".openvino", runtime=version, batched=self._batched, images=images, **config
         )
         cached = None if stored is None else self._cache.read(stored)
         if cached is not None:
@@ -192,7 +193,7 @@ class OpenVinoSession:
             with contextlib.suppress(RuntimeError):
                 return self._core.import_model(io.BytesIO(cached), "CPU", config)
         try:
-            network = self._core.read_model(self._model) if isinstance(self._model, bytes) else self._model.clone()
+            network = self._core.read_model(self.model) if isinstance(self.model, bytes) else self.model.clone()
             if not self._batched:
                 network.reshape({port.any_name: [images, *list(port.partial_shape)[1:]] for port in network.inputs})
             with self._marked(network) as ready_network:
@@ -208,8 +209,8 @@ class OpenVinoSession:
     @contextlib.contextmanager
     def _marked(self, network: object) -> Iterator[object]:
         """Yield `network`, its operators that should stay in float32 marked as "precise"."""
-        marked = self._precision == "bf16" and isinstance(self._model, bytes)
-        names = float32_nodes(onnx.load_from_string(self._model)) if marked else set()
+        marked = self._precision == "bf16" and isinstance(self.model, bytes)
+        names = float32_nodes(onnx.load_from_string(self.model)) if marked else set()
         if not names:
             yield network
             return

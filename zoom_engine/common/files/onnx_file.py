@@ -6,7 +6,7 @@ import hashlib
 import importlib
 import itertools
 import math
-from collections.abc import Iterable, Iterator, MutableSequence, Sequence
+from collections.abc import Callable, Iterable, Iterator, MutableSequence, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -323,8 +323,10 @@ def session_options(threads: int) -> Any:
     return options
 
 
-def cpu_session(model: bytes, threads: int) -> PerProcess[Any]:
+def cpu_session(model: bytes | Callable[[], bytes], threads: int) -> PerProcess[Any]:
     """Open an ONNX Runtime session of the model on the CPU, with `threads` threads.
+
+    A function gives the model each time that a session is made, and it is kept in no other form.
 
     Raises:
         ImportError: ONNX Runtime is not installed. Whatever ONNX Runtime raises of a model is raised too.
@@ -333,7 +335,8 @@ def cpu_session(model: bytes, threads: int) -> PerProcess[Any]:
     def made() -> Any:
         options = session_options(threads)
         runtime = importlib.import_module("onnxruntime")
-        return runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        content = model if isinstance(model, bytes) else model()
+        return runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
     return PerProcess(made)
 

@@ -78,7 +78,12 @@ class OnnxNetwork(nn.Module):
     """
 
     def __init__(
-        self, runtime: Runtime | None, kind: type[np.generic], graph: nn.Module | None, model: onnx.ModelProto
+        self,
+        runtime: Runtime | None,
+        kind: type[np.generic],
+        graph: nn.Module | None,
+        model: onnx.ModelProto,
+        rest: Callable[[], None],
     ) -> None:
         """Keep both forms of the graph.
 
@@ -87,9 +92,10 @@ class OnnxNetwork(nn.Module):
             kind: the type of the input's numbers.
             graph: its conversion to torch; None where there is none, and so no gradients.
             model: the file as it came, with the chosen output alone, for runtimes that read ONNX themselves.
+            rest: gives back the memory of `runtime` until it runs again, for when another one has taken its place.
         """
         super().__init__()
-        self.graph, self.model = graph, model
+        self.graph, self.model, self.rest = graph, model, rest
         self.of_float32 = kind is np.float32
         self._runtime, self._kind = runtime, kind
 
@@ -138,7 +144,7 @@ def load_onnx(path: Path, how: Reading) -> LoadedModel:
         graph = None
         note = f"runs in ONNX Runtime without gradients, since the conversion to torch does not cover {reason}"
     fast = runtime if runtime_name == "ONNX Runtime" else None
-    network: nn.Module = OnnxNetwork(fast, image.kind, graph, one_output(model, output_name))
+    network: nn.Module = OnnxNetwork(fast, image.kind, graph, one_output(model, output_name), opened.rest)
     return LoadedModel(
         network=OneByOne(network) if image.batch == 1 else network,
         name=opened.noted.name or path.stem,
@@ -158,7 +164,8 @@ def load_onnx(path: Path, how: Reading) -> LoadedModel:
 class OpenedOnnx:
     """An ONNX file that can be a target as far as can be told without running it.
 
-    `runtime` makes of one of its outputs a function that runs it, with that runtime's name.
+    `runtime` makes of one of its outputs a function that runs it, with that runtime's name; `rest` gives back the
+    runtime's memory until it runs again.
     """
 
     model: onnx.ModelProto
@@ -167,6 +174,7 @@ class OpenedOnnx:
     noted: Noted
     preprocessing: Preprocessing
     runtime: Callable[[str], tuple[Runtime, str]]
+    rest: Callable[[], None]
 
 
 def open_onnx(path: Path, options: InputOptions = None) -> OpenedOnnx:
@@ -192,7 +200,7 @@ def open_onnx(path: Path, options: InputOptions = None) -> OpenedOnnx:
         preprocessing = onnx_preprocessing(noted, image, options)
     except TargetError as error:  # of the file's own size
         raise TargetError(f"{path}: {error}") from error
-    return OpenedOnnx(model, digest, image, noted, preprocessing, _runtimes(path, model, image.name))
+    return OpenedOnnx(model, digest, image, noted, preprocessing, *_runtimes(path, model, image.name))
 
 
 def tells_scale(noted: Noted, image: ImageInput) -> bool:
@@ -265,23 +273,24 @@ def chosen_output(path: Path, model: onnx.ModelProto, output: str | int | None) 
 
 
 def one_output(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
-    """Return a copy of the model with the output of that name alone."""
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    output = next(value for value in model.graph.output if value.name == name)
-    del copy.graph.output[:]
-    copy.graph.output.append(output)
-    return copy
+    """Leave the output of that name alone, and return the model."""
+    output = onnx.ValueInfoProto()
+    output.CopyFrom(next(value for value in model.graph.output if value.name == name))
+    del model.graph.output[:]
+    model.graph.output.append(output)
+    return model
 
 
-def _runtimes(path: Path, model: onnx.ModelProto, input_name: str) -> Callable[[str], tuple[Runtime, str]]:
-    """Return a function from an output's name to what runs the model, and the runtime's name.
+def _runtimes(
+    path: Path, model: onnx.ModelProto, input_name: str
+) -> tuple[Callable[[str], tuple[Runtime, str]], Callable[[], None]]:
+    """Return a function from an output's name to what runs the model, and the runtime's name; and what lets it rest.
 
     It is ONNX Runtime if installed, else ONNX's slow reference. TargetError where that does not take the model.
     """
     name = "ONNX Runtime"
     try:
-        session: Any = cpu_session(model.SerializeToString(), torch.get_num_threads())
+        session: PerProcess[Any] = cpu_session(model.SerializeToString, torch.get_num_threads())
     except ImportError:
         from onnx.reference import ReferenceEvaluator
 
@@ -308,7 +317,7 @@ def _runtimes(path: Path, model: onnx.ModelProto, input_name: str) -> Callable[[
 
         return run, name
 
-    return runtime
+    return runtime, session.rest
 
 
 class _Typed(nn.Module):
@@ -332,7 +341,7 @@ def _converted(model: onnx.ModelProto, image: ImageInput, output_name: str) -> n
 
 def _compare(network: nn.Module, runtime: Runtime, runtime_name: str, image: ImageInput, hw: tuple[int, int]) -> None:
     """Compare the conversion with the runtime's output, on inputs of both usual ranges."""
-    images = probe_images(*hw, count=4)
+    images = probe_images(*hw, count=2)
     if image.layout == "NHWC":
         images = images.permute(0, 2, 3, 1)
     step = image.batch or len(images)
