@@ -312,7 +312,7 @@ def nothing_loads(monkeypatch: pytest.MonkeyPatch) -> None:
     def load(*_: Any, **__: Any) -> None:
         raise LoadedError
 
-    for name in ("load_generator", "load_target", "text_encoder_for"):
+    for name in ("load_generator", "load_untried", "text_encoder_for"):
         monkeypatch.setattr(f"zoom_engine.diagnose.models.{name}", load)
 
 
@@ -409,7 +409,7 @@ def test_an_audit_and_its_directions_say_in_a_line_what_they_are() -> None:
 def test_words_are_refused_before_target_and_generator_load(
     options: dict[str, Any], says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("load_generator", "load_target"):
+    for name in ("load_generator", "load_untried"):
         monkeypatch.setattr(f"zoom_engine.diagnose.models.{name}", lambda *_, **__: pytest.fail("a model was loaded"))
     with pytest.raises(TextEncoderError, match=says):
         diagnoser(**options)
@@ -421,7 +421,7 @@ def test_a_prompt_that_means_the_neutral_one_is_refused_before_target_and_genera
     encoder = load_text_encoder("avatars")
     deaf = torch.nn.functional.normalize(torch.ones(1, encoder.dim))
     monkeypatch.setattr(encoder, "embed_texts", lambda prompts, **_: deaf.repeat(len(prompts), 1))
-    for name in ("load_generator", "load_target"):
+    for name in ("load_generator", "load_untried"):
         monkeypatch.setattr(f"zoom_engine.diagnose.models.{name}", lambda *_, **__: pytest.fail("a model was loaded"))
     with pytest.raises(DirectionError, match="cannot tell"):
         diagnoser(text_encoder=encoder)

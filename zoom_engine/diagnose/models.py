@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from zoom_engine.common import registry
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.common.files.cache import check_cache, default_cache
 from zoom_engine.common.machine import find_device
+from zoom_engine.common.module_hash import Identity
 from zoom_engine.common.notices import Notices, Notify, null_notifier
 from zoom_engine.common.plurals import number_of
 from zoom_engine.common.progress import ProgressFactory, silent
@@ -56,7 +57,7 @@ from zoom_engine.search import End, Search, check_search_options, choose_search
 from zoom_engine.settings.attributes import NEUTRAL, Attribute, parse_attributes
 from zoom_engine.settings.audit_settings import AuditSettings
 from zoom_engine.settings.target_names import several_targets
-from zoom_engine.targets import Target, check_target, check_target_options, input_notices, load_target
+from zoom_engine.targets import Target, check_target, check_target_options, input_notices, load_untried
 from zoom_engine.text import TextEncoder, find_templates, text_encoder_for
 
 _PROBES = 16  # pictures that are drawn small and whole
@@ -280,7 +281,7 @@ def load_models(
             encoder = like.text_encoder
         _check_texts(encoder, neutral, templates, settings)
         bar.update(note="text encoder")
-        target = load_target(given, **target_options).to(settings.device)
+        target = load_untried(given, **target_options).to(settings.device)  # it is tried when the generator is there
         labels = tuple(target.labels if settings.labels is None else settings.labels)
         attributes = _attributes(settings, neutral, domain, target)
         if settings.paraphrases:
@@ -339,7 +340,7 @@ def load_models(
             )
         )
         bar.update(note="runtime")
-    for notice in input_notices(models.target, resolution=generator.resolution):
+    for notice in input_notices(models.target, resolution=generator.resolution, kept=partial(_kept, models)):
         models.notices.add(notice)
     if note := getattr(generator, "note", ""):
         models.notices.add(f"generator: {note}")
@@ -347,6 +348,19 @@ def load_models(
     for denial in misread:
         models.notices.add(str(denial))
     return replace(models, misread=misread)
+
+
+def _kept(models: Models, measure: Callable[[], tuple[float, ...]]) -> tuple[float, ...]:
+    """Return what is measured on a target as it is fed, from the cache where it was measured before."""
+    target, identity = models.target, Identity(models.target.content_hash)
+    identity.answers = models.answers.get("target")
+    if identity.answers is None:
+        return measure()
+    fed = {"target": identity, "preprocessing": target.preprocessing.to_dict(), "size": models.generator.resolution}
+    measured = DirectionCache(models.cache).cached(
+        "input", fed, lambda: {"measured": torch.tensor(measure(), dtype=torch.float64)}
+    )
+    return tuple(measured["measured"].tolist())
 
 
 def _attributes(settings: AuditSettings, neutral: str, domain: Domain | None, target: Target) -> tuple[Attribute, ...]:

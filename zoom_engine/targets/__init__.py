@@ -3,7 +3,7 @@
 from zoom_engine.targets.assumptions import input_notices
 from zoom_engine.targets.describe import describe_target_file
 from zoom_engine.targets.loaders.black_box import BlackBox
-from zoom_engine.targets.loading import asks_a_service, check_target, load_target
+from zoom_engine.targets.loading import asks_a_service, check_target, load_target, load_untried
 from zoom_engine.targets.onnx.write import save_onnx
 from zoom_engine.targets.options import check_target_options
 from zoom_engine.targets.preprocessing import Preprocessing
@@ -47,6 +47,7 @@ __all__ = [
     "describe_target_file",
     "input_notices",
     "load_target",
+    "load_untried",
     "save_onnx",
     "task_from_dict",
 ]

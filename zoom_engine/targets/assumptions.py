@@ -16,7 +16,8 @@ in the other order show in neither (0 of 8).
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -26,6 +27,7 @@ from zoom_engine.targets.preprocessing import BLACK, WHITE
 from zoom_engine.targets.target import Target, probe_images
 from zoom_engine.targets.tasks.classes import OfClasses
 
+Measure = Callable[[], tuple[float, ...]]
 FLAT = 0.5
 """The spread of logits below which they count as flat: the odds then change by less than a factor of 1.65."""
 GROWTH = 2.2
@@ -33,7 +35,9 @@ BLOTS = 32
 HOW = "--input-range, --input-mean, --input-std and --input-channels (preprocessing= in Python)"
 
 
-def input_notices(target: Target, *, resolution: int) -> Iterator[str]:
+def input_notices(
+    target: Target, *, resolution: int, kept: Callable[[Measure], tuple[float, ...]] = lambda measure: measure()
+) -> Iterator[str]:
     """Yield one line for each thing to tell of how `target` is fed.
 
     There is none where its file, its library or the user said it. The first comes at once, before the target is asked
@@ -42,6 +46,7 @@ def input_notices(target: Target, *, resolution: int) -> Iterator[str]:
     Args:
         target: one that `Target.check` has passed.
         resolution: of the test pictures, height and width in pixels.
+        kept: returns what the pictures show, from where it was kept or by the function that it is given.
     """
     if not target.assumed:
         return
@@ -49,7 +54,7 @@ def input_notices(target: Target, *, resolution: int) -> Iterator[str]:
         f"nothing says what target {target.name!r} is to be fed, so this is assumed: {target.preprocessing.in_words}; a"
         f" wrong guess gives wrong rankings without an error: say it by {HOW}"
     )
-    if isinstance(target.task, OfClasses) and (doubt := _doubt(target, resolution)):
+    if isinstance(target.task, OfClasses) and (doubt := _doubt(target, *kept(partial(_measured, target, resolution)))):
         yield doubt
 
 
@@ -61,20 +66,24 @@ def plain_images(height: int, width: int) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def _doubt(target: Target, resolution: int) -> str:
-    """Return what the test pictures show, "" where they show nothing."""
+def _measured(target: Target, resolution: int) -> tuple[float, float]:
+    """Return by how much the logits of the test pictures differ at most, and their growth (0 where they are flat)."""
     blots = probe_images(resolution, resolution, count=BLOTS)
     images = torch.cat([blots, *plain_images(resolution, resolution).values()])
     buffers = [*target.parameters(), *target.buffers()]
     images = images.to(buffers[0].device) if buffers else images
     outputs = _centred(target(images))
     reach = float((outputs.amax(0) - outputs.amin(0)).max())
+    return reach, 0.0 if reach < FLAT else _growth(target, images[:BLOTS], _spread(outputs[:BLOTS]))
+
+
+def _doubt(target: Target, reach: float, growth: float) -> str:
+    """Return what the test pictures show, "" where they show nothing."""
     if reach < FLAT:
         return (
             f"target {target.name!r} hardly tells black, white, noise and coloured blots apart (its logits differ by"
             f" {reach:.2g} at most): it may want larger numbers, such as --input-range 0,255"
         )
-    growth = _growth(target, images[:BLOTS], _spread(outputs[:BLOTS]))
     if growth <= GROWTH:
         return ""
     return (

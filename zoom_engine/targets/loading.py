@@ -110,6 +110,44 @@ def load_target(
     Raises:
         TargetError: one line on what is wrong with the file, the outputs or the options.
     """
+    complete = load_untried(
+        spec,
+        name=name,
+        task=task,
+        preprocessing=preprocessing,
+        classes=classes,
+        labels=labels,
+        resolution=resolution,
+        output=output,
+        kind=kind,
+        head=head,
+        trust=trust,
+        download=download,
+        service=service,
+    )
+    hw = complete.preprocessing.hw
+    complete.check(resolution or (min(max(hw), LARGEST_PROBE) if hw else PROBE_SIZE))
+    return complete
+
+
+@working()
+def load_untried(
+    spec: Spec,
+    *,
+    name: str | None = None,
+    task: Task | str | Mapping[str, Any] | None = None,
+    preprocessing: InputOptions = None,
+    classes: Sequence[str] | None = None,
+    labels: Sequence[str] | None = None,
+    resolution: int | None = None,
+    output: str | int | None = None,
+    kind: Kind | None = None,
+    head: int | str | None = None,
+    trust: bool = False,
+    download: bool = False,
+    service: Mapping[str, Any] | None = None,
+) -> Target:
+    """Load a target as `load_target` does, without the check, which is up to the caller."""
     if service is not None and not asks_a_service(spec):
         raise TargetError("service options belong to a target behind HTTP, such as http://127.0.0.1:8000/predict")
     if isinstance(task, str | Mapping):
@@ -126,8 +164,6 @@ def load_target(
         )
     if labels is not None:
         complete = complete.replaced(labels=tuple(labels))
-    hw = complete.preprocessing.hw
-    complete.check(resolution or (min(max(hw), LARGEST_PROBE) if hw else PROBE_SIZE))
     return complete
 
 

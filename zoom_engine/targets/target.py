@@ -18,6 +18,7 @@ from zoom_engine.targets.tasks.contract import check_task_members, check_task_on
 from zoom_engine.targets.tasks.task import Task
 
 PROBE_IMAGES = 8
+FOLLOWED_IMAGES = 2  # show mostly that there are gradients: they cost several times what answers do
 UNSTEADY = "asked twice about a picture it gives different answers"
 """The note on a target whose answers do not depend on the picture alone."""
 
@@ -179,55 +180,64 @@ class Target(nn.Module):
         buffers = list(self.parameters()) + list(self.buffers())
         if buffers:
             images = images.to(buffers[0].device)
-        with torch.enable_grad():
-            images.requires_grad_(self.differentiable)
+        with torch.no_grad():
             outputs = self(images)
-            if not bool(outputs.isfinite().all()):
-                raise TargetError(
-                    f"target {self.name!r} returns NaN or infinite outputs: check its weights and preprocessing"
-                )
-            spread = outputs.detach().amax(0) - outputs.detach().amin(0)
-            # Whole numbers have nothing between: of noise a label map may well say "background" all over.
-            constant = float(spread.max()) <= 1e-6 * (1 + float(outputs.detach().float().abs().max()))
-            if constant and outputs.is_floating_point() and not self.task.may_be_empty:
-                raise TargetError(
-                    f"target {self.name!r} returns the same output for different"
-                    " images: check its weights and preprocessing"
-                )
-            if self.differentiable:
-                if not outputs.requires_grad:
-                    raise TargetError(f"target {self.name!r} gives no gradients: load it with differentiable=False")
-                (gradient,) = torch.autograd.grad(outputs.square().sum(), images)
-                if not bool(gradient.isfinite().all()) or not bool(gradient.any()):
-                    raise TargetError(
-                        f"target {self.name!r} does not answer to its input (its"
-                        " gradient is 0 or not finite): check the value range"
-                    )
+        if not bool(outputs.isfinite().all()):
+            raise TargetError(
+                f"target {self.name!r} returns NaN or infinite outputs: check its weights and preprocessing"
+            )
+        spread = outputs.amax(0) - outputs.amin(0)
+        # Whole numbers have nothing between: of noise a label map may well say "background" all over.
+        constant = float(spread.max()) <= 1e-6 * (1 + float(outputs.float().abs().max()))
+        if constant and outputs.is_floating_point() and not self.task.may_be_empty:
+            raise TargetError(
+                f"target {self.name!r} returns the same output for different"
+                " images: check its weights and preprocessing"
+            )
+        if self.differentiable and not any(self._follows(images[:count]) for count in (FOLLOWED_IMAGES, len(images))):
+            raise TargetError(
+                f"target {self.name!r} does not answer to its input (its"
+                " gradient is 0 or not finite): check the value range"
+            )
 
         def alike(others: Tensor) -> bool:
-            first = outputs[: len(others)].detach().float()
+            first = outputs[: len(others)].float()
             return torch.allclose(others.float(), first, rtol=1e-2, atol=1e-3 * (1 + float(spread.max())))
 
         def the_same(others: Tensor) -> bool:
-            first = outputs[: len(others)].detach().float()
+            first = outputs[: len(others)].float()
             close = 1e-4 * (1e-6 + float(spread.max()))
             return others.shape == first.shape and torch.allclose(others.float(), first, rtol=1e-4, atol=close)
 
         with torch.no_grad():
-            alone = self(images[:1].detach())
-            again = alone if the_same(alone) else self(images.detach())
+            alone = self(images[:1])
+            again = alone if the_same(alone) else self(images)
         if not alike(alone) and alike(again):
             raise TargetError(
                 f"target {self.name!r} gives an image another output"
                 " when it comes alone: it mixes the images of a batch"
             )
         if not registry.is_ours(registry.TASKS, type(self.task)):
-            check_task_on(self.task, outputs.detach())
-        if the_same(again):
-            return short_answers(outputs.detach().cpu().numpy())
-        if UNSTEADY not in self.note:  # it is audited all the same: random baseline directions meet the same noise
+            check_task_on(self.task, outputs)
+        answers = short_answers(outputs.cpu().numpy()) if the_same(again) else None
+        if answers is None and UNSTEADY not in self.note:
+            # It is audited all the same: random baseline directions meet the same noise.
             self.note = "; ".join(filter(None, (self.note, UNSTEADY)))
-        return None
+        return answers
+
+    def _follows(self, images: Tensor) -> bool:
+        """Return whether finite gradients, not all 0, lead from the outputs to the images.
+
+        Raises:
+            TargetError: there are none.
+        """
+        with torch.enable_grad():
+            images = images.clone().requires_grad_(True)
+            outputs = self(images)
+            if not outputs.requires_grad:
+                raise TargetError(f"target {self.name!r} gives no gradients: load it with differentiable=False")
+            (gradient,) = torch.autograd.grad(outputs.square().sum(), images)
+        return bool(gradient.isfinite().all()) and bool(gradient.any())
 
     def describe(self) -> dict[str, Any]:
         """Return what a manifest keeps of this target, ready for JSON."""
