@@ -23,7 +23,7 @@ from zoom_engine.runtime.graphs import synthesis_model
 from zoom_engine.runtime.graphs.synthesis_graph import PRECISIONS
 from zoom_engine.runtime.session import Session, import_runtime, open_session
 
-AT_ONCE = 1 << 29  # bytes of the largest layer: a larger batch takes more memory, which is kept, and no less time
+AT_ONCE = 1 << 27  # bytes of the largest layer: a larger batch takes more memory, which is kept, and no less time
 DTYPES = {name: PRECISIONS[name] for name in backends.PRECISIONS}
 
 
@@ -76,16 +76,14 @@ class Synthesizer:
         if self.side is not None:
             options["max_resolution"] = self.side
         at_once = len(codes) if self.gradients == "torch" or follow else _at_once(generator, self.precision)
-        parts = [
-            generator.render(
-                codes[rows : rows + at_once],
-                None if edit_weights is None else edit_weights[rows : rows + at_once],
-                directions,
-                **options,
-            )
-            for rows in range(0, len(codes), at_once)
-        ]
-        return parts[0] if len(parts) == 1 else torch.cat(parts)
+        if len(codes) <= at_once:
+            return generator.render(codes, edit_weights, directions, **options)
+        pictures = codes.new_empty(len(codes), 3, generator.resolution, generator.resolution)
+        for start in range(0, len(codes), at_once):
+            rows = slice(start, start + at_once)
+            weights = None if edit_weights is None else edit_weights[rows]
+            pictures[rows] = generator.render(codes[rows], weights, directions, **options)
+        return pictures
 
     def describe(self) -> dict[str, Any]:
         """Return what records depend on, ready for JSON."""
