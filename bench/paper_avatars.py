@@ -12,7 +12,6 @@ with `environment` knows the domain by name.
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoom_engine import load_generator, load_text_encoder
-from zoom_engine.common.threads import quiet
+from zoom_engine.common.threads import once, quiet
 from zoom_engine.domains.avatars.domain import DOMAIN as AVATARS
 from zoom_engine.generators import StyleGAN2, StyleGAN2Config, save_generator
 from zoom_engine.targets import Preprocessing, Target
@@ -192,13 +191,13 @@ class PaperAvatars:
     def target_names(self) -> tuple[str, ...]:
         return AVATARS.target_names()
 
-    @functools.cache  # noqa: B019  there is one
+    @once
     def generator(self) -> StyleGAN2:
         generator = load_generator(self.folder / GENERATOR)
         assert isinstance(generator, StyleGAN2)
         return generator
 
-    @functools.cache  # noqa: B019
+    @once
     def text_encoder(self) -> TextEncoder:
         narrow = AVATARS.text_encoder()
         if not (self.folder / ENCODER).exists():
@@ -206,7 +205,7 @@ class PaperAvatars:
         wide = load_text_encoder(f"ViT-B-32:{self.folder / ENCODER}")
         return TextEncoder(Towers(narrow.model, wide.model), narrow.tokenizer, name=NAME, words=narrow.words)
 
-    @functools.cache  # noqa: B019
+    @once
     def target(self, name: str) -> Target:
         narrow = AVATARS.target(name)
         if not (self.folder / CLASSIFIER).exists():

@@ -40,7 +40,7 @@ MODULES = {
 }
 """What the code of a module, or of a package but for what is named besides, works at."""
 EVERY = 0.02  # seconds
-SHORTEST = 0.5  # seconds: what is over sooner gets no line
+SHORTEST = 0.5  # seconds: what is over sooner gets no line, and ends none
 
 
 @functools.cache
@@ -87,29 +87,34 @@ class Watch(threading.Thread):
         return counted
 
     def run(self) -> None:
-        before, cpu_before, part, since, drawn = self._begun, time.process_time(), "rest", self._begun, 0
-        while True:
+        """Look, until it is over. What takes a moment only, such as writing records down, does not end a part."""
+        now, cpu, part = self._begun, time.process_time(), "rest"
+        told, begun, changed = part, (now, 0), (now, 0)  # each with the pictures so far
+        over = False
+        while not over:
             over = self._over.wait(EVERY)
+            before, cpu_before = now, cpu
             now, cpu = time.perf_counter(), time.process_time()
             self.seconds[part] += now - before
             self.cpu_seconds[part] += cpu - cpu_before
-            before, cpu_before = now, cpu
-            following = "rest" if over else part_of(sys._current_frames().get(self._main or 0))
-            if over or following != part:
-                if now - since >= SHORTEST:
-                    self._tell(part, now - since, sum(self.pictures.values()) - drawn)
-                part, since, drawn = following, now, sum(self.pictures.values())
-            if over:
-                return
+            following = part_of(sys._current_frames().get(self._main or 0))
+            if following != part:
+                part, changed = following, (now, sum(self.pictures.values()))
+            elif part != told and now - changed[0] >= SHORTEST:
+                self._tell(told, begun, changed)
+                told, begun = part, changed
+        self._tell(told, begun, (now, sum(self.pictures.values())))
 
     def stop(self) -> None:
         self._over.set()
         self.join()
 
-    def _tell(self, part: str, seconds: float, pictures: int) -> None:
-        ended = time.perf_counter() - self._begun
-        self.timeline.append((round(ended, 2), part, round(seconds, 2)))
-        print(f"{ended:8.1f} s: {part} took {seconds:.1f} s, {pictures} pictures", file=sys.stderr, flush=True)
+    def _tell(self, part: str, begun: tuple[float, int], ended: tuple[float, int]) -> None:
+        seconds, pictures = ended[0] - begun[0], ended[1] - begun[1]
+        if seconds >= SHORTEST:
+            end = ended[0] - self._begun
+            self.timeline.append((round(end, 2), part, round(seconds, 2)))
+            print(f"{end:8.1f} s: {part} took {seconds:.1f} s, {pictures} pictures", file=sys.stderr, flush=True)
 
     def to_json(self) -> dict[str, Any]:
         """By part, in their order, what was taken; and (its end, part, seconds) of each stretch of time."""

@@ -52,6 +52,11 @@ def test_the_bench_loads_torch_first(tmp_path: Path) -> None:
     assert policy_after(f"import sys; sys.path.insert(0, {str(bench)!r}); import throughput", tmp_path) == "None"
 
 
+def test_a_command_that_the_bench_watches_loads_the_engine_first(tmp_path: Path) -> None:
+    bench = ROOT / "bench"
+    assert policy_after(f"import sys; sys.path.insert(0, {str(bench)!r}); import watched", tmp_path) == "PASSIVE"
+
+
 def policy_after(statements: str, folder: Path, setting: str | None = None) -> str:
     """How OpenMP is told to wait after ``statements`` in a process that begins with what was ``setting``."""
     environment = {name: value for name, value in os.environ.items() if name != NAME}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -169,6 +170,41 @@ def test_work_counts_for_the_part_that_asks_for_it(modules: tuple[str, ...], par
     from watched import part_of
 
     assert part_of(called_by(*modules)) == part
+
+
+def test_a_part_ends_when_another_lasts(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    import watched
+
+    clock = [0.0]
+    parts = ["loading"] * 8 + ["search"] * 8 + ["rest"] + ["search"] * 8 + ["report"] * 8  # at looks 0.1 s apart
+    looks = iter([*parts, "report"])
+    monkeypatch.setattr(watched, "part_of", lambda frame: next(looks))
+    monkeypatch.setattr(
+        watched, "time", SimpleNamespace(perf_counter=lambda: clock[0], process_time=lambda: 2 * clock[0])
+    )
+    watch = watched.Watch()
+    render = watch.count(lambda count: range(count))
+
+    def wait(seconds: float) -> bool:
+        clock[0] += 0.1
+        return clock[0] > 0.1 * len(parts) + 0.05
+
+    monkeypatch.setattr(watch, "_over", SimpleNamespace(wait=wait))
+    watch.run()
+    told = watch.to_json()
+    assert told["timeline"] == [(0.9, "loading", 0.8), (2.6, "search", 1.7), (3.4, "report", 0.8)]
+    assert [line.split(": ")[1] for line in capsys.readouterr().err.splitlines()] == [
+        "loading took 0.8 s, 0 pictures",
+        "search took 1.7 s, 0 pictures",
+        "report took 0.8 s, 0 pictures",
+    ]
+    assert told["part_seconds"] == pytest.approx({"loading": 0.8, "search": 1.6, "report": 0.8, "rest": 0.2})
+    assert told["part_cpu_seconds"] == pytest.approx({"loading": 1.6, "search": 3.2, "report": 1.6, "rest": 0.4})
+    assert told["peak_memory"] > 10**7
+    monkeypatch.setattr(watched, "part_of", lambda frame: "gallery")
+    render(3)
+    render(4)
+    assert watch.to_json()["pictures"] == {"gallery": 7}
 
 
 @pytest.fixture
