@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import sys
 import threading
 import time
@@ -63,13 +64,13 @@ def part_of(frame: FrameType | None) -> str:
 
 
 class Watch(threading.Thread):
-    """What the main thread's parts take from now on."""
+    """What the main thread's parts take, of a process that has been loading for ``age`` seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, age: float = 0.0) -> None:
         super().__init__(daemon=True)
         self._over = threading.Event()
         self._main = threading.main_thread().ident
-        self._begun = time.perf_counter()
+        self._begun = time.perf_counter() - age
         self.seconds: dict[str, float] = defaultdict(float)
         self.cpu_seconds: dict[str, float] = defaultdict(float)
         self.pictures: dict[str, int] = defaultdict(int)
@@ -88,7 +89,7 @@ class Watch(threading.Thread):
 
     def run(self) -> None:
         """Look, until it is over. What takes a moment only, such as writing records down, does not end a part."""
-        now, cpu, part = self._begun, time.process_time(), "rest"
+        now, cpu, part = self._begun, 0.0, "loading"
         told, begun, changed = part, (now, 0), (now, 0)  # each with the pictures so far
         over = False
         while not over:
@@ -128,10 +129,16 @@ class Watch(threading.Thread):
         }
 
 
+def age() -> float:
+    """Seconds since this process began (Linux)."""
+    ticks = int(Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19])
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+
+
 def main() -> int:
     """Run the command line; returns the command's exit code."""
     out, *arguments = sys.argv[1:]
-    watch = Watch()
+    watch = Watch(age())
     Synthesizer.render = watch.count(Synthesizer.render)  # type: ignore[method-assign]
     watch.start()
     code = command(arguments)
