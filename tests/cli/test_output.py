@@ -134,6 +134,19 @@ def test_a_quiet_command_tells_nothing_but_its_result(tmp_path: Path, capfd: pyt
     assert "a face with pale skin" in told.out
 
 
+@pytest.mark.parametrize("log_file", [None, "audit.log"])
+def test_what_packages_print_while_a_command_works_is_no_part_of_its_result(
+    log_file: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ray prints of a machine that is gone on standard output, where a program reads JSON."""
+    with open_output(log_file=log_file and tmp_path / log_file):
+        print("The node has been marked dead")
+    print("{}")
+    told = capsys.readouterr()
+    assert told.out == "{}\n"
+    assert "marked dead" in told.err
+
+
 @pytest.mark.usefixtures("stand")
 @pytest.mark.parametrize("quiet", [[], ["--quiet"]])
 def test_a_log_holds_it_all_with_the_time(quiet: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

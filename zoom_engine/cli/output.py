@@ -114,14 +114,17 @@ class Output(NamedTuple):
 def open_output(*, quiet: bool = False, log_file: str | Path | None = None) -> Iterator[Output]:
     """Report on stderr unless `quiet`, and into `log_file` if there is one; errors pass through, into the file too.
 
+    What models and packages print meanwhile goes to stderr: stdout is for the result alone, which may be JSON.
+
     Raises:
         ConfigError: the file cannot be written, or cannot be any more.
     """
     output = Output(silent, null_notifier) if quiet else Output(forced, tell)
-    if log_file is None:
-        yield output
-        return
     with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.redirect_stdout(sys.stderr))
+        if log_file is None:
+            yield output
+            return
         with system_errors(ConfigError, f"cannot write {log_file}"):
             file = stack.enter_context(Path(log_file).open("ab", buffering=0))
         yield from _logged(output, file, log_file)
