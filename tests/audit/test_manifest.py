@@ -71,7 +71,7 @@ def test_a_manifest_comes_back_as_it_was(config: dict[str, Any], environment: di
     assert all(low <= high for low, high in made.config.ranges)
 
 
-@given(JSON, st.sampled_from(["format", "config", "environment", "resumed_in"]))
+@given(JSON, st.sampled_from(["format", "config", "environment", "resumed_in", "workers"]))
 def test_whatever_a_manifest_holds_it_is_read_or_refused_in_one_line(value: Any, key: str) -> None:
     for content in (value, {**Manifest.of(CONFIG).to_json(), key: value}):
         refusal = ""
@@ -221,6 +221,15 @@ def test_environments_that_go_on_with_an_audit_are_noted_once() -> None:
     assert again.resumed_in == ({"torch": "2.1"},)
     assert again.fixed == first.fixed
     assert "environment" not in first.fixed
+
+
+def test_what_workers_did_is_added_run_by_run_and_is_no_part_of_what_must_be_equal() -> None:
+    first = Manifest.of(CONFIG)
+    share = {"machine": "10.0.0.1", "trials": 3, "seconds": 1.5, "loading_seconds": 8.0}
+    again = first.resumed({}, workers=[share]).resumed({}).resumed({}, workers=[share, share])
+    assert again.workers == (share, share, share)
+    assert Manifest.from_json(again.to_json()).workers == again.workers
+    assert (again.fixed, again.identity) == (first.fixed, first.identity)
 
 
 def test_a_purpose_is_kept_until_another_is_given_and_is_no_part_of_what_must_be_equal() -> None:

@@ -44,25 +44,37 @@ def batch(trial: TrialKey) -> Batch:
 
 
 class Pool:
-    """Workers in this process, a trial a batch. One is lost after so many batches as each of `lost` says."""
+    """Workers in this process, a trial a batch. One is lost after so many batches as each of `lost` says. There is
+    `room` for so many at most; the first `refused` that are started are lost as they begin."""
 
-    def __init__(self, count: int, lost: Sequence[int] = ()) -> None:
+    def __init__(self, count: int, lost: Sequence[int] = (), *, room: int = 1000, refused: int = 0) -> None:
         self.count, self._lost = count, list(lost)
+        self._room, self._refused = room, refused
         self._random = random.Random(0)
+        self.starting: set[int] = set()
         self.under_way: dict[int, Iterator[Batch]] = {}
         self.started = self.most = self.sent = 0
 
     def start(self) -> int:
         self.started += 1
+        self.starting.add(self.started)
         return self.started
 
     def send(self, worker: int, shard: Shard) -> None:
         assert worker not in self.under_way
+        assert worker not in self.starting
         self.under_way[worker] = map(batch, shard)
         self.most = max(self.most, len(self.under_way))
 
     def next_event(self) -> tuple[int, Batch | WorkerLost | None]:
-        worker = self._random.choice(sorted(self.under_way))
+        worker = self._random.choice([*self.under_way, *(self.starting if self._room else ())])
+        if worker in self.starting:
+            self.starting.remove(worker)
+            if self._refused:
+                self._refused -= 1
+                return worker, WorkerLost("no such package")
+            self._room -= 1
+            return worker, None
         if self._lost and self._lost[0] <= self.sent:
             del self._lost[0]
             del self.under_way[worker]
@@ -87,7 +99,7 @@ def test_every_unit_is_made_once_by_as_many_workers_as_there_are() -> None:
     assert (pool.started, pool.most) == (3, 3)
     few = Pool(50)
     assert len(trials_of(dispatched(SHARDS[:2], few))) == 6
-    assert few.started == 2, "no worker is hired that has nothing to do"
+    assert few.started == 2, "no worker is started that has nothing to do"
     assert trials_of(dispatched([], Pool(2))) == []
 
 
@@ -99,6 +111,21 @@ def test_what_a_lost_worker_sent_is_not_made_again_and_the_rest_is() -> None:
         assert set(result) == TRIALS
         assert 3 < pool.started <= 3 + len(lost), "none that was not needed"
         assert pool.most <= 3
+
+
+def test_what_a_machine_that_is_gone_had_is_done_by_those_that_are_left() -> None:
+    """The worker that is started in place of a lost one may have no machine to begin on, for the rest of the audit."""
+    pool = Pool(2, [4], room=2)
+    assert set(trials_of(dispatched(SHARDS, pool))) == TRIALS
+    assert (pool.started, len(pool.starting)) == (3, 1)
+    assert len(trials_of(dispatched(SHARDS, pool, free=[1]))) == len(TRIALS), "the next interim analysis"
+    assert pool.started == 3, "the one that is starting is the next analysis' too"
+
+
+def test_workers_that_are_lost_as_they_begin_end_the_run() -> None:
+    with pytest.raises(ClusterError, match=r"3 workers were lost one after the other.*no such package"):
+        trials_of(dispatched(SHARDS, Pool(1, refused=MOST_WORKERS_LOST)))
+    assert len(trials_of(dispatched(SHARDS, Pool(1, refused=MOST_WORKERS_LOST - 1)))) == len(TRIALS)
 
 
 def test_shards_are_asked_for_when_there_is_a_worker_for_them() -> None:
@@ -135,60 +162,142 @@ def test_limits_of_a_service_hold_for_all_workers_together() -> None:
     assert ServiceSettings().shared(2).rate is None
 
 
-class FakeRay(SimpleNamespace):
-    """As much of Ray as workers take who have room for one; of the second the first shard ends it."""
+class LostError(Exception):
+    """As Ray tells that an actor cannot be reached."""
 
-    def __init__(self) -> None:
-        actor = SimpleNamespace(
-            search=SimpleNamespace(options=lambda **_: SimpleNamespace(remote=lambda shard: iter([batch(shard[0])])))
-        )
-        self.ready: list[str] = []
-        self._started = 0
+
+class FakeRay(SimpleNamespace):
+    """As much of Ray as workers take: machines of so many `cores`, and `answers`, which come one after the other.
+
+    An answer is of a worker by its number: the address of its machine, a batch, or that it is lost.
+    """
+
+    def __init__(self, *cores: int) -> None:
+        self.answers: list[tuple[int, str | Batch | LostError]] = []
+        self.started, self.killed = 0, list[int]()
 
         def start(job: object) -> SimpleNamespace:
-            self._started += 1
-            name = f"ready {self._started}"
-            return SimpleNamespace(**vars(actor), __ray_ready__=SimpleNamespace(remote=lambda: name))
+            self.started += 1
+            number = self.started
+            return SimpleNamespace(
+                machine=SimpleNamespace(remote=lambda: ("begins", number)),
+                search=SimpleNamespace(options=lambda **_: SimpleNamespace(remote=lambda _: Stream(number))),
+                number=number,
+            )
 
         super().__init__(
             is_initialized=lambda: True,
             put=lambda job: job,
-            get=lambda value: value,
-            kill=lambda actor: None,
-            nodes=lambda: [{"Alive": True, "Resources": {"CPU": 2.0}}],
+            get=self._get,
+            kill=lambda actor: self.killed.append(actor.number),
+            nodes=lambda: [{"Alive": True, "Resources": {"CPU": float(count)}} for count in self.cores],
             remote=lambda kind: SimpleNamespace(options=lambda **_: SimpleNamespace(remote=start)),
-            exceptions=SimpleNamespace(RayTaskError=ZeroDivisionError, RayError=ZeroDivisionError),
-            ready=[],
-            _started=0,
+            exceptions=SimpleNamespace(RayTaskError=ZeroDivisionError, RayError=LostError),
+            get_runtime_context=lambda: SimpleNamespace(gcs_address="10.0.0.1:6379"),
+            cores=cores,
+            clock=0.0,
         )
 
     def wait(self, refs: list[Any], *, num_returns: int, timeout: float | None) -> tuple[list[Any], list[Any]]:
-        if isinstance(refs[0], str):
-            return [ref for ref in refs if ref in self.ready], []
-        return refs[:1], []
+        if not self.answers:
+            assert timeout is not None, "nothing will ever come"
+            self.clock += timeout
+            return [], refs
+        number, _ = self.answers[0]
+        (ref,) = [ref for ref in refs if (ref[1] if isinstance(ref, tuple) else ref.number) == number]
+        return [ref], []
+
+    def _get(self, ref: object) -> object:
+        _, answer = self.answers.pop(0)
+        if isinstance(answer, LostError):
+            raise answer
+        return answer
 
 
-def test_workers_that_wait_for_room_are_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    ray, told, now = FakeRay(), list[str](), 0.0
+class Stream:
+    """The batches of a worker's shard."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __next__(self) -> Stream:
+        return self
+
+
+def fake_workers(
+    monkeypatch: pytest.MonkeyPatch, *cores: int, count: int | None = None
+) -> tuple[FakeRay, RayWorkers, list[str]]:
+    ray, told = FakeRay(*cores), list[str]()
     monkeypatch.setitem(sys.modules, "ray", ray)  # type: ignore[arg-type]
-    monkeypatch.setattr("zoom_engine.diagnose.cluster.monotonic", lambda: now)
-    workers = RayWorkers("auto", count=3, cores=2, gpu=False, notify=told.append)
+    monkeypatch.setattr("zoom_engine.diagnose.cluster.monotonic", lambda: ray.clock)
+    workers = RayWorkers("auto", count=count, cores=2, gpu=False, notify=told.append)
     workers.prepare(lambda: map)  # type: ignore[arg-type, return-value]
-    for shard in SHARDS[:3]:
-        workers.send(workers.start(), shard)
-    ray.ready = ["ready 1"]
+    return ray, workers, told
+
+
+def test_workers_that_do_not_begin_are_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray, workers, told = fake_workers(monkeypatch, 2, count=3)
+    for _ in range(3):
+        workers.start()
+    ray.answers = [(1, "10.0.0.1"), (1, batch(SHARDS[0][0])), (1, batch(SHARDS[0][1]))]
+    assert workers.next_event() == (1, None)
+    workers.send(1, SHARDS[0])
     workers.next_event()
     assert told == [], "they may be about to begin"
-    now = 60.0
+    ray.clock = 60.0
     workers.next_event()
+    ray.clock = 120.0
+    ray.answers = [(1, batch(SHARDS[0][2]))]
     workers.next_event()
     assert len(told) == 1
-    assert "2 of 3 workers wait for room in the cluster (2 free cores each)" in told[0]
-    ray.ready = ["ready 1", "ready 2", "ready 3", "ready 4"]
+    assert "2 of 3 workers have not begun" in told[0]
+    assert "room in the cluster (2 free cores each)" in told[0]
+    assert set(workers.starting) == {2, 3}
+
+
+def test_the_share_of_each_worker_is_counted_and_a_loss_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray, workers, told = fake_workers(monkeypatch, 2, 2)
+    assert workers.count == 2
+    first, second = batch(SHARDS[0][0])._replace(seconds=2.0), batch(SHARDS[0][1])._replace(seconds=1.5)
+    ray.answers = [
+        (1, "10.0.0.1"),
+        (1, Batch([], seconds=8.0)),
+        (1, first),
+        (1, second),
+        (1, LostError("its machine is gone")),
+    ]
     workers.start()
-    now = 120.0
+    assert workers.next_event() == (1, None)
+    workers.send(1, SHARDS[0])
+    events = [workers.next_event()[1] for _ in range(4)]
+    assert events[1:] == [first, second, WorkerLost("its machine is gone")]
+    assert told == ["worker 1 on 10.0.0.1 was lost (its machine is gone): what it had not sent goes to another"]
+    assert workers.shares[1].to_json() == {
+        "machine": "10.0.0.1",
+        "trials": 2,
+        "seconds": 3.5,
+        "loading_seconds": 8.0,
+        "lost": "its machine is gone",
+    }
+    assert str(workers.shares[1]) == "10.0.0.1: 2 trials in 3.5 s after 8.0 s of loading, then it was lost"
+    assert ray.killed == [1]
+
+
+def test_the_loss_of_the_last_machine_with_room_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody would begin again, ever, and whether there are more shards does not matter."""
+    ray, workers, _ = fake_workers(monkeypatch, 1, 2)
+    ray.answers = [(1, "10.0.0.2"), (1, LostError("its machine is gone"))]
+    workers.start()
     workers.next_event()
-    assert len(told) == 1
+    workers.send(1, SHARDS[0])
+    workers.next_event()
+    ray.cores = (1,)
+    workers.start()
+    with pytest.raises(ClusterError, match="no machine that is left in the cluster has 2 cores for a worker") as error:
+        workers.next_event()
+    assert "worker 1 on 10.0.0.2 was lost: its machine is gone" in str(error.value)
+    assert "ray start --address 10.0.0.1:6379" in str(error.value)
+    assert len(str(error.value).splitlines()) == 1
 
 
 AUDIT: dict[str, Any] = {

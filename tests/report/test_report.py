@@ -111,6 +111,7 @@ def test_a_report_says_where_it_comes_from_and_links_what_lies_beside_it(make_au
     manifest["begun"] = "2026-01-02T03:04:05+00:00"
     manifest["environment"] |= {"generator": "/home/somebody/own.pkl", "system": "Linux x86_64", "cores": 2}
     manifest["resumed_in"] = [{"generator": "/mnt/elsewhere/own.pkl", "cores": 8}]
+    manifest["workers"] = [{"machine": "10.77.0.2", "trials": 3}]
     (audit / "manifest.json").write_text(json.dumps(manifest))
     page = Page(write_report(audit))
     told = page.text.split("Where this report comes from")[1].split("Sign-off")[0]
@@ -122,6 +123,7 @@ def test_a_report_says_where_it_comes_from_and_links_what_lies_beside_it(make_au
     assert "own.pkl" in page.text
     assert "somebody" not in page.html
     assert "elsewhere" not in page.html
+    assert "10.77.0.2" not in page.html
     (audit / "summary.json").unlink()
     assert links_of(Page(write_report(audit))) == names[:2], "of an audit that is not finished"
 

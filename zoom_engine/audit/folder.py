@@ -242,9 +242,18 @@ class AuditFolder:
             self._done.update(trials)
             self._broken = False
 
-    def note_environment(self, environment: Mapping[str, object], *, purpose: str = "") -> None:
-        """Note the environment, if it is new, as one that some of the records come from, and replace the purpose."""
-        noted = self.manifest.resumed(environment, purpose=purpose)
+    def note_environment(
+        self,
+        environment: Mapping[str, object],
+        *,
+        purpose: str = "",
+        workers: Sequence[Mapping[str, object]] = (),
+    ) -> None:
+        """Note the environment, if it is new, as one that some of the records come from, and replace the purpose.
+
+        `workers` are added to what those of a cluster did, see `Manifest`.
+        """
+        noted = self.manifest.resumed(environment, purpose=purpose, workers=workers)
         if noted is not self.manifest:
             self.manifest = noted
             with self._writing():

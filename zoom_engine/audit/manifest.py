@@ -35,7 +35,7 @@ FORMAT = {"name": "zoom-engine audit", "version": 2}
 PAPER_BOUND = 30.0
 """Edit weights of the paper's figures lie within ± this."""
 
-_FREE = ("environment", "resumed_in", "purpose", "begun")
+_FREE = ("environment", "resumed_in", "workers", "purpose", "begun")
 MEASURED_LATER = ("random_drawn", "random_changing")
 """What a config lacks until the first records are there; the rest of it determines these."""
 
@@ -227,6 +227,9 @@ class Manifest:
         purpose: what the audit is for, in its owner's words; "" where nobody said.
         begun: when its first run began, ISO 8601 in UTC; "" where that is not told (older audits).
         resumed_in: other environments, of runs that resumed the audit.
+        workers: what each worker of a cluster did, run by run: "machine" is the address of its machine, "trials" how
+            many records it sent, "seconds" how long it searched, "loading_seconds" how long it loaded models before,
+            "lost" why it was lost, where it was.
         content: the manifest as it lies on disk, see `Config`.
     """
 
@@ -237,6 +240,7 @@ class Manifest:
     purpose: str
     begun: str
     resumed_in: tuple[Mapping[str, Any], ...]
+    workers: tuple[Mapping[str, Any], ...]
     content: Mapping[str, Any] = field(repr=False)
 
     @classmethod
@@ -286,6 +290,7 @@ class Manifest:
                 purpose=known.get("purpose", str) or "",
                 begun=known.get("begun", str) or "",
                 resumed_in=known.get("resumed_in", tuple[dict[str, Any], ...]) or (),
+                workers=known.get("workers", tuple[dict[str, Any], ...]) or (),
                 content=known.values,
             )
         except (ValueError, TypeError, OverflowError, RecursionError, ConfigError) as error:
@@ -326,16 +331,24 @@ class Manifest:
             content["resumed_in"] = [now.environment if e == begun.environment else e for e in self.resumed_in]
         return Manifest.from_json(content)
 
-    def resumed(self, environment: Mapping[str, object], *, purpose: str = "") -> Manifest:
+    def resumed(
+        self,
+        environment: Mapping[str, object],
+        *,
+        purpose: str = "",
+        workers: Sequence[Mapping[str, object]] = (),
+    ) -> Manifest:
         """Return this manifest for a run that resumes the audit in `environment`.
 
-        The environment is noted if it is a new one; a `purpose` replaces the former one.
+        The environment is noted if it is a new one; a `purpose` replaces the former one, `workers` are added.
         """
         content = dict(self.content)
         if environment and environment not in (self.environment, *self.resumed_in):
             content["resumed_in"] = [*self.resumed_in, environment]
         if purpose:
             content["purpose"] = purpose
+        if workers:
+            content["workers"] = [*self.workers, *workers]
         return self if content == self.content else Manifest.from_json(content)
 
 

@@ -8,10 +8,10 @@ own process alone, so its folder is what it is without a cluster.
 from __future__ import annotations
 
 import contextlib
-import math
+import itertools
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from time import monotonic
 from types import MappingProxyType
@@ -38,11 +38,13 @@ class Batch(NamedTuple):
         environment: in what the environment that this and later records come from differs from that of the audit's own
             process.
         tries: how a service was asked for them, see `audit.service_file`.
+        seconds: how long a worker of a cluster took for them, or to load the models where there are none.
     """
 
     records: list[Record]
     environment: Mapping[str, Any] = MappingProxyType({})
     tries: Mapping[str, int] = MappingProxyType({})
+    seconds: float = 0.0
 
 
 Work = Callable[[Shard], Iterator[Batch]]
@@ -55,6 +57,47 @@ class WorkerLost(NamedTuple):
     reason: str
 
 
+@dataclass
+class WorkerShare:
+    """The share of an audit that a worker did.
+
+    Attributes:
+        machine: the address of its machine.
+        trials: how many records it sent.
+        seconds: how long it searched for them.
+        loading_seconds: how long it loaded models before.
+        lost: why it was lost; None where it was not.
+    """
+
+    machine: str
+    trials: int = 0
+    seconds: float = 0.0
+    loading_seconds: float = 0.0
+    lost: str | None = None
+
+    def add(self, batch: Batch) -> None:
+        """Add a batch that it sent."""
+        self.trials += len(batch.records)
+        if batch.records:
+            self.seconds += batch.seconds
+        else:
+            self.loading_seconds += batch.seconds
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        lost = "" if self.lost is None else ", then it was lost"
+        return (
+            f"{self.machine}: {number_of(self.trials, 'trial')} in {self.seconds:.1f} s after"
+            f" {self.loading_seconds:.1f} s of loading{lost}"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as the manifest has it, seconds to a tenth."""
+        seconds = {name: round(getattr(self, name), 1) for name in ("seconds", "loading_seconds")}
+        lost = {} if self.lost is None else {"lost": self.lost}
+        return {"machine": self.machine, "trials": self.trials, **seconds, **lost}
+
+
 class Workers(Protocol):
     """Workers that search shards, at most `count` at a time; each is known by a number.
 
@@ -63,16 +106,21 @@ class Workers(Protocol):
 
     count: int
 
+    @property
+    def starting(self) -> Collection[int]:
+        """Those that have not begun; they may have to wait for room."""
+
     def start(self) -> int:
-        """Start a worker and return its number; it may be busy or have to wait for room."""
+        """Start a worker and return its number, one of `starting` from now on."""
 
     def send(self, worker: int, shard: Shard) -> None:
-        """Give a shard to a worker that has none."""
+        """Give a shard to a worker that has nothing to do."""
 
     def next_event(self) -> tuple[int, Batch | WorkerLost | None]:
-        """Wait for the next event of any worker that has a shard; return its number and the event.
+        """Wait for the next event of any worker that is starting or has a shard; return its number and the event.
 
-        The event is a batch of records, None where its shard is done, or that the worker is lost.
+        The event is a batch of records, that the worker is lost, or None where it has nothing to do, since it has begun
+        or its shard is done.
         """
 
 
@@ -87,49 +135,55 @@ class _UnderWay:
 def dispatched(shards: Iterable[Shard], workers: Workers, *, free: list[int] | None = None) -> Iterator[Batch]:
     """Yield the batches of all `shards`, as they come.
 
-    A worker has one shard at a time, and no shard is asked for before there is a worker for it. What a lost worker had
-    not sent goes to another; what it had sent is not made again. `free` are workers that were started before and have
-    nothing to do; it is kept up to date.
+    A worker has one shard at a time, and gets it when it has begun, so that none waits for a machine that does not
+    come. No more shards are asked for than there may be workers. What a lost worker had not sent goes to another; what
+    it had sent is not made again. `free` are workers that were started before and have nothing to do; it is kept up to
+    date.
 
     Raises:
-        ClusterError: `MOST_WORKERS_LOST` workers were lost to one shard, without a record in between.
+        ClusterError: `MOST_WORKERS_LOST` workers were lost to one shard, without a record in between, or as they began.
     """
     fresh = (_UnderWay(dict.fromkeys(shard)) for shard in shards)
-    again: deque[_UnderWay] = deque()
+    waiting: deque[_UnderWay] = deque()
     under_way: dict[int, _UnderWay] = {}
     free = [] if free is None else free
+    lost_as_they_began = 0
     while True:
-        while len(under_way) < workers.count:
-            shard = again.popleft() if again else next(fresh, None)
-            if shard is None:
-                break
-            worker = free.pop() if free else workers.start()
+        waiting.extend(itertools.islice(fresh, workers.count - len(under_way) - len(waiting)))
+        while free and waiting:
+            worker, shard = free.pop(), waiting.popleft()
             under_way[worker] = shard
             workers.send(worker, list(shard.left))
-        if not under_way:
+        for _ in range(len(waiting) - len(workers.starting)):
+            workers.start()
+        if not under_way and not waiting:
             return
         worker, event = workers.next_event()
-        shard = under_way[worker]
         if isinstance(event, Batch):
+            shard = under_way[worker]
             if event.records:
                 shard.workers_lost = 0
             for record in event.records:
                 del shard.left[record.trial]
             yield event
             continue
-        del under_way[worker]
+        ended = under_way.pop(worker, None)
         if event is None:
             free.append(worker)
+            lost_as_they_began = 0 if ended is None else lost_as_they_began
             continue
-        shard.workers_lost += 1
-        if shard.workers_lost == MOST_WORKERS_LOST:
+        if ended is None:
+            lost_as_they_began += 1
+        else:
+            ended.workers_lost += 1
+            if ended.left:
+                waiting.appendleft(ended)
+        if MOST_WORKERS_LOST in (lost_as_they_began, ended and ended.workers_lost):
             raise ClusterError(
                 f"{MOST_WORKERS_LOST} workers were lost one after the other, without a record (the last:"
                 f" {event.reason}): see to their memory (--worker-cores makes them fewer) and logs; the same"
                 " command goes on"
             )
-        if shard.left:
-            again.append(shard)
 
 
 def check_cluster(cluster: str | None) -> None:
@@ -175,29 +229,45 @@ class RayWorkers:
                     " give --cluster ray for this machine alone"
                 ) from error
         self._options = {"num_cpus": cores, "num_gpus": int(gpu)}
+        self.shares: dict[int, WorkerShare] = {}
         self._actors: dict[int, Any] = {}
         self._streams: dict[Any, int] = {}
+        self._begins: dict[Any, int] = {}  # what is ready when a worker has begun
         self._job: Any = None
         self._started = 0
         self._notify = notify
-        self._begun: dict[int, Any] = {}  # of workers that may still wait for room, what is ready when they run
-        self._wait_until = 0.0
+        self._look_at, self._told = 0.0, True  # when to see to workers that have not begun
+        self._lost = ""  # the last worker that was, and why
         with self._closed_on_error():
-            self.count = count or self._room(cores, gpu)
+            self.count = count or self._room()
+            if not self.count:
+                raise ClusterError(
+                    f"no machine of the cluster has {self._wanted()} for a worker (the largest has {self._most_cores()}"
+                    " cores): give another --worker-cores, or --workers where machines will join"
+                )
 
-    def _room(self, cores: int, gpu: bool) -> int:
-        have = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
-        room = sum(
-            int(min(node.get("CPU", 0) // cores, node.get("GPU", 0) if gpu else node.get("CPU", 0))) for node in have
+    @property
+    def starting(self) -> Collection[int]:
+        """The numbers of workers that have not begun, see `Workers`."""
+        return self._begins.values()
+
+    def _machines(self) -> list[dict[str, float]]:
+        return [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+
+    def _room(self) -> int:
+        """Return how many workers the machines of the cluster would hold if they did nothing else."""
+        needs = {"CPU": self._options["num_cpus"], "GPU": self._options["num_gpus"]}
+        return sum(
+            int(min(machine.get(kind, 0) // need for kind, need in needs.items() if need))
+            for machine in self._machines()
         )
-        if not room:
-            most = int(max((node.get("CPU", 0) for node in have), default=0))
-            wanted = f"{number_of(cores, 'core')}{' and a GPU' if gpu else ''}"
-            raise ClusterError(
-                f"no machine of the cluster has {wanted} for a worker (the largest has {most} cores): give another"
-                " --worker-cores, or --workers where machines will join"
-            )
-        return room
+
+    def _most_cores(self) -> int:
+        return int(max((machine.get("CPU", 0) for machine in self._machines()), default=0))
+
+    def _wanted(self) -> str:
+        gpu = " and a GPU" if self._options["num_gpus"] else ""
+        return f"{number_of(self._options['num_cpus'], 'core')}{gpu}"
 
     def check(self, job: object) -> None:
         """Refuse, by a `ClusterError`, what cannot be sent to another process."""
@@ -217,23 +287,34 @@ class RayWorkers:
         """Start a worker, see `Workers`; where no machine has room, it waits until one has."""
         self._started += 1
         actor = self._ray.remote(_Worker).options(**self._options).remote(self._job)
-        self._actors[self._started], self._begun[self._started] = actor, actor.__ray_ready__.remote()
-        self._wait_until = monotonic() + _PATIENCE
+        self._actors[self._started], self._begins[actor.machine.remote()] = actor, self._started
+        self._look_at, self._told = monotonic() + _PATIENCE, False
         return self._started
 
-    def _tell_of_waiting(self) -> None:
-        """Say that workers have not begun after a while, once for each time that some were started."""
-        if not self._begun or monotonic() < self._wait_until:
+    def _see_to_waiting(self) -> None:
+        """Say that workers have not begun after a while, once for each time that some were started.
+
+        Raises:
+            ClusterError: a worker was lost, and no machine has room for another.
+        """
+        if not self._begins or monotonic() < self._look_at:
             return
-        begun, _ = self._ray.wait(list(self._begun.values()), num_returns=len(self._begun), timeout=0)
-        self._begun = {worker: ready for worker, ready in self._begun.items() if ready not in begun}
-        if waiting := len(self._begun):
-            of, free = number_of(len(self._actors), "worker"), number_of(self._options["num_cpus"], "free core")
-            self._notify(
-                f"{waiting} of {of} {agreeing(waiting, 'waits', 'wait')} for room in the cluster ({free} each): the"
-                " audit goes on with the others, if there are any"
+        self._look_at = monotonic() + _PATIENCE
+        if self._lost and not self._room():
+            raise ClusterError(
+                f"no machine that is left in the cluster has {self._wanted()} for a worker ({self._lost}): bring one"
+                f" back with ray start --address {self._ray.get_runtime_context().gcs_address}; the same command"
+                " goes on"
             )
-            self._wait_until = math.inf
+        if self._told:
+            return
+        self._told = True
+        waiting = len(self._begins)
+        of, free = number_of(len(self._actors), "worker"), number_of(self._options["num_cpus"], "free core")
+        self._notify(
+            f"{waiting} of {of} {agreeing(waiting, 'has', 'have')} not begun: their processes are being started, or"
+            f" wait for room in the cluster ({free} each); the audit goes on with the others, if there are any"
+        )
 
     def send(self, worker: int, shard: Shard) -> None:
         """Give a shard to a worker, see `Workers`."""
@@ -244,14 +325,19 @@ class RayWorkers:
         """Wait for the next event, see `Workers`."""
         ready: list[Any] = []
         while not ready:
-            ready, _ = self._ray.wait(list(self._streams), num_returns=1, timeout=_PATIENCE if self._begun else None)
-            self._tell_of_waiting()
-        (stream,) = ready
-        worker = self._streams[stream]
+            timeout = _PATIENCE if self._begins else None
+            ready, _ = self._ray.wait([*self._begins, *self._streams], num_returns=1, timeout=timeout)
+            self._see_to_waiting()
+        (source,) = ready
+        worker = self._begins[source] if source in self._begins else self._streams[source]
         try:
-            batch: Batch = self._ray.get(next(stream))
+            if source in self._begins:
+                self.shares[worker] = WorkerShare(self._ray.get(source))
+                del self._begins[source]
+                return worker, None
+            batch: Batch = self._ray.get(next(source))
         except StopIteration:
-            del self._streams[stream]
+            del self._streams[source]
             return worker, None
         except self._ray.exceptions.RayTaskError as error:
             if isinstance(error.cause, ZoomError):
@@ -260,11 +346,22 @@ class RayWorkers:
                 f"a worker failed ({type(error.cause).__name__}: {one_line(error.cause)}); the same command goes on"
             ) from error
         except self._ray.exceptions.RayError as error:
-            del self._streams[stream]
-            self._ray.kill(self._actors.pop(worker))
-            self._begun.pop(worker, None)
-            return worker, WorkerLost(one_line(error))
+            self._begins.pop(source, None)
+            self._streams.pop(source, None)
+            return worker, self._lose(worker, one_line(error))
+        self.shares[worker].add(batch)
         return worker, batch
+
+    def _lose(self, worker: int, reason: str) -> WorkerLost:
+        """Let a worker go that cannot be reached, and say so."""
+        self._ray.kill(self._actors.pop(worker))
+        name = f"worker {worker}"
+        if worker in self.shares:
+            self.shares[worker].lost = reason
+            name += f" on {self.shares[worker].machine}"
+        self._lost = f"{name} was lost: {reason}"
+        self._notify(f"{name} was lost ({reason}): what it had not sent goes to another")
+        return WorkerLost(reason)
 
     def close(self) -> None:
         """Let all workers go, and end the cluster if it is this object's own."""
@@ -302,11 +399,19 @@ class _Worker:
         self._job = job
         self._work: Work | None = None
 
+    def machine(self) -> str:
+        """Return the address of the machine."""
+        address: str = _import_ray().util.get_node_ip_address()
+        return address
+
     def search(self, shard: Shard) -> Iterator[Batch]:
-        """Yield the batches of a shard."""
+        """Yield the batches of a shard, each with the time that it took, waits for who takes them left out."""
+        begun = monotonic()
         if self._work is None:
             self._work = self._job()
-        yield from self._work(shard)
+        for batch in self._work(shard):
+            yield batch._replace(seconds=monotonic() - begun)
+            begun = monotonic()
 
 
 def _import_ray() -> Any:

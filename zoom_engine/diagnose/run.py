@@ -7,7 +7,7 @@ import json
 import math
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -166,11 +166,22 @@ def _search(
                 for target, sink in enumerate(sinks):  # what a service was asked in vain counts too
                     with contextlib.suppress(AuditError):
                         sink.keep(Batch([], tries=search.tries(target)))
+                if workers is not None:
+                    with contextlib.suppress(AuditError):
+                        _tell_shares(first, workers, *sinks)
                 raise
         if run.images != AUTO or not sinks[0].read().goes_on:
             break
     if workers is not None:
+        _tell_shares(first, workers, *sinks)
         workers.close()
+
+
+def _tell_shares(models: Models, workers: RayWorkers, sink: Sink) -> None:
+    """Say what each worker did, and note it."""
+    for number, share in sorted(workers.shares.items()):
+        models.notices.notify(f"worker {number} on {share}")
+    sink.note_workers([workers.shares[number].to_json() for number in sorted(workers.shares)])
 
 
 class Sink(Protocol):
@@ -183,6 +194,9 @@ class Sink(Protocol):
 
     def note_measured(self, manifest: Manifest) -> None:
         """Note what was measured since the run began: `manifest` is the run's, with that."""
+
+    def note_workers(self, shares: Sequence[Mapping[str, object]]) -> None:
+        """Note what each worker of a cluster did in this run."""
 
     def read(self) -> Diagnosis:
         """Return all that is there."""
@@ -206,6 +220,9 @@ class _InMemory:
     def note_measured(self, manifest: Manifest) -> None:
         self._manifest = manifest.resumed(self._manifest.environment)
 
+    def note_workers(self, shares: Sequence[Mapping[str, object]]) -> None:
+        self._manifest = self._manifest.resumed({}, workers=shares)
+
     def finish(self, search: ShardSearch, target: int) -> Diagnosis:
         return self.read()
 
@@ -228,6 +245,9 @@ class _InFolder:
         self.audit.note_environment({**self._manifest.environment, **batch.environment})
         self.audit.append(batch.records)
         self.audit.count(batch.tries)
+
+    def note_workers(self, shares: Sequence[Mapping[str, object]]) -> None:
+        self.audit.note_environment({}, workers=shares)
 
     def read(self) -> Diagnosis:
         return Diagnosis.load(self.audit.path)

@@ -51,8 +51,8 @@ def provenance(manifest: Manifest) -> Iterator[tuple[str, str]]:
 
 
 def without_folders(content: Mapping[str, object]) -> dict[str, Any]:
-    """Return a manifest's content with the file name alone of a generator that was given by its path."""
-    shown = dict(content)
+    """Return a manifest's content without workers' addresses, of a generator given by its path the file name alone."""
+    shown = {key: value for key, value in content.items() if key != "workers"}
     if isinstance(environment := shown.get("environment"), dict):
         shown["environment"] = _named(environment)
     if isinstance(resumed := shown.get("resumed_in"), list):
