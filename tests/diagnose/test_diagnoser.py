@@ -299,7 +299,7 @@ def test_an_audit_in_parts_is_the_same_audit(audit: Path, tmp_path: Path, monkey
     assert Diagnosis.load(out).records == Diagnosis.load(audit).records
     assert Diagnosis.load(out).baseline == Diagnosis.load(audit).baseline
     (steps,) = bars.steps["Searching"]
-    assert 12 * 3 < steps[0] == cut < len(lines)
+    assert 6 * 3 < steps[0] == cut < len(lines)
     assert sum(steps) == bars.totals["Searching"] == 12 * (3 + 9) + 12 // 3
 
 
