@@ -262,9 +262,9 @@ class AuditSettings:
         decides=True,
     )
     samples: int | None = option(
-        "how many unedited pictures edit directions are measured on; by default as many as the attributes need, 256 to"
-        " 2048 by regression",
+        "how many pictures directions are measured on (as many as they need)",
         None,
+        python="256 to 2048 by regression",
     )
     threshold: float | None = option("λ in [0, 1), of the largest relevance (0.1, or that of ready directions)", None)
     level: float | None = option(
