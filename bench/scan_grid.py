@@ -1,4 +1,4 @@
-"""``python bench/scan_grid.py [--json OUT]``: what a scan loses by leaving out half of its grid where changes grow.
+"""``python bench/scan_grid.py [--json OUT]``: what a scan loses by leaving out most of its grid where changes grow.
 
 Each target is audited twice on the same images, by the scan as it is and by one that walks its whole grid
 (``monotone=None``): pictures evaluated per unit, by how much the largest change came out lower (on average over the

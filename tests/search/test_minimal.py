@@ -229,6 +229,20 @@ def test_where_slopes_lead_nowhere_it_looks_afar(afar: int) -> None:
         assert result.stop == "no-decisive-flip"
 
 
+def test_a_way_whose_margin_falls_no_more_is_left() -> None:
+    """It took all of the steps, most of them in one place."""
+    (result,) = run([trial(1, None, -8, 8)], Minimal(afar=0, steps=30), where=evaluator(hollow))
+    assert result.stop == "no-decisive-flip"
+    assert result.evaluations <= 8
+
+
+def test_from_corners_whose_slopes_foretell_no_flip_it_does_not_descend() -> None:
+    """A logit of 3 + red²/4: both corners lie far up, and it took 27 points."""
+    (result,) = run([trial(1, None, -8, 8)], where=evaluator(lambda x: 3 + x[:, 0] ** 2 / 4))
+    assert result.stop == "no-decisive-flip"
+    assert result.evaluations <= 1 + 4 + 4
+
+
 @pytest.mark.parametrize("descents", [0, 1, 2])
 def test_where_the_nearest_corner_leads_nowhere_it_descends_from_the_next(descents: int) -> None:
     """Slopes from the unedited image lead to the upper bound, where the margin is 0.15; it is negative in a hollow

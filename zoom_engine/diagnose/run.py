@@ -47,7 +47,7 @@ from zoom_engine.settings.model_settings import ServiceSettings
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.targets import asks_a_service
 
-FIRST_TRIALS = 16  # are bounded, then searched: first records come soon
+FIRST_TRIALS = 16  # are told apart by texts, then searched: first records come soon
 TRIALS_PER_SHARD = 64  # of a worker, at least
 TRIALS_AT_ONCE = 512  # after them: memory does not grow with the images
 SHARDS_A_WORKER = 4  # or more, where there are images enough: at the end none waits long for the others

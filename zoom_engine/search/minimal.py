@@ -13,11 +13,13 @@ The metric h says what an edit costs: first the same for each attribute in units
 gradients c tell of this very picture.
 
 The search descends to the boundary from the unedited image. Where that leads to no flip, slopes near the unedited image
-lead nowhere, and it *looks afar*: at corners of the bounds, the same for every image, and descends from those that are
-nearest to flipping. Once there is a decisive flip it descends from the unedited image *again*, with the metric learned
-by then: the first descent finds flips, the second similar pictures. Where the second leads to none, it goes *back* from
-the flip, most of the way to the unedited image, and descends from there. From the more similar flip it *polishes*: the
-same steps, kept while pictures get more similar and still flip decisively.
+lead nowhere, and it *looks afar*: at corners of the bounds, the same for every image. It descends from those that are
+nearest to flipping, where slopes foretell a fall. Once there is a decisive flip it descends from the unedited image
+*again*, with the metric learned by then: the first descent finds flips, the second similar pictures. Where the second
+leads to none, it goes *back* from the flip, most of the way to the unedited image, and descends from there. From the
+more similar flip it *polishes*: the same steps, kept while pictures get more similar and still flip decisively.
+
+A way ends before its last step where the trend of its margins leads to no flip.
 
 It is *hopeless*, and ends, once a few steps were taken and no slope that was met, followed to the end of the bounds,
 would take away three quarters of the margin; before it believes that, it evaluates the end of the bounds once.
@@ -50,6 +52,10 @@ BACK = 0.3  # share of a flip's weights: it begins once more there if the second
 SIMILAR = 0.98  # SSIM of a flip from which on a second way has little to gain
 LEAST_GAIN = 0.002  # gain of SSIM: polishing ends where less is predicted
 LATTICE = 128  # steps per half range: every point lies on it, so that roundings of a gradient do not add up
+TREND = 4  # steps over which the margin's fall is looked at
+SLACK = 3.0  # times as fast as that it may fall on: a way ends where even so it would not flip
+CLOSE = 0.25  # share of the unedited image's margin, below which a way goes on whatever the trend
+FAR_HOPE = 0.6  # share of it that is gone at a corner, or by its slope one step from there: else no way is worth it
 
 Path = Generator[Array, EvaluatedPoint, "EvaluatedPoint | None"]
 
@@ -65,7 +71,7 @@ class Minimal:
         steps: at most so many points of a way to the boundary, but for the way that `again` limits.
         afar: how many corners of the bounds are evaluated where the way from the unedited image leads to no flip, or to
             no decisive one.
-        descents: from how many of them it descends, one after another, until one leads to a flip.
+        descents: from how many of them it descends at most, one after another, until one leads to a flip.
         again: once there is a decisive flip, at most so many points of another way from the unedited image.
         polish: at most so many points from the more similar flip on, to make the edit smaller.
         overshoot: how far beyond the boundary to aim, as a share of the unedited image's margin, in (0, 1].
@@ -165,7 +171,10 @@ class MinimalState:
         return (yield from self._polish(flip if again is None or again.ssim < flip.ssim else again))
 
     def _from_afar(self) -> Path:
-        """Return a decisive counterfactual among corners of the bounds, or on the way from one; None without one."""
+        """Return a decisive counterfactual among corners of the bounds, or on the way from one; None without one.
+
+        From corners whose slopes foretell little of a fall within the first radius it does not descend.
+        """
         seen = []
         for point in self._corners():
             seen.append((yield point))
@@ -174,10 +183,19 @@ class MinimalState:
             return max(flips, key=lambda flip: flip.ssim)
         nearest = sorted((point for point in seen if point.keeps_label), key=lambda point: point.margin)
         for corner in nearest[: self._options.descents]:
+            if self._foretold(corner) > (1 - FAR_HOPE) * self._evaluated.tried[0].margin:
+                continue
             flip = yield from self._to_the_boundary(corner, FAR_RADIUS, self._options.steps)
             if flip is not None:
                 return flip
         return None
+
+    def _foretold(self, at: EvaluatedPoint) -> float:
+        """Return the least margin that the slopes foretell within the first radius from afar."""
+        radius, slope = FAR_RADIUS * self._half, _slope(at)
+        low = np.maximum(self._evaluated.trial.bounds[:, 0] - at.weights, -radius)
+        high = np.minimum(self._evaluated.trial.bounds[:, 1] - at.weights, radius)
+        return at.margin + float(np.minimum(slope * low, slope * high).sum())
 
     def _back(self, flip: EvaluatedPoint) -> Path:
         """Go most of the way back to the unedited image, and from there to the boundary.
@@ -209,7 +227,10 @@ class MinimalState:
         The last point goes all the way that the radius allows, and so does one that would equal the point before.
         """
         radius = np.full(len(at.weights), first_radius)
+        margins = [at.margin]  # the lowest so far, after each step
         for left in range(steps, 0, -1):
+            if self._falls_short(margins, left):
+                return None
             costs, reaches = self._costs(), (1.0,) if left == 1 else (REACH, 1.0)
             points = (self._next(at, costs, radius, reach)[0] for reach in reaches)
             point = next((point for point in points if self._moved(point - at.weights).any()), None)
@@ -229,7 +250,14 @@ class MinimalState:
             radius = np.clip(radius, SMALLEST_RADIUS, LARGEST_RADIUS)
             if fell > 0:
                 at = evaluated
+            margins.append(at.margin)
         return None
+
+    def _falls_short(self, margins: list[float], left: int) -> bool:
+        """Return whether a way would not flip in the steps left, as its margins have fallen so far."""
+        if len(margins) <= TREND or margins[-1] < CLOSE * self._evaluated.tried[0].margin:
+            return False
+        return margins[-1] > SLACK * left * (margins[-1 - TREND] - margins[-1]) / TREND
 
     def _growth(self, at: EvaluatedPoint, reached: EvaluatedPoint, *, holds: bool) -> Array:
         """Return by what each attribute's radius grows or shrinks `[N]` after a step from `at`.
