@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import Tensor, nn
 
+from zoom_engine.audit.folder import AuditFolder
+from zoom_engine.audit.gallery_file import Gallery
 from zoom_engine.audit.manifest import Manifest
 from zoom_engine.audit.records import Record
-from zoom_engine.diagnose.gallery import STRIP_FRAMES, Pick, picks, sheet_weights, strip_weights
+from zoom_engine.common.files.png import Pixels
+from zoom_engine.diagnose.gallery import STRIP_FRAMES, Pick, build_gallery, picks, sheet_weights, strip_weights
+from zoom_engine.evaluation.evaluator import Evaluator
 from zoom_engine.statistics.diagnosis import Diagnosis
-from zoom_engine.targets import task_from_dict
+from zoom_engine.targets import BinaryTask, Preprocessing, Target, TaskView, task_from_dict
 
 ATTRIBUTE = "a smiling face"
 BINARY = {"task": "binary", "classes": ["without", "with"]}
@@ -158,3 +165,84 @@ def test_a_strip_has_a_picture_of_the_flip_and_of_what_it_is_shown_for(
     assert (weights[0], weights[-1]) == (0, pytest.approx(end))
     assert weights[place] == pytest.approx(shown * end)
     assert flip is None or any(weight == pytest.approx(flip * end, abs=1e-5) for weight in weights)
+
+
+class Painter:
+    """Draws pictures of one colour, that of the code."""
+
+    def __init__(self) -> None:
+        self.drawn = 0
+
+    def render(self, codes: Tensor, edit_weights: Tensor | None = None, directions: Tensor | None = None) -> Tensor:
+        self.drawn += len(codes)
+        edited = codes if edit_weights is None or directions is None else codes + edit_weights @ directions
+        return edited.tanh()[:, :, None, None].expand(-1, -1, 8, 8)
+
+
+class Framed(type(BinaryTask().view)):  # type: ignore[misc]
+    def overlay(self, pixels: Pixels, outputs_row: Tensor, original_row: Tensor) -> Pixels:
+        return pixels
+
+
+class FramedTask(BinaryTask):
+    @property
+    def view(self) -> TaskView:
+        return Framed(self)
+
+
+class Red(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, :1].mean(dim=(2, 3))
+
+
+def galleries(folder: Path, *, ranges: tuple[float, float], task: BinaryTask) -> tuple[list[int], list[list[bytes]]]:
+    """How many pictures two audits of a shared cache drew of sheets, and their files."""
+    drawn, files = [], []
+    for name in ("first", "second"):
+        manifest = Manifest.of(
+            {
+                "mode": "single",
+                "search": "scan",
+                "attributes": [ATTRIBUTE],
+                "edit_range": "calibrated",
+                "calibrated_range": [list(ranges)],
+                "target_details": {"task": BINARY},
+            }
+        )
+        painter = Painter()
+        target = Target(Red(), name="red", task=task, preprocessing=Preprocessing())
+        evaluator = Evaluator(painter, torch.tensor([[0.1, 0.0, -0.1]]), target)
+        with AuditFolder.create(folder / name, manifest) as audit:
+            styles = torch.tensor([[-0.2, 0.1, 0.0], [0.3, 0.0, 0.1], [0.0, 0.2, 0.4]])
+            diagnosis = Diagnosis(manifest, (trial(2, [0.2], [0.3]),))
+            build_gallery(
+                audit,
+                diagnosis,
+                evaluator=evaluator,
+                styles=styles,
+                cache=folder / "cache",
+                drawn_by={"generator": "painter"},
+            )
+        gallery = Gallery.load(folder / name)
+        drawn.append(painter.drawn - STRIP_FRAMES * len(gallery.strips))
+        (sheet,) = gallery.sheets
+        files.append([(folder / name / file).read_bytes() for row in sheet.rows for file in row])
+    return drawn, files
+
+
+def test_sheets_of_the_same_directions_are_drawn_once(tmp_path: Path) -> None:
+    drawn, (first, second) = galleries(tmp_path, ranges=(-4.0, 3.0), task=BinaryTask())
+    assert drawn == [2 * 7, 0]
+    assert first == second
+    assert len(set(first)) == len(first) == 2 * 7
+
+
+def test_a_sheet_whose_range_ends_at_0_shows_the_unedited_picture_there(tmp_path: Path) -> None:
+    (drawn, _), (files, _) = galleries(tmp_path, ranges=(0.0, 3.0), task=BinaryTask())
+    assert drawn == 2 * 5
+    assert len(set(files)) == 2 * 5
+
+
+def test_sheets_with_the_targets_output_in_them_are_drawn_anew(tmp_path: Path) -> None:
+    drawn, _ = galleries(tmp_path, ranges=(-4.0, 3.0), task=FramedTask())
+    assert drawn == [2 * 7, 2 * 7]

@@ -5,8 +5,11 @@ Everything here is drawn again from the records, so a resumed run ends with the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -17,6 +20,7 @@ from zoom_engine.audit.manifest import PAPER_BOUND
 from zoom_engine.audit.photographs_file import Photograph
 from zoom_engine.audit.records import Point, Record
 from zoom_engine.common.files.png import Pixels, png_bytes, to_pixels
+from zoom_engine.directions.cache import DirectionCache
 from zoom_engine.evaluation.evaluator import Evaluation, Evaluator
 from zoom_engine.generators import StyleRows
 from zoom_engine.photographs import Audited, Crop
@@ -163,16 +167,25 @@ def write_photographs(
     return tuple(shown)
 
 
-def build_gallery(audit: AuditFolder, diagnosis: Diagnosis, *, evaluator: Evaluator, styles: StyleRows) -> None:
+def build_gallery(
+    audit: AuditFolder,
+    diagnosis: Diagnosis,
+    *,
+    evaluator: Evaluator,
+    styles: StyleRows,
+    cache: Path | None,
+    drawn_by: Mapping[str, object],
+) -> None:
     """Write `images/` and `gallery.json` of a finished search.
 
-    `styles [I, S]` are the unedited style vectors; `Record.image` is a row of it.
+    `styles [I, S]` are the unedited style vectors; `Record.image` is a row of it. `cache` keeps edit sheets, by
+    what the pictures are `drawn_by`: hash of the generator, runtime and precision.
     """
     strips = [
         _strip(audit, pick, diagnosis, evaluator, styles) for pick in picks(diagnosis, evaluator.target.task.view)
     ]
-    rows = min(SHEET_ROWS, len(styles))
-    sheets = [_sheet(audit, index, diagnosis, evaluator, styles[:rows]) for index in range(len(diagnosis.attributes))]
+    drawn = _Sheets(evaluator, styles[: min(SHEET_ROWS, len(styles))], cache, drawn_by)
+    sheets = [_sheet(audit, index, diagnosis, drawn) for index in range(len(diagnosis.attributes))]
     audit.write_json(GALLERY, Gallery(tuple(strips), tuple(sheets)).to_json())
 
 
@@ -293,19 +306,73 @@ def _drawn(images: Tensor, outputs: Tensor, view: TaskView, *, unedited: int) ->
     return [view.overlay(pixels, row, original) for pixels, row in zip(to_pixels(images), outputs, strict=True)]
 
 
-@torch.no_grad()
-def _sheet(audit: AuditFolder, index: int, diagnosis: Diagnosis, evaluator: Evaluator, styles: Tensor) -> SheetEntry:
+class _Sheets:
+    """Draws the pictures of edit sheets: rows of images, of which one is edited by each column's weight.
+
+    They belong to the edit directions. Where the target's output is not drawn into them, they are kept in the cache,
+    for the next audit along the same directions.
+    """
+
+    def __init__(
+        self, evaluator: Evaluator, styles: Tensor, cache: Path | None, drawn_by: Mapping[str, object]
+    ) -> None:
+        self._evaluator, self._styles, self._drawn_by = evaluator, styles, drawn_by
+        self._plain = type(evaluator.target.task.view).overlay is TaskView.overlay
+        self._cache = DirectionCache(cache if self._plain else None)
+
+    def of(self, index: int, columns: Sequence[float]) -> list[list[bytes]]:
+        """Return the files of a direction's sheet by row and column, the unedited pictures at weight 0."""
+        known = {
+            **self._drawn_by,
+            "direction": _digest(self._evaluator.directions[index]),
+            "codes": _digest(self._styles),
+            "weights": list(columns),
+        }
+
+        def drawn() -> dict[str, Tensor]:
+            files = ((f"{row}-{column}", png_bytes(p)) for row, column, p in self._drawn(index, columns))
+            return {name: torch.frombuffer(bytearray(content), dtype=torch.uint8) for name, content in files}
+
+        files = self._cache.cached("sheet", known, drawn)
+        rows, places = range(len(self._styles)), range(len(columns))
+        return [[files[f"{row}-{column}"].numpy().tobytes() for column in places] for row in rows]
+
+    @cached_property
+    def _unedited(self) -> tuple[Pixels, Tensor]:
+        return self._seen(self._evaluator.render(self._styles))
+
+    def _seen(self, images: Tensor) -> tuple[Pixels, Tensor]:
+        """Return the pixels of the images, and the target's outputs where they are drawn into them."""
+        outputs = images.new_empty(len(images)) if self._plain else self._evaluator.target(images)
+        return to_pixels(images), outputs
+
+    @torch.no_grad()
+    def _drawn(self, index: int, columns: Sequence[float]) -> Iterator[tuple[int, int, Pixels]]:
+        """Yield row, column and pixels of each picture."""
+        view, edits = self._evaluator.target.task.view, [weight for weight in columns if weight != 0.0]
+        weights = torch.zeros(len(edits), len(self._evaluator.directions))
+        weights[:, index] = torch.tensor(edits)
+        originals, original_outputs = self._unedited
+        for row, (style, original, output) in enumerate(zip(self._styles, originals, original_outputs, strict=True)):
+            pixels, outputs = self._seen(self._evaluator.render(style.expand(len(edits), -1), weights.to(style.device)))
+            edited = zip(pixels, outputs, strict=True)
+            for column, weight in enumerate(columns):
+                picture, seen = (original, output) if weight == 0.0 else next(edited)
+                yield row, column, view.overlay(picture, seen, output)
+
+
+def _digest(values: Tensor) -> str:
+    return hashlib.sha256(values.detach().float().cpu().numpy().tobytes()).hexdigest()
+
+
+def _sheet(audit: AuditFolder, index: int, diagnosis: Diagnosis, sheets: _Sheets) -> SheetEntry:
     """Write the pictures of an edit sheet: one row per image, one column per weight."""
     attribute = diagnosis.attributes[index]
     columns = sheet_weights(*diagnosis.config.ranges[index])
     rows = []
-    for number, style in enumerate(styles):
-        weights = torch.zeros(len(columns), len(evaluator.directions))
-        weights[:, index] = torch.tensor(columns)
-        images = evaluator.render(style.expand(len(columns), -1), weights.to(style.device))
-        drawn = _drawn(images, evaluator.target(images), evaluator.target.task.view, unedited=columns.index(0.0))
-        names = [f"images/sheet-{attribute.slug}-{number}-{place}.png" for place in range(len(drawn))]
-        for name, image in zip(names, drawn, strict=True):
-            audit.write(name, png_bytes(image))
+    for number, files in enumerate(sheets.of(index, columns)):
+        names = [f"images/sheet-{attribute.slug}-{number}-{place}.png" for place in range(len(files))]
+        for name, content in zip(names, files, strict=True):
+            audit.write(name, content)
         rows.append(tuple(names))
     return SheetEntry(attribute=attribute, weights=tuple(columns), rows=tuple(rows))

@@ -103,7 +103,7 @@ def diagnosed(
                 sinks.append(_InMemory(written))
                 continue
             audit = stack.enter_context(AuditFolder.open(out, written))
-            sinks.append(_InFolder(audit, written))
+            sinks.append(_InFolder(audit, written, models[target]))
             if crops is not None and audited is not None:
                 shown = write_photographs(audit, audited, crops, search.evaluators[0])
                 audit.write_json(PHOTOGRAPHS, photographs_json(shown))
@@ -233,9 +233,10 @@ class _InMemory:
 class _InFolder:
     """An audit folder that is open, and what this run adds to it."""
 
-    def __init__(self, audit: AuditFolder, manifest: Manifest) -> None:
+    def __init__(self, audit: AuditFolder, manifest: Manifest, models: Models) -> None:
         self.done: Set[Done] = audit.done()
-        self.audit, self._manifest = audit, manifest
+        self.audit, self._manifest, self._cache = audit, manifest, models.cache
+        self._drawn_by = {"generator": models.generator.content_hash, **models.synthesizer.describe()}
 
     def note_measured(self, manifest: Manifest) -> None:
         self.audit.note_measured(self._manifest, manifest)
@@ -255,7 +256,15 @@ class _InFolder:
     def finish(self, search: ShardSearch, target: int) -> Diagnosis:
         diagnosis = self.read()
         if len(self.audit.done()) > len(self.done) or not self.audit.finished:
-            build_gallery(self.audit, diagnosis, evaluator=search.evaluators[target], styles=search.styles)
+            evaluator, styles = search.evaluators[target], search.styles
+            build_gallery(
+                self.audit,
+                diagnosis,
+                evaluator=evaluator,
+                styles=styles,
+                cache=self._cache,
+                drawn_by=self._drawn_by,
+            )
             self.audit.count(search.tries(target))
             diagnosis = replace(diagnosis, tries=self.audit.tries)
             self.audit.finish(diagnosis.summary())
