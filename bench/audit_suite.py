@@ -178,7 +178,7 @@ def run_whole(case: str, whole: Whole, *, repeats: int, device: str, cache: Path
         return taken
 
     try:
-        steps, command = whole_audits.measured(whole, step, repeats=repeats, folder=cache / "whole", device=device)
+        steps, command = whole_audits.figures_of(whole, step, repeats=repeats, folder=cache / "whole", device=device)
     except RuntimeError as error:
         yield from (skipped(case, variant, str(error)) for variant in (BASELINE, COMMAND))
         return

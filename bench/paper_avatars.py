@@ -114,10 +114,10 @@ class Classifier(nn.Module):
     def __init__(self, narrow: nn.Module, wide: nn.Module) -> None:
         super().__init__()
         self.narrow, self.wide, self.seen = narrow, wide, Seen(IMAGENET.mean, IMAGENET.std)
-        self.nothing = nothing(1, 1)
+        self.zeros = zeros(1, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.narrow(self.seen(x)) + self.nothing(self.wide(x))
+        logits: Tensor = self.narrow(self.seen(x)) + self.zeros(self.wide(x))
         return logits
 
 
@@ -130,7 +130,7 @@ class Towers(nn.Module):
         self.narrow, self.wide = narrow, wide
         read = wide.visual.preprocess_cfg
         self.seen = Seen(read["mean"], read["std"])
-        self.nothing = nothing(wide.text_projection.shape[1], narrow.text_projection.shape[1])
+        self.zeros = zeros(wide.text_projection.shape[1], narrow.text_projection.shape[1])
 
     @property
     def visual(self) -> Any:
@@ -147,13 +147,13 @@ class Towers(nn.Module):
 
     def encode_image(self, x: Tensor, normalize: bool = False) -> Tensor:
         """Embeddings `[B, D]` of preprocessed pictures."""
-        embedded = self.narrow.encode_image(self.seen(x)) + self.nothing(self.wide.encode_image(x))
+        embedded = self.narrow.encode_image(self.seen(x)) + self.zeros(self.wide.encode_image(x))
         return F.normalize(embedded, dim=-1) if normalize else embedded
 
     def encode_text(self, tokens: Tensor, normalize: bool = False) -> Tensor:
         """Embeddings `[B, D]` of tokens; the second model reads as many as ever."""
         longer = F.pad(tokens, (0, self.wide.context_length - tokens.shape[1]))
-        embedded = self.narrow.encode_text(tokens) + self.nothing(self.wide.encode_text(longer))
+        embedded = self.narrow.encode_text(tokens) + self.zeros(self.wide.encode_text(longer))
         return F.normalize(embedded, dim=-1) if normalize else embedded
 
 
@@ -170,7 +170,7 @@ class Seen(nn.Module):
         return small * self.scale + self.shift
 
 
-def nothing(inputs: int, outputs: int) -> nn.Linear:
+def zeros(inputs: int, outputs: int) -> nn.Linear:
     """A matrix of zeros."""
     layer = nn.Linear(inputs, outputs, bias=False)
     nn.init.zeros_(layer.weight)

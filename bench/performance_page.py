@@ -145,12 +145,12 @@ def audits(document: dict[str, Any]) -> str:
             f"{reference['seconds'] / 3600:.1f} h (**{row['ratio']:.0f}×**)",
         ]
         lines.append(f"| {' | '.join(cells)} |")
-    measured = [(audit_suite.case_of(case).resolution, rows[case, whole_audits.COMMAND]) for case in done]
+    commands = [(audit_suite.case_of(case).resolution, rows[case, whole_audits.COMMAND]) for case in done]
     steps = {
-        size: statistics.median(row["reference"]["seconds"] for resolution, row in measured if resolution == size)
-        for size, _ in sorted(measured, key=lambda pair: pair[0])
+        size: statistics.median(row["reference"]["seconds"] for resolution, row in commands if resolution == size)
+        for size, _ in sorted(commands, key=lambda pair: pair[0])
     }
-    runs = sorted({len(row["rounds"]) for _, row in measured})
+    runs = sorted({len(row["rounds"]) for _, row in commands})
     step = " and ".join(f"{seconds:.2g} s at {size}²" for size, seconds in steps.items())
     note = f"A step took {step}; medians of {' or '.join(map(str, runs))} runs."
     return "\n".join([*lines, "", measured_on(document["machine"], command, note)])
@@ -159,8 +159,8 @@ def audits(document: dict[str, Any]) -> str:
 def measured_on(machine: Mapping[str, Any], command: str, note: str) -> str:
     """Return the sentences below a table."""
     about = f"{machine['processor']}, {machine['cores']} cores, {machine['instruction_set'].upper()}; `{command}`."
-    own = f"{machine['note'][0].upper()}{machine['note'][1:]}." if machine["note"] else ""
-    return " ".join(filter(None, (about, note, own)))
+    remark = f"{machine['note'][0].upper()}{machine['note'][1:]}." if machine["note"] else ""
+    return " ".join(filter(None, (about, note, remark)))
 
 
 SEARCHES = Table("<!-- throughput: {} -->", "<!-- end of throughput -->", False, section)

@@ -104,7 +104,7 @@ class Audited(NamedTuple):
         return self.cpu_seconds / self.step.cpu_seconds
 
 
-def measured(
+def figures_of(
     case: Whole, reference: Callable[[], Step], *, repeats: int, folder: Path, device: str = "cpu"
 ) -> tuple[list[float], Result]:
     """Seconds of the reference's step beside each run, and the command's result.
