@@ -220,6 +220,7 @@ def galleries(folder: Path, *, ranges: tuple[float, float], task: BinaryTask) ->
                 diagnosis,
                 evaluator=evaluator,
                 styles=styles,
+                sheet_styles=styles[:2],
                 cache=folder / "cache",
                 drawn_by={"generator": "painter"},
             )

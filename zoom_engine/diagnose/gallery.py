@@ -173,18 +173,20 @@ def build_gallery(
     *,
     evaluator: Evaluator,
     styles: StyleRows,
+    sheet_styles: Tensor,
     cache: Path | None,
     drawn_by: Mapping[str, object],
 ) -> None:
     """Write `images/` and `gallery.json` of a finished search.
 
-    `styles [I, S]` are the unedited style vectors; `Record.image` is a row of it. `cache` keeps edit sheets, by
-    what the pictures are `drawn_by`: hash of the generator, runtime and precision.
+    `styles [I, S]` are the unedited style vectors; `Record.image` is a row of it. `sheet_styles [R, S]` are those of
+    edit sheets, the same for audits of other images: `cache` keeps what is drawn of them, by what the pictures are
+    `drawn_by`: hash of the generator, runtime and precision.
     """
     strips = [
         _strip(audit, pick, diagnosis, evaluator, styles) for pick in picks(diagnosis, evaluator.target.task.view)
     ]
-    drawn = _Sheets(evaluator, styles[: min(SHEET_ROWS, len(styles))], cache, drawn_by)
+    drawn = _Sheets(evaluator, sheet_styles, cache, drawn_by)
     sheets = [_sheet(audit, index, diagnosis, drawn) for index in range(len(diagnosis.attributes))]
     audit.write_json(GALLERY, Gallery(tuple(strips), tuple(sheets)).to_json())
 

@@ -32,7 +32,7 @@ from zoom_engine.common.machine import describe_environment, find_device
 from zoom_engine.common.plurals import tries_in_words
 from zoom_engine.common.threads import working
 from zoom_engine.diagnose.cluster import Batch, RayWorkers, Shard, Work, dispatched
-from zoom_engine.diagnose.gallery import build_gallery, write_photographs
+from zoom_engine.diagnose.gallery import SHEET_ROWS, build_gallery, write_photographs
 from zoom_engine.diagnose.identity import chosen, config, known, manifest, of_directions, of_photographs
 from zoom_engine.diagnose.measurements import Measurements, measure, measurements_for, with_baselines
 from zoom_engine.diagnose.models import Models, load_models
@@ -235,8 +235,7 @@ class _InFolder:
 
     def __init__(self, audit: AuditFolder, manifest: Manifest, models: Models) -> None:
         self.done: Set[Done] = audit.done()
-        self.audit, self._manifest, self._cache = audit, manifest, models.cache
-        self._drawn_by = {"generator": models.generator.content_hash, **models.synthesizer.describe()}
+        self.audit, self._manifest, self._models = audit, manifest, models
 
     def note_measured(self, manifest: Manifest) -> None:
         self.audit.note_measured(self._manifest, manifest)
@@ -256,14 +255,16 @@ class _InFolder:
     def finish(self, search: ShardSearch, target: int) -> Diagnosis:
         diagnosis = self.read()
         if len(self.audit.done()) > len(self.done) or not self.audit.finished:
-            evaluator, styles = search.evaluators[target], search.styles
+            models, rows = self._models, min(SHEET_ROWS, len(search.styles))
+            own = search.styles if search.measurements[target].codes is not None else models.styles(range(rows))
             build_gallery(
                 self.audit,
                 diagnosis,
-                evaluator=evaluator,
-                styles=styles,
-                cache=self._cache,
-                drawn_by=self._drawn_by,
+                evaluator=search.evaluators[target],
+                styles=search.styles,
+                sheet_styles=own[:rows],
+                cache=models.cache,
+                drawn_by={"generator": models.generator.content_hash, **models.synthesizer.describe()},
             )
             self.audit.count(search.tries(target))
             diagnosis = replace(diagnosis, tries=self.audit.tries)
