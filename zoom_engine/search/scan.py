@@ -80,7 +80,7 @@ class Scan:
             raise ConfigError(f"scan: monotone is {self.monotone}, but must not be negative")
 
     def evaluations(self, planned: Planned) -> tuple[int, int]:
-        """Return the grid, or half of it, eighths where the label is lost, and halvings of a cell for each target.
+        """Return the grid or less, eighths where the label is lost, and halvings of a gap for each target.
 
         What was seen when the bounds were found is not counted: its last picture may be the end of the range.
         """
@@ -88,10 +88,11 @@ class Scan:
         if not planned.calibrated:
             least = self.points if self.monotone is None else math.ceil(self.points / 2)
             return least, self.points + planned.targets * 2 * _halvings(2 * halvings)
-        least = self.points - 1 if self.monotone is None else 0
-        finer = PARTS if planned.labels else 0
-        most = self.points + planned.targets * (finer + _halvings(GAP * halvings))
-        return least + self.outer_points, most + self.outer_points
+        gaps = math.ceil(self.points / GAP)
+        finer = math.ceil(PARTS / gaps) if planned.labels else 0
+        for_each = finer + (GAP if self.tolerance is None else _halvings(GAP * halvings))
+        least, most = (0, 2 * gaps + 2) if self.monotone is not None else (self.points - 1, self.points)
+        return least + self.outer_points, most + self.outer_points + planned.targets * for_each
 
     def start(self, trial: Trial, origin: EvaluatedPoint) -> ScanState:
         """Begin on `trial`, which must have an attribute.
