@@ -10,6 +10,7 @@ where they steer a search they are computed in bfloat16, if that does not turn t
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -236,15 +237,23 @@ def _onnx_of(network: nn.Module) -> OnnxNetwork | None:
     return parts[0] if len(parts) == 1 and parts[0].of_float32 else None
 
 
-def _as_it_came(network: nn.Module, example: Tensor) -> bytes | None:
-    """Return the ONNX file of float32 that the network is, with the ends "x" and "outputs"; None where it is none."""
-    part = _onnx_of(network)
+def _as_it_came(network: nn.Module, example: Tensor) -> Callable[[], bytes] | None:
+    """Return what gives the ONNX file of float32 that the network is, with the ends "x" and "outputs".
+
+    None where it is none.
+    """
+    part, shape = _onnx_of(network), example.shape[1:]
     if part is None:
         return None
-    model = onnx.ModelProto()
-    model.CopyFrom(part.model)
-    name_ends(model, "x", "outputs", shape=example.shape[1:])
-    content: bytes = model.SerializeToString(deterministic=True)
+    came = part.model  # without the module, which would never be freed
+
+    def content() -> bytes:
+        model = onnx.ModelProto()
+        model.CopyFrom(came)
+        name_ends(model, "x", "outputs", shape=shape)
+        serialised: bytes = model.SerializeToString(deterministic=True)
+        return serialised
+
     return content
 
 

@@ -54,7 +54,8 @@ class OpenVinoSession:
 
         Args:
             model: a serialised ONNX model whose inputs and outputs are float32 with the batch first; or OpenVINO's own,
-                for one image, which is not kept on disk.
+                for one image, or a function that gives the first each time that it is compiled: these are not kept on
+                disk.
             precision: "fp32" or "bf16", of the arithmetic; asked for explicitly and read back.
             threads: in all; by default torch's number.
             cache: the folder for compiled models; None keeps none.
@@ -193,7 +194,8 @@ class OpenVinoSession:
             with contextlib.suppress(RuntimeError):
                 return self._core.import_model(io.BytesIO(cached), "CPU", config)
         try:
-            network = self._core.read_model(self.model) if isinstance(self.model, bytes) else self.model.clone()
+            model = self.model() if callable(self.model) else self.model
+            network = self._core.read_model(model) if isinstance(model, bytes) else model.clone()
             if not self._batched:
                 network.reshape({port.any_name: [images, *list(port.partial_shape)[1:]] for port in network.inputs})
             with self._marked(network) as ready_network:

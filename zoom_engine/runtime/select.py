@@ -23,7 +23,7 @@ from zoom_engine.runtime.graphs import synthesis_model
 from zoom_engine.runtime.graphs.synthesis_graph import PRECISIONS
 from zoom_engine.runtime.session import Session, import_runtime, open_session
 
-AT_ONCE = 1 << 27  # bytes of the largest layer: a larger batch takes more memory, which is kept, and no less time
+AT_ONCE = 1 << 26  # bytes of the largest layer: a larger batch takes more memory, which is kept, and no less time
 DTYPES = {name: PRECISIONS[name] for name in backends.PRECISIONS}
 
 

@@ -21,6 +21,7 @@ from zoom_engine.text.prompts import check_prompt, fill_template, nearest_words,
 from zoom_engine.text.templates import NONE
 
 _TEXT_BATCH = 256
+_PREPARED = 1 << 24  # numbers of the pictures that are copied at a time: of 1024² they are large, what is seen is not
 _TOKENIZER_PROBE = "a quick brown fox jumps over the lazy dog, with 0123456789 pale-skinned eyeglasses"
 
 
@@ -161,7 +162,9 @@ class TextEncoder(nn.Module):
             raise TextEncoderError(f"images must be [B, 3, H, W], not {list(images.shape)}")
         if self.resize_mode not in ("shortest", "squash") and images.shape[-2] != images.shape[-1]:
             raise TextEncoderError(f"text encoder '{self.name}' pads images that are not square: give it square images")
-        embedded: Tensor = self.image_tower(self.preprocessing(images.float().clamp(BLACK, WHITE)))
+        at_once = max(1, _PREPARED // images[0].numel()) if len(images) and not images.requires_grad else len(images)
+        parts = [self.preprocessing(part.float().clamp(BLACK, WHITE)) for part in torch.split(images, max(1, at_once))]
+        embedded: Tensor = self.image_tower(parts[0] if len(parts) == 1 else torch.cat(parts))
         return embedded.float()
 
     @cached_property
