@@ -264,20 +264,20 @@ def test_the_share_of_each_worker_is_counted_and_a_loss_is_told(monkeypatch: pyt
         (1, Batch([], seconds=8.0)),
         (1, first),
         (1, second),
-        (1, LostError("its machine is gone")),
+        (1, LostError("it died:\n\tactor_id: b9c14c\n\tpid: 3\nits node is gone")),
     ]
     workers.start()
     assert workers.next_event() == (1, None)
     workers.send(1, SHARDS[0])
     events = [workers.next_event()[1] for _ in range(4)]
-    assert events[1:] == [first, second, WorkerLost("its machine is gone")]
-    assert told == ["worker 1 on 10.0.0.1 was lost (its machine is gone): what it had not sent goes to another"]
+    assert events[1:] == [first, second, WorkerLost("it died: its node is gone")]
+    assert told == ["worker 1 on 10.0.0.1 was lost (it died: its node is gone): what it had not sent goes to another"]
     assert workers.shares[1].to_json() == {
         "machine": "10.0.0.1",
         "trials": 2,
         "seconds": 3.5,
         "loading_seconds": 8.0,
-        "lost": "its machine is gone",
+        "lost": "it died: its node is gone",
     }
     assert str(workers.shares[1]) == "10.0.0.1: 2 trials in 3.5 s after 8.0 s of loading, then it was lost"
     assert ray.killed == [1]

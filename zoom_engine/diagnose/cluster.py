@@ -348,7 +348,9 @@ class RayWorkers:
         except self._ray.exceptions.RayError as error:
             self._begins.pop(source, None)
             self._streams.pop(source, None)
-            return worker, self._lose(worker, one_line(error))
+            # Between what happened and why Ray names the actor, by numbers that nobody needs, in lines with a tab.
+            reason = one_line(" ".join(line for line in str(error).splitlines() if not line.startswith("\t")))
+            return worker, self._lose(worker, reason)
         self.shares[worker].add(batch)
         return worker, batch
 
