@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import errno
 import gc
@@ -95,6 +96,27 @@ def test_native_takes_a_large_batch_in_parts(network: StyleGAN2, monkeypatch: py
     assert drawn == [2, 2, 1]
     result.render(styles.requires_grad_(True))
     assert drawn[3:] == [5], "gradients keep what they need anyway"
+
+
+@pytest.mark.skipif(not ops.native_available()[0], reason=ops.native_available()[1])
+def test_what_layers_leave_is_given_back_beyond_a_limit_but_where_gradients_want_it(
+    network: StyleGAN2, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn_by = copy.deepcopy(network)
+    result, left = choose_synthesizer(drawn_by, backend="native", precision="fp32"), 1 << 24
+    monkeypatch.setattr("zoom_engine.runtime.select.KEPT", left // 2)
+    kept: list[int] = []
+    monkeypatch.setattr(drawn_by, "render", lambda *_, **__: kept.append(ops.native.require().kept_memory()))
+
+    def leave() -> None:
+        ops.native.empty((left,), dtype=torch.uint8)
+
+    for styles in (styles_of(network, 1), styles_of(network, 1).requires_grad_(True), styles_of(network, 1)):
+        leave()
+        result.render(styles)
+    assert kept[0] < left // 2
+    assert min(kept[1:]) >= left
+    ops.release_memory()
 
 
 @pytest.mark.parametrize("backend", RUNTIMES)

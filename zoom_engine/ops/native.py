@@ -132,12 +132,12 @@ def empty(
     return flat.view(shape)
 
 
-def release_memory() -> None:
+def release_memory(*, beyond: int = 0) -> None:
     """Give memory back that the native operators keep between calls, at most half of the machine's.
 
-    Without the extension there is nothing to do.
+    Up to `beyond` bytes they keep it. Without the extension there is nothing to do.
     """
-    if _CORE is not None:
+    if _CORE is not None and _CORE.kept_memory() > beyond:
         _CORE.release_memory()
 
 

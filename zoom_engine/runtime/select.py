@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
+from weakref import WeakSet
 
 import torch
 from torch import Tensor
@@ -24,6 +25,9 @@ from zoom_engine.runtime.graphs.synthesis_graph import PRECISIONS
 from zoom_engine.runtime.session import Session, import_runtime, open_session
 
 AT_ONCE = 1 << 26  # bytes of the largest layer: a larger batch takes more memory, which is kept, and no less time
+KEPT = 6 * AT_ONCE  # bytes that layers leave to the next picture's: batches of many sizes would leave more each
+_followed: WeakSet[StyleGAN2] = WeakSet()
+"""Generators whose gradients were followed: these leave more, and want it again."""
 DTYPES = {name: PRECISIONS[name] for name in backends.PRECISIONS}
 
 
@@ -76,6 +80,10 @@ class Synthesizer:
         if self.side is not None:
             options["max_resolution"] = self.side
         at_once = len(codes) if self.gradients == "torch" or follow else _at_once(generator, self.precision)
+        if follow:
+            _followed.add(generator)
+        elif generator not in _followed:
+            ops.release_memory(beyond=KEPT)
         if len(codes) <= at_once:
             return generator.render(codes, edit_weights, directions, **options)
         pictures = codes.new_empty(len(codes), 3, generator.resolution, generator.resolution)
