@@ -14,7 +14,7 @@ gradients c tell of this very picture.
 
 The search descends to the boundary from the unedited image. Where that leads to no flip, slopes near the unedited image
 lead nowhere, and it *looks afar*: at corners of the bounds, the same for every image. It descends from those that are
-nearest to flipping, where slopes foretell a fall. Once there is a decisive flip it descends from the unedited image
+nearest to flipping, where slopes foretell that. Once there is a decisive flip it descends from the unedited image
 *again*, with the metric learned by then: the first descent finds flips, the second similar pictures. Where the second
 leads to none, it goes *back* from the flip, most of the way to the unedited image, and descends from there. From the
 more similar flip it *polishes*: the same steps, kept while pictures get more similar and still flip decisively.
@@ -55,7 +55,6 @@ LATTICE = 128  # steps per half range: every point lies on it, so that roundings
 TREND = 4  # steps over which the margin's fall is looked at
 SLACK = 3.0  # times as fast as that it may fall on: a way ends where even so it would not flip
 CLOSE = 0.25  # share of the unedited image's margin, below which a way goes on whatever the trend
-FAR_HOPE = 0.6  # share of it that is gone at a corner, or by its slope one step from there: else no way is worth it
 
 Path = Generator[Array, EvaluatedPoint, "EvaluatedPoint | None"]
 
@@ -173,7 +172,7 @@ class MinimalState:
     def _from_afar(self) -> Path:
         """Return a decisive counterfactual among corners of the bounds, or on the way from one; None without one.
 
-        From corners whose slopes foretell little of a fall within the first radius it does not descend.
+        It descends only from corners whose slopes foretell a flip within the first radius.
         """
         seen = []
         for point in self._corners():
@@ -183,7 +182,7 @@ class MinimalState:
             return max(flips, key=lambda flip: flip.ssim)
         nearest = sorted((point for point in seen if point.keeps_label), key=lambda point: point.margin)
         for corner in nearest[: self._options.descents]:
-            if self._foretold(corner) > (1 - FAR_HOPE) * self._evaluated.tried[0].margin:
+            if self._foretold(corner) > 0:
                 continue
             flip = yield from self._to_the_boundary(corner, FAR_RADIUS, self._options.steps)
             if flip is not None:
