@@ -59,9 +59,9 @@ class Probe:
         effects = directions.matrix.double()[:, self._free] @ self._to_latent.T @ self._on_latent
         ratios = []
         for effect, prompt in zip(effects.abs(), directions.attributes, strict=True):
-            own = self._prompts[prompt]
-            others = [i for i, name in enumerate(names) if name != own and name not in self._truth.exclusions(own)]
-            ratios.append(float(effect[names.index(own)] / effect[others].max()))
+            asked = self._prompts[prompt]
+            others = [i for i, name in enumerate(names) if name != asked and name not in self._truth.exclusions(asked)]
+            ratios.append(float(effect[names.index(asked)] / effect[others].max()))
         return ratios
 
 
@@ -70,7 +70,7 @@ def measure(evaluation: Evaluation, cache: Path) -> dict[str, Any]:
     domain, probe = evaluation.domain, Probe(evaluation)
     generator, encoder, synthesizer = domain.generator(), domain.text_encoder(), domain.synthesizer()
 
-    def found(seed: int, samples: int | None) -> EditDirections:
+    def directions_of(seed: int, samples: int | None) -> EditDirections:
         return find_directions(
             generator,
             encoder,
@@ -84,12 +84,12 @@ def measure(evaluation: Evaluation, cache: Path) -> dict[str, Any]:
         )
 
     std = Sampling(1, cache=cache).statistics(generator).std
-    most = {seed: _units(found(seed, COUNTS[-1]), std) for seed in SEEDS}
+    most = {seed: _units(directions_of(seed, COUNTS[-1]), std) for seed in SEEDS}
     rows: dict[str, Any] = {}
     for count in COUNTS:
         purities, cosines = [], []
         for seed in SEEDS:
-            directions = found(seed, count)
+            directions = directions_of(seed, count)
             others = torch.stack([unit for other, unit in most.items() if other != seed]).mean(0)
             purities.append(probe.purity(directions))
             cosines.append(torch.cosine_similarity(_units(directions, std), others))
@@ -101,7 +101,7 @@ def measure(evaluation: Evaluation, cache: Path) -> dict[str, Any]:
             "least_cosine": round(float(cosine.mean(0).min()), 4),
         }
         print(domain.name, count, rows[str(count)], flush=True)
-    return {"by_pictures": rows, "by_default": [found(seed, None).provenance["samples"] for seed in SEEDS]}
+    return {"by_pictures": rows, "by_default": [directions_of(seed, None).provenance["samples"] for seed in SEEDS]}
 
 
 def _units(directions: EditDirections, std: Tensor) -> Tensor:

@@ -37,14 +37,14 @@ ONE_ANSWER = "import socket; socket.create_connection(('10.77.0.1', 6379), timeo
 
 def processes_of(network: int) -> list[str]:
     """The numbers of all processes in a network namespace."""
-    found = []
+    results = []
     for path in Path("/proc").glob("[0-9]*"):
         try:
             if (path / "ns/net").stat().st_ino == network:
-                found.append(path.name)
+                results.append(path.name)
         except OSError:
             continue
-    return found
+    return results
 
 
 def becomes(truth: Callable[[], bool]) -> bool:

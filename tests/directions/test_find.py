@@ -135,9 +135,9 @@ def test_at_level_1_no_text_is_embedded_that_nothing_is_compared_with(
         return embed(self, prompts, **options)
 
     monkeypatch.setattr(type(encoder), "embed_texts", noted)
-    found = find_directions(generator, encoder, ["hat"], neutral="face", samples=200, level=1)
+    result = find_directions(generator, encoder, ["hat"], neutral="face", samples=200, level=1)
     assert set(embedded) == {"face", "hat"}
-    assert found.noise_floor == (0.0,)
+    assert result.noise_floor == (0.0,)
     relevance = regression_relevance(generator, encoder, sampling=Sampling(200, cache=tmp_path))
     for repeated in (False, True):
         embedded.clear()

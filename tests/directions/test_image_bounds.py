@@ -60,13 +60,13 @@ def bounded(
         edited = generator.synthesis(styles[[image]] + weight * found_directions.matrix[attribute])
         return bounds.scores(bounds.embed(edited))[0]
 
-    found = []
+    result = []
     for image, attribute in wanted:
         bounding = bounds.of(attribute, scored(image, attribute, 0.0))
         while bounding.weight is not None:
             bounding.tell(scored(image, attribute, bounding.weight))
-        found.append(bounding)
-    return found
+        result.append(bounding)
+    return result
 
 
 def bounds_of(*given: Any) -> Tensor:
@@ -141,10 +141,10 @@ def test_what_an_edit_to_its_bound_does_to_the_scores_is_what_pictures_there_sho
 ) -> None:
     generator, encoder = toy
     beside = ScoreScale(score_directions(encoder, found_directions)[:1], torch.ones(len(PROMPTS) + 1))
-    found = bounded(toy, found_directions, calibrated, styles, WANTED, beside)
-    limits = torch.tensor([bounding.limits for bounding in found])
-    moved = torch.tensor(np.array([bounding.moved for bounding in found])).float()
-    assert [bounding.scores for bounding in found] == beside.measure(moved)
+    result = bounded(toy, found_directions, calibrated, styles, WANTED, beside)
+    limits = torch.tensor([bounding.limits for bounding in result])
+    moved = torch.tensor(np.array([bounding.moved for bounding in result])).float()
+    assert [bounding.scores for bounding in result] == beside.measure(moved)
     assert moved.shape == (len(WANTED), len(PROMPTS) + 1)
     assert torch.equal(moved[:, 0], moved[:, 3])
     assert torch.equal(limits, bounds_of(toy, found_directions, calibrated, styles))

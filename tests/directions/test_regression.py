@@ -128,8 +128,8 @@ def test_as_many_samples_as_the_texts_need(toy: tuple[Any, Any], monkeypatch: py
     """Pictures that say a text clearly are few; what no picture shows is looked for in all that there may be."""
     generator, encoder = toy
     monkeypatch.setattr(Regression, "samples", 2048)
-    found = find_directions(generator, encoder, PROMPTS, neutral="face", level=1.0)
-    assert found.provenance["samples"] == FEWEST_SAMPLES
+    result = find_directions(generator, encoder, PROMPTS, neutral="face", level=1.0)
+    assert result.provenance["samples"] == FEWEST_SAMPLES
     assert generator.synthesized == FEWEST_SAMPLES
     embed = type(encoder).embed_images
     noise = torch.Generator().manual_seed(0)
@@ -139,8 +139,8 @@ def test_as_many_samples_as_the_texts_need(toy: tuple[Any, Any], monkeypatch: py
         return F.normalize(embedded + 2.0 * torch.randn(embedded.shape, generator=noise), dim=1)
 
     monkeypatch.setattr(type(encoder), "embed_images", noisy)
-    found = find_directions(generator, encoder, PROMPTS, neutral="face", level=1.0)
-    assert found.provenance["samples"] > FEWEST_SAMPLES
-    assert generator.synthesized == FEWEST_SAMPLES + found.provenance["samples"]  # none is drawn twice
-    found = find_directions(generator, encoder, PROMPTS, neutral="face", level=1.0, samples=100)
-    assert found.provenance["samples"] == 100
+    result = find_directions(generator, encoder, PROMPTS, neutral="face", level=1.0)
+    assert result.provenance["samples"] > FEWEST_SAMPLES
+    assert generator.synthesized == FEWEST_SAMPLES + result.provenance["samples"]  # none is drawn twice
+    result = find_directions(generator, encoder, PROMPTS, neutral="face", level=1.0, samples=100)
+    assert result.provenance["samples"] == 100

@@ -105,8 +105,8 @@ def test_what_layers_leave_is_given_back_beyond_a_limit_but_where_gradients_want
     drawn_by = copy.deepcopy(network)
     result, left = choose_synthesizer(drawn_by, backend="native", precision="fp32"), 1 << 24
     monkeypatch.setattr("zoom_engine.runtime.select.KEPT", left // 2)
-    kept: list[int] = []
-    monkeypatch.setattr(drawn_by, "render", lambda *_, **__: kept.append(ops.native.require().kept_memory()))
+    cached: list[int] = []
+    monkeypatch.setattr(drawn_by, "render", lambda *_, **__: cached.append(ops.native.require().kept_memory()))
 
     def leave() -> None:
         ops.native.empty((left,), dtype=torch.uint8)
@@ -114,8 +114,8 @@ def test_what_layers_leave_is_given_back_beyond_a_limit_but_where_gradients_want
     for styles in (styles_of(network, 1), styles_of(network, 1).requires_grad_(True), styles_of(network, 1)):
         leave()
         result.render(styles)
-    assert kept[0] < left // 2
-    assert min(kept[1:]) >= left
+    assert cached[0] < left // 2
+    assert min(cached[1:]) >= left
     ops.release_memory()
 
 

@@ -53,11 +53,11 @@ class Bounds:
 def run(
     search: Search, trials: Sequence[Trial], evaluators: Sequence[Evaluator], **options: Any
 ) -> dict[tuple[int, int, int | None], tuple[Trial, SearchResult]]:
-    found: dict[tuple[int, int, int | None], tuple[Trial, SearchResult]] = {}
+    by_trial: dict[tuple[int, int, int | None], tuple[Trial, SearchResult]] = {}
     for results in searched(trials, search=search, evaluators=evaluators, styles=STYLES, bounds=Bounds(), **options):
-        found |= {(which, trial.image, trial.attribute): (trial, result) for which, trial, result in results}
-    assert len(found) == len(trials) * len(evaluators)
-    return found
+        by_trial |= {(which, trial.image, trial.attribute): (trial, result) for which, trial, result in results}
+    assert len(by_trial) == len(trials) * len(evaluators)
+    return by_trial
 
 
 @pytest.fixture
@@ -80,9 +80,9 @@ class Counted:
 
 
 def test_every_picture_is_a_point_of_the_search(drawn: Counted) -> None:
-    found = run(Scan(), TRIALS, [drawn.evaluator()], batch_size=8)
-    assert drawn.pictures == sum(result.evaluations for _, result in found.values()) + len(STYLES)
-    for bounded, result in found.values():
+    by_trial = run(Scan(), TRIALS, [drawn.evaluator()], batch_size=8)
+    assert drawn.pictures == sum(result.evaluations for _, result in by_trial.values()) + len(STYLES)
+    for bounded, result in by_trial.values():
         attribute = bounded.attribute or 0
         low, high = bounded.bounds[attribute]
         end = low or high
@@ -112,10 +112,10 @@ def test_several_targets_share_the_pictures_that_bound_an_image(drawn: Counted) 
     before = drawn.pictures
     together = run(Scan(), TRIALS, evaluators)
     for (which, image, attribute), (bounded, result) in together.items():
-        own_trial, own = alone[which][0, image, attribute]
+        own_trial, of_trial = alone[which][0, image, attribute]
         np.testing.assert_allclose(bounded.bounds, own_trial.bounds, atol=1e-5)
-        assert result.evaluations == own.evaluations
-        assert result.change == pytest.approx(own.change, abs=1e-5)
+        assert result.evaluations == of_trial.evaluations
+        assert result.change == pytest.approx(of_trial.change, abs=1e-5)
     assert drawn.pictures - before < 0.75 * before
 
 
@@ -137,8 +137,8 @@ def test_labels_of_the_same_text_encoder_look_at_no_picture_twice() -> None:
 
 
 def test_a_gradient_search_begins_within_the_bounds_and_takes_its_own_points_alone() -> None:
-    found = run(PGD(steps=3), WITHOUT_OUTER, [evaluator()])
-    for bounded, result in found.values():
+    by_trial = run(PGD(steps=3), WITHOUT_OUTER, [evaluator()])
+    for bounded, result in by_trial.values():
         low, high = bounded.bounds[bounded.attribute or 0]
         assert result.evaluations <= 4
         assert bounded.seen

@@ -192,8 +192,8 @@ def seen(
 
     def at(weight: float) -> EvaluatedPoint:
         change = curve(weight)
-        kept = bool(weight <= label_until)
-        return point_at([weight, 0, 0], margin=0.5 - change, change=change, label_kept=kept)
+        retained = bool(weight <= label_until)
+        return point_at([weight, 0, 0], margin=0.5 - change, change=change, label_kept=retained)
 
     given = dataclasses.replace(trial(0, 0, 0, 12, outer=outer), seen=tuple(at(weight) for weight in weights))
     state = Scan(**options).start(given, point_at([0, 0, 0], margin=0.5, ssim=1.0))  # type: ignore[arg-type]

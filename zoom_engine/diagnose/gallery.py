@@ -336,8 +336,8 @@ class _Sheets:
             return {name: torch.frombuffer(bytearray(content), dtype=torch.uint8) for name, content in files}
 
         files = self._cache.cached("sheet", known, drawn)
-        rows, places = range(len(self._styles)), range(len(columns))
-        return [[files[f"{row}-{column}"].numpy().tobytes() for column in places] for row in rows]
+        rows, column_numbers = range(len(self._styles)), range(len(columns))
+        return [[files[f"{row}-{column}"].numpy().tobytes() for column in column_numbers] for row in rows]
 
     @cached_property
     def _unedited(self) -> tuple[Pixels, Tensor]:

@@ -90,15 +90,15 @@ def measurements_for(other: Models, models: Models, measurements: Measurements) 
 def with_baselines(audits: Sequence[Models], measurements: Sequence[Measurements]) -> list[Measurements]:
     """Return the measurements of several targets with baseline directions, which hang on each one's labels."""
     first, drawn = audits[0], dict[tuple[str, ...], BaselineDirections]()
-    for models, measured in zip(audits, measurements, strict=True):
-        labels = models.labels if measured.calibrated is not None else first.labels
+    completed = []
+    for models, of_target in zip(audits, measurements, strict=True):
+        directions, calibrated = of_target.directions, of_target.calibrated
+        labels = models.labels if calibrated is not None else first.labels
         if labels not in drawn:
-            drawn[labels] = _baseline_directions(first, measured.directions, measured.calibrated, labels)
+            drawn[labels] = _baseline_directions(first, directions, calibrated, labels)
         _notify_of_baseline(models, drawn[labels])
-    return [
-        replace(measured, baseline=drawn[models.labels if measured.calibrated is not None else first.labels])
-        for models, measured in zip(audits, measurements, strict=True)
-    ]
+        completed.append(replace(of_target, baseline=drawn[labels]))
+    return completed
 
 
 def edit_directions(models: Models) -> EditDirections:

@@ -340,7 +340,7 @@ def load_models(
             )
         )
         bar.update(note="runtime")
-    for notice in input_notices(models.target, resolution=generator.resolution, kept=partial(_kept, models)):
+    for notice in input_notices(models.target, resolution=generator.resolution, stored=partial(_stored, models)):
         models.notices.add(notice)
     if note := getattr(generator, "note", ""):
         models.notices.add(f"generator: {note}")
@@ -350,17 +350,17 @@ def load_models(
     return replace(models, misread=misread)
 
 
-def _kept(models: Models, measure: Callable[[], tuple[float, ...]]) -> tuple[float, ...]:
+def _stored(models: Models, measure: Callable[[], tuple[float, ...]]) -> tuple[float, ...]:
     """Return what is measured on a target as it is fed, from the cache where it was measured before."""
     target, identity = models.target, Identity(models.target.content_hash)
     identity.answers = models.answers.get("target")
     if identity.answers is None:
         return measure()
     fed = {"target": identity, "preprocessing": target.preprocessing.to_dict(), "size": models.generator.resolution}
-    measured = DirectionCache(models.cache).cached(
+    stored = DirectionCache(models.cache).cached(
         "input", fed, lambda: {"measured": torch.tensor(measure(), dtype=torch.float64)}
     )
-    return tuple(measured["measured"].tolist())
+    return tuple(stored["measured"].tolist())
 
 
 def _attributes(settings: AuditSettings, neutral: str, domain: Domain | None, target: Target) -> tuple[Attribute, ...]:

@@ -155,8 +155,8 @@ def _search(
         flips = searched = 0
         with first.progress(measurements, f"Searching{stage}", unit="trial", initial=initial) as bar:
             try:
-                found = _batches(first, asked, images, search, workers, started, measure_baselines, done=done)
-                for target, batch in found:
+                batches = _batches(first, asked, images, search, workers, started, measure_baselines, done=done)
+                for target, batch in batches:
                     sinks[target].keep(batch)
                     done[target].update(record.trial for record in batch.records)
                     flips += sum(record.flipped for record in batch.records if record.baseline is None)
@@ -256,13 +256,14 @@ class _InFolder:
         diagnosis = self.read()
         if len(self.audit.done()) > len(self.done) or not self.audit.finished:
             models, rows = self._models, min(SHEET_ROWS, len(search.styles))
-            own = search.styles if search.measurements[target].codes is not None else models.styles(range(rows))
+            around_photographs = search.measurements[target].codes is not None
+            sheet_source = search.styles if around_photographs else models.styles(range(rows))
             build_gallery(
                 self.audit,
                 diagnosis,
                 evaluator=search.evaluators[target],
                 styles=search.styles,
-                sheet_styles=own[:rows],
+                sheet_styles=sheet_source[:rows],
                 cache=models.cache,
                 drawn_by={"generator": models.generator.content_hash, **models.synthesizer.describe()},
             )

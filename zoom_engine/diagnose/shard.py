@@ -49,8 +49,10 @@ class ShardSearch:
         """Search with these measurements; without baseline directions, trials of attributes alone."""
         self.measurements = measurements
         self._beside = [
-            loaded.evaluator(own.baseline) if own.baseline is not None and len(own.baseline.matrix) else alone
-            for loaded, own, alone in zip(self._models, measurements, self.evaluators, strict=True)
+            loaded.evaluator(baseline) if baseline is not None and len(baseline.matrix) else alone
+            for loaded, baseline, alone in zip(
+                self._models, (of_target.baseline for of_target in measurements), self.evaluators, strict=True
+            )
         ]
 
     def __call__(self, shard: Shard) -> Iterator[Batch]:
@@ -108,8 +110,8 @@ class ShardSearch:
         trials = trials_of(first, self.styles, common.directions, common.calibrated, wanted, common.region)
         paraphrases: dict[tuple[int, int, int | None], tuple[float, ...]] = {}
         for target, results in self._searched(trials, self.evaluators, targets, first.search, self._bounds):
-            found = [trial for trial, _ in results if (target, trial.image, trial.attribute) not in paraphrases]
-            paraphrases |= self._paraphrase_changes(found, targets)
+            new_trials = [trial for trial, _ in results if (target, trial.image, trial.attribute) not in paraphrases]
+            paraphrases |= self._paraphrase_changes(new_trials, targets)
             records = []
             for trial, result in results:
                 scores = trial.scores and tuple(trial.scores[column] for column in self._columns[target])

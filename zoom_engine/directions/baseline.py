@@ -227,7 +227,7 @@ class _Matching:
         parts = torch.split(torch.arange(len(codes)), self.sampling.batch_size)
         unedited = torch.cat([renderer.render(codes[part]) for part in parts])
         labels = None if self.labels is None else self.labels.read(unedited)
-        every = torch.arange(len(codes))
+        all_pictures = torch.arange(len(codes))
         planned = matching_pictures(len(self.attributes), self.count, len(self.texts), labels=labels is not None)
         left = planned.matched + planned.checked[1] - len(codes)
 
@@ -255,8 +255,8 @@ class _Matching:
 
         def turns(count: int, of_all: int, stage: int = 0) -> Tensor:
             """Return pictures `[count, P]` of so many directions, others for each."""
-            each = min(_of_each(of_all, count), len(codes))
-            return (each * torch.arange(count)[:, None] + torch.arange(each) + stage) % len(codes)
+            per_direction = min(_of_each(of_all, count), len(codes))
+            return (per_direction * torch.arange(count)[:, None] + torch.arange(per_direction) + stage) % len(codes)
 
         def corrected(length: Tensor, change: Tensor) -> Tensor:
             """Correct a length by what it changes: that grows nearly in proportion."""
@@ -265,14 +265,14 @@ class _Matching:
         def checked(rows: Tensor, length: Tensor) -> tuple[Tensor, Tensor]:
             """Compute for each row the fraction of the pictures that lose their label, and their mean change."""
             both = _both_ways(length.expand(len(rows)))
-            few = every[:_FIRST_HALF].expand(len(rows), -1)
-            change, lost = (found.double() for found in seen(rows, both, few, labels))
+            few = all_pictures[:_FIRST_HALF].expand(len(rows), -1)
+            change, lost = (results.double() for results in seen(rows, both, few, labels))
             keeps = lost.sum(1) == 0
             fraction, mean = lost.mean(1), change.mean(1)
-            if bool(keeps.any()) and len(every) > _FIRST_HALF:
-                more = every[_FIRST_HALF:].expand(int(keeps.sum()), -1)
-                further, lost_then = (found.double() for found in seen(rows[keeps], both[keeps], more, labels))
-                fraction[keeps] = lost_then.sum(1) / len(every)
+            if bool(keeps.any()) and len(all_pictures) > _FIRST_HALF:
+                more = all_pictures[_FIRST_HALF:].expand(int(keeps.sum()), -1)
+                further, lost_then = (results.double() for results in seen(rows[keeps], both[keeps], more, labels))
+                fraction[keeps] = lost_then.sum(1) / len(all_pictures)
                 mean[keeps] = torch.cat([change[keeps], further], dim=1).mean(1)
             return fraction, mean
 
@@ -290,13 +290,13 @@ class _Matching:
             else:
                 lost, changes = checked(random, length)
                 while (lacking := self.count - int((lost <= _LABELS_LOST).sum())) and len(lost) < len(self.draws):
-                    found = checked(self.draws[len(lost) : len(lost) + lacking], length)
-                    lost, changes = (torch.cat(pair) for pair in zip((lost, changes), found, strict=True))
+                    results = checked(self.draws[len(lost) : len(lost) + lacking], length)
+                    lost, changes = (torch.cat(pair) for pair in zip((lost, changes), results, strict=True))
                 drawn = lost.clamp(min=_LABELS_LOST).argsort(stable=True)[: self.count].sort().values
                 change = changes[drawn].mean()
             length = corrected(length, change)
             of_texts = torch.full((len(self.texts),), start, dtype=torch.float64)
-            for pictures in (every[:_FIRST_HALF], every) if len(self.texts) else ():
+            for pictures in (all_pictures[:_FIRST_HALF], all_pictures) if len(self.texts) else ():
                 change = seen(self.texts, _both_ways(of_texts), pictures.expand(len(of_texts), -1))[0].mean(1)
                 of_texts = corrected(of_texts, change)
             bar.update(left)  # pictures that are not needed

@@ -343,8 +343,9 @@ def _expected_weights(codes: Tensor, std: Tensor, matrix: Tensor, scores: Tensor
     """
     per_std = torch.where(std > 0, 1 / std.clamp(min=1e-30), 0.0)
     rows = matrix * per_std
-    places = ((codes - codes.mean(dim=0)) * per_std) @ rows.T / rows.norm(dim=1)
-    slopes = ((scores - scores.mean(dim=0)) * places).mean(dim=0) / places.var(dim=0, correction=0).clamp(min=1e-30)
+    positions = ((codes - codes.mean(dim=0)) * per_std) @ rows.T / rows.norm(dim=1)
+    spread = positions.var(dim=0, correction=0).clamp(min=1e-30)
+    slopes = ((scores - scores.mean(dim=0)) * positions).mean(dim=0) / spread
     expected: Tensor = natural_ranges(sides.means) / (slopes * rows.norm(dim=1)).clamp(min=1e-30)
     return expected
 

@@ -36,7 +36,7 @@ HOW = "--input-range, --input-mean, --input-std and --input-channels (preprocess
 
 
 def input_notices(
-    target: Target, *, resolution: int, kept: Callable[[Measure], tuple[float, ...]] = lambda measure: measure()
+    target: Target, *, resolution: int, stored: Callable[[Measure], tuple[float, ...]] = lambda measure: measure()
 ) -> Iterator[str]:
     """Yield one line for each thing to tell of how `target` is fed.
 
@@ -46,7 +46,7 @@ def input_notices(
     Args:
         target: one that `Target.check` has passed.
         resolution: of the test pictures, height and width in pixels.
-        kept: returns what the pictures show, from where it was kept or by the function that it is given.
+        stored: returns what the pictures show, from where it is stored or by the function that it is given.
     """
     if not target.assumed:
         return
@@ -54,8 +54,10 @@ def input_notices(
         f"nothing says what target {target.name!r} is to be fed, so this is assumed: {target.preprocessing.in_words}; a"
         f" wrong guess gives wrong rankings without an error: say it by {HOW}"
     )
-    if isinstance(target.task, OfClasses) and (doubt := _doubt(target, *kept(partial(_measured, target, resolution)))):
-        yield doubt
+    if isinstance(target.task, OfClasses):
+        difference, growth = stored(partial(_measured, target, resolution))
+        if doubt := _doubt(target, difference, growth):
+            yield doubt
 
 
 def plain_images(height: int, width: int) -> dict[str, Tensor]:
