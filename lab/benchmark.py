@@ -268,9 +268,12 @@ class Benchmark:
         path, made_by = folder / name, {**self._made_by, "images": images}
         if path.is_file():
             stored = json.loads(path.read_text(encoding="utf-8"))
-            if stored["made_by"] != made_by:
+            if {**stored["made_by"], "method": METHOD} != made_by:
                 raise ConfigError(f"{path} is of another benchmark ({stored['made_by']}): choose another folder")
             return stored["figures"]
+        older = [p.name for p in folder.glob("*.json") if _method_of(p) != METHOD]
+        if older:  # what is finished is read, and not added to
+            raise ConfigError(f"{folder} holds figures of another method ({older[0]}): choose another folder")
         folder.mkdir(parents=True, exist_ok=True)
         started = time.monotonic()
         figures = make()
@@ -331,6 +334,10 @@ class Benchmark:
 
 
 @torch.no_grad()
+def _method_of(path: Path) -> object:
+    return json.loads(path.read_text(encoding="utf-8"))["made_by"]["method"]
+
+
 def before_and_after(run: Diagnoser, records: Sequence[Record]) -> Iterator[tuple[Tensor, Tensor]]:
     """The unedited pictures of records and the edited ones, uint8 ``[n, 128, 128, 3]`` each, 100 at a time."""
     evaluator = run.models.evaluator(run.edit_directions())

@@ -56,6 +56,7 @@ class Reader(TextEncoder):
         self.register_buffer("columns", basis[:, 1:7])
         self.model = nn.Identity()
         self.tokenizer, self.image_size, self.image_tower = None, SIDE, nn.Identity()
+        self.preprocessing = Preprocessing(size=SIDE)
         self.name, self.dim, self.logit_scale, self.precision, self.words = "reader", DIM, 30.0, "fp32", None
 
     def embed_images(self, images: Tensor) -> Tensor:

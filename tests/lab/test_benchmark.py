@@ -141,6 +141,12 @@ def test_a_finished_seed_is_kept_and_not_run_again(tmp_path: Path, monkeypatch: 
     assert [run["seed"] for run in figures["runs"]] == [1, 2, 3]
     assert AVATARS.run([1, 2, 3], 8, folder=tmp_path) == figures
     assert ran == [1, 2, 2, 3]
+    for stored in tmp_path.glob("*.json"):
+        content = json.loads(stored.read_text())
+        stored.write_text(json.dumps({**content, "made_by": {**content["made_by"], "method": 1}}))
+    assert AVATARS.run([1, 2, 3], 8, folder=tmp_path) == figures, "an older method's figures are read"
+    with pytest.raises(ConfigError, match="figures of another method"):
+        AVATARS.run([1, 2, 3, 4], 8, folder=tmp_path)
     with pytest.raises(ConfigError, match="of another benchmark"):
         AVATARS.run([1], 9, folder=tmp_path)
 

@@ -456,18 +456,22 @@ class InProcess:
 
     def __init__(self) -> None:
         self.count, self._works, self._batches = 2, list[Any](), dict[int, Any]()
+        self.starting, self.shares = set[int](), dict[int, Any]()
 
     def prepare(self, job: Any) -> None:
         self._job = job
 
     def start(self) -> int:
         self._works.append(self._job())
+        self.starting.add(len(self._works) - 1)
         return len(self._works) - 1
 
     def send(self, worker: int, shard: Any) -> None:
         self._batches[worker] = self._works[worker](shard)
 
     def next_event(self) -> tuple[int, Any]:
+        if self.starting:
+            return self.starting.pop(), None
         worker = min(self._batches)
         result = next(self._batches[worker], None)
         if result is None:
