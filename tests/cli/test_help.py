@@ -65,7 +65,7 @@ def test_help_imports_nothing_that_takes_seconds(command: str) -> None:
         "loaded = set(sys.modules)\n"
         "assert not {'torch', 'numpy', 'PIL', 'zoom_engine.audit', 'zoom_engine.statistics'} & loaded"
     )
-    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, timeout=100)
+    subprocess.run([sys.executable, "-P", "-c", script], check=True, capture_output=True, timeout=100)
 
 
 def test_info_imports_no_library_that_reads_models_of_others() -> None:
@@ -74,4 +74,4 @@ def test_info_imports_no_library_that_reads_models_of_others() -> None:
         "import sys; from zoom_engine.cli import main; assert main(['info']) == 0\n"
         "assert not {'open_clip', 'torchvision', 'transformers', 'scipy', 'torch._dynamo'} & set(sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, timeout=100)
+    subprocess.run([sys.executable, "-P", "-c", script], check=True, capture_output=True, timeout=100)
