@@ -10,6 +10,7 @@ import threading
 import time
 import warnings
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -453,3 +454,12 @@ def test_two_loads_at_once_leave_nothing_behind_in_the_process(tmp_path: Path, m
     assert huggingface_hub.constants.HF_HUB_OFFLINE is False
     assert logging.root.manager.disable == 0
     assert warnings.filters == filters
+
+
+def test_threads_read_texts_of_any_length_at_once(encoder: TextEncoder) -> None:
+    prompts = [" ".join(["hat"] * (1 + number % 9)) for number in range(64)]
+    alone = [encoder.embed_texts([prompt]) for prompt in prompts]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(lambda prompt: encoder.embed_texts([prompt]), prompts))
+    for mine, expected in zip(together, alone, strict=True):
+        torch.testing.assert_close(mine, expected)

@@ -13,7 +13,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from zoom_engine.common.errors import TextEncoderError
 from zoom_engine.targets.preprocessing import BLACK, WHITE, Preprocessing
@@ -210,11 +209,15 @@ def _embedded(model: Any, tokens: Tensor) -> Tensor:
     if not plain or model.text_pool_type != "argmax" or not causal:
         embedded: Tensor = model.encode_text(tokens, normalize=True)
         return embedded
-    read = int(tokens.argmax(dim=1).max()) + 1
-    shorter = {"positional_embedding": model.positional_embedding[:read], "attn_mask": mask[:read, :read]}
-    outputs = functional_call(model, shorter, kwargs={"text": tokens[:, :read]})
-    of_text: Tensor = outputs["text_features"] if isinstance(outputs, dict) else outputs[1]
-    return of_text
+    ends = tokens.argmax(dim=1)
+    read = int(ends.max()) + 1
+    # Its own forward pass would take shorter tensors only in place of its own, where another thread reads them too.
+    x = model.token_embedding(tokens[:, :read]) + model.positional_embedding[:read]
+    x = model.ln_final(model.transformer(x, attn_mask=mask[:read, :read]))
+    x = x[torch.arange(len(x), device=x.device), ends]
+    if (projection := model.text_projection) is not None:
+        x = projection(x) if isinstance(projection, nn.Linear) else x @ projection
+    return F.normalize(x, dim=-1)
 
 
 def _did_you_mean(words: Sequence[str]) -> str:
