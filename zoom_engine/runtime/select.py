@@ -86,7 +86,8 @@ class Synthesizer:
             ops.release_memory(beyond=KEPT)
         if len(codes) <= at_once:
             return generator.render(codes, edit_weights, directions, **options)
-        pictures = codes.new_empty(len(codes), 3, generator.resolution, generator.resolution)
+        side = self.side or generator.resolution
+        pictures = codes.new_empty(len(codes), 3, side, side)
         for start in range(0, len(codes), at_once):
             rows = slice(start, start + at_once)
             weights = None if edit_weights is None else edit_weights[rows]
