@@ -253,11 +253,7 @@ class AuditFolder:
 
         `workers` are added to what those of a cluster did, see `Manifest`.
         """
-        noted = self.manifest.resumed(environment, purpose=purpose, workers=workers)
-        if noted is not self.manifest:
-            self.manifest = noted
-            with self._writing():
-                atomic.write_json(self.path / MANIFEST, noted.to_json())
+        self._replace_manifest(self.manifest.resumed(environment, purpose=purpose, workers=workers))
 
     def note_measured(self, begun: Manifest, now: Manifest) -> None:
         """Note what was measured since this run began: it opened the folder with the manifest `begun`, and has `now`.
@@ -271,11 +267,14 @@ class AuditFolder:
         )
         if written:
             _refuse_difference(self.path, written, asked)
-        completed = self.manifest.completed(begun, now)
-        if completed.content != self.manifest.content:
-            self.manifest = completed
+        self._replace_manifest(self.manifest.completed(begun, now))
+
+    def _replace_manifest(self, manifest: Manifest) -> None:
+        """Write the manifest where it is another than before."""
+        if manifest.content != self.manifest.content:
+            self.manifest = manifest
             with self._writing():
-                atomic.write_json(self.path / MANIFEST, completed.to_json())
+                atomic.write_json(self.path / MANIFEST, manifest.to_json())
 
     def count(self, tries: Mapping[str, int]) -> None:
         """Add to the counts of requests to a service, see `service_file`.

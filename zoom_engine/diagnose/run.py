@@ -218,7 +218,7 @@ class _InMemory:
         self._manifest = self._manifest.resumed({**self._manifest.environment, **batch.environment})
 
     def note_measured(self, manifest: Manifest) -> None:
-        self._manifest = manifest.resumed(self._manifest.environment)
+        self._manifest = manifest
 
     def note_workers(self, shares: Sequence[Mapping[str, object]]) -> None:
         self._manifest = self._manifest.resumed({}, workers=shares)
@@ -348,16 +348,11 @@ def _batches(
     if workers is None:
         ends = range(math.ceil(FIRST_TRIALS / len(attributes)), images, math.ceil(TRIALS_AT_ONCE / len(attributes)))
         for shard in shards(asked, attributes, images, ends, set.intersection(*map(set, done))):
-            for beside in (False, True):
-                lacking: dict[tuple[int, ...], Shard] = {}
-                for trial in shard:
-                    if isinstance(trial[1], int) == beside:
-                        without = tuple(i for i, trials in enumerate(done) if trial not in trials)
-                        lacking.setdefault(without, []).append(trial)
-                if beside and lacking:
-                    measure_baselines()
-                for targets, trials in lacking.items():
-                    yield from search.of(trials, targets)
+            of_baselines = [trial for trial in shard if isinstance(trial[1], int)]
+            yield from _searched(search, [trial for trial in shard if not isinstance(trial[1], int)], done)
+            if of_baselines:
+                measure_baselines()
+                yield from _searched(search, of_baselines, done)
         return
     images_per_shard = max(
         1, min(math.ceil(TRIALS_PER_SHARD / len(attributes)), images // (SHARDS_A_WORKER * workers.count))
@@ -369,6 +364,15 @@ def _batches(
         free=started,
     ):
         yield 0, batch
+
+
+def _searched(search: ShardSearch, shard: Shard, done: Sequence[Set[Done]]) -> Iterator[tuple[int, Batch]]:
+    """Search the trials of a shard, each for the targets that have not `done` it."""
+    lacking: dict[tuple[int, ...], Shard] = {}
+    for trial in shard:
+        lacking.setdefault(tuple(i for i, trials in enumerate(done) if trial not in trials), []).append(trial)
+    for targets, trials in lacking.items():
+        yield from search.of(trials, targets)
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ from zoom_engine.common.errors import DirectionError
 from zoom_engine.common.progress import Progress, ProgressFactory, silent
 from zoom_engine.directions.cache import DirectionCache
 from zoom_engine.directions.edit_directions import EditDirections
-from zoom_engine.directions.relevance import Sampling, check_finite, text_directions
+from zoom_engine.directions.relevance import Sampling, check_finite, inverse_std, text_directions
 from zoom_engine.directions.unedited import SAMPLES, unedited_embeddings
 from zoom_engine.generators import EditableGenerator
 from zoom_engine.runtime import Synthesizer
@@ -328,7 +328,7 @@ def representatives(side: Tensor, most: int) -> Tensor:
     return torch.cat([quarter[turn : turn + 1] for turn in range(of_each) for quarter in quarters])[:most]
 
 
-def _expected_weights(codes: Tensor, std: Tensor, matrix: Tensor, scores: Tensor, sides: Sides) -> Tensor:
+def _expected_weights(codes: Tensor, per_std: Tensor, matrix: Tensor, scores: Tensor, sides: Sides) -> Tensor:
     """Estimate the edit weights `[N]` that lead from one side to the other, by what unedited images say.
 
     An edit by one unit moves the code's place along the direction, in standard deviations, by one. So the regression of
@@ -336,12 +336,11 @@ def _expected_weights(codes: Tensor, std: Tensor, matrix: Tensor, scores: Tensor
 
     Args:
         codes: `[I, S]` of the unedited images.
-        std: `[S]`, of the codes.
+        per_std: `[S]`, 1/σ of the codes.
         matrix: `[N, S]`, the edit directions.
         scores: `[I, N]`.
         sides: of the scores.
     """
-    per_std = torch.where(std > 0, 1 / std.clamp(min=1e-30), 0.0)
     rows = matrix * per_std
     positions = ((codes - codes.mean(dim=0)) * per_std) @ rows.T / rows.norm(dim=1)
     spread = positions.var(dim=0, correction=0).clamp(min=1e-30)
@@ -354,8 +353,8 @@ def _calibrate(bench: _Bench, scores: Tensor, side_images: int, bound: float) ->
     """Calibrate by `scores [I, N]`, those of the sampling's unedited images."""
     all_styles = bench.sampling.codes(bench.generator)
     sides = split_in_two(scores)
-    std = bench.sampling.statistics(bench.generator).std
-    first = _expected_weights(all_styles.cpu(), std, bench.matrix, scores, sides).clamp(
+    per_std = inverse_std(bench.sampling.statistics(bench.generator).std, bench.generator.space.fixed_mask())
+    first = _expected_weights(all_styles.cpu(), per_std.float(), bench.matrix, scores, sides).clamp(
         bound * _NEAREST, bound * _FURTHEST
     )
     ascents = []
