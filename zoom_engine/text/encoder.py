@@ -143,7 +143,7 @@ class TextEncoder(nn.Module):
             raise TextEncoderError("templates must be a non-empty list, such as ('a photo of {}',)")
         sentences = [fill_template(template, check_prompt(prompt)) for prompt in prompts for template in templates]
         tokens = tokenize(self.tokenizer, sentences, self.context_length).to(self.mean.device)
-        rows = [_embedded(self.model, part).float() for part in torch.split(tokens, _TEXT_BATCH)]
+        rows = [embed_tokens(self.model, part).float() for part in torch.split(tokens, _TEXT_BATCH)]
         per_template = torch.cat(rows).view(len(prompts), len(templates), -1)
         return F.normalize(per_template.mean(dim=1), dim=-1)
 
@@ -197,8 +197,8 @@ class _ImageTower(nn.Module):
         return embedded
 
 
-def _embedded(model: Any, tokens: Tensor) -> Tensor:
-    """Return unit vectors `[P, D]` of `tokens [P, context_length]`.
+def embed_tokens(model: Any, tokens: Tensor) -> Tensor:
+    """Return unit vectors `[P, D]` of `tokens [P, context_length]`, int64, by an open_clip model.
 
     In open_clip's plain CLIP no token sees those after it, and a text is read at its end, the largest token. So what
     follows the last end is left out: of 77 tokens a sentence has about 15.
