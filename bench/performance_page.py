@@ -152,7 +152,8 @@ def audits(document: dict[str, Any]) -> str:
     }
     runs = sorted({len(row["rounds"]) for _, row in commands})
     step = " and ".join(f"{seconds:.2g} s at {size}²" for size, seconds in steps.items())
-    note = f"A step took {step}; medians of {' or '.join(map(str, runs))} runs."
+    repeats = "one run each" if runs == [1] else f"medians of {' or '.join(map(str, runs))} runs"
+    note = f"A step took {step}; {repeats}."
     return "\n".join([*lines, "", measured_on(document["machine"], command, note)])
 
 
