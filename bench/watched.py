@@ -2,7 +2,8 @@
 
 It is the process of ``python -m zoom_engine COMMAND …`` with a thread that looks, fifty times a second, which part of
 an audit the command is in: by the modules on its stack, so that no order of the parts is taken for granted. Each
-picture counts for the part that asks for it. A line on stderr says when a part is over.
+picture counts for the part that asks for it, and so does the memory that the process holds then. A line on stderr says
+when a part is over.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from memory import peak  # and so the engine before torch, as the command has it: torch's threads then wait asleep
+from memory import peak, resident  # and so the engine before torch, as the command has it, whose threads wait asleep
 from torch import Tensor
 
 from zoom_engine.cli import main as command
@@ -74,6 +75,7 @@ class Watch(threading.Thread):
         self.seconds: dict[str, float] = defaultdict(float)
         self.cpu_seconds: dict[str, float] = defaultdict(float)
         self.pictures: dict[str, int] = defaultdict(int)
+        self.memory: dict[str, int] = defaultdict(int)
         self.timeline: list[tuple[float, str, float]] = []
 
     def count(self, render: Any) -> Any:
@@ -98,6 +100,7 @@ class Watch(threading.Thread):
             now, cpu = time.perf_counter(), time.process_time()
             self.seconds[part] += now - before
             self.cpu_seconds[part] += cpu - cpu_before
+            self.memory[part] = max(self.memory[part], resident())
             following = part_of(sys._current_frames().get(self._main or 0))
             if following != part:
                 part, changed = following, (now, sum(self.pictures.values()))
@@ -115,14 +118,16 @@ class Watch(threading.Thread):
         if seconds >= SHORTEST:
             end = ended[0] - self._begun
             self.timeline.append((round(end, 2), part, round(seconds, 2)))
-            print(f"{end:8.1f} s: {part} took {seconds:.1f} s, {pictures} pictures", file=sys.stderr, flush=True)
+            took = f"{part} took {seconds:.1f} s, {pictures} pictures, {self.memory[part] / 1e9:.2f} GB at most"
+            print(f"{end:8.1f} s: {took}", file=sys.stderr, flush=True)
 
     def to_json(self) -> dict[str, Any]:
-        """By part, in their order, what was taken; and (its end, part, seconds) of each stretch of time."""
+        """By part, in their order, what it took, memory in bytes; and (end, part, seconds) of each stretch of time."""
         names = [name for name in PARTS if self.seconds[name] or self.pictures[name]]
         return {
             "part_seconds": {name: round(self.seconds[name], 2) for name in names},
             "part_cpu_seconds": {name: round(self.cpu_seconds[name], 2) for name in names},
+            "part_memory": {name: self.memory[name] for name in names},
             "pictures": {name: self.pictures[name] for name in names if self.pictures[name]},
             "timeline": self.timeline,
             "peak_memory": peak(),

@@ -182,6 +182,7 @@ def test_a_part_ends_when_another_lasts(monkeypatch: pytest.MonkeyPatch, capsys:
     monkeypatch.setattr(
         watched, "time", SimpleNamespace(perf_counter=lambda: clock[0], process_time=lambda: 2 * clock[0])
     )
+    monkeypatch.setattr(watched, "resident", lambda: 3 * 10**9 if 1.15 < clock[0] < 1.25 else 10**9)  # in the search
     watch = watched.Watch(age=1.0)
     render = watch.count(lambda count: range(count))
 
@@ -194,12 +195,13 @@ def test_a_part_ends_when_another_lasts(monkeypatch: pytest.MonkeyPatch, capsys:
     told = watch.to_json()
     assert told["timeline"] == [(1.9, "loading", 1.9), (3.6, "search", 1.7), (4.4, "report", 0.8)]
     assert [line.split(": ")[1] for line in capsys.readouterr().err.splitlines()] == [
-        "loading took 1.9 s, 0 pictures",
-        "search took 1.7 s, 0 pictures",
-        "report took 0.8 s, 0 pictures",
+        "loading took 1.9 s, 0 pictures, 1.00 GB at most",
+        "search took 1.7 s, 0 pictures, 3.00 GB at most",
+        "report took 0.8 s, 0 pictures, 1.00 GB at most",
     ]
     assert told["part_seconds"] == pytest.approx({"loading": 1.9, "search": 1.6, "report": 0.8, "rest": 0.1})
     assert told["part_cpu_seconds"] == pytest.approx({"loading": 1.8, "search": 3.2, "report": 1.6, "rest": 0.2})
+    assert told["part_memory"] == {"loading": 10**9, "search": 3 * 10**9, "report": 10**9, "rest": 10**9}
     assert told["peak_memory"] > 10**7
     monkeypatch.setattr(watched, "part_of", lambda frame: "gallery")
     render(3)
@@ -291,7 +293,7 @@ def test_a_command_is_watched_from_its_start_to_its_report(
     assert cold["part_seconds"]["loading"] > 1, "imports too"
     assert cold["first_record_steps"] < cold["steps"]
     assert cold["records"] > 2, "random baseline directions have records too"
-    assert cold["peak_memory"] > 10**8
+    assert 10**8 < max(cold["part_memory"].values()) <= cold["peak_memory"]
     assert cold["runtimes"]["backend"]
     told = capfd.readouterr()
     assert "directions took" in told.err
