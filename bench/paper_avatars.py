@@ -30,7 +30,7 @@ from zoom_engine.domains.avatars.domain import DOMAIN as AVATARS
 from zoom_engine.generators import StyleGAN2, StyleGAN2Config, save_generator
 from zoom_engine.targets import Preprocessing, Target
 from zoom_engine.text import TextEncoder
-from zoom_engine.text.encoder import embed_tokens
+from zoom_engine.text.encoder import embedded_tokens
 
 NAME = "paper-avatars"
 CHANNEL_BASE = 32768  # of the paper's networks at every size; NVIDIA's own at 256² have half of it
@@ -152,8 +152,9 @@ class Towers(nn.Module):
         return F.normalize(embedded, dim=-1) if normalize else embedded
 
     def encode_text(self, tokens: Tensor, normalize: bool = False) -> Tensor:
-        """Embeddings `[B, D]` of tokens; the second model reads them as it would alone."""
-        embedded = self.narrow.encode_text(tokens) + self.zeros(embed_tokens(self.wide, tokens))
+        """Embeddings `[B, D]` of tokens; the second model reads as many as if it were alone."""
+        longer = F.pad(tokens, (0, self.wide.context_length - tokens.shape[1]))
+        embedded = self.narrow.encode_text(tokens) + self.zeros(embedded_tokens(self.wide, longer))
         return F.normalize(embedded, dim=-1) if normalize else embedded
 
 

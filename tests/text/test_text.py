@@ -102,6 +102,25 @@ def test_what_no_token_sees_is_not_computed(folder: Path, causal: bool) -> None:
     torch.testing.assert_close(rows, whole)
 
 
+def test_the_same_texts_are_read_once(folder: Path) -> None:
+    """By an encoder and by those whose image tower alone is another; what a caller does with the result is its own."""
+    encoder, read = load_text_encoder(folder), []
+    encoder.model.token_embedding.register_forward_pre_hook(lambda *_: read.append(1))
+    prompts, templates = ["a beard", "a smile of an old man"], ("{}", "a photo of {}")
+    first = encoder.embed_texts(prompts, templates=templates)
+    other = encoder.replaced(image_tower=encoder.image_tower, precision="bf16")
+    encoder.embed_texts(prompts, templates=templates).zero_()
+    assert torch.equal(other.embed_texts(prompts, templates=templates), first)
+    assert other.content_hash == encoder.content_hash
+    assert other.precision == "bf16"
+    assert len(read) == 2, "and what tells the other's width"
+    fewer = (
+        encoder.embed_texts(["a beard", "a photo of a beard"]),
+        encoder.embed_texts(["a beard"], templates=templates),
+    )
+    assert [len(rows) for rows in fewer] == [2, 1], "the same sentences, as two prompts and as one"
+
+
 @pytest.mark.parametrize("size", [32, 57, 128, 20, (40, 64), (75, 50)])
 def test_images_go_through_the_models_own_preprocessing(encoder: TextEncoder, size: int | tuple[int, int]) -> None:
     """Against open_clip's transform on the PIL image; only the 8-bit rounding between may differ."""

@@ -20,6 +20,7 @@ from zoom_engine.text.prompts import check_prompt, fill_template, nearest_words,
 from zoom_engine.text.templates import NONE
 
 _TEXT_BATCH = 256
+_EMBEDDED_CALLS = 1024  # whose texts' embeddings are kept: an audit asks for those of its attributes in several places
 _PREPARED = 1 << 24  # numbers of the pictures that are copied at a time: of 1024² they are large, what is seen is not
 _TOKENIZER_PROBE = "a quick brown fox jumps over the lazy dog, with 0123456789 pale-skinned eyeglasses"
 
@@ -99,6 +100,7 @@ class TextEncoder(nn.Module):
         # In open_clip's plain CLIP the model itself holds the text tower's settings.
         self.context_length = int(getattr(self.model, "context_length", 0) or self.model.text.context_length)
         self.logit_scale = float(self.model.logit_scale.detach().exp())
+        self._texts: dict[tuple[object, ...], Tensor] = {}
         self.register_buffer("mean", torch.tensor(config["mean"]).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(config["std"]).view(3, 1, 1), persistent=False)
         self.dim = int(self.embed_texts([_TOKENIZER_PROBE[:12]]).shape[1])
@@ -106,6 +108,23 @@ class TextEncoder(nn.Module):
     def train(self, mode: bool = True) -> TextEncoder:
         """Stay in evaluation mode: the encoder is frozen."""
         return super().train(False)
+
+    def replaced(
+        self, *, image_tower: nn.Module, precision: str = "fp32", rounding: Tensor | None = None
+    ) -> TextEncoder:
+        """Return the same encoder with its image tower run elsewhere, see the constructor; what it knows is shared."""
+        other = TextEncoder(
+            self.model,
+            self.tokenizer,
+            name=self.name,
+            words=self.words,
+            image_tower=image_tower,
+            precision=precision,
+            rounding=rounding,
+        )
+        other._texts = self._texts
+        other.content_hash = self.content_hash
+        return other
 
     def check_words(self, prompts: Iterable[str]) -> None:
         """Refuse a prompt with a word that training never read, where that is known.
@@ -142,10 +161,17 @@ class TextEncoder(nn.Module):
         if isinstance(templates, str) or not templates:
             raise TextEncoderError("templates must be a non-empty list, such as ('a photo of {}',)")
         sentences = [fill_template(template, check_prompt(prompt)) for prompt in prompts for template in templates]
-        tokens = tokenize(self.tokenizer, sentences, self.context_length).to(self.mean.device)
-        rows = [embed_tokens(self.model, part).float() for part in torch.split(tokens, _TEXT_BATCH)]
-        per_template = torch.cat(rows).view(len(prompts), len(templates), -1)
-        return F.normalize(per_template.mean(dim=1), dim=-1)
+        # By the texts of a whole call: how many lie beside a text moves its last digit.
+        call = (*sentences, len(prompts), self.mean.device)
+        embedded = self._texts.get(call)
+        if embedded is None:
+            tokens = tokenize(self.tokenizer, sentences, self.context_length).to(self.mean.device)
+            rows = [embedded_tokens(self.model, part).float() for part in torch.split(tokens, _TEXT_BATCH)]
+            per_template = torch.cat(rows).view(len(prompts), len(templates), -1)
+            embedded = F.normalize(per_template.mean(dim=1), dim=-1)
+            if len(self._texts) < _EMBEDDED_CALLS:
+                self._texts[call] = embedded
+        return embedded.clone()
 
     def embed_images(self, images: Tensor) -> Tensor:
         """Return unit vectors `[B, D]` (float32) of RGB images `[B, 3, H, W]` (floats in [-1, 1]); differentiable.
@@ -197,8 +223,8 @@ class _ImageTower(nn.Module):
         return embedded
 
 
-def embed_tokens(model: Any, tokens: Tensor) -> Tensor:
-    """Return unit vectors `[P, D]` of `tokens [P, context_length]`, int64, by an open_clip model.
+def embedded_tokens(model: Any, tokens: Tensor) -> Tensor:
+    """Return unit vectors `[P, D]` of `tokens [P, context_length]`.
 
     In open_clip's plain CLIP no token sees those after it, and a text is read at its end, the largest token. So what
     follows the last end is left out: of 77 tokens a sentence has about 15.
