@@ -142,7 +142,30 @@ def test_rows_share_a_request_only_where_that_changes_no_bit(threads: int) -> No
         session.rows = []
         result = session.run({"x": rows})["outputs"]
         torch.testing.assert_close(result, torch.cat([network(row[None]) for row in rows]))
-        assert session.rows == ([4] * (2 // threads * threads) + [1] * 3 if wanted else [1] * 11)
+        assert session.rows == [4] * 3 if wanted else [1] * 11, "the last request is filled up"
+        assert list(session._networks) == [(threads, 4 if wanted else 1)], "weights are held once"
+
+
+def test_nothing_is_left_to_compute_of_weights_alone() -> None:
+    """Each compiled form would hold the result again: attention's weights for queries, keys and values are cut up."""
+    attention = nn.MultiheadAttention(8, 2, batch_first=True).eval().requires_grad_(False)
+
+    class Attending(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.attention = attention
+
+        def forward(self, x: Tensor) -> Tensor:
+            attended: Tensor = self.attention(x, x, x, need_weights=False)[0]
+            return attended
+
+    with torch.no_grad():
+        model: Any = _converted(Attending().eval(), torch.zeros(1, 3, 8))
+    computed = [op for op in model.get_ordered_ops() if op.get_input_size()]
+    assert computed
+    for op in computed:
+        sources = {op.input_value(i).get_node().get_type_name() for i in range(op.get_input_size())}
+        assert sources != {"Constant"}, op
 
 
 def test_rows_do_not_share_a_request_where_the_graph_is_of_one() -> None:

@@ -207,17 +207,8 @@ def compiled_text_encoder(
     )
     if not isinstance(tower, CompiledNetwork):
         return encoder, runs
-    compiled = TextEncoder(
-        encoder.model,
-        encoder.tokenizer,
-        name=encoder.name,
-        words=encoder.words,
-        image_tower=tower,
-        precision=precision,
-        rounding=None if precision == "fp32" else tower.off,
-    )
-    compiled.content_hash = encoder.content_hash
-    return compiled, runs
+    rounding = None if precision == "fp32" else tower.off
+    return encoder.replaced(image_tower=tower, precision=precision, rounding=rounding), runs
 
 
 class _OneTensor(nn.Module):
@@ -264,6 +255,7 @@ def _converted(network: nn.Module, example: Tensor) -> object:
     user has forbidden it, and takes several times as long.
     """
     import openvino
+    import openvino.passes
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
@@ -280,6 +272,10 @@ def _converted(network: nn.Module, example: Tensor) -> object:
         loaded.set_partial_shape(place, openvino.PartialShape(list(example[:1].shape)))
         loaded.set_element_type(place, openvino.Type.f32)
         model: Any = front_end.convert(loaded)
+    # Weights that are cut up and put together otherwise would be so, and held once more, each time that it is compiled.
+    folding: Any = openvino.passes.Manager()
+    folding.register_pass(openvino.passes.ConstantFolding())
+    folding.run_passes(model)
     (port,), (result,) = model.inputs, model.outputs
     port.get_tensor().set_names({"x"})
     result.get_tensor().set_names({"outputs"})

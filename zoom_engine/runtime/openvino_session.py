@@ -25,6 +25,7 @@ from xml.etree import ElementTree
 import numpy as np
 import onnx
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from zoom_engine.common.errors import BackendError, one_line
@@ -113,20 +114,19 @@ class OpenVinoSession:
         if self._batched:
             outputs = self._compiled(1)(arrays)
             return {port.any_name: torch.from_numpy(value.copy()) for port, value in outputs.items()}
-        streams = 1 if count == 1 and self._threads > FEW_THREADS else self._streams
+        alone = count == 1 and self._threads > FEW_THREADS
+        streams, images = (1, 1) if alone else (self._streams, self._together)
         outputs = {
             port.any_name: np.empty((count, *tuple(port.shape)[1:]), dtype=np.float32)
-            for port in self._compiled(streams).outputs
+            for port in self._compiled(streams, images).outputs
         }
-        together = count - count % (streams * self._together) if self._together > 1 else 0
-        self._fill(outputs, arrays, range(0, together, self._together), streams, self._together)
-        self._fill(outputs, arrays, range(together, count), streams, 1)
+        self._fill(outputs, arrays, range(0, count, images), streams, images)
         return {name: torch.from_numpy(rows) for name, rows in outputs.items()}
 
     def take_together(self, images: int, probes: Mapping[str, Tensor], alone: Mapping[str, Tensor]) -> bool:
         """Give a request `images` at a time from now on, if that changes no answer, and return whether it does so.
 
-        A request gets so many only where every stream does.
+        The last request is filled up with its last image: what is compiled for one alone would hold all weights again.
 
         Args:
             images: how many.
@@ -145,23 +145,24 @@ class OpenVinoSession:
                 same = False
             if same:
                 self._together = images
-            else:
-                self._requests.pop((streams, images), None)
-                self._networks.pop((streams, images), None)
+            dropped = streams, 1 if same else images
+            self._requests.pop(dropped, None)
+            self._networks.pop(dropped, None)
         return same
 
     def _fill(self, outputs: dict[str, Any], inputs: dict[str, Any], starts: range, streams: int, images: int) -> None:
-        """Compute the rows of `outputs` from each of `starts`, `images` of them by one request."""
+        """Compute the rows of `outputs` from each of `starts`, `images` of them by one request, fewer at the end."""
         requests = self._free_requests(streams, images) if starts else []
         for place in range(len(starts) + len(requests)):  # each waits for its last rows before it takes the next
             request, done = requests[place % len(requests)], place - len(requests)
             if 0 <= done < len(starts):
                 request.wait()
                 for name, rows in outputs.items():
-                    rows[starts[done] : starts[done] + images] = request.get_tensor(name).data
+                    wanted = rows[starts[done] : starts[done] + images]
+                    wanted[:] = request.get_tensor(name).data[: len(wanted)]
             if place < len(starts):
                 asked = slice(starts[place], starts[place] + images)
-                request.start_async({name: value[asked] for name, value in inputs.items()})
+                request.start_async({name: _filled_up(value[asked], images) for name, value in inputs.items()})
 
     def _free_requests(self, streams: int, images: int) -> list[Any]:
         key = streams, images
@@ -228,6 +229,11 @@ class OpenVinoSession:
                     ElementTree.SubElement(info, "attribute", name="precise", version="0")
             tree.write(xml)
             yield self._core.read_model(xml, weights)
+
+
+def _filled_up(rows: NDArray[Any], count: int) -> NDArray[Any]:
+    """Return the rows with their last one repeated until there are so many."""
+    return rows if len(rows) == count else np.concatenate([rows, np.repeat(rows[-1:], count - len(rows), axis=0)])
 
 
 def convolutions(compiled: Any) -> dict[str, int]:
