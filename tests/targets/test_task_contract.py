@@ -22,6 +22,7 @@ from zoom_engine.targets import (
     BinaryTask,
     Described,
     DetectionTask,
+    EmbeddingTask,
     KeypointsTask,
     MultiClassTask,
     MultiLabelTask,
@@ -364,6 +365,7 @@ SHIPPED: list[Task] = [
     DetectionTask(),
     DetectionTask(output="boxes"),
     DetectionTask(output="yolo", classes=NAMES, chosen="b"),
+    EmbeddingTask(),
 ]
 
 

@@ -60,6 +60,7 @@ TASKS = Kind(
         "keypoints": "zoom_engine.targets.tasks.keypoints:KeypointsTask",
         "segmentation": "zoom_engine.targets.tasks.segmentation:SegmentationTask",
         "detection": "zoom_engine.targets.tasks.detection:DetectionTask",
+        "embedding": "zoom_engine.targets.tasks.embedding:EmbeddingTask",
     },
 )
 """A class that is a `zoom_engine.targets.Task`; ``from_dict`` takes what its ``to_dict`` says beside the name."""

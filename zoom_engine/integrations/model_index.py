@@ -18,6 +18,7 @@ TASKS = {
     "keypoints": "keypoint-detection",
     "segmentation": "image-segmentation",
     "detection": "object-detection",
+    "embedding": "image-feature-extraction",
 }
 """What the hub calls a task; all others are image-classification."""
 

@@ -44,8 +44,8 @@ class TargetSettings:
     """Options of `load_target` that the command line has too; one that is None is left to it."""
 
     task: str | None = option(
-        "what it predicts: binary, multiclass, multilabel, regression, keypoints, segmentation, detection, or what a"
-        " package brings; by default guessed",
+        "what it predicts: binary, multiclass, multilabel, regression, keypoints, segmentation, detection,"
+        " embedding, or what a package brings; by default guessed",
         None,
         registered=registry.TASKS,
     )

@@ -11,6 +11,7 @@ from zoom_engine.targets.target import Target
 from zoom_engine.targets.tasks import (
     BinaryTask,
     DetectionTask,
+    EmbeddingTask,
     KeypointsTask,
     MultiClassTask,
     MultiLabelTask,
@@ -28,6 +29,7 @@ __all__ = [
     "BlackBox",
     "Described",
     "DetectionTask",
+    "EmbeddingTask",
     "KeypointsTask",
     "MultiClassTask",
     "MultiLabelTask",

@@ -1,4 +1,4 @@
-"""Notices on a target whose input scale nobody told, and what fixed test pictures show about it.
+"""Notices on a target whose task was guessed or whose input scale nobody told, and what test pictures show of it.
 
 A network that is fed other numbers than it was trained on still answers, only worse. Two things can betray it in its
 outputs where these are logits of classes; both are doubts, never proof:
@@ -26,6 +26,8 @@ from zoom_engine.common.errors import TargetError
 from zoom_engine.targets.preprocessing import BLACK, WHITE
 from zoom_engine.targets.target import Target, probe_images
 from zoom_engine.targets.tasks.classes import OfClasses
+from zoom_engine.targets.tasks.embedding import EmbeddingTask
+from zoom_engine.targets.tasks.guess import TAKEN_FOR_EMBEDDING
 
 Measure = Callable[[], tuple[float, ...]]
 FLAT = 0.5
@@ -38,16 +40,22 @@ HOW = "--input-range, --input-mean, --input-std and --input-channels (preprocess
 def input_notices(
     target: Target, *, resolution: int, stored: Callable[[Measure], tuple[float, ...]] = lambda measure: measure()
 ) -> Iterator[str]:
-    """Yield one line for each thing to tell of how `target` is fed.
+    """Yield one line for each thing to tell of what `target` is taken for, and of how it is fed.
 
-    There is none where its file, its library or the user said it. The first comes at once, before the target is asked
-    about any picture.
+    There is none where its file, its library or the user said it. All but the last come at once, before the target is
+    asked about any picture.
 
     Args:
         target: one that `Target.check` has passed.
         resolution: of the test pictures, height and width in pixels.
         stored: returns what the pictures show, from where it is stored or by the function that it is given.
     """
+    if TAKEN_FOR_EMBEDDING in target.note and isinstance(target.task, EmbeddingTask):
+        yield (
+            f"target {target.name!r}: {TAKEN_FOR_EMBEDDING}, of which another person or thing is shown below a cosine"
+            f" similarity of {target.task.threshold:g}: say the model's own threshold with --task embedding"
+            " --task-option threshold=0.4 (task= in Python), or name its classes (--class)"
+        )
     if not target.assumed:
         return
     yield (

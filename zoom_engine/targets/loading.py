@@ -28,8 +28,8 @@ from zoom_engine.targets.loaders.torch_programs import load_exported_program, lo
 from zoom_engine.targets.onnx.load import load_onnx
 from zoom_engine.targets.preprocessing import InputOptions
 from zoom_engine.targets.target import Target, probe_images, raw_outputs
-from zoom_engine.targets.tasks import Task, task_from_dict
-from zoom_engine.targets.tasks.guess import guess_task
+from zoom_engine.targets.tasks import EmbeddingTask, Task, task_from_dict
+from zoom_engine.targets.tasks.guess import TAKEN_FOR_EMBEDDING, guess_task
 
 NAMED: dict[str, Callable[[str, Reading], LoadedModel]] = {
     "torchvision": load_architecture,
@@ -91,7 +91,8 @@ def load_target(
         task: what it predicts: a `Task`, the name of one, or its `to_dict`. Where neither this nor the file says so it
             is guessed: one or two outputs are a binary decision, more are classes, or labels where they are independent
             probabilities; a final sigmoid or softmax means probabilities; maps with a channel for each named class are
-            areas. An output that could be several things is an error, and so are rows of length 1, as embeddings are.
+            areas; rows of 8 numbers or more that have length 1 for every picture are an embedding. An output that could
+            be several things is an error.
         preprocessing: what its input looks like: a `Preprocessing`, or a mapping of those of its fields that
             differ from the model's own. The model's own comes from its file or library where it has one (an
             ONNX file's fixed size and layout stay), else it is RGB in [0, 1] of the image's size.
@@ -253,7 +254,7 @@ def _as_target(
     head: int | str | None,
     resolution: int,
 ) -> Target:
-    name = name or loaded.name
+    name, note = name or loaded.name, loaded.note
     if task is None and loaded.task is not None and (classes, kind, head) == (None, None, None):
         task = loaded.task
     if task is None:
@@ -268,6 +269,8 @@ def _as_target(
             kind=kind,
             head=head,
         )
+        if isinstance(task, EmbeddingTask):
+            note = "; ".join(filter(None, (note, TAKEN_FOR_EMBEDDING)))
     return Target(
         loaded.network,
         name=name,
@@ -276,6 +279,6 @@ def _as_target(
         assumed=loaded.assumed,
         labels=loaded.labels,
         differentiable=loaded.differentiable,
-        note=loaded.note,
+        note=note,
         content_hash=loaded.content_hash,
     )

@@ -12,6 +12,7 @@ from zoom_engine.common.errors import TargetError
 from zoom_engine.common.typed import one_of
 from zoom_engine.targets.tasks.binary import BinaryTask
 from zoom_engine.targets.tasks.detection import DetectionTask
+from zoom_engine.targets.tasks.embedding import EmbeddingTask
 from zoom_engine.targets.tasks.keypoints import KeypointsTask
 from zoom_engine.targets.tasks.multiclass import MultiClassTask
 from zoom_engine.targets.tasks.multilabel import MultiLabelTask
@@ -22,6 +23,7 @@ from zoom_engine.targets.tasks.task import Task
 __all__ = [
     "BinaryTask",
     "DetectionTask",
+    "EmbeddingTask",
     "KeypointsTask",
     "MultiClassTask",
     "MultiLabelTask",

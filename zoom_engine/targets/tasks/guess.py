@@ -12,6 +12,7 @@ from zoom_engine.common.plurals import number_of
 from zoom_engine.settings.model_settings import Kind
 from zoom_engine.targets.tasks.binary import BinaryOutput, BinaryTask
 from zoom_engine.targets.tasks.described import rows_of
+from zoom_engine.targets.tasks.embedding import EmbeddingTask
 from zoom_engine.targets.tasks.multiclass import MultiClassTask
 from zoom_engine.targets.tasks.multilabel import MultiLabelTask
 from zoom_engine.targets.tasks.segmentation import SegmentationTask
@@ -19,6 +20,10 @@ from zoom_engine.targets.tasks.task import Task
 
 Final = Literal["", "sigmoid", "softmax", "probabilities"]
 """What a network may be known to end with."""
+LEAST_EMBEDDING = 8
+"""Rows of length 1 are taken for an embedding from this many numbers on; those of fewer may be a direction."""
+TAKEN_FOR_EMBEDDING = "its outputs have length 1 for every test picture, so they are taken for an embedding"
+"""The note on a target whose task was guessed to be an embedding."""
 
 
 def guess_task(
@@ -33,7 +38,8 @@ def guess_task(
     """Guess the task of a network from its outputs.
 
     One or two outputs are a binary decision, more are classes, or labels where they are independent probabilities; with
-    a `head`, that output alone decides. Maps of as many channels as there are named classes are areas.
+    a `head`, that output alone decides. Maps of as many channels as there are named classes are areas. Rows of
+    `LEAST_EMBEDDING` numbers or more that have length 1 for every picture and do not add up to 1 are an embedding.
 
     Args:
         raw: outputs `[B, …]` of the network on random images.
@@ -44,8 +50,7 @@ def guess_task(
         head: index or class of the one output of a multi-label model that is audited.
 
     Raises:
-        TargetError: for outputs that are not finite, that could be two things, that are an embedding, or that do not
-            fit the classes.
+        TargetError: for outputs that are not finite, that could be two things, or that do not fit the classes.
     """
     if kind is not None and kind not in get_args(Kind):
         raise TargetError(f"target {name!r}: its outputs can be logits or probabilities, not {kind!r}")
@@ -72,11 +77,13 @@ def guess_task(
             head=index,
         )
     sums_to_one = count > 1 and _within(flat) and bool((flat.sum(1) - 1).abs().max() < 1e-3)
-    if classes is None and kind is None and count > 1 and not sums_to_one and _of_unit_length(flat):
+    activated = final in ("sigmoid", "softmax")
+    if classes is None and kind is None and count > 1 and not (sums_to_one or activated) and _of_unit_length(flat):
+        if count >= LEAST_EMBEDDING:
+            return EmbeddingTask()
         raise TargetError(
-            f"target {name!r} returns {count} numbers whose squares add up to 1 for every picture, as an embedding's do"
-            " and those of classes do not: put a head on it that decides something, or say what the numbers are with"
-            " classes (--class) or task (--task)"
+            f"target {name!r} returns {count} numbers whose squares add up to 1 for every picture, as those of classes"
+            " do not: say what the numbers are with task, such as --task embedding, or with classes (--class)"
         )
     if count > 1 and kind != "logits" and (final == "sigmoid" or (probable and not sums_to_one)):
         return MultiLabelTask(classes=_names(classes, count), output="probabilities")
