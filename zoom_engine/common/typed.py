@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections.abc
 import dataclasses
 import difflib
 import functools
@@ -23,6 +24,7 @@ _WORDS: dict[Any, str] = {
     float: "a number",
     bool: "true or false",
     Sequence: "a list of texts",
+    collections.abc.Callable: "a function",
     Mapping: "a table",
     dict: "an object",
     tuple: "a list",

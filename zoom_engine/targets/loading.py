@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import onnx
 import torch
 from torch import nn
 
@@ -22,11 +23,13 @@ from zoom_engine.targets.loaders.architectures import load_architecture
 from zoom_engine.targets.loaders.black_box import BlackBox
 from zoom_engine.targets.loaders.hugging_face import load_from_hub, load_hugging_face
 from zoom_engine.targets.loaders.loaded_model import LARGEST_PROBE, PROBE_SIZE, LoadedModel, Reading
-from zoom_engine.targets.loaders.python_object import load_by_name, load_object
+from zoom_engine.targets.loaders.predictor import Predictor
+from zoom_engine.targets.loaders.python_object import import_object, is_onnx_object, load_object
 from zoom_engine.targets.loaders.service import load_service
 from zoom_engine.targets.loaders.torch_programs import load_exported_program, load_torchscript
-from zoom_engine.targets.onnx.load import load_onnx
-from zoom_engine.targets.preprocessing import InputOptions
+from zoom_engine.targets.loaders.transforms import StatedInput, stated_preprocessing
+from zoom_engine.targets.onnx.load import load_onnx, load_onnx_model
+from zoom_engine.targets.onnx.session import OnnxSession, load_session
 from zoom_engine.targets.target import Target, probe_images, raw_outputs
 from zoom_engine.targets.tasks import EmbeddingTask, Task, task_from_dict
 from zoom_engine.targets.tasks.guess import TAKEN_FOR_EMBEDDING, guess_task
@@ -35,7 +38,7 @@ NAMED: dict[str, Callable[[str, Reading], LoadedModel]] = {
     "torchvision": load_architecture,
     "timm": load_architecture,
     "hf-hub": load_from_hub,
-    "python": load_by_name,
+    "python": lambda spec, how: _of_object(import_object(spec, trust=how.trust), how),
     "http": load_service,
     "https": load_service,
 }
@@ -47,7 +50,7 @@ FILES: dict[FileKind, Callable[[Path, Reading], LoadedModel]] = {
     "hugging-face": load_hugging_face,
 }
 """What loads a file or folder of that kind."""
-Spec = str | Path | nn.Module | BlackBox
+Spec = str | Path | nn.Module | BlackBox | Predictor | OnnxSession | onnx.ModelProto
 
 
 @named_options
@@ -57,7 +60,7 @@ def load_target(
     *,
     name: str | None = None,
     task: Task | str | Mapping[str, Any] | None = None,
-    preprocessing: InputOptions = None,
+    preprocessing: StatedInput = None,
     classes: Sequence[str] | None = None,
     labels: Sequence[str] | None = None,
     resolution: int | None = None,
@@ -85,6 +88,10 @@ def load_target(
               importing it runs code, which takes `trust`
             - "http://HOST:PORT/PATH" or https: a service, asked about one picture in a request (see `service`)
             - a torch module (copied, then frozen in eval mode), or a `Target` (which is left as it is)
+            - a model of transformers, or its pipeline for image-classification, which brings its preprocessing
+            - an `onnx.ModelProto`, or an ONNX Runtime session (without gradients)
+            - an object with `predict`, such as an estimator of scikit-learn or a Keras model, which is given float32
+              RGB pictures in [0, 1], `[B, H, W, 3]` or rows of them, as it says itself: a black box without gradients
             - any function from uint8 RGB images `[B, H, W, 3]` to probabilities `[B]` or `[B, C]`: a black box
               without gradients
         name: how reports call it; the domain's, the file's or the class's name where not given.
@@ -94,8 +101,10 @@ def load_target(
             areas; rows of 8 numbers or more that have length 1 for every picture are an embedding. An output that could
             be several things is an error.
         preprocessing: what its input looks like: a `Preprocessing`, or a mapping of those of its fields that
-            differ from the model's own. The model's own comes from its file or library where it has one (an
-            ONNX file's fixed size and layout stay), else it is RGB in [0, 1] of the image's size.
+            differ from the model's own; or what another library makes pictures with in evaluation: a transform of
+            torchvision's, the dictionary of `timm.data.resolve_data_config`, an image processor of transformers.
+            The model's own comes from its file or library where it has one (an ONNX file's fixed size and layout
+            stay), else it is RGB in [0, 1] of the image's size.
         classes: names of the classes, for a task that is guessed, or given without them.
         labels: prompts that let the text encoder tell the classes apart; the target's own where not given.
         resolution: of the images it will meet, for the check; the preprocessing's size, else 128, where not
@@ -137,7 +146,7 @@ def load_untried(
     *,
     name: str | None = None,
     task: Task | str | Mapping[str, Any] | None = None,
-    preprocessing: InputOptions = None,
+    preprocessing: StatedInput = None,
     classes: Sequence[str] | None = None,
     labels: Sequence[str] | None = None,
     resolution: int | None = None,
@@ -156,7 +165,8 @@ def load_untried(
         task = task_from_dict(described if classes is None else {"classes": tuple(classes), **described})
     complete = spec if isinstance(spec, Target) else _of_domain(spec)
     if complete is None:
-        loaded = _load(spec, Reading(preprocessing, output, trust, download, resolution or PROBE_SIZE, service))
+        stated = stated_preprocessing(preprocessing)
+        loaded = _load(spec, Reading(stated, output, trust, download, resolution or PROBE_SIZE, service))
         complete = _as_target(loaded, name, task, classes, kind, head, resolution or PROBE_SIZE)
     elif (name, task, preprocessing, classes, output, kind, head) != (None,) * 7:
         raise TargetError(
@@ -227,7 +237,7 @@ def asks_a_service(spec: object) -> bool:
 
 def _load(spec: Spec, how: Reading) -> LoadedModel:
     if not isinstance(spec, str | Path):
-        loaded = load_object(spec, how)
+        loaded = _of_object(spec, how)
     elif (named := _named(spec)) is not None:
         loaded = named(str(spec), how)
     else:
@@ -236,6 +246,12 @@ def _load(spec: Spec, how: Reading) -> LoadedModel:
     if how.output is None or loaded.output_chosen:
         return dataclasses.replace(loaded, content_hash=output_hash)
     return dataclasses.replace(loaded, network=Entry(loaded.network, how.output), final="", content_hash=output_hash)
+
+
+def _of_object(given: Any, how: Reading) -> LoadedModel:
+    if is_onnx_object(given):
+        return load_onnx_model(given, how) if isinstance(given, onnx.ModelProto) else load_session(given, how)
+    return load_object(given, how)
 
 
 def _of_output(content_hash: str | None, output: str | int | None) -> str | None:

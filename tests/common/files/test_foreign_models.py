@@ -23,6 +23,7 @@ from zoom_engine.generators import load_generator
 from zoom_engine.targets import load_target
 
 HDF5 = b"\x89HDF\r\n\x1a\n" + bytes(200)
+TFJS = b'{"format": "%s", "modelTopology": {"node": []}, "weightsManifest": []}'
 TFLITE = b"\x1c\x00\x00\x00TFL3" + bytes(200)
 
 
@@ -57,6 +58,11 @@ NAMED = r"pickle of sklearn\.linear_model\._logistic\.LogisticRegression"
 OTHERS = {
     "HDF5": (HDF5, r"python -m tf2onnx\.convert --keras .*model' --output model\.onnx"),
     "Keras": (_keras(), "is a Keras model.*--keras"),
+    "TensorFlow.js": (TFJS % b"graph-model", r"python -m tf2onnx\.convert --tfjs .*model' --output model\.onnx$"),
+    "Keras for TensorFlow.js": (
+        TFJS % b"layers-model",
+        r"tfjs_layers_model .*model' model && python -m tf2onnx\.convert --saved-model model --output model\.onnx$",
+    ),
     "TFLite": (TFLITE, r"python -m tf2onnx\.convert --tflite .*model' --output model\.onnx"),
     **{f"joblib, protocol {protocol}": (_estimator(protocol), NAMED) for protocol in range(6)},
     "joblib in zlib": (zlib.compress(_estimator(3)), "LogisticRegression, a model of tables.*python:FILE.py:NAME"),
@@ -81,6 +87,12 @@ def test_a_model_of_another_program_is_named_with_the_way_to_onnx(data: bytes, s
 def test_a_saved_model_of_tensorflow_is_named_with_the_way_to_onnx(tmp_path: Path) -> None:
     (tmp_path / "saved_model.pb").write_bytes(b"\x08\x01")
     with pytest.raises(TargetError, match="--saved-model"):
+        load_target(tmp_path)
+
+
+def test_a_folder_of_tensorflow_js_is_named_with_the_way_to_onnx(tmp_path: Path) -> None:
+    (tmp_path / "model.json").write_bytes(TFJS % b"graph-model")
+    with pytest.raises(TargetError, match=r"--tfjs .*model\.json --output model\.onnx"):
         load_target(tmp_path)
 
 

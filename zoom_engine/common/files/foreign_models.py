@@ -24,7 +24,9 @@ PLAIN = {
 """The modules that a file of tensors names."""
 GLOBAL = re.compile(r"[\w.]+ [\w.]+")
 """A module and a name in it, as pickles of text write them."""
-HDF5, ZIP, SAVED_MODEL = b"\x89HDF\r\n\x1a\n", b"PK\x03\x04", "saved_model.pb"
+HDF5, ZIP, SAVED_MODEL, TFJS = b"\x89HDF\r\n\x1a\n", b"PK\x03\x04", "saved_model.pb", "model.json"
+LAYERS = re.compile(rb'"format"\s*:\s*"layers-model"|"keras_version"')
+"""What is in the model.json of a Keras model for TensorFlow.js, and not in that of a graph."""
 
 
 def foreign_model(path: Path) -> str | None:
@@ -37,8 +39,12 @@ def foreign_model(path: Path) -> str | None:
         OSError: the file cannot be read.
     """
     if path.is_dir():
-        return _by_tf2onnx(path, "a TensorFlow SavedModel", "saved-model") if (path / SAVED_MODEL).is_file() else None
+        if (path / SAVED_MODEL).is_file():
+            return _by_tf2onnx(path, "a TensorFlow SavedModel", "saved-model")
+        return _of_tensorflow_js(path / TFJS) if (path / TFJS).is_file() else None
     start = _start(path)
+    if (of_javascript := _of_tensorflow_js(path)) is not None:
+        return of_javascript
     if start.startswith(HDF5):
         return _by_tf2onnx(path, "an HDF5 file, as Keras writes models", "keras")
     if start[4:8] == b"TFL3":
@@ -70,8 +76,28 @@ def pickled_object(path: Path) -> str | None:
 
 
 def _by_tf2onnx(path: Path, what: str, kind: str) -> str:
-    made = f"python -m tf2onnx.convert --{kind} {shlex.quote(str(path))} --output model.onnx"
+    made = f"python -m tf2onnx.convert --{kind} {_quoted(path)} --output model.onnx"
     return f"is {what}, which is not read: make an ONNX file of it with {made}"
+
+
+def _of_tensorflow_js(path: Path) -> str | None:
+    """Describe the model.json of TensorFlow.js; None for any other file."""
+    start = _start(path)
+    if not start.lstrip().startswith(b"{") or b'"modelTopology"' not in start:
+        return None
+    if LAYERS.search(start) is None:
+        return _by_tf2onnx(path, "a TensorFlow.js graph", "tfjs")
+    folder = (
+        f"tensorflowjs_converter --input_format=tfjs_layers_model --output_format=keras_saved_model {_quoted(path)}"
+    )
+    made = "python -m tf2onnx.convert --saved-model model --output model.onnx"
+    return (
+        f"is a Keras model for TensorFlow.js, which is not read: make an ONNX file of it with {folder} model && {made}"
+    )
+
+
+def _quoted(path: Path) -> str:
+    return shlex.quote(str(path))
 
 
 def _start(path: Path) -> bytes:

@@ -67,7 +67,32 @@ def read_onnx_file(path: Path, *, refusal: type[ZoomError]) -> tuple[onnx.ModelP
     Raises:
         ZoomError: the `refusal`, one line.
     """
-    model, content = parse_onnx(path, refusal=refusal)
+    return _checked(path, *parse_onnx(path, refusal=refusal), refusal)
+
+
+def check_onnx_model(model: onnx.ModelProto, *, refusal: type[ZoomError]) -> tuple[onnx.ModelProto, str]:
+    """Return a copy of a model at hand, checked as `read_onnx_file` checks a file's, and the SHA-256 of its content.
+
+    Raises:
+        ZoomError: the `refusal`, one line.
+    """
+    called = Path("the onnx.ModelProto")
+    if model.ByteSize() > MOST_DATA:
+        raise refusal(f"{called}: is larger than an ONNX model can be ({MOST_DATA >> 30} GiB)")
+    if any(isinstance(tensor, onnx.TensorProto) and uses_external_data(tensor) for tensor in _tensors(model)):
+        raise refusal(
+            f"{called}: its data lie in other files: give the path of its file, or read it with onnx.load(path)"
+        )
+    copied = onnx.ModelProto()
+    copied.CopyFrom(model)
+    _check_texts(called, copied, refusal)
+    return _checked(called, copied, copied.SerializeToString(deterministic=True), refusal)
+
+
+def _checked(
+    path: Path, model: onnx.ModelProto, content: bytes, refusal: type[ZoomError]
+) -> tuple[onnx.ModelProto, str]:
+    """Return a model with all its data, and the SHA-256 of its `content` and these; else raise the `refusal`."""
     digest = hashlib.sha256(content)
     try:
         for tensor in _tensors(model):

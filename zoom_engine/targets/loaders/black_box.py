@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from zoom_engine.common.errors import TargetError, one_line
 from zoom_engine.targets.entry import are_boxes, stacked_boxes
 from zoom_engine.targets.loaders.loaded_model import LoadedModel, Reading
-from zoom_engine.targets.preprocessing import Preprocessing, scale_is_assumed
+from zoom_engine.targets.preprocessing import SCALE, Preprocessing, scale_is_assumed
 from zoom_engine.targets.target import probe_images
 
 BlackBox = Callable[[NDArray[np.uint8]], Any]
@@ -58,16 +58,17 @@ class FunctionNetwork(nn.Module):
 def load_black_box(function: BlackBox, how: Reading) -> LoadedModel:
     """Load a function from uint8 RGB images `[B, H, W, 3]` to probabilities: `[B]`, `[B, 1]`, `[B, 2]` or `[B, C]`.
 
-    A function cannot be hashed; its name and its answers on fixed images, to three decimals, stand for its content, so
-    that an audit is not resumed with another function.
+    Raises:
+        TargetError: a whole preprocessing is given that makes other numbers than bytes.
     """
     preprocessing = Preprocessing(layout="NHWC", value_range=(0.0, 255.0)).updated(how.options)
+    if isinstance(how.options, Preprocessing) and _fed(how.options) != _fed(Preprocessing(value_range=(0.0, 255.0))):
+        raise TargetError(
+            f"a function is given bytes, uint8 [B, H, W, 3] from 0 to 255, and not {preprocessing.in_words}: let the"
+            " function do it, or say its size alone, such as preprocessing={'size': 224}"
+        )
     network = FunctionNetwork(function)
     name = str(getattr(function, "__name__", type(function).__name__))
-    height, width = preprocessing.hw or (how.resolution, how.resolution)
-    answers = network(preprocessing(probe_images(height, width)))
-    digest = hashlib.sha256(name.encode())
-    digest.update(np.round(answers.double().cpu().numpy(), 3).tobytes())
     return LoadedModel(
         network=network,
         name=name,
@@ -76,5 +77,21 @@ def load_black_box(function: BlackBox, how: Reading) -> LoadedModel:
         final="probabilities",
         differentiable=False,
         note=NOTE,
-        content_hash=digest.hexdigest(),
+        content_hash=hash_of_answers(network, name, preprocessing, how),
     )
+
+
+def _fed(preprocessing: Preprocessing) -> tuple[object, ...]:
+    return tuple(getattr(preprocessing, name) for name in SCALE)
+
+
+def hash_of_answers(network: nn.Module, name: str, preprocessing: Preprocessing, how: Reading) -> str:
+    """Return a hash of what cannot be hashed itself: of its name and its answers on fixed images, to three decimals.
+
+    So an audit is not resumed with another function.
+    """
+    height, width = preprocessing.hw or (how.resolution, how.resolution)
+    answers = network(preprocessing(probe_images(height, width)))
+    digest = hashlib.sha256(name.encode())
+    digest.update(np.round(answers.double().cpu().numpy(), 3).tobytes())
+    return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""A Hugging Face image classifier, of the hub or from a folder: config.json, safetensors, preprocessor_config.json."""
+"""A Hugging Face model: of the hub, from a folder (config.json, safetensors, preprocessor_config.json) or an object."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import math
 import re
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,9 +27,13 @@ from zoom_engine.common.threads import quiet
 from zoom_engine.targets.entry import Entry
 from zoom_engine.targets.loaders.image_processors import hugging_face_preprocessing
 from zoom_engine.targets.loaders.loaded_model import LoadedModel, Reading
+from zoom_engine.targets.loaders.module import load_module
 from zoom_engine.targets.loaders.published import HUB, INDEX, hub_folder
 from zoom_engine.targets.loaders.timm_config import timm_preprocessing
+from zoom_engine.targets.loaders.transforms import processor_preprocessing
 from zoom_engine.targets.preprocessing import InputOptions, Preprocessing, scale_is_assumed
+from zoom_engine.targets.tasks.multilabel import MultiLabelTask
+from zoom_engine.targets.tasks.task import Task
 
 PREPROCESSOR = "preprocessor_config.json"
 LARGEST_JSON = 2**24
@@ -67,6 +71,7 @@ def load_hugging_face(folder: Path, how: Reading) -> LoadedModel:
     preprocessing, told = folder_preprocessing(folder, config, how.options)
     network = _load(folder, weights)
     names = config.get("id2label")
+    classes = _classes(names) if isinstance(names, dict) else None
     digest = hashlib.sha256()
     for path in [folder / CONFIG, *weights.files]:
         with path.open("rb") as file:
@@ -77,10 +82,70 @@ def load_hugging_face(folder: Path, how: Reading) -> LoadedModel:
         name=folder.resolve().name,
         preprocessing=preprocessing,
         assumed=scale_is_assumed(how.options, told=told),
-        classes=_classes(names) if isinstance(names, dict) else None,
+        classes=classes,
+        task=_stated_task(config, classes) if how.output is None else None,
         output_chosen=True,
         content_hash=digest.hexdigest(),
     )
+
+
+def is_transformers_object(given: object) -> bool:
+    """Tell whether `given` is a model or a pipeline of transformers; nothing is imported for that."""
+    return any(
+        kind.__name__ in ("PreTrainedModel", "Pipeline") and kind.__module__.partition(".")[0] == "transformers"
+        for kind in type(given).__mro__
+    )
+
+
+def load_transformers_object(given: Any, how: Reading) -> LoadedModel:
+    """Load a copy of a model object of transformers, or that of a pipeline with its image processor.
+
+    Of a model object the config says the size of its pictures at most; of one with a head (such as
+    ViTForImageClassification) the logits are its output.
+
+    Raises:
+        TargetError: a pipeline is for something else than image-classification, or its image processor has no
+            counterpart here.
+    """
+    model, processor = given, None
+    if not isinstance(given, nn.Module):
+        if given.task != "image-classification":
+            raise TargetError(
+                f"a pipeline for {given.task} is no target: give one for image-classification, its model with"
+                " preprocessing=pipeline.image_processor and output=, or a function of pictures that asks it"
+            )
+        model, processor = given.model, given.image_processor
+    config = model.config.to_dict()
+    usual, told = None, True
+    if processor is not None:
+        usual = processor_preprocessing(processor, how.options)
+    elif isinstance(timm := config.get("pretrained_cfg"), dict):
+        usual = timm_preprocessing(timm)
+    elif (size := _image_size(config.get("image_size"))) is not None:
+        usual, told = Preprocessing(size=size), False
+    loaded = dataclasses.replace(load_module(model, how, usual=usual, told=told), final="")
+    if "For" not in type(model).__name__ or how.output is not None:
+        return loaded
+    classes = _classes({str(index): name for index, name in model.config.id2label.items()})
+    return dataclasses.replace(
+        loaded,
+        network=Entry(loaded.network, "logits"),
+        classes=classes if len(classes) > 1 else None,
+        task=_stated_task(config, classes),
+        output_chosen=True,
+    )
+
+
+def _image_size(given: object) -> int | tuple[int, int] | None:
+    if isinstance(given, list | tuple) and len(given) == 2 and all(isinstance(side, int) for side in given):
+        return given[0], given[1]
+    return given if isinstance(given, int) and not isinstance(given, bool) else None
+
+
+def _stated_task(config: Mapping[str, object], classes: Sequence[str] | None) -> Task | None:
+    """Return the task that the config says, as transformers' pipelines read it; None where the outputs tell."""
+    several = config.get("problem_type") == "multi_label_classification" and len(classes or ()) > 1
+    return MultiLabelTask(classes=tuple(classes or ())) if several else None
 
 
 class Weights(NamedTuple):

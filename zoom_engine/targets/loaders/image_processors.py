@@ -32,7 +32,9 @@ SAY = "say the size that the network takes with --input-size"
 Size = int | tuple[int, int] | None
 
 
-def hugging_face_preprocessing(values: Mapping[str, object], path: Path, options: InputOptions = None) -> Preprocessing:
+def hugging_face_preprocessing(
+    values: Mapping[str, object], path: Path | str, options: InputOptions = None
+) -> Preprocessing:
     """Convert `preprocessor_config.json` to `Preprocessing`.
 
     Its do_resize, do_center_crop, do_rescale, do_normalize and do_flip_channel_order, with what belongs to them, are
@@ -41,7 +43,7 @@ def hugging_face_preprocessing(values: Mapping[str, object], path: Path, options
 
     Args:
         values: the content of the file.
-        path: the file, for messages.
+        path: the file or the processor's name, for messages.
         options: the user's.
 
     Raises:

@@ -17,10 +17,13 @@ from zoom_engine.targets.tasks.guess import Final
 PASS_THROUGH = (nn.Identity, nn.Flatten, nn.Dropout)
 
 
-def load_module(module: nn.Module, how: Reading) -> LoadedModel:
+def load_module(
+    module: nn.Module, how: Reading, *, usual: Preprocessing | None = None, told: bool = True
+) -> LoadedModel:
     """Load a frozen copy of `module`, without hooks that only watch it (`drop_watching_hooks`).
 
-    A timm model brings its preprocessing (`pretrained_cfg`).
+    A timm model brings its preprocessing (`pretrained_cfg`); of others the caller may know the `usual` one, and whether
+    anybody `told` its scale.
 
     Raises:
         TargetError: the module cannot be copied.
@@ -33,14 +36,15 @@ def load_module(module: nn.Module, how: Reading) -> LoadedModel:
             " give one that copy.deepcopy takes"
         ) from error
     config = getattr(module, "pretrained_cfg", None)
-    default = timm_preprocessing(config) if isinstance(config, Mapping) else Preprocessing()
-    preprocessing = default.updated(how.options)
+    if usual is None and isinstance(config, Mapping):
+        usual = timm_preprocessing(config)
+    preprocessing = (usual or Preprocessing()).updated(how.options)
     height, width = preprocessing.hw or (how.resolution, how.resolution)
     return LoadedModel(
         network=network,
         name=type(module).__name__,
         preprocessing=preprocessing,
-        assumed=scale_is_assumed(how.options, told=isinstance(config, Mapping)),
+        assumed=scale_is_assumed(how.options, told=told and usual is not None),
         final=final_activation(network),
         note=drop_watching_hooks(network, preprocessing(probe_images(height, width))),
     )

@@ -10,45 +10,55 @@ import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import cast
 
+from onnx import ModelProto
 from torch import nn
 
 from zoom_engine.common.errors import TargetError, one_line
-from zoom_engine.targets.loaders.black_box import BlackBox, load_black_box
+from zoom_engine.targets.loaders.black_box import load_black_box
+from zoom_engine.targets.loaders.hugging_face import is_transformers_object, load_transformers_object
 from zoom_engine.targets.loaders.loaded_model import LoadedModel, Reading
 from zoom_engine.targets.loaders.module import load_module
+from zoom_engine.targets.loaders.predictor import is_keras, is_predictor, load_keras_module, load_predictor
 
 PREFIX = "python:"
 HOW = "write python:FILE.py:NAME or python:MODULE:NAME"
-
-
-def load_by_name(spec: str, how: Reading) -> LoadedModel:
-    """Load what `import_object` finds, as `load_object` does."""
-    return load_object(import_object(spec, trust=how.trust), how)
+OBJECTS = (
+    "a name, a path, a torch module, a model or image-classification pipeline of transformers, an ONNX Runtime session,"
+    " an onnx.ModelProto, an object with predict, or a function"
+)
 
 
 def load_object(given: object, how: Reading) -> LoadedModel:
-    """Load a torch module, or any function.
+    """Load a torch module, a model or pipeline of transformers, an object with `predict`, or any function.
 
     Raises:
         TargetError: it is anything else.
     """
+    if is_transformers_object(given):
+        return load_transformers_object(given, how)
     if isinstance(given, nn.Module):
-        return load_module(given, how)
-    if callable(given):
+        return load_keras_module(given, how) if is_keras(given) else load_module(given, how)
+    if is_predictor(given):
+        return load_predictor(given, how)
+    if callable(given) and not isinstance(given, type):
         return load_black_box(given, how)
-    raise TargetError(f"a {type(given).__name__} is no target: give a name, a path, a torch module or a function")
+    raise TargetError(f"a {type(given).__name__} is no target: give {OBJECTS}")
 
 
-def import_object(spec: str, *, trust: bool) -> nn.Module | BlackBox:
-    """Return the function or `nn.Module` that `spec` names.
+def is_onnx_object(given: object) -> bool:
+    """Tell whether `given` is an `onnx.ModelProto`, or a session of ONNX Runtime; that is not imported."""
+    return isinstance(given, ModelProto) or all(hasattr(given, name) for name in ("get_inputs", "get_outputs", "run"))
+
+
+def import_object(spec: str, *, trust: bool) -> object:
+    """Return the function or model object that `spec` names.
 
     The folder of a FILE.py goes to the end of `sys.path`, so that it can import what lies beside it.
 
     Raises:
         TargetError: without `trust`; where the code is missing or fails, and where it has nothing of that name that can
-            be called on images.
+            be asked about images.
     """
     source, _, name = spec.removeprefix(PREFIX).rpartition(":")
     if not source or not name:
@@ -62,10 +72,10 @@ def import_object(spec: str, *, trust: bool) -> nn.Module | BlackBox:
     item = getattr(module, name, None)
     if isinstance(item, type):
         raise TargetError(f"{name!r} of {source} is a class: name a function or an instance, such as {name.lower()}")
-    if not callable(item):
+    if not callable(item) and not is_predictor(item) and not is_onnx_object(item):
         others = sorted(key for key, value in vars(module).items() if _is_defined_in(value, module))
         raise TargetError(f"{source} has no function {name!r}: it has {', '.join(others[:10]) or 'none'}")
-    return cast(nn.Module | BlackBox, item)
+    return item
 
 
 def _is_defined_in(value: object, module: ModuleType) -> bool:

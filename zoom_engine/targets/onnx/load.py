@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from zoom_engine.common.errors import TargetError, one_line
 from zoom_engine.common.files.onnx_file import (
+    check_onnx_model,
     count_weights,
     cpu_session,
     open_inputs,
@@ -36,6 +37,8 @@ from zoom_engine.targets.tasks import Task, task_from_dict
 from zoom_engine.targets.tasks.guess import Final
 
 METADATA_KEY = "zoom_engine"
+CALLED = Path("the onnx.ModelProto")
+"""What messages call a model at hand."""
 OLDEST_OPSET = 7
 PARITY = 1e-3
 MOST_VALUES = 2**27
@@ -106,9 +109,14 @@ class OnnxNetwork(nn.Module):
             outputs: Tensor = self.graph(x)
             return outputs
         assert self._runtime is not None
-        array = x.detach().cpu().numpy()
-        array = (array.round().clip(0, 255) if issubclass(self._kind, np.integer) else array).astype(self._kind)
-        return torch.from_numpy(np.asarray(self._runtime(array))).float().to(x.device)
+        return answered(self._runtime, x, self._kind)
+
+
+def answered(runtime: Runtime, x: Tensor, kind: type[np.generic]) -> Tensor:
+    """Return what `runtime` makes of the network's input `x`, given to it as numbers of `kind`, float32 like `x`."""
+    array = x.detach().cpu().numpy()
+    array = (array.round().clip(0, 255) if issubclass(kind, np.integer) else array).astype(kind)
+    return torch.from_numpy(np.asarray(runtime(array))).float().to(x.device)
 
 
 def load_onnx(path: Path, how: Reading) -> LoadedModel:
@@ -121,7 +129,17 @@ def load_onnx(path: Path, how: Reading) -> LoadedModel:
     Raises:
         TargetError: one line.
     """
-    opened = open_onnx(path, how.options)
+    return _loaded(path, open_onnx(path, how.options), how, path.stem)
+
+
+def load_onnx_model(given: onnx.ModelProto, how: Reading) -> LoadedModel:
+    """Load a model at hand as `load_onnx` does a file."""
+    opened = _opened(CALLED, *check_onnx_model(given, refusal=TargetError), how.options)
+    return _loaded(CALLED, opened, how, given.graph.name or "model")
+
+
+def _loaded(path: Path, opened: OpenedOnnx, how: Reading, name: str) -> LoadedModel:
+    """Load what was opened, of `path` in messages."""
     model, image, output_name = opened.model, opened.image, chosen_output(path, opened.model, how.output)
     hw = Preprocessing().updated(how.options).hw
     runtime, runtime_name = opened.runtime(output_name)
@@ -147,7 +165,7 @@ def load_onnx(path: Path, how: Reading) -> LoadedModel:
     network: nn.Module = OnnxNetwork(fast, image.kind, graph, one_output(model, output_name), opened.rest)
     return LoadedModel(
         network=OneByOne(network) if image.batch == 1 else network,
-        name=opened.noted.name or path.stem,
+        name=opened.noted.name or name,
         preprocessing=opened.preprocessing,
         assumed=scale_is_assumed(how.options, told=tells_scale(opened.noted, image)),
         task=opened.noted.task,
@@ -183,23 +201,18 @@ def open_onnx(path: Path, options: InputOptions = None) -> OpenedOnnx:
     Raises:
         TargetError: one line.
     """
-    model, digest = read_onnx_file(path, refusal=TargetError)
+    return _opened(path, *read_onnx_file(path, refusal=TargetError), options)
+
+
+def _opened(path: Path, model: onnx.ModelProto, digest: str, options: InputOptions) -> OpenedOnnx:
+    """Check all that is known of a model without running it."""
     opset = opset_of(model)
     newest = onnx.defs.onnx_opset_version()
     if not OLDEST_OPSET <= opset <= newest:
         raise TargetError(f"{path}: opset {opset} is not supported ({OLDEST_OPSET} to {newest}): export it again")
     image = image_input(path, model)
-    hw = Preprocessing().updated(options).hw
-    if hw is not None and image.size is not None and hw != image.size:
-        raise TargetError(
-            f"{path}: takes {image.size[0]}×{image.size[1]} images, but preprocessing"
-            f" size is {hw[0]}×{hw[1]}: leave it out, or match it"
-        )
     noted = read_metadata(path, model)
-    try:
-        preprocessing = onnx_preprocessing(noted, image, options)
-    except TargetError as error:  # of the file's own size
-        raise TargetError(f"{path}: {error}") from error
+    preprocessing = read_preprocessing(path, noted, image, options)
     return OpenedOnnx(model, digest, image, noted, preprocessing, *_runtimes(path, model, image.name))
 
 
@@ -209,6 +222,20 @@ def tells_scale(noted: Noted, image: ImageInput) -> bool:
     It does so in our metadata, or by an input of bytes.
     """
     return noted.preprocessing is not None or issubclass(image.kind, np.integer)
+
+
+def read_preprocessing(path: Path, noted: Noted, image: ImageInput, options: InputOptions) -> Preprocessing:
+    """Return `onnx_preprocessing`; TargetError where the options say another size, or the file one of no picture."""
+    hw = Preprocessing().updated(options).hw
+    if hw is not None and image.size is not None and hw != image.size:
+        raise TargetError(
+            f"{path}: takes {image.size[0]}×{image.size[1]} images, but preprocessing"
+            f" size is {hw[0]}×{hw[1]}: leave it out, or match it"
+        )
+    try:
+        return onnx_preprocessing(noted, image, options)
+    except TargetError as error:  # of the file's own size
+        raise TargetError(f"{path}: {error}") from error
 
 
 def onnx_preprocessing(noted: Noted, image: ImageInput, options: InputOptions) -> Preprocessing:
@@ -235,6 +262,11 @@ def image_input(path: Path, model: onnx.ModelProto) -> ImageInput:
     if kind is None:
         raise TargetError(f"{path}: its input is of type {type_name(tensor.elem_type)}; images can be float or uint8")
     dims = [d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in tensor.shape.dim]
+    return picture_input(path, inputs[0].name, kind, dims)
+
+
+def picture_input(path: Path, name: str, kind: type[np.generic], dims: list[int | None]) -> ImageInput:
+    """Return the input of that name, type and sizes, None where one is open; TargetError where it takes no images."""
     if len(dims) != 4:
         raise TargetError(f"{path}: its input has {len(dims)} axes; images have 4 (batch, channels, height, width)")
     layout: Layout = "NHWC" if dims[3] == 3 and dims[1] != 3 else "NCHW"
@@ -243,7 +275,7 @@ def image_input(path: Path, model: onnx.ModelProto) -> ImageInput:
         raise TargetError(f"{path}: takes images of {channels} channels; RGB images have 3")
     if dims[0] not in (1, None):
         raise TargetError(f"{path}: takes exactly {dims[0]} images at a time: export it with an open batch axis")
-    return ImageInput(inputs[0].name, kind, dims[0], (height, width) if height and width else None, layout)
+    return ImageInput(name, kind, dims[0], (height, width) if height and width else None, layout)
 
 
 def type_name(number: int) -> str:
@@ -260,7 +292,11 @@ def chosen_output(path: Path, model: onnx.ModelProto, output: str | int | None) 
     Raises:
         TargetError: it chooses none.
     """
-    names = [str(value.name) for value in model.graph.output]
+    return output_among(path, [str(value.name) for value in model.graph.output], output)
+
+
+def output_among(path: Path, names: list[str], output: str | int | None) -> str:
+    """Return the one of the outputs' `names` that `output` chooses, see `chosen_output`."""
     if output is None and len(names) == 1:
         return names[0]
     chosen = "" if output is None else str(output)
@@ -385,7 +421,11 @@ def read_metadata(path: Path, model: onnx.ModelProto) -> Noted:
     Raises:
         TargetError: they are damaged.
     """
-    text = next((entry.value for entry in model.metadata_props if entry.key == METADATA_KEY), None)
+    return noted_in(path, next((entry.value for entry in model.metadata_props if entry.key == METADATA_KEY), None))
+
+
+def noted_in(path: Path, text: str | None) -> Noted:
+    """Read the notes of our own ONNX writer in their `text`; TargetError where they are damaged."""
     if text is None:
         return Noted()
     try:
