@@ -95,7 +95,10 @@ def test_the_planted_sensitivity_comes_first_and_is_called_and_that_of_the_sound
 
 
 @pytest.mark.slow
-def test_records_are_short_and_the_report_and_what_stands_beside_audits_say_it_in_plain_words(audits: Path) -> None:
+def test_records_are_short_and_the_report_and_what_stands_beside_audits_say_it_in_plain_words(
+    audits: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
     planted = Diagnosis.load(audits / "glasses")
     for record in planted.records:
         assert record.original_output == (1.0, 0.0)
@@ -111,8 +114,10 @@ def test_records_are_short_and_the_report_and_what_stands_beside_audits_say_it_i
     assert "decisive flip to another" in page
     assert "taken for an embedding" in page, "the task is guessed, and the report says so"
     assert "raises the cosine distance" not in page, "a distance grows whichever way an attribute goes"
-    compared = ["compare", str(audits / "sound"), str(audits / "glasses")]
-    assert main(compared) == 0
+    sound, glasses = (str(audits / name) for name in ("sound", "glasses"))
+    assert main(["compare", sound, glasses]) == 0
+    assert main(["gate", glasses, "--max-sensitivity", "0.3"]) == 1
+    assert main(["gate", sound, "--baseline", glasses, "--max-growth", "0.5"]) == 0
 
 
 @pytest.mark.slow

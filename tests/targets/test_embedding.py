@@ -50,12 +50,12 @@ def embedding(width: int = 128) -> nn.Module:
 @pytest.mark.parametrize(
     ("degrees", "similarity", "change", "says"),
     [
-        (0, 1.0, 0.0, "same, 1.00"),
-        (30, 0.866, 0.134, "same, 0.87"),
-        (59, 0.515, 0.485, "same, 0.52"),
-        (61, 0.485, 0.515, "another, 0.48"),
-        (90, 0.0, 1.0, "another, 0.00"),
-        (180, -1.0, 1.0, "another, -1.00"),
+        (0, 1.0, 0.0, "same (1.00)"),
+        (30, 0.866, 0.134, "same (0.87)"),
+        (59, 0.515, 0.485, "same (0.52)"),
+        (61, 0.485, 0.515, "another (0.48)"),
+        (90, 0.0, 1.0, "another (0.00)"),
+        (180, -1.0, 1.0, "another (-1.00)"),
     ],
 )
 def test_the_change_is_the_cosine_distance_and_60_degrees_are_another(
@@ -129,11 +129,22 @@ def test_rows_of_length_one_are_taken_for_an_embedding_and_that_is_told(width: i
     assert target(IMAGES).shape == (4, width)
     told = next(input_notices(target, resolution=16))
     assert told.startswith("target 'faces': its outputs have length 1")
-    assert "below a cosine similarity of 0.5: say the model's own threshold with --task embedding" in told
+    assert "down to a cosine similarity of 0.5: give the model's own threshold with --task embedding" in told
     assert "\n" not in told
     stated = load_target(embedding(width), task="embedding", resolution=16)
     assert "embedding" not in stated.note
     assert not any("embedding" in notice for notice in input_notices(stated, resolution=16))
+
+
+@pytest.mark.slow
+def test_a_published_face_network_is_taken_for_what_it_is() -> None:
+    facenet_pytorch = pytest.importorskip("facenet_pytorch")
+    torch.manual_seed(0)
+    network = facenet_pytorch.InceptionResnetV1(pretrained=None).eval()  # its weights would be fetched
+    target = load_target(network, preprocessing={"size": 80, "value_range": (0, 255), "mean": [127.5], "std": [128]})
+    assert target.task == EmbeddingTask()
+    assert target.differentiable
+    assert target(IMAGES).shape == (4, 512)
 
 
 @pytest.mark.parametrize(

@@ -52,9 +52,9 @@ def input_notices(
     """
     if TAKEN_FOR_EMBEDDING in target.note and isinstance(target.task, EmbeddingTask):
         yield (
-            f"target {target.name!r}: {TAKEN_FOR_EMBEDDING}, of which another person or thing is shown below a cosine"
-            f" similarity of {target.task.threshold:g}: say the model's own threshold with --task embedding"
-            " --task-option threshold=0.4 (task= in Python), or name its classes (--class)"
+            f"target {target.name!r}: {TAKEN_FOR_EMBEDDING}, and pictures for the same down to a cosine similarity of"
+            f" {target.task.threshold:g}: give the model's own threshold with --task embedding --task-option"
+            " threshold=0.4 (task= in Python), or name its classes (--class)"
         )
     if not target.assumed:
         return

@@ -111,9 +111,9 @@ class EmbeddingView(TaskView):
         return min((1 - self.task.threshold) / 10, 1.0)
 
     def caption(self, outputs_row: Tensor, original_row: Tensor) -> str:
-        """Return "same" or "another" with the cosine similarity, such as "same, 0.83"."""
+        """Return "same" or "another" with the cosine similarity, such as "same (0.83)"."""
         similarity = float(self.task.similarity(outputs_row[None], original_row[None])[0])
-        return f"{('same', 'another')[self._state(similarity)]}, {similarity:z.2f}"
+        return f"{('same', 'another')[self._state(similarity)]} ({similarity:z.2f})"
 
     @property
     def caption_label(self) -> str:
