@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import gc
+import logging
+import sys
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -256,6 +258,26 @@ def test_what_openvino_cannot_take_stays_with_torch_and_says_so(network: nn.Modu
     assert compiled is target
     assert runs.startswith("torch: OpenVINO does not take it (")
     assert "\n" not in runs
+
+
+class Talkative(nn.Module):
+    """Logs as it is looked through, as models of transformers do."""
+
+    @property
+    def loss(self) -> None:
+        logging.getLogger("transformers.models").warning("no loss is set")
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean((2, 3))
+
+
+def test_what_a_model_of_transformers_logs_as_it_is_traced_reaches_nobody(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    monkeypatch.setattr(logging.getLogger("transformers"), "handlers", [handler])
+    _converted(Talkative(), torch.rand(1, 3, 8, 8))
+    assert "no loss" not in capsys.readouterr().err
 
 
 def test_only_where_openvino_draws(encoder: TextEncoder) -> None:

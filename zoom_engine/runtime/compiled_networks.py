@@ -259,7 +259,7 @@ def _converted(network: nn.Module, example: Tensor) -> object:
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
-    with quiet():  # tracing is deprecated
+    with quiet("transformers"):  # tracing is deprecated
         # A branch on the values of an input cannot be traced: it would be frozen at the example's. The libraries' own
         # branches are on shapes, which stay.
         warnings.simplefilter("error", TRACER_WARNING)
