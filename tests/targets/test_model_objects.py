@@ -278,6 +278,24 @@ def test_an_estimator_is_given_rows_and_asked_for_probabilities_or_scores() -> N
         load_target(gray)
 
 
+def test_a_number_in_a_unit_of_its_own_is_no_logit(tmp_path: Path) -> None:
+    class Ages:
+        n_features_in_ = 3 * 8 * 8
+
+        def predict(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+            return 100 * rows.mean(1)
+
+    model = vit(problem_type="regression")
+    model.classifier = nn.Linear(16, 1)
+    model.config.id2label, model.config.label2id = {0: "age"}, {"age": 0}
+    model.save_pretrained(tmp_path / "ages")
+    for given, side in ((Ages(), 8), (model, SIDE), (tmp_path / "ages", SIDE)):
+        with pytest.raises(TargetError, match=r"predicts numbers: say which they take with --task regression"):
+            load_target(given, preprocessing={"size": side})
+        task = {"task": "regression", "range": [0, 100]}
+        assert load_target(given, task=task, preprocessing={"size": side}).task.name == "regression"
+
+
 @pytest.mark.parametrize("shape", [(None, 24, 24, 3), (None, 3, 24, 24), (None, None, None, 3)])
 def test_a_keras_model_is_given_its_size_and_order_of_axes(shape: tuple[int | None, ...]) -> None:
     model = KerasLike(shape)

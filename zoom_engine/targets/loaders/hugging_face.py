@@ -32,6 +32,7 @@ from zoom_engine.targets.loaders.published import HUB, INDEX, hub_folder
 from zoom_engine.targets.loaders.timm_config import timm_preprocessing
 from zoom_engine.targets.loaders.transforms import processor_preprocessing
 from zoom_engine.targets.preprocessing import InputOptions, Preprocessing, scale_is_assumed
+from zoom_engine.targets.tasks.guess import Final
 from zoom_engine.targets.tasks.multilabel import MultiLabelTask
 from zoom_engine.targets.tasks.task import Task
 
@@ -82,7 +83,8 @@ def load_hugging_face(folder: Path, how: Reading) -> LoadedModel:
         name=folder.resolve().name,
         preprocessing=preprocessing,
         assumed=scale_is_assumed(how.options, told=told),
-        classes=classes,
+        final=_stated_final(config) if how.output is None else "",
+        classes=None if _stated_final(config) else classes,
         task=_stated_task(config, classes) if how.output is None else None,
         output_chosen=True,
         content_hash=digest.hexdigest(),
@@ -130,7 +132,8 @@ def load_transformers_object(given: Any, how: Reading) -> LoadedModel:
     return dataclasses.replace(
         loaded,
         network=Entry(loaded.network, "logits"),
-        classes=classes if len(classes) > 1 else None,
+        final=_stated_final(config),
+        classes=None if _stated_final(config) else classes,
         task=_stated_task(config, classes),
         output_chosen=True,
     )
@@ -140,6 +143,10 @@ def _image_size(given: object) -> int | tuple[int, int] | None:
     if isinstance(given, list | tuple) and len(given) == 2 and all(isinstance(side, int) for side in given):
         return given[0], given[1]
     return given if isinstance(given, int) and not isinstance(given, bool) else None
+
+
+def _stated_final(config: Mapping[str, object]) -> Final:
+    return "number" if config.get("problem_type") == "regression" else ""
 
 
 def _stated_task(config: Mapping[str, object], classes: Sequence[str] | None) -> Task | None:

@@ -128,7 +128,7 @@ def load_predictor(given: Any, how: Reading) -> LoadedModel:
         preprocessing=preprocessing,
         assumed=scale_is_assumed(how.options, told=False),
         classes=None if labels is None else tuple(map(str, labels)),
-        final="probabilities" if method == SCORES[0] else _final(given),
+        final="probabilities" if method == SCORES[0] else "number" if rows and labels is None else _final(given),
         differentiable=False,
         note=f"{method} of an object that is only called, so there are no gradients",
         content_hash=hash_of_answers(network, name, preprocessing, how),

@@ -18,8 +18,8 @@ from zoom_engine.targets.tasks.multilabel import MultiLabelTask
 from zoom_engine.targets.tasks.segmentation import SegmentationTask
 from zoom_engine.targets.tasks.task import Task
 
-Final = Literal["", "sigmoid", "softmax", "probabilities"]
-"""What a network may be known to end with."""
+Final = Literal["", "sigmoid", "softmax", "probabilities", "number"]
+"""What a network may be known to end with; "number": with one in a unit of its own, as regression does."""
 LEAST_EMBEDDING = 8
 """Rows of length 1 are taken for an embedding from this many numbers on; those of fewer may be a direction."""
 TAKEN_FOR_EMBEDDING = "its outputs have length 1 for every test picture, so they are taken for an embedding"
@@ -62,7 +62,12 @@ def guess_task(
         raise TargetError(f"target {name!r} returns NaN or infinite outputs: check its weights and preprocessing")
     if sum(size > 1 for size in raw.shape[1:]) > 1:
         return _of_coordinates(raw, name, classes, kind)
-    probable = kind == "probabilities" if kind is not None else (True if final else None)
+    if final == "number" and (classes, kind, head) == (None, None, None):
+        raise TargetError(
+            f"target {name!r} predicts numbers: say which they take with --task regression --task-option range=[0,100]"
+            " (task= in Python), or what they are else"
+        )
+    probable = kind == "probabilities" if kind is not None else (True if final not in ("", "number") else None)
     if head is not None:
         if classes is not None and len(classes) != count:
             raise TargetError(
