@@ -20,7 +20,7 @@ from zoom_engine.targets.target import Target
 from zoom_engine.targets.tasks.contract import out_of_range
 
 WhichSSIM = Literal["all", "flipped", "none"]
-
+_COMPARED = 1 << 23  # numbers of the pictures whose SSIM is computed at a time, which takes 18 times their memory
 
 _SlopesOf = Callable[[Tensor, "Originals", Tensor | None], tuple["Evaluation", list[Tensor]]]
 """A function of pictures that need gradients, their originals and their embeddings (None where none are needed).
@@ -52,10 +52,6 @@ class Originals:
     def images(self) -> Tensor:
         """Return all pictures `[B, 3, R, R]`."""
         return self.pictures if isinstance(self.pictures, Tensor) else torch.stack(list(self.pictures))
-
-    def images_where(self, chosen: Tensor) -> Tensor:
-        """Return the pictures of the rows that bool `chosen [B]` marks."""
-        return torch.stack([self.pictures[row] for row in chosen.nonzero().flatten().tolist()])
 
     def rows(self, index: Tensor) -> Originals:
         """Return the rows of int64 `index`, which may repeat."""
@@ -387,9 +383,10 @@ def changes(evaluators: Sequence[Evaluator], styles: Tensor, edit_weights: Tenso
 
 
 def _ssim_rows(images: Tensor, originals: Originals, worth: Tensor, which: WhichSSIM) -> Tensor:
-    if which == "all":
-        return ssim(images, originals.images)
-    rows = torch.full((len(images),), torch.nan, device=images.device)
-    if which == "flipped" and bool(worth.any()):
-        rows[worth] = ssim(images[worth], originals.images_where(worth))
+    rows = images.new_full((len(images),), torch.nan)
+    if which == "none":
+        return rows
+    chosen = torch.arange(len(images), device=images.device) if which == "all" else worth.nonzero().flatten()
+    for part in torch.split(chosen, max(1, _COMPARED // images[:1].numel())) if len(chosen) else ():
+        rows[part] = ssim(images[part], originals.rows(part).images)
     return rows
