@@ -10,6 +10,7 @@ import threading
 import time
 import warnings
 import zipfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from safetensors.torch import save_file
 from zoom_engine.common import registry
 from zoom_engine.common.errors import TextEncoderError
 from zoom_engine.text import TextEncoder, find_templates, load_text_encoder, text_encoder_for
+from zoom_engine.text.load import _Unset
 from zoom_engine.text.templates import GENERAL
 
 TEXT = {"context_length": 16, "vocab_size": 49408, "width": 8, "heads": 2, "layers": 1}
@@ -86,6 +88,32 @@ def test_texts_are_the_renormalised_mean_over_templates(encoder: TextEncoder) ->
             normalised.append(vector / vector.norm())
         mean = (normalised[0] + normalised[1]) / 2
         torch.testing.assert_close(row, mean / mean.norm())
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda: torch.nn.Linear(4, 4),
+        lambda: torch.nn.Conv2d(3, 4, 3),
+        lambda: torch.nn.Embedding(4, 4),
+        lambda: torch.nn.MultiheadAttention(4, 2),
+    ],
+)
+def test_no_weights_are_drawn_before_those_of_a_file(layer: Callable[[], object]) -> None:
+    """Of a ViT-B/32 that takes longer than to read them."""
+    state = torch.random.get_rng_state()
+    with _Unset():
+        layer()
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("bounds", [(-2.0, 2.0), (2.9, 3.0)])
+def test_weights_that_are_drawn_until_they_lie_within_bounds_do_not_wait_for_ever(bounds: tuple[float, float]) -> None:
+    weights = torch.full((4, 4), 99.0)  # what memory may hold
+    with warnings.catch_warnings(), _Unset():
+        warnings.simplefilter("ignore")  # bounds far from the mean
+        torch.nn.init.trunc_normal_(weights, a=bounds[0], b=bounds[1])
+    assert bool((weights < 99).all())
 
 
 @pytest.mark.parametrize("causal", [True, False])

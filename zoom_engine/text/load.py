@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import huggingface_hub
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from zoom_engine.common import registry
@@ -32,6 +33,9 @@ WORDS_KEY = "trained_words"  # our own, beside the keys of open_clip: all words 
 WEIGHT_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "model.safetensors",
                 "open_clip_pytorch_model.bin", "open_clip_model.pt", "pytorch_model.bin")  # fmt: skip
 _SUFFIXES = (".safetensors", ".bin", ".pt", ".pth")
+# Called as functions of their own, they hide what they call. What draws until all numbers lie within bounds
+# (`trunc_normal_`) calls the tensor's own methods, and ends only where these give numbers.
+_RANDOM = (nn.init.normal_, nn.init.uniform_, nn.init.kaiming_uniform_)
 
 
 def text_encoder_for(
@@ -274,9 +278,9 @@ class _Unset(TorchFunctionMode):
         self, func: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         """Call what is called, but for what fills a tensor with random numbers."""
-        if getattr(func, "__name__", "") in ("normal_", "uniform_"):
+        if func in _RANDOM:
             return args[0] if args else (kwargs or {})["tensor"]
-        return func(*args, **(kwargs or {}))
+        return args[0].zero_() if func is Tensor.uniform_ else func(*args, **(kwargs or {}))
 
 
 def _inside(source: str, file: str) -> str:
