@@ -76,7 +76,7 @@ class MappedGenerator(nn.Module):
             digest = hashlib.sha256(json.dumps(self.config.to_dict(), sort_keys=True).encode())
             for name, value in sorted(self.state_dict().items()):
                 digest.update(name.encode())
-                digest.update(value.detach().cpu().contiguous().float().numpy().tobytes())
+                digest.update(value.detach().cpu().contiguous().float().numpy())
             self._content_hash = digest.hexdigest()
         return self._content_hash
 

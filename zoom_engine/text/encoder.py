@@ -207,7 +207,7 @@ class TextEncoder(nn.Module):
         digest.update(json.dumps([settings, self.context_length, tokens.tolist()]).encode())
         for key, value in sorted(self.model.state_dict().items()):
             digest.update(f"{key} {value.dtype} {tuple(value.shape)}".encode())
-            digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+            digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
         return digest.hexdigest()
 
 
