@@ -20,7 +20,7 @@ from zoom_engine.targets.target import Target
 from zoom_engine.targets.tasks.contract import out_of_range
 
 WhichSSIM = Literal["all", "flipped", "none"]
-_COMPARED = 1 << 23  # numbers of the pictures whose SSIM is computed at a time, which takes 18 times their memory
+_COMPARED = 1 << 21  # numbers of the pictures whose SSIM is computed at a time, which takes 18 times their memory
 
 _SlopesOf = Callable[[Tensor, "Originals", Tensor | None], tuple["Evaluation", list[Tensor]]]
 """A function of pictures that need gradients, their originals and their embeddings (None where none are needed).
