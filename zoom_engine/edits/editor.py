@@ -1,0 +1,54 @@
+"""`Editor`: what edits pictures themselves, without a generator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Picture = NDArray[np.uint8]
+"""A picture `[H, W, 3]`, RGB."""
+
+
+class Editor(Protocol):
+    """A way to edit pictures: one attribute at a time, by a strength.
+
+    Strength 0 is the unedited picture, and of two strengths of one sign the larger is the larger edit.
+    """
+
+    @property
+    def name(self) -> str:
+        """Return its name."""
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """Return what it edits by default; empty where it edits whatever the user types."""
+
+    def strengths(self, attribute: str) -> tuple[float, ...]:
+        """Return at which strengths an attribute is edited: not 0, ascending, of either sign."""
+        ...
+
+    def unit(self, attribute: str) -> str:
+        """Return the unit of an attribute's strengths, such as "°"; "" where they have none."""
+        ...
+
+    def edit(
+        self, pictures: Sequence[Picture], attribute: str, strength: float, seeds: Sequence[int]
+    ) -> Sequence[Picture]:
+        """Return the pictures edited, each of the size that it had.
+
+        No row depends on the others, so that any packing gives the same pictures.
+
+        Args:
+            pictures: uint8 `[H, W, 3]` each, of any sizes.
+            attribute: what is edited.
+            strength: how far.
+            seeds: of what is drawn at random, one for each picture.
+        """
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """Return what determines its pictures, ready for JSON."""
+        ...
