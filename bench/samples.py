@@ -41,7 +41,7 @@ class Probe:
     def __init__(self, evaluation: Evaluation) -> None:
         domain = evaluation.domain
         generator, synthesizer = domain.generator(), domain.synthesizer()
-        judge, _ = compiled_network(evaluation.probe(), probe_images(128, 128), synthesizer)
+        judge, _ = compiled_network(evaluation.probe(), probe_images(128, 128), synthesizer.networks)
         drawn = list(Sampling(PROBED, PROBED_SEED).draw(generator))
         latents = torch.cat([w for w, _ in drawn]).double()
         parts = forced(torch.split(torch.cat([codes for _, codes in drawn]), 128), "Probing", unit="batch")

@@ -160,7 +160,7 @@ class Evaluation:
         attribute. An attribute that the method finds no channel for has ``refused`` instead, the reason.
         """
         attributes = self.subject.truth.attributes
-        judge, _ = compiled_network(self.probe(), probe_images(128, 128), self.domain.synthesizer())
+        judge, _ = compiled_network(self.probe(), probe_images(128, 128), self.domain.synthesizer().networks)
         directions = self._directions_by(method)
         chosen_styles, chosen_images = self.generated(choose_on, SAMPLE_SEED + 2)
         styles, images = self.generated(measure_on, SAMPLE_SEED + 3)

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 SETTINGS = ROOT / "zoom_engine" / "settings" / "audit_settings.py"
 STUB = ROOT / "zoom_engine" / "diagnose" / "audit_options.pyi"
 MODELS = {
-    "generator": "GeneratorSpec",
+    "generator": "GeneratorSpec | None",
     "target": "TargetSpec",
     "text_encoder": "str | Path | TextEncoder | None",
     "directions": "str | EditDirections",
@@ -32,8 +32,11 @@ from zoom_engine.text import TextEncoder
 
 Targets = list[Any] | tuple[TargetSpec, ...] | Mapping[str, TargetSpec]
 
-class _Models(TypedDict):
-{models}
+class _Target(TypedDict):
+    target: TargetSpec
+
+class _Models(_Target):
+    generator: GeneratorSpec
 
 class _Shared(TypedDict, total=False):
 {shared}
@@ -41,17 +44,15 @@ class _Shared(TypedDict, total=False):
 class _OfAudits(_Shared, total=False):
 {rest}
 
-class AuditOptions(_Models, _OfAudits): ...
+class AuditOptions(_Target, _OfAudits): ...
 
 class AuditChanges(_OfAudits, total=False):
-{models}
+    target: TargetSpec
 
 class SeveralTargets(_OfAudits):
-    generator: GeneratorSpec
     target: Targets
 
 class SeveralChanges(_OfAudits, total=False):
-    generator: GeneratorSpec
     target: Targets
 
 class DiscoveryOptions(_Models, _Shared): ...
@@ -79,9 +80,8 @@ def stub(settings: str) -> str:
 
     return PAGE.format(
         imports="\n".join(imports),
-        models=lines(("generator", "target")),
         shared=lines(OF_AUDITS),
-        rest=lines(name for name in types if name not in ("generator", "target", *OF_AUDITS)),
+        rest=lines(name for name in types if name not in ("target", *OF_AUDITS)),
     )
 
 

@@ -41,6 +41,41 @@ MEASURED_LATER = ("random_drawn", "random_changing")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Edit:
+    """An edit that the engine did not make: its name, all strengths at which some image has it, and their unit."""
+
+    name: str
+    strengths: tuple[float, ...]
+    unit: str = ""
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Return the lowest and the highest strength, 0 among them."""
+        return min(0.0, *self.strengths), max(0.0, *self.strengths)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Edits:
+    """The edits of an audit whose pictures were not drawn by a generator.
+
+    Attributes:
+        kind: where they come from: "pairs", or the editor's name.
+        images: what the unedited pictures are called, by their numbers.
+        attributes: the edits of the N attributes, in their order.
+        controls: edits that should not matter; they stand where random baseline directions do in other audits.
+        records: how many records the finished audit has, of attributes and of controls.
+        content_hash: SHA-256 of all that determines the pictures, hex.
+    """
+
+    kind: str
+    images: tuple[str, ...]
+    attributes: tuple[Edit, ...]
+    controls: tuple[Edit, ...] = ()
+    records: tuple[Count, Count]
+    content_hash: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Config:
     """What determines the records of an audit, as far as anything reads it; None is what was not set.
 
@@ -82,6 +117,7 @@ class Config:
         noise_floor: of the N directions, see `EditDirections`; empty where that is not said.
         backend: what drew the pictures of the search.
         precision: in which it drew them.
+        edits: edits from elsewhere, of an audit without a generator: edit weights are their strengths then.
         content: all of it as it lies on disk, with what is not known here: for display and comparison.
     """
 
@@ -118,6 +154,7 @@ class Config:
     noise_floor: tuple[float, ...]
     backend: str | None = None
     precision: str | None = None
+    edits: Edits | None = None
     content: Mapping[str, Any] = field(repr=False)
 
     @property
@@ -147,7 +184,12 @@ class Config:
         return sorted((first + turn) % count for turn in range(per_image))
 
     def measurements(self, images: int) -> tuple[int, int]:
-        """Return how many measurements so many images take: of attributes, and of random baseline directions."""
+        """Return how many measurements so many images take: of attributes, and of random baseline directions.
+
+        Of edits from elsewhere an image need not have each: then it is the number of all that there are.
+        """
+        if self.edits is not None:
+            return self.edits.records
         per_image = 1 if self.mode == "multi" else len(self.attributes)
         compared = images if self.random_images is None else min(images, self.random_images)
         directions_per_image = self.random_directions if self.random_per_image is None else self.random_per_image
@@ -210,6 +252,8 @@ class Config:
     @property
     def ranges(self) -> tuple[tuple[float, float], ...]:
         """Return the lowest and highest edit weight that the search may take, for each of the N attributes."""
+        if self.edits is not None:
+            return tuple(edit.range for edit in self.edits.attributes)
         if self.edit_range == "calibrated" and self.calibrated_range:
             return self.calibrated_range
         return ((-self.bound, self.bound),) * len(self.attributes)
@@ -358,8 +402,12 @@ def _config(values: JsonObject) -> Config:
     control_prompts = values.object("control_prompts")
     interval = control_prompts.get("every", int)
     interim_analyses, width = values.get("interim_analyses", tuple[int, ...]), values.get("width", float)
+    edits = values.get("edits", Edits)
+    beside = {} if edits is None else {"random_directions": len(edits.controls)}
     config = values.read(
         Config,
+        edits=edits,
+        **beside,
         attributes=attributes,
         task=details.get("task", dict),
         note=details.get("note", str) or "",
@@ -405,4 +453,20 @@ def _config(values: JsonObject) -> Config:
     )
     directions.check("strength", len(config.strength) in (0, count), one_each)
     directions.check("noise_floor", len(config.noise_floor) in (0, count), one_each)
+    if edits is not None:
+        _check_edits(values, config, edits)
     return config
+
+
+def _check_edits(values: JsonObject, config: Config, edits: Edits) -> None:
+    """Refuse edits from elsewhere that contradict the rest of the config, or themselves."""
+    told = values.object("edits")
+    named = [edit.name for edit in edits.attributes] == [attribute.text for attribute in config.attributes]
+    told.check("attributes", named and config.mode == "single", "be the attributes of an audit of single ones")
+    told.check("images", len(edits.images) == config.images, "name each image")
+    controls = {edit.name for edit in edits.controls}
+    told.check("controls", len(controls) == len(edits.controls), "name each control once")
+    for edit in (*edits.attributes, *edits.controls):
+        rising = all(low < high for low, high in pairwise(edit.strengths))
+        finite = all(math.isfinite(strength) and strength for strength in edit.strengths)
+        told.check("attributes", bool(edit.strengths) and rising and finite, "have rising strengths other than 0")

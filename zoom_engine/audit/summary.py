@@ -342,6 +342,8 @@ class Summary:
         interim_analysis: where an audit stands that chooses its number of images; None for others.
         photographs: the results photograph by photograph, of an audit around photographs.
         tries: of an audit of a service, how many requests ended as which kind, see `service_file`.
+        edits: of an audit of edits from elsewhere, where they come from, see `manifest.Edits`; its `baseline` is of
+            their controls.
         sensitivity: one per attribute, the most sensitive first, those without a record last.
     """
 
@@ -362,6 +364,7 @@ class Summary:
     interim_analysis: InterimAnalysis | None = None
     photographs: tuple[PhotographRow, ...] = ()
     tries: Mapping[str, int] | None = None
+    edits: str | None = None
     sensitivity: tuple[Sensitivity, ...]
 
     @property
@@ -377,7 +380,9 @@ class Summary:
         values["power"] = self.power and self.power._asdict()
         values["interim_analysis"] = self.interim_analysis and self.interim_analysis._asdict()
         left_out = {
-            name for name in ("photographs", "interim_analysis", "control_prompts", "tries") if not values[name]
+            name
+            for name in ("photographs", "interim_analysis", "control_prompts", "tries", "edits")
+            if not values[name]
         }
         left_out |= set() if self.mode == "single" else set(_OF_SINGLE)
         return {name: value for name, value in values.items() if name not in left_out}

@@ -30,14 +30,14 @@ from zoom_engine.cli.output import AsJson, Output, open_output, print_json
 from zoom_engine.cli.start import starting, use_threads
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.common.files.cache import check_cache, default_cache
-from zoom_engine.settings.audit_settings import AuditSettings, RunSettings, options_of
+from zoom_engine.settings.audit_settings import SOURCES, AuditSettings, RunSettings, options_of
 from zoom_engine.settings.target_names import named_targets, several_targets
 
 if TYPE_CHECKING:
     from zoom_engine.statistics.diagnosis import Diagnosis
 
 HOW = Group("How it is audited", sort_key=1)
-FIRST = ("generator", "target", "attributes")
+FIRST = ("generator", "pairs", "editor", "target", "attributes")
 REST = [name for name in options_of(AuditSettings) if name not in (*FIRST, *MACHINE, *CLUSTER, *TABLES, "download")]
 
 
@@ -65,7 +65,8 @@ def diagnose(
 ) -> None:
     r"""Audit a target model: which attributes is it sensitive to?
 
-    It needs --generator, --target and --out, here or in the file of --config. For example:
+    It needs --generator (or --pairs, or --editor and --photos), --target and
+    --out, here or in the file of --config. For example:
 
       zoom-engine diagnose --generator avatars --target avatars:eyeglasses \
           --attribute "a smiling face" --attribute "a face with bangs" --out audit
@@ -104,13 +105,13 @@ def _run(
     use_threads(values.get("threads"), output.progress)
     if "out" in values:
         check_packages(values["out"])
-    settings, run = settings_of(stored, given, values, needs=("generator", "target", "out"))
+    settings, run = settings_of(stored, given, values, needs=("target", "out"))
     # What `Diagnoser` and its `run` would refuse without any model: here it takes no second.
     names = list(named_targets(settings.target)) if several_targets(settings.target) else []
     if names:
         check_outs(values["out"], names)
     check_cache(Path(settings.cache or default_cache()))
-    known = {**run.deciding(), **settings.deciding()}
+    known = {**({} if settings.edits_from_elsewhere else run.deciding()), **settings.deciding()}
     if settings.photos is not None:
         known.pop("images", None)
     for out in [Path(values["out"], name) for name in names] or [Path(values["out"])]:
@@ -132,7 +133,8 @@ def settings_of(
     Raises:
         ConfigError: one is missing that the command `needs`.
     """
-    for name in needs:
+    sources = [name for name in SOURCES if name in values]
+    for name in (*([] if sources else ["generator"]), *needs):
         if name not in values:
             raise ConfigError(f"--{name} is missing: give it, here or in the file of --config")
     match values.get("target"):
@@ -145,7 +147,11 @@ def settings_of(
     values["target_options"] = read_target_options(given, stored.get("target_options"))
     search = stored.get("search_options", {}) | dict(given.get("search_options", ())) | given_of(["steps"], values)
     values["search_options"] = search or None
+    values["editor_options"] = {**stored.get("editor_options", {}), **dict(given.get("editor_options", ()))} or None
     settings = AuditSettings(**given_of(options_of(AuditSettings), values))
+    counted = [name for name in (*options_of(RunSettings),) if name in values and name != "out"]
+    if settings.edits_from_elsewhere and counted:
+        raise ConfigError(f"--{counted[0]} is of generated images: leave it out beside --{sources[0]}")
     if settings.photos is not None and "images" in values:
         raise ConfigError("--images counts generated images: with --photos all photographs of the folder are audited")
     return settings, RunSettings(**given_of(options_of(RunSettings), values))

@@ -47,7 +47,7 @@ def plan(
     values = {**stored, **given}
     with open_output(**given_of(TOLD, values)) as output:
         use_threads(values.get("threads"), output.progress)
-        settings, run = settings_of(stored, given, values, needs=("generator", "target"))
+        settings, run = settings_of(stored, given, values, needs=("target",))
         workers = settings.workers or 1
         targets: Any = settings.target if several_targets(settings.target) else [settings.target]
         with starting(output.progress):

@@ -12,9 +12,11 @@ from zoom_engine.text import TextEncoder
 
 Targets = list[Any] | tuple[TargetSpec, ...] | Mapping[str, TargetSpec]
 
-class _Models(TypedDict):
-    generator: GeneratorSpec
+class _Target(TypedDict):
     target: TargetSpec
+
+class _Models(_Target):
+    generator: GeneratorSpec
 
 class _Shared(TypedDict, total=False):
     generator_options: Mapping[str, Any] | None
@@ -35,6 +37,10 @@ class _Shared(TypedDict, total=False):
     download: bool
 
 class _OfAudits(_Shared, total=False):
+    generator: GeneratorSpec | None
+    pairs: str | Path | None
+    editor: str | Any | None
+    editor_options: Mapping[str, Any] | None
     photos: str | Path | None
     attributes: Sequence[str] | None
     preset: str | Path | None
@@ -58,18 +64,15 @@ class _OfAudits(_Shared, total=False):
     workers: int | None
     worker_cores: int
 
-class AuditOptions(_Models, _OfAudits): ...
+class AuditOptions(_Target, _OfAudits): ...
 
 class AuditChanges(_OfAudits, total=False):
-    generator: GeneratorSpec
     target: TargetSpec
 
 class SeveralTargets(_OfAudits):
-    generator: GeneratorSpec
     target: Targets
 
 class SeveralChanges(_OfAudits, total=False):
-    generator: GeneratorSpec
     target: Targets
 
 class DiscoveryOptions(_Models, _Shared): ...

@@ -11,9 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
+from zoom_engine.common.errors import ConfigError
 from zoom_engine.common.notices import Notify, null_notifier
 from zoom_engine.common.progress import ProgressFactory, in_notebooks
 from zoom_engine.common.typed import named_options
+from zoom_engine.diagnose.edited import EditedModels, diagnosed_edits, load_edited
 from zoom_engine.diagnose.measurements import calibrated_range, edit_directions
 from zoom_engine.diagnose.models import Models, load_models
 from zoom_engine.diagnose.run import diagnosed
@@ -78,23 +80,40 @@ class Diagnoser:
     ) -> None:
         """Load the models, by the arguments of the class; `options` are fields of the settings."""
         settings = replace(settings, **options) if settings else AuditSettings(**options)
-        self.models: Models = load_models(
-            settings, progress=progress, notify=notify, like=None if like is None else like.models
-        )
+        self._loaded: Models | EditedModels
+        if settings.edits_from_elsewhere:
+            if like is not None:
+                raise ConfigError("like shares a generator, and edits from elsewhere have none: leave it out")
+            self._loaded = load_edited(settings, progress=progress, notify=notify)
+        else:
+            self._loaded = load_models(
+                settings, progress=progress, notify=notify, like=None if like is None else like.models
+            )
 
     def __repr__(self) -> str:
         """Return the target, the generator and how it is audited, in one line."""
-        return f"Diagnoser({self.models})"
+        return f"Diagnoser({self._loaded})"
+
+    @property
+    def models(self) -> Models:
+        """Return what was loaded.
+
+        Raises:
+            ConfigError: the edits come from elsewhere, so there is no generator.
+        """
+        if isinstance(self._loaded, EditedModels):
+            raise ConfigError("edits from elsewhere have no generator and no edit directions: use run")
+        return self._loaded
 
     @property
     def settings(self) -> AuditSettings:
         """Return what is audited and how."""
-        return self.models.settings
+        return self._loaded.settings
 
     @property
     def notices(self) -> list[str]:
         """Return lines on what was assumed, so far."""
-        return self.models.notices.lines
+        return self._loaded.notices.lines
 
     @named_options
     def run(
@@ -113,9 +132,11 @@ class Diagnoser:
         Interrupted at any moment, the same call goes on where it was. With "auto" the audit looks after 24, 48, 96, …
         images whether it may end, by `width` and `most_images` of `RunSettings`; `settings.interim_analyses` says how
         that is paid for. Of an audit around photographs there are as many images as photographs that the generator can
-        draw; `photographs` says more.
+        draw; `photographs` says more. Of edits from elsewhere all images are audited, whatever `images` says.
         """
         run = RunSettings(images=images, seed=seed, width=width, most_images=most_images)
+        if isinstance(self._loaded, EditedModels):
+            return diagnosed_edits(self._loaded, run, out)
         (diagnosis,) = diagnosed([self.models], run, [out])
         return diagnosis
 

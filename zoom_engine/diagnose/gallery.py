@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from zoom_engine.audit.folder import AuditFolder
@@ -37,6 +39,8 @@ DIRECTIONS_OF_FLIPS = 2
 MULTI_STRIPS = 8
 MULTI_FLIPS = 3  # of each direction
 SHEET_ROWS = 2
+LARGEST_FRAME = 1024
+"""The longer side of a picture in the folder, in pixels: a generator draws no larger ones, cameras do."""
 _SLACK = 1e-5  # recorded edit weights are rounded
 
 
@@ -183,12 +187,25 @@ def build_gallery(
     edit sheets, the same for audits of other images: `cache` keeps what is drawn of them, by what the pictures are
     `drawn_by`: hash of the generator, runtime and precision.
     """
-    strips = [
-        _strip(audit, pick, diagnosis, evaluator, styles) for pick in picks(diagnosis, evaluator.target.task.view)
-    ]
+    strips = _strips(audit, diagnosis, evaluator, styles)
     drawn = _Sheets(evaluator, sheet_styles, cache, drawn_by)
     sheets = [_sheet(audit, index, diagnosis, drawn) for index in range(len(diagnosis.attributes))]
-    audit.write_json(GALLERY, Gallery(tuple(strips), tuple(sheets)).to_json())
+    audit.write_json(GALLERY, Gallery(strips, tuple(sheets)).to_json())
+
+
+def build_strips(audit: AuditFolder, diagnosis: Diagnosis, *, evaluator: Evaluator, images: StyleRows) -> None:
+    """Write `images/` and `gallery.json` of an audit of edits from elsewhere.
+
+    `images [I, S]` are the codes that the evaluator draws the unedited pictures of.
+    """
+    audit.write_json(GALLERY, Gallery(_strips(audit, diagnosis, evaluator, images)).to_json())
+
+
+def _strips(
+    audit: AuditFolder, diagnosis: Diagnosis, evaluator: Evaluator, styles: StyleRows
+) -> tuple[StripEntry, ...]:
+    chosen = picks(diagnosis, evaluator.target.task.view)
+    return tuple(_strip(audit, pick, diagnosis, evaluator, styles) for pick in chosen)
 
 
 def strip_weights(shown: float, flip: float | None, end: float) -> tuple[list[float], int]:
@@ -213,6 +230,36 @@ def strip_weights(shown: float, flip: float | None, end: float) -> tuple[list[fl
     return [weights[place] for place in order], order.index(index)
 
 
+def strip_strengths(
+    strengths: Sequence[float], shown: float, flip: float | None, end: float
+) -> tuple[list[float], int]:
+    """Return which `strengths` of an edit a strip shows, from 0 outwards to `end`, and which of them is `shown`.
+
+    There are `STRIP_FRAMES` at most: 0, the end, `shown` and `flip` first, then others, evenly spread.
+    """
+    side = 1 if end >= 0 else -1
+    way = sorted({0.0, *(strength for strength in strengths if strength * side > 0)}, key=abs)
+    places = range(len(way))
+
+    def nearest(strength: float) -> int:
+        return min(places, key=lambda place: abs(way[place] - strength))
+
+    steps = STRIP_FRAMES - 1
+    spread = [round(places[-1] * step / steps) for step in range(1, steps)]
+    wanted = dict.fromkeys([0, places[-1], nearest(shown), *([] if flip is None else [nearest(flip)]), *spread])
+    chosen = sorted([*wanted][:STRIP_FRAMES])
+    return [way[place] for place in chosen], chosen.index(nearest(shown))
+
+
+def _shrunk(picture: Pixels) -> Pixels:
+    """Return a picture whose longer side has `LARGEST_FRAME` pixels at most."""
+    if max(picture.shape) <= LARGEST_FRAME:
+        return picture
+    image = Image.fromarray(picture)
+    image.thumbnail((LARGEST_FRAME, LARGEST_FRAME))
+    return np.asarray(image)
+
+
 def _strip(audit: AuditFolder, pick: Pick, diagnosis: Diagnosis, evaluator: Evaluator, styles: StyleRows) -> StripEntry:
     """Write pictures of one trial from the original to the end of its range, with the target's output for each."""
     record, view = pick.record, evaluator.target.task.view
@@ -226,7 +273,11 @@ def _strip(audit: AuditFolder, pick: Pick, diagnosis: Diagnosis, evaluator: Eval
         column = diagnosis.attributes.index(attribute)
         end = _end(pick, column, diagnosis)
         flip = _flip_weight(record, column, end, view)
-        steps, shown = strip_weights(pick.edit_weights[column], flip, end)
+        if diagnosis.config.edits is None:
+            steps, shown = strip_weights(pick.edit_weights[column], flip, end)
+        else:
+            strengths = [point.weights[column] for point in record.trajectory]
+            steps, shown = strip_strengths(strengths, pick.edit_weights[column], flip, end)
         weights = torch.zeros(len(steps), len(diagnosis.attributes))
         weights[:, column], along = torch.tensor(steps), steps
     pictures, seen = _looked_at(evaluator, styles[record.image].expand(len(weights), -1), weights)
@@ -234,7 +285,7 @@ def _strip(audit: AuditFolder, pick: Pick, diagnosis: Diagnosis, evaluator: Eval
     recorded, frames = seen.recorded.tolist(), []
     for index, picture in enumerate(pictures):
         name = f"{stem}-{index}.png"
-        audit.write(name, png_bytes(picture))
+        audit.write(name, png_bytes(_shrunk(picture)))
         entry = FrameEntry(
             file=name,
             weight=along[index],

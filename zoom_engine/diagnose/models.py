@@ -18,6 +18,7 @@ from zoom_engine.common.machine import find_device
 from zoom_engine.common.module_hash import Identity
 from zoom_engine.common.notices import Notices, Notify, null_notifier
 from zoom_engine.common.plurals import number_of
+from zoom_engine.common.probes import Answers
 from zoom_engine.common.progress import ProgressFactory, silent
 from zoom_engine.common.threads import working
 from zoom_engine.diagnose.cluster import check_cluster
@@ -258,6 +259,8 @@ def load_models(
     given: Any = settings.target
     if several_targets(given):
         raise ConfigError("a Diagnoser audits one target: Diagnosers(target=[…], …) audits several")
+    if settings.edits_from_elsewhere:
+        raise ConfigError("edits from elsewhere have no generator: a Diagnoser audits one target with them")
     domain = find_domain(settings.generator)
     neutral = settings.neutral or (domain.neutral if domain else NEUTRAL)
     if settings.attributes is not None:
@@ -340,7 +343,8 @@ def load_models(
             )
         )
         bar.update(note="runtime")
-    for notice in input_notices(models.target, resolution=generator.resolution, stored=partial(_stored, models)):
+    stored = partial(stored_answers, cache, models.target, models.answers.get("target"), generator.resolution)
+    for notice in input_notices(models.target, resolution=generator.resolution, stored=stored):
         models.notices.add(notice)
     if note := getattr(generator, "note", ""):
         models.notices.add(f"generator: {note}")
@@ -350,14 +354,28 @@ def load_models(
     return replace(models, misread=misread)
 
 
-def _stored(models: Models, measure: Callable[[], tuple[float, ...]]) -> tuple[float, ...]:
-    """Return what is measured on a target as it is fed, from the cache where it was measured before."""
-    target, identity = models.target, Identity(models.target.content_hash)
-    identity.answers = models.answers.get("target")
+def stored_answers(
+    cache: Path,
+    target: Target,
+    answers: Answers | None,
+    resolution: int,
+    measure: Callable[[], tuple[float, ...]],
+) -> tuple[float, ...]:
+    """Return what is measured on a target as it is fed, from the cache where it was measured before.
+
+    Args:
+        cache: the folder.
+        target: the target.
+        answers: how it answers probes; without them nothing is stored.
+        resolution: of the test pictures, in pixels.
+        measure: measures it.
+    """
+    identity = Identity(target.content_hash)
+    identity.answers = answers
     if identity.answers is None:
         return measure()
-    fed = {"target": identity, "preprocessing": target.preprocessing.to_dict(), "size": models.generator.resolution}
-    stored = DirectionCache(models.cache).cached(
+    fed = {"target": identity, "preprocessing": target.preprocessing.to_dict(), "size": resolution}
+    stored = DirectionCache(cache).cached(
         "input", fed, lambda: {"measured": torch.tensor(measure(), dtype=torch.float64)}
     )
     return tuple(stored["measured"].tolist())

@@ -9,6 +9,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,6 +30,7 @@ from zoom_engine.audit.records import Record
 from zoom_engine.audit.records import TrialKey as Done
 from zoom_engine.common.errors import AuditError, ClusterError, ConfigError
 from zoom_engine.common.machine import describe_environment, find_device
+from zoom_engine.common.notices import Notices
 from zoom_engine.common.plurals import tries_in_words
 from zoom_engine.common.threads import working
 from zoom_engine.diagnose.cluster import Batch, RayWorkers, Shard, Work, dispatched
@@ -100,10 +102,10 @@ def diagnosed(
         for target, out in enumerate(outs):
             written = manifest_of(target)
             if out is None:
-                sinks.append(_InMemory(written))
+                sinks.append(InMemory(written))
                 continue
             audit = stack.enter_context(AuditFolder.open(out, written))
-            sinks.append(_InFolder(audit, written, models[target]))
+            sinks.append(InFolder(audit, written))
             if crops is not None and audited is not None:
                 shown = write_photographs(audit, audited, crops, search.evaluators[0])
                 audit.write_json(PHOTOGRAPHS, photographs_json(shown))
@@ -116,14 +118,36 @@ def diagnosed(
                     sink.note_measured(manifest_of(target))
 
         _search(models, run, search, workers, sinks, measure_baselines)
-        diagnoses = [audit.finish(search, target) for target, audit in enumerate(sinks)]
-        for loaded, diagnosis in zip(models, diagnoses, strict=True):
-            if diagnosis.tries:
-                loaded.notices.notify(f"service {loaded.target.name}: {tries_in_words(diagnosis.tries)}")
+        diagnoses = []
+        for target, (loaded, sink) in enumerate(zip(models, sinks, strict=True)):
+            diagnoses.append(sink.finish(partial(_draw, loaded, search, target), partial(search.tries, target)))
+            tell_tries(loaded.target.name, diagnoses[-1], loaded.notices)
     for out in outs:
         if out is not None:
             write_report(Path(out), index=index)
     return diagnoses
+
+
+def tell_tries(target: str, diagnosis: Diagnosis, notices: Notices) -> None:
+    """Say how a service, the `target`, answered; nothing of other targets."""
+    if diagnosis.tries:
+        notices.notify(f"service {target}: {tries_in_words(diagnosis.tries)}")
+
+
+def _draw(models: Models, search: ShardSearch, target: int, audit: AuditFolder, diagnosis: Diagnosis) -> None:
+    """Draw the pictures of a finished search into the folder of an audit, that of the target of this index."""
+    rows = min(SHEET_ROWS, len(search.styles))
+    around_photographs = search.measurements[target].codes is not None
+    sheet_source = search.styles if around_photographs else models.styles(range(rows))
+    build_gallery(
+        audit,
+        diagnosis,
+        evaluator=search.evaluators[target],
+        styles=search.styles,
+        sheet_styles=sheet_source[:rows],
+        cache=models.cache,
+        drawn_by={"generator": models.generator.content_hash, **models.synthesizer.describe()},
+    )
 
 
 def _search(
@@ -201,73 +225,83 @@ class Sink(Protocol):
     def read(self) -> Diagnosis:
         """Return all that is there."""
 
-    def finish(self, search: ShardSearch, target: int) -> Diagnosis:
-        """Return all that is there at the end; a folder gets its pictures and its summary. `target` is an index."""
+    def finish(
+        self, draw: Callable[[AuditFolder, Diagnosis], None], tries: Callable[[], Mapping[str, int]]
+    ) -> Diagnosis:
+        """Return all that is there at the end; a folder gets its pictures, by `draw`, and its summary.
+
+        `tries` returns how a service was asked since the last batch.
+        """
 
 
-class _InMemory:
+class InMemory:
     """Records that nobody writes down, without pictures."""
 
     def __init__(self, manifest: Manifest) -> None:
+        """Begin without a record."""
         self.done: Set[Done] = set()
         self._manifest, self._records, self._tries = manifest, list[Record](), Counter[str]()
 
     def keep(self, batch: Batch) -> None:
+        """Add new records, see `Sink`."""
         self._records += batch.records
         self._tries.update(batch.tries)
         self._manifest = self._manifest.resumed({**self._manifest.environment, **batch.environment})
 
     def note_measured(self, manifest: Manifest) -> None:
+        """Note what was measured, see `Sink`."""
         self._manifest = manifest
 
     def note_workers(self, shares: Sequence[Mapping[str, object]]) -> None:
+        """Note what workers did, see `Sink`."""
         self._manifest = self._manifest.resumed({}, workers=shares)
 
-    def finish(self, search: ShardSearch, target: int) -> Diagnosis:
+    def finish(
+        self, draw: Callable[[AuditFolder, Diagnosis], None], tries: Callable[[], Mapping[str, int]]
+    ) -> Diagnosis:
+        """Return all that is there, see `Sink`."""
         return self.read()
 
     def read(self) -> Diagnosis:
+        """Return all that is there, see `Sink`."""
         return Diagnosis(self._manifest, tuple(self._records), tries=dict(self._tries))
 
 
-class _InFolder:
+class InFolder:
     """An audit folder that is open, and what this run adds to it."""
 
-    def __init__(self, audit: AuditFolder, manifest: Manifest, models: Models) -> None:
+    def __init__(self, audit: AuditFolder, manifest: Manifest) -> None:
+        """Go on with what the folder holds; `manifest` is that of this run."""
         self.done: Set[Done] = audit.done()
-        self.audit, self._manifest, self._models = audit, manifest, models
+        self.audit, self._manifest = audit, manifest
 
     def note_measured(self, manifest: Manifest) -> None:
+        """Note what was measured, see `Sink`."""
         self.audit.note_measured(self._manifest, manifest)
         self._manifest = manifest
 
     def keep(self, batch: Batch) -> None:
+        """Add new records, see `Sink`."""
         self.audit.note_environment({**self._manifest.environment, **batch.environment})
         self.audit.append(batch.records)
         self.audit.count(batch.tries)
 
     def note_workers(self, shares: Sequence[Mapping[str, object]]) -> None:
+        """Note what workers did, see `Sink`."""
         self.audit.note_environment({}, workers=shares)
 
     def read(self) -> Diagnosis:
+        """Return all that is there, see `Sink`."""
         return Diagnosis.load(self.audit.path)
 
-    def finish(self, search: ShardSearch, target: int) -> Diagnosis:
+    def finish(
+        self, draw: Callable[[AuditFolder, Diagnosis], None], tries: Callable[[], Mapping[str, int]]
+    ) -> Diagnosis:
+        """Draw pictures and write the summary, see `Sink`; not again where nothing is new."""
         diagnosis = self.read()
         if len(self.audit.done()) > len(self.done) or not self.audit.finished:
-            models, rows = self._models, min(SHEET_ROWS, len(search.styles))
-            around_photographs = search.measurements[target].codes is not None
-            sheet_source = search.styles if around_photographs else models.styles(range(rows))
-            build_gallery(
-                self.audit,
-                diagnosis,
-                evaluator=search.evaluators[target],
-                styles=search.styles,
-                sheet_styles=sheet_source[:rows],
-                cache=models.cache,
-                drawn_by={"generator": models.generator.content_hash, **models.synthesizer.describe()},
-            )
-            self.audit.count(search.tries(target))
+            draw(self.audit, diagnosis)
+            self.audit.count(tries())
             diagnosis = replace(diagnosis, tries=self.audit.tries)
             self.audit.finish(diagnosis.summary())
         return diagnosis

@@ -23,6 +23,20 @@ from zoom_engine.search.recorded import record_of
 from zoom_engine.targets import Target
 
 
+class NewTries:
+    """Counts how a target, a service, was asked since the last call, see `Target.tries`."""
+
+    def __init__(self, target: Target) -> None:
+        """Begin with all that the target was asked so far."""
+        self._target, self._told = target, Counter[str]()
+
+    def __call__(self) -> dict[str, int]:
+        """Return the new tries by how they ended."""
+        so_far = Counter(self._target.tries)
+        new, self._told = so_far - self._told, so_far
+        return dict(new)
+
+
 class ShardSearch:
     """A search of trials of audits that have all but their targets in common, on what this process has loaded.
 
@@ -42,8 +56,7 @@ class ShardSearch:
         scale, self._columns = joined_scales(scales, len(common.directions.attributes))
         self._bounds = bounds_of(self._first, common.directions, common.calibrated, scale)
         self._names = [attribute.text for attribute in self._first.attributes]
-        self._targets = [loaded.target for loaded in models]
-        self._told = [Counter[str]() for _ in models]
+        self._tries = [NewTries(loaded.target) for loaded in models]
 
     def take(self, measurements: Sequence[Measurements]) -> None:
         """Search with these measurements; without baseline directions, trials of attributes alone."""
@@ -70,10 +83,7 @@ class ShardSearch:
 
     def tries(self, target: int) -> dict[str, int]:
         """Return how the target, a service, was asked since the last call, see `Target.tries`."""
-        tries_so_far = Counter(self._targets[target].tries)
-        new = tries_so_far - self._told[target]
-        self._told[target] = tries_so_far
-        return dict(new)
+        return self._tries[target]()
 
     def _records_of(self, shard: Shard, targets: Sequence[int]) -> Iterator[tuple[int, list[Record]]]:
         common = self.measurements[0]

@@ -37,7 +37,7 @@ from zoom_engine.settings.attributes import Attribute, short_name
 from zoom_engine.statistics.attribute_tests import LEVEL, adjust
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.statistics.power import SIZES
-from zoom_engine.statistics.table import decimal, percent, signed
+from zoom_engine.statistics.table import beside, decimal, percent, signed
 
 Outcome = Literal["pass", "fail", "inconclusive"]
 Judgement = tuple[Outcome, str]
@@ -160,12 +160,12 @@ def _sensitivity(rule: Rule, audit: Diagnosis, attribute: Attribute) -> Judgemen
     if low > limit and row.specificity in ("specific", None):
         return "fail", estimate
     if low > limit and row.specificity == "unspecific":
-        return "inconclusive", f"{estimate}: unspecific, {row.as_far} random edits move the output as far"
+        several = beside(audit.summary()).several
+        return "inconclusive", f"{estimate}: unspecific, {row.as_far} {several} move the output as far"
     if low > limit:
-        return (
-            "inconclusive",
-            f"{estimate}: too few random directions to tell whether any edit does the same (give --random-directions)",
-        )
+        few = "random directions" if audit.config.edits is None else "controls"
+        more = "give --random-directions" if audit.config.edits is None else "add some"
+        return "inconclusive", f"{estimate}: too few {few} to tell whether any edit does the same ({more})"
     return "inconclusive", f"{estimate}{_too_few(audit, attribute, limit)}"
 
 

@@ -70,7 +70,7 @@ class ZoomAudit(Protocol):
 
 @pytest.fixture(scope="session")
 def zoom_audit(tmp_path_factory: pytest.TempPathFactory) -> ZoomAudit:
-    """Audit a target by the options of `Diagnoser` and of its `run`; the generator is by default "avatars".
+    """Audit a target by the options of `Diagnoser` and of its `run`; by default the generator is "avatars".
 
     The audit lies in the folder `out`, where it is resumed if it was interrupted, else in a temporary folder.
     """
@@ -81,7 +81,7 @@ def zoom_audit(tmp_path_factory: pytest.TempPathFactory) -> ZoomAudit:
         from zoom_engine.diagnose.diagnoser import Diagnoser
 
         folder = tmp_path_factory.mktemp("zoom-audit") if out is None else out
-        options: Any = {"generator": "avatars", **settings}
+        options: Any = {**({} if {"pairs", "editor"} & settings.keys() else {"generator": "avatars"}), **settings}
         diagnoser = Diagnoser(**options)
         return Audited(diagnoser.run(images=images, seed=seed, out=folder))
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
 
 from zoom_engine.common.errors import PhotographError, one_line
 from zoom_engine.common.threads import quiet
@@ -23,6 +24,7 @@ MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK")
 CHANNELS = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
 """The colour space that a profile must be made for, by Pillow's name for the pixels."""
 _AT_ONCE = 1 << 23  # pixels
+_TURNED = (5, 6, 7, 8)  # orientations of EXIF that lay a picture on its side
 
 
 def read_photograph(path: Path) -> Image.Image:
@@ -34,6 +36,34 @@ def read_photograph(path: Path) -> Image.Image:
 
     Raises:
         PhotographError: one line, without the folder, for what is no such picture, is damaged, or is too large.
+    """
+    with _opened(path) as picture:
+        profile = picture.info.get("icc_profile")
+        try:
+            ImageOps.exif_transpose(picture, in_place=True)
+            return _in_parts(picture, lambda part: _as_seen(part, profile))
+        except PhotographError as error:
+            raise PhotographError(f"{path.name} {error}") from error
+
+
+def photograph_size(path: Path) -> tuple[int, int]:
+    """Return height and width that `read_photograph` gives, in pixels, by the head of the file alone.
+
+    Raises:
+        PhotographError: as `read_photograph`, as far as the head shows it.
+    """
+    with _opened(path) as picture:
+        width, height = picture.size
+        # Of a PNG without EXIF in its head, its own method would decode the whole picture to look behind it.
+        turned = Image.Image.getexif(picture).get(ExifTags.Base.Orientation, 1) in _TURNED
+        return (width, height) if turned else (height, width)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
+    """Open a picture whose head says that it is one, and not too large.
+
+    What its reading raises meanwhile becomes a PhotographError.
     """
     try:
         if not path.is_file():
@@ -48,12 +78,7 @@ def read_photograph(path: Path) -> Image.Image:
                     f"{path.name} claims {width} × {height} pixels: {LEAST_SIDE} a side is the least and"
                     f" {MOST_PIXELS:,} in all the most"
                 )
-            profile = picture.info.get("icc_profile")
-            try:
-                ImageOps.exif_transpose(picture, in_place=True)
-                return _in_parts(picture, lambda part: _as_seen(part, profile))
-            except PhotographError as error:
-                raise PhotographError(f"{path.name} {error}") from error
+            yield picture
     except PhotographError:
         raise
     except Image.DecompressionBombError as error:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
-from zoom_engine.audit.manifest import Config, Manifest
+from zoom_engine.audit.manifest import Config, Edits, Manifest
 from zoom_engine.audit.summary import Summary
 from zoom_engine.common.plurals import agreeing, listed, number_of, tries_in_words
+from zoom_engine.report.sentences import made_by
 from zoom_engine.report.verdicts import no_further_than_control
 from zoom_engine.settings.attributes import Attribute
+from zoom_engine.statistics.attribute_tests import LEAST
 from zoom_engine.statistics.counts import Counts
 from zoom_engine.statistics.table import agreement_in_words, decimal, percent
 
@@ -43,17 +45,49 @@ _OF_PHOTOGRAPHS = (
 )
 
 
+_NOT_LABELLED = (
+    "Nothing checks that an edit leaves alone the very thing that the model is meant to recognise. A flip may be a"
+    " right answer to a changed picture."
+)
+_NOT_LOOKED_AT = (
+    "Here {}. The audit cannot tell whether an edit was made as its name says, or what else it changed: look at the"
+    " pictures. What is named nowhere among the attributes is not audited."
+)
+_WITHOUT_CONTROLS = (
+    "No edit is marked as one that should not matter. So the audit cannot tell whether the model reacts to these"
+    " attributes or to any change of a picture: another edit that changes as much might move it as far."
+)
+_CONTROLS = (
+    "Edits that should not matter are what somebody marked as such: {}. An effect is told from theirs alone, and as far"
+    " as they change pictures by as much as the attributes’ edits do, which nothing here measures."
+)
+_OF_EDITS = (
+    "where the means over all images lie of which these {} would be a random choice. Whether an edit shows what its"
+    " name says, and changes that alone, is not in them: look at the pictures for that."
+)
+MOST_LISTED = 8
+
+
 def limits(
-    summary: Summary, manifest: Manifest, names: Mapping[Attribute, str], counts: Counts, *, beyond: float | None
+    summary: Summary,
+    manifest: Manifest,
+    names: Mapping[Attribute, str],
+    counts: Counts,
+    *,
+    beyond: float | None,
+    edited: Mapping[Attribute, int] | None = None,
 ) -> Iterator[tuple[str, str]]:
     """Yield (title, explanation) pairs.
 
     `counts` are those of images whatever the attribute; `beyond` is the fraction of flips in the paper's range that
-    need weights outside the calibrated range, None where unknown.
+    need weights outside the calibrated range, None where unknown. `edited` says in how many images each attribute is
+    edited, of an audit of edits from elsewhere.
     """
     config = manifest.config
     labels, label_rate = config.labels, summary.label_kept
-    if (label_rate is None and summary.trials) or labels == ():
+    if config.edits is not None:
+        yield "No label check", _NOT_LABELLED
+    elif (label_rate is None and summary.trials) or labels == ():
         yield "Label check off", _LABELS_OFF
     elif labels or label_rate is not None:
         named = ", ".join(f"“{label}”" for label in labels or ())
@@ -125,16 +159,44 @@ def limits(
         incomplete = tries > summary.tries.get("answered", 0)
         again = " What was not answered was asked again: no result stands on it." if incomplete else ""
         yield "How the service answered", f"Of {tries} tries: {tries_in_words(summary.tries)}.{again}"
-    if config.photographs:
+    if config.edits is not None:
+        yield from _of_edits(config.edits, summary.images, names, edited or {})
+    elif config.photographs:
         yield "Inverted photographs", _INVERTED
     else:
         yield "Generated pictures", _GENERATED
     yield "Sensitivity is not yet a fault", _NOT_A_FAULT
     if summary.images > 1:
+        covered = _OF_EDITS if config.edits is not None else _OF_PHOTOGRAPHS if config.photographs else _COVERED
+        yield "What the intervals cover", f"They say {covered.format(summary.images)}"
+
+
+def _of_edits(
+    edits: Edits, images: int, names: Mapping[Attribute, str], edited: Mapping[Attribute, int]
+) -> Iterator[tuple[str, str]]:
+    """Yield what an audit of edits from elsewhere cannot say.
+
+    There are so many `images`; `edited` says how many of them have each attribute's edit.
+    """
+    yield "Whether edits are what they are called", _NOT_LOOKED_AT.format(made_by(edits))
+    controls = [f"“{control.name}”" for control in edits.controls]
+    if not controls:
+        yield "No controls", _WITHOUT_CONTROLS
+    else:
+        few = f" With fewer than {LEAST} of them no attribute is called specific." if len(controls) < LEAST else ""
+        yield "What controls are", f"{_CONTROLS.format(_some(controls))}{few}"
+    partly = [f"“{names[attribute]}” in {count}" for attribute, count in edited.items() if count < images]
+    if partly:
         yield (
-            "What the intervals cover",
-            f"They say {(_OF_PHOTOGRAPHS if config.photographs else _COVERED).format(summary.images)}",
+            "Not every image has each edit",
+            f"Of {number_of(images, 'image')} {_some(partly)}: means of two attributes are over different images.",
         )
+
+
+def _some(texts: Sequence[str]) -> str:
+    """List the first texts in words, and how many more there are."""
+    more = len(texts) - MOST_LISTED
+    return listed([*texts[:MOST_LISTED], *([f"{more} more"] if more > 0 else [])])
 
 
 def _no_further_than_controls(summary: Summary, names: Mapping[Attribute, str]) -> str:

@@ -150,7 +150,16 @@ def read_page(source: Source, budget: Budget) -> Page:
         side_effects_from=LARGE_SIDE_EFFECT,
         side_effects=side_effect_table(summary, source.names),
         heat_map=heat_map(source.diagnosis, source.view, {a: source.names[a] for a in source.order}),
-        limits=tuple(limits(summary, manifest, source.names, source.counts[None], beyond=beyond)),
+        limits=tuple(
+            limits(
+                summary,
+                manifest,
+                source.names,
+                source.counts[None],
+                beyond=beyond,
+                edited={attribute: len(source.diagnosis.of(attribute)) for attribute in source.order},
+            )
+        ),
         provenance=tuple(provenance(manifest)),
         settings=tuple(_flat({k: v for k, v in without_folders(manifest.to_json()).items() if k != "format"})),
         range_used=used,
@@ -182,7 +191,9 @@ def _directions(source: Source) -> Iterator[tuple[str, str]]:
         rows = [row for row in first if row.verdict != "negligible" and (row.value or 0.0) >= view.negligible_change]
     axis = view.response_axis
     for row in rows[:MOST_DIRECTIONS]:
-        if told := sentences.direction(*source.sides(row.attribute), axis.label, negligible=axis.negligible):
+        if told := sentences.direction(
+            *source.sides(row.attribute), axis.label, negligible=axis.negligible, verbs=source.verbs
+        ):
             yield source.names[row.attribute], told
 
 
@@ -199,7 +210,8 @@ def _curves(source: Source, budget: Budget) -> Iterator[Curve]:
     diagnosis, response = source.diagnosis, source.view.response_axis
     if diagnosis.mode == "multi":
         return
-    bound, ranges = source.config.bound, source.config.calibrated_range
+    config = source.config
+    ranges = config.calibrated_range
     columns = {attribute: diagnosis.attributes.index(attribute) for attribute in source.order}
     by_attribute = {a: response_curve(diagnosis.of(a), column, source.view) for a, column in columns.items()}
     curves = {attribute: curve for attribute, curve in by_attribute.items() if curve is not None}
@@ -212,10 +224,10 @@ def _curves(source: Source, budget: Budget) -> Iterator[Curve]:
             calibrated=ranges[columns[attribute]] if ranges else None,
             boundary=response.boundary,
             axis=axis,
-            bound=bound,
+            bound=config.bound if config.edits is None else max(map(abs, config.ranges[columns[attribute]])),
             points=points,
         )
-        told = sentences.effect(*source.sides(attribute), negligible=response.negligible)
+        told = sentences.effect(*source.sides(attribute), negligible=response.negligible, verbs=source.verbs)
         yield Curve(source.order.index(attribute), source.names[attribute], plot, told, number)
 
 

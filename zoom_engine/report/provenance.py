@@ -51,7 +51,7 @@ def provenance(manifest: Manifest) -> Iterator[tuple[str, str]]:
 
 
 def without_folders(content: Mapping[str, object]) -> dict[str, Any]:
-    """Return a manifest's content without workers' addresses, of a generator given by its path the file name alone."""
+    """Return a manifest's content without workers' addresses, of files given by their path the name alone."""
     shown = {key: value for key, value in content.items() if key != "workers"}
     if isinstance(environment := shown.get("environment"), dict):
         shown["environment"] = _named(environment)
@@ -61,8 +61,8 @@ def without_folders(content: Mapping[str, object]) -> dict[str, Any]:
 
 
 def _named(environment: Mapping[str, object]) -> dict[str, Any]:
-    given = environment.get("generator")
-    return {**environment, **({"generator": PurePath(given).name} if isinstance(given, str) else {})}
+    given = {key: environment.get(key) for key in ("generator", "pairs")}
+    return {**environment, **{key: PurePath(path).name for key, path in given.items() if isinstance(path, str)}}
 
 
 def _machine(environment: Mapping[str, object]) -> str:

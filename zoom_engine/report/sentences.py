@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from zoom_engine.audit.gallery_file import FrameEntry, StripEntry
-from zoom_engine.audit.manifest import Config
+from zoom_engine.audit.manifest import Config, Edit, Edits
 from zoom_engine.audit.summary import Summary
 from zoom_engine.common import registry
 from zoom_engine.common.errors import one_line
@@ -36,6 +36,9 @@ from zoom_engine.statistics.table import decimal, percent, signed
 from zoom_engine.targets import TaskView
 
 FLIPS, FLIPPED = "flips here", "flipped"
+ADDING = ("adding it", "removing it")
+STRENGTHENING = ("a strength above 0", "a strength below 0")
+"""What an edit from elsewhere does: whether that adds the attribute is not known."""
 
 
 @dataclass(frozen=True)
@@ -62,14 +65,15 @@ def unit(summary: Summary) -> str:
     if summary.mode == "multi":
         return "how far the attribute is moved, as a share of its own range, mean over the images that flip decisively"
     if any(row.effect is not None for row in summary.sensitivity):
-        return "how far the output moves, from 0 to 1, between lacking the attribute and having it, mean over images"
+        way = "between lacking the attribute and having it" if summary.edits is None else "at the strongest edit"
+        return f"how far the output moves, from 0 to 1, {way}, mean over images"
     return "how far the output moves at most on the way, from 0 to 1, mean over images"
 
 
 def audited(summary: Summary, config: Config, view: TaskView) -> str:
     """Say what of the model is observed, on what, under which edits."""
     images, attributes = summary.images, len(config.attributes)
-    kind = "photograph" if config.photographs else "generated image"
+    kind = "photograph" if config.photographs else "generated image" if config.edits is None else "image"
     on = number_of(images, kind) if images else f"no {kind}s"
     edits = f"{number_of(attributes, 'attribute')} {agreeing(attributes, 'is', 'are')}"
     how = "" if attributes == 1 else " one at a time" if summary.mode == "single" else " together"
@@ -104,7 +108,8 @@ def headline(
     average = "on average" if counts[None].images > 1 else "in the one image measured"
     in_units = view.change_in_words(top.value or 0.0)
     in_units = f", that is {in_units}," if in_units else ""
-    moves = f"Adding or removing {name} moves this model’s output by {with_its_interval(top)}{in_units} {average}"
+    edits = "Adding or removing" if summary.edits is None else "Editing"
+    moves = f"{edits} {name} moves this model’s output by {with_its_interval(top)}{in_units} {average}"
     text = f"{moves}; {flips(counts[top.attribute])}."
     if unfinished:
         return _so_far(text, True)
@@ -256,8 +261,13 @@ def flips_at(strip: StripEntry) -> float | None:
     return None if strip.flip_weight is None else strip.flip_weight / end
 
 
-def way(strip: StripEntry) -> str:
-    """Say where on its way through its range the prediction flips; "" in galleries of older versions."""
+def way(strip: StripEntry, edit: Edit | None = None) -> str:
+    """Say where on its way through its range the prediction flips; "" in galleries of older versions.
+
+    `edit` is the attribute's, of an audit of edits from elsewhere, whose strengths are all that there is of the way.
+    """
+    if edit is not None:
+        return _way_of_strengths(strip, edit)
     frames, flip_at = strip.frames, flips_at(strip)
     if any(frame.flipped is None for frame in frames):
         return ""
@@ -278,8 +288,23 @@ def way(strip: StripEntry) -> str:
     return f"{at} the end of this image’s range{'' if frames[-1].counts_as_flip else f'; there {last}'}."
 
 
+def _way_of_strengths(strip: StripEntry, edit: Edit) -> str:
+    """Say from which strength on the prediction flips."""
+    end = strength(strip.frames[-1].weight or 0.0, edit)
+    if strip.flip_weight is None:
+        return f"The prediction does not flip at any strength of this image’s edits, up to {end}."
+    return f"The prediction flips at strength {strength(strip.flip_weight, edit)}, the first that does, of up to {end}."
+
+
+def strength(value: float, edit: Edit) -> str:
+    """Format a strength with its unit: "+0.05", "−30 °"."""
+    return f"{signed(value, 6)}{f' {edit.unit}' if edit.unit else ''}"
+
+
 def search_sentence(config: Config) -> str:
     """Say which search the audit uses and, where the manifest has a reason, why."""
+    if config.edits is not None:
+        return "Nothing is searched: the model is asked about each strength that an edit has."
     name = config.search or ""
     kind = search_type(name)
     sentence = f"The search is {kind.in_words if kind else name}"
@@ -298,13 +323,19 @@ def left_out(config: Config) -> str:
 def uses_text(config: Config) -> bool:
     """Tell whether the edit directions were found from the attributes' prompts.
 
-    They were not where they were given ready-made, by a method that is not built in.
+    They were not where they were given ready-made, by a method that is not built in, and where there are none.
     """
-    return config.method is None or config.method in registry.all_names(registry.DIRECTION_METHODS)
+    by_text = config.method is None or config.method in registry.all_names(registry.DIRECTION_METHODS)
+    return by_text and config.edits is None
 
 
 def edit(config: Config) -> str:
     """Say what an edit is, and where its direction comes from."""
+    if config.edits is not None:
+        return (
+            f"{_upper(made_by(config.edits))}. Strength 0 is the unedited picture; what another strength means is up to"
+            " what edits, so strengths of two attributes need not compare."
+        )
     if uses_text(config):
         made = (
             f"The text model gives each attribute a direction among texts, its prompt less “{config.neutral}”. The"
@@ -319,25 +350,32 @@ def edit(config: Config) -> str:
     return f"{made}; {unit}, and a positive weight adds the attribute."
 
 
-def effect(removing: Side, adding: Side, *, negligible: float) -> str:
-    """Say what adding and removing an attribute does to the output on average.
+def made_by(edits: Edits) -> str:
+    """Say who edited the pictures, without a full stop."""
+    if edits.kind == "pairs":
+        return "others edited the pictures, and a table says which is an edit of which"
+    return f"the editor “{one_line(edits.kind, 80)}” edits the pictures"
+
+
+def effect(removing: Side, adding: Side, *, negligible: float, verbs: tuple[str, str] = ADDING) -> str:
+    """Say what adding and removing an attribute does to the output on average; `verbs` name the two.
 
     Below the negligible threshold `negligible` that is nothing, and no digits finer than it are shown.
     """
     digits = max(0, math.ceil(-math.log10(negligible)))
-    sides = [(what, side) for what, side in (("adding", adding), ("removing", removing)) if side.images]
+    sides = [(what, side) for what, side in zip(verbs, (adding, removing), strict=True) if side.images]
     if not sides:
         return "Not measured yet."
     if all(abs(side.mean) < negligible for _, side in sides):
         return "Hardly any change on average."
-    return f"{_upper('; '.join(f'{what} it: {signed(side.mean, digits)}' for what, side in sides))} on average."
+    return f"{_upper('; '.join(f'{what}: {signed(side.mean, digits)}' for what, side in sides))} on average."
 
 
-def direction(removing: Side, adding: Side, what: str, *, negligible: float) -> str:
+def direction(removing: Side, adding: Side, what: str, *, negligible: float, verbs: tuple[str, str] = ADDING) -> str:
     """Say in which direction an attribute moves the output, called `what`; "" before anything is measured."""
     parts = [
-        f"{doing} it {_way_of(side, what, negligible)}"
-        for doing, side in (("adding", adding), ("removing", removing))
+        f"{doing} {_way_of(side, what, negligible)}"
+        for doing, side in zip(verbs, (adding, removing), strict=True)
         if side.images
     ]
     return f"{_upper('; '.join(parts))}." if parts else ""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
-from pathlib import Path
+from functools import cached_property, partial
+from pathlib import Path, PurePath
 
 from zoom_engine.audit.folder import RECORDS
 from zoom_engine.audit.gallery_file import Gallery, StripEntry
-from zoom_engine.audit.manifest import Manifest
+from zoom_engine.audit.manifest import Edit, Manifest
 from zoom_engine.audit.records import Record
 from zoom_engine.common import registry
-from zoom_engine.common.errors import AuditError, TargetError
+from zoom_engine.common.errors import AuditError, TargetError, one_line
 from zoom_engine.common.plurals import number_of
 from zoom_engine.report import sentences
 from zoom_engine.report.curves import Side, sides
@@ -22,6 +22,7 @@ from zoom_engine.report.verdicts import in_short
 from zoom_engine.settings.attributes import Attribute, short_name
 from zoom_engine.statistics.counts import Counts
 from zoom_engine.statistics.diagnosis import Diagnosis
+from zoom_engine.statistics.table import Beside, beside, signed
 from zoom_engine.targets import BinaryTask, MultiClassTask, Task, TaskView, task_from_dict
 
 
@@ -122,6 +123,26 @@ class Source:
         return sentences.unit(self.summary)
 
     @property
+    def beside(self) -> Beside:
+        """Return the words for what attributes are compared with."""
+        return beside(self.summary)
+
+    @property
+    def pictures_shown(self) -> str:
+        """Say how many pictures the model was shown, who edited them and where they were named.
+
+        It is of an audit of edits from elsewhere; "" in others.
+        """
+        edits, diagnosis = self.config.edits, self.diagnosis
+        if edits is None:
+            return ""
+        edited = sum(record.evaluations for record in (*diagnosis.records, *diagnosis.baseline))
+        table = diagnosis.manifest.environment.get("pairs")
+        named = f" ({one_line(PurePath(table).name, 80)})" if isinstance(table, str) else ""
+        of = f"{number_of(edited, 'edited picture')} of {number_of(self.summary.images, 'image')}"
+        return f"{sentences.made_by(edits)}{named}: {of}"
+
+    @property
     def search(self) -> str:
         """Say which search the audit uses, see `sentences.search_sentence`."""
         return sentences.search_sentence(self.config)
@@ -152,25 +173,50 @@ class Source:
         strip_note = sentences.strip_note(
             strip, counts, self._alike(strip), self.view, least=self.config.decisive_change
         )
+        edit = self.edit_of(strip.attribute)
         frames = load_frames(
-            self.audit, strip, name=name, caption_label=self.view.caption_label, budget=budget, ends=ends
+            self.audit,
+            strip,
+            name=name,
+            caption_label=self.view.caption_label,
+            budget=budget,
+            ends=ends,
+            weight_in_words=signed if edit is None else partial(sentences.strength, edit=edit),
         )
-        files = self.config.photographs
-        source = f"Seed {strip.seed}" if not files or strip.image is None else f"Photograph {files[strip.image]}"
         return Strip(
             number=next(number for number, one in enumerate(self.strips) if one is strip),
             attribute=None if strip.attribute is None else self.order.index(strip.attribute),
             name=name,
-            source=source,
+            source=self._image(strip),
             label_kept=strip.label_kept,
             ssim=strip.ssim,
             note=strip_note,
             kind="extreme" if strip.extreme else strip.kind or "example",
-            way=sentences.way(strip),
+            way=sentences.way(strip, edit),
             flips_at=sentences.flips_at(strip),
             shown=1 if ends else len(strip.way) - 1,
             frames=frames,
+            scale="weight" if edit is None else "strength",
         )
+
+    def edit_of(self, attribute: Attribute | None) -> Edit | None:
+        """Return the edit of an attribute, of an audit of edits from elsewhere; None in others."""
+        edits = self.config.edits
+        if edits is None or attribute is None:
+            return None
+        return edits.attributes[self.diagnosis.attributes.index(attribute)]
+
+    @property
+    def verbs(self) -> tuple[str, str]:
+        """Return what an edit to each side of 0 does, in words."""
+        return sentences.ADDING if self.config.edits is None else sentences.STRENGTHENING
+
+    def _image(self, strip: StripEntry) -> str:
+        """Name the image of a strip."""
+        edits, files = self.config.edits, self.config.photographs
+        if strip.image is None or not (edits or files):
+            return f"Seed {strip.seed}"
+        return f"Photograph {files[strip.image]}" if edits is None else f"Image {edits.images[strip.image]}"
 
     def _alike(self, strip: StripEntry) -> int:
         """Return how many images flip decisively as the strip's does."""

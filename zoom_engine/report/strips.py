@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +50,7 @@ class Strip:
         flips_at: the fraction of the way where it flips; None where it does not.
         shown: index of the frame that it is shown for.
         frames: all frames, the original first.
+        scale: what the frames' weights are called.
     """
 
     number: int
@@ -64,6 +65,7 @@ class Strip:
     flips_at: float | None
     shown: int
     frames: tuple[Frame, ...]
+    scale: str = "weight"
 
     @property
     def pair(self) -> tuple[Frame, Frame]:
@@ -90,7 +92,14 @@ class Sheet:
 
 
 def load_frames(
-    audit: Path, strip: StripEntry, *, name: str, caption_label: str, budget: Budget, ends: bool = False
+    audit: Path,
+    strip: StripEntry,
+    *,
+    name: str,
+    caption_label: str,
+    budget: Budget,
+    ends: bool = False,
+    weight_in_words: Callable[[float], str] = signed,
 ) -> tuple[Frame, ...]:
     """Load the pictures of a strip of the attribute `name`.
 
@@ -103,7 +112,7 @@ def load_frames(
         frame, note = strip.frames[index], notes[index]
         picture = load_picture(audit, frame.file, side=budget.strip_side, quality=budget.quality)
         what = "Original picture" if index == 0 else f"The same picture, edited: {name}"
-        weight = None if frame.weight is None else signed(frame.weight)
+        weight = None if frame.weight is None else weight_in_words(frame.weight)
         alt = f"{what}. {caption_label}: {frame.caption}{note and f', {note}'}"
         frames.append(Frame(picture, frame.caption, weight, alt, note, note in (FLIPS, FLIPPED)))
     return tuple(frames)

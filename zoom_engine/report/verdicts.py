@@ -10,7 +10,7 @@ from zoom_engine.audit.summary import Sensitivity, Summary, Verdict
 from zoom_engine.common.plurals import agreeing, listed, number_of
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.statistics.power import LIKELY, most_images
-from zoom_engine.statistics.table import decimal, percent, with_interval
+from zoom_engine.statistics.table import beside, decimal, percent, with_interval
 from zoom_engine.targets import TaskView
 
 TOLD = 0.1  # an audit that could miss an effect of so much is told to be weak
@@ -40,7 +40,7 @@ def verdict_groups(summary: Summary, names: Mapping[Attribute, str], *, smallest
 
     There is none in multi mode or before anything is measured.
     """
-    least = f"{smallest_effect:g}"
+    least, others = f"{smallest_effect:g}", beside(summary)
     sensitive, inconclusive, negligible = (_that_are(summary, v) for v in ("sensitive", "inconclusive", "negligible"))
 
     def of(specificity: str | None) -> list[Sensitivity]:
@@ -52,25 +52,25 @@ def verdict_groups(summary: Summary, names: Mapping[Attribute, str], *, smallest
             "sensitive",
             "Sensitive, specific",
             of("specific"),
-            f"{above}, and random edits that change pictures as much hardly ever move the output as far",
+            f"{above}, and {others.several}{others.alike} hardly ever move the output as far",
         ),
         (
             "sensitive",
             "Sensitive, unspecific",
             of("unspecific"),
-            f"{above}, but random edits of this size move the output as far: the model reacts to any change",
+            f"{above}, but {others.several}{others.of_size} move the output as far: the model reacts to any change",
         ),
         (
             "sensitive",
             "Sensitive, unknown why",
             of("unknown"),
-            f"{above}, but there are too few random edits to tell it from what any edit of this size does",
+            f"{above}, but there are too few {others.several} to tell it from what any edit{others.of_size} does",
         ),
         (
             "sensitive",
             "Sensitive",
             of(None),
-            f"{above}; no random edits were tried, so any other edit of this size may do the same",
+            f"{above}; no {others.several} were tried, so any other edit{others.of_size} may do the same",
         ),
         ("inconclusive", "Inconclusive", inconclusive, f"the interval contains {least}: more images are needed"),
         ("negligible", "Negligible", negligible, f"a mean effect of {least} or more is ruled out"),
@@ -86,15 +86,17 @@ def how_known(summary: Summary) -> str:
     """Say what effects were compared with."""
     baseline = summary.baseline
     if baseline is None:
+        lacking = "random directions (--random-directions)" if summary.edits is None else "controls"
         return (
-            "Intervals hold for all attributes at once. Without random directions (--random-directions) nothing says"
-            " whether an effect is its attribute’s or any edit’s."
+            f"Intervals hold for all attributes at once. Without {lacking} nothing says whether an effect is its"
+            " attribute’s or any edit’s."
         )
-    several = baseline.directions > 1
+    several, words = baseline.directions > 1, beside(summary)
     strongest = f", the strongest by {decimal(baseline.strongest)}" if several else ""
-    edits = f"{baseline.directions} random edits" if several else "A random edit"
-    change, moves = (agreeing(baseline.directions, f"{verb}s", verb) for verb in ("change", "move"))
-    so = f"{edits} that {change} pictures as much {moves} the output by {decimal(baseline.mean_change)} on average"
+    edits = f"{baseline.directions} {words.several}" if several else f"A {words.one}"
+    moves = agreeing(baseline.directions, "moves", "move")
+    alike = words.alike if several else words.alike.replace("change", "changes")
+    so = f"{edits}{alike} {moves} the output by {decimal(baseline.mean_change)} on average"
     so += strongest
     if summary.control_prompts is not None:
         so += f"; control prompts moved it by at most {decimal(summary.control_prompts.most)}"
@@ -114,6 +116,8 @@ def reacts_to_anything(summary: Summary) -> str:
     baseline = summary.baseline
     if baseline is None or baseline.ci95 is None or baseline.ci95[0] <= baseline.smallest_effect:
         return ""
+    if summary.edits is not None:
+        return " That is far: edits that should not matter move this model."
     return " That is far: something that nobody typed moves this model. zoom-engine discover looks for it."
 
 
@@ -151,17 +155,25 @@ def what_now(summary: Summary, names: Mapping[Attribute, str], *, unfinished: bo
     if sensitive:
         it = f"“{sensitive[0]}”" if len(sensitive) == 1 else "each of them"
         steps.append(f"Check that the edits show what their words say, then decide whether the model may use {it}.")
+    elsewhere = summary.edits is not None
     if reacts_to_anything(summary):
-        steps.append("Ask zoom-engine discover what else moves this model.")
+        steps.append(
+            "Look what the controls change that moves this model."
+            if elsewhere
+            else "Ask zoom-engine discover what else moves this model."
+        )
     if unknown:
-        steps.append(f"More random directions (--random-directions) may tell {_quoted(unknown)} from any edit.")
+        more = "More controls" if elsewhere else "More random directions (--random-directions)"
+        steps.append(f"{more} may tell {_quoted(unknown)} from any edit.")
     if inconclusive:
         steps.extend(to_settle(summary, names))
     elif is_weak(summary):
         steps.append("Run more images before anybody concludes that the rest does not matter.")
     if summary.baseline is None:
         steps.append(
-            "Run it with random directions (without --random-directions 0), which tell an effect from any edit’s."
+            "Add controls, edits that should not matter, which tell an effect from any edit’s."
+            if elsewhere
+            else "Run it with random directions (without --random-directions 0), which tell an effect from any edit’s."
         )
     if not steps:
         steps.append("Check that the edits show what their words say: only then do these results mean anything.")
@@ -260,14 +272,15 @@ def beside_random(summary: Summary, row: Sensitivity) -> str:
     """Say what the effect is due to, as a sentence with a space before it; "" without random baseline directions."""
     if row.specificity is None or summary.baseline is None:
         return ""
-    several = summary.baseline.directions > 1
+    several, words = summary.baseline.directions > 1, beside(summary)
     if row.specificity == "specific":
-        return " Random edits of this size hardly ever move it as far."
+        return f" {words.several.capitalize()}{words.of_size} hardly ever move it as far."
     if row.specificity == "unspecific":
-        edits = f"{row.as_far} of {summary.baseline.directions} random edits" if several else "A random edit"
+        edits = f"{row.as_far} of {summary.baseline.directions} {words.several}" if several else f"A {words.one}"
         moves = agreeing(row.as_far or 1, "moves", "move")
-        return f" {edits} of this size {moves} it as far: it reacts to any change."
-    return " Whether any other edit of this size does the same is unknown: too few random ones were tried."
+        return f" {edits}{words.of_size} {moves} it as far: it reacts to any change."
+    few = "random ones" if summary.edits is None else "controls"
+    return f" Whether any other edit{words.of_size} does the same is unknown: too few {few} were tried."
 
 
 def no_further_than_control(summary: Summary, row: Sensitivity) -> bool:

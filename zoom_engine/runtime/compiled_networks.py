@@ -80,7 +80,7 @@ class CompiledNetwork(nn.Module):
 def compiled_network(
     network: nn.Module,
     example: Tensor,
-    synthesizer: Synthesizer,
+    networks: str,
     *,
     made_of: tuple[nn.Module, str] | None = None,
     followed: nn.Module | None = None,
@@ -93,7 +93,7 @@ def compiled_network(
     Args:
         network: what is compiled.
         example: inputs `[B, …]`.
-        synthesizer: says which runtime draws the pictures.
+        networks: what runs the networks that read pictures, see `Synthesizer`.
         made_of: the module that `network` wraps and the hash of its content: it is compiled once in a process.
         followed: what computes its gradients, for a search that follows them; bfloat16 is tried for it.
         precision: that of the forward pass.
@@ -104,7 +104,7 @@ def compiled_network(
         A `CompiledNetwork`, or `network` itself; and what runs it, and why.
     """
     with _compiling.taken():
-        compiled, runs = _on_runtime(network, example, synthesizer, made_of, precision, together, answers)
+        compiled, runs = _on_runtime(network, example, networks, made_of, precision, together, answers)
         if followed is None:
             return compiled, runs
         lowered, precision = lowered_network(followed, example)
@@ -119,14 +119,14 @@ def compiled_network(
 def _on_runtime(
     network: nn.Module,
     example: Tensor,
-    synthesizer: Synthesizer,
+    networks: str,
     made_of: tuple[nn.Module, str] | None,
     precision: str,
     together: int,
     answers: nn.Module | None,
 ) -> tuple[nn.Module, str]:
     """Compile as `compiled_network` does, without gradients."""
-    if synthesizer.networks != "openvino":
+    if networks != "openvino":
         return network, "torch"
     if any(isinstance(part, CompiledNetwork) for part in network.modules()):
         return network, "openvino fp32"  # compiled before
@@ -164,16 +164,25 @@ def compiled_target(target: Target, synthesizer: Synthesizer, *, lower: bool = F
 
     With `lower` its gradients are computed in bfloat16, if that does not turn them.
     """
+    side = synthesizer.generator.resolution
+    return compiled_reader(target, synthesizer.networks, (side, side), lower=lower)
+
+
+def compiled_reader(target: Target, networks: str, size: tuple[int, int], *, lower: bool = False) -> tuple[Target, str]:
+    """Do what `compiled_target` does for pictures of a size (height, width), whoever makes them.
+
+    `networks` is what runs the forward passes where possible, see `network_runtime`.
+    """
     if not target.differentiable and _onnx_of(target.network) is None:
         return target, "as loaded: it is no network of torch's"
-    example = target.preprocessing(probe_images(synthesizer.generator.resolution, synthesizer.generator.resolution))
+    example = target.preprocessing(probe_images(*size))
     made_of = target.network, target.content_hash
     followed = None
     if lower and target.differentiable:
         graph = target.network.graph if isinstance(target.network, OnnxNetwork) else None
         followed = _OneTensor(graph or target.network, target.name)
     network, runs = compiled_network(
-        _OneTensor(target.network, target.name), example, synthesizer, made_of=made_of, followed=followed
+        _OneTensor(target.network, target.name), example, networks, made_of=made_of, followed=followed
     )
     if not isinstance(network, CompiledNetwork):
         return target, runs
@@ -198,7 +207,7 @@ def compiled_text_encoder(
     tower, runs = compiled_network(
         plain,
         example,
-        synthesizer,
+        synthesizer.networks,
         made_of=made_of,
         followed=followed,
         precision=precision,

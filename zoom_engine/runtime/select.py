@@ -168,8 +168,7 @@ def choose_synthesizer(
         compiled = "native" in possible and native and ((on_cpu and backend != "torch") or name == "native")
         gradients = "native" if compiled else "torch" if generator.differentiable else "none"
         session = _session(generator, name, precision, device, cache) if name in RUNTIMES else None
-        beside = name == "openvino" or (backend == "auto" and on_cpu and _installed("openvino"))
-        networks = "openvino" if beside else "torch"
+        networks = "openvino" if name == "openvino" else network_runtime(backend, device)
         return Synthesizer(generator, name, precision, reason + why_precision, gradients, session, networks)
 
     if backend != "auto":
@@ -184,6 +183,15 @@ def choose_synthesizer(
     if on_cpu and native and ops.isa() in faster_on[precision]:
         order = ("native", *order)
     return _first(tuple(name for name in order if name in possible), made)
+
+
+def network_runtime(backend: str, device: str) -> str:
+    """Return what runs the forward passes of networks that read pictures: "openvino", or "torch".
+
+    On the CPU it is OpenVINO where that is installed, unless another backend was asked for by name.
+    """
+    on_cpu = torch.device(device).type == "cpu"
+    return "openvino" if backend == "openvino" or (backend == "auto" and on_cpu and _installed("openvino")) else "torch"
 
 
 def check_backend(backend: str, precision: str, device: str) -> None:

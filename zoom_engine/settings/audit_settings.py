@@ -50,6 +50,15 @@ least and at most how many in all."""
 LEAST_BESIDE_CONTROL_PROMPTS = 8
 """How many searches of attributes there are at least for each search along a control prompt."""
 MOST_PARAPHRASES = 64
+SOURCES = ("generator", "pairs", "editor")
+"""The options that say where edits come from: one of them is given."""
+OF_EDITORS = ("editor_options",)
+"""The options of an editor alone."""
+OF_ANY_EDITS = (
+    *("target", "target_options", "attributes", "decisive_change", "smallest_effect", "correction"),
+    *("batch_size", "device", "backend", "cache", "purpose", "download"),
+)
+"""The options of an audit without a generator, beside its source's."""
 
 
 class About(NamedTuple):
@@ -174,19 +183,32 @@ class AuditSettings:
         ConfigError: for the first option that no models could make good.
     """
 
-    generator: str | Path | Any = dataclasses.field(
-        metadata=told(
-            "a domain (avatars), a StyleGAN2 or StyleGAN3 checkpoint, an ONNX file from codes to images, or FAMILY:REST"
-            " of a package",
-            python="a torch module, an EditableGenerator",
-            registered=registry.GENERATORS,
-        )
+    generator: str | Path | Any | None = option(
+        "a domain (avatars), a StyleGAN2 or StyleGAN3 checkpoint, an ONNX file from codes to images, or FAMILY:REST"
+        " of a package",
+        None,
+        python="a torch module, an EditableGenerator",
+        registered=registry.GENERATORS,
     )
     generator_options: Mapping[str, Any] | None = option(
         "passed to load_generator, such as {'codes': 'codes.npy', 'output_range': [0, 1]}", None
     )
     generator_class: int | None = option(
         "of a class-conditional generator the class to draw, counted from 0", None, decides=True
+    )
+    pairs: str | Path | None = option(
+        "in place of a generator a CSV table of pictures that others edited, with the columns image, attribute,"
+        " strength (0: the unedited one), file and kind (edit or control)",
+        None,
+    )
+    editor: str | Any | None = option(
+        "in place of a generator what edits the photographs of --photos",
+        None,
+        python="or an Editor",
+        registered=registry.EDITORS,
+    )
+    editor_options: Mapping[str, Any] | None = option(
+        "of the editor, NAME=VALUE", None, python="a mapping", name="editor_option"
     )
     target: str | Path | Sequence[str] | Any = dataclasses.field(
         metadata=told(
@@ -343,6 +365,7 @@ class AuditSettings:
         """Fill in the preset and refuse what no models could make good."""
         if isinstance(self.loss_weights, Mapping):  # a file's table
             object.__setattr__(self, "loss_weights", LossWeights(**self.loss_weights))
+        self._check_source()
         if self.preset is not None:
             self._fill_in(*find_preset(self.preset))
         check_generator(self.generator)
@@ -386,11 +409,35 @@ class AuditSettings:
             if texts is not None:
                 parse_attributes(texts, **({} if self.neutral is None else {"neutral": self.neutral}))
         of_domain = isinstance(self.generator, str) and self.generator in registry.names(registry.DOMAINS)
-        if self.attributes is not None or not of_domain:  # only a domain brings its own
+        if self.attributes is not None or not (of_domain or self.edits_from_elsewhere):  # others bring none
             attributes = () if self.attributes is None else self.attributes
             if self.neutral is not None or not of_domain:
                 parse_attributes(attributes, **({} if self.neutral is None else {"neutral": self.neutral}))
         check_labels(self.labels or ())
+
+    @property
+    def edits_from_elsewhere(self) -> bool:
+        """Whether pictures are edited by others than a generator, which then is none."""
+        return self.generator is None
+
+    def _check_source(self) -> None:
+        """Refuse no source of edits, several, and options that the one does not have."""
+        sources = [name for name in SOURCES if getattr(self, name) is not None]
+        if len(sources) != 1:
+            wrong = f"not from {' and '.join(sources)} together" if sources else "and none is given"
+            raise ConfigError(f"edits come from one of {', '.join(SOURCES)}, {wrong}: give one, such as generator")
+        (source,) = sources
+        if source == "editor" and self.photos is None:
+            raise ConfigError("an editor edits photographs: give their folder by photos")
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if source == "generator":
+                alien = field.name in OF_EDITORS
+            else:
+                beside = (*OF_EDITORS, "photos") if source == "editor" else ()
+                alien = field.name not in (source, *beside, *OF_ANY_EDITS)
+            if alien and value is not field.default and value != field.default:
+                raise ConfigError(f"{field.name} does not belong to edits by {source}: leave it out")
 
     def _fill_in(self, preset: Preset, labels: tuple[str, ...] | None) -> None:
         """Take from the preset what was left open."""
@@ -451,6 +498,8 @@ class AuditSettings:
         Those that were left open are not among them.
         """
         chosen = {name: getattr(self, name) for name, about in options_of(type(self)).items() if about.decides}
+        if self.edits_from_elsewhere:
+            chosen = {name: value for name, value in chosen.items() if name in ("mode", *OF_ANY_EDITS)}
         if self.attributes is not None:
             chosen["attributes"] = [Attribute.parse(attribute).text for attribute in self.attributes]
         if self.by is not None:
@@ -458,7 +507,8 @@ class AuditSettings:
             chosen["by"] = self.told_apart_by(chosen["attributes"] or ()) if known else None
         if self.keep is not None:
             chosen["keep"] = [Attribute.parse(text).text for text in self.keep]
-        chosen["loss_weights"] = dataclasses.asdict(self.loss_weights)
+        if "loss_weights" in chosen:
+            chosen["loss_weights"] = dataclasses.asdict(self.loss_weights)
         return {name: value for name, value in chosen.items() if value is not None}
 
 

@@ -65,6 +65,7 @@ def summarise(config: Config, records: Sequence[Record], *, resamples: int = 400
         natural=_mean(record.natural for record in records),
         ssim=_mean(record.ssim for record in flipped),
         photographs=tuple(_by_photograph(config, records)),
+        edits=None if config.edits is None else config.edits.kind,
         interim_analysis=_interim_analysis(config, images, complete=complete, rows=of_mode["sensitivity"]),
         **of_mode,
     )

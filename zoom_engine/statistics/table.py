@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from rich.cells import cell_len
 
@@ -18,6 +19,28 @@ _MOST_DIFFERENCES = 3
 _MOST_TEXTS = 3
 
 
+class Beside(NamedTuple):
+    """The words for what attributes are compared with: `one` and `several` of them, and what makes them comparable.
+
+    `alike` says that they change pictures as much as attributes do, and `of_size` the same of one edit, each with a
+    space before it; "" where nothing sees to that.
+    """
+
+    one: str
+    several: str
+    alike: str
+    of_size: str
+
+
+RANDOM_EDITS = Beside("random edit", "random edits", " that change pictures as much", " of this size")
+CONTROLS = Beside("control", "controls", "", "")
+
+
+def beside(summary: Summary) -> Beside:
+    """Return the words for what the attributes of an audit are compared with."""
+    return RANDOM_EDITS if summary.edits is None else CONTROLS
+
+
 def summary_table(summary: Summary, *, title: str = "") -> str:
     """Return the attributes of a summary as an aligned table, with a title line and a closing line."""
     single = summary.mode == "single"
@@ -25,7 +48,14 @@ def summary_table(summary: Summary, *, title: str = "") -> str:
     baseline = summary.baseline
     head = ["attribute", f"{measure} [95 %]", *(["verdict"] if single else [])]
     texts = len(head) + 1
-    head += ["of the sum", "flips", "decisive", "label kept", "SSIM", "|weight|"]
+    head += [
+        "of the sum",
+        "flips",
+        "decisive",
+        "label kept",
+        "SSIM",
+        "|weight|" if summary.edits is None else "|strength|",
+    ]
     body = []
     for row in summary.sensitivity:
         cells = [fit(row.attribute.name, _NAME_WIDTH), with_interval(row.value, row.interval)]
@@ -42,7 +72,8 @@ def summary_table(summary: Summary, *, title: str = "") -> str:
         for one in row.differences if few else ():
             name = fit(f"  with minus without “{one.by}”", _NAME_WIDTH)
             body.append([name, with_interval(one.difference, one.ci95), *[""] * (len(head) - 2)])
-    about = f"{number_of(summary.images, 'image')}, search {summary.search}, {summary.mode} mode"
+    how = f"search {summary.search}, {summary.mode} mode" if summary.edits is None else f"edits by {summary.edits}"
+    about = f"{number_of(summary.images, 'image')}, {how}"
     closing = (
         f"{percent(summary.flip_rate)} of the images flip, {percent(summary.decisive_flip_rate)} decisively;"
         f" label kept {percent(summary.label_kept)}"
@@ -53,7 +84,8 @@ def summary_table(summary: Summary, *, title: str = "") -> str:
         flips = agreeing(summary.decisive_images, "image that flips", "images that flip")
         closing += f"\nshares of a range and weights are means over the {summary.decisive_images} {flips} decisively"
     if baseline:
-        closing += f"\nrandom directions: {decimal(baseline.mean_change, 3)} on average"
+        directions = "random directions" if summary.edits is None else beside(summary).several
+        closing += f"\n{directions}: {decimal(baseline.mean_change, 3)} on average"
         closing += (
             f", the strongest of {baseline.directions} {decimal(baseline.strongest, 3)}"
             if baseline.directions > 1

@@ -19,7 +19,7 @@ from zoom_engine.audit.summary import Summary
 from zoom_engine.common.errors import AuditError, ConfigError, imported
 from zoom_engine.common.plurals import agreeing, number_of
 from zoom_engine.settings.attributes import short_name
-from zoom_engine.statistics.table import judged_name, percent, verdict_in_words, with_interval
+from zoom_engine.statistics.table import beside, judged_name, percent, verdict_in_words, with_interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -131,7 +131,7 @@ def plot(config: Config, summary: Summary, axes: Axes | None = None) -> Axes:
     colors = ["#2a6ccb" if row.is_specific or not judged else "#8c959c" for row in rows]
     baseline = summary.baseline
     if baseline is not None:
-        axes.axvspan(0.0, baseline.strongest, color="#e6ece4", zorder=0, label="random edits")
+        axes.axvspan(0.0, baseline.strongest, color="#e6ece4", zorder=0, label=beside(summary).several)
     positions = np.arange(len(rows))
     axes.barh(positions, values, color=colors, zorder=1)
     axes.errorbar(values, positions, xerr=np.clip(errors, 0.0, None), fmt="none", ecolor="#15181b", capsize=3, zorder=2)

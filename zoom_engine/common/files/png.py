@@ -24,3 +24,8 @@ def to_pixels(images: Tensor) -> NDArray[np.uint8]:
     """Convert float `[B, 3, R, R]` in [-1, 1] to uint8 `[B, R, R, 3]`, rounded and clamped."""
     pixels = images.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
     return np.ascontiguousarray(pixels.permute(0, 2, 3, 1).cpu().numpy())
+
+
+def to_images(pixels: Pixels) -> Tensor:
+    """Convert uint8 `[B, H, W, 3]` to float32 `[B, 3, H, W]` in [-1, 1], of which `to_pixels` gives the same again."""
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float().div(127.5).sub(1)

@@ -1,0 +1,285 @@
+"""Audits of edits from elsewhere: what the target is shown, what is written down, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from edited import red, write_pairs, write_picture, write_table
+from PIL import Image
+
+from zoom_engine import Diagnoser, Diagnosers, Diagnosis
+from zoom_engine.audit.folder import RECORDS, AuditFolder
+from zoom_engine.audit.gallery_file import Gallery
+from zoom_engine.cli import main
+from zoom_engine.common.errors import AuditError, ConfigError, ZoomError
+from zoom_engine.diagnose import edited
+from zoom_engine.settings.audit_settings import AuditSettings
+
+CONTROLS = 10
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_pairs(tmp_path_factory.mktemp("pairs"), images=12, controls=CONTROLS)
+
+
+@pytest.fixture(scope="module")
+def audit(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Diagnosis:
+    return diagnose(table, tmp_path_factory.mktemp("audits") / "audit")
+
+
+def diagnose(table: Path, out: Path | None = None, **more: Any) -> Diagnosis:
+    return Diagnoser(pairs=table, target=red, **more).run(out=out)
+
+
+def test_a_change_is_what_the_target_says_of_the_edited_picture_less_what_it_says_of_the_other(
+    audit: Diagnosis,
+) -> None:
+    rows = {row.attribute.text: row for row in audit.sensitivity}
+    assert rows["red"].effect == pytest.approx(120 / 255, abs=2e-3)
+    assert rows["blue"].effect == pytest.approx(0.0, abs=2e-3)
+    assert (rows["red"].verdict, rows["red"].specificity) == ("sensitive", "specific")
+    assert rows["blue"].verdict != "sensitive"
+    assert rows["red"].signed_change == pytest.approx(120 / 255, abs=2e-3)
+    summary = audit.summary()
+    assert summary.baseline is not None
+    assert (summary.baseline.directions, summary.images, summary.edits) == (CONTROLS, 12, "pairs")
+    assert (audit.finished, audit.missing) == (True, 0)
+
+
+def test_a_record_has_a_point_for_each_strength_and_says_at_which_the_prediction_flips(audit: Diagnosis) -> None:
+    for record in audit.records:
+        if record.attribute != "red":
+            continue
+        grey = 40 + 6 * record.image
+        assert [point.weights for point in record.trajectory] == [(0.0, 0.0), (0.5, 0.0), (1.0, 0.0)]
+        assert [point.output[0] * 255 for point in record.trajectory] == pytest.approx(
+            [grey, grey + 60, grey + 120], abs=0.5
+        )
+        flips = [strength for strength, more in ((0.5, 60), (1.0, 120)) if grey + more > 127.5]
+        assert record.flip_weight == (flips[0] if flips else None)
+        assert record.flipped == bool(flips)
+        assert record.bounds == (0.0, 1.0)
+        assert record.seed > 10**6
+    assert len({record.seed for record in audit.records}) == 12
+
+
+def test_the_manifest_says_which_edits_these_are(audit: Diagnosis) -> None:
+    edits = audit.config.edits
+    assert edits is not None
+    assert (edits.kind, edits.records, audit.config.images) == ("pairs", (24, 12 * CONTROLS), 12)
+    assert [(edit.name, edit.strengths) for edit in edits.attributes] == [("red", (0.5, 1.0)), ("blue", (1.0,))]
+    assert audit.config.ranges == ((0.0, 1.0), (0.0, 1.0))
+    assert audit.config.random_directions == CONTROLS
+    assert {"generator", "text_encoder", "edit_range", "search", "seed"}.isdisjoint(audit.config.content)
+
+
+def test_without_controls_nothing_is_compared(tmp_path: Path) -> None:
+    diagnosis = diagnose(write_pairs(tmp_path, controls=0))
+    assert diagnosis.summary().baseline is None
+    assert {row.specificity for row in diagnosis.sensitivity} == {None}
+    assert diagnosis.sensitivity[0].verdict is not None
+
+
+def test_an_image_need_not_have_each_edit_nor_the_size_of_the_others(tmp_path: Path) -> None:
+    rows: list[Sequence[object]] = []
+    for image, (attributes, size) in enumerate(
+        [(("red", "dark"), (20, 24)), (("red",), (40, 18)), (("dark",), (20, 24))]
+    ):
+        write_picture(tmp_path / f"{image}.png", (100, 90, 90), size)
+        rows.append((image, "", 0, f"{image}.png", ""))
+        for attribute, strength, colour in (("red", 2, 200), ("dark", -1, 40), ("dark", 1, 160)):
+            if attribute in attributes:
+                write_picture(tmp_path / f"{image}{attribute}{strength}.png", (colour, 90, 90), size)
+                rows.append((image, attribute, strength, f"{image}{attribute}{strength}.png", ""))
+    diagnosis = diagnose(write_table(tmp_path, rows))
+    assert {(r.image, r.attribute) for r in diagnosis.records} == {(0, "red"), (0, "dark"), (1, "red"), (2, "dark")}
+    changes = {(r.image, r.attribute): r.change for r in diagnosis.records}
+    assert changes[1, "red"] == pytest.approx(100 / 255, abs=2e-3)
+    assert diagnosis.config.ranges == ((0.0, 2.0), (-1.0, 1.0))
+    assert diagnosis.missing == 0
+    assert {row.effect for row in diagnosis.sensitivity} == {None}  # where one leads both ways, the largest is judged
+
+
+@pytest.mark.parametrize("batch_size", [1, 5, 1000])
+def test_records_do_not_depend_on_batches(table: Path, audit: Diagnosis, batch_size: int) -> None:
+    assert diagnose(table, batch_size=batch_size).records == audit.records
+
+
+def test_large_pictures_come_alone(table: Path, audit: Diagnosis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edited, "PIXELS_AT_ONCE", 1000)
+    assert diagnose(table).records == audit.records
+
+
+@pytest.mark.parametrize("at", [1, 2, 5])
+def test_an_audit_that_is_interrupted_goes_on(
+    table: Path, audit: Diagnosis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    append, calls = AuditFolder.append, 0
+
+    def interrupted(self: AuditFolder, records: Any) -> None:
+        nonlocal calls
+        calls += bool(records)
+        if calls == at:
+            append(self, records[:3])
+            raise KeyboardInterrupt
+        append(self, records)
+
+    with monkeypatch.context() as once:
+        once.setattr(AuditFolder, "append", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            diagnose(table, tmp_path / "audit")
+    assert not Diagnosis.load(tmp_path / "audit").finished
+    resumed = diagnose(table, tmp_path / "audit")
+    assert (resumed.records, resumed.baseline) == (audit.records, audit.baseline)
+    before = (tmp_path / "audit" / RECORDS).read_bytes()
+    assert diagnose(table, tmp_path / "audit").finished
+    assert (tmp_path / "audit" / RECORDS).read_bytes() == before
+
+
+def test_an_audit_goes_on_with_the_same_pictures_alone(tmp_path: Path) -> None:
+    table = write_pairs(tmp_path / "pairs")
+    diagnose(table, tmp_path / "audit")
+    write_picture(table.parent / "0-red-1.png", (0, 0, 0))
+    with pytest.raises(AuditError, match="begun with other pictures, or another table"):
+        diagnose(table, tmp_path / "audit")
+
+
+def test_strips_show_the_pictures_at_their_strengths(audit: Diagnosis) -> None:
+    assert audit.path is not None
+    gallery = Gallery.load(audit.path)
+    strip = next(strip for strip in gallery.strips if strip.attribute and strip.attribute.text == "red")
+    assert [frame.weight for frame in strip.frames] == [0.0, 0.5, 1.0]
+    assert all((audit.path / frame.file).is_file() for frame in strip.frames)
+    assert gallery.sheets == ()
+    counterfactuals = audit.counterfactuals()
+    assert counterfactuals[0].original.shape == (24, 24, 3)
+
+
+def test_the_report_says_what_the_edits_are(audit: Diagnosis) -> None:
+    assert audit.path is not None
+    page = (audit.path / "report.html").read_text("utf-8")
+    body = page.partition("<main")[2].partition('<section aria-labelledby="settings"')[0]
+    assert "others edited the pictures" in body
+    assert "(pairs.csv): 156 edited pictures of 12 images" in body
+    assert "What controls are" in body
+    for alien in ("generator", "random direction", "random edit", "edit weight", "CLIP", "text model", "prompt"):
+        assert alien not in body, alien
+
+
+def test_a_report_without_controls_says_what_it_cannot_tell(tmp_path: Path) -> None:
+    diagnose(write_pairs(tmp_path, controls=0), tmp_path / "audit")
+    page = (tmp_path / "audit" / "report.html").read_text("utf-8")
+    assert "No edit is marked as one that should not matter" in page
+    assert "any change of a picture" in page
+    assert "--random-directions" not in page
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "a generator too": ({"generator": "avatars"}, "not from generator and pairs together"),
+    "several together": ({"mode": "multi"}, "mode does not belong to edits by pairs"),
+    "a search": ({"search": "scan"}, "search does not belong"),
+    "labels": ({"labels": ["a cat", "a dog"]}, "labels does not belong"),
+    "directions": ({"random_directions": 8}, "random_directions does not belong"),
+    "a range": ({"edit_range": "paper"}, "edit_range does not belong"),
+    "a text encoder": ({"text_encoder": "ViT-B-32:openai"}, "text_encoder does not belong"),
+    "photographs": ({"photos": "photos"}, "photos does not belong"),
+    "a cluster": ({"cluster": "ray"}, "cluster does not belong"),
+    "a backend": ({"backend": "native"}, "nothing is drawn here"),
+    "an attribute": ({"attributes": ["green"]}, "has no attribute 'green'"),
+    "a control": ({"attributes": ["green 0"]}, "has no attribute 'green 0'"),
+    "several targets": ({"target": ["a", "b"]}, "one target at a time"),
+}
+
+
+@pytest.mark.parametrize(("options", "words"), REFUSED.values(), ids=list(REFUSED))
+def test_what_does_not_apply_is_refused_in_one_line(table: Path, options: dict[str, Any], words: str) -> None:
+    with pytest.raises(ZoomError, match=words) as refused:
+        Diagnoser(**{"pairs": table, "target": red, **options})
+    assert "\n" not in str(refused.value)
+
+
+def test_a_source_of_edits_is_needed() -> None:
+    with pytest.raises(ConfigError, match="edits come from one of generator, pairs, editor, and none is given"):
+        AuditSettings(target="avatars:mustache")
+    with pytest.raises(ConfigError, match="editor_options does not belong to edits by generator"):
+        AuditSettings(generator="avatars", target="avatars:mustache", editor_options={"a": 1})
+
+
+def test_a_run_takes_all_images(table: Path) -> None:
+    diagnoser = Diagnoser(pairs=table, target=red)
+    for options in ({"images": "auto"}, {"seed": 3}):
+        with pytest.raises(ConfigError, match="takes all images: leave out images and seed"):
+            diagnoser.run(**options)
+    with pytest.raises(ConfigError, match="no generator and no edit directions"):
+        diagnoser.edit_directions()
+    with pytest.raises(ConfigError, match="edits from elsewhere"):
+        Diagnosers(pairs=table, target={"one": red, "other": red})
+
+
+def test_attributes_are_those_of_the_table_that_are_named(table: Path) -> None:
+    assert [a.text for a in diagnose(table, attributes=["blue"]).attributes] == ["blue"]
+
+
+def test_an_export_of_the_target_is_run_by_the_fastest_runtime(table: Path) -> None:
+    models = edited.load_edited(AuditSettings(pairs=table, target="avatars:mustache"))
+    assert models.runs.startswith("openvino")
+    assert edited.load_edited(AuditSettings(pairs=table, target="avatars:mustache", backend="torch")).runs == "torch"
+
+
+def test_the_command_line_takes_a_table(table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["--pairs", str(table), "--target", "avatars:mustache", "--out", str(tmp_path / "audit")]
+    assert main(["diagnose", *given, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["summary"]["edits"] == "pairs"
+    for more, words in (
+        (["--images", "5"], "--images is of generated images: leave it out beside --pairs"),
+        (["--generator", "avatars"], "not from generator and pairs together"),
+    ):
+        assert main(["diagnose", *given, *more]) == 1
+        error = capsys.readouterr().err
+        assert words in error
+        assert error.count("\n") == 1
+
+
+def test_a_plan_of_pairs_is_refused(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "--pairs", str(table), "--target", "avatars:mustache"]) == 1
+    assert "edits from elsewhere" in capsys.readouterr().err
+
+
+@pytest.mark.slow(8)
+def test_no_text_encoder_is_imported(table: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys; from zoom_engine import Diagnoser;"
+        f"Diagnoser(pairs={str(table)!r}, target='avatars:mustache').run(out={str(tmp_path / 'audit')!r});"
+        "print([name for name in ('open_clip', 'transformers', 'timm') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_numbers_of_the_target_are_of_the_very_pixels(tmp_path: Path) -> None:
+    shown: list[np.ndarray[Any, Any]] = []
+
+    def target(pictures: Any) -> Any:
+        shown.append(pictures)
+        return red(pictures)
+
+    table = write_table(
+        tmp_path,
+        [("a", "", 0, "a.png", ""), ("a", "x", 1, "b.png", ""), ("b", "", 0, "c.png", ""), ("b", "x", 1, "d.png", "")],
+    )
+    random, images = np.random.default_rng(0), {}
+    for name in "abcd":
+        images[name] = random.integers(0, 256, (24, 30, 3), dtype=np.uint8)
+        Image.fromarray(images[name]).save(tmp_path / f"{name}.png")
+    diagnoser = Diagnoser(pairs=table, target=target)
+    shown.clear()
+    diagnoser.run()
+    assert [one.tolist() for one in np.concatenate(shown)] == [images[name].tolist() for name in "acbd"]

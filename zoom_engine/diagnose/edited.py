@@ -1,0 +1,376 @@
+"""An audit of edits from elsewhere: the target is shown pictures that others edit, and no generator is loaded.
+
+There is nothing to search: each strength of an edit is a point of its trial, and the result is that of these points.
+Controls, edits that should not matter, stand where random baseline directions do in other audits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zoom_engine.audit.folder import MANIFEST, AuditFolder, check_config, check_folder, read_manifest
+from zoom_engine.audit.manifest import Edit, Edits, Manifest
+from zoom_engine.audit.records import Record
+from zoom_engine.common import registry
+from zoom_engine.common.errors import AuditError, ConfigError
+from zoom_engine.common.files.cache import check_cache, default_cache
+from zoom_engine.common.files.png import to_images
+from zoom_engine.common.machine import describe_environment, find_device
+from zoom_engine.common.notices import Notices, Notify, null_notifier
+from zoom_engine.common.plurals import number_of
+from zoom_engine.common.progress import ProgressFactory, silent
+from zoom_engine.common.threads import working
+from zoom_engine.common.typed import one_of
+from zoom_engine.diagnose.cluster import Batch
+from zoom_engine.diagnose.gallery import build_strips
+from zoom_engine.diagnose.models import stored_answers
+from zoom_engine.diagnose.run import InFolder, InMemory, Sink, tell_tries
+from zoom_engine.diagnose.shard import NewTries
+from zoom_engine.edits.pairs import read_pairs
+from zoom_engine.edits.pictures import EditedPictures, EditKey, Wanted
+from zoom_engine.evaluation.evaluator import Evaluator, Originals
+from zoom_engine.report import write_report
+from zoom_engine.runtime import check_backend, compiled_reader, network_runtime
+from zoom_engine.search import EvaluatedPoint, EvaluatedPoints, Trial
+from zoom_engine.search.evaluated import evaluated_points, origins
+from zoom_engine.search.recorded import record_of
+from zoom_engine.settings.audit_settings import AUTO, AuditSettings, RunSettings
+from zoom_engine.settings.target_names import several_targets
+from zoom_engine.statistics.diagnosis import Diagnosis
+from zoom_engine.targets import Target, check_target, check_target_options, input_notices, load_untried
+
+LARGEST_PROBE = 1024
+"""The longest side, in pixels, of the pictures that a target is tried on."""
+PIXELS_AT_ONCE = 1 << 24
+"""The most pixels of a batch with more than one picture: 200 MB as the target is shown them."""
+NETWORK_BACKENDS = ("auto", "torch", "openvino")
+"""The backends that can run a target where nothing is drawn."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class EditedModels:
+    """Everything that an audit of edits from elsewhere has loaded, checked and chosen.
+
+    Attributes:
+        settings: What was asked for.
+        pictures: The images and their edits.
+        target: Compiled.
+        answers: How the target answers probes, None where it answers differently each time.
+        runs: What runs the target.
+        notices: Lines on what was assumed.
+        progress: How long work is shown.
+    """
+
+    settings: AuditSettings
+    pictures: EditedPictures
+    target: Target
+    answers: list[list[float]] | None
+    runs: str
+    notices: Notices
+    progress: ProgressFactory
+
+    def __str__(self) -> str:
+        """Say in short what is audited, and how."""
+        pictures = self.pictures
+        attributes, images = number_of(len(pictures.attributes), "attribute"), number_of(len(pictures.names), "image")
+        return f"target={self.target.name!r}, edits={pictures.kind!r}, {attributes} on {images}"
+
+
+@working()
+def load_edited(
+    settings: AuditSettings, *, progress: ProgressFactory = silent, notify: Notify = null_notifier
+) -> EditedModels:
+    """Load the target, and look at all pictures. What words alone show to be wrong is told first.
+
+    Args:
+        settings: What is audited and how.
+        progress: How long work is shown.
+        notify: Takes lines on what was assumed, as soon as they are known.
+
+    Raises:
+        ZoomError: One of its subclasses, with one line that says what is wrong and what to do.
+    """
+    given: Any = settings.target
+    if several_targets(given):
+        raise ConfigError(f"edits by {_source(settings)} are shown to one target at a time: give one")
+    device = find_device(settings.device)
+    if settings.backend not in NETWORK_BACKENDS:
+        raise ConfigError(f"backend cannot be {one_of(settings.backend, NETWORK_BACKENDS)}: nothing is drawn here")
+    check_backend(settings.backend, settings.precision, settings.device)
+    cache = default_cache() if settings.cache is None else Path(settings.cache)
+    check_cache(cache)
+    check_target(given)
+    target_options = {"download": settings.download, **check_target_options(settings.target_options)}
+    pictures = edited_pictures(settings, progress)
+    notices = Notices(notify)
+    with progress(2, "Loading", unit="model") as bar:
+        target = load_untried(given, **target_options).to(device)
+        side = min(max(target.preprocessing.hw or pictures.sizes[0]), LARGEST_PROBE)
+        answers = target.check(side)
+        bar.update(note="target")
+        compiled, runs = target, "torch: it reads pictures of several sizes"
+        if target.preprocessing.hw is not None or len(set(pictures.sizes)) == 1:
+            networks = network_runtime(settings.backend, settings.device)
+            compiled, runs = compiled_reader(target, networks, pictures.sizes[0])
+        bar.update(note="runtime")
+    stored = partial(stored_answers, cache, compiled, answers, side)
+    for notice in input_notices(compiled, resolution=side, stored=stored):
+        notices.add(notice)
+    return EditedModels(
+        settings=settings,
+        pictures=pictures,
+        target=compiled,
+        answers=answers,
+        runs=runs,
+        notices=notices,
+        progress=progress,
+    )
+
+
+def edited_pictures(settings: AuditSettings, progress: ProgressFactory) -> EditedPictures:
+    """Return the images and edits that the settings name.
+
+    Raises:
+        ZoomError: they cannot be used, in one line.
+    """
+    if settings.pairs is not None:
+        return read_pairs(Path(settings.pairs), attributes=settings.attributes, progress=progress)
+    raise ConfigError(f"there is no editor {one_of(settings.editor, registry.all_names(registry.EDITORS))}")
+
+
+@working()
+def diagnosed_edits(models: EditedModels, run: RunSettings, out: str | Path | None) -> Diagnosis:
+    """Audit the target on all images into the folder `out`, see `Diagnoser.run`."""
+    if run.images == AUTO or run.seed:
+        raise ConfigError(f"an audit of {_source(models.settings)} takes all images: leave out images and seed")
+    if out is not None:
+        check_folder(out)
+        _check_same_audit(models, Path(out))
+    manifest, shown, tries = _manifest(models), _Shown(models), NewTries(models.target)
+    with contextlib.ExitStack() as stack:
+        sink: Sink = InMemory(manifest)
+        if out is not None:
+            sink = InFolder(stack.enter_context(AuditFolder.open(out, manifest)), manifest)
+        try:
+            _show(models, shown, sink, tries)
+        except BaseException:  # what a service was asked in vain counts too
+            with contextlib.suppress(AuditError):
+                sink.keep(Batch([], tries=tries()))
+            raise
+        images = torch.arange(len(models.pictures.names), dtype=torch.float64)[:, None]
+        diagnosis = sink.finish(partial(build_strips, evaluator=shown.evaluator, images=images), tries)
+        tell_tries(models.target.name, diagnosis, models.notices)
+    if out is not None:
+        write_report(Path(out))
+    return diagnosis
+
+
+def _show(models: EditedModels, shown: _Shown, sink: Sink, tries: Callable[[], Mapping[str, int]]) -> None:
+    """Show the target what has no record yet, some images at a time."""
+    done, flips, searched = set(sink.done), 0, 0
+    with models.progress(sum(_records(models.pictures)), "Showing pictures", unit="trial", initial=len(done)) as bar:
+        for images in _together(models.pictures, models.settings.batch_size):
+            # A part that was written is shown again as a whole: what is in a batch may move an output's last digits.
+            trials = {(image, edit) for image in images for edit in _edits_of(models.pictures, image)}
+            if trials <= done:
+                continue
+            records = [record for record in shown.records(images) if record.trial not in done]
+            sink.keep(Batch(records, tries=tries()))
+            flips += sum(record.flipped for record in records if record.baseline is None)
+            searched += sum(record.baseline is None for record in records)
+            bar.update(len(records), note=f"flip rate {flips / max(searched, 1):.2f}")
+
+
+def _together(pictures: EditedPictures, batch_size: int) -> Iterator[list[int]]:
+    """Yield all images, some at a time: as many as have `batch_size` pictures, or `PIXELS_AT_ONCE`."""
+    images: list[int] = []
+    rows = pixels = 0
+    for image, (height, width) in enumerate(pictures.sizes):
+        count = 1 + sum(len(pictures.strengths(image, edit)) for edit in _edits_of(pictures, image))
+        if images and (rows + count > batch_size or pixels + height * width > PIXELS_AT_ONCE):
+            yield images
+            images, rows, pixels = [], 0, 0
+        images.append(image)
+        rows, pixels = rows + count, pixels + height * width
+    yield images
+
+
+def _edits_of(pictures: EditedPictures, image: int) -> Iterator[EditKey]:
+    """Yield the edits that an image has: attributes, then controls."""
+    edits: tuple[EditKey, ...] = (*pictures.attributes, *range(len(pictures.controls)))
+    return (edit for edit in edits if pictures.strengths(image, edit))
+
+
+class _Shown:
+    """What the target says of the pictures. It draws them for the gallery too, as a `Renderer` does.
+
+    The code of an image is its number, and its edit weights are strengths.
+    """
+
+    def __init__(self, models: EditedModels) -> None:
+        self._pictures, self._batch_size = models.pictures, models.settings.batch_size
+        self._device = find_device(models.settings.device)
+        nowhere = torch.zeros(len(models.pictures.attributes), 1)
+        self.evaluator = Evaluator(self, nowhere, models.target, decisive_change=models.settings.decisive_change)
+
+    def render(self, codes: Tensor, edit_weights: Tensor | None = None, directions: Tensor | None = None) -> Tensor:
+        """Return the pictures `[B, 3, H, W]` of image numbers `[B, 1]` at strengths `[B, N]`."""
+        wanted = []
+        for row, image in enumerate(codes[:, 0].int().tolist()):
+            edit, strength = self._pictures.attributes[0], 0.0
+            if edit_weights is not None and bool(edit_weights[row].any()):
+                column = int(edit_weights[row].abs().argmax())
+                edit, rounded = self._pictures.attributes[column], float(edit_weights[row, column])
+                strength = min(self._pictures.strengths(image, edit), key=lambda one: abs(one - rounded))
+            wanted.append(Wanted(image, edit, strength))
+        return self._read(wanted)
+
+    def _read(self, wanted: Sequence[Wanted]) -> Tensor:
+        return to_images(np.stack(self._pictures.read(wanted))).to(self._device)
+
+    @torch.no_grad()
+    def records(self, images: Sequence[int]) -> list[Record]:
+        """Show the target these images and all their edits, and return the records."""
+        pictures = self._pictures
+        unedited: dict[int, Originals] = {}
+        for wanted in self._batches([Wanted(image, pictures.attributes[0], 0.0) for image in images]):
+            originals = self.evaluator.originals_of(self._read(wanted))
+            unedited |= {one.image: originals.rows(torch.tensor([row])) for row, one in enumerate(wanted)}
+        trials = [(image, edit) for image in images for edit in _edits_of(pictures, image)]
+        points: dict[tuple[int, EditKey], list[EvaluatedPoint]] = {trial: [] for trial in trials}
+        for wanted in self._batches(
+            [Wanted(image, edit, strength) for image, edit in trials for strength in pictures.strengths(image, edit)]
+        ):
+            beside = Originals.cat([unedited[one.image] for one in wanted])
+            evaluation = self.evaluator.evaluate(self._read(wanted), beside, ssim="flipped")
+            for one, point in zip(wanted, evaluated_points(evaluation, np.zeros((len(wanted), 1))), strict=True):
+                weights = self._weights(one.edit, one.strength)
+                points[one.image, one.edit].append(replace(point, weights=weights))
+        return [self._record(image, edit, unedited[image], points[image, edit]) for image, edit in trials]
+
+    def _batches(self, wanted: Sequence[Wanted]) -> Iterator[Sequence[Wanted]]:
+        """Yield the pictures in batches of one size."""
+        by_size: dict[tuple[int, int], list[Wanted]] = {}
+        for one in wanted:
+            by_size.setdefault(self._pictures.sizes[one.image], []).append(one)
+        for (height, width), alike in by_size.items():
+            size = min(self._batch_size, max(1, PIXELS_AT_ONCE // (height * width)))
+            yield from (alike[first : first + size] for first in range(0, len(alike), size))
+
+    def _weights(self, edit: EditKey, strength: float) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """Return the edit weights `[N]` of an attribute's edit, or `[C]` of a control's."""
+        attributes = self._pictures.attributes
+        weights = np.zeros(len(self._pictures.controls) if isinstance(edit, int) else len(attributes))
+        weights[edit if isinstance(edit, int) else attributes.index(edit)] = strength
+        return weights
+
+    def _record(self, image: int, edit: EditKey, unedited: Originals, points: list[EvaluatedPoint]) -> Record:
+        column = int(np.flatnonzero(self._weights(edit, 1.0))[0])
+        strengths = self._pictures.strengths(image, edit)
+        bounds = np.stack([self._weights(edit, end) for end in _range(strengths)], axis=1)
+        (origin,) = origins(self.evaluator, unedited)
+        origin = replace(origin, weights=self._weights(edit, 0.0))
+        trial = Trial(image, column, bounds)
+        evaluated = EvaluatedPoints(trial, origin)
+        evaluated.add(points)
+        result = evaluated.result("all strengths", by_weight=True)
+        return record_of(trial, result, self._pictures.seeds[image], edit)
+
+
+def _range(strengths: Sequence[float]) -> tuple[float, float]:
+    return min(0.0, *strengths), max(0.0, *strengths)
+
+
+def _source(settings: AuditSettings) -> str:
+    return "pairs" if settings.pairs is not None else "an editor"
+
+
+def _records(pictures: EditedPictures) -> tuple[int, int]:
+    """Return how many records there will be, of attributes and of controls."""
+    edits = [edit for image in range(len(pictures.names)) for edit in _edits_of(pictures, image)]
+    controls = sum(isinstance(edit, int) for edit in edits)
+    return len(edits) - controls, controls
+
+
+def edits_of(pictures: EditedPictures) -> Edits:
+    """Return the edits as the manifest has them."""
+    images = range(len(pictures.names))
+
+    def edit(name: str, key: EditKey) -> Edit:
+        strengths = {strength for image in images for strength in pictures.strengths(image, key)}
+        return Edit(name=name, strengths=tuple(sorted(strengths)), unit=pictures.unit(name))
+
+    return Edits(
+        kind=pictures.kind,
+        images=pictures.names,
+        attributes=tuple(edit(name, name) for name in pictures.attributes),
+        controls=tuple(edit(name, number) for number, name in enumerate(pictures.controls)),
+        records=_records(pictures),
+        content_hash=pictures.content_hash,
+    )
+
+
+def _config(models: EditedModels) -> dict[str, Any]:
+    """Return what determines the records, as the manifest's file has it."""
+    pictures, target, edits = models.pictures, models.target, edits_of(models.pictures)
+    strengths = [abs(strength) for edit in (*edits.attributes, *edits.controls) for strength in edit.strengths]
+    made_by = pictures.describe()
+    return {
+        **models.settings.deciding(),
+        "images": len(pictures.names),
+        "target": target.name,
+        "target_details": target.describe(),
+        "attributes": list(pictures.attributes),
+        "labels": [],
+        "bound": max(strengths),
+        "edits": {**asdict(edits), **({"made_by": made_by} if made_by else {})},
+        "answers": {} if models.answers is None else {"target": models.answers},
+    }
+
+
+def _manifest(models: EditedModels) -> Manifest:
+    """Return all that determines the records, and where they were made."""
+    settings, target = models.settings, models.settings.target
+    domain = target.partition(":")[0] if isinstance(target, str) else ""
+    brought = registry.brought(
+        [
+            (registry.DOMAINS, domain),
+            (registry.TASKS, models.target.task.name),
+            (registry.EDITORS, models.pictures.kind),
+        ]
+    )
+    return Manifest.of(
+        _config(models),
+        {
+            **describe_environment(),
+            **({"brought_by": brought} if brought else {}),
+            **({} if settings.pairs is None else {"pairs": str(settings.pairs)}),
+            "networks": {"target": models.runs},
+            "notices": models.notices.lines,
+        },
+        purpose=settings.purpose,
+        begun=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _check_same_audit(models: EditedModels, out: Path) -> None:
+    """Refuse to go on with another audit, and say so where only the pictures are others."""
+    if not (out / MANIFEST).is_file():
+        return
+    written = read_manifest(out).config.edits
+    if written is not None and written.content_hash != models.pictures.content_hash:
+        raise AuditError(
+            f"{out} holds an audit that was begun with other pictures, or another table: bring those back, or use"
+            " another folder"
+        )
+    check_config(out, _config(models))
