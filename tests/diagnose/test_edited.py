@@ -20,6 +20,7 @@ from zoom_engine.audit.gallery_file import Gallery
 from zoom_engine.cli import main
 from zoom_engine.common.errors import AuditError, ConfigError, ZoomError
 from zoom_engine.diagnose import edited
+from zoom_engine.integrations import tracking
 from zoom_engine.settings.audit_settings import AuditSettings
 
 CONTROLS = 10
@@ -207,7 +208,7 @@ def test_what_does_not_apply_is_refused_in_one_line(table: Path, options: dict[s
 
 
 def test_a_source_of_edits_is_needed() -> None:
-    with pytest.raises(ConfigError, match="edits come from one of generator, pairs, editor, and none is given"):
+    with pytest.raises(ConfigError, match="option 'generator' is missing: give it, or pairs or editor in its place"):
         AuditSettings(target="avatars:mustache")
     with pytest.raises(ConfigError, match="editor_options does not belong to edits by generator"):
         AuditSettings(generator="avatars", target="avatars:mustache", editor_options={"a": 1})
@@ -283,3 +284,30 @@ def test_numbers_of_the_target_are_of_the_very_pixels(tmp_path: Path) -> None:
     shown.clear()
     diagnoser.run()
     assert [one.tolist() for one in np.concatenate(shown)] == [images[name].tolist() for name in "acbd"]
+
+
+def test_what_reads_audit_folders_takes_edits_from_elsewhere(
+    audit: Diagnosis, table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert audit.path is not None
+    other = Diagnoser(pairs=table, target=blue).run(out=tmp_path / "other")
+    assert main(["compare", str(audit.path), str(tmp_path / "other"), "--json"]) == 0
+    rows = {row["attribute"]: row for row in json.loads(capsys.readouterr().out)["attributes"]}
+    assert (rows["red"]["difference"][0]["shift"], rows["blue"]["difference"][0]["shift"]) == ("less", "more")
+    assert main(["gate", str(audit.path), "--max-sensitivity", "0.3"]) == 1
+    assert "red" in capsys.readouterr().out
+    assert main(["report", str(audit.path)]) == 0
+    assert "edits by pairs" in capsys.readouterr().out
+    assert main(["export-images", str(audit.path), "--out", str(tmp_path / "set"), "--license", "CC0-1.0"]) == 0
+    described = (tmp_path / "set" / "croissant.json").read_text("utf-8")
+    assert main(["model-index", str(audit.path), "--name", "a model"]) == 0
+    described += capsys.readouterr().out
+    assert "12 edited images, edits by pairs" in described
+    for alien in ("generator", "synthetic", "Generated", "generated", "seed None", "standard deviations"):
+        assert alien not in described, alien
+    assert dict(tracking.parameters(other))["target"] == "blue"
+    assert "sensitivity/red" in dict(tracking.metrics(other))
+
+
+def blue(pictures: Any) -> Any:
+    return red(pictures[..., ::-1])

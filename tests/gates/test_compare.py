@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from edited import red, write_picture, write_table
 from hypothesis import given
 from hypothesis import strategies as st
 from simulated import ATTRIBUTES, MEANS, record, simulated
 
+from zoom_engine import Diagnoser
 from zoom_engine.audit.manifest import Manifest
 from zoom_engine.cli import main
 from zoom_engine.common.errors import AuditError
@@ -164,3 +166,32 @@ def test_the_command_writes_a_page_and_json(tmp_path: Path, capsys: pytest.Captu
     assert [audit["shared_images"] for audit in result["audits"]] == [None, 20]
     assert result["attributes"][1]["difference"][0]["shift"] == "more"
     assert main(["compare", folders[0], str(tmp_path)]) == 1
+
+
+def edited_audits(tmp_path: Path, *, strength: float = 1) -> tuple[Diagnosis, Diagnosis]:
+    """Audits by edits from elsewhere: "red" in all of 30 images, "dark" in the last 20; the other model sees half."""
+    rows: list[tuple[object, ...]] = []
+    for image in range(30):
+        for attribute, colour in (("", 100), ("red", 150), ("dark", 50)):
+            if attribute != "dark" or image >= 10:
+                write_picture(tmp_path / f"{image}{attribute}.png", (colour + image, 90, 90))
+                rows.append((image, attribute, strength if attribute else 0, f"{image}{attribute}.png", ""))
+    table = write_table(tmp_path, rows)
+    first = Diagnoser(pairs=table, target=red).run()
+    return first, Diagnoser(pairs=table, target=lambda pictures: red(pictures) / 2).run()
+
+
+def test_edits_that_not_every_image_has_are_compared_on_the_images_that_have_them(tmp_path: Path) -> None:
+    pair = Pair(*edited_audits(tmp_path))
+    assert [attribute.text for attribute in pair.attributes] == ["red", "dark"]
+    for one in pair.differences.values():
+        assert one.mean == pytest.approx(-25 / 255, abs=2e-3)
+        assert one.shift == "less"
+        assert one.interval == pytest.approx((one.mean, one.mean), abs=1e-6)
+
+
+def test_edits_that_go_further_in_one_audit_are_not_compared(tmp_path: Path) -> None:
+    first, _ = edited_audits(tmp_path / "a")
+    other, _ = edited_audits(tmp_path / "b", strength=2)
+    with pytest.raises(AuditError, match="is edited at other strengths"):
+        Pair(first, other)

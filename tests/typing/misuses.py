@@ -28,7 +28,7 @@ directions = EditDirections.load("directions.safetensors")
 
 Diagnoser(generator=FACES, taget=MODEL, target=MODEL)  # wrong
 Diagnoser(generator=FACES)  # wrong
-Diagnoser(target=NETWORK)  # wrong
+Diagnoser(pairs=5, target=NETWORK)  # wrong
 Diagnoser(generator=FACES, target=5)  # wrong
 Diagnoser(generator=FACES, target=[MODEL])  # wrong
 Diagnoser(generator=FACES, target=MODEL, mode="sigle")  # wrong
@@ -48,6 +48,7 @@ load_generator(FACES, output_range=255)  # wrong
 find_directions(generator, encoder, ["a smiling face"])  # wrong
 
 Diagnoser(settings)
+Diagnoser(pairs="pairs.csv", target=MODEL)
 Diagnoser(settings, batch_size=8, directions=directions)
 Diagnoser(generator=generator, target=NETWORK, attributes=directions.attributes, search="of-a-package")
 Diagnosers(settings, target={"before": MODEL, "after": NETWORK})

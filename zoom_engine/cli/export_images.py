@@ -14,7 +14,8 @@ def export_images(
     *,
     out: Annotated[Path, Parameter(help="a new folder", metavar="FOLDER")],
     licence: Annotated[
-        str, Parameter(name="--license", help="of the generator's pictures, a URL or SPDX name", metavar="LICENSE")
+        str,
+        Parameter(name="--license", help="of the pictures (the generator's), a URL or SPDX name", metavar="LICENSE"),
     ],
 ) -> None:
     """Write an audit's pictures as pairs of files, with a table and Croissant metadata."""

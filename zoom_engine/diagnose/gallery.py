@@ -239,14 +239,13 @@ def strip_strengths(
     """
     side = 1 if end >= 0 else -1
     way = sorted({0.0, *(strength for strength in strengths if strength * side > 0)}, key=abs)
-    places = range(len(way))
+    last, steps = len(way) - 1, STRIP_FRAMES - 1
 
     def nearest(strength: float) -> int:
-        return min(places, key=lambda place: abs(way[place] - strength))
+        return min(range(len(way)), key=lambda place: abs(way[place] - strength))
 
-    steps = STRIP_FRAMES - 1
-    spread = [round(places[-1] * step / steps) for step in range(1, steps)]
-    wanted = dict.fromkeys([0, places[-1], nearest(shown), *([] if flip is None else [nearest(flip)]), *spread])
+    spread = [round(last * step / steps) for step in range(1, steps)]
+    wanted = dict.fromkeys([0, last, nearest(shown), *([] if flip is None else [nearest(flip)]), *spread])
     chosen = sorted([*wanted][:STRIP_FRAMES])
     return [way[place] for place in chosen], chosen.index(nearest(shown))
 

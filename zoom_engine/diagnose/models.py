@@ -259,7 +259,7 @@ def load_models(
     given: Any = settings.target
     if several_targets(given):
         raise ConfigError("a Diagnoser audits one target: Diagnosers(target=[…], …) audits several")
-    if settings.edits_from_elsewhere:
+    if settings.generator is None:
         raise ConfigError("edits from elsewhere have no generator: a Diagnoser audits one target with them")
     domain = find_domain(settings.generator)
     neutral = settings.neutral or (domain.neutral if domain else NEUTRAL)

@@ -155,7 +155,7 @@ def read_rows(path: Path) -> list[Row]:
         line = content[: error.start].count(b"\n") + 1
         raise ConfigError(f"{path}, line {line}: this is no UTF-8: save the table as CSV in UTF-8") from None
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    rows = []
+    rows: list[Row] = []
     try:
         header = [name.strip() for name in next(reader, [])]
         _check_header(header, path)

@@ -19,7 +19,6 @@ _EQUAL = {
     "text_encoder": "text encoder",
     "neutral": "neutral prompt",
     "edit_range": "range",
-    "bound": "range",
     "search": "search",
     "search_options": "options of the search",
     "loss_weights": "loss weights",
@@ -46,12 +45,27 @@ def check_comparable(first: Diagnosis, other: Diagnosis) -> None:
         if diagnosis.missing or not diagnosis.records:
             raise AuditError(f"{title(diagnosis)} is not finished: run its command again, then compare")
     a, b = ({**diagnosis.config.content, **_flat(diagnosis)} for diagnosis in (first, other))
-    for name, words in {**_EQUAL, **dict.fromkeys(_flat(first), "edit directions"), "task": "task"}.items():
+    flat = dict.fromkeys(_flat(first), "edit directions")
+    for name, words in {**_EQUAL, **flat, "edits": "source of edits", "bound": "range", "task": "task"}.items():
         if a.get(name) != b.get(name):
             values = f"{shown(a.get(name))} and {shown(b.get(name))}"
             raise AuditError(f"{title(first)} and {title(other)} cannot be compared: another {words} ({values})")
+    _check_strengths(first, other)
     if not set(first.attributes) & set(other.attributes):
         raise AuditError(f"{title(first)} and {title(other)} cannot be compared: they have no attribute in common")
+
+
+def _check_strengths(first: Diagnosis, other: Diagnosis) -> None:
+    """Refuse edits from elsewhere that go further in one of two audits."""
+    edits, others = (
+        {e.name: e for e in one.config.edits.attributes} if one.config.edits else {} for one in (first, other)
+    )
+    for name in edits.keys() & others.keys():
+        if (edits[name].strengths, edits[name].unit) != (others[name].strengths, others[name].unit):
+            raise AuditError(
+                f"{title(first)} and {title(other)} cannot be compared: “{name}” is edited at other strengths"
+                f" ({shown(edits[name].strengths)} and {shown(others[name].strengths)})"
+            )
 
 
 def notes(first: Diagnosis, other: Diagnosis, *, pairs: int) -> Iterator[str]:
@@ -71,12 +85,18 @@ def notes(first: Diagnosis, other: Diagnosis, *, pairs: int) -> Iterator[str]:
     if (first.config.backend, first.config.precision) != (other.config.backend, other.config.precision):
         drawn = " and ".join(f"{one.config.backend} in {one.config.precision}" for one in (first, other))
         yield f"The pictures were drawn by {drawn}: edits differ slightly."
+    edits = [diagnosis.config.edits for diagnosis in (first, other)]
+    if len({edit.content_hash for edit in edits if edit is not None}) > 1:
+        yield "The edited pictures are not the same in both."
 
 
 def _flat(diagnosis: Diagnosis) -> dict[str, object]:
     """Return the settings that lie deeper in the config: how directions were found, and the kind of task."""
     directions = diagnosis.config.content.get("directions") or {}
+    edits = diagnosis.config.edits
     return {
         **{f"directions.{name}": directions.get(name) for name in _OF_DIRECTIONS},
+        "edits": None if edits is None else [edits.kind, diagnosis.config.content["edits"].get("made_by")],
+        "bound": diagnosis.config.content.get("bound") if edits is None else None,
         "task": (diagnosis.config.task or {}).get("task"),
     }

@@ -11,6 +11,7 @@ the error as in `settings.interim_analyses`.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -26,7 +27,7 @@ from zoom_engine.settings.interim_analyses import confidence
 from zoom_engine.statistics.attribute_tests import DRAWS, LEVEL, adjust, exceedance
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.statistics.effects import effects, is_judged_at_end, judged
-from zoom_engine.statistics.intervals import Array, bootstrap_means, interval
+from zoom_engine.statistics.intervals import Array, bootstrap_means, column_means, interval
 
 Shift = Literal["more", "less", "alike", "inconclusive"]
 _AT_ONCE = 4_000_000  # numbers of a block of draws
@@ -54,7 +55,8 @@ class Difference:
 class Pair:
     """Two audits that may be compared: what `other` finds compared with `first`.
 
-    `attributes` are those that both have, in the order of the first.
+    `attributes` are those that both have, in the order of the first. Of edits from elsewhere an image need not have
+    each: an attribute is compared on the images that have it in both.
     """
 
     def __init__(self, first: Diagnosis, other: Diagnosis) -> None:
@@ -73,7 +75,12 @@ class Pair:
         """How many images are in both; 0 where each audit has images of its own."""
         ends = itertools.product(*map(_possible, (first, other)))
         self._analyses = len({min(pair) if shared else pair for pair in ends})
-        self._before, self._after = (np.array([d[s] for s in shared or sorted(d)]) for d in (before, after))
+        rows = [np.array([d[s] for s in shared or sorted(d)]) for d in (before, after)]
+        if shared:
+            rows = [np.where(np.isfinite(rows[0] + rows[1]), one, np.nan) for one in rows]
+        known = np.all([np.isfinite(one).any(axis=0) for one in rows], axis=0)
+        self.attributes = [attribute for attribute, one in zip(self.attributes, known, strict=True) if one]
+        self._before, self._after = (one[:, known] for one in rows)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -92,7 +99,7 @@ class Pair:
         """Return the difference of each attribute that both audits have."""
         two_sided = np.minimum(self.p_above(0.0), self._analyses * self._p_above(self._after, self._before, 0.0))
         adjusted, analyses = adjust((2 * two_sided).clip(max=1.0), "holm"), self._analyses
-        means, count = self._after.mean(axis=0) - self._before.mean(axis=0), len(self.attributes)
+        means, count = column_means(self._after) - column_means(self._before), len(self.attributes)
         if self.pairs:
             resampled = bootstrap_means(self._after - self._before)
             differ = self._after - self._before
@@ -123,10 +130,16 @@ class Pair:
         return low - most, high - least
 
     def _p_above(self, before: Array, after: Array, by: float) -> Array:
-        if self.pairs:
-            columns = range(len(self.attributes))
-            return np.array([exceedance(after[:, [c]] - by, before[:, [c]])[0] for c in columns])
-        return _permuted(after - by, before)
+        count = len(self.attributes)
+        if np.isfinite(after).all() and np.isfinite(before).all():
+            columns = [(after, before)] if not self.pairs else [(after[:, [c]], before[:, [c]]) for c in range(count)]
+        else:
+            columns = [
+                (one[np.isfinite(one)][:, None], other[np.isfinite(other)][:, None])
+                for one, other in zip(after.T, before.T, strict=True)
+            ]
+        compared = exceedance if self.pairs else _permuted
+        return np.concatenate([compared(one - by, other) for one, other in columns])
 
 
 @dataclass(frozen=True)
@@ -238,17 +251,17 @@ def _shift(mean: float, p_adjusted: float, ends: Interval, matters: float) -> Sh
 def judged_by_seed(
     diagnosis: Diagnosis, attributes: Sequence[Attribute], *, at_end: bool | None = None
 ) -> dict[int, list[float]]:
-    """Return the judged change by each attribute, by the seed of the image.
+    """Return the judged change by each attribute, by the seed of the image; NaN where the image has no record of it.
 
     What is judged is the change at the end of the range (`at_end`) or the largest one, by default as the audit has it.
     """
     if at_end is None:
         at_end = any(row.effect is not None for row in diagnosis.sensitivity)
     changes: dict[int, list[float]] = {}
-    for attribute in attributes:
+    for column, attribute in enumerate(attributes):
         records = diagnosis.of(attribute)
         for record, change in zip(records, judged(effects(diagnosis.config, records), at_end=at_end), strict=True):
-            changes.setdefault(record.seed, []).append(change)
+            changes.setdefault(record.seed, [math.nan] * len(attributes))[column] = change
     return changes
 
 

@@ -39,6 +39,13 @@ COLUMNS = {
     "ssim": ("sc:Float", "likeness of the two pictures; empty where it was not measured"),
     "kind": ("sc:Text", "why the pair was chosen: typical, flip or extreme"),
 }
+OF_EDITS = {
+    "attribute": ("sc:Text", "what was edited"),
+    "name": ("sc:Text", "the same"),
+    "edit_weight": ("sc:Float", "the strength of the edit"),
+    "seed": ("sc:Integer", "a number of the unedited picture"),
+}
+"""What columns are instead, of edits from elsewhere."""
 _CR = (
     *("citeAs", "column", "extract", "field", "fileProperty", "fileObject", "fileSet", "format", "includes"),
     *("isLiveDataset", "jsonPath", "key", "md5", "parentField", "path", "recordSet", "references", "regex", "repeated"),
@@ -113,7 +120,8 @@ def _write_pairs(diagnosis: Diagnosis, folder: Path, strips: tuple[StripEntry, .
 
 def describe(diagnosis: Diagnosis, table: bytes, *, licence: str) -> dict[str, Any]:
     """Describe the set in Croissant's vocabulary, by the bytes of its `table`."""
-    config = diagnosis.config
+    config, edits = diagnosis.config, diagnosis.config.edits
+    columns = COLUMNS if edits is None else {**COLUMNS, **OF_EDITS}
     known = diagnosis.manifest.environment.get("generator") or config.content.get("generator") or "unknown"
     generator = Path(str(known)).name  # where a file lies on this machine is nobody else's business
     labels = ", ".join(f"“{label}”" for label in config.labels or ()) or "none"
@@ -126,18 +134,24 @@ def describe(diagnosis: Diagnosis, table: bytes, *, licence: str) -> dict[str, A
             "dataType": kind,
             "source": {"fileObject": {"@id": "pairs.csv"}, "extract": {"column": name}},
         }
-        for name, (kind, about) in COLUMNS.items()
+        for name, (kind, about) in columns.items()
     ]
+    made = (
+        f"Generated pictures before and after an edit, from an audit of {config.target} with zoom-engine. All are"
+        f" synthetic, drawn by the generator {generator}, whose licence is given. Attributes are what a model of"
+        f" text and images takes them for. Label prompts: {labels}."
+    )
+    if edits is not None:
+        made = (
+            f"Pictures before and after an edit, from an audit of {config.target} with zoom-engine. The edits come from"
+            f" elsewhere ({edits.kind}), and so do their names. The licence that is given is the pictures'."
+        )
     return {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "name": "counterfactual pairs",
-        "description": (
-            f"Generated pictures before and after an edit, from an audit of {config.target} with zoom-engine. All are"
-            f" synthetic, drawn by the generator {generator}, whose licence is given. Attributes are what a model of"
-            f" text and images takes them for. Label prompts: {labels}. Typical pairs come first."
-        ),
+        "description": f"{made} Typical pairs come first.",
         "license": licence,
         "distribution": [
             {

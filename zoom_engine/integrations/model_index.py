@@ -79,7 +79,8 @@ def _results_of(diagnosis: Diagnosis) -> Iterator[EvalResult]:
         raise AuditError(f"{diagnosis.path or 'the audit'} is not finished: a model card takes whole audits")
     config, summary = diagnosis.config, diagnosis.summary()
     task = (config.task or {}).get("task", "")
-    images = "photographs" if config.photographs else "generated images"
+    images = "photographs" if config.photographs else "generated images" if config.edits is None else "edited images"
+    which = f"seed {config.seed}" if config.edits is None else f"edits by {config.edits.kind}"
     generator = str(config.content.get("generator", ""))
     for row in summary.sensitivity:
         value, interval = row.value, row.interval
@@ -95,10 +96,10 @@ def _results_of(diagnosis: Diagnosis) -> Iterator[EvalResult]:
         yield EvalResult(
             task_type=TASKS.get(task, "image-classification"),
             dataset_type="zoom-engine",
-            dataset_name=f"{summary.images} {images}, seed {config.seed}",
+            dataset_name=f"{summary.images} {images}, {which}",
             dataset_config=config.target or None,
-            dataset_split=f"{summary.images} images, seed {config.seed}",
-            dataset_revision=generator[:12] or None,
+            dataset_split=f"{summary.images} images, {which}",
+            dataset_revision=(generator if config.edits is None else config.edits.content_hash)[:12] or None,
             metric_type="sensitivity",
             metric_name=f"Sensitivity to {short_name(row.attribute, config.neutral)}",
             metric_value=round(value, 4),

@@ -216,7 +216,11 @@ class Source:
         edits, files = self.config.edits, self.config.photographs
         if strip.image is None or not (edits or files):
             return f"Seed {strip.seed}"
-        return f"Photograph {files[strip.image]}" if edits is None else f"Image {edits.images[strip.image]}"
+        return (
+            f"Photograph {files[strip.image]}"
+            if edits is None
+            else f"Image “{one_line(edits.images[strip.image], 80)}”"
+        )
 
     def _alike(self, strip: StripEntry) -> int:
         """Return how many images flip decisively as the strip's does."""

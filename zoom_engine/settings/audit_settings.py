@@ -365,7 +365,7 @@ class AuditSettings:
         """Fill in the preset and refuse what no models could make good."""
         if isinstance(self.loss_weights, Mapping):  # a file's table
             object.__setattr__(self, "loss_weights", LossWeights(**self.loss_weights))
-        self._check_source()
+        _check_source(self)
         if self.preset is not None:
             self._fill_in(*find_preset(self.preset))
         check_generator(self.generator)
@@ -394,50 +394,13 @@ class AuditSettings:
             raise ConfigError(
                 f"random_directions must be a number in 0..{MOST_RANDOM_DIRECTIONS}, got {self.random_directions}"
             )
-        if self.random_directions and self.mode == "multi":
-            raise ConfigError(
-                "random_directions belongs to single mode: several attributes edited together have none to be held to"
-            )
-        if self.by is not None and self.mode == "multi":
-            raise ConfigError("by belongs to single mode: it tells sensitivities of single attributes apart")
-        if self.paraphrases is not None:
-            if self.mode == "multi" or self.edit_range != "calibrated":
-                raise ConfigError("paraphrases belong to single mode and the calibrated range")
-            if not 2 <= self.paraphrases <= MOST_PARAPHRASES:
-                raise ConfigError(f"paraphrases must be in 2..{MOST_PARAPHRASES}, got {self.paraphrases}")
-        for texts in (self._own_by(), self.keep):
-            if texts is not None:
-                parse_attributes(texts, **({} if self.neutral is None else {"neutral": self.neutral}))
-        of_domain = isinstance(self.generator, str) and self.generator in registry.names(registry.DOMAINS)
-        if self.attributes is not None or not (of_domain or self.edits_from_elsewhere):  # others bring none
-            attributes = () if self.attributes is None else self.attributes
-            if self.neutral is not None or not of_domain:
-                parse_attributes(attributes, **({} if self.neutral is None else {"neutral": self.neutral}))
-        check_labels(self.labels or ())
+        _check_single_mode(self)
+        _check_prompts(self, self._own_by(), self.keep)
 
     @property
     def edits_from_elsewhere(self) -> bool:
         """Whether pictures are edited by others than a generator, which then is none."""
         return self.generator is None
-
-    def _check_source(self) -> None:
-        """Refuse no source of edits, several, and options that the one does not have."""
-        sources = [name for name in SOURCES if getattr(self, name) is not None]
-        if len(sources) != 1:
-            wrong = f"not from {' and '.join(sources)} together" if sources else "and none is given"
-            raise ConfigError(f"edits come from one of {', '.join(SOURCES)}, {wrong}: give one, such as generator")
-        (source,) = sources
-        if source == "editor" and self.photos is None:
-            raise ConfigError("an editor edits photographs: give their folder by photos")
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if source == "generator":
-                alien = field.name in OF_EDITORS
-            else:
-                beside = (*OF_EDITORS, "photos") if source == "editor" else ()
-                alien = field.name not in (source, *beside, *OF_ANY_EDITS)
-            if alien and value is not field.default and value != field.default:
-                raise ConfigError(f"{field.name} does not belong to edits by {source}: leave it out")
 
     def _fill_in(self, preset: Preset, labels: tuple[str, ...] | None) -> None:
         """Take from the preset what was left open."""
@@ -592,6 +555,57 @@ def described(options: Mapping[str, About]) -> str:
 
 
 AuditSettings.__doc__ = f"{inspect.getdoc(AuditSettings)}\n\nOptions:\n{described(options_of(AuditSettings))}"
+
+
+def _check_source(settings: AuditSettings) -> None:
+    """Refuse no source of edits, several, and options that the one does not have."""
+    sources = [name for name in SOURCES if getattr(settings, name) is not None]
+    if not sources:
+        raise ConfigError(f"option 'generator' is missing: give it, or {' or '.join(SOURCES[1:])} in its place")
+    if len(sources) > 1:
+        raise ConfigError(f"edits come from one source, not from {' and '.join(sources)} together: give one of them")
+    (source,) = sources
+    if source == "editor" and settings.photos is None:
+        raise ConfigError("an editor edits photographs: give their folder by photos")
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        if source == "generator":
+            alien = field.name in OF_EDITORS
+        else:
+            beside = (*OF_EDITORS, "photos") if source == "editor" else ()
+            alien = field.name not in (source, *beside, *OF_ANY_EDITS)
+        if alien and value is not field.default and value != field.default:
+            raise ConfigError(f"{field.name} does not belong to edits by {source}: leave it out")
+
+
+def _check_single_mode(settings: AuditSettings) -> None:
+    """Refuse what belongs to single mode in another one, and a number of paraphrases that there cannot be."""
+    if settings.random_directions and settings.mode == "multi":
+        raise ConfigError(
+            "random_directions belongs to single mode: several attributes edited together have none to be held to"
+        )
+    if settings.by is not None and settings.mode == "multi":
+        raise ConfigError("by belongs to single mode: it tells sensitivities of single attributes apart")
+    if settings.paraphrases is not None:
+        if settings.mode == "multi" or settings.edit_range != "calibrated":
+            raise ConfigError("paraphrases belong to single mode and the calibrated range")
+        if not 2 <= settings.paraphrases <= MOST_PARAPHRASES:
+            raise ConfigError(f"paraphrases must be in 2..{MOST_PARAPHRASES}, got {settings.paraphrases}")
+
+
+def _check_prompts(settings: AuditSettings, *others: Sequence[str] | None) -> None:
+    """Refuse attributes, labels and `others` that are no prompts, and attributes that are lacking."""
+    neutral = {} if settings.neutral is None else {"neutral": settings.neutral}
+    for texts in others:
+        if texts is not None:
+            parse_attributes(texts, **neutral)
+    of_domain = isinstance(settings.generator, str) and settings.generator in registry.names(registry.DOMAINS)
+    attributes = () if settings.attributes is None else settings.attributes
+    # A domain and edits from elsewhere bring their own.
+    given = settings.attributes is not None
+    if (given or not (of_domain or settings.edits_from_elsewhere)) and (neutral or not of_domain):
+        parse_attributes(attributes, **neutral)
+    check_labels(settings.labels or ())
 
 
 def check_decisive_change(change: float) -> None:

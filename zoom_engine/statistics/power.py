@@ -47,7 +47,8 @@ def power(
     Returns:
         The power by effect size; None below two images.
     """
-    images, attributes = change.shape
+    attributes, counts = change.shape[1], np.isfinite(change).sum(axis=0)
+    images = int(counts.min(initial=len(change)))  # no attribute was tried on fewer
     if images < 2:
         return None
     spread = Dispersion.of_changes(np.concatenate([change, baseline], axis=1))
