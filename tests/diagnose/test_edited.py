@@ -291,7 +291,9 @@ def test_what_reads_audit_folders_takes_edits_from_elsewhere(
 ) -> None:
     assert audit.path is not None
     other = Diagnoser(pairs=table, target=blue).run(out=tmp_path / "other")
-    assert main(["compare", str(audit.path), str(tmp_path / "other"), "--json"]) == 0
+    assert (
+        main(["compare", str(audit.path), str(tmp_path / "other"), "--out", str(tmp_path / "page.html"), "--json"]) == 0
+    )
     rows = {row["attribute"]: row for row in json.loads(capsys.readouterr().out)["attributes"]}
     assert (rows["red"]["difference"][0]["shift"], rows["blue"]["difference"][0]["shift"]) == ("less", "more")
     assert main(["gate", str(audit.path), "--max-sensitivity", "0.3"]) == 1
