@@ -19,6 +19,7 @@ MODELS = {
     "generator": "GeneratorSpec | None",
     "target": "TargetSpec",
     "text_encoder": "str | Path | TextEncoder | None",
+    "editor": "str | Editor | None",
     "directions": "str | EditDirections",
 }
 """The types of the fields that may be models, which lie above the settings: there they are Any."""
@@ -26,6 +27,7 @@ PAGE = '''"""The fields of `AuditSettings` as keywords, for type checkers. Writt
 
 {imports}
 from zoom_engine.directions import EditDirections
+from zoom_engine.edits.editor import Editor
 from zoom_engine.generators.loading import Spec as GeneratorSpec
 from zoom_engine.targets.loading import Spec as TargetSpec
 from zoom_engine.text import TextEncoder

@@ -35,12 +35,13 @@ def test_diagnose_begins_with_the_usual_options(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = page(capsys, monkeypatch, "diagnose")
-    assert len(lines) < 119
+    assert len(lines) < 124
     groups = ["Options:", "How it is audited:", "How the target is read:", "What it runs on:"]
     assert [line for line in lines if line in groups] == groups
     usual = lines[lines.index(groups[0]) : lines.index(groups[1])]
     first = [line.split()[0] for line in usual if line.startswith("  --")]
-    assert first == ["--generator", "--target", "--attribute", "--images", "--seed", "--out", "--config", "--json"]
+    names = ["generator", "pairs", "editor", "target", "attribute", "images", "seed", "out", "config", "json"]
+    assert first == [f"--{name}" for name in names]
 
 
 def test_defaults_and_choices_are_said_once(

@@ -65,8 +65,8 @@ def diagnose(
 ) -> None:
     r"""Audit a target model: which attributes is it sensitive to?
 
-    It needs --generator (or --pairs, or --editor and --photos), --target and
-    --out, here or in the file of --config. For example:
+    It needs --generator, --pairs or --editor, --target and --out, here or in the
+    file of --config. For example:
 
       zoom-engine diagnose --generator avatars --target avatars:eyeglasses \
           --attribute "a smiling face" --attribute "a face with bangs" --out audit

@@ -6,6 +6,7 @@ from typing import Any, TypedDict
 from zoom_engine.common.backends import Backend, Precision
 from zoom_engine.settings.audit_settings import Correction, EditRange, LossWeights, Mode
 from zoom_engine.directions import EditDirections
+from zoom_engine.edits.editor import Editor
 from zoom_engine.generators.loading import Spec as GeneratorSpec
 from zoom_engine.targets.loading import Spec as TargetSpec
 from zoom_engine.text import TextEncoder
@@ -39,7 +40,7 @@ class _Shared(TypedDict, total=False):
 class _OfAudits(_Shared, total=False):
     generator: GeneratorSpec | None
     pairs: str | Path | None
-    editor: str | Any | None
+    editor: str | Editor | None
     editor_options: Mapping[str, Any] | None
     photos: str | Path | None
     attributes: Sequence[str] | None

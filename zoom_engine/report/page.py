@@ -63,6 +63,7 @@ class Curve:
         plot: the layout.
         effect: in words.
         strip: the number of the strip whose pictures lie at the points of the plot; None where the page has none.
+        scale: what the plot goes over.
     """
 
     attribute: int
@@ -70,6 +71,7 @@ class Curve:
     plot: CurvePlot
     effect: str
     strip: int | None
+    scale: str
 
 
 @dataclass(frozen=True)
@@ -228,7 +230,8 @@ def _curves(source: Source, budget: Budget) -> Iterator[Curve]:
             points=points,
         )
         told = sentences.effect(*source.sides(attribute), negligible=response.negligible, verbs=source.verbs)
-        yield Curve(source.order.index(attribute), source.names[attribute], plot, told, number)
+        scale = "edit weight" if config.edits is None else "strength"
+        yield Curve(source.order.index(attribute), source.names[attribute], plot, told, number, scale)
 
 
 def _points_of(source: Source, attribute: Attribute, budget: Budget) -> tuple[int | None, list[tuple[float, float]]]:

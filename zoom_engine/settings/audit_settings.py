@@ -197,12 +197,11 @@ class AuditSettings:
         "of a class-conditional generator the class to draw, counted from 0", None, decides=True
     )
     pairs: str | Path | None = option(
-        "in place of a generator a CSV table of pictures that others edited, with the columns image, attribute,"
-        " strength (0: the unedited one), file and kind (edit or control)",
+        "instead, a CSV table of pictures that others edited: image, attribute, strength, file, kind",
         None,
     )
     editor: str | Any | None = option(
-        "in place of a generator what edits the photographs of --photos",
+        "instead, what edits the photographs of --photos",
         None,
         python="or an Editor",
         registered=registry.EDITORS,
