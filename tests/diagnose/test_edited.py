@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -313,3 +314,32 @@ def test_what_reads_audit_folders_takes_edits_from_elsewhere(
 
 def blue(pictures: Any) -> Any:
     return red(pictures[..., ::-1])
+
+
+def test_pictures_of_a_camera_are_shown_smaller_in_the_folder(tmp_path: Path) -> None:
+    size = (1300, 1040)
+    for name, colour in (("a", (100, 90, 90)), ("b", (200, 90, 90))):
+        write_picture(tmp_path / f"{name}.png", colour, size)
+    table = write_table(tmp_path, [("a", "", 0, "a.png", ""), ("a", "red", 1, "b.png", "")])
+    diagnosis = diagnose(table, tmp_path / "audit")
+    (strip,) = Gallery.load(tmp_path / "audit").strips
+    pictures = [(tmp_path / "audit" / frame.file).read_bytes() for frame in strip.frames]
+    assert [Image.open(io.BytesIO(picture)).size for picture in pictures] == [(819, 1024)] * 2
+    assert diagnosis.records[0].change == pytest.approx(100 / 255, abs=2e-3)
+    assert diagnosis.records[0].ssim is not None
+
+
+def test_controls_with_fewer_strengths_are_told_of_where_the_largest_change_is_judged(tmp_path: Path) -> None:
+    rows: list[Sequence[object]] = [("a", "", 0, "0.png", "")]
+    write_picture(tmp_path / "0.png", (100, 90, 90))
+
+    def notices(*edits: tuple[str, float, str]) -> list[str]:
+        for number, (attribute, strength, kind) in enumerate(edits, start=len(rows)):
+            write_picture(tmp_path / f"{number}.png", (100 + 9 * number, 90, 90))
+            rows.append(("a", attribute, strength, f"{number}.png", kind))
+        told = Diagnoser(pairs=write_table(tmp_path, rows), target=red).notices
+        return [notice for notice in told if "strengths" in notice]
+
+    assert not notices(("red", 1, ""), ("red", 2, ""), ("crop", 1, "control"))
+    (notice,) = notices(("red", -1, ""))
+    assert notice.startswith("attributes have up to 3 strengths and controls as few as 1, and")

@@ -16,7 +16,15 @@ from zoom_engine.audit.gallery_file import Gallery
 from zoom_engine.audit.manifest import Manifest
 from zoom_engine.audit.records import Record
 from zoom_engine.common.files.png import Pixels
-from zoom_engine.diagnose.gallery import STRIP_FRAMES, Pick, build_gallery, picks, sheet_weights, strip_weights
+from zoom_engine.diagnose.gallery import (
+    STRIP_FRAMES,
+    Pick,
+    build_gallery,
+    picks,
+    sheet_weights,
+    strip_strengths,
+    strip_weights,
+)
 from zoom_engine.evaluation.evaluator import Evaluator
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.targets import BinaryTask, Preprocessing, Target, TaskView, task_from_dict
@@ -247,3 +255,19 @@ def test_a_sheet_whose_range_ends_at_0_shows_the_unedited_picture_there(tmp_path
 def test_sheets_with_the_targets_output_in_them_are_drawn_anew(tmp_path: Path) -> None:
     drawn, _ = galleries(tmp_path, ranges=(-4.0, 3.0), task=FramedTask())
     assert drawn == [2 * 7, 2 * 7]
+
+
+@pytest.mark.parametrize(
+    ("strengths", "shown", "flip", "end", "frames", "index"),
+    [
+        ([0, 1], 1.0, None, 1.0, [0, 1], 1),
+        ([-3, -1, 0, 0.5, 2], 0.5, 0.5, 2.0, [0, 0.5, 2], 1),
+        ([-3, -1, 0, 0.5, 2], -1.0, None, -3.0, [0, -1, -3], 1),
+        ([0, 1, 2], 0.0, None, 2.0, [0, 1, 2], 0),
+        (list(range(101)), 7.0, 3.0, 100.0, [0, 3, 7, 20, 40, 100], 2),
+    ],
+)
+def test_strips_of_given_strengths_show_the_end_what_they_are_shown_for_and_the_flip(
+    strengths: list[float], shown: float, flip: float | None, end: float, frames: list[float], index: int
+) -> None:
+    assert strip_strengths(strengths, shown, flip, end) == (frames, index)

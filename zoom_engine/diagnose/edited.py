@@ -123,6 +123,8 @@ def load_edited(
             networks = network_runtime(settings.backend, settings.device)
             compiled, runs = compiled_reader(target, networks, pictures.sizes[0])
         bar.update(note="runtime")
+    if notice := unequal_strengths(pictures):
+        notices.add(notice)
     stored = partial(stored_answers, cache, compiled, answers, side)
     for notice in input_notices(compiled, resolution=side, stored=stored):
         notices.add(notice)
@@ -134,6 +136,27 @@ def load_edited(
         runs=runs,
         notices=notices,
         progress=progress,
+    )
+
+
+def unequal_strengths(pictures: EditedPictures) -> str:
+    """Return what to tell where attributes have more strengths than controls, and the largest change is judged.
+
+    It is where an edit leads to both sides of 0; "" elsewhere.
+    """
+    counts: dict[bool, list[int]] = {True: [], False: []}
+    both_ways = False
+    for image in range(len(pictures.names)):
+        for edit in _edits_of(pictures, image):
+            strengths = pictures.strengths(image, edit)
+            counts[isinstance(edit, int)].append(len(strengths))
+            both_ways |= min(strengths) < 0 < max(strengths)
+    most, least = max(counts[False]), min(counts[True], default=0)
+    if not both_ways or not least or most <= least:
+        return ""
+    return (
+        f"attributes have up to {most} strengths and controls as few as {least}, and where edits lead to both sides of"
+        " 0 the largest change is judged, which is the larger the more there are: give controls as many"
     )
 
 

@@ -23,7 +23,7 @@ from zoom_engine.audit.photographs_file import Photograph
 from zoom_engine.audit.records import Point, Record
 from zoom_engine.common.files.png import Pixels, png_bytes, to_pixels
 from zoom_engine.directions.cache import DirectionCache
-from zoom_engine.evaluation.evaluator import Evaluation, Evaluator
+from zoom_engine.evaluation.evaluator import Evaluation, Evaluator, Originals
 from zoom_engine.generators import StyleRows
 from zoom_engine.photographs import Audited, Crop
 from zoom_engine.report.source import direction_of
@@ -279,12 +279,14 @@ def _strip(audit: AuditFolder, pick: Pick, diagnosis: Diagnosis, evaluator: Eval
             steps, shown = strip_strengths(strengths, pick.edit_weights[column], flip, end)
         weights = torch.zeros(len(steps), len(diagnosis.attributes))
         weights[:, column], along = torch.tensor(steps), steps
-    pictures, seen = _looked_at(evaluator, styles[record.image].expand(len(weights), -1), weights)
+    # Photographs may be large: they are looked at one by one.
+    at_once = len(weights) if diagnosis.config.edits is None else 1
+    pictures, seen = _looked_at(evaluator, styles[record.image].expand(len(weights), -1), weights, at_once)
     stem = f"images/strip-{slug(record.attribute or 'all')}-{pick.kind}-{record.seed}"
     recorded, frames = seen.recorded.tolist(), []
     for index, picture in enumerate(pictures):
         name = f"{stem}-{index}.png"
-        audit.write(name, png_bytes(_shrunk(picture)))
+        audit.write(name, png_bytes(picture))
         entry = FrameEntry(
             file=name,
             weight=along[index],
@@ -339,23 +341,24 @@ def _flip_weight(record: Record, column: int, end: float, view: TaskView) -> flo
 
 
 @torch.no_grad()
-def _looked_at(evaluator: Evaluator, styles: Tensor, weights: Tensor) -> tuple[list[Pixels], Evaluation]:
-    """Draw one image at several edit weights, the first of which is 0, and evaluate it.
+def _looked_at(evaluator: Evaluator, styles: Tensor, weights: Tensor, at_once: int) -> tuple[list[Pixels], Evaluation]:
+    """Draw one image at several edit weights, the first of which is 0, and evaluate it, so many pictures at once.
 
     Returns the pictures, and what target and text encoder see in them.
     """
-    images = evaluator.render(styles, weights.to(styles.device))
-    embeddings = evaluator.label_embeddings(images)
-    original = evaluator.originals_of(images[:1], embeddings=None if embeddings is None else embeddings[:1])
-    alike = original.rows(torch.zeros(len(images), dtype=torch.long))
-    seen = evaluator.evaluate(images, alike, embeddings=embeddings, ssim="none")
-    return _drawn(images, seen.outputs, evaluator.target.task.view, unedited=0), seen
-
-
-def _drawn(images: Tensor, outputs: Tensor, view: TaskView, *, unedited: int) -> list[Pixels]:
-    """Draw the outputs into the pictures; those of row `unedited` are the original's."""
-    original = outputs[unedited]
-    return [view.overlay(pixels, row, original) for pixels, row in zip(to_pixels(images), outputs, strict=True)]
+    view, pictures, evaluations = evaluator.target.task.view, list[Pixels](), list[Evaluation]()
+    original: Originals | None = None
+    for rows in torch.split(torch.arange(len(weights)), at_once):
+        images = evaluator.render(styles[rows], weights[rows].to(styles.device))
+        embeddings = evaluator.label_embeddings(images)
+        if original is None:
+            original = evaluator.originals_of(images[:1], embeddings=None if embeddings is None else embeddings[:1])
+        alike = original.rows(torch.zeros(len(images), dtype=torch.long))
+        evaluations.append(evaluator.evaluate(images, alike, embeddings=embeddings, ssim="none"))
+        unedited, outputs = evaluations[0].outputs[0], evaluations[-1].outputs
+        drawn = zip(to_pixels(images), outputs, strict=True)
+        pictures += [_shrunk(view.overlay(pixels, row, unedited)) for pixels, row in drawn]
+    return pictures, Evaluation.cat(evaluations)
 
 
 class _Sheets:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from zoom_engine.common.errors import TargetError
 from zoom_engine.evaluation.labels import ZeroShotLabels
@@ -19,6 +20,8 @@ from zoom_engine.settings.audit_settings import DECISIVE_CHANGE, LossWeights, ch
 from zoom_engine.targets.target import Target
 from zoom_engine.targets.tasks.contract import out_of_range
 
+LARGEST_COMPARED = 1024
+"""The shorter side, in pixels, from whose double on SSIM looks at a smaller picture."""
 WhichSSIM = Literal["all", "flipped", "none"]
 _COMPARED = 1 << 21  # numbers of the pictures whose SSIM is computed at a time, which takes 18 times their memory
 
@@ -382,11 +385,20 @@ def changes(evaluators: Sequence[Evaluator], styles: Tensor, edit_weights: Tenso
     )
 
 
+def _compared(images: Tensor) -> Tensor:
+    """Return what SSIM looks at: pictures larger than any generator draws are averaged over squares.
+
+    It takes many times the memory of its pictures.
+    """
+    square = max(1, min(images.shape[-2:]) // LARGEST_COMPARED)
+    return functional.avg_pool2d(images, square) if square > 1 else images
+
+
 def _ssim_rows(images: Tensor, originals: Originals, worth: Tensor, which: WhichSSIM) -> Tensor:
     rows = images.new_full((len(images),), torch.nan)
     if which == "none":
         return rows
     chosen = torch.arange(len(images), device=images.device) if which == "all" else worth.nonzero().flatten()
     for part in torch.split(chosen, max(1, _COMPARED // images[:1].numel())) if len(chosen) else ():
-        rows[part] = ssim(images[part], originals.rows(part).images)
+        rows[part] = ssim(_compared(images[part]), _compared(originals.rows(part).images))
     return rows
