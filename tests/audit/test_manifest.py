@@ -345,3 +345,49 @@ def test_a_hostile_file_of_an_audit_folder_is_one_line(name: str, content: bytes
     os.mkfifo(tmp_path / name)
     with pytest.raises(AuditError, match=name.replace(".", r"\.")):
         readers[name](tmp_path)
+
+
+EDITS: dict[str, Any] = {
+    "kind": "pairs",
+    "images": ["anna", "ben"],
+    "attributes": [{"name": "a smile", "strengths": [0.5, 1]}, {"name": "a hat", "strengths": [-2, 1], "unit": "°"}],
+    "controls": [{"name": "crop", "strengths": [1]}],
+    "records": [3, 1],
+}
+OF_EDITS = {"mode": "single", "attributes": ["a smile", "a hat"], "images": 2, "bound": 2}
+
+
+def test_edits_from_elsewhere_say_ranges_controls_and_how_many_records_there_will_be() -> None:
+    config = Manifest.of({**OF_EDITS, "edits": EDITS}).config
+    assert config.ranges == ((0.0, 1.0), (-2.0, 1.0))
+    assert config.random_directions == 1
+    assert config.measurements(2) == (3, 1)
+    assert list(config.random_directions_of(1)) == [0]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ([], "config.edits must be an object"),
+        ({"kind": None}, "config.edits.kind must be a text"),
+        ({"images": ["anna"]}, "config.edits.images must name each image"),
+        ({"records": [3]}, "config.edits.records must be"),
+        ({"records": [3, -1]}, "config.edits.records[1] must be a whole number, 0 or more"),
+        ({"attributes": EDITS["attributes"][:1]}, "config.edits.attributes must be the attributes"),
+        (
+            {"attributes": [{"name": "a smile"}, *EDITS["attributes"][1:]]},
+            "config.edits.attributes[0].strengths must be",
+        ),
+        ({"attributes": [{"name": "a smile", "strengths": [1, 0.5]}, *EDITS["attributes"][1:]]}, "rising strengths"),
+        ({"attributes": [{"name": "a smile", "strengths": []}, *EDITS["attributes"][1:]]}, "rising strengths"),
+        ({"controls": [{"name": "crop", "strengths": [0]}]}, "rising strengths other than 0"),
+        ({"controls": EDITS["controls"] * 2}, "config.edits.controls must name each control once"),
+        ({"controls": [{"name": f"{i}", "strengths": [1]} for i in range(1001)]}, "must be in 0..1000"),
+    ],
+)
+def test_edits_that_contradict_themselves_are_refused(change: Any, says: str) -> None:
+    edits = {**EDITS, **change} if isinstance(change, dict) else change
+    with pytest.raises(AuditError) as error:
+        Manifest.of({**OF_EDITS, "edits": edits})
+    assert says in str(error.value)
+    assert "\n" not in str(error.value)

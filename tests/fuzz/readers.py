@@ -54,6 +54,8 @@ from zoom_engine.common.files.kinds_of_file import kind_by_content  # noqa: E402
 from zoom_engine.common.files.onnx_file import read_onnx_file  # noqa: E402
 from zoom_engine.directions import EditDirections  # noqa: E402
 from zoom_engine.discovery.findings import SUMMARY, Discovery, manifest_of  # noqa: E402
+from zoom_engine.edits.pairs import read_pairs  # noqa: E402
+from zoom_engine.edits.pictures import Wanted  # noqa: E402
 from zoom_engine.gates.rules import read_rules  # noqa: E402
 from zoom_engine.generators import load_generator, read_codes, save_generator  # noqa: E402
 from zoom_engine.generators.checkpoints.nvidia import nvidia_recipe  # noqa: E402
@@ -417,6 +419,14 @@ def manifest_seeds() -> Iterator[bytes]:
     yield json.dumps(
         {**whole, "config": {**config, "mode": "multi", "random_directions": 0, "control_prompts": None}}
     ).encode()
+    edits = {
+        "kind": "pairs",
+        "images": ["a", "b"],
+        "attributes": [{"name": name, "strengths": [-1.0, 2.0]} for name in audits.ATTRIBUTES],
+        "controls": [{"name": "crop", "strengths": [1.0], "unit": "%"}],
+        "records": [6, 2],
+    }
+    yield json.dumps({**whole, "config": {**config, "control_prompts": None, "edits": edits}}).encode()
 
 
 def read_folder(data: bytes) -> None:
@@ -522,6 +532,26 @@ def picture_seeds() -> Iterator[bytes]:
         yield buffer.getvalue()
 
 
+def read_table(data: bytes) -> None:
+    """A table of pairs, beside pictures a.png, b.png and c.png."""
+    folder = WORK / "pairs"
+    folder.mkdir(exist_ok=True)
+    for number, name in enumerate("abc"):
+        Image.new("RGB", (20, 24), (number, 9, 9)).save(folder / f"{name}.png")
+    (folder / "pairs.csv").write_bytes(data)
+    pairs = read_pairs(folder / "pairs.csv")
+    edits = [*pairs.attributes, *range(len(pairs.controls))]
+    pairs.read([Wanted(0, edit, strength) for edit in edits for strength in pairs.strengths(0, edit)])
+
+
+def table_seeds() -> Iterator[bytes]:
+    """Tables with and without what may be left out."""
+    yield b"image,attribute,strength,file\nx,,0,a.png\nx,smile,1,b.png\n"
+    marked = b"\xef\xbb\xbfkind,seed,image,attribute,strength,file\r\n"
+    yield marked + b',3,"x, y",,0,a.png\r\nedit,3,"x, y",hat,-.5,b.png\r\n'
+    yield b"image,attribute,strength,file,kind\nx,,0,a.png,\nx,smile,1,b.png,edit\nx,crop,2e1,c.png,control\n"
+
+
 def read_face_points(data: bytes) -> None:
     """landmarks.json where it begins as JSON does, else landmarks.csv; and the squares that its points cut."""
     folder = WORK / "photographs"
@@ -557,5 +587,6 @@ READERS: dict[str, Reader] = {
     "folder": Reader(read_folder, folder_seeds, mutations.json_value),
     "toml": Reader(read_toml_files, toml_seeds, mutations.toml),
     "photographs": Reader(read_picture, picture_seeds, mutations.picture),
+    "pairs": Reader(read_table, table_seeds, mutations.plain, 0.6),
     "landmarks": Reader(read_face_points, landmark_seeds, mutations.json_value, 0.6),
 }
