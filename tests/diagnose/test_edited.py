@@ -23,6 +23,7 @@ from zoom_engine.common.errors import AuditError, ConfigError, ZoomError
 from zoom_engine.diagnose import edited
 from zoom_engine.integrations import tracking
 from zoom_engine.settings.audit_settings import AuditSettings
+from zoom_engine.targets.target import probe_images
 
 CONTROLS = 10
 
@@ -252,7 +253,7 @@ def test_the_command_line_takes_a_table(table: Path, tmp_path: Path, capsys: pyt
 
 def test_a_plan_of_pairs_is_refused(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", "--pairs", str(table), "--target", "avatars:mustache"]) == 1
-    assert "edits from elsewhere" in capsys.readouterr().err
+    assert "one evaluation a picture: there is nothing to plan" in capsys.readouterr().err
 
 
 @pytest.mark.slow(8)
@@ -327,6 +328,21 @@ def test_pictures_of_a_camera_are_shown_smaller_in_the_folder(tmp_path: Path) ->
     assert [Image.open(io.BytesIO(picture)).size for picture in pictures] == [(819, 1024)] * 2
     assert diagnosis.records[0].change == pytest.approx(100 / 255, abs=2e-3)
     assert diagnosis.records[0].ssim is not None
+
+
+def test_a_target_of_small_pictures_is_not_tried_on_large_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[tuple[int, int]] = []
+
+    def probes(height: int, width: int, **more: Any) -> Any:
+        sizes.append((height, width))
+        return probe_images(height, width, **more)
+
+    for module in ("zoom_engine.targets.target", "zoom_engine.runtime.compiled_networks"):
+        monkeypatch.setattr(f"{module}.probe_images", probes)
+    table = write_pairs(tmp_path, images=1, size=(1300, 1040))
+    models = edited.load_edited(AuditSettings(pairs=table, target="avatars:mustache"))
+    assert set(sizes) == {(128, 128)}
+    assert models.runs.startswith("openvino")
 
 
 def test_controls_with_fewer_strengths_are_told_of_where_the_largest_change_is_judged(tmp_path: Path) -> None:

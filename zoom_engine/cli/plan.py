@@ -48,6 +48,8 @@ def plan(
     with open_output(**given_of(TOLD, values)) as output:
         use_threads(values.get("threads"), output.progress)
         settings, run = settings_of(stored, given, values, needs=("target",))
+        if settings.edits_from_elsewhere:
+            raise ConfigError("without a generator an audit takes one evaluation a picture: there is nothing to plan")
         workers = settings.workers or 1
         targets: Any = settings.target if several_targets(settings.target) else [settings.target]
         with starting(output.progress):

@@ -118,10 +118,11 @@ def load_edited(
         side = min(max(target.preprocessing.hw or pictures.sizes[0]), LARGEST_PROBE)
         answers = target.check(side)
         bar.update(note="target")
-        compiled, runs = target, "torch: it reads pictures of several sizes"
-        if target.preprocessing.hw is not None or len(set(pictures.sizes)) == 1:
-            networks = network_runtime(settings.backend, settings.device)
-            compiled, runs = compiled_reader(target, networks, pictures.sizes[0])
+        compiled, runs = target, "torch: it reads pictures of several sizes, or large ones"
+        # What the target brings to its own size may have any: a small one takes no memory.
+        sizes = set(pictures.sizes) if target.preprocessing.hw is None else {(side, side)}
+        if len(sizes) == 1 and max(size := sizes.pop()) <= LARGEST_PROBE:
+            compiled, runs = compiled_reader(target, network_runtime(settings.backend, settings.device), size)
         bar.update(note="runtime")
     if notice := unequal_strengths(pictures):
         notices.add(notice)
