@@ -105,6 +105,10 @@ class Diagnoser:
             raise ConfigError("edits from elsewhere have no generator and no edit directions: use run")
         return self._loaded
 
+    @models.setter
+    def models(self, models: Models) -> None:
+        self._loaded = models
+
     @property
     def settings(self) -> AuditSettings:
         """Return what is audited and how."""
