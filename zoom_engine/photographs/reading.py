@@ -37,13 +37,21 @@ def read_photograph(path: Path) -> Image.Image:
     Raises:
         PhotographError: one line, without the folder, for what is no such picture, is damaged, or is too large.
     """
-    with _opened(path) as picture:
-        profile = picture.info.get("icc_profile")
-        try:
-            ImageOps.exif_transpose(picture, in_place=True)
-            return _in_parts(picture, lambda part: _as_seen(part, profile))
-        except PhotographError as error:
-            raise PhotographError(f"{path.name} {error}") from error
+    with _opened(path, path.name) as picture:
+        return _upright(picture, path.name)
+
+
+def read_picture(content: bytes, name: str, *, size: tuple[int, int]) -> Image.Image:
+    """Return the picture that bytes hold, as `read_photograph` does; `name` begins messages.
+
+    Raises:
+        PhotographError: as `read_photograph`, and where height and width are not `size`; its head alone is read then.
+    """
+    with _opened(content, name) as picture:
+        (height, width), (h, w) = _size(picture), size
+        if (height, width) != size:
+            raise PhotographError(f"{name} has {width} × {height} pixels, not {w} × {h}")
+        return _upright(picture, name)
 
 
 def photograph_size(path: Path) -> tuple[int, int]:
@@ -52,43 +60,55 @@ def photograph_size(path: Path) -> tuple[int, int]:
     Raises:
         PhotographError: as `read_photograph`, as far as the head shows it.
     """
-    with _opened(path) as picture:
-        width, height = picture.size
-        # Of a PNG without EXIF in its head, its own method would decode the whole picture to look behind it.
-        turned = Image.Image.getexif(picture).get(ExifTags.Base.Orientation, 1) in _TURNED
-        return (width, height) if turned else (height, width)
+    with _opened(path, path.name) as picture:
+        return _size(picture)
+
+
+def _size(picture: ImageFile.ImageFile) -> tuple[int, int]:
+    width, height = picture.size
+    # Of a PNG without EXIF in its head, its own method would decode the whole picture to look behind it.
+    turned = Image.Image.getexif(picture).get(ExifTags.Base.Orientation, 1) in _TURNED
+    return (width, height) if turned else (height, width)
+
+
+def _upright(picture: ImageFile.ImageFile, name: str) -> Image.Image:
+    profile = picture.info.get("icc_profile")
+    try:
+        ImageOps.exif_transpose(picture, in_place=True)
+        return _in_parts(picture, lambda part: _as_seen(part, profile))
+    except PhotographError as error:
+        raise PhotographError(f"{name} {error}") from error
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
+def _opened(source: Path | bytes, name: str) -> Iterator[ImageFile.ImageFile]:
     """Open a picture whose head says that it is one, and not too large.
 
     What its reading raises meanwhile becomes a PhotographError.
     """
     try:
-        if not path.is_file():
-            raise PhotographError(f"{path.name} is no file")
-        if path.stat().st_size > MOST_BYTES:
-            raise PhotographError(f"{path.name} has more than {MOST_BYTES >> 20} MiB")
+        if isinstance(source, Path) and not source.is_file():
+            raise PhotographError(f"{name} is no file")
+        if (source.stat().st_size if isinstance(source, Path) else len(source)) > MOST_BYTES:
+            raise PhotographError(f"{name} has more than {MOST_BYTES >> 20} MiB")
+        file = source if isinstance(source, Path) else io.BytesIO(source)
         # Warnings are of damaged EXIF, and of bombs, which are refused here.
-        with quiet(), Image.open(path, formats=FORMATS) as picture:
+        with quiet(), Image.open(file, formats=FORMATS) as picture:
             width, height = picture.size
             if width * height > MOST_PIXELS or min(width, height) < LEAST_SIDE:
                 raise PhotographError(
-                    f"{path.name} claims {width} × {height} pixels: {LEAST_SIDE} a side is the least and"
+                    f"{name} claims {width} × {height} pixels: {LEAST_SIDE} a side is the least and"
                     f" {MOST_PIXELS:,} in all the most"
                 )
             yield picture
     except PhotographError:
         raise
     except Image.DecompressionBombError as error:
-        raise PhotographError(
-            f"{path.name} claims more pixels than a picture has: {MOST_PIXELS:,} are the most"
-        ) from error
+        raise PhotographError(f"{name} claims more pixels than a picture has: {MOST_PIXELS:,} are the most") from error
     except UnidentifiedImageError as error:
-        raise PhotographError(f"{path.name} is no JPEG, PNG or WebP picture") from error
+        raise PhotographError(f"{name} is no JPEG, PNG or WebP picture") from error
     except Exception as error:  # decoders raise whatever they stumble on
-        raise PhotographError(f"{path.name} is damaged ({one_line(error, 120)})") from error
+        raise PhotographError(f"{name} is damaged ({one_line(error, 120)})") from error
 
 
 def _in_parts(picture: Image.Image, seen: Callable[[Image.Image], Image.Image]) -> Image.Image:

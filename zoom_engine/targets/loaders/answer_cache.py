@@ -1,19 +1,16 @@
-"""Answers of a service on disk, by the picture that they are for: a resumed audit asks nothing twice."""
+"""Answers of a service on disk, by what was asked: a resumed audit asks nothing twice."""
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from functools import partial
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from zoom_engine.common.errors import CacheError
 from zoom_engine.common.threads import PerProcess, Turns
 
 TABLE = "CREATE TABLE IF NOT EXISTS answers (picture TEXT PRIMARY KEY, answer TEXT) WITHOUT ROWID"
+FIND = "SELECT CAST(answer AS BLOB) FROM answers WHERE picture = ?"  # texts in files that earlier versions wrote
 
 
 class AnswerCache:
@@ -32,29 +29,28 @@ class AnswerCache:
         except (OSError, sqlite3.Error) as error:
             raise self._unusable(error) from error
 
-    def find(self, picture: str) -> NDArray[np.float32] | None:
-        """Return the answer for the picture of that digest, or None.
+    def find(self, question: str) -> bytes | None:
+        """Return the answer to the question of that digest, or None.
 
         Raises:
             CacheError: the file cannot be read.
         """
         try:
             with self._turns.taken():
-                row = self._file().execute("SELECT answer FROM answers WHERE picture = ?", (picture,)).fetchone()
+                row = self._file().execute(FIND, (question,)).fetchone()
         except sqlite3.Error as error:
             raise self._unusable(error) from error
-        return None if row is None else np.asarray(json.loads(row[0]), dtype=np.float32)
+        return None if row is None else bytes(row[0])
 
-    def keep(self, picture: str, answer: NDArray[np.float32]) -> None:
-        """Keep the answer for the picture of that digest.
+    def keep(self, question: str, answer: bytes) -> None:
+        """Keep the answer to the question of that digest.
 
         Raises:
             CacheError: the file cannot be written.
         """
         try:
             with self._turns.taken():
-                row = picture, json.dumps(answer.tolist())
-                self._file().execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", row)
+                self._file().execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", (question, answer))
         except sqlite3.Error as error:
             raise self._unusable(error) from error
 

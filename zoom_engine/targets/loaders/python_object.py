@@ -8,8 +8,10 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from onnx import ModelProto
 from torch import nn
@@ -51,28 +53,41 @@ def is_onnx_object(given: object) -> bool:
     return isinstance(given, ModelProto) or all(hasattr(given, name) for name in ("get_inputs", "get_outputs", "run"))
 
 
-def import_object(spec: str, *, trust: bool) -> object:
-    """Return the function or model object that `spec` names.
+def may_be_target(given: object) -> bool:
+    """Tell whether `given` can be asked about images."""
+    return callable(given) or is_predictor(given) or is_onnx_object(given)
+
+
+def import_object(
+    spec: str, *, trust: bool, what: str = "target", usable: Callable[[object], bool] = may_be_target
+) -> Any:
+    """Return the function or object that `spec` names.
 
     The folder of a FILE.py goes to the end of `sys.path`, so that it can import what lies beside it.
 
+    Args:
+        spec: "python:FILE.py:NAME" or "python:MODULE:NAME".
+        trust: whether the code may run.
+        what: what messages call it.
+        usable: tells what it may be.
+
     Raises:
-        TargetError: without `trust`; where the code is missing or fails, and where it has nothing of that name that can
-            be asked about images.
+        TargetError: without `trust`; where the code is missing or fails, and where it has nothing of that name that is
+            usable.
     """
     source, _, name = spec.removeprefix(PREFIX).rpartition(":")
     if not source or not name:
-        raise TargetError(f"target {spec!r} names no Python function: {HOW}")
+        raise TargetError(f"{what} {spec!r} names no Python function: {HOW}")
     if not trust:
         raise TargetError(
-            f"target {spec!r} is Python code, which runs when it is imported; if you trust its maker, say so with"
+            f"{what} {spec!r} is Python code, which runs when it is imported; if you trust its maker, say so with"
             " trust=True (--trust)"
         )
     module = _module(source)
     item = getattr(module, name, None)
     if isinstance(item, type):
         raise TargetError(f"{name!r} of {source} is a class: name a function or an instance, such as {name.lower()}")
-    if not callable(item) and not is_predictor(item) and not is_onnx_object(item):
+    if not usable(item):
         others = sorted(key for key, value in vars(module).items() if _is_defined_in(value, module))
         raise TargetError(f"{source} has no function {name!r}: it has {', '.join(others[:10]) or 'none'}")
     return item

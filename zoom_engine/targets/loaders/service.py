@@ -6,13 +6,10 @@ import base64
 import hashlib
 import io
 import json
-import re
 import secrets
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
-from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 import numpy as np
 import torch
@@ -26,7 +23,7 @@ from zoom_engine.common.files.json_file import parse_json, read_json
 from zoom_engine.settings.model_settings import ServiceSettings
 from zoom_engine.targets.loaders.answer_cache import AnswerCache
 from zoom_engine.targets.loaders.loaded_model import LoadedModel, Reading
-from zoom_engine.targets.loaders.service_client import BadAnswerError, GivenUpError, ServiceClient
+from zoom_engine.targets.loaders.service_client import BadAnswerError, ServiceClient, connect
 from zoom_engine.targets.preprocessing import Preprocessing, scale_is_assumed
 from zoom_engine.targets.target import UNSTEADY, probe_images
 
@@ -66,27 +63,17 @@ class Service(nn.Module):
         Raises:
             TargetError: see `ServiceClient.ask`.
         """
-        pictures = list(x.detach().float().cpu().numpy())
-        self.client.open_again()
-        with ThreadPoolExecutor(min(self._settings.at_once, max(len(pictures), 1))) as threads:
-            try:
-                asked = [threads.submit(self._row, picture) for picture in pictures]
-                errors = [error for answer in asked if (error := answer.exception()) is not None]
-            except BaseException:  # such as Ctrl-C
-                self.client.give_up()
-                raise
-        if errors:
-            raise next((error for error in errors if not isinstance(error, GivenUpError)), errors[0])
-        return torch.from_numpy(np.stack([answer.result() for answer in asked])).to(x.device)
+        rows = self.client.answers(self._row, list(x.detach().float().cpu().numpy()))
+        return torch.from_numpy(np.stack(rows)).to(x.device)
 
     def _row(self, picture: NDArray[np.float32]) -> Row:
         digest = hashlib.sha256(str(picture.shape).encode() + picture.tobytes()).hexdigest()
         if self.cache is not None and (known := self.cache.find(digest)) is not None:
-            return known
+            return np.asarray(json.loads(known), dtype=np.float32)
         body, headers = self._request(picture)
         row = self.client.ask(body, headers, self._read)
         if self.cache is not None:
-            self.cache.keep(digest, row)
+            self.cache.keep(digest, json.dumps(row.tolist()).encode())
         return row
 
     def _read(self, content: bytes) -> Row:
@@ -97,7 +84,7 @@ class Service(nn.Module):
         if self._settings.form == "kserve":
             answer = _tensor_of(answer, self._settings.answer)
         else:
-            answer = _at(answer, self._settings.answer)
+            answer = value_at(answer, self._settings.answer)
         if isinstance(answer, dict):
             names = tuple(sorted(answer))
             if self._names not in (None, names):
@@ -127,10 +114,8 @@ def load_service(spec: str, how: Reading) -> LoadedModel:
         TargetError: the URL is none, or the service does not answer as the settings say.
     """
     settings = ServiceSettings(**(how.service or {}))
-    place = _place(spec)
-    name = f"{place.hostname}{f':{place.port}' if place.port else ''}{place.path}".rstrip("/")
-    plain = urlunsplit(place._replace(netloc=place.netloc.rpartition("@")[2]))
-    client = ServiceClient(plain, name, settings, _authorisation(place))
+    client = connect(spec, settings)
+    name = client.name
     as_tensor = settings.form == "kserve"
     usual = Preprocessing() if as_tensor else Preprocessing(layout="NHWC", value_range=(0.0, 255.0))
     preprocessing = usual.updated(how.options)
@@ -158,31 +143,12 @@ def load_service(spec: str, how: Reading) -> LoadedModel:
     )
 
 
-def _place(spec: str) -> SplitResult:
-    try:
-        place = urlsplit(spec)
-        if place.scheme not in ("http", "https") or not place.hostname or (place.port or 1) < 1:
-            raise ValueError
-    except ValueError:
-        shown = one_line(re.sub(r"//.*@", "//", spec, flags=re.DOTALL), 80)  # without a password
-        raise TargetError(f"{shown!r} is no address of a service: write http://HOST:PORT/PATH") from None
-    return place
-
-
-def _authorisation(place: SplitResult) -> dict[str, str]:
-    """Return the header for "https://USER:PASSWORD@HOST", by the Basic scheme (RFC 7617)."""
-    if place.username is None:
-        return {}
-    text = f"{unquote(place.username)}:{unquote(place.password or '')}".encode()
-    return {"Authorization": f"Basic {base64.b64encode(text).decode()}"}
-
-
 def _request_of(settings: ServiceSettings) -> Callable[[NDArray[np.float32]], Request]:
     """Return a function that makes a body, and its headers, of a picture."""
     match settings.form:
         case "json":
-            body = _template(settings)
-            return lambda picture: (_filled(body, _base64(picture)), {"Content-Type": "application/json"})
+            body = read_template(settings)
+            return lambda picture: (filled(body, {PICTURE: _base64(picture)}), {"Content-Type": "application/json"})
         case "png":
             return lambda picture: (_png(picture), {"Content-Type": "image/png"})
         case "multipart":
@@ -191,7 +157,12 @@ def _request_of(settings: ServiceSettings) -> Callable[[NDArray[np.float32]], Re
             return lambda picture: (_kserve(settings, picture), {"Content-Type": "application/json"})
 
 
-def _template(settings: ServiceSettings) -> Any:
+def read_template(settings: ServiceSettings) -> Any:
+    """Return the JSON that is sent, with `PICTURE` where the picture goes.
+
+    Raises:
+        TargetError: the template cannot be read, or names no place for the picture.
+    """
     if settings.template is None:
         return {settings.field: PICTURE}
     path = Path(settings.template)
@@ -208,12 +179,19 @@ def _template(settings: ServiceSettings) -> Any:
     return body
 
 
-def _filled(body: object, picture: str) -> bytes:
-    """Return the JSON `body` with the picture in the texts that name its place."""
+def filled(body: object, values: Mapping[str, str | float]) -> bytes:
+    """Return the JSON `body` with values in the texts that name their places.
+
+    A text that is the name of a place and nothing else becomes the value, a number too.
+    """
 
     def fill(value: object) -> Any:
         if isinstance(value, str):
-            return value.replace(PICTURE, picture)
+            if value in values:
+                return values[value]
+            for place, inserted in values.items():
+                value = value.replace(place, str(inserted))
+            return value
         if isinstance(value, Mapping):
             return {key: fill(entry) for key, entry in value.items()}
         return [fill(entry) for entry in value] if isinstance(value, list) else value
@@ -270,8 +248,12 @@ def _tensor_of(answer: Any, name: str | None) -> Any:
         raise BadAnswerError("unreadable", f"its answer holds no such tensor ({_short(answer)})") from error
 
 
-def _at(answer: Any, path: str | None) -> Any:
-    """Return what stands at the dotted `path`; without one the answer, or the only thing in it."""
+def value_at(answer: Any, path: str | None) -> Any:
+    """Return what stands at the dotted `path`; without one the answer, or the only thing in it.
+
+    Raises:
+        BadAnswerError: nothing stands there.
+    """
     if path is None:
         while isinstance(answer, dict) and len(answer) == 1:
             (only,) = answer.values()

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
 import random
+import re
 import socket
 import ssl
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from zoom_engine.common.errors import ConfigError, TargetError, imported, one_line
 from zoom_engine.common.plurals import tries_in_words
@@ -19,6 +23,7 @@ from zoom_engine.common.threads import leave_behind, tell_of_forks
 from zoom_engine.settings.model_settings import ServiceSettings, check_headers
 
 Answer = TypeVar("Answer")
+Question = TypeVar("Question")
 
 LARGEST = 64 << 20  # bytes of an answer
 FIRST_WAIT, LONGEST_WAIT = 0.2, 10.0  # seconds between two tries
@@ -172,6 +177,24 @@ class ServiceClient:
                 raise self._over()
             wait = min(2 * wait, LONGEST_WAIT)
 
+    def answers(self, ask: Callable[[Question], Answer], questions: Sequence[Question]) -> list[Answer]:
+        """Return what `ask`, which calls this client, returns for each question; `at_once` of them at a time.
+
+        Raises:
+            TargetError: the first that `ask` raises; the others are given up.
+        """
+        self.open_again()
+        with ThreadPoolExecutor(min(self.settings.at_once, max(len(questions), 1))) as threads:
+            try:
+                asked = [threads.submit(ask, question) for question in questions]
+                errors = [error for answer in asked if (error := answer.exception()) is not None]
+            except BaseException:  # such as Ctrl-C
+                self.give_up()
+                raise
+        if errors:
+            raise next((error for error in errors if not isinstance(error, GivenUpError)), errors[0])
+        return [answer.result() for answer in asked]
+
     def tries(self) -> dict[str, int]:
         """Return how many tries ended as which kind so far."""
         with self._lock:
@@ -293,6 +316,37 @@ class ServiceClient:
             self._next = turn + 1 / self.settings.rate
         if given_up.wait(turn - now):
             raise self._over()
+
+
+def connect(spec: str, settings: ServiceSettings) -> ServiceClient:
+    """Return a client of the service at "http://USER:PASSWORD@HOST:PORT/PATH"; nothing is sent yet.
+
+    Raises:
+        TargetError: it is no such address, and as `ServiceClient`.
+    """
+    place = _place(spec)
+    name = f"{place.hostname}{f':{place.port}' if place.port else ''}{place.path}".rstrip("/")
+    plain = urlunsplit(place._replace(netloc=place.netloc.rpartition("@")[2]))
+    return ServiceClient(plain, name, settings, _authorisation(place))
+
+
+def _place(spec: str) -> SplitResult:
+    try:
+        place = urlsplit(spec)
+        if place.scheme not in ("http", "https") or not place.hostname or (place.port or 1) < 1:
+            raise ValueError
+    except ValueError:
+        shown = one_line(re.sub(r"//.*@", "//", spec, flags=re.DOTALL), 80)  # without a password
+        raise TargetError(f"{shown!r} is no address of a service: write http://HOST:PORT/PATH") from None
+    return place
+
+
+def _authorisation(place: SplitResult) -> dict[str, str]:
+    """Return the header for "https://USER:PASSWORD@HOST", by the Basic scheme (RFC 7617)."""
+    if place.username is None:
+        return {}
+    text = f"{unquote(place.username)}:{unquote(place.password or '')}".encode()
+    return {"Authorization": f"Basic {base64.b64encode(text).decode()}"}
 
 
 def _watched(connection: type[Any], here: threading.local) -> type[Any]:
