@@ -31,6 +31,7 @@ _HOMES = {
     "ZoomError": "zoom_engine.common.errors",
     "check_domain": "zoom_engine.domains.contract",
     "check_editable_generator": "zoom_engine.generators",
+    "check_editor": "zoom_engine.edits.contract",
     "check_search": "zoom_engine.search",
     "check_task": "zoom_engine.targets",
     "find_directions": "zoom_engine.directions",

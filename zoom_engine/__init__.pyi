@@ -7,6 +7,7 @@ from zoom_engine.directions import find_directions as find_directions
 from zoom_engine.discovery.discoverer import Discoverer as Discoverer
 from zoom_engine.discovery.findings import Discovery as Discovery
 from zoom_engine.domains.contract import check_domain as check_domain
+from zoom_engine.edits.contract import check_editor as check_editor
 from zoom_engine.generators import check_editable_generator as check_editable_generator
 from zoom_engine.generators import load_generator as load_generator
 from zoom_engine.search import check_search as check_search

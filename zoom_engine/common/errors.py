@@ -70,6 +70,10 @@ class PhotographError(ZoomError):
     """A photograph that cannot be read or drawn, or a file of landmarks that cannot be read."""
 
 
+class EditorError(ZoomError):
+    """An editor of pictures that cannot be loaded, or whose pictures are none."""
+
+
 class GateError(ZoomError):
     """A gate that cannot judge: rules or audits that it cannot read, or audits that do not compare."""
 

@@ -92,7 +92,13 @@ DIRECTION_METHODS = Kind(
 """A dataclass of a method's options that is a `zoom_engine.directions.DirectionMethod`."""
 REPORT_SECTIONS = Kind("report section", "zoom_engine.report_sections", "zoom_engine.report.sections:ReportSection")
 """A `zoom_engine.report.ReportSection`; ``zoom_engine.report.sections`` lists the engine's own, in their order."""
-EDITORS = Kind("editor", "zoom_engine.editors", "zoom_engine.edits.editor:Editor", made=False)
+EDITORS = Kind(
+    "editor",
+    "zoom_engine.editors",
+    "zoom_engine.edits.editor:Editor",
+    made=False,
+    ours={"corruptions": "zoom_engine.edits.corruptions:Corruptions"},
+)
 """A dataclass of an editor's options that is a `zoom_engine.edits.editor.Editor`."""
 KINDS = (DOMAINS, GENERATORS, TASKS, SEARCHES, DIRECTION_METHODS, REPORT_SECTIONS, EDITORS)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,4 +51,22 @@ class Editor(Protocol):
 
     def describe(self) -> dict[str, Any]:
         """Return what determines its pictures, ready for JSON."""
+        ...
+
+
+class Question(NamedTuple):
+    """A picture that is to be edited, see `Editor.edit`."""
+
+    picture: Picture
+    attribute: str
+    strength: float
+    seed: int
+
+
+@runtime_checkable
+class EditsEach(Protocol):
+    """An editor that can be asked for different edits at once, such as a service."""
+
+    def edit_each(self, questions: Sequence[Question]) -> Sequence[Picture]:
+        """Return the pictures edited, each as `Editor.edit` does."""
         ...
