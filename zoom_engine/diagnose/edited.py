@@ -36,6 +36,8 @@ from zoom_engine.diagnose.gallery import build_strips
 from zoom_engine.diagnose.models import stored_answers
 from zoom_engine.diagnose.run import InFolder, InMemory, Sink, tell_tries
 from zoom_engine.diagnose.shard import NewTries
+from zoom_engine.edits.edited_photographs import edit_photographs
+from zoom_engine.edits.loading import load_editor
 from zoom_engine.edits.pairs import read_pairs
 from zoom_engine.edits.pictures import EditedPictures, EditKey, Wanted
 from zoom_engine.evaluation.evaluator import Evaluator, Originals
@@ -111,8 +113,8 @@ def load_edited(
     check_cache(cache)
     check_target(given)
     target_options = {"download": settings.download, **check_target_options(settings.target_options)}
-    pictures = edited_pictures(settings, progress)
     notices = Notices(notify)
+    pictures = edited_pictures(settings, notices, progress)
     with progress(2, "Loading", unit="model") as bar:
         target = load_untried(given, **target_options).to(device)
         side = min(max(target.preprocessing.hw or pictures.sizes[0]), LARGEST_PROBE)
@@ -161,7 +163,7 @@ def unequal_strengths(pictures: EditedPictures) -> str:
     )
 
 
-def edited_pictures(settings: AuditSettings, progress: ProgressFactory) -> EditedPictures:
+def edited_pictures(settings: AuditSettings, notices: Notices, progress: ProgressFactory) -> EditedPictures:
     """Return the images and edits that the settings name.
 
     Raises:
@@ -169,7 +171,10 @@ def edited_pictures(settings: AuditSettings, progress: ProgressFactory) -> Edite
     """
     if settings.pairs is not None:
         return read_pairs(Path(settings.pairs), attributes=settings.attributes, progress=progress)
-    raise ConfigError(f"there is no editor {one_of(settings.editor, registry.all_names(registry.EDITORS))}")
+    trust = bool((settings.target_options or {}).get("trust"))
+    editor = load_editor(settings.editor, options=settings.editor_options, trust=trust, device=settings.device)
+    folder = Path(settings.photos or "")
+    return edit_photographs(editor, folder, attributes=settings.attributes, notify=notices.add, progress=progress)
 
 
 @working()

@@ -1,0 +1,166 @@
+"""Whole audits of photographs that an editor edits: the records, the manifest, services that fail, the command line."""
+
+from __future__ import annotations
+
+import random
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from asked_edits import lighter_png
+from numpy.typing import NDArray
+from PIL import Image
+from service_stand import Stand, stand
+
+from zoom_engine import Diagnoser, Diagnosis
+from zoom_engine.audit.records import Record
+from zoom_engine.cli import main
+from zoom_engine.common.errors import AuditError, EditorError
+from zoom_engine.edits.corruptions import Corruptions
+from zoom_engine.settings.audit_settings import AuditSettings
+
+pytestmark = pytest.mark.slow
+
+IMAGES = 12
+
+
+def light(pictures: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """A black box: the probability that a picture is light, its mean."""
+    return np.asarray(pictures.mean(axis=(1, 2, 3)) / 255)
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Noise around grey, of two sizes."""
+    folder = tmp_path_factory.mktemp("photographs")
+    for index in range(IMAGES):
+        chance = np.random.default_rng(index)
+        picture = chance.integers(60, 180, (24 + 8 * (index % 2), 32, 3), dtype=np.uint8)
+        Image.fromarray(picture).save(folder / f"{index:02d}.png")
+    return folder
+
+
+def test_corruptions_are_audited_in_their_units(photographs: Path, tmp_path: Path) -> None:
+    audit = Diagnoser(editor="corruptions", photos=photographs, target=light).run(out=tmp_path / "audit")
+    assert (audit.finished, len(audit.records)) == (True, 10 * IMAGES)
+    edits = audit.config.edits
+    assert edits is not None
+    assert (edits.kind, edits.images[0], edits.controls) == ("corruptions", "00.png", ())
+    assert {edit.name: edit.unit for edit in edits.attributes}["rotation"] == "°"
+    assert edits.attributes[0].strengths == Corruptions().strengths("brightness")
+    rows = {row.attribute.text: row for row in audit.sensitivity}
+    assert audit.sensitivity[0].attribute.text == "brightness"
+    assert rows["brightness"].verdict == "sensitive"
+    assert rows["rotation"].verdict != "sensitive"
+    record = next(one for one in audit.records if one.attribute == "brightness")
+    assert [point.weights[0] for point in record.trajectory] == [-2, -1, -0.5, 0, 0.5, 1, 2]
+    page = (tmp_path / "audit" / "report.html").read_text()
+    assert "brightness <small>(stops)</small>" in page
+    assert "strength +2 stops" in page
+    again = Diagnoser(editor=Corruptions(), photos=photographs, target=light).run(out=tmp_path / "audit")
+    assert key(again) == key(audit)
+
+
+def test_another_photograph_or_other_strengths_are_another_audit(photographs: Path, tmp_path: Path) -> None:
+    def run(**options: Any) -> Diagnosis:
+        shown = {"attributes": ["brightness"], "photos": photographs, "target": light, **options}
+        return Diagnoser(editor="corruptions", **shown).run(out=tmp_path / "audit")
+
+    run(editor_options={"brightness": [1]})
+    run(editor_options={"brightness": [1]})
+    with pytest.raises(AuditError, match="other pictures"):
+        run(editor_options={"brightness": [2]})
+    more = tmp_path / "more"
+    more.mkdir()
+    Image.open(photographs / "00.png").save(more / "a.png")
+    with pytest.raises(AuditError, match="other pictures"):
+        run(editor_options={"brightness": [1]}, photos=more)
+
+
+def key(audit: Diagnosis) -> list[Record]:
+    return sorted(audit.records, key=lambda record: (record.image, record.attribute))
+
+
+def by_service(service: Stand, photographs: Path, out: Path, **options: Any) -> Diagnosis:
+    options = {"strengths": [-30, 30], "timeout": 5.0, "cache": False, **options}
+    asked = {"attributes": ["light", "dark"], "photos": photographs, "target": light}
+    return Diagnoser(editor=service.url, editor_options=options, **asked).run(out=out)
+
+
+def failing_in(share: float, seed: int = 0) -> Any:
+    chance, lock = random.Random(seed), threading.Lock()
+    failures = [(503, b""), (200, b"<html>"), (500, b"oops"), (200, b"\x89PNG\r\n\x1a\n")]
+
+    def answer(headers: dict[str, str], body: bytes) -> Any:
+        with lock:
+            failed = chance.random() < share
+            reply = chance.choice(failures)
+        return reply if failed else lighter_png(headers, body)
+
+    return answer
+
+
+def test_a_service_that_fails_in_5_percent_of_calls_gives_the_records_of_one_that_does_not(
+    photographs: Path, tmp_path: Path
+) -> None:
+    with stand(lighter_png) as service:
+        undisturbed = by_service(service, photographs, tmp_path / "undisturbed")
+        calls = len(service.bodies)
+        service.answer = failing_in(0.05)
+        disturbed = by_service(service, photographs, tmp_path / "disturbed")
+        assert calls >= 4 * IMAGES
+        assert len(service.bodies) - calls > calls
+    assert key(disturbed) == key(undisturbed)
+    assert undisturbed.sensitivity[0].verdict == "sensitive"
+
+
+@pytest.mark.parametrize("answer", [(404, b"gone"), (200, b"<html>"), (200, b"\x89PNG")])
+def test_a_service_that_is_lost_ends_in_one_line_and_the_same_command_goes_on(
+    photographs: Path, tmp_path: Path, answer: Any
+) -> None:
+    with stand(lighter_png) as service:
+        undisturbed = by_service(service, photographs, tmp_path / "undisturbed")
+        before = len(service.bodies)
+        service.answer = lambda headers, body: (
+            lighter_png(headers, body) if len(service.bodies) < before + 30 else answer
+        )
+        with pytest.raises(EditorError) as refusal:
+            by_service(service, photographs, tmp_path / "audit", cache=True, version="of this test")
+        assert "\n" not in str(refusal.value)
+        service.answer, before = lighter_png, len(service.bodies)
+        audit = by_service(service, photographs, tmp_path / "audit", cache=True, version="of this test")
+        assert len(service.bodies) - before < 4 * IMAGES - 20, "what was answered is not asked again"
+    assert key(audit) == key(undisturbed)
+
+
+FILE = """
+import numpy as np
+
+
+def fade(pictures, attribute, strength, seeds):
+    return [np.rint(picture + (255.0 - picture) * strength).astype(np.uint8) for picture in pictures]
+"""
+
+
+def test_the_command_line_takes_a_file_only_with_trust(
+    photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "fade.py").write_text(FILE)
+    command = ["diagnose", "--editor", f"python:{tmp_path / 'fade.py'}:fade", "--photos", str(photographs)]
+    command += ["--target", "avatars:eyeglasses", "--attribute", "fade", "--out", str(tmp_path / "audit")]
+    command += ["--editor-option", "strengths=[0.2,0.8]", "--editor-option", "unit=of the way to white"]
+    assert main(command) == 1
+    assert "say so with trust=True (--trust)" in capsys.readouterr().err
+    assert main([*command, "--trust"]) == 0
+    audit = Diagnosis.load(tmp_path / "audit")
+    assert audit.config.edits is not None
+    assert audit.config.edits.attributes[0].unit == "of the way to white"
+    assert [point.weights[0] for point in audit.records[0].trajectory] == [0, 0.2, 0.8]
+
+
+def test_no_secret_of_an_editor_is_shown() -> None:
+    options = {"strengths": [1], "headers": {"Authorization": "Bearer 7f3a9c"}}
+    settings = AuditSettings(editor="http://127.0.0.1:1", editor_options=options, photos="photos", target=light)
+    assert "7f3a9c" not in repr(settings)
