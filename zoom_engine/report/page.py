@@ -64,6 +64,7 @@ class Curve:
         effect: in words.
         strip: the number of the strip whose pictures lie at the points of the plot; None where the page has none.
         scale: what the plot goes over.
+        unit: of it, in words; "" where it has none.
     """
 
     attribute: int
@@ -72,6 +73,7 @@ class Curve:
     effect: str
     strip: int | None
     scale: str
+    unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -231,7 +233,9 @@ def _curves(source: Source, budget: Budget) -> Iterator[Curve]:
         )
         told = sentences.effect(*source.sides(attribute), negligible=response.negligible, verbs=source.verbs)
         scale = "edit weight" if config.edits is None else "strength"
-        yield Curve(source.order.index(attribute), source.names[attribute], plot, told, number, scale)
+        edit = source.edit_of(attribute)
+        unit = "" if edit is None else edit.unit
+        yield Curve(source.order.index(attribute), source.names[attribute], plot, told, number, scale, unit)
 
 
 def _points_of(source: Source, attribute: Attribute, budget: Budget) -> tuple[int | None, list[tuple[float, float]]]:

@@ -297,8 +297,9 @@ def _way_of_strengths(strip: StripEntry, edit: Edit) -> str:
 
 
 def strength(value: float, edit: Edit) -> str:
-    """Format a strength with its unit: "+0.05", "−30 °"."""
-    return f"{signed(value, 6)}{f' {edit.unit}' if edit.unit else ''}"
+    """Format a strength with its unit: "+0.05", "−30°", "+2 stops"."""
+    space = "" if edit.unit in ("", "°") else " "
+    return f"{signed(value, 6)}{space}{edit.unit}"
 
 
 def search_sentence(config: Config) -> str:
