@@ -1,5 +1,5 @@
-"""What somebody else's package may bring: a generator family, a task, a search, a way to find directions, a section of
-the report and a domain, by the entry points of its pyproject.toml alone."""
+"""What somebody else's package may bring: a generator family, a task, a search, a way to find directions, an editor, a
+section of the report and a domain, by the entry points of its pyproject.toml alone."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from zoom_engine import load_text_encoder
 from zoom_engine.directions import MatrixRelevance, Relevance, Sampling
+from zoom_engine.edits.editor import Picture
 from zoom_engine.generators import EditableGenerator, StyleSpace, edited, shown
 from zoom_engine.report import Page
 from zoom_engine.search import Array, EvaluatedPoint, EvaluatedPoints, SearchResult, SearchState, Trial
@@ -173,6 +174,30 @@ class Together:
 
     def pictures(self, *, channels: int, texts: int, first: bool, step: float) -> float:
         return self.samples * first
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Weather:
+    """Fog of photographs: they come nearer to white, by a percentage."""
+
+    name: ClassVar[str] = "weather"
+    attributes: ClassVar[tuple[str, ...]] = ("fog",)
+
+    densest: float = 60.0
+
+    def strengths(self, attribute: str) -> tuple[float, ...]:
+        return (self.densest / 2, self.densest)
+
+    def unit(self, attribute: str) -> str:
+        return "% of white"
+
+    def edit(
+        self, pictures: Sequence[Picture], attribute: str, strength: float, seeds: Sequence[int]
+    ) -> Sequence[Picture]:
+        return [np.rint(picture + (255.0 - picture) * strength / 100).astype(np.uint8) for picture in pictures]
+
+    def describe(self) -> dict[str, Any]:
+        return {"densest": self.densest}
 
 
 class LevelSection:

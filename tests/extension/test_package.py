@@ -1,5 +1,5 @@
-"""A package that no file of the engine names brings generator, task, search, direction method, report section and
-domain, and audits with them."""
+"""A package that no file of the engine names brings generator, task, search, direction method, editor, report
+section and domain, and audits with them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ import pytest
 from PIL import Image
 from registered import fresh_commands, install_example
 
-from zoom_engine import Diagnosis, check_domain, check_editable_generator, check_search, check_task
+from zoom_engine import Diagnosis, check_domain, check_editable_generator, check_editor, check_search, check_task
 from zoom_engine.cli import main
 from zoom_engine.common import registry
 from zoom_engine.diagnose.domain import find_domain
+from zoom_engine.edits.loading import load_editor
 from zoom_engine.generators import load_generator
 from zoom_engine.search import find_search
 from zoom_engine.targets import task_from_dict
@@ -62,6 +63,9 @@ def test_what_it_registers_is_found_and_holds_the_contracts() -> None:
     check_task(task)
     check_search(find_search("ends", mode="single", options={"between": 2}))
     check_domain(find_domain("skies"))
+    editor = load_editor("weather", options={"densest": 80.0})
+    check_editor(editor)
+    assert editor.strengths("fog") == (40.0, 80.0)
 
 
 @pytest.mark.usefixtures("package")
