@@ -18,6 +18,7 @@ import pytest
 from zoom_engine.cli import build_app, main
 from zoom_engine.common.contracts import members
 from zoom_engine.diagnose.domain import Domain, find_domain
+from zoom_engine.edits.editor import Editor
 from zoom_engine.generators import EditableGenerator, GeneratorFamily
 from zoom_engine.search import Search, SearchState
 from zoom_engine.targets import Task
@@ -99,6 +100,7 @@ def test_a_page_does_what_it_says(page: str, tmp_path: Path, monkeypatch: pytest
         ("how-to/families.md", GeneratorFamily),
         ("how-to/families.md", EditableGenerator),
         ("how-to/domains.md", Domain),
+        ("how-to/editors.md", Editor),
     ],
 )
 def test_a_page_names_each_member_of_what_it_tells_how_to_add(page: str, protocol: type) -> None:

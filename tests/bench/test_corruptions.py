@@ -1,0 +1,37 @@
+"""A network that was taught to look at brightness is found to, and its twin that was not is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from zoom_engine import Diagnoser
+
+pytestmark = pytest.mark.slow(30)
+
+
+@pytest.fixture
+def corruptions() -> ModuleType:
+    import corruptions  # its folder is on the path for a test at a time
+
+    return corruptions
+
+
+def test_brightness_comes_first_where_it_was_taught_and_is_not_sensitive_where_it_was_not(
+    corruptions: ModuleType, tmp_path: Path
+) -> None:
+    corruptions.write_photographs(tmp_path / "photographs", corruptions.IMAGES)
+    verdicts = {}
+    for kind in corruptions.KINDS:
+        corruptions.write_target(kind, tmp_path / f"{kind}.onnx")
+        options = {"photos": tmp_path / "photographs", "target": tmp_path / f"{kind}.onnx"}
+        diagnosis = Diagnoser(editor="corruptions", **options).run()
+        rows = corruptions.told_of(diagnosis)
+        verdicts[kind] = {row["attribute"]: row["verdict"] for row in rows}
+        if kind == "brightness":
+            assert rows[0]["attribute"] == "brightness"
+            assert rows[0]["interval"][0] > 2 * rows[1]["change"] / 1.5
+    assert verdicts["brightness"]["brightness"] == "sensitive"
+    assert verdicts["sound"]["brightness"] != "sensitive"
