@@ -201,14 +201,13 @@ class AuditSettings:
         None,
     )
     editor: str | Any | None = option(
-        "instead, what edits the photographs of --photos: corruptions, python:FILE.py:NAME, http://HOST:PORT,"
-        " diffusers:FOLDER",
+        "instead, an editor of --photos: corruptions, python:FILE.py:NAME, a URL",
         None,
-        python="or an Editor",
+        python="diffusers:FOLDER, an Editor",
         registered=registry.EDITORS,
     )
     editor_options: Mapping[str, Any] | None = option(
-        "of the editor, NAME=VALUE, such as blur=[0.5,1,2]", None, python="a mapping", name="editor_option", secret=True
+        "of the editor, NAME=VALUE", None, python="a mapping", name="editor_option", secret=True
     )
     target: str | Path | Sequence[str] | Any = dataclasses.field(
         metadata=told(
