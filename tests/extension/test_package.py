@@ -124,3 +124,21 @@ def test_the_command_line_audits_with_all_of_it_to_a_finished_report(
     code, told = command("diagnose", "--search", "nothing")
     assert code == 2
     assert "choose from" in told.lower()
+
+
+@pytest.mark.usefixtures("package")
+def test_the_command_line_audits_photographs_with_its_editor(
+    tmp_path: Path, command: Callable[..., tuple[int, str]]
+) -> None:
+    (tmp_path / "photos").mkdir()
+    for index in range(3):
+        picture = np.full((32, 32, 3), 40 + 30 * index, dtype=np.uint8)
+        Image.fromarray(picture).save(tmp_path / "photos" / f"{index}.png")
+    audit = ["diagnose", "--editor", "weather", "--editor-option", "densest=80", "--photos", str(tmp_path / "photos")]
+    code, told = command(*audit, "--target", "skies:level", "--out", str(tmp_path / "audit"))
+    assert code == 0, told
+    diagnosis = Diagnosis.load(tmp_path / "audit")
+    assert diagnosis.config.edits is not None
+    (fog,) = diagnosis.config.edits.attributes
+    assert (fog.name, fog.strengths, fog.unit) == ("fog", (40.0, 80.0), "% of white")
+    assert diagnosis.manifest.environment["brought_by"]["editor weather"] == "skies 1.0"
