@@ -191,7 +191,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", default="100-109", help="such as 100-109")
     parser.add_argument("--images", type=int, default=24)
     parser.add_argument("--truth-on", type=int, default=TRUTH_ON)
-    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--json", type=Path, help="write the figures here, after each audit")
     given = parser.parse_args(arguments)
     runs: dict[str, list[dict[str, Any]]] = {}
     planted: dict[str, str | None] = {}
@@ -209,10 +209,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 for target in targets:
                     diagnosis = Diagnoser(pairs=table, target=f"{name}:{target}").run()
                     runs[f"{name}:{target}@{seed}"] = told(diagnosis, truth[target])
-    figures = added_up(runs, planted, decided)
-    if given.json:
-        about = {"images": given.images, "truth_on": given.truth_on, "environment": describe_environment()}
-        atomic.write_json(given.json, {**figures, **about, "runs": runs})
+                    figures = added_up(runs, planted, decided)
+                    if given.json:
+                        about = {"images": given.images, "truth_on": given.truth_on}
+                        told_too = {"environment": describe_environment(), "runs": runs}
+                        atomic.write_json(given.json, {**figures, **about, **told_too})
     print(json.dumps(figures, indent=1))
 
 
