@@ -359,3 +359,48 @@ def test_controls_with_fewer_strengths_are_told_of_where_the_largest_change_is_j
     assert not notices(("red", 1, ""), ("red", 2, ""), ("crop", 1, "control"))
     (notice,) = notices(("red", -1, ""))
     assert notice.startswith("attributes have up to 3 strengths and controls as few as 1, and")
+
+
+def test_pictures_that_an_edit_left_as_they_were_say_nothing_of_the_target(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows: list[Sequence[object]] = []
+    for image in range(6):
+        grey = 40 + 6 * image
+        saved = {
+            ("", 0): (grey, grey, grey),
+            ("red", 1): (grey + 120, grey, grey),
+            ("at times", 1): (grey + (120 if image < 4 else 1), grey, grey),
+            ("never", 1): (grey + 1, grey, grey),
+        }
+        for (attribute, strength), colour in saved.items():
+            file = tmp_path / f"{attribute}{image:03}.png"  # the corner has the colour of its end
+            write_picture(file, colour)
+            rows.append((image, attribute, strength, file.name, ""))
+    table = write_table(tmp_path, rows)
+    told: list[str] = []
+    diagnosis = Diagnoser(pairs=table, target=red, notify=told.append).run(out=tmp_path / "audit")
+    values = {row.attribute.text: (row.value, row.verdict) for row in diagnosis.sensitivity}
+    assert values["at times"][0] == pytest.approx(values["red"][0])
+    assert values["never"] == (None, "inconclusive")
+    assert (diagnosis.finished, diagnosis.missing, len(diagnosis.records)) == (True, 0, 18)
+    (line,) = [line for line in told if line.startswith("not edited")]
+    assert "'never' of 6 images" in line
+    assert "'at times' of 2 images" in line
+    page = (tmp_path / "audit" / "report.html").read_text()
+    assert "Edits that were not made" in page
+    assert "“at times” in 2 images and “never” in 6 images" in page
+    assert "Not edited" in page
+
+
+def test_an_audit_none_of_whose_edits_was_made_says_so(tmp_path: Path) -> None:
+    rows: list[Sequence[object]] = []
+    for image in range(3):
+        for attribute, strength in (("", 0), ("never", 1)):
+            file = tmp_path / f"{attribute}{image:03}.png"
+            write_picture(file, (40 + bool(attribute), 40 + image, 40))
+            rows.append((image, attribute, strength, file.name, ""))
+    diagnosis = Diagnoser(pairs=write_table(tmp_path, rows), target=red).run(out=tmp_path / "audit")
+    assert diagnosis.sensitivity[0].value is None
+    assert "Not edited" in (tmp_path / "audit" / "report.html").read_text()
+    assert diagnosis.table()

@@ -29,6 +29,8 @@ _LEFT_OUT = frozenset(
 """The fields that a line leaves out where they are None."""
 LONGEST_LINE = 1 << 26
 """In bytes: enough for 1,000 points of 6,000 numbers each."""
+NOT_EDITED = "not edited"
+"""`Record.stop` of an edit from elsewhere that left the picture as it was: it says nothing of the target."""
 ROUNDING = 1e-4
 """How far numbers of six digits may be from the limit that they were held to."""
 _LARGEST = 3.5e38
@@ -125,6 +127,11 @@ class Record:
     def trial(self) -> TrialKey:
         """Return the trial that the record belongs to."""
         return self.image, self.attribute if self.baseline is None else self.baseline
+
+    @property
+    def was_edited(self) -> bool:
+        """Tell whether the picture was edited at all."""
+        return self.stop != NOT_EDITED
 
     def within(self, name: str) -> Within | None:
         """Return the result within the range of that name, "paper" or "calibrated"."""

@@ -7,6 +7,7 @@ Controls, edits that should not matter, stand where random baseline directions d
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -20,9 +21,9 @@ from torch import Tensor
 
 from zoom_engine.audit.folder import MANIFEST, AuditFolder, check_config, check_folder, read_manifest
 from zoom_engine.audit.manifest import Edit, Edits, Manifest
-from zoom_engine.audit.records import Record
+from zoom_engine.audit.records import NOT_EDITED, Record
 from zoom_engine.common import registry
-from zoom_engine.common.errors import AuditError, ConfigError
+from zoom_engine.common.errors import AuditError, ConfigError, one_line
 from zoom_engine.common.files.cache import check_cache, default_cache
 from zoom_engine.common.files.png import to_images
 from zoom_engine.common.machine import describe_environment, find_device
@@ -55,6 +56,8 @@ LARGEST_PROBE = 1024
 """The longest side, in pixels, of the pictures that a target is tried on."""
 PIXELS_AT_ONCE = 1 << 24
 """The most pixels of a batch with more than one picture: 200 MB as the target is shown them."""
+ROUNDED = 1.5 / 127.5
+"""The largest difference of two pictures in [-1, 1] that rounding makes: one grey level of 255."""
 NETWORK_BACKENDS = ("auto", "torch", "openvino")
 """The backends that can run a target where nothing is drawn."""
 
@@ -199,6 +202,7 @@ def diagnosed_edits(models: EditedModels, run: RunSettings, out: str | Path | No
         images = torch.arange(len(models.pictures.names), dtype=torch.float64)[:, None]
         diagnosis = sink.finish(partial(build_strips, evaluator=shown.evaluator, images=images), tries)
         tell_tries(models.target.name, diagnosis, models.notices)
+        _tell_not_edited(diagnosis, models.notices)
     if out is not None:
         write_report(Path(out))
     return diagnosis
@@ -218,6 +222,17 @@ def _show(models: EditedModels, shown: _Shown, sink: Sink, tries: Callable[[], M
             flips += sum(record.flipped for record in records if record.baseline is None)
             searched += sum(record.baseline is None for record in records)
             bar.update(len(records), note=f"flip rate {flips / max(searched, 1):.2f}")
+
+
+def _tell_not_edited(diagnosis: Diagnosis, notices: Notices) -> None:
+    """Say which edits left pictures as they were."""
+    counts = Counter(record.attribute for record in diagnosis.records if not record.was_edited)
+    if counts:
+        which = ", ".join(f"{one_line(name, 60)!r} of {number_of(count, 'image')}" for name, count in counts.items())
+        notices.notify(
+            f"not edited: {which}; no edited picture differs from the unedited one there, which says nothing of the"
+            " target and is left out"
+        )
 
 
 def _together(pictures: EditedPictures, batch_size: int) -> Iterator[list[int]]:
@@ -277,15 +292,29 @@ class _Shown:
             unedited |= {one.image: originals.rows(torch.tensor([row])) for row, one in enumerate(wanted)}
         trials = [(image, edit) for image in images for edit in _edits_of(pictures, image)]
         points: dict[tuple[int, EditKey], list[EvaluatedPoint]] = {trial: [] for trial in trials}
+        changed: set[tuple[int, EditKey]] = set()
         for wanted in self._batches(
             [Wanted(image, edit, strength) for image, edit in trials for strength in pictures.strengths(image, edit)]
         ):
             beside = Originals.cat([unedited[one.image] for one in wanted])
-            evaluation = self.evaluator.evaluate(self._read(wanted), beside, ssim="flipped")
+            edited = self._read(wanted)
+            for one, picture, original in zip(wanted, edited, beside.pictures, strict=True):
+                if (one.image, one.edit) not in changed and bool(((picture - original).abs() > ROUNDED).any()):
+                    changed.add((one.image, one.edit))
+            evaluation = self.evaluator.evaluate(edited, beside, ssim="flipped")
             for one, point in zip(wanted, evaluated_points(evaluation, np.zeros((len(wanted), 1))), strict=True):
                 weights = self._weights(one.edit, one.strength)
                 points[one.image, one.edit].append(replace(point, weights=weights))
-        return [self._record(image, edit, unedited[image], points[image, edit]) for image, edit in trials]
+        return [
+            self._record(
+                image,
+                edit,
+                unedited[image],
+                points[image, edit],
+                "all strengths" if (image, edit) in changed else NOT_EDITED,
+            )
+            for image, edit in trials
+        ]
 
     def _batches(self, wanted: Sequence[Wanted]) -> Iterator[Sequence[Wanted]]:
         """Yield the pictures in batches of one size."""
@@ -303,7 +332,9 @@ class _Shown:
         weights[edit if isinstance(edit, int) else attributes.index(edit)] = strength
         return weights
 
-    def _record(self, image: int, edit: EditKey, unedited: Originals, points: list[EvaluatedPoint]) -> Record:
+    def _record(
+        self, image: int, edit: EditKey, unedited: Originals, points: list[EvaluatedPoint], stop: str
+    ) -> Record:
         column = int(np.flatnonzero(self._weights(edit, 1.0))[0])
         strengths = self._pictures.strengths(image, edit)
         bounds = np.stack([self._weights(edit, end) for end in _range(strengths)], axis=1)
@@ -312,7 +343,7 @@ class _Shown:
         trial = Trial(image, column, bounds)
         evaluated = EvaluatedPoints(trial, origin)
         evaluated.add(points)
-        result = evaluated.result("all strengths", by_weight=True)
+        result = evaluated.result(stop, by_weight=True)
         return record_of(trial, result, self._pictures.seeds[image], edit)
 
 

@@ -251,7 +251,7 @@ def _shift(mean: float, p_adjusted: float, ends: Interval, matters: float) -> Sh
 def judged_by_seed(
     diagnosis: Diagnosis, attributes: Sequence[Attribute], *, at_end: bool | None = None
 ) -> dict[int, list[float]]:
-    """Return the judged change by each attribute, by the seed of the image; NaN where the image has no record of it.
+    """Return the judged change by each attribute, by the seed of the image; NaN where the image has no edit of it.
 
     What is judged is the change at the end of the range (`at_end`) or the largest one, by default as the audit has it.
     """
@@ -259,7 +259,7 @@ def judged_by_seed(
         at_end = any(row.effect is not None for row in diagnosis.sensitivity)
     changes: dict[int, list[float]] = {}
     for column, attribute in enumerate(attributes):
-        records = diagnosis.of(attribute)
+        records = [record for record in diagnosis.of(attribute) if record.was_edited]
         for record, change in zip(records, judged(effects(diagnosis.config, records), at_end=at_end), strict=True):
             changes.setdefault(record.seed, [math.nan] * len(attributes))[column] = change
     return changes

@@ -53,6 +53,10 @@ _NOT_LOOKED_AT = (
     "Here {}. The audit cannot tell whether an edit was made as its name says, or what else it changed: look at the"
     " pictures. What is named nowhere among the attributes is not audited."
 )
+_NOT_MADE = (
+    "Of {} no edited picture differs from the unedited one by more than rounding. They are left out of all means, for"
+    " they do not say that the model does not mind."
+)
 _WITHOUT_CONTROLS = (
     "No edit is marked as one that should not matter. So the audit cannot tell whether the model reacts to these"
     " attributes or to any change of a picture: another edit that changes as much might move it as far."
@@ -76,12 +80,14 @@ def limits(
     *,
     beyond: float | None,
     edited: Mapping[Attribute, int] | None = None,
+    not_edited: Mapping[Attribute, int] | None = None,
 ) -> Iterator[tuple[str, str]]:
     """Yield (title, explanation) pairs.
 
     `counts` are those of images whatever the attribute; `beyond` is the fraction of flips in the paper's range that
     need weights outside the calibrated range, None where unknown. `edited` says in how many images each attribute is
-    edited, of an audit of edits from elsewhere.
+    edited, of an audit of edits from elsewhere, and `not_edited` in how many it was to be and the pictures stayed as
+    they were.
     """
     config = manifest.config
     labels, label_rate = config.labels, summary.label_kept
@@ -161,6 +167,9 @@ def limits(
         yield "How the service answered", f"Of {tries} tries: {tries_in_words(summary.tries)}.{again}"
     if config.edits is not None:
         yield from _of_edits(config.edits, summary.images, names, edited or {})
+        if not_edited:
+            which = [f"“{names[attribute]}” in {number_of(count, 'image')}" for attribute, count in not_edited.items()]
+            yield "Edits that were not made", _NOT_MADE.format(_some(which))
     elif config.photographs:
         yield "Inverted photographs", _INVERTED
     else:

@@ -161,7 +161,15 @@ def read_page(source: Source, budget: Budget) -> Page:
                 source.names,
                 source.counts[None],
                 beyond=beyond,
-                edited={attribute: len(source.diagnosis.of(attribute)) for attribute in source.order},
+                edited={
+                    attribute: sum(record.was_edited for record in source.diagnosis.of(attribute))
+                    for attribute in source.order
+                },
+                not_edited={
+                    attribute: count
+                    for attribute in source.order
+                    if (count := sum(not record.was_edited for record in source.diagnosis.of(attribute)))
+                },
             )
         ),
         provenance=tuple(provenance(manifest)),

@@ -74,6 +74,7 @@ def verdict_groups(summary: Summary, names: Mapping[Attribute, str], *, smallest
         ),
         ("inconclusive", "Inconclusive", inconclusive, f"the interval contains {least}: more images are needed"),
         ("negligible", "Negligible", negligible, f"a mean effect of {least} or more is ruled out"),
+        ("inconclusive", "Not edited", _never_edited(summary), "the pictures stayed as they were: nothing is known"),
     ]
     return [
         VerdictGroup(verdict, title, tuple(names[row.attribute] for row in rows), meaning)
@@ -309,6 +310,13 @@ def is_judged(summary: Summary) -> bool:
 
 def _that_are(summary: Summary, verdict: Verdict) -> list[Sensitivity]:
     return [row for row in summary.sensitivity if row.verdict == verdict and row.value is not None]
+
+
+def _never_edited(summary: Summary) -> list[Sensitivity]:
+    """Return the attributes that no picture of a begun audit of edits from elsewhere was edited by."""
+    if summary.edits is None or not summary.trials:
+        return []
+    return [row for row in summary.sensitivity if row.value is None]
 
 
 def _up(value: float) -> str:

@@ -50,7 +50,14 @@ def summarise(config: Config, records: Sequence[Record], *, resamples: int = 400
     flipped = [record for record in records if record.flipped]
     decisive = [record for record in flipped if is_decisive(record, least=config.decisive_change)]
     of_mode: dict[str, Any] = (
-        _single(config, records, baseline, drawn, planned, complete)
+        _single(
+            config,
+            [record for record in records if record.was_edited],
+            [record for record in baseline if record.was_edited],
+            drawn,
+            planned,
+            complete,
+        )
         if config.mode == "single"
         else {"sensitivity": tuple(_multi_rows(config, records, drawn))}
     )
