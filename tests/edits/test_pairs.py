@@ -103,6 +103,15 @@ HOSTILE: dict[str, tuple[list[Sequence[object]], str]] = {
         "line 4: 'red' is of another kind in line 3",
     ),
     "two spellings": ([UNEDITED, EDITED, ("a", "Red", 2, "b-red.png", "")], "line 4: 'Red' is written 'red' in line 3"),
+    "two spaces": (
+        [UNEDITED, ("a", "red  hat", 1, "a-red.png", ""), ("a", "red hat", 2, "b-red.png", "")],
+        "line 4: 'red hat' is written 'red  hat' in line 3",
+    ),
+    "letters of two codes": (
+        [UNEDITED, ("a", "gr\u00fcn", 1, "a-red.png", ""), ("a", "gru\u0308n", 2, "b-red.png", "")],
+        "line 4: .* in line 3: write it alike",
+    ),
+    "tiny": ([UNEDITED, ("a", "red", "1e-320", "a-red.png", "")], "line 3: strength is '1e-320'"),
     "no attribute": ([UNEDITED, ("a", "", 1, "a-red.png", "")], "line 3: the attribute is empty"),
     "a bar": ([UNEDITED, ("a", "red|rot", 1, "a-red.png", "")], "line 3: .*'|'"),
     "a control character": ([UNEDITED, ("a", "red\x1b[2J", 1, "a-red.png", "")], "line 3: .*control character"),

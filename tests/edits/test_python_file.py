@@ -99,6 +99,8 @@ def test_an_object_of_the_protocol_is_the_editor(file: str) -> None:
         ("lighter", {}, ConfigError, "'strengths' is missing"),
         ("lighter", {"strengths": []}, ConfigError, "is empty"),
         ("lighter", {"strengths": [0, 1]}, ConfigError, "none of them 0"),
+        ("lighter", {"strengths": [1e-9]}, ConfigError, "1e-06 to 1,000,000"),
+        ("lighter", {"strengths": [1e300]}, ConfigError, "1e-06 to 1,000,000"),
         ("lighter", {"strengths": [1], "steps": 3}, ConfigError, "unknown editor option 'steps'"),
         ("redder", {"strengths": [1]}, ConfigError, "leave out editor options"),
         ("half", {}, EditorError, "editor half lacks .*strengths"),

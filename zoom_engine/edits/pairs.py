@@ -20,6 +20,7 @@ import hashlib
 import io
 import json
 import math
+import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +33,7 @@ from zoom_engine.common.progress import ProgressFactory, silent
 from zoom_engine.common.typed import one_of
 from zoom_engine.edits.editor import Picture
 from zoom_engine.edits.pictures import EditKey, Wanted
+from zoom_engine.edits.strengths import LARGEST, LEAST
 from zoom_engine.photographs.reading import photograph_size, read_photograph
 from zoom_engine.settings.attributes import check_prompt
 from zoom_engine.settings.audit_settings import MOST_RANDOM_DIRECTIONS
@@ -42,8 +44,6 @@ KINDS = ("edit", "control")
 MOST_BYTES = 1 << 28
 MOST_ROWS = 1_000_000
 MOST_ATTRIBUTES = 1000
-LARGEST = 1e6
-"""The largest strength."""
 LONGEST = 1000
 """The most characters of a file's path."""
 _SEED_BYTES = 6
@@ -218,15 +218,20 @@ def _row(header: Sequence[str], cells: Sequence[str], line: int) -> Row:
     )
 
 
+def _as_read(name: str) -> str:
+    """Return what a reader sees of a name: neither case nor spaces, nor how its letters are encoded."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
 def _number(text: str) -> float:
     try:
         strength = float(text)
     except ValueError:
         strength = math.nan
-    if not abs(strength) <= LARGEST:  # NaN neither
+    if strength and not LEAST <= abs(strength) <= LARGEST:  # NaN neither
         raise ConfigError(
             f"strength is {one_line(text, 40)!r}: write a number such as 0.5 (0 for the unedited picture),"
-            f" {LARGEST:,.0f} at most"
+            f" {LEAST:g} at least and {LARGEST:,.0f} at most"
         )
     return strength + 0.0  # no -0
 
@@ -262,7 +267,7 @@ class _Table:
                         " both, or another image",
                     )
                 continue
-            named = spelled.setdefault(row.attribute.casefold(), row)
+            named = spelled.setdefault(_as_read(row.attribute), row)
             if named.attribute != row.attribute:
                 raise self._refusal(
                     row, f"{row.attribute!r} is written {named.attribute!r} in line {named.line}: write it alike"

@@ -9,6 +9,8 @@ from zoom_engine.common.errors import ConfigError, one_line
 from zoom_engine.settings.audit_settings import checked_options
 
 Strengths = tuple[float, ...] | list[float]
+LEAST, LARGEST = 1e-6, 1e6
+"""The smallest strength and the largest, of either sign: records keep six digits."""
 
 
 @checked_options("editor option")
@@ -38,7 +40,7 @@ def check_strengths(values: object, called: str) -> tuple[float, ...]:
     """Return strengths as floats; `called` begins messages.
 
     Raises:
-        ConfigError: they are no numbers, not finite, 0, or not ascending.
+        ConfigError: they are no numbers, 0, not ascending, or not of `LEAST` to `LARGEST`.
     """
     numbers = [
         float(value)
@@ -47,6 +49,11 @@ def check_strengths(values: object, called: str) -> tuple[float, ...]:
     ]
     if not isinstance(values, list | tuple) or len(numbers) != len(values):
         raise ConfigError(f"{called} must be a list of strengths, such as [0.5, 1], got {one_line(repr(values), 80)}")
+    if not all(LEAST <= abs(number) <= LARGEST for number in numbers if number):
+        raise ConfigError(
+            f"{called} must be strengths of {LEAST:g} to {LARGEST:,.0f}, of either sign,"
+            f" got {one_line(repr(values), 80)}"
+        )
     if 0.0 in numbers or numbers != sorted(set(numbers)):
         raise ConfigError(f"{called} must be ascending strengths, none of them 0, got {one_line(repr(values), 80)}")
     return tuple(numbers)
