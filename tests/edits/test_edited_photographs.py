@@ -83,6 +83,12 @@ def test_each_keeps_its_size_and_is_edited_with_its_own_seed(folder: Path) -> No
     assert all(picture.flags.writeable for picture in results)
 
 
+def test_folders_among_the_photographs_are_told(folder: Path) -> None:
+    told: list[str] = []
+    edit_photographs(Corruptions(), folder, notify=told.append)
+    assert told == ["1 folder among the photographs left out: one folder is read, not those in it"]
+
+
 def test_an_edit_does_not_depend_on_what_else_is_wanted(folder: Path) -> None:
     pictures = edit_photographs(Corruptions(), folder)
     wanted = [
@@ -117,7 +123,7 @@ def test_what_is_no_photograph_and_what_is_there_twice_is_left_out_and_told(fold
     notices: list[str] = []
     pictures = edit_photographs(Corruptions(), folder, notify=notices.append)
     assert pictures.names == ("a.png", "b.png", "c.png")
-    (notice,) = notices
+    (_, notice) = notices
     assert notice.startswith(
         "3 of 6 photographs left out: again.bmp is the same picture as a.png; notes.txt is no JPEG"
     )

@@ -103,7 +103,7 @@ def edit_photographs(
 ) -> EditedPhotographs:
     """Read each file of the folder but hidden ones and those of landmarks, by name, for the editor.
 
-    Folders in it are not read. A file that is no photograph, and one with the pixels of another, is left out and told.
+    A folder in it, a file that is no photograph, and one with the pixels of another is left out and told.
 
     Args:
         editor: what edits them.
@@ -121,10 +121,16 @@ def edit_photographs(
     if lacking := [name for name, values in strengths.items() if not values]:
         raise ConfigError(f"editor {editor.name} has no strengths for {lacking[0]!r}: give some, or leave it out")
     with system_errors(ConfigError, f"no photographs in {folder}"):
-        entries = [path for path in folder.iterdir() if not path.name.startswith(".") and not path.is_dir()]
-    files = sorted((path for path in entries if path.name not in LANDMARKS), key=lambda path: path.name)
+        entries = [path for path in folder.iterdir() if not path.name.startswith(".")]
+        folders = [path for path in entries if path.is_dir()]
+    entries = [path for path in entries if path not in folders and path.name not in LANDMARKS]
+    files = sorted(entries, key=lambda path: path.name)
     if not 1 <= len(files) <= MOST_PHOTOGRAPHS:
         raise ConfigError(f"{folder} holds {len(files)} photographs: give a folder of 1 to {MOST_PHOTOGRAPHS:,}")
+    if folders:
+        notify(
+            f"{number_of(len(folders), 'folder')} among the photographs left out: one folder is read, not those in it"
+        )
     photographs = _Photographs()
     digests: dict[str, Path] = {}
     sizes: list[tuple[int, int]] = []
