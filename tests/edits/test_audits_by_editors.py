@@ -164,3 +164,13 @@ def test_no_secret_of_an_editor_is_shown() -> None:
     options = {"strengths": [1], "headers": {"Authorization": "Bearer 7f3a9c"}}
     settings = AuditSettings(editor="http://127.0.0.1:1", editor_options=options, photos="photos", target=light)
     assert "7f3a9c" not in repr(settings)
+
+
+def test_a_report_of_corruptions_asks_for_no_controls_there_and_says_what_the_order_means(
+    photographs: Path, tmp_path: Path
+) -> None:
+    shown = {"attributes": ["brightness", "JPEG"], "photos": photographs, "target": light}
+    Diagnoser(editor="corruptions", **shown).run(out=tmp_path / "audit")
+    page = (tmp_path / "audit" / "report.html").read_text()
+    assert "Add controls" not in page
+    assert "What the order means" in page

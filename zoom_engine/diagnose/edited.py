@@ -226,7 +226,7 @@ def _show(models: EditedModels, shown: _Shown, sink: Sink, tries: Callable[[], M
 
 def _tell_not_edited(diagnosis: Diagnosis, notices: Notices) -> None:
     """Say which edits left pictures as they were."""
-    counts = Counter(record.attribute for record in diagnosis.records if not record.was_edited)
+    counts = Counter(record.attribute or "" for record in diagnosis.records if not record.was_edited)
     if counts:
         which = ", ".join(f"{one_line(name, 60)!r} of {number_of(count, 'image')}" for name, count in counts.items())
         notices.notify(

@@ -57,6 +57,10 @@ _NOT_MADE = (
     "Of {} no edited picture differs from the unedited one by more than rounding. They are left out of all means, for"
     " they do not say that the model does not mind."
 )
+_ORDER = (
+    "An attribute that is edited further moves the output further, and how far each is edited was chosen and not"
+    " measured. The order of attributes, and their shares of the sum, are those of these strengths."
+)
 _WITHOUT_CONTROLS = (
     "No edit is marked as one that should not matter. So the audit cannot tell whether the model reacts to these"
     " attributes or to any change of a picture: another edit that changes as much might move it as far."
@@ -188,6 +192,8 @@ def _of_edits(
     There are so many `images`; `edited` says how many of them have each attribute's edit.
     """
     yield "Whether edits are what they are called", _NOT_LOOKED_AT.format(made_by(edits))
+    if len(edits.attributes) > 1:
+        yield "What the order means", _ORDER
     controls = [f"“{control.name}”" for control in edits.controls]
     if not controls:
         yield "No controls", _WITHOUT_CONTROLS

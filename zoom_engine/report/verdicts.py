@@ -172,7 +172,7 @@ def what_now(summary: Summary, names: Mapping[Attribute, str], *, unfinished: bo
         steps.append("Run more images before anybody concludes that the rest does not matter.")
     if summary.baseline is None:
         steps.append(
-            "Add controls, edits that should not matter, which tell an effect from any edit’s."
+            _give_controls(summary)
             if elsewhere
             else "Run it with random directions (without --random-directions 0), which tell an effect from any edit’s."
         )
@@ -310,6 +310,13 @@ def is_judged(summary: Summary) -> bool:
 
 def _that_are(summary: Summary, verdict: Verdict) -> list[Sensitivity]:
     return [row for row in summary.sensitivity if row.verdict == verdict and row.value is not None]
+
+
+def _give_controls(summary: Summary) -> str:
+    """Say where edits come from that should not matter: of an editor there are none."""
+    if summary.edits == "pairs":
+        return "Add controls, edits that should not matter, which tell an effect from any edit’s."
+    return "Which effect is its attribute’s and which any edit’s, a table of pairs with controls can tell (--pairs)."
 
 
 def _never_edited(summary: Summary) -> list[Sensitivity]:
