@@ -21,6 +21,8 @@ from zoom_engine.audit.gallery_file import Gallery
 from zoom_engine.cli import main
 from zoom_engine.common.errors import AuditError, ConfigError, ZoomError
 from zoom_engine.diagnose import edited
+from zoom_engine.gates.judge import judge
+from zoom_engine.gates.rules import Rule
 from zoom_engine.integrations import tracking
 from zoom_engine.settings.audit_settings import AuditSettings
 from zoom_engine.targets.target import probe_images
@@ -391,6 +393,10 @@ def test_pictures_that_an_edit_left_as_they_were_say_nothing_of_the_target(
     assert "Edits that were not made" in page
     assert "“at times” in 2 images and “never” in 6 images" in page
     assert "Not edited" in page
+    verdict = judge(diagnosis, [Rule(max_sensitivity=0.9, attributes=("never",))])
+    assert [(one.outcome, one.estimate) for one in verdict.findings] == [
+        ("inconclusive", "not edited: the pictures stayed as they were")
+    ]
 
 
 def test_an_audit_none_of_whose_edits_was_made_says_so(tmp_path: Path) -> None:
@@ -404,3 +410,13 @@ def test_an_audit_none_of_whose_edits_was_made_says_so(tmp_path: Path) -> None:
     assert diagnosis.sensitivity[0].value is None
     assert "Not edited" in (tmp_path / "audit" / "report.html").read_text()
     assert diagnosis.table()
+
+
+def test_what_edits_from_elsewhere_cannot_do_is_told_by_what_to_do(
+    table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["plan", "--pairs", str(table), "--target", "avatars:eyeglasses"]) == 1
+    assert "nothing to plan for pairs or an editor" in capsys.readouterr().err
+    targets = ["--target", "avatars:eyeglasses", "--target", "avatars:mustache"]
+    assert main(["diagnose", "--pairs", str(table), *targets, "--out", str(tmp_path / "audit")]) == 1
+    assert "shown to one target at a time: give one" in capsys.readouterr().err

@@ -174,3 +174,28 @@ def test_a_report_of_corruptions_asks_for_no_controls_there_and_says_what_the_or
     page = (tmp_path / "audit" / "report.html").read_text()
     assert "Add controls" not in page
     assert "What the order means" in page
+
+
+def test_a_service_that_is_not_there_is_told_in_plain_words(photographs: Path, tmp_path: Path) -> None:
+    with stand(lighter_png) as service:
+        pass
+    with pytest.raises(EditorError, match=r"last: Failed to establish a new connection"):
+        by_service(service, photographs, tmp_path / "audit", patience=1.0)
+
+
+def test_corruptions_that_move_places_are_told_of_where_places_are_answered(photographs: Path) -> None:
+    def middle(pictures: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Two points, which no picture moves by much."""
+        light = pictures.mean(axis=(1, 2, 3)) / 255
+        return np.stack([np.stack([light, light], 1), np.stack([1 - light, light], 1)], 1)
+
+    def told(target: Any, attribute: str, **options: Any) -> list[str]:
+        lines: list[str] = []
+        shown = {"attributes": [attribute], "photos": photographs, "target": target, **options}
+        Diagnoser(editor="corruptions", notify=lines.append, **shown)
+        return [line for line in lines if "move what a picture shows" in line]
+
+    points = {"target_options": {"task": {"task": "keypoints", "between": [0, 1]}}}
+    (line,) = told(middle, "rotation", **points)
+    assert "right answer of keypoints" in line
+    assert told(middle, "blur", **points) == told(light, "rotation") == []

@@ -37,6 +37,7 @@ from zoom_engine.diagnose.gallery import build_strips
 from zoom_engine.diagnose.models import stored_answers
 from zoom_engine.diagnose.run import InFolder, InMemory, Sink, tell_tries
 from zoom_engine.diagnose.shard import NewTries
+from zoom_engine.edits.corruptions import MOVING
 from zoom_engine.edits.edited_photographs import edit_photographs
 from zoom_engine.edits.loading import load_editor
 from zoom_engine.edits.pairs import read_pairs
@@ -58,6 +59,8 @@ PIXELS_AT_ONCE = 1 << 24
 """The most pixels of a batch with more than one picture: 200 MB as the target is shown them."""
 ROUNDED = 1.5 / 127.5
 """The largest difference of two pictures in [-1, 1] that rounding makes: one grey level of 255."""
+PLACES = ("keypoints", "segmentation", "detection")
+"""The tasks whose answers are places in the picture."""
 NETWORK_BACKENDS = ("auto", "torch", "openvino")
 """The backends that can run a target where nothing is drawn."""
 
@@ -129,7 +132,7 @@ def load_edited(
         if len(sizes) == 1 and max(size := sizes.pop()) <= LARGEST_PROBE:
             compiled, runs = compiled_reader(target, network_runtime(settings.backend, settings.device), size)
         bar.update(note="runtime")
-    if notice := unequal_strengths(pictures):
+    for notice in filter(None, (unequal_strengths(pictures), moved_answers(pictures, target))):
         notices.add(notice)
     stored = partial(stored_answers, cache, compiled, answers, side)
     for notice in input_notices(compiled, resolution=side, stored=stored):
@@ -142,6 +145,17 @@ def load_edited(
         runs=runs,
         notices=notices,
         progress=progress,
+    )
+
+
+def moved_answers(pictures: EditedPictures, target: Target) -> str:
+    """Return what to tell where corruptions move the places that a target is right to name; "" elsewhere."""
+    moving = [attribute for attribute in pictures.attributes if attribute in MOVING]
+    if pictures.kind != "corruptions" or not moving or target.task.name not in PLACES:
+        return ""
+    return (
+        f"{', '.join(moving)} move what a picture shows, and a right answer of {target.task.name} with it: the change"
+        " of such an attribute is no fault; leave it out by attributes (--attribute)"
     )
 
 

@@ -153,6 +153,8 @@ CORRUPTIONS: Mapping[str, Corruption] = {
     "occlusion": Corruption(occluded, "% of the area", 0, 100),
 }
 """By its name each corruption, with a range whose lower end 0 means that strengths are above 0."""
+MOVING = ("rotation", "scale", "crop")
+"""Those that move what a picture shows."""
 
 
 @checked_options("option of corruptions")

@@ -565,7 +565,7 @@ def _check_source(settings: AuditSettings) -> None:
         raise ConfigError(f"edits come from one source, not from {' and '.join(sources)} together: give one of them")
     (source,) = sources
     if source == "editor" and settings.photos is None:
-        raise ConfigError("an editor edits photographs: give their folder by photos")
+        raise ConfigError("an editor edits photographs: give their folder by photos (--photos)")
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
         if source == "generator":

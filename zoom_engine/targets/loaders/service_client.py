@@ -28,6 +28,8 @@ Question = TypeVar("Question")
 LARGEST = 64 << 20  # bytes of an answer
 FIRST_WAIT, LONGEST_WAIT = 0.2, 10.0  # seconds between two tries
 LONGEST_CONNECT = 4.0  # seconds; nothing ends that early, Ctrl-C neither
+_PLACE = re.compile(r"^\w+\(host=.*?\): ")
+"""How urllib3 begins what it says: by the name of a class, and the address."""
 BAD_ANSWERS = 3  # tries for a picture whose answers come, but cannot be read
 AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 """The statuses after which the same question may be answered (RFC 9110, RFC 6585); others are reported at once."""
@@ -164,7 +166,7 @@ class ServiceClient:
             except (LateError, self._urllib3.exceptions.HTTPError, OSError) as error:
                 late = isinstance(error, LateError | self._urllib3.exceptions.ReadTimeoutError)
                 self._count("late" if late else "failed")
-                why = f"no answer in {self.settings.timeout:g} s" if late else one_line(error, 120)
+                why = f"no answer in {self.settings.timeout:g} s" if late else one_line(_PLACE.sub("", str(error)), 120)
                 if (lasting := self._lasting(error)) is not None:
                     raise self._failed(f"service {self.name} {lasting}") from error
             left = started + self.settings.patience - time.monotonic()
