@@ -98,7 +98,7 @@ def headline(
         text = f"{flips(counts[None])}{moved_furthest(summary, names)}"
         return _so_far(f"With all attributes edited together, {text}.", unfinished)
     if not rows:
-        return "Nothing is measured yet."
+        return "No picture was edited, so nothing is known." if summary.trials else "Nothing is measured yet."
     top = next(iter(leading(summary)), None)
     if top is None:
         if not unfinished:
@@ -172,6 +172,8 @@ def _certainty(summary: Summary, names: Mapping[Attribute, str]) -> Verdict:
             why = "Where nothing flips decisively, how far the search moves an attribute says nothing of the model."
             return Verdict("No decisive flip", "warn", why)
         return Verdict("One decisive flip", "warn", "With one image that flips, nothing says what others would show.")
+    if not any(row.value is not None for row in summary.sensitivity):
+        return Verdict("Not edited", "warn", "The edited pictures are the unedited ones, but for rounding.")
     if not rows:
         return Verdict("One image", "warn", "With one image of an attribute, nothing says what others would show.")
     if len(rows) == 1:

@@ -153,6 +153,8 @@ def what_now(summary: Summary, names: Mapping[Attribute, str], *, unfinished: bo
     inconclusive = _that_are(summary, "inconclusive")
     unknown = [names[row.attribute] for row in _that_are(summary, "sensitive") if row.specificity == "unknown"]
     steps = []
+    if still := _never_edited(summary):
+        steps.append(f"Look why no picture of {_quoted([names[row.attribute] for row in still])} was edited.")
     if sensitive:
         it = f"“{sensitive[0]}”" if len(sensitive) == 1 else "each of them"
         steps.append(f"Check that the edits show what their words say, then decide whether the model may use {it}.")
@@ -170,7 +172,7 @@ def what_now(summary: Summary, names: Mapping[Attribute, str], *, unfinished: bo
         steps.extend(to_settle(summary, names))
     elif is_weak(summary):
         steps.append("Run more images before anybody concludes that the rest does not matter.")
-    if summary.baseline is None:
+    if summary.baseline is None and len(still) < len(summary.sensitivity):
         steps.append(
             _give_controls(summary)
             if elsewhere
@@ -228,7 +230,7 @@ def in_short(summary: Summary, names: Mapping[Attribute, str], *, unfinished: bo
         so = f"{of} {agreeing(summary.decisive_images, 'flips', 'flip')} decisively, all attributes edited together"
         return so + moved_furthest(summary, names)
     if most is None:
-        return "nothing was measured"
+        return "no picture was edited" if summary.trials else "nothing was measured"
     told = leading(summary)
     if not told:
         inconclusive = len(_that_are(summary, "inconclusive"))
