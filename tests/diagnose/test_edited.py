@@ -423,3 +423,16 @@ def test_what_edits_from_elsewhere_cannot_do_is_told_by_what_to_do(
     targets = ["--target", "avatars:eyeglasses", "--target", "avatars:mustache"]
     assert main(["diagnose", "--pairs", str(table), *targets, "--out", str(tmp_path / "audit")]) == 1
     assert "shown to one target at a time: give one" in capsys.readouterr().err
+
+
+def test_an_attribute_that_some_images_lack_can_be_settled_by_more_images(tmp_path: Path) -> None:
+    rows: list[Sequence[object]] = []
+    for image in range(10):
+        grey = 40 + 6 * image
+        for attribute, colour in (("", (grey, grey, grey)), ("blue", (grey, grey, 200)), ("green", (grey, 200, grey))):
+            if attribute != "blue" or image < 8:
+                file = tmp_path / f"{attribute}{image:03}.png"
+                write_picture(file, colour)
+                rows.append((image, attribute, int(bool(attribute)), file.name, ""))
+    needed = {row.attribute.text: row.images_to_settle for row in diagnose(write_table(tmp_path, rows)).sensitivity}
+    assert needed["blue"] == pytest.approx(needed["green"], rel=0.2)

@@ -193,12 +193,18 @@ def _single(
     signed = matrix(effect.signed for effect in judged_effects)
     adjusted = [None] * len(column) if side_effects is None else means(adjusted_changes(judged_effects, side_effects))
     baseline_figures = baseline_level(by_baseline, *rules, attributes=len(column), images=len(shown), analyses=analyses)
-    reached, to_settle = None, {}
+    reached, to_settle = None, dict[int, int | None]()
     if complete:
-        known = set(np.flatnonzero(np.isfinite(changes).all(axis=0)).tolist())
-        unsettled = [i for i, row in enumerate(beside) if row.verdict == "inconclusive" and i in known]
-        counts = images_to_settle(changes, by_baseline, config.smallest_effect, unsettled, analyses=analyses, seed=seed)
-        to_settle = dict(zip(unsettled, counts, strict=True))
+        with_images: dict[bytes, list[int]] = {}  # attributes by the images that have them
+        for i, row in enumerate(beside):
+            if row.verdict == "inconclusive":
+                with_images.setdefault(np.isfinite(changes[:, i]).tobytes(), []).append(i)
+        for unsettled in with_images.values():
+            having = np.isfinite(changes[:, unsettled[0]])
+            counts = images_to_settle(
+                changes[having], by_baseline[having], config.smallest_effect, unsettled, analyses=analyses, seed=seed
+            )
+            to_settle |= zip(unsettled, counts, strict=True)
         from_here = None if baseline_figures is None else baseline_figures.specific_from
         reached = power(
             changes, by_baseline, config.smallest_effect, specific_from=from_here, analyses=analyses, seed=seed
