@@ -419,7 +419,7 @@ def test_what_edits_from_elsewhere_cannot_do_is_told_by_what_to_do(
     table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["plan", "--pairs", str(table), "--target", "avatars:eyeglasses"]) == 1
-    assert "nothing to plan for pairs or an editor" in capsys.readouterr().err
+    assert "there is nothing to plan" in capsys.readouterr().err
     targets = ["--target", "avatars:eyeglasses", "--target", "avatars:mustache"]
     assert main(["diagnose", "--pairs", str(table), *targets, "--out", str(tmp_path / "audit")]) == 1
     assert "shown to one target at a time: give one" in capsys.readouterr().err

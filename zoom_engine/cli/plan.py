@@ -49,10 +49,7 @@ def plan(
         use_threads(values.get("threads"), output.progress)
         settings, run = settings_of(stored, given, values, needs=("target",))
         if settings.edits_from_elsewhere:
-            raise ConfigError(
-                "there is nothing to plan for pairs or an editor: the target is shown each picture once; begin it with"
-                " diagnose, whose progress tells how long it takes"
-            )
+            raise ConfigError("without a generator an audit takes one evaluation a picture: there is nothing to plan")
         workers = settings.workers or 1
         targets: Any = settings.target if several_targets(settings.target) else [settings.target]
         with starting(output.progress):

@@ -28,7 +28,7 @@ from zoom_engine.common.files.cache import check_cache, default_cache
 from zoom_engine.common.files.png import to_images
 from zoom_engine.common.machine import describe_environment, find_device
 from zoom_engine.common.notices import Notices, Notify, null_notifier
-from zoom_engine.common.plurals import number_of
+from zoom_engine.common.plurals import agreeing, listed, number_of
 from zoom_engine.common.progress import ProgressFactory, silent
 from zoom_engine.common.threads import working
 from zoom_engine.common.typed import one_of
@@ -154,7 +154,7 @@ def moved_answers(pictures: EditedPictures, target: Target) -> str:
     if pictures.kind != "corruptions" or not moving or target.task.name not in PLACES:
         return ""
     return (
-        f"{', '.join(moving)} move what a picture shows, and a right answer of {target.task.name} with it: the change"
+        f"{listed(moving)} {agreeing(len(moving), 'moves', 'move')} what a picture shows, and a right answer of {target.task.name} with it: the change"
         " of such an attribute is no fault; leave it out by attributes (--attribute)"
     )
 

@@ -318,7 +318,7 @@ def _give_controls(summary: Summary) -> str:
     """Say where edits come from that should not matter: of an editor there are none."""
     if summary.edits == "pairs":
         return "Add controls, edits that should not matter, which tell an effect from any edit’s."
-    return "Which effect is its attribute’s and which any edit’s, a table of pairs with controls can tell (--pairs)."
+    return "Which effect is its attribute’s and which any edit’s, a table of pairs with controls can tell."
 
 
 def _never_edited(summary: Summary) -> list[Sensitivity]:
