@@ -154,8 +154,9 @@ def moved_answers(pictures: EditedPictures, target: Target) -> str:
     if pictures.kind != "corruptions" or not moving or target.task.name not in PLACES:
         return ""
     return (
-        f"{listed(moving)} {agreeing(len(moving), 'moves', 'move')} what a picture shows, and a right answer of {target.task.name} with it: the change"
-        " of such an attribute is no fault; leave it out by attributes (--attribute)"
+        f"{listed(moving)} {agreeing(len(moving), 'moves', 'move')} what a picture shows, and a right answer of"
+        f" {target.task.name} with it: the change of such an attribute is no fault; leave it out by attributes"
+        " (--attribute)"
     )
 
 
