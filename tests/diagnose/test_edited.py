@@ -415,11 +415,9 @@ def test_an_audit_none_of_whose_edits_was_made_says_so(tmp_path: Path) -> None:
     assert diagnosis.table()
 
 
-def test_what_edits_from_elsewhere_cannot_do_is_told_by_what_to_do(
+def test_two_targets_are_refused_with_what_to_do(
     table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["plan", "--pairs", str(table), "--target", "avatars:eyeglasses"]) == 1
-    assert "there is nothing to plan" in capsys.readouterr().err
     targets = ["--target", "avatars:eyeglasses", "--target", "avatars:mustache"]
     assert main(["diagnose", "--pairs", str(table), *targets, "--out", str(tmp_path / "audit")]) == 1
     assert "shown to one target at a time: give one" in capsys.readouterr().err

@@ -210,6 +210,17 @@ def test_a_photograph_that_lies_on_its_side_has_the_size_that_it_is_shown_with(t
 def test_a_file_that_changes_meanwhile_is_refused(table: Callable[..., Path]) -> None:
     pairs: Pairs = read_pairs(path := table(UNEDITED, EDITED))
     write_picture(path.parent / "a-red.png", (99, 9, 9), size=(SIDE, 32))
-    with pytest.raises(PhotographError, match=r"a-red\.png has not the size"):
+    with pytest.raises(PhotographError, match=r"a-red\.png is not the picture that it was"):
         pairs.read([Wanted(0, "red", 1.0)])
     assert isinstance(pairs.read([Wanted(0, "red", 0.0)])[0], np.ndarray)
+
+
+def test_a_picture_that_was_swapped_after_the_table_was_read_is_told(table: Callable[..., Path]) -> None:
+    path = table(UNEDITED, EDITED)
+    pairs = read_pairs(path)
+    write_picture(path.parent / "a-red.png", (7, 9, 9))
+    with pytest.raises(PhotographError, match=r"a-red\.png is not the picture that it was"):
+        pairs.read([Wanted(0, "red", pairs.strengths(0, "red")[0])])
+    (path.parent / "a-red.png").unlink()
+    with pytest.raises(PhotographError, match=r"cannot read a-red\.png"):
+        pairs.read([Wanted(0, "red", pairs.strengths(0, "red")[0])])

@@ -107,6 +107,12 @@ class Pairs:
 
     def _read(self, image: int, edit: EditKey, strength: float) -> Picture:
         file = self._files[image] if strength == 0 else self._edited[image, edit][strength]
+        with system_errors(PhotographError, f"cannot read {file.path.name}"), file.path.open("rb") as opened:
+            if hashlib.file_digest(opened, "sha256").hexdigest() != file.sha256:
+                raise PhotographError(
+                    f"{file.path.name} is not the picture that it was when the table was read: bring that one back, or"
+                    " audit into another folder"
+                )
         picture = np.asarray(read_photograph(file.path))
         if picture.shape[:2] != file.size:
             raise PhotographError(
