@@ -143,7 +143,7 @@ def test_a_torchscript_file_is_traced(precision: str, tmp_path: Path, capsys: py
     ("options", "says"),
     [
         ({"sise": 224}, "unknown target option 'sise'; known are classes, download, head"),
-        ({"preprocessing": 224}, "target option 'preprocessing' must be a table, got 224"),
+        ({"preprocessing": 224}, "target option 'preprocessing' must be a table or a function, got 224"),
         ({"classes": "cat"}, "target option 'classes' must be a list of texts, got 'cat'"),
         ({"task": 3}, "target option 'task' must be a task"),
     ],

@@ -7,6 +7,7 @@ is changed as bytes.
 from __future__ import annotations
 
 import copy
+import csv
 import functools
 import io
 import json
@@ -418,6 +419,16 @@ def picture(data: bytes, rng: random.Random, change: Change) -> bytes:
     )
 
 
-def plain(data: bytes, rng: random.Random, change: Change) -> bytes:
-    """Bytes alone."""
-    return change(data)
+def table(data: bytes, rng: random.Random, change: Change) -> bytes:
+    """A cell of a table of comma-separated values."""
+    if rng.random() < 0.3:
+        return change(data)
+    rows = list(csv.reader(io.StringIO(data.decode("utf-8", "surrogateescape"))))
+    cells = [(row, column) for row in rows for column in range(len(row))]
+    if not cells:
+        return change(data)
+    row, column = rng.choice(cells)
+    row[column] = str(rng.choice((*NUMBERS, *TEXTS, *(other[index] for other, index in cells))))
+    text = io.StringIO()
+    csv.writer(text).writerows(rows)
+    return text.getvalue().encode("utf-8", "surrogatepass" if rng.random() < 0.5 else "backslashreplace")

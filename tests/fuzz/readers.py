@@ -587,6 +587,6 @@ READERS: dict[str, Reader] = {
     "folder": Reader(read_folder, folder_seeds, mutations.json_value),
     "toml": Reader(read_toml_files, toml_seeds, mutations.toml),
     "photographs": Reader(read_picture, picture_seeds, mutations.picture),
-    "pairs": Reader(read_table, table_seeds, mutations.plain, 0.6),
+    "pairs": Reader(read_table, table_seeds, mutations.table, 0.6),
     "landmarks": Reader(read_face_points, landmark_seeds, mutations.json_value, 0.6),
 }

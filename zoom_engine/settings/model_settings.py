@@ -45,7 +45,7 @@ class TargetSettings:
 
     task: str | None = option(
         "what it predicts: binary, multiclass, multilabel, regression, keypoints, segmentation, detection,"
-        " embedding, or what a package brings; by default guessed",
+        " embedding, or a package's; by default guessed",
         None,
         registered=registry.TASKS,
     )
