@@ -98,7 +98,8 @@ def headline(
         text = f"{flips(counts[None])}{moved_furthest(summary, names)}"
         return _so_far(f"With all attributes edited together, {text}.", unfinished)
     if not rows:
-        return "No picture was edited, so nothing is known." if summary.trials else "Nothing is measured yet."
+        not_edited = summary.edits and summary.trials
+        return "No picture was edited, so nothing is known." if not_edited else "Nothing is measured yet."
     top = next(iter(leading(summary)), None)
     if top is None:
         if not unfinished:
