@@ -13,11 +13,11 @@ The metric h says what an edit costs: first the same for each attribute in units
 gradients c tell of this very picture.
 
 The search descends to the boundary from the unedited image. Where that leads to no flip, slopes near the unedited image
-lead nowhere, and it *looks afar*: at corners of the bounds, the same for every image. It descends from those that are
-nearest to flipping, where slopes foretell that. Once there is a decisive flip it descends from the unedited image
-*again*, with the metric learned by then: the first descent finds flips, the second similar pictures. Where the second
-leads to none, it goes *back* from the flip, most of the way to the unedited image, and descends from there. From the
-more similar flip it *polishes*: the same steps, kept while pictures get more similar and still flip decisively.
+lead nowhere, and it *looks afar*: at corners of the bounds, the same for every image, and descends from those that are
+nearest to flipping. Once there is a decisive flip it descends from the unedited image *again*, with the metric learned
+by then: the first descent finds flips, the second similar pictures. Where the second leads to none, it goes *back* from
+the flip, most of the way to the unedited image, and descends from there. From the more similar flip it *polishes*: the
+same steps, kept while pictures get more similar and still flip decisively.
 
 A way ends before its last step where the trend of its margins leads to no flip.
 
@@ -170,10 +170,7 @@ class MinimalState:
         return (yield from self._polish(flip if again is None or again.ssim < flip.ssim else again))
 
     def _from_afar(self) -> Path:
-        """Return a decisive counterfactual among corners of the bounds, or on the way from one; None without one.
-
-        It descends only from corners whose slopes foretell a flip within the first radius.
-        """
+        """Return a decisive counterfactual among corners of the bounds, or on the way from one; None without one."""
         seen = []
         for point in self._corners():
             seen.append((yield point))
@@ -182,19 +179,10 @@ class MinimalState:
             return max(flips, key=lambda flip: flip.ssim)
         nearest = sorted((point for point in seen if point.keeps_label), key=lambda point: point.margin)
         for corner in nearest[: self._options.descents]:
-            if self._foretold(corner) > 0:
-                continue
             flip = yield from self._to_the_boundary(corner, FAR_RADIUS, self._options.steps)
             if flip is not None:
                 return flip
         return None
-
-    def _foretold(self, at: EvaluatedPoint) -> float:
-        """Return the least margin that the slopes foretell within the first radius from afar."""
-        radius, slope = FAR_RADIUS * self._half, _slope(at)
-        low = np.maximum(self._evaluated.trial.bounds[:, 0] - at.weights, -radius)
-        high = np.minimum(self._evaluated.trial.bounds[:, 1] - at.weights, radius)
-        return at.margin + float(np.minimum(slope * low, slope * high).sum())
 
     def _back(self, flip: EvaluatedPoint) -> Path:
         """Go most of the way back to the unedited image, and from there to the boundary.
