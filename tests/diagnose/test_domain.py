@@ -180,7 +180,7 @@ def test_info_and_help_name_what_packages_bring(monkeypatch: pytest.MonkeyPatch,
     page = subprocess.run(asked, cwd=tmp_path, capture_output=True, text=True, check=True)
     text = " ".join(page.stdout.split())
     assert "FAMILY:REST of a package (skies)" in text
-    assert "or what a package brings; by default guessed (level)" in text
+    assert "or a package's; by default guessed (level)" in text
     assert "cmaes, ends" in text
 
 

@@ -265,7 +265,7 @@ def test_no_text_encoder_is_imported(table: Path, tmp_path: Path) -> None:
         f"Diagnoser(pairs={str(table)!r}, target='avatars:mustache').run(out={str(tmp_path / 'audit')!r});"
         "print([name for name in ('open_clip', 'transformers', 'timm') if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 
