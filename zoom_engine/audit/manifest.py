@@ -51,7 +51,12 @@ class Edit:
     @property
     def range(self) -> tuple[float, float]:
         """Return the lowest and the highest strength, 0 among them."""
-        return min(0.0, *self.strengths), max(0.0, *self.strengths)
+        return range_of(self.strengths)
+
+
+def range_of(strengths: Sequence[float]) -> tuple[float, float]:
+    """Return the lowest and the highest of one or more strengths, 0 among them."""
+    return min(0.0, *strengths), max(0.0, *strengths)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from zoom_engine.audit.folder import MANIFEST, AuditFolder, check_config, check_folder, read_manifest
-from zoom_engine.audit.manifest import Edit, Edits, Manifest
+from zoom_engine.audit.manifest import Edit, Edits, Manifest, range_of
 from zoom_engine.audit.records import NOT_EDITED, Record
 from zoom_engine.common import registry
 from zoom_engine.common.errors import AuditError, ConfigError, one_line
@@ -342,28 +342,25 @@ class _Shown:
 
     def _weights(self, edit: EditKey, strength: float) -> np.ndarray[Any, np.dtype[np.float64]]:
         """Return the edit weights `[N]` of an attribute's edit, or `[C]` of a control's."""
-        attributes = self._pictures.attributes
-        weights = np.zeros(len(self._pictures.controls) if isinstance(edit, int) else len(attributes))
-        weights[edit if isinstance(edit, int) else attributes.index(edit)] = strength
+        weights = np.zeros(len(self._pictures.controls if isinstance(edit, int) else self._pictures.attributes))
+        weights[self._column(edit)] = strength
         return weights
+
+    def _column(self, edit: EditKey) -> int:
+        return edit if isinstance(edit, int) else self._pictures.attributes.index(edit)
 
     def _record(
         self, image: int, edit: EditKey, unedited: Originals, points: list[EvaluatedPoint], stop: str
     ) -> Record:
-        column = int(np.flatnonzero(self._weights(edit, 1.0))[0])
-        strengths = self._pictures.strengths(image, edit)
-        bounds = np.stack([self._weights(edit, end) for end in _range(strengths)], axis=1)
+        ends = range_of(self._pictures.strengths(image, edit))
+        bounds = np.stack([self._weights(edit, end) for end in ends], axis=1)
         (origin,) = origins(self.evaluator, unedited)
         origin = replace(origin, weights=self._weights(edit, 0.0))
-        trial = Trial(image, column, bounds)
+        trial = Trial(image, self._column(edit), bounds)
         evaluated = EvaluatedPoints(trial, origin)
         evaluated.add(points)
         result = evaluated.result(stop, by_weight=True)
         return record_of(trial, result, self._pictures.seeds[image], edit)
-
-
-def _range(strengths: Sequence[float]) -> tuple[float, float]:
-    return min(0.0, *strengths), max(0.0, *strengths)
 
 
 def _source(settings: AuditSettings) -> str:

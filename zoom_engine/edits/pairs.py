@@ -34,7 +34,8 @@ from zoom_engine.common.typed import one_of
 from zoom_engine.edits.editor import Picture
 from zoom_engine.edits.pictures import EditKey, Wanted
 from zoom_engine.edits.strengths import LARGEST, LEAST
-from zoom_engine.photographs.reading import photograph_size, read_photograph
+from zoom_engine.photographs.reading import MOST_BYTES as MOST_PICTURE_BYTES
+from zoom_engine.photographs.reading import photograph_size, read_picture
 from zoom_engine.settings.attributes import check_prompt
 from zoom_engine.settings.audit_settings import MOST_RANDOM_DIRECTIONS
 
@@ -107,16 +108,18 @@ class Pairs:
 
     def _read(self, image: int, edit: EditKey, strength: float) -> Picture:
         file = self._files[image] if strength == 0 else self._edited[image, edit][strength]
-        with system_errors(PhotographError, f"cannot read {file.path.name}"), file.path.open("rb") as opened:
-            if hashlib.file_digest(opened, "sha256").hexdigest() != file.sha256:
-                raise PhotographError(
-                    f"{file.path.name} is not the picture that it was when the table was read: bring that one back, or"
-                    " audit into another folder"
-                )
-        picture = np.asarray(read_photograph(file.path))
+        name = file.path.name
+        with system_errors(PhotographError, f"cannot read {name}"), file.path.open("rb") as opened:
+            content = opened.read(MOST_PICTURE_BYTES + 1)
+        if hashlib.sha256(content).hexdigest() != file.sha256:
+            raise PhotographError(
+                f"{name} is not the picture that it was when the table was read: bring that one back, or audit into"
+                " another folder"
+            )
+        picture = np.asarray(read_picture(content, name, size=file.size))
         if picture.shape[:2] != file.size:
             raise PhotographError(
-                f"{file.path.name} has not the size that its head said when the table was read: bring back the file of"
+                f"{name} has not the size that its head said when the table was read: bring back the file of"
                 " then, or save it anew and audit into another folder"
             )
         return picture

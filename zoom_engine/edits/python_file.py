@@ -13,7 +13,7 @@ from typing import Any, Protocol, cast
 from zoom_engine.common.contracts import hold_members
 from zoom_engine.common.errors import ConfigError, EditorError, TargetError
 from zoom_engine.edits.editor import Editor, Picture
-from zoom_engine.edits.strengths import TypedStrengths
+from zoom_engine.edits.strengths import TypedEditor, TypedStrengths
 from zoom_engine.targets.loaders.python_object import import_object
 
 PREFIX = "python:"
@@ -29,14 +29,13 @@ class EditFunction(Protocol):
         ...
 
 
-class FunctionEditor:
+class FunctionEditor(TypedEditor):
     """A function as an editor: the user types attributes and strengths."""
-
-    attributes = ()
 
     def __init__(self, function: EditFunction, name: str, typed: TypedStrengths) -> None:
         """Keep the function; a file with it stands for what it does."""
-        self.name, self._function, self._typed = name, function, typed
+        super().__init__(typed)
+        self.name, self._function = name, function
         try:
             source = inspect.getsourcefile(cast(Any, function))
         except TypeError:  # an object that can be called
@@ -45,14 +44,6 @@ class FunctionEditor:
             raise EditorError(f"editor {name} has no Python file that stands for what it does: write one around it")
         with open(source, "rb") as file:
             self._sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-
-    def strengths(self, attribute: str) -> tuple[float, ...]:
-        """Return the strengths that the user typed."""
-        return self._typed.values
-
-    def unit(self, attribute: str) -> str:
-        """Return the unit that the user typed."""
-        return self._typed.unit
 
     def edit(
         self, pictures: Sequence[Picture], attribute: str, strength: float, seeds: Sequence[int]

@@ -24,7 +24,7 @@ from zoom_engine.common.files.cache import default_cache
 from zoom_engine.common.files.json_file import parse_json
 from zoom_engine.common.files.png import png_bytes
 from zoom_engine.edits.editor import Picture, Question
-from zoom_engine.edits.strengths import TypedStrengths
+from zoom_engine.edits.strengths import TypedEditor, TypedStrengths
 from zoom_engine.photographs.reading import read_picture
 from zoom_engine.settings.model_settings import ServiceSettings
 from zoom_engine.targets.loaders.answer_cache import AnswerCache
@@ -37,10 +37,8 @@ _JSON = {"Content-Type": "application/json"}
 _BEGINNINGS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF")
 
 
-class ServiceEditor:
+class ServiceEditor(TypedEditor):
     """An editor that asks a service, see `load_service_editor`."""
-
-    attributes = ()
 
     def __init__(self, spec: str, typed: TypedStrengths, settings: ServiceSettings, version: str) -> None:
         """Prepare for the service at the URL `spec`; nothing is sent yet.
@@ -48,8 +46,9 @@ class ServiceEditor:
         Raises:
             TargetError: it is no URL, or the settings name files or variables that are not there.
         """
+        super().__init__(typed)
         self._client = connect(spec, settings)
-        self._typed, self._answer, self._version = typed, settings.answer, version
+        self._answer, self._version = settings.answer, version
         self._body: Any = read_template(settings)
         if settings.template is None:
             self._body |= {name: f"{{{name}}}" for name in ("attribute", "strength", "seed")}
@@ -58,14 +57,6 @@ class ServiceEditor:
         file = f"edits-{hashlib.sha256(told).hexdigest()[:32]}.sqlite"
         self._told = hashlib.sha256(told)
         self._cache = AnswerCache(default_cache() / "services" / file) if settings.cache else None
-
-    def strengths(self, attribute: str) -> tuple[float, ...]:
-        """Return the strengths that the user typed."""
-        return self._typed.values
-
-    def unit(self, attribute: str) -> str:
-        """Return the unit that the user typed."""
-        return self._typed.unit
 
     def edit(
         self, pictures: Sequence[Picture], attribute: str, strength: float, seeds: Sequence[int]

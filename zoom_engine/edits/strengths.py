@@ -36,6 +36,24 @@ class TypedStrengths:
         return check_strengths(self.strengths, "editor option 'strengths'")
 
 
+class TypedEditor:
+    """The part of an `Editor` that edits whatever the user types."""
+
+    attributes = ()
+
+    def __init__(self, typed: TypedStrengths) -> None:
+        """Take what the user typed."""
+        self._typed = typed
+
+    def strengths(self, attribute: str) -> tuple[float, ...]:
+        """Return the strengths that the user typed."""
+        return self._typed.values
+
+    def unit(self, attribute: str) -> str:
+        """Return the unit that the user typed."""
+        return self._typed.unit
+
+
 def check_strengths(values: object, called: str) -> tuple[float, ...]:
     """Return strengths as floats; `called` begins messages.
 
