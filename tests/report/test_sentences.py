@@ -10,7 +10,7 @@ import pytest
 from zoom_engine.audit.gallery_file import FrameEntry, StripEntry
 from zoom_engine.audit.summary import BaselineLevel, Sensitivity, Summary
 from zoom_engine.report.sentences import certainty, flip_notes, flips, flips_at, headline, strip_note, way
-from zoom_engine.report.verdicts import how_known, in_short, to_settle, verdict_groups, what_now
+from zoom_engine.report.verdicts import finding, how_known, in_short, to_settle, verdict_groups, what_now
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.statistics.counts import Counts
 from zoom_engine.targets import KeypointsTask, MultiClassTask
@@ -95,6 +95,22 @@ def test_the_headline_counts_the_attributes_that_were_measured() -> None:
     assert (
         headline(summary(row("a", None, None)), NAMES, counts, READING, unfinished=True) == "Nothing is measured yet."
     )
+
+
+@pytest.mark.parametrize(
+    ("verdict", "told"),
+    [
+        (
+            "inconclusive",
+            "The attribute measured is not shown to move this model’s output by enough to matter, but it is",
+        ),
+        ("negligible", "The attribute measured does not matter to this model’s output"),
+    ],
+)
+def test_a_headline_of_one_attribute_denies_what_is_not_shown(verdict: Any, told: str) -> None:
+    """It said that the attribute matters, where of several it said that none does."""
+    alone = dataclasses.replace(row("a", 0.01, (0.0, 0.2)), verdict=verdict)
+    assert finding(summary(alone), NAMES, READING).startswith(told)
 
 
 def test_of_attributes_edited_together_only_images_that_flip_are_told_of() -> None:

@@ -212,12 +212,13 @@ def finding(summary: Summary, names: Mapping[Attribute, str], view: TaskView) ->
     in_units = f", that is {in_units}," if in_units else ""
     most = f"the most is {with_its_interval(rows[0])}{in_units} on average, for “{names[rows[0].attribute]}”"
     if not open_ones:
-        return f"{_none_of(rows)} matters to this model’s output: {most}."
+        return f"{_none_of(rows, 'matters', 'does not matter')} to this model’s output: {most}."
     left = "all" if open_ones == len(rows) and open_ones > 1 else str(open_ones)
     known = f"{left} {agreeing(open_ones, 'is', 'are')} inconclusive" if len(rows) > 1 else "it is inconclusive"
     flips = summary.decisive_flip_rate or 0.0
     beside = f". Some edit flips {percent(flips)} of the images decisively" if flips else ""
-    return f"{_none_of(rows)} is shown to move this model’s output by enough to matter, but {known}: {most}{beside}."
+    nothing = _none_of(rows, "is shown", "is not shown")
+    return f"{nothing} to move this model’s output by enough to matter, but {known}: {most}{beside}."
 
 
 def in_short(summary: Summary, names: Mapping[Attribute, str], *, unfinished: bool) -> str:
@@ -339,8 +340,8 @@ def _rounded_up(count: int) -> int:
     return -(-count // step) * step
 
 
-def _none_of(rows: list[Sensitivity]) -> str:
-    return f"None of {len(rows)} attributes" if len(rows) > 1 else "The attribute measured"
+def _none_of(rows: list[Sensitivity], does: str, does_not: str) -> str:
+    return f"None of {len(rows)} attributes {does}" if len(rows) > 1 else f"The attribute measured {does_not}"
 
 
 def _quoted(names: Sequence[str]) -> str:
