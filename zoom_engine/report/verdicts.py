@@ -217,8 +217,8 @@ def finding(summary: Summary, names: Mapping[Attribute, str], view: TaskView) ->
     known = f"{left} {agreeing(open_ones, 'is', 'are')} inconclusive" if len(rows) > 1 else "it is inconclusive"
     flips = summary.decisive_flip_rate or 0.0
     beside = f". Some edit flips {percent(flips)} of the images decisively" if flips else ""
-    nothing = _none_of(rows, "is shown", "is not shown")
-    return f"{nothing} to move this model’s output by enough to matter, but {known}: {most}{beside}."
+    told = _none_of(rows, "is shown", "is not shown")
+    return f"{told} to move this model’s output by enough to matter, but {known}: {most}{beside}."
 
 
 def in_short(summary: Summary, names: Mapping[Attribute, str], *, unfinished: bool) -> str:
