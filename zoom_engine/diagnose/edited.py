@@ -245,8 +245,8 @@ def _tell_not_edited(diagnosis: Diagnosis, notices: Notices) -> None:
     if counts:
         which = ", ".join(f"{one_line(name, 60)!r} of {number_of(count, 'image')}" for name, count in counts.items())
         notices.notify(
-            f"not edited: {which}; no edited picture differs from the unedited one there, which says nothing of the"
-            " target and is left out"
+            f"not edited: {which}; edited pictures are the unedited ones there, or are marked as not made, which says"
+            " nothing of the target and is left out"
         )
 
 
@@ -326,7 +326,7 @@ class _Shown:
                 edit,
                 unedited[image],
                 points[image, edit],
-                "all strengths" if (image, edit) in changed else NOT_EDITED,
+                "all strengths" if (image, edit) in changed - pictures.unmade else NOT_EDITED,
             )
             for image, edit in trials
         ]

@@ -54,8 +54,8 @@ _NOT_LOOKED_AT = (
     " pictures. What is named nowhere among the attributes is not audited."
 )
 _NOT_MADE = (
-    "Of {} no edited picture differs from the unedited one by more than rounding. They are left out of all means, for"
-    " they do not say that the model does not mind."
+    "Of {} no edited picture differs from the unedited one by more than rounding, or it is marked as not made. They"
+    " are left out of all means, for they do not say that the model does not mind."
 )
 _ORDER = (
     "An attribute that is edited further moves the output further, and how far each is edited was chosen and not"

@@ -74,7 +74,7 @@ def verdict_groups(summary: Summary, names: Mapping[Attribute, str], *, smallest
         ),
         ("inconclusive", "Inconclusive", inconclusive, f"the interval contains {least}: more images are needed"),
         ("negligible", "Negligible", negligible, f"a mean effect of {least} or more is ruled out"),
-        ("inconclusive", "Not edited", _never_edited(summary), "the pictures stayed as they were: nothing is known"),
+        ("inconclusive", "Not edited", _never_edited(summary), "no picture shows the edit: nothing is known"),
     ]
     return [
         VerdictGroup(verdict, title, tuple(names[row.attribute] for row in rows), meaning)
