@@ -157,6 +157,8 @@ def _sensitivity(rule: Rule, audit: Diagnosis, attribute: Attribute) -> Judgemen
         return "inconclusive", f"{decimal(row.value, 3)}: an interval takes two images or more"
     low, high = row.interval
     estimate = f"{decimal(row.value, 3)} [{low:.3f}, {high:.3f}]"
+    if high <= limit and row.edit_is_unseen:
+        return "inconclusive", f"{estimate}, but the text encoder sees no edit"
     if high <= limit:
         return "pass", estimate
     if low > limit and row.specificity in ("specific", None):

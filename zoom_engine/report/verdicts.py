@@ -75,6 +75,12 @@ def verdict_groups(summary: Summary, names: Mapping[Attribute, str], *, smallest
         ("inconclusive", "Inconclusive", inconclusive, f"the interval contains {least}: more images are needed"),
         ("negligible", "Negligible", negligible, f"a mean effect of {least} or more is ruled out"),
         ("inconclusive", "Not edited", _never_edited(summary), "no picture shows the edit: nothing is known"),
+        (
+            "inconclusive",
+            "Edit not seen",
+            _unseen(summary),
+            "no effect is shown, and the text encoder does not see that pictures were edited: nothing is known",
+        ),
     ]
     return [
         VerdictGroup(verdict, title, tuple(names[row.attribute] for row in rows), meaning)
@@ -153,6 +159,8 @@ def what_now(summary: Summary, names: Mapping[Attribute, str], *, unfinished: bo
     inconclusive = _that_are(summary, "inconclusive")
     unknown = [names[row.attribute] for row in _that_are(summary, "sensitive") if row.specificity == "unknown"]
     steps = []
+    if unseen := _unseen(summary):
+        steps.append(f"Look whether the pictures of {_quoted([names[row.attribute] for row in unseen])} show it.")
     if still := _never_edited(summary):
         steps.append(f"Look why no picture of {_quoted([names[row.attribute] for row in still])} was edited.")
     if sensitive:
@@ -312,7 +320,15 @@ def is_judged(summary: Summary) -> bool:
 
 
 def _that_are(summary: Summary, verdict: Verdict) -> list[Sensitivity]:
-    return [row for row in summary.sensitivity if row.verdict == verdict and row.value is not None]
+    unseen = _unseen(summary)
+    return [
+        row for row in summary.sensitivity if row.verdict == verdict and row.value is not None and row not in unseen
+    ]
+
+
+def _unseen(summary: Summary) -> list[Sensitivity]:
+    """Return the attributes that are not shown to move the output, and whose edits a text encoder does not see."""
+    return [row for row in summary.sensitivity if row.edit_is_unseen and row.verdict == "inconclusive"]
 
 
 def _give_controls(summary: Summary) -> str:
