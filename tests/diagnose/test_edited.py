@@ -194,7 +194,6 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "labels": ({"labels": ["a cat", "a dog"]}, "labels does not belong"),
     "directions": ({"random_directions": 8}, "random_directions does not belong"),
     "a range": ({"edit_range": "paper"}, "edit_range does not belong"),
-    "a text encoder": ({"text_encoder": "ViT-B-32:openai"}, "text_encoder does not belong"),
     "photographs": ({"photos": "photos"}, "photos does not belong"),
     "a cluster": ({"cluster": "ray"}, "cluster does not belong"),
     "a backend": ({"backend": "native"}, "nothing is drawn here"),
