@@ -31,7 +31,6 @@ from zoom_engine.report.verdicts import (
     missed,
     no_further_than_control,
     verdict_groups,
-    what_now,
 )
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.statistics.counts import Counts
@@ -133,7 +132,7 @@ def read_page(source: Source, budget: Budget) -> Page:
         proof=None if proof is None else source.load(proof, budget, ends=True),
         directions=tuple(_directions(source)),
         missed=missed(summary),
-        next=what_now(summary, source.names, unfinished=not source.finished),
+        next=source.next,
         looked=analyses_in_words(summary),
         weak=is_weak(summary),
         verdicts=tuple(verdict_groups(summary, source.names, smallest_effect=config.smallest_effect)),

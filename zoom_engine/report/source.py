@@ -18,7 +18,7 @@ from zoom_engine.report.curves import Side, sides
 from zoom_engine.report.pictures import Budget
 from zoom_engine.report.provenance import File, files
 from zoom_engine.report.strips import Strip, load_frames
-from zoom_engine.report.verdicts import in_short
+from zoom_engine.report.verdicts import in_short, what_now
 from zoom_engine.settings.attributes import Attribute, short_name
 from zoom_engine.statistics.counts import Counts
 from zoom_engine.statistics.diagnosis import Diagnosis
@@ -33,17 +33,18 @@ class Source:
         AuditError: something in the folder cannot be read.
     """
 
-    def __init__(self, audit: Path) -> None:
-        """Read the folder."""
-        self.audit = audit
-        self.diagnosis = Diagnosis.load(audit)
+    def __init__(self, audit: Path | Diagnosis) -> None:
+        """Read the folder, or take what was read; an audit in memory has neither folder nor pictures."""
+        self.diagnosis = audit if isinstance(audit, Diagnosis) else Diagnosis.load(audit)
+        in_memory = self.diagnosis.path is None
+        self.audit = self.diagnosis.path or Path()
         self.summary = self.diagnosis.summary()
         self.config = self.diagnosis.config
         self.target = self.config.target or "the model"
         self.names = {a: short_name(a, self.config.neutral) for a in self.diagnosis.attributes}
         self.view = task_of(self.diagnosis.manifest, self.diagnosis.records).view
-        self.finished = self.diagnosis.finished
-        gallery, order = Gallery.load(audit), self.order
+        self.finished = not self.diagnosis.missing if in_memory else self.diagnosis.finished
+        gallery, order = Gallery() if in_memory else Gallery.load(self.audit), self.order
         self.strips = [strip for strip in gallery.strips if strip.attribute in (None, *order)]
         known = (sheet for sheet in gallery.sheets if sheet.attribute in order)
         self.sheets = sorted(known, key=lambda sheet: order.index(sheet.attribute))
@@ -101,6 +102,11 @@ class Source:
     def headline(self) -> str:
         """Say the finding, see `sentences.headline`."""
         return sentences.headline(self.summary, self.names, self.counts, self.view, unfinished=not self.finished)
+
+    @property
+    def next(self) -> str:
+        """Say what a reader should do next, see `verdicts.what_now`."""
+        return what_now(self.summary, self.names, unfinished=not self.finished)
 
     @property
     def in_short(self) -> str:
