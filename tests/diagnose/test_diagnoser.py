@@ -660,13 +660,13 @@ def test_a_function_is_audited_without_gradients_and_the_report_says_how(tmp_pat
         (
             "single",
             "scan",
-            "a scan (no gradients, one attribute at a time): one attribute at a time needs no gradients, and the target"
-            " gives no gradients (a function that is only called",
+            "a scan: one attribute at a time needs no gradients, and the target gives no gradients (a function that is"
+            " only called",
         ),
         (
             "multi",
             "cmaes",
-            "CMA-ES (no gradients, all attributes together): all attributes move together and",
+            "CMA-ES: all attributes move together and",
         ),
     ):
         steps = {"search_options": {"steps": 2}} if mode == "multi" else {}
