@@ -180,7 +180,7 @@ class AuditSettings:
 
     Raises:
         CheckpointError: there is no such generator.
-        ConfigError: for the first option that no models could make good.
+        ConfigError: an option is wrong, whatever the models are.
     """
 
     generator: str | Path | Any | None = option(
