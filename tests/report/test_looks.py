@@ -182,6 +182,7 @@ def test_headline_picture_certainty_and_next_step_stand_on_the_first_screen(make
         "any change": {"baseline": 0.6},
         "many classes": {"classes": ("plain", "beard", "mustache")},
         "multi": {"mode": "multi"},
+        "multi, no flip": {"mode": "multi", "gain": 0.0001, "images": 3},
         "unfinished": {"finish": False},
         "photographs": {"photographs": 2, "labels": False},
         "nothing": {"baseline": 0.001, "gain": 0.001, "images": 150},

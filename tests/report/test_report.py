@@ -446,6 +446,12 @@ def test_multi_mode_goes_by_shares_of_the_attributes_own_ranges(make_audit) -> N
     assert "all attributes together" in page.text
 
 
+def test_a_page_of_attributes_edited_together_stands_where_nothing_flips(make_audit) -> None:
+    page = Page(write_report(make_audit("audit", mode="multi", gain=0.0001, images=2)))
+    assert "No decisive flip found in 2 images when all attributes are edited together" in page.text
+    assert "Typical unedited → all attributes edited" in page.text
+
+
 @pytest.mark.parametrize("method", [None, "regression", "discovered", "<b>svd</b>"])
 def test_the_text_model_is_said_to_have_made_directions_only_where_it_has(make_audit, method: str | None) -> None:
     page = Page(write_report(make_audit("audit", method=method)))

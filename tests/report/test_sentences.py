@@ -898,3 +898,5 @@ def test_a_caption_of_an_edit_from_elsewhere_says_its_strength() -> None:
     assert edit_in_words(drawn(4.0, shown=1, prompt="brightness"), "brightness", edit=edit) == (
         "unedited → brightness +2 stops"
     )
+    whole = Edit(name="smiling", strengths=(1.0,))
+    assert edit_in_words(drawn(1.0, shown=2, prompt="smiling"), "smiling", edit=whole) == "unedited → smiling"

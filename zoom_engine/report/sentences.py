@@ -208,7 +208,8 @@ def edit_in_words(
     if strip.attribute is None or weight is None:
         return "unedited → all attributes edited"
     if edit is not None:
-        return f"unedited → {name} {strength(weight, edit)}"
+        is_graded = bool(edit.unit) or {*edit.strengths} - {0.0, 1.0}  # else a picture has the edit or not
+        return f"unedited → {name} {strength(weight, edit)}" if is_graded else f"unedited → {name}"
     if not weight:
         return f"{name}, unedited"
     lacks, done = _without(name, strip.attribute.name), "added" if weight > 0 else "removed"
