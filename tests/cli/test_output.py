@@ -282,9 +282,9 @@ def test_headline_and_next_step_come_last(tmp_path: Path, capsys: pytest.Capture
     simulated(images=60, path=tmp_path / "audit")
     assert main(["report", str(tmp_path / "audit")]) == 0
     table, told, page = capsys.readouterr().out.rstrip("\n").split("\n\n")
-    source = Source(tmp_path / "audit")
-    assert source.headline not in " ".join(table.split())
-    assert " ".join(told.split()) == f"{source.headline} Next: {source.next}"
+    first = Source(tmp_path / "audit").first_screen
+    assert first.headline not in " ".join(table.split())
+    assert " ".join(told.split()) == f"{first.headline} {first.certainty} Next: {first.next}"
     assert page == f"Open {tmp_path / 'audit' / 'report.html'}"
 
 
@@ -297,5 +297,6 @@ def test_of_several_audits_each_says_what_it_found_at_the_end(
     *tables, sound, biased, page = capsys.readouterr().out.rstrip("\n").split("\n\n")
     assert len(tables) == 2
     for name, told in {"sound": sound, "biased": biased}.items():
-        assert " ".join(told.split()).startswith(f"{name}: {Source(diagnoses[name]).headline} Next: ")
+        first = Source(diagnoses[name]).first_screen
+        assert " ".join(told.split()) == f"{name}: {first.headline} {first.certainty} Next: {first.next}"
     assert page == f"Open {tmp_path / 'audit' / 'index.html'}"

@@ -23,7 +23,8 @@ def test_it_is_headline_certainty_next_and_table(saved: bool, tmp_path: Path) ->
     diagnosis = simulated(images=60, baseline=0.02, path=tmp_path / "audit" if saved else None)
     source, shown = Source(diagnosis), words(diagnosis)
     assert source.finished
-    order = [shown.index(text) for text in (source.headline, source.verdict.sentence, source.next, "<table>")]
+    first = source.first_screen
+    order = [shown.index(text) for text in (first.headline, first.certainty, first.next, "<table>")]
     assert order == sorted(order)
 
 

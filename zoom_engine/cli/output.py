@@ -186,9 +186,10 @@ def print_audits(diagnoses: Mapping[str, Diagnosis], *, page: Path) -> None:
     for diagnosis in diagnoses.values():
         print(diagnosis.table(width=width, colors=colors), end="\n\n")
     for name, diagnosis in diagnoses.items():
-        source = Source(diagnosis)
-        print(bold(wrapped(f"{name}: {source.headline}" if name else source.headline, width=width), colors))
-        label, _, rest = wrapped(f"Next: {source.next}", width=width).partition(" ")
+        first = Source(diagnosis).first_screen
+        print(bold(wrapped(f"{name}: {first.headline}" if name else first.headline, width=width), colors))
+        print(wrapped(first.certainty, width=width))
+        label, _, rest = wrapped(f"Next: {first.next}", width=width).partition(" ")
         print(f"{bold(label, colors)} {rest}\n")
     print(f"Open {page}")
 

@@ -7,7 +7,6 @@ from zoom_engine.report.environment import template
 from zoom_engine.report.pictures import LEAD_BUDGET
 from zoom_engine.report.source import Source
 from zoom_engine.report.strips import Strip
-from zoom_engine.report.verdicts import leading
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.statistics.views import html_table
 
@@ -21,9 +20,8 @@ def first_screen(diagnosis: Diagnosis) -> str:
 
 def _proof(source: Source) -> Strip | None:
     """Return the leading picture, or None where there is none that can be read: the figures need none."""
-    first = next(iter(leading(source.summary)), None)
-    strip = source.first_strip(source.order[0] if first is None else first.attribute)
+    strip = source.leading and source.clearest(source.leading)
     try:
-        return None if strip is None else source.load(strip, LEAD_BUDGET, ends=True)
+        return source.load(strip, LEAD_BUDGET, ends=True) if strip else None
     except AuditError:
         return None
