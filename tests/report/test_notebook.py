@@ -41,7 +41,7 @@ def test_names_are_escaped() -> None:
 
 def test_the_public_name_is_the_class_that_shows_itself() -> None:
     assert zoom_engine.Diagnosis is Diagnosis
-    assert zoom_engine.Diagnosis.first_screen is not None
+    assert zoom_engine.Diagnosis.html_view is not None
 
 
 def test_the_leading_picture_is_inlined_and_a_missing_one_is_left_out(make_audit: Callable[..., Path]) -> None:

@@ -1,6 +1,6 @@
 """The audit as a web page that a stranger understands: one file, no network, complete without a script."""
 
-from zoom_engine.report.notebook import first_screen
+from zoom_engine.report.notebook import html_view
 from zoom_engine.report.page import Page
 from zoom_engine.report.sections import ReportSection
 from zoom_engine.report.writer import (
@@ -14,7 +14,7 @@ from zoom_engine.report.writer import (
 )
 from zoom_engine.statistics.diagnosis import Diagnosis
 
-Diagnosis.first_screen = staticmethod(first_screen)
+Diagnosis.html_view = staticmethod(html_view)
 
 __all__ = [
     "INDEX",

@@ -11,7 +11,7 @@ from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.statistics.views import html_table
 
 
-def first_screen(diagnosis: Diagnosis) -> str:
+def html_view(diagnosis: Diagnosis) -> str:
     """Return headline, leading picture, certainty, next step and table as HTML, with pictures inlined."""
     source = Source(diagnosis)
     table = html_table(source.config, source.summary, diagnosis.missing)

@@ -49,7 +49,7 @@ class Diagnosis:
     path: Path | None = None
     baseline: tuple[Record, ...] = ()
     tries: Mapping[str, int] = field(default_factory=dict)
-    first_screen: ClassVar[Callable[[Diagnosis], str] | None] = None
+    html_view: ClassVar[Callable[[Diagnosis], str] | None] = None
     """What makes the HTML for a notebook: `zoom_engine.report` sets it, without it there is the table alone."""
 
     def __post_init__(self) -> None:
@@ -204,7 +204,7 @@ class Diagnosis:
         return views.plot(self.config, self._summary, axes)
 
     def _repr_html_(self) -> str:
-        show = type(self).first_screen
+        show = type(self).html_view
         return views.html_table(self.config, self._summary, self.missing) if show is None else show(self)
 
     def table(self, *, width: int = WIDTH, colors: bool = False) -> str:
