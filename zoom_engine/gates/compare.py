@@ -20,7 +20,7 @@ from typing import Any, Literal
 import numpy as np
 
 from zoom_engine.audit.summary import Interval, Sensitivity
-from zoom_engine.gates.bounds import mean_bounds
+from zoom_engine.gates.bounds import images_for, mean_bounds
 from zoom_engine.gates.comparable import check_comparable, notes, title
 from zoom_engine.settings.attributes import Attribute, short_name
 from zoom_engine.settings.interim_analyses import confidence
@@ -120,6 +120,25 @@ class Pair:
             )
             for i, attribute in enumerate(self.attributes)
         }
+
+    def images_for(self, attribute: Attribute, limit: float) -> tuple[int, int | None]:
+        """Estimate how many images show on which side of `limit` a growth such as this attribute's lies.
+
+        Returns (the images that were compared, or those of the smaller audit; the images that it takes of each audit,
+        see `bounds.images_for`).
+        """
+        column = self.attributes.index(attribute)
+        before, after = (one[np.isfinite(one[:, column]), column] for one in (self._before, self._after))
+        spread = float((after - before).std() if self.pairs else math.hypot(after.std(), before.std()))
+        needed = images_for(
+            limit,
+            analyses=self._analyses,
+            attributes=len(self.attributes),
+            mean=float(after.mean() - before.mean()),
+            spread=spread,
+            low=-1.0,
+        )
+        return min(len(before), len(after)), needed
 
     def _apart(self, analyses: int, attributes: int) -> tuple[Array, Array]:
         """Compute the ends of the difference of means where each audit has images of its own."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from zoom_engine.audit.gate_file import counted
 from zoom_engine.gates.compare import Comparison, Difference
-from zoom_engine.gates.formats.markdown import counted
 from zoom_engine.gates.judge import Verdict
 from zoom_engine.statistics.table import decimal, fit, ruled, signed
 
@@ -46,6 +46,8 @@ def verdict_text(verdict: Verdict) -> str:
     findings = verdict.worst_first()
     body = [[f.outcome, fit(f.subject, _NAME_WIDTH), f.rule.text, f.estimate] for f in findings]
     beside = "" if verdict.baseline is None else f", beside {verdict.baseline}"
-    closing = f"{verdict.audit}{beside}: {verdict.outcome.upper()} ({counted(verdict)})"
+    closing = (
+        f"{verdict.audit}{beside}: {verdict.outcome.upper()} ({counted([finding.outcome for finding in findings])})"
+    )
     head = ["", "attribute", "rule", "estimate [95 %]"]
     return "\n".join([*ruled([head, *body], texts=len(head)), closing])

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from functools import cached_property, partial
 from pathlib import Path, PurePath
 
+from zoom_engine.audit.about import About
 from zoom_engine.audit.folder import RECORDS
 from zoom_engine.audit.gallery_file import Gallery, StripEntry
+from zoom_engine.audit.gate_file import GateResult, read_gate
 from zoom_engine.audit.manifest import Edit, Manifest
 from zoom_engine.audit.records import Record
 from zoom_engine.common import registry
@@ -33,10 +35,10 @@ class Source:
         AuditError: something in the folder cannot be read.
     """
 
-    def __init__(self, audit: Path) -> None:
-        """Read the folder."""
+    def __init__(self, audit: Path, diagnosis: Diagnosis | None = None) -> None:
+        """Read the folder, whose records may have been read as a `diagnosis`."""
         self.audit = audit
-        self.diagnosis = Diagnosis.load(audit)
+        self.diagnosis = Diagnosis.load(audit) if diagnosis is None else diagnosis
         self.summary = self.diagnosis.summary()
         self.config = self.diagnosis.config
         self.target = self.config.target or "the model"
@@ -96,6 +98,16 @@ class Source:
     def records_hash(self) -> str:
         """Return the SHA-256 of the records' file, hex: the data that a signature refers to."""
         return next(file.sha256 for file in self.files if file.name == RECORDS)
+
+    @property
+    def about(self) -> About:
+        """Return who answers for the model, what it is for, which it is, and which audit this is."""
+        return self.diagnosis.about
+
+    @cached_property
+    def gate(self) -> GateResult | None:
+        """Return the outcome of the gate that the audit was held to last, see `gate_file`; None without one."""
+        return read_gate(self.audit)
 
     @property
     def headline(self) -> str:
