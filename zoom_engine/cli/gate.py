@@ -41,12 +41,14 @@ def gate(
         from zoom_engine.gates.formats.junit import to_junit
         from zoom_engine.gates.formats.markdown import to_markdown
         from zoom_engine.gates.formats.sarif import to_sarif
-        from zoom_engine.gates.outcome import judge_folder, show_outcome
+        from zoom_engine.gates.judge import judge
+        from zoom_engine.gates.outcome import records_hash, show_outcome
         from zoom_engine.gates.text import verdict_text
         from zoom_engine.statistics.diagnosis import Diagnosis
 
         before = None if baseline is None else Diagnosis.load(baseline)
-        verdict, result = judge_folder(audit, chosen, baseline=before)
+        records = records_hash(audit)
+        verdict = judge(Diagnosis.load(audit), chosen, baseline=before)
         if junit:
             write_file(junit, to_junit(verdict))
         if sarif:
@@ -60,7 +62,7 @@ def gate(
     else:
         print(verdict_text(verdict))
     try:
-        show_outcome(audit, result)
+        show_outcome(audit, verdict, records=records)
     except ZoomError as error:  # the verdict stands, and so does its exit code
         tell(f"report and index do not show this outcome: {error}")
     return verdict.exit_code

@@ -2,45 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from zoom_engine.audit.about import sha256_of
 from zoom_engine.audit.folder import RECORDS
 from zoom_engine.audit.gate_file import Condition, GateResult, write_gate
-from zoom_engine.gates.judge import Verdict, judge
-from zoom_engine.gates.rules import Rule
+from zoom_engine.gates.judge import Verdict
 from zoom_engine.report.writer import REPORT, write_index_again, write_report
-from zoom_engine.statistics.diagnosis import Diagnosis
 
 
-def judge_folder(
-    audit: Path, rules: Sequence[Rule], *, baseline: Diagnosis | None = None
-) -> tuple[Verdict, GateResult]:
-    """Check the audit in a folder against rules, see `judge`: the result names the records that were read."""
-    # The hash is taken first: records that a run adds meanwhile make the result outdated rather than seem judged.
-    records = sha256_of(audit / RECORDS) if (audit / RECORDS).is_file() else ""
-    verdict = judge(Diagnosis.load(audit), rules, baseline=baseline)
-    result = GateResult(
-        conditions=tuple(
-            Condition(subject=f.subject, rule=f.rule.text, outcome=f.outcome, estimate=f.estimate)
-            for f in verdict.findings
-        ),
-        baseline=verdict.baseline,
-        judged=datetime.now(UTC).isoformat(timespec="seconds"),
-        records=records,
-    )
-    return verdict, result
+def records_hash(audit: Path) -> str:
+    """Return the SHA-256 of an audit's records, "" where there are none.
+
+    It is taken before the records are read: what a run adds meanwhile makes an outcome outdated, and does not seem
+    judged.
+    """
+    return sha256_of(audit / RECORDS) if (audit / RECORDS).is_file() else ""
 
 
-def show_outcome(audit: Path, result: GateResult) -> None:
-    """Write a gate's result into the audit's folder, and the report and the index above it again where they exist.
+def show_outcome(audit: Path, verdict: Verdict, *, records: str) -> None:
+    """Write a verdict into its audit's folder, and the report and the index above it again where they exist.
+
+    `records` is the `records_hash` of what was judged.
 
     Raises:
         AuditError: one of them cannot be written.
     """
-    write_gate(audit, result)
+    conditions = (
+        Condition(subject=one.subject, rule=one.rule.text, outcome=one.outcome, estimate=one.estimate)
+        for one in verdict.findings
+    )
+    judged = datetime.now(UTC).isoformat(timespec="seconds")
+    write_gate(
+        audit,
+        GateResult(conditions=tuple(conditions), baseline=verdict.baseline, judged=judged, records=records),
+    )
     if (audit / REPORT).is_file():
         write_report(audit)
         write_index_again(audit)
