@@ -44,3 +44,9 @@ def test_the_id_is_that_of_the_records_alone(tmp_path: Path) -> None:
     assert one == other != longer
     with pytest.raises(AuditError, match=r"cannot read .*records"):
         sha256_of(tmp_path / "none" / "records.jsonl")
+
+
+def test_what_others_say_is_one_line(tmp_path: Path) -> None:
+    about = About.of(Manifest.of({**CONFIG, "target": "a\x1b[2J"}, owner="Mona\n# Risk", purpose="x" * 9999), None)
+    assert (about.owner, about.model) == ("Mona # Risk", "a?[2J")
+    assert len(about.purpose) <= 300

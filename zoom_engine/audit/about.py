@@ -8,11 +8,13 @@ from pathlib import Path
 
 from zoom_engine.audit.folder import RECORDS
 from zoom_engine.audit.manifest import Manifest
-from zoom_engine.common.errors import AuditError, system_errors
+from zoom_engine.common.errors import AuditError, one_line, system_errors
 
 NOT_GIVEN = "not given"
 SHORT = 12
 """Hex digits of a hash that people compare."""
+LONGEST = 300
+"""Characters of a line; folders of others may say more."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -44,13 +46,14 @@ class About:
         Raises:
             AuditError: its records cannot be read.
         """
-        return cls(
+        told = {
             **manifest.about,
-            model=manifest.config.target,
-            model_hash=manifest.config.target_hash[:SHORT],
-            date=manifest.begun[:10],
-            audit_id="" if audit is None else sha256_of(audit / RECORDS)[:SHORT],
-        )
+            "model": manifest.config.target,
+            "model_hash": manifest.config.target_hash[:SHORT],
+            "date": manifest.begun[:10],
+        }
+        audit_id = "" if audit is None else sha256_of(audit / RECORDS)[:SHORT]
+        return cls(**{name: one_line(text, LONGEST) for name, text in told.items()}, audit_id=audit_id)
 
     @property
     def lines(self) -> tuple[tuple[str, str], ...]:
