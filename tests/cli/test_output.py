@@ -297,6 +297,6 @@ def test_of_several_audits_each_says_what_it_found_at_the_end(
     *tables, sound, biased, page = capsys.readouterr().out.rstrip("\n").split("\n\n")
     assert len(tables) == 2
     for name, told in {"sound": sound, "biased": biased}.items():
-        first = Source(diagnoses[name]).first_screen
+        first = Source(None, diagnoses[name]).first_screen
         assert " ".join(told.split()) == f"{name}: {first.headline} {first.certainty} Next: {first.next}"
     assert page == f"Open {tmp_path / 'audit' / 'index.html'}"

@@ -120,6 +120,7 @@ def make_audit(tmp_path: Path) -> MakeAudit:
         method: str | None = None,
         purpose: str | None = None,
         photographs: int = 0,
+        **about: str,
     ) -> Path:
         path = tmp_path / name
         config = {
@@ -146,7 +147,7 @@ def make_audit(tmp_path: Path) -> MakeAudit:
                 "noise_floor": [0.1] * len(attributes),
             },
         }
-        manifest = Manifest.of(config, {"torch": "2.13", "machine": "<b>here</b>"}, purpose=purpose)
+        manifest = Manifest.of(config, {"torch": "2.13", "machine": "<b>here</b>"}, purpose=purpose, **about)
         columns = range(len(attributes))
         records = [one_record(i, c, attributes, labels=labels, gain=gain) for i in range(images) for c in columns]
         if mode == "multi":

@@ -17,7 +17,15 @@ import pypdf
 import pytest
 
 import zoom_engine.report
+from zoom_engine.gates.compare import compare
+from zoom_engine.gates.history import history
+from zoom_engine.gates.history_page import write_history
+from zoom_engine.gates.judge import judge
+from zoom_engine.gates.outcome import records_hash, show_outcome
+from zoom_engine.gates.page import write_comparison
+from zoom_engine.gates.rules import Rule
 from zoom_engine.report import IndexEntry, write_index, write_report
+from zoom_engine.statistics.diagnosis import Diagnosis
 
 CSS = (Path(zoom_engine.report.__file__).parent / "templates" / "style.css").read_text(encoding="utf-8")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -314,6 +322,49 @@ def without_policy(text: str) -> str:
     result, count = re.subn(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)
     assert count == 1
     return result
+
+
+SCROLLED = """frames.map(frame => {
+    const page = frame.contentDocument.documentElement;
+    return [page.scrollWidth, page.clientWidth];
+  })"""
+
+
+@pytest.mark.slow(8)
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_conditions_and_pages_of_several_audits_fit_a_phone_without_a_violation(
+    make_audit, tmp_path: Path, dark: bool
+) -> None:
+    """The reports and the index with the conditions of a gate, a comparison and a history."""
+    checker = Path(pytest.importorskip("axe_core_python").__file__).with_name("axe.min.js")
+    (tmp_path / "axe.js").write_bytes(checker.read_bytes())
+    attributes = (f"a face with {LONG}", "a smiling face", "a face with a beard")
+    audits = [
+        make_audit(f"audit {gain}", attributes=attributes, gain=gain, images=40, model_version=version, owner=LONG)
+        for gain, version in ((0.02, "1.0"), (1.0, LONG))
+    ]
+    for audit in audits:
+        write_report(audit)
+    write_index(tmp_path, audits)
+    rules = [Rule(max_sensitivity=0.15)]
+    diagnoses = [Diagnosis.load(audit) for audit in audits]
+    verdicts = [judge(diagnosis, rules) for diagnosis in diagnoses]
+    assert {one.outcome for verdict in verdicts for one in verdict.findings} == {"pass", "inconclusive", "fail"}
+    for audit, verdict in zip(audits, verdicts, strict=True):
+        show_outcome(audit, verdict, records=records_hash(audit))
+    pages = [*(audit / "report.html" for audit in audits), tmp_path / "index.html"]
+    pages.append(write_comparison(tmp_path / "compare.html", compare(diagnoses)))
+    pages.append(write_history(tmp_path / "history.html", history(diagnoses, rules)))
+    assert 'class="beside"' in pages[-2].read_text(encoding="utf-8")
+    for page in pages:
+        text = without_policy(page.read_text(encoding="utf-8")).replace("<details", "<details open")
+        (page.parent / f"open-{page.name}").write_text(text, encoding="utf-8")
+        (page.parent / "axe.js").write_bytes(checker.read_bytes())
+    shown = [(page.parent / f"open-{page.name}", width) for page in pages for width in (375, 1160)]
+    assert [size for size in asked(SCROLLED, shown, tmp_path, dark=dark) if size[0] > size[1]] == []
+    results = asked(AXE, shown, tmp_path, dark=dark)
+    assert {str(page): one for page, one in zip(shown, results, strict=True) if one} == {}
 
 
 @pytest.mark.parametrize("name", ["report", "index"])

@@ -21,7 +21,7 @@ def words(diagnosis: Diagnosis) -> str:
 @pytest.mark.parametrize("saved", [False, True])
 def test_it_is_headline_certainty_next_and_table(saved: bool, tmp_path: Path) -> None:
     diagnosis = simulated(images=60, baseline=0.02, path=tmp_path / "audit" if saved else None)
-    source, shown = Source(diagnosis), words(diagnosis)
+    source, shown = Source(diagnosis.path, diagnosis), words(diagnosis)
     assert source.finished
     first = source.first_screen
     order = [shown.index(text) for text in (first.headline, first.certainty, first.next, "<table>")]
@@ -29,7 +29,7 @@ def test_it_is_headline_certainty_next_and_table(saved: bool, tmp_path: Path) ->
 
 
 def test_an_audit_in_memory_that_lacks_records_says_so() -> None:
-    assert not Source(simulated(images=3, done=10)).finished
+    assert not Source(None, simulated(images=3, done=10)).finished
     assert "2 measurements are missing" in words(simulated(images=3, done=10))
 
 

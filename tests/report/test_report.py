@@ -106,6 +106,107 @@ def test_a_report_says_what_it_is_for_and_can_be_signed_once_the_audit_is_finish
     assert "Signature" not in unfinished.text
 
 
+def test_page_one_says_who_answers_for_which_model_and_which_audit_it_is(make_audit) -> None:
+    about = {"owner": "Mona <Risk>", "purpose": "shaving adverts", "model_version": "1.4"}
+    audit = make_audit("audit", begun="2026-01-02T03:04:05+00:00", **about)
+    records = hashlib.sha256((audit / "records.jsonl").read_bytes()).hexdigest()
+    told = (
+        f"Owner Mona <Risk> Model avatars:mustache Model version 1.4 Model hash {'ab12' * 3} Audited on 2026-01-02"
+        f" Audit id {records[:12]} Intended use shaving adverts"
+    )
+    manifest = json.loads((audit / "manifest.json").read_text())
+    manifest["config"]["target_details"]["content_hash"] = "ab12" * 16
+    (audit / "manifest.json").write_text(json.dumps(manifest))
+    before, _, sign = Page(write_report(audit)).text.partition("Sign-off By")
+    assert told in before.partition("How the audit works")[0]
+    assert told in sign
+    assert "signing you confirm that you have read what is sensitive" in sign
+    assert f"You sign for audit {records[:12]} : its results are in records.jsonl with SHA-256 {records}" in sign
+
+
+def test_what_nobody_said_of_an_audit_is_not_given(make_audit) -> None:
+    told = Page(write_report(make_audit("audit"))).text.partition("How the audit works")[0]
+    assert "Owner not given Model avatars:mustache Model version not given Model hash not given" in told
+    assert "Audited on not given" in told
+    assert "Intended use not given" in told
+
+
+CONDITIONS = [
+    {"subject": "pale skin", "rule": "sensitivity at most 0.1", "outcome": "fail", "estimate": "0.390 [0.3, 0.5]"},
+    {"subject": "<b>hat</b>", "rule": "sensitivity at most 0.1", "outcome": "inconclusive", "estimate": "0.05"},
+    {"subject": "a beard", "rule": "sensitivity at most 0.1", "outcome": "pass", "estimate": "0.01 [0.0, 0.04]"},
+]
+
+
+def hold(audit: Path, conditions: list[dict[str, str]] = CONDITIONS) -> None:
+    """Write what a gate leaves in an audit's folder."""
+    records = hashlib.sha256((audit / "records.jsonl").read_bytes()).hexdigest()
+    content = {"conditions": conditions, "baseline": None, "judged": "2026-02-03T00:00:00+00:00", "records": records}
+    (audit / "gate.json").write_text(json.dumps(content))
+
+
+def test_conditions_of_a_gate_stand_on_top_of_report_and_card_the_worst_first(make_audit, tmp_path: Path) -> None:
+    audit, without = make_audit("audit"), make_audit("without")
+    hold(audit)
+    table = (
+        "Outcome Attribute Rule Estimate [95 %] FAIL pale skin sensitivity at most 0.1 0.390 [0.3, 0.5] INCONCLUSIVE"
+        " <b>hat</b> sensitivity at most 0.1 0.05 PASS a beard sensitivity at most 0.1 0.01 [0.0, 0.04]"
+    )
+    told = Page(write_report(audit)).text.partition("How the audit works")[0]
+    assert "Conditions FAIL 1 fail, 1 inconclusive, 1 pass, judged on 2026-02-03." in told
+    assert table in told
+    assert "Conditions" not in Page(write_report(without)).text.partition("How the audit works")[0]
+    index = Page(write_index(tmp_path, [audit, without])).text
+    worst = table.partition(" INCONCLUSIVE ")[0]
+    assert index.count(f"FAIL Conditions: 1 fail, 1 inconclusive, 1 pass. {worst} ") == 1
+    assert "PASS" not in index
+    assert "INCONCLUSIVE" not in index
+    assert index.count("Conditions") == 1
+
+
+def test_all_failures_are_shown_and_of_the_rest_a_few(make_audit) -> None:
+    audit = make_audit("audit")
+    hold(audit, [CONDITIONS[0]] * 8 + [CONDITIONS[2]] * 3)
+    page = Page(write_report(audit))
+    assert "3 more, none of which fails" in page.text
+    assert page.html.partition("<summary>3 more")[0].count('<span class="tag fail">FAIL</span>') == 1 + 8
+
+
+def test_an_outcome_of_other_records_is_not_shown(make_audit, tmp_path: Path) -> None:
+    audit = make_audit("audit")
+    hold(audit)
+    told = json.loads((audit / "gate.json").read_text())
+    (audit / "gate.json").write_text(json.dumps({**told, "records": "0" * 64}))
+    for page in (Page(write_report(audit)), Page(write_index(tmp_path, [audit]))):
+        assert "They were judged on other records than these, on 2026-02-03, and are not shown" in page.text
+        assert "FAIL" not in page.text
+        assert "0.390" not in page.text
+
+
+@pytest.mark.parametrize("content", ["[]", "{", '{"conditions": [{"outcome": "fine"}]}', '{"records": 3}'])
+def test_a_damaged_outcome_is_told_in_a_line(content: str, make_audit) -> None:
+    audit = make_audit("audit")
+    (audit / "gate.json").write_text(content)
+    with pytest.raises(AuditError, match=r"cannot read .*gate\.json \(.*\): run zoom-engine gate again, or remove it"):
+        write_report(audit)
+
+
+def test_an_index_is_written_again_as_it_was(make_audit, tmp_path: Path) -> None:
+    audits = [make_audit("one"), make_audit("two")]
+    for audit in audits:
+        write_report(audit)
+    page = write_index(tmp_path, [IndexEntry(audits[0], "One", "First."), audits[1]], title="Two", introduction="Both.")
+    before = page.read_text(encoding="utf-8")
+    page.write_text(before.replace("First.", ""), encoding="utf-8")
+    assert writer.write_index_again(audits[1]) == page
+    assert page.read_text(encoding="utf-8") == before
+    (tmp_path / "index.json").write_text('{"audits": [{"audit": "../../elsewhere"}]}')
+    with pytest.raises(AuditError, match=r"cannot read .*index\.json"):
+        writer.write_index_again(audits[1])
+    (tmp_path / "index.json").unlink()
+    assert writer.write_index_again(audits[1]) is None, "of an older version"
+
+
 def test_a_report_says_where_it_comes_from_and_links_what_lies_beside_it(make_audit) -> None:
     audit = make_audit("audit")
     names = ["manifest.json", "records.jsonl", "summary.json"]

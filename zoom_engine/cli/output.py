@@ -186,7 +186,7 @@ def print_audits(diagnoses: Mapping[str, Diagnosis], *, page: Path) -> None:
     for diagnosis in diagnoses.values():
         print(diagnosis.table(width=width, colors=colors), end="\n\n")
     for name, diagnosis in diagnoses.items():
-        first = Source(diagnosis).first_screen
+        first = Source(diagnosis.path, diagnosis).first_screen
         print(bold(wrapped(f"{name}: {first.headline}" if name else first.headline, width=width), colors))
         print(wrapped(first.certainty, width=width))
         label, _, rest = wrapped(f"Next: {first.next}", width=width).partition(" ")

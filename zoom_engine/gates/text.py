@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 
-from zoom_engine.common.terminal import WIDTH, Column, ruled, tinted, wrapped
+from zoom_engine.audit.gate_file import counted
+from zoom_engine.common.plurals import number_of
+from zoom_engine.common.terminal import WIDTH, Column, fit, ruled, tinted, wrapped
 from zoom_engine.gates.compare import Comparison, Difference
-from zoom_engine.gates.formats.markdown import counted
+from zoom_engine.gates.history import Group, History
 from zoom_engine.gates.judge import Verdict
-from zoom_engine.statistics.table import decimal, signed
+from zoom_engine.statistics.table import decimal, signed, with_interval
 
 _FIGURE = re.compile(r"[+−-]?\d[\d.]*(?: %)?(?: \[[^\]]*\])?")
 """What an estimate begins with where there is one: a number, and its interval."""
 _ATTRIBUTE_WIDTH, _DIFFERENCE_WIDTH = 24, 39
 """Columns that stand for an attribute, and for a difference with what it says."""
+_EARLIER = 3
+"""How many audits before the latest a table of a history shows, so that it fits 80 columns; with limits one less."""
 
 
 def comparison_table(comparison: Comparison, *, width: int = WIDTH, colors: bool = False) -> str:
@@ -83,7 +87,40 @@ def verdict_text(verdict: Verdict, *, width: int = WIDTH, colors: bool = False) 
     ]
     reasons = {number: text for number, text in enumerate(told) if text}
     beside = "" if verdict.baseline is None else f", beside {verdict.baseline}"
-    outcome = f"{verdict.outcome.upper()} ({counted(verdict)})"
+    outcome = f"{verdict.outcome.upper()} ({counted([finding.outcome for finding in findings])})"
     closing = wrapped(f"{outcome}: {verdict.audit}{beside}", width=width)
     closing = f"{tinted(outcome, outcome if colors else '')}{closing.removeprefix(outcome)}"
     return "\n".join([*ruled(columns, body, width=width, colors=colors, below=reasons), closing])
+
+
+def history_table(history: History, *, width: int = WIDTH, colors: bool = False) -> str:
+    """Return a table for each group of audits, of at most 80 columns, and what was left out."""
+    tables = [_course_table(group, width, colors) for group in history.groups]
+    return "\n\n".join([*tables, *(wrapped(f"Left out: {line}", width=width) for line in history.left_out)])
+
+
+def _course_table(group: Group, width: int, colors: bool) -> str:
+    limited = bool(group.latest_outcomes)
+    earlier = group.labels[:-1][-(_EARLIER - limited) :]
+    columns = [
+        Column("attribute", text=True, name=True),
+        *(Column(fit(name, 5)) for name in earlier),
+        Column("latest [95 %]", text=True),
+        *([Column("limit"), Column("", text=True, colored=True)] if limited else []),
+    ]
+    body = []
+    for course in group.courses:
+        *before, latest = course.figures[-1 - len(earlier) :]
+        cells = [course.name]
+        cells += [decimal(None if one is None else one.value, 3) for one in before]
+        cells.append("-" if latest is None else with_interval(latest.value, latest.interval))
+        if limited:
+            cells += ["-" if course.limit is None else f"{course.limit:g}", course.outcomes[-1] or ""]
+        body.append(cells)
+    skipped = len(group.audits) - 1 - len(earlier)
+    lines = [f"Not comparable with the audits above: {group.reason}"] if group.reason else []
+    lines += ruled(columns, body, width=width, colors=colors)
+    told = [f"{number_of(skipped, 'earlier audit')} not in this table: the page and --json have all"] if skipped else []
+    told.append(group.headline)
+    told += [f"{group.outcome.upper()} in {group.latest_in_words}"] if group.outcome else []
+    return "\n".join([*lines, *(wrapped(text, width=width) for text in told)])

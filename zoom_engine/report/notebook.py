@@ -13,7 +13,7 @@ from zoom_engine.statistics.views import html_table
 
 def html_view(diagnosis: Diagnosis) -> str:
     """Return headline, leading picture, certainty, next step and table as HTML, with pictures inlined."""
-    source = Source(diagnosis)
+    source = Source(diagnosis.path, diagnosis)
     table = html_table(source.config, source.summary, diagnosis.missing)
     return template("notebook.html.j2").render(source=source, proof=_proof(source), table=table)
 

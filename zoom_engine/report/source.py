@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
 from pathlib import Path, PurePath
 
+from zoom_engine.audit.about import About
 from zoom_engine.audit.folder import RECORDS
 from zoom_engine.audit.gallery_file import Gallery, StripEntry
+from zoom_engine.audit.gate_file import GateResult, read_gate
 from zoom_engine.audit.manifest import Edit, Manifest
 from zoom_engine.audit.records import Record
 from zoom_engine.common import registry
@@ -34,18 +36,20 @@ class Source:
         AuditError: something in the folder cannot be read.
     """
 
-    def __init__(self, audit: Path | Diagnosis) -> None:
-        """Read the folder, or take what was read; an audit in memory has neither folder nor pictures."""
-        self.diagnosis = audit if isinstance(audit, Diagnosis) else Diagnosis.load(audit)
-        in_memory = self.diagnosis.path is None
-        self.audit = self.diagnosis.path or Path()
+    def __init__(self, audit: Path | None, diagnosis: Diagnosis | None = None) -> None:
+        """Read the folder, whose records may have been read as a `diagnosis`; without a folder there are no pictures.
+
+        One of the two is needed.
+        """
+        self.audit = audit or Path()
+        self.diagnosis = Diagnosis.load(self.audit) if diagnosis is None else diagnosis
         self.summary = self.diagnosis.summary()
         self.config = self.diagnosis.config
         self.target = self.config.target or "the model"
         self.names = {a: short_name(a, self.config.neutral) for a in self.diagnosis.attributes}
         self.view = task_of(self.diagnosis.manifest, self.diagnosis.records).view
-        self.finished = not self.diagnosis.missing if in_memory else self.diagnosis.finished
-        gallery, order = Gallery() if in_memory else Gallery.load(self.audit), self.order
+        self.finished = not self.diagnosis.missing if audit is None else self.diagnosis.finished
+        gallery, order = Gallery() if audit is None else Gallery.load(audit), self.order
         self.strips = [strip for strip in gallery.strips if strip.attribute in (None, *order)]
         known = (sheet for sheet in gallery.sheets if sheet.attribute in order)
         self.sheets = sorted(known, key=lambda sheet: order.index(sheet.attribute))
@@ -98,6 +102,16 @@ class Source:
     def records_hash(self) -> str:
         """Return the SHA-256 of the records' file, hex: the data that a signature refers to."""
         return next(file.sha256 for file in self.files if file.name == RECORDS)
+
+    @property
+    def about(self) -> About:
+        """Return who answers for the model, what it is for, which it is, and which audit this is."""
+        return self.diagnosis.about
+
+    @cached_property
+    def gate(self) -> GateResult | None:
+        """Return the outcome of the gate that the audit was held to last, see `gate_file`; None without one."""
+        return read_gate(self.audit)
 
     @cached_property
     def first_screen(self) -> FirstScreen:
