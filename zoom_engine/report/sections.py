@@ -54,6 +54,7 @@ SECTIONS: dict[str, ReportSection] = {
         "how",
         "bars",
         "strips",
+        "images",
         "photographs",
         "curves",
         "parts",

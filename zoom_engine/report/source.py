@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cached_property, partial
 from pathlib import Path, PurePath
@@ -12,6 +13,7 @@ from zoom_engine.audit.manifest import Edit, Manifest
 from zoom_engine.audit.records import Record
 from zoom_engine.common import registry
 from zoom_engine.common.errors import AuditError, TargetError, one_line
+from zoom_engine.common.json_object import JsonObject
 from zoom_engine.common.plurals import number_of
 from zoom_engine.report import sentences
 from zoom_engine.report.curves import Side, sides
@@ -24,6 +26,9 @@ from zoom_engine.statistics.counts import Counts
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.statistics.table import Beside, beside, signed
 from zoom_engine.targets import BinaryTask, MultiClassTask, Task, TaskView, task_from_dict
+
+SHORT = 12
+"""Hex digits of a hash that people compare."""
 
 
 class Source:
@@ -44,6 +49,7 @@ class Source:
         self.view = task_of(self.diagnosis.manifest, self.diagnosis.records).view
         self.finished = self.diagnosis.finished
         gallery, order = Gallery.load(audit), self.order
+        self.pictures = gallery.pictures
         self.strips = [strip for strip in gallery.strips if strip.attribute in (None, *order)]
         known = (sheet for sheet in gallery.sheets if sheet.attribute in order)
         self.sheets = sorted(known, key=lambda sheet: order.index(sheet.attribute))
@@ -96,6 +102,17 @@ class Source:
     def records_hash(self) -> str:
         """Return the SHA-256 of the records' file, hex: the data that a signature refers to."""
         return next(file.sha256 for file in self.files if file.name == RECORDS)
+
+    @property
+    def foot(self) -> str:
+        """Return what stands at the foot of each printed page, of characters that cannot end a text of the style."""
+        model = JsonObject(self.config.content).get("target_details", dict) or {}
+        parts = {
+            "Audit": self.records_hash[:SHORT],
+            "model": str(model.get("content_hash") or "")[:SHORT] or "without a hash",
+            "begun": self.diagnosis.manifest.begun[:10] or "on an unknown day",
+        }
+        return " · ".join(f"{name} {re.sub(r'[^0-9A-Za-z -]', '', text)}" for name, text in parts.items())
 
     @property
     def headline(self) -> str:

@@ -1,0 +1,121 @@
+// Opens a picture of the grids at full size beside the unedited one, with the difference of the two and its record. Which
+// one is open stands in the address, so that a link opens it again. Without the script the thumbnails are links.
+(() => {
+  /** @type {(root: ParentNode, selector: string) => HTMLElement[]} */
+  const all = (root, selector) => [...root.querySelectorAll(selector)].filter(one => one instanceof HTMLElement);
+
+  /** @type {<K extends keyof HTMLElementTagNameMap>(tag: K, settings: object, ...children: (Node | string)[]) => HTMLElementTagNameMap[K]} */
+  const make = (tag, settings, ...children) => {
+    const made = Object.assign(document.createElement(tag), settings);
+    made.append(...children);
+    return made;
+  };
+
+  const section = document.querySelector("section.images");
+  const list = section && section.querySelector("[data-list]");
+  if (!(section instanceof HTMLElement) || !list) return;
+  section.classList.add("scripted");
+  const items = all(list, ".pictures > li"), grids = all(list, "details");
+
+  if (grids.some(grid => grid.classList.contains("with-flips"))) {
+    const only = make("input", {type: "checkbox"});
+    const group = make("div", {className: "controls"}, make("label", {className: "tick"}, only, "Decisive flips only"));
+    list.before(group);
+    only.addEventListener("input", () => {
+      section.classList.toggle("flips-only", only.checked);
+      for (const grid of grids) if (grid instanceof HTMLDetailsElement && only.checked) grid.open = grid.classList.contains("with-flips");
+    });
+  }
+
+  const title = make("h2", {id: "viewer-title"}), record = make("dl", {className: "record"});
+  const before = make("img", {}), after = make("img", {});
+  const layers = [make("img", {alt: ""}), make("img", {alt: ""})];
+  const difference = make("div", {className: "difference"}, ...layers);
+  difference.setAttribute("role", "img");
+  difference.setAttribute("aria-label", "The difference of the two pictures, four times as strong; black is where they are the same");
+  /** @type {(picture: HTMLElement, text: string) => HTMLElement} */
+  const figure = (picture, text) => make("figure", {}, picture, make("figcaption", {}, text));
+  /** @type {(text: string, act: () => void) => HTMLButtonElement} */
+  const button = (text, act) => {
+    const made = make("button", {type: "button"}, text);
+    made.addEventListener("click", act);
+    return made;
+  };
+  const link = make("a", {}, "Link to this image");
+  const previous = button("Previous", () => step(-1)), next = button("Next", () => step(1));
+  const dialog = make("dialog", {className: "viewer"},
+    make("div", {className: "viewer-bar"}, previous, next, link, button("Close", () => dialog.close())),
+    title, make("div", {className: "viewer-pictures"},
+      figure(before, "unedited"), figure(after, "edited"), figure(difference, "difference, four times as strong")),
+    record);
+  dialog.setAttribute("aria-labelledby", title.id);
+  document.body.append(dialog);
+
+  /** @type {HTMLElement | null} */
+  let open = null;
+
+  /** Those that arrows lead to: what attribute search and filter leave. @type {() => HTMLElement[]} */
+  const order = () => all(list, ".pictures > li").filter(item =>
+    item === open || (!item.closest(".out") && (!section.classList.contains("flips-only") || item.classList.contains("decisive"))));
+
+  /** @type {(by: number) => void} */
+  const step = by => {
+    const shown = order(), item = open && shown[shown.indexOf(open) + by];
+    if (item) location.replace(`#${item.id}`);
+  };
+
+  /** @type {(item: HTMLElement) => void} */
+  const show = item => {
+    const anchor = item.querySelector("a"), edited = item.querySelector("img");
+    const original = document.getElementById(anchor?.dataset.original || "");
+    if (!edited || !(original instanceof HTMLImageElement)) return;
+    open = item;
+    reveal(item);
+    title.textContent = edited.alt;
+    Object.assign(before, {src: original.src, alt: original.alt});
+    Object.assign(after, {src: edited.src, alt: edited.alt});
+    layers.forEach((layer, place) => { layer.src = place ? edited.src : original.src; });
+    record.replaceChildren(...[...item.querySelectorAll("dt, dd")].map(part => part.cloneNode(true)));
+    link.href = `#${item.id}`;
+    const shown = order(), place = shown.indexOf(item);
+    previous.setAttribute("aria-disabled", String(place === 0));
+    next.setAttribute("aria-disabled", String(place === shown.length - 1));
+    if (!dialog.open) dialog.showModal();
+  };
+
+  /** @type {(element: Element) => void} */
+  const reveal = element => {
+    const box = element.closest("details");
+    if (box) box.open = true;
+  };
+
+  const follow = () => {
+    const target = document.getElementById(location.hash.slice(1));
+    if (target && items.includes(target)) return show(target);
+    if (dialog.open) dialog.close();
+    if (target && section.contains(target)) {
+      reveal(target);
+      target.scrollIntoView();
+    }
+  };
+
+  addEventListener("keydown", event => {
+    if (event.key === "ArrowLeft") step(-1);
+    if (event.key === "ArrowRight") step(1);
+  });
+  dialog.addEventListener("close", () => {
+    const item = open;
+    open = null;
+    if (!item) return;
+    if (location.hash === `#${item.id}`) history.replaceState(null, "", `#${item.parentElement?.id || section.id}`);
+    item.querySelector("a")?.focus();
+  });
+  section.addEventListener("click", event => {
+    const anchor = event.target instanceof Element && event.target.closest(".pictures a[data-original]");
+    if (!anchor || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    location.hash = anchor.closest("li")?.id || "";
+  });
+  addEventListener("hashchange", follow);
+  follow();
+})();
