@@ -71,14 +71,14 @@ def test_a_picture_is_told_with_its_direction_weight_outputs_and_flip(make_audit
     sign = "+" if weight > 0 else "−"
     assert one.alt == (
         f"image {record.image} with smiling {way}, edit weight {sign}{abs(weight):g}: the probability of “mustache”"
-        f" {before:.2f} → {after:.2f}, decisive flip"
+        f" {before:.2f}\u00a0→\u00a0{after:.2f}, decisive flip"
     )
     assert still.alt.endswith(", no flip")
     told = dict(one.lines)
     names = ["“no mustache”", "“mustache”"]
     assert told["Prediction"] == f"{names[before >= 0.5]} → {names[after >= 0.5]}: decisive flip"
     assert dict(still.lines)["Prediction"] == "no flip"
-    assert told["Edit weight"] == f"{sign}{abs(weight):g}, of −12 to +12 for this image"
+    assert told["Edit weight"] == f"{sign}{abs(weight):g}; this image’s range is −12 to +12"
     assert told["Label"] == "kept"
     assert told["Similarity"].startswith("0.90 (SSIM")
     assert told["Image"] == f"{record.image}, seed {record.seed}"

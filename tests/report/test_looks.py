@@ -236,7 +236,7 @@ find.dispatchEvent(new Event("input"));
         assert heading in printed
     assert printed.count("decisive flip") >= told.count("<b>decisive flip</b>") > 8
     assert "borderline flip" not in printed
-    assert "Looked at" not in printed
+    assert "this image’s range" not in printed, "the records of pictures"
     records = hashlib.sha256((audit / "records.jsonl").read_bytes()).hexdigest()[:12]
     for number, text in enumerate(texts, start=1):
         assert f"Audit {records} · model without a hash · begun on an unknown day" in text

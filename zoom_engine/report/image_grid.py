@@ -28,6 +28,8 @@ SIDES = ((512, 86), (256, 82), (160, 76), (112, 64))
 MOST_WEIGHTS = 6
 """Edit weights of a record of all attributes together that are told, the largest ones."""
 BORDERLINE = "borderline flip"
+NO_BREAK = "\u00a0"
+"""A space at which no line ends."""
 
 
 @dataclass(frozen=True)
@@ -197,7 +199,7 @@ class _Words:
 
     def thumbnail(self, record: Record, attribute: Attribute | None, file: str) -> Thumbnail:
         """Return the picture of a record with its words."""
-        outputs = " → ".join(self._outputs(record))
+        outputs = f"{NO_BREAK}→{NO_BREAK}".join(self._outputs(record))
         decisive, flip = self._source.diagnosis.is_decisive(record), self._flip(record)
         edit, weight = self._edit(record, attribute)
         alt = f"image {record.image} {edit}{weight and f', {weight}'}: {self._view.response_axis.label} {outputs}"
@@ -253,7 +255,7 @@ class _Words:
         yield "Label", {True: "kept", False: "not kept", None: "not checked"}[record.label_kept]
         if record.ssim is not None:
             yield "Similarity", f"{decimal(record.ssim)} (SSIM to the unedited picture, 1 is the same)"
-        yield "Looked at", number_of(record.evaluations, "edited picture")
+        yield "Evaluated", number_of(record.evaluations, "edited picture")
         yield "Image", self._image(record)
 
     def _change(self, record: Record) -> str:
@@ -261,8 +263,8 @@ class _Words:
         points = (point.change for point in record.trajectory if point.weights == record.edit_weights)
         here = next(points, record.change)
         in_units = self._view.change_in_words(here)
-        most = f"; {decimal(record.change)} at most" if decimal(record.change) != decimal(here) else ""
-        return f"{decimal(here)} of 1{in_units and f', {in_units}'}{most}"
+        most = f"; on the way up to {decimal(record.change)}" if decimal(record.change) != decimal(here) else ""
+        return f"{decimal(here)} on a scale from 0 to 1{in_units and f', {in_units}'}{most}"
 
     def _strengths(self, record: Record, attribute: Attribute | None) -> Iterator[tuple[str, str]]:
         if attribute is None:
@@ -273,7 +275,7 @@ class _Words:
             return
         edit = self._source.edit_of(attribute)
         told = signed if edit is None else partial(sentences.strength, edit=edit)
-        ends = f", of {' to '.join(map(told, record.bounds))} for this image" if record.bounds else ""
+        ends = f"; this image’s range is {' to '.join(map(told, record.bounds))}" if record.bounds else ""
         yield "Edit weight" if edit is None else "Strength", f"{told(self._weight(record))}{ends}"
 
     def _image(self, record: Record) -> str:

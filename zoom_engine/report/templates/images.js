@@ -30,11 +30,11 @@
   const title = make("h2", {id: "viewer-title"}), record = make("dl", {className: "record"});
   const before = make("img", {}), after = make("img", {});
   const layers = [make("img", {alt: ""}), make("img", {alt: ""})];
-  const difference = make("div", {className: "difference"}, ...layers);
+  const difference = make("div", {className: "difference"}, make("div", {}, ...layers));
   difference.setAttribute("role", "img");
   difference.setAttribute("aria-label", "The difference of the two pictures, four times as strong; black is where they are the same");
-  /** @type {(picture: HTMLElement, text: string) => HTMLElement} */
-  const figure = (picture, text) => make("figure", {}, picture, make("figcaption", {}, text));
+  const captions = ["", "", "difference, four times as strong"].map(text => make("figcaption", {}, text));
+  const figures = [before, after, difference].map((picture, place) => make("figure", {}, picture, captions[place]));
   /** @type {(text: string, act: () => void) => HTMLButtonElement} */
   const button = (text, act) => {
     const made = make("button", {type: "button"}, text);
@@ -44,10 +44,8 @@
   const link = make("a", {}, "Link to this image");
   const previous = button("Previous", () => step(-1)), next = button("Next", () => step(1));
   const dialog = make("dialog", {className: "viewer"},
-    make("div", {className: "viewer-bar"}, previous, next, link, button("Close", () => dialog.close())),
-    title, make("div", {className: "viewer-pictures"},
-      figure(before, "unedited"), figure(after, "edited"), figure(difference, "difference, four times as strong")),
-    record);
+    make("div", {className: "viewer-bar"}, previous, next, button("Close", () => dialog.close())),
+    title, make("div", {className: "viewer-pictures"}, ...figures), record, make("p", {}, link));
   dialog.setAttribute("aria-labelledby", title.id);
   document.body.append(dialog);
 
@@ -75,6 +73,9 @@
     Object.assign(before, {src: original.src, alt: original.alt});
     Object.assign(after, {src: edited.src, alt: edited.alt});
     layers.forEach((layer, place) => { layer.src = place ? edited.src : original.src; });
+    const outputs = (item.querySelector("span")?.textContent || "").split("→");
+    captions[0].textContent = `unedited: ${outputs[0].trim()}`;
+    captions[1].textContent = `edited: ${(outputs[1] || "").trim()}`;
     record.replaceChildren(...[...item.querySelectorAll("dt, dd")].map(part => part.cloneNode(true)));
     link.href = `#${item.id}`;
     const shown = order(), place = shown.indexOf(item);
