@@ -44,7 +44,7 @@
   const link = make("a", {}, "Link to this image");
   const previous = button("Previous", () => step(-1)), next = button("Next", () => step(1));
   const dialog = make("dialog", {className: "viewer"},
-    make("div", {className: "viewer-bar"}, previous, next, button("Close", () => dialog.close())),
+    make("div", {className: "viewer-bar"}, previous, next, button("Close", () => close())),
     title, make("div", {className: "viewer-pictures"}, ...figures), record, make("p", {}, link));
   dialog.setAttribute("aria-labelledby", title.id);
   document.body.append(dialog);
@@ -59,7 +59,9 @@
   /** @type {(by: number) => void} */
   const step = by => {
     const shown = order(), item = open && shown[shown.indexOf(open) + by];
-    if (item) location.replace(`#${item.id}`);
+    if (!item) return;
+    history.replaceState(null, "", `#${item.id}`);
+    show(item);
   };
 
   /** @type {(item: HTMLElement) => void} */
@@ -90,10 +92,19 @@
     if (box) box.open = true;
   };
 
+  /** After a browser went to a part of the page, which takes the focus away. */
+  const focus = () => setTimeout(() => {
+    if (dialog.open && !dialog.contains(document.activeElement)) next.focus();
+  }, 100);
+
   const follow = () => {
     const target = document.getElementById(location.hash.slice(1));
-    if (target && items.includes(target)) return show(target);
-    if (dialog.open) dialog.close();
+    if (target && items.includes(target)) {
+      show(target);
+      focus();
+      return;
+    }
+    if (dialog.open) close();
     if (target && section.contains(target)) {
       reveal(target);
       target.scrollIntoView();
@@ -104,19 +115,26 @@
     if (event.key === "ArrowLeft") step(-1);
     if (event.key === "ArrowRight") step(1);
   });
-  dialog.addEventListener("close", () => {
+  /** By a button at once, by Escape when the browser says that it is closed. */
+  const close = () => {
     const item = open;
     open = null;
+    dialog.close();
     if (!item) return;
-    if (location.hash === `#${item.id}`) history.replaceState(null, "", `#${item.parentElement?.id || section.id}`);
+    if (location.hash === `#${item.id}`) history.replaceState(null, "", `#${item.parentElement?.id}`);
     item.querySelector("a")?.focus();
-  });
+  };
+  dialog.addEventListener("close", close);
   section.addEventListener("click", event => {
     const anchor = event.target instanceof Element && event.target.closest(".pictures a[data-original]");
     if (!anchor || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    const item = anchor.closest("li");
+    if (!item) return;
     event.preventDefault();
-    location.hash = anchor.closest("li")?.id || "";
+    history.pushState(null, "", `#${item.id}`);
+    show(item);
   });
   addEventListener("hashchange", follow);
+  addEventListener("load", focus);
   follow();
 })();
