@@ -1,7 +1,7 @@
 """The pictures of all trials: what the report shows as a grid for each attribute.
 
 They are drawn from the records when the search is finished, in full batches: one picture for each trial and one for
-each image, which is about a ninth of what the search of an attribute looked at.
+each image. The search looked at eight or ten of each trial, and kept none.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def write_pictures(
     """
     chosen = strongest_first(diagnosis, [record for record in diagnosis.records if record.was_edited])[:MOST_PICTURES]
     by_image: dict[int, list[Record | None]] = {}
-    for record in chosen:
-        by_image.setdefault(record.image, [None]).append(record)
+    for trial in chosen:
+        by_image.setdefault(trial.image, [None]).append(trial)
     drawn = [(image, record) for image, records in sorted(by_image.items()) for record in records]
     pictures = _Pictures(evaluator)
     entries = []

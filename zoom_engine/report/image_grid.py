@@ -291,5 +291,5 @@ def _anchors(names: Mapping[Attribute, str]) -> dict[Attribute | None, str]:
     """Return a fragment for each attribute: its name where that can be told from others by a-z and digits alone."""
     readable = {attribute: re.sub(r"-?[0-9a-f]{8}$", "", slug(name)) for attribute, name in names.items()}
     counts = Counter([*readable.values(), "", "all"])
-    unique = {attribute: text if counts[text] == 1 else attribute.slug for attribute, text in readable.items()}
-    return {None: "all", **unique}
+    anchors: dict[Attribute | None, str] = {None: "all"}
+    return anchors | {one: text if counts[text] == 1 else one.slug for one, text in readable.items()}
