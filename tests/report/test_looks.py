@@ -66,6 +66,26 @@ USED = """frames.map(frame => {
     }
     return list;
   })"""
+FOLD = 800
+"""The height of a first screen in pixels, of a phone and of a small window."""
+ON_FIRST_SCREEN = """frames.map(frame => {
+    const page = frame.contentDocument, box = element => {
+      if (!element) return null;
+      const {left, top, right, bottom} = element.getBoundingClientRect();
+      const line = parseFloat(frame.contentWindow.getComputedStyle(element).lineHeight);
+      return {left, top, right, bottom, lines: (bottom - top) / line};
+    };
+    return Object.fromEntries(["h1", ".proof", ".proof .pair", ".certainty", ".next", ".ways"].map(
+      name => [name, box(page.querySelector(name))]));
+  })"""
+TASKS: dict[str, dict[str, Any]] = {
+    "multilabel": {"classes": ["old", "smiling", "bearded"]},
+    "regression": {"range": [0, 80], "unit": "years"},
+    "keypoints": {"points": ["left eye", "right eye"], "between": [0, 1]},
+    "segmentation": {"classes": ["background", "face"]},
+    "detection": {"classes": ["face"]},
+    "embedding": {},
+}
 AXE = """await Promise.all(frames.map(frame => new Promise(done => {
     const axe = frame.contentDocument.createElement("script");
     axe.onload = () => frame.contentWindow.axe.run().then(({violations}) => done(
@@ -159,6 +179,46 @@ def test_no_page_scrolls_sideways(make_audit, tmp_path: Path, dark: bool) -> Non
         assert background == rgb
         if client == widths[0]:
             assert face >= 140, "a face that can be read on a phone"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
+def test_headline_picture_certainty_and_next_step_stand_on_the_first_screen(make_audit, tmp_path: Path) -> None:
+    """Of each task, in both modes, at any stage, whatever was found; and on an index the headline of each audit."""
+    options: dict[str, dict[str, Any]] = {
+        "single": {"baseline": 0.1},
+        "any change": {"baseline": 0.6},
+        "many classes": {"classes": ("plain", "beard", "mustache")},
+        "multi": {"mode": "multi"},
+        "multi, no flip": {"mode": "multi", "gain": 0.0001, "images": 3},
+        "unfinished": {"finish": False},
+        "photographs": {"photographs": 2, "labels": False},
+        "nothing": {"baseline": 0.001, "gain": 0.001, "images": 150},
+        "could not see": {"images": 2, "baseline": 0.1},
+        **{name: {"task": {"task": name, **more}, "baseline": 0.1} for name, more in TASKS.items()},
+    }
+    audits = {name: make_audit(name, strips_each=1, **told) for name, told in options.items()}
+    pages = {name: write_report(audit) for name, audit in audits.items()}
+    pages["index"] = write_index(tmp_path, [audits[name] for name in ("nothing", "unfinished", "single")])
+    shown = [(name, width) for name in pages for width in (1160, 375)]
+    boxes = asked(ON_FIRST_SCREEN, [(pages[name], width) for name, width in shown], tmp_path)
+    for (name, width), parts in zip(shown, boxes, strict=True):
+        parts = {part: box for part, box in parts.items() if box and (part == ".ways") == (name == "index")}
+        if name == "index":
+            assert 0 < parts[".ways"]["bottom"] <= FOLD
+            continue
+        assert ("h1" in parts, ".proof" in parts) == (True, name != "unfinished")
+        headline, certainty, step = parts["h1"], parts[".certainty"], parts[".next"]
+        assert headline["lines"] < (3.5 if width > 375 else 5.5), (name, width)
+        for part, box in parts.items():
+            assert 0 <= box["left"] < box["right"] <= width, (name, width, part)
+            assert 0 <= box["top"] < box["bottom"] <= FOLD, (name, width, part, box["bottom"])
+        assert headline["bottom"] <= certainty["top"] < certainty["bottom"] <= step["top"]
+        if ".proof" in parts:
+            picture = parts[".proof"]
+            assert headline["bottom"] <= picture["top"]
+            beside = picture["right"] <= certainty["left"]
+            assert beside if width > 375 else picture["bottom"] <= certainty["top"], (name, width)
 
 
 @pytest.mark.slow

@@ -15,8 +15,9 @@ from zoom_engine.common.errors import AuditError, one_line, system_errors
 from zoom_engine.common.files import atomic
 from zoom_engine.common.files.json_file import read_json
 from zoom_engine.common.json_object import JsonObject
-from zoom_engine.report.cards import cards
+from zoom_engine.report.cards import Card, cards
 from zoom_engine.report.environment import template
+from zoom_engine.report.first_screen import KINDS
 from zoom_engine.report.page import read_page
 from zoom_engine.report.pictures import BUDGETS
 from zoom_engine.report.sections import sections_of
@@ -95,7 +96,8 @@ def write_index(
     """Write `index.html` into `folder` and return its path: the audits side by side, linked to their reports.
 
     Every audit is inside `folder` and has its `report.html`; a mere path, like an entry without a title, is named by
-    its target. All show the same attributes in the same order on one axis.
+    its target. All show the same attributes in the same order on one axis. Audits with findings come first, then
+    inconclusive ones, then those that rule findings out; unfinished ones come last.
 
     Raises:
         AuditError: an audit cannot be read, or the page cannot be written.
@@ -111,7 +113,7 @@ def write_index(
             raise AuditError(f"{path} has no {REPORT}: write its report first")
         sources.append(Source(path))
         links.append(_link(path.resolve(), folder.resolve()))
-    shown = list(zip(entries, links, cards(sources), strict=True))
+    shown = sorted(zip(entries, links, cards(sources), strict=True), key=_kind_of)
     html = template("index.html.j2").render(shown=shown, title=title, introduction=introduction)
     with system_errors(AuditError, f"cannot write {folder / INDEX_ENTRIES}"):
         listed = [
@@ -145,6 +147,11 @@ def write_index_again(audit: Path) -> Path | None:
     except (OSError, ValueError) as error:
         raise AuditError(f"cannot read {path} ({one_line(error)}): remove it, or write the index again") from None
     return write_index(path.parent, entries, title=title, introduction=introduction)
+
+
+def _kind_of(shown: tuple[IndexEntry, str, Card]) -> int:
+    """Return where an audit stands on an index: those with findings first, unfinished ones last."""
+    return KINDS.index(shown[2].source.first_screen.kind)
 
 
 @dataclass(frozen=True, kw_only=True)
