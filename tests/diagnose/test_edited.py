@@ -427,8 +427,8 @@ def test_an_audit_none_of_whose_edits_was_made_says_so(tmp_path: Path) -> None:
     diagnosis = Diagnoser(pairs=write_table(tmp_path, rows), target=red).run(out=tmp_path / "audit")
     assert diagnosis.sensitivity[0].value is None
     page = (tmp_path / "audit" / "report.html").read_text()
-    assert "No picture was edited, so nothing is known." in page
-    assert "Look why no picture of “never” was edited." in page
+    assert "Inconclusive: no picture was edited" in page
+    assert "Find out why no picture of “never” was edited." in page
     assert "With one image of an attribute" not in page
     assert diagnosis.table()
 

@@ -80,18 +80,21 @@ def test_one_outlier_among_images_that_do_not_move_is_not_typical() -> None:
 
 def test_typical_is_the_median_change_where_few_images_flip() -> None:
     trials = [trial(image, [0.05], [0.05 + image / 20]) for image in range(1, 11)]
-    assert shown(*trials) == [("typical", 5), ("flip", 9), ("extreme", 10)]
+    assert shown(*trials) == [("typical", 5), ("flip", 9), ("extreme", 10), ("clearest", 10)]
 
 
 def test_typical_is_the_median_of_the_decisive_flips_where_half_of_the_images_flip() -> None:
     trials = [trial(image, [0.3], [0.55 + image / 50]) for image in range(1, 6)]
-    assert shown(*trials, trial(0, [0.2], [0.21])) == [("flip", 3)]
+    assert shown(*trials, trial(0, [0.2], [0.21])) == [("flip", 3), ("clearest", 5)]
 
 
 def test_both_directions_of_a_flip_are_shown_the_more_frequent_first() -> None:
     falling = [trial(image, [0.9], [0.2 + image / 100]) for image in range(3)]
     results = chosen(*falling, trial(3, [0.1], [0.8]))
-    assert [(pick.record.image, pick.direction) for pick in results] == [(1, (1, 0)), (3, (0, 1))]
+    assert [(pick.kind, pick.record.image, pick.direction) for pick in results] == [
+        ("flip", 1, (1, 0)),
+        ("flip", 3, (0, 1)),
+    ], "and the last is the clearest"
 
 
 def test_a_flip_that_hardly_moves_the_output_is_not_shown_as_one() -> None:
@@ -105,7 +108,10 @@ def test_directions_of_a_multi_class_flip_are_of_the_classes_predicted_not_of_cl
     to_dog = [trial(image, [0.4, 0.3, 0.3], [0.35 - image / 100, 0.6, 0.05]) for image in range(3)]
     to_fox = trial(3, [0.1, 0.8, 0.1], [0.2, 0.1, 0.7])
     results = chosen(*to_dog, to_fox, task=THREE)
-    assert [(pick.record.image, pick.direction) for pick in results] == [(1, (0, 1)), (3, (1, 2))]
+    assert [(pick.record.image, pick.direction) for pick in results if pick.kind == "flip"] == [
+        (1, (0, 1)),
+        (3, (1, 2)),
+    ]
 
 
 def test_multi_class_moves_are_those_of_the_task() -> None:
@@ -128,6 +134,43 @@ def test_a_typical_unit_is_drawn_where_its_change_was_found() -> None:
     assert [(pick.kind, pick.record.image, list(pick.edit_weights)) for pick in results] == [("typical", 1, [4.0])]
 
 
+def test_the_clearest_flip_is_the_one_that_moves_the_output_furthest_within_its_range() -> None:
+    """Its counterfactual is as like the original as can be, so it hardly shows what the edit does."""
+
+    def flipping(image: int, far: float, **more: Any) -> Record:
+        points = [
+            {"weights": [w], "output": [o], "change": abs(o - 0.4), "label_kept": label_kept, "ssim": None}
+            for w, o, label_kept in (
+                (0.0, 0.4, True),
+                (1.0, 0.55, True),
+                (4.0, far, True),
+                (5.0, 0.96, False),
+                (30.0, 0.99, True),
+            )
+        ]
+        bounds = {"bounds": [0.0, 6.0], "change": far - 0.4}
+        return trial(image, [0.4], [0.55], trajectory=points, **bounds, **more)
+
+    results = chosen(flipping(0, 0.8), flipping(1, 0.9), flipping(2, 0.7))
+    clearest = results[-1]
+    assert (clearest.kind, clearest.record.image, list(clearest.edit_weights)) == ("clearest", 1, [4.0])
+    assert (clearest.direction, clearest.decisive, clearest.label_kept) == ((0, 1), True, True)
+
+
+def test_only_what_the_report_names_first_has_its_clearest_flip() -> None:
+    names = [ATTRIBUTE, "an old face"]
+
+    def of(name: str, image: int, after: float) -> Record:
+        weights = [float(one == name) for one in names]
+        return trial(image, [0.3], [after], attribute=name, edit_weights=weights)
+
+    trials = [of(name, image, 0.6 + 0.05 * image + 0.1 * (name == names[1])) for name in names for image in range(3)]
+    results = chosen(*trials, attributes=names)
+    assert [(pick.record.attribute, pick.record.image) for pick in results if pick.kind == "clearest"] == [
+        (names[1], 2)
+    ]
+
+
 def test_records_of_older_audits_say_by_their_counterfactual_whether_a_flip_is_decisive() -> None:
     old, new = trial(0, [0.45], [0.6]), trial(0, [0.45], [0.6], decisive=False)
     assert shown(old) == [("flip", 0)]
@@ -137,7 +180,7 @@ def test_records_of_older_audits_say_by_their_counterfactual_whether_a_flip_is_d
 def test_multi_mode_shows_several_flips_and_nothing_beyond_what_the_generator_draws() -> None:
     trials = [trial(image, [0.1], [0.6 + image / 50], attribute=None) for image in range(9)]
     beyond = trial(9, [0.01], [0.99], attribute=None, natural=False)
-    assert shown(*trials, beyond, mode="multi") == [("flip", 4), ("flip", 1), ("flip", 7)]
+    assert shown(*trials, beyond, mode="multi") == [("flip", 4), ("flip", 1), ("flip", 7), ("clearest", 8)]
 
 
 def test_sheets_show_the_range_that_the_audit_uses_and_its_surroundings() -> None:

@@ -39,7 +39,7 @@ def test_a_file_is_audited_to_a_report_with_boxes(tmp_path: Path) -> None:
     for words in (
         "how surely “face” is found where it was",
         "the box before the edit",
-        "% of a sure detection",
+        "of score × overlap",
         " × 0.",
     ):
         assert words in page

@@ -3,6 +3,7 @@ taught that a person with eyeglasses is another one."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -107,9 +108,8 @@ def test_records_are_short_and_the_report_and_what_stands_beside_audits_say_it_i
     assert flipped
     assert all(record.output[0] < 0.5 for record in flipped)
     page = (audits / "glasses" / "report.html").read_text()
-    similarity = 1 - (planted.sensitivity[0].value or 0.0)
-    assert f"that is a cosine similarity of {similarity:.2f}" in page
-    assert "watches the cosine distance to the unedited picture’s vector on 12 generated images" in page
+    assert re.search(r"<h1[^>]*>(Sensitive to|Reacts to any change:) eyeglasses.*cosine similarity lost", page)
+    assert "Measured: the cosine distance to the unedited picture’s vector" in page
     assert "“same” or “another”, and the cosine similarity" in page
     assert "decisive flip to another" in page
     assert "taken for an embedding" in page, "the task is guessed, and the report says so"

@@ -80,6 +80,18 @@ def test_a_difference_that_rounds_to_nothing_has_no_minus(tmp_path: Path, capsys
         assert not re.search(r"[-−]0\.0+\b", text)
 
 
+@pytest.mark.parametrize(("planted", "shift"), [(0.03, "inconclusive"), (0.052, "inconclusive"), (0.08, "more")])
+def test_only_differences_that_are_shown_to_matter_count(planted: float, shift: str) -> None:
+    """All of them differ from nothing for sure; 0.05 is the smallest effect that matters."""
+    result = compare([simulated(images=100), simulated(images=100, planted={0: planted})])
+    (row,) = [row for row in result.rows if row.attribute.text == ATTRIBUTES[0]]
+    difference = row.differences[0]
+    assert difference is not None
+    assert difference.p_adjusted < 0.01
+    assert (difference.shift, difference.mean >= 0.05) == (shift, planted > 0.05)
+    assert ("“smiling” moves" in headline(result)) == (shift == "more")
+
+
 @pytest.mark.parametrize("seed", [0, 1])
 def test_what_was_planted_is_found_and_nothing_else(seed: int) -> None:
     result = compare([simulated(images=60), simulated(images=60, model=2, seed=seed, planted={1: 0.15})])
@@ -116,7 +128,10 @@ def test_attributes_that_one_audit_lacks_are_told() -> None:
     with_hat = next(row for row in result.rows if row.name == "a hat")
     assert with_hat.figures[0] is None
     assert with_hat.differences == (None,)
-    assert headline(result) == "No attribute is shown to move other more or less than avatars:mustache."
+    assert headline(result) == (
+        "No attribute is shown to move other more or less than avatars:mustache by more than 0.05; 2 of 2 are"
+        " inconclusive."
+    )
 
 
 @pytest.mark.parametrize(
@@ -168,7 +183,7 @@ def test_the_command_writes_a_page_and_json(tmp_path: Path, capsys: pytest.Captu
     assert main(["compare", folders[0], str(tmp_path)]) == 1
 
 
-def edited_audits(tmp_path: Path, *, strength: float = 1) -> tuple[Diagnosis, Diagnosis]:
+def edited_audits(tmp_path: Path, *, strength: float = 1, folders: bool = False) -> tuple[Diagnosis, Diagnosis]:
     """Audits by edits from elsewhere: "red" in all of 30 images, "dark" in the last 20; the other model sees half."""
     rows: list[tuple[object, ...]] = []
     for image in range(30):
@@ -177,8 +192,9 @@ def edited_audits(tmp_path: Path, *, strength: float = 1) -> tuple[Diagnosis, Di
                 write_picture(tmp_path / f"{image}{attribute}.png", (colour + image, 90, 90))
                 rows.append((image, attribute, strength if attribute else 0, f"{image}{attribute}.png", ""))
     table = write_table(tmp_path, rows)
-    first = Diagnoser(pairs=table, target=red).run()
-    return first, Diagnoser(pairs=table, target=lambda pictures: red(pictures) / 2).run()
+    outs = [tmp_path / name if folders else None for name in ("one", "two 2")]
+    first = Diagnoser(pairs=table, target=red).run(out=outs[0])
+    return first, Diagnoser(pairs=table, target=lambda pictures: red(pictures) / 2).run(out=outs[1])
 
 
 def test_edits_that_not_every_image_has_are_compared_on_the_images_that_have_them(tmp_path: Path) -> None:
@@ -195,3 +211,48 @@ def test_edits_that_go_further_in_one_audit_are_not_compared(tmp_path: Path) -> 
     other, _ = edited_audits(tmp_path / "b", strength=2)
     with pytest.raises(AuditError, match="is edited at other strengths"):
         Pair(first, other)
+
+
+def show_images_of_seed(seed: int, *folders: str) -> None:
+    """Let the galleries say that their pictures are of this image."""
+    for folder in folders:
+        path = Path(folder) / "gallery.json"
+        content = json.loads(path.read_text())
+        for strip in content["strips"]:
+            strip["seed"] = seed
+        path.write_text(json.dumps(content))
+
+
+def test_the_page_shows_what_differs_in_both_models_and_links_their_reports(tmp_path: Path) -> None:
+    edited_audits(tmp_path / "audits", folders=True)
+    folders = [str(tmp_path / "audits" / name) for name in ("one", "two 2")]
+    command = ["compare", *folders, "--out", str(tmp_path / "page.html")]
+    show_images_of_seed(7, *folders)
+    assert main(command) == 0
+    page = (tmp_path / "page.html").read_text()
+    shown, _, rest = page.partition("Paired by attribute")
+    assert "The attributes whose effect differs by more than 0.05" in shown
+    assert shown.count("<figure>") == 2 * 2, "an example of each attribute in each audit"
+    assert shown.count('<img src="data:image/webp;base64,') == 2 * 2 * 2, "before and after"
+    for letter in "AB":
+        assert shown.count(f'<figcaption><span class="tag plain">{letter}</span>') == 2
+    assert "<img" not in rest
+    assert 'href="audits/one/report.html">Report of A</a>' in shown
+    assert 'href="audits/two%202/report.html">Report of B</a>' in shown
+    assert "the audits show other images" not in shown
+    show_images_of_seed(8, folders[1])
+    (tmp_path / "audits" / "one" / "report.html").unlink()
+    assert main(command) == 0
+    page = (tmp_path / "page.html").read_text()
+    assert page.count("the audits show other images") == 2
+    assert "Report of A" not in page
+    (tmp_path / "audits" / "one" / "gallery.json").unlink()
+    assert main(command) == 0
+    assert (tmp_path / "page.html").read_text().count("No picture: its folder has none") == 2
+
+
+def test_nothing_that_differs_has_no_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    simulated(images=20, path=tmp_path / "one")
+    assert main(["compare", *[str(tmp_path / "one")] * 2, "--out", str(tmp_path / "page.html")]) == 0
+    assert "in pictures" not in (tmp_path / "page.html").read_text()
+    capsys.readouterr()

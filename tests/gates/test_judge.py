@@ -38,7 +38,7 @@ def test_a_sensitivity_passes_fails_or_is_inconclusive() -> None:
     }  # fmt: skip
     assert (verdict.outcome, verdict.exit_code) == ("fail", 1)
     beard = verdict.findings[2].estimate
-    assert re.search(r": it takes about \d{3} images, not 100$", beard)
+    assert re.search(r": such an effect takes about \d{3} images, not 100$", beard)
     assert outcomes(judge(make(images=100), [Rule(max_sensitivity=0.5)])) == dict.fromkeys(outcomes(verdict), "pass")
 
 
@@ -47,10 +47,14 @@ def test_few_images_on_which_nothing_moves_prove_nothing() -> None:
     assert still.sensitivity[0].interval[0] == still.sensitivity[0].mean_change == 0.0
     verdict = judge(still, [Rule(max_sensitivity=0.1)])
     assert (verdict.outcome, verdict.exit_code) == ("inconclusive", 2)
-    assert verdict.findings[0].estimate.endswith("it takes about 49 images, not 20")
+    assert verdict.findings[0].estimate.endswith("such an effect takes about 49 images, not 20")
     enough = make(images=1 + (images_for(0.1, attributes=4) or 0), means=(0.0,) * 4)
     assert judge(enough, [Rule(max_sensitivity=0.1)]).exit_code == 0
-    assert judge(still, [Rule(max_sensitivity=0.0)]).findings[0].estimate.endswith("if it is more")
+    assert (
+        judge(still, [Rule(max_sensitivity=0.0)])
+        .findings[0]
+        .estimate.endswith("such an effect is too near to 0 for any number of images")
+    )
     assert judge(make(images=1), [Rule(max_sensitivity=0.9)]).outcome == "inconclusive"
 
 
@@ -73,6 +77,34 @@ def test_the_number_of_images_is_for_the_effect_at_hand() -> None:
     assert needed > 1.5 * (images_for(0.05, attributes=4) or 0)
     assert judge(make(images=2 * needed), [Rule(max_sensitivity=0.05, attributes=["pale skin"])]).outcome == "pass"
     assert images_for(0.05, mean=0.05) is None
+
+
+@pytest.mark.parametrize(
+    ("mean", "spread", "limit"), [(0.03, 0.05, 0.06), (0.06, 0.2, 0.1), (0.0, 0.0, 0.1), (0.15, 0.05, 0.1)]
+)
+def test_with_the_images_that_a_rule_needs_about_half_of_the_audits_decide_it(
+    mean: float, spread: float, limit: float
+) -> None:
+    """On either side of the limit; with half of the images few do, and with twice as many nearly all."""
+    needed = images_for(limit, attributes=4, mean=mean, spread=spread)
+    assert needed is not None
+    random, kappa = np.random.default_rng(0), mean * (1 - mean) / spread**2 - 1 if spread else 0.0
+
+    def deciding(images: int) -> float:
+        drawn = random.beta(mean * kappa, (1 - mean) * kappa, (images, 100)) if kappa else np.zeros((images, 1))
+        low, high = mean_bounds(drawn, low=0.0, high=1.0, attributes=4)
+        return float((high <= limit if mean < limit else low > limit).mean())
+
+    assert deciding(needed // 2) <= 0.2
+    assert deciding(needed + (not spread)) >= 0.3
+    assert deciding(2 * needed) >= 0.8
+
+
+def test_growth_that_is_inconclusive_says_how_many_images_it_takes() -> None:
+    rules = [Rule(max_growth=0.15, attributes=["a beard"])]
+    (beard,) = judge(simulated(images=20, planted={2: 0.05}), rules, baseline=make(images=20)).findings
+    needed = int(re.search(r": such growth takes about (\d+) images, not 20$", beard.estimate).group(1))
+    assert 20 < needed < 100
 
 
 def test_growth_passes_fails_or_is_inconclusive() -> None:

@@ -93,8 +93,8 @@ def make_audit(tmp_path: Path) -> MakeAudit:
 
     An audit that is not to `finish` has `done` records, half of them by default. An `older` one has a gallery that
     does not say why its pictures were chosen. `baseline` is how far random directions move, if there are any,
-    and `by_control` how far a prompt does that names nothing visible. Edit directions were found by the `method`.
-    With `photographs` the first images are their inversions,
+    and `by_control` how far a control prompt does. Edit directions were found by the `method`.
+    The target is of the `task`, or decides between `classes`. With `photographs` the first images are their inversions,
     and one more was refused. With a `grid` each trial has its picture.
     """
 
@@ -112,6 +112,7 @@ def make_audit(tmp_path: Path) -> MakeAudit:
         done: int | None = None,
         strips_each: int = 2,
         classes: tuple[str, ...] = ("no mustache", "mustache"),
+        task: dict[str, Any] | None = None,
         calibrated: bool = True,
         older: bool = False,
         baseline: float | None = None,
@@ -120,6 +121,7 @@ def make_audit(tmp_path: Path) -> MakeAudit:
         purpose: str | None = None,
         photographs: int = 0,
         grid: bool = False,
+        **about: str,
     ) -> Path:
         path = tmp_path / name
         config = {
@@ -129,7 +131,7 @@ def make_audit(tmp_path: Path) -> MakeAudit:
             "neutral": "a face",
             "target": target,
             "target_details": {
-                "task": {"task": "binary" if len(classes) == 2 else "multiclass", "classes": list(classes)},
+                "task": task or {"task": "binary" if len(classes) == 2 else "multiclass", "classes": list(classes)},
                 "note": "",
             },
             "labels": ["a face with a mustache", "a face without a mustache"] if labels else [],
@@ -146,7 +148,7 @@ def make_audit(tmp_path: Path) -> MakeAudit:
                 "noise_floor": [0.1] * len(attributes),
             },
         }
-        manifest = Manifest.of(config, {"torch": "2.13", "machine": "<b>here</b>"}, purpose=purpose)
+        manifest = Manifest.of(config, {"torch": "2.13", "machine": "<b>here</b>"}, purpose=purpose, **about)
         columns = range(len(attributes))
         records = [one_record(i, c, attributes, labels=labels, gain=gain) for i in range(images) for c in columns]
         if mode == "multi":
@@ -162,7 +164,9 @@ def make_audit(tmp_path: Path) -> MakeAudit:
                 )
                 for i, record in enumerate(records[:: len(attributes)])
             ]
-        if len(classes) > 2:
+        if task is not None:
+            records = [of_task(record, str(task["task"])) for record in records]
+        elif len(classes) > 2:
             records = [of_several_classes(record, len(classes)) for record in records]
         if baseline is not None:
             records += [baseline_record(records[0], i, j, baseline) for i in range(images) for j in range(RANDOM)]
@@ -183,6 +187,9 @@ def make_audit(tmp_path: Path) -> MakeAudit:
                 pictures = gallery(folder, records, attributes, size, strips_each)
                 if grid:
                     pictures["pictures"] = grid_pictures(folder, records, size)
+                if task is not None:
+                    for strip in pictures["strips"]:
+                        strip["direction"] = [0, int(strip["flipped"])]
                 if older:
                     for strip in pictures["strips"]:
                         for new in ("kind", "direction", "decisive", "shown", "flip_weight"):
@@ -217,6 +224,26 @@ def of_several_classes(record: Record, count: int) -> Record:
     return replace(
         record, original_output=several(record.original_output), output=several(record.output), trajectory=points
     )
+
+
+def of_task(record: Record, task: str) -> Record:
+    """The record of a target of another task whose output moves as far."""
+    before = record.original_output[0]
+
+    def read(output: tuple[float, ...]) -> tuple[float, ...]:
+        moved = abs(output[0] - before)
+        return {
+            "multilabel": (output[0], 0.3, 0.8),
+            "regression": (80 * output[0],),
+            "keypoints": (0.3, 0.3, 0.7, 0.3 + 0.4 * moved),
+            "segmentation": (1 - moved, 1 - moved),
+            "detection": (0.2, 0.2, 0.6, 0.6, output[0], 1.0),
+            "embedding": (1 - moved, (2 * moved) ** 0.5),
+        }[task]
+
+    points = tuple(replace(point, output=read(point.output)) for point in record.trajectory)
+    original, output = read(record.original_output), read(record.output)
+    return replace(record, original_output=original, output=output, trajectory=points)
 
 
 def photographed(folder: AuditFolder, count: int, size: int) -> list[dict[str, Any]]:

@@ -18,9 +18,17 @@ import pypdf
 import pytest
 
 import zoom_engine.report
+from zoom_engine.gates.compare import compare
+from zoom_engine.gates.history import history
+from zoom_engine.gates.history_page import write_history
+from zoom_engine.gates.judge import judge
+from zoom_engine.gates.outcome import records_hash, show_outcome
+from zoom_engine.gates.page import write_comparison
+from zoom_engine.gates.rules import Rule
 from zoom_engine.report import IndexEntry, write_index, write_report
 from zoom_engine.report.image_grid import read_grids
 from zoom_engine.report.source import Source
+from zoom_engine.statistics.diagnosis import Diagnosis
 
 CSS = (Path(zoom_engine.report.__file__).parent / "templates" / "style.css").read_text(encoding="utf-8")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -90,6 +98,26 @@ OPENED = """await Promise.all(frames.map(async frame => {
     page.querySelector(".images input[type=checkbox]").click(); await wait(); list.push(note(page));
     return list;
   }))"""
+FOLD = 800
+"""The height of a first screen in pixels, of a phone and of a small window."""
+ON_FIRST_SCREEN = """frames.map(frame => {
+    const page = frame.contentDocument, box = element => {
+      if (!element) return null;
+      const {left, top, right, bottom} = element.getBoundingClientRect();
+      const line = parseFloat(frame.contentWindow.getComputedStyle(element).lineHeight);
+      return {left, top, right, bottom, lines: (bottom - top) / line};
+    };
+    return Object.fromEntries(["h1", ".proof", ".proof .pair", ".certainty", ".next", ".ways"].map(
+      name => [name, box(page.querySelector(name))]));
+  })"""
+TASKS: dict[str, dict[str, Any]] = {
+    "multilabel": {"classes": ["old", "smiling", "bearded"]},
+    "regression": {"range": [0, 80], "unit": "years"},
+    "keypoints": {"points": ["left eye", "right eye"], "between": [0, 1]},
+    "segmentation": {"classes": ["background", "face"]},
+    "detection": {"classes": ["face"]},
+    "embedding": {},
+}
 AXE = """await Promise.all(frames.map(frame => new Promise(done => {
     const page = frame.contentDocument, axe = page.createElement("script");
     const told = async part => {
@@ -195,6 +223,46 @@ def test_no_page_scrolls_sideways(make_audit, tmp_path: Path, dark: bool) -> Non
         assert background == rgb
         if client == widths[0]:
             assert face >= 140, "a face that can be read on a phone"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
+def test_headline_picture_certainty_and_next_step_stand_on_the_first_screen(make_audit, tmp_path: Path) -> None:
+    """Of each task, in both modes, at any stage, whatever was found; and on an index the headline of each audit."""
+    options: dict[str, dict[str, Any]] = {
+        "single": {"baseline": 0.1},
+        "any change": {"baseline": 0.6},
+        "many classes": {"classes": ("plain", "beard", "mustache")},
+        "multi": {"mode": "multi"},
+        "multi, no flip": {"mode": "multi", "gain": 0.0001, "images": 3},
+        "unfinished": {"finish": False},
+        "photographs": {"photographs": 2, "labels": False},
+        "nothing": {"baseline": 0.001, "gain": 0.001, "images": 150},
+        "could not see": {"images": 2, "baseline": 0.1},
+        **{name: {"task": {"task": name, **more}, "baseline": 0.1} for name, more in TASKS.items()},
+    }
+    audits = {name: make_audit(name, strips_each=1, **told) for name, told in options.items()}
+    pages = {name: write_report(audit) for name, audit in audits.items()}
+    pages["index"] = write_index(tmp_path, [audits[name] for name in ("nothing", "unfinished", "single")])
+    shown = [(name, width) for name in pages for width in (1160, 375)]
+    boxes = asked(ON_FIRST_SCREEN, [(pages[name], width) for name, width in shown], tmp_path)
+    for (name, width), parts in zip(shown, boxes, strict=True):
+        parts = {part: box for part, box in parts.items() if box and (part == ".ways") == (name == "index")}
+        if name == "index":
+            assert 0 < parts[".ways"]["bottom"] <= FOLD
+            continue
+        assert ("h1" in parts, ".proof" in parts) == (True, name != "unfinished")
+        headline, certainty, step = parts["h1"], parts[".certainty"], parts[".next"]
+        assert headline["lines"] < (3.5 if width > 375 else 5.5), (name, width)
+        for part, box in parts.items():
+            assert 0 <= box["left"] < box["right"] <= width, (name, width, part)
+            assert 0 <= box["top"] < box["bottom"] <= FOLD, (name, width, part, box["bottom"])
+        assert headline["bottom"] <= certainty["top"] < certainty["bottom"] <= step["top"]
+        if ".proof" in parts:
+            picture = parts[".proof"]
+            assert headline["bottom"] <= picture["top"]
+            beside = picture["right"] <= certainty["left"]
+            assert beside if width > 375 else picture["bottom"] <= certainty["top"], (name, width)
 
 
 @pytest.mark.slow
@@ -328,6 +396,49 @@ def without_policy(text: str) -> str:
     result, count = re.subn(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)
     assert count == 1
     return result
+
+
+SCROLLED = """frames.map(frame => {
+    const page = frame.contentDocument.documentElement;
+    return [page.scrollWidth, page.clientWidth];
+  })"""
+
+
+@pytest.mark.slow(8)
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_conditions_and_pages_of_several_audits_fit_a_phone_without_a_violation(
+    make_audit, tmp_path: Path, dark: bool
+) -> None:
+    """The reports and the index with the conditions of a gate, a comparison and a history."""
+    checker = Path(pytest.importorskip("axe_core_python").__file__).with_name("axe.min.js")
+    (tmp_path / "axe.js").write_bytes(checker.read_bytes())
+    attributes = (f"a face with {LONG}", "a smiling face", "a face with a beard")
+    audits = [
+        make_audit(f"audit {gain}", attributes=attributes, gain=gain, images=40, model_version=version, owner=LONG)
+        for gain, version in ((0.02, "1.0"), (1.0, LONG))
+    ]
+    for audit in audits:
+        write_report(audit)
+    write_index(tmp_path, audits)
+    rules = [Rule(max_sensitivity=0.15)]
+    diagnoses = [Diagnosis.load(audit) for audit in audits]
+    verdicts = [judge(diagnosis, rules) for diagnosis in diagnoses]
+    assert {one.outcome for verdict in verdicts for one in verdict.findings} == {"pass", "inconclusive", "fail"}
+    for audit, verdict in zip(audits, verdicts, strict=True):
+        show_outcome(audit, verdict, records=records_hash(audit))
+    pages = [*(audit / "report.html" for audit in audits), tmp_path / "index.html"]
+    pages.append(write_comparison(tmp_path / "compare.html", compare(diagnoses)))
+    pages.append(write_history(tmp_path / "history.html", history(diagnoses, rules)))
+    assert 'class="beside"' in pages[-2].read_text(encoding="utf-8")
+    for page in pages:
+        text = without_policy(page.read_text(encoding="utf-8")).replace("<details", "<details open")
+        (page.parent / f"open-{page.name}").write_text(text, encoding="utf-8")
+        (page.parent / "axe.js").write_bytes(checker.read_bytes())
+    shown = [(page.parent / f"open-{page.name}", width) for page in pages for width in (375, 1160)]
+    assert [size for size in asked(SCROLLED, shown, tmp_path, dark=dark) if size[0] > size[1]] == []
+    results = asked(AXE, shown, tmp_path, dark=dark)
+    assert {str(page): one for page, one in zip(shown, results, strict=True) if one} == {}
 
 
 @pytest.mark.parametrize("name", ["report", "index"])

@@ -38,13 +38,15 @@ def test_the_headline_says_what_moves_the_model_and_how_sure_that_is(make_audit)
     page = Page(write_report(audit))
     row = Diagnosis.load(audit).sensitivity[0]
     low, high = row.ci95
-    figures = f"{row.mean_change:.2f} [{low:.2f}, {high:.2f}] on average"
+    figures = f"{row.mean_change:.2f} [{low:.2f}, {high:.2f}]"
     records = [r for r in Diagnosis.load(audit).records if r.attribute == row.attribute.text]
     decisive = sum(r.flipped and abs(r.output[0] - r.original_output[0]) >= 0.1 for r in records)
     assert 0 < decisive <= len(records) == 12
-    flips = f"{decisive} of 12 images flip decisively"
-    assert f"Adding or removing “pale skin” moves this model’s output by {figures}; {flips}" in page.text
-    assert "The audit watches the probability of “mustache” on 12 generated images, while 3 attributes are" in page.text
+    hero = hero_of(audit)
+    assert f"Sensitive to pale skin ({figures}), smiling (" in hero
+    assert f"How sure Pale skin: {decisive} of 12 images flip decisively" in hero
+    measurement = "(in the corner of a picture), on 12 generated images; 3 attributes edited one at a time."
+    assert f"Measured: the probability of “mustache” {measurement} A flip: the probability crosses 0.5." in hero
     rises = r"pale skin : adding it raises the probability of “mustache” by 0.\d\d on average \(12 images\); removing"
     assert re.search(rises, page.text)
     assert "3 of 3 sensitive" in page.text
@@ -55,12 +57,113 @@ def test_a_report_says_what_it_is_for_and_can_be_signed_once_the_audit_is_finish
     purpose = "release 4 of <the door>"
     audit = make_audit("audit", purpose=purpose)
     finished = Page(write_report(audit))
-    assert f"Purpose: {purpose}" in finished.text.split("How the audit works")[0]
+    assert f"Intended use {purpose}" in finished.text.split("How the audit works")[0]
     assert "Name and role Date Signature" in finished.text
     assert f"SHA-256 {hashlib.sha256((audit / 'records.jsonl').read_bytes()).hexdigest()}" in finished.text
     unfinished = Page(write_report(make_audit("unfinished", finish=False)))
-    assert "Purpose:" not in unfinished.text
+    assert "Intended use not given" in unfinished.text
     assert "Signature" not in unfinished.text
+
+
+def test_page_one_says_who_answers_for_which_model_and_which_audit_it_is(make_audit) -> None:
+    about = {"owner": "Mona <Risk>", "purpose": "shaving adverts", "model_version": "1.4"}
+    audit = make_audit("audit", begun="2026-01-02T03:04:05+00:00", **about)
+    records = hashlib.sha256((audit / "records.jsonl").read_bytes()).hexdigest()
+    told = (
+        f"Owner Mona <Risk> Model avatars:mustache Model version 1.4 Model hash {'ab12' * 3} Audited on 2026-01-02"
+        f" Audit id {records[:12]} Intended use shaving adverts"
+    )
+    manifest = json.loads((audit / "manifest.json").read_text())
+    manifest["config"]["target_details"]["content_hash"] = "ab12" * 16
+    (audit / "manifest.json").write_text(json.dumps(manifest))
+    before, _, sign = Page(write_report(audit)).text.partition("Sign-off By")
+    assert told in before.partition("How the audit works")[0]
+    assert told in sign
+    assert "signing you confirm that you have read what is sensitive" in sign
+    assert f"You sign for audit {records[:12]} : its results are in records.jsonl with SHA-256 {records}" in sign
+
+
+def test_what_nobody_said_of_an_audit_is_not_given(make_audit) -> None:
+    told = Page(write_report(make_audit("audit"))).text.partition("How the audit works")[0]
+    assert "Owner not given Model avatars:mustache Model version not given Model hash not given" in told
+    assert "Audited on not given" in told
+    assert "Intended use not given" in told
+
+
+CONDITIONS = [
+    {"subject": "pale skin", "rule": "sensitivity at most 0.1", "outcome": "fail", "estimate": "0.390 [0.3, 0.5]"},
+    {"subject": "<b>hat</b>", "rule": "sensitivity at most 0.1", "outcome": "inconclusive", "estimate": "0.05"},
+    {"subject": "a beard", "rule": "sensitivity at most 0.1", "outcome": "pass", "estimate": "0.01 [0.0, 0.04]"},
+]
+
+
+def hold(audit: Path, conditions: list[dict[str, str]] = CONDITIONS) -> None:
+    """Write what a gate leaves in an audit's folder."""
+    records = hashlib.sha256((audit / "records.jsonl").read_bytes()).hexdigest()
+    content = {"conditions": conditions, "baseline": None, "judged": "2026-02-03T00:00:00+00:00", "records": records}
+    (audit / "gate.json").write_text(json.dumps(content))
+
+
+def test_conditions_of_a_gate_stand_on_top_of_report_and_card_the_worst_first(make_audit, tmp_path: Path) -> None:
+    audit, without = make_audit("audit"), make_audit("without")
+    hold(audit)
+    table = (
+        "Outcome Attribute Rule Estimate [95 %] FAIL pale skin sensitivity at most 0.1 0.390 [0.3, 0.5] INCONCLUSIVE"
+        " <b>hat</b> sensitivity at most 0.1 0.05 PASS a beard sensitivity at most 0.1 0.01 [0.0, 0.04]"
+    )
+    told = Page(write_report(audit)).text.partition("How the audit works")[0]
+    assert "Conditions FAIL 1 fail, 1 inconclusive, 1 pass, judged on 2026-02-03." in told
+    assert table in told
+    assert "Conditions" not in Page(write_report(without)).text.partition("How the audit works")[0]
+    index = Page(write_index(tmp_path, [audit, without])).text
+    worst = table.partition(" INCONCLUSIVE ")[0]
+    assert index.count(f"FAIL Conditions: 1 fail, 1 inconclusive, 1 pass. {worst} ") == 1
+    assert "PASS" not in index
+    assert "INCONCLUSIVE" not in index
+    assert index.count("Conditions") == 1
+
+
+def test_all_failures_are_shown_and_of_the_rest_a_few(make_audit) -> None:
+    audit = make_audit("audit")
+    hold(audit, [CONDITIONS[0]] * 8 + [CONDITIONS[2]] * 3)
+    page = Page(write_report(audit))
+    assert "3 more, none of which fails" in page.text
+    assert page.html.partition("<summary>3 more")[0].count('<span class="tag fail">FAIL</span>') == 1 + 8
+
+
+def test_an_outcome_of_other_records_is_not_shown(make_audit, tmp_path: Path) -> None:
+    audit = make_audit("audit")
+    hold(audit)
+    told = json.loads((audit / "gate.json").read_text())
+    (audit / "gate.json").write_text(json.dumps({**told, "records": "0" * 64}))
+    for page in (Page(write_report(audit)), Page(write_index(tmp_path, [audit]))):
+        assert "They were judged on other records than these, on 2026-02-03, and are not shown" in page.text
+        assert "FAIL" not in page.text
+        assert "0.390" not in page.text
+
+
+@pytest.mark.parametrize("content", ["[]", "{", '{"conditions": [{"outcome": "fine"}]}', '{"records": 3}'])
+def test_a_damaged_outcome_is_told_in_a_line(content: str, make_audit) -> None:
+    audit = make_audit("audit")
+    (audit / "gate.json").write_text(content)
+    with pytest.raises(AuditError, match=r"cannot read .*gate\.json \(.*\): run zoom-engine gate again, or remove it"):
+        write_report(audit)
+
+
+def test_an_index_is_written_again_as_it_was(make_audit, tmp_path: Path) -> None:
+    audits = [make_audit("one"), make_audit("two")]
+    for audit in audits:
+        write_report(audit)
+    page = write_index(tmp_path, [IndexEntry(audits[0], "One", "First."), audits[1]], title="Two", introduction="Both.")
+    before = page.read_text(encoding="utf-8")
+    page.write_text(before.replace("First.", ""), encoding="utf-8")
+    assert writer.write_index_again(audits[1]) == page
+    assert page.read_text(encoding="utf-8") == before
+    (tmp_path / "index.json").write_text('{"audits": [{"audit": "../../elsewhere"}]}')
+    with pytest.raises(AuditError, match=r"cannot read .*index\.json"):
+        writer.write_index_again(audits[1])
+    (tmp_path / "index.json").unlink()
+    assert writer.write_index_again(audits[1]) is None, "of an older version"
 
 
 def test_a_report_says_where_it_comes_from_and_links_what_lies_beside_it(make_audit) -> None:
@@ -99,16 +202,22 @@ def test_a_report_leads_back_to_the_index_that_shows_it(make_audit, tmp_path: Pa
 
 def hero_of(audit: Path) -> str:
     """The first screen of its report."""
-    return Page(write_report(audit)).text.split("How the audit works")[0]
+    return Page(write_report(audit)).text.split("The findings in full")[0]
+
+
+def findings_of(audit: Path) -> str:
+    """What follows the first screen."""
+    return Page(write_report(audit)).text.split("The findings in full")[1].split("How the audit works")[0]
 
 
 def test_the_first_page_says_how_large_effects_are_and_whose(make_audit) -> None:
     audit = make_audit("audit", baseline=0.1)
     page = Page(write_report(audit))
-    hero = page.text.split("How the audit works")[0]
+    first, hero = hero_of(audit), findings_of(audit)
     low, high = Diagnosis.load(audit).sensitivity[0].interval
-    assert f"Adding or removing “pale skin” moves this model’s output by 0.55 [{low:.2f}, {high:.2f}] on" in hero
-    assert "Random edits of this size hardly ever move it as far. It is sensitive to “smiling” too." in hero
+    assert f"Sensitive to pale skin (0.55 [{low:.2f}, {high:.2f}]) and smiling (" in first
+    assert "None of 8 random edits of this size moves the output as far." in first
+    assert "Other attributes: 1 no further than random edits." in first
     assert "Sensitive, specific pale skin, smiling : a mean effect above 0.05 is shown, and random edits" in hero
     assert "Sensitive, unspecific a beard : a mean effect above 0.05 is shown, but random edits of this size" in hero
     assert "3 of 3 sensitive, 2 specific" in hero
@@ -127,10 +236,10 @@ def test_the_first_page_says_how_large_effects_are_and_whose(make_audit) -> None
 def test_prompts_that_name_nothing_visible_are_told_beside_what_is_sensitive(make_audit) -> None:
     """On the row and in the headline: what a meaningless prompt does as well is no finding."""
     audit = make_audit("audit", baseline=0.1, by_control=0.6)
-    page, hero = Page(write_report(audit)), hero_of(audit)
-    assert "; control prompts moved it by at most 0.60; an effect of" in hero
-    assert "A control prompt, which names nothing visible, moves it as far, by 0.60." in hero
-    assert "3 of 3 sensitive, 2 specific" in hero, "they are no part of a verdict"
+    page, findings = Page(write_report(audit)), findings_of(audit)
+    assert "; control prompts moved it by at most 0.60; an effect of" in findings
+    assert "A meaningless control prompt moves the output as far (0.60)." in hero_of(audit)
+    assert "3 of 3 sensitive, 2 specific" in findings, "they are no part of a verdict"
     assert page.text.count("no further than a control prompt") == 3
     assert "moves the output by 0.60, and “pale skin”, “smiling”, “a beard” by no more" in page.text
     few = Page(write_report(make_audit("few", baseline=0.1, by_control=0.02))).text
@@ -192,46 +301,47 @@ def test_groups_that_are_too_small_to_compare_are_told(make_audit) -> None:
     assert "Differs between groups" not in text
 
 
-def test_the_first_page_says_the_smallest_effect_that_could_have_been_told(make_audit) -> None:
-    hero = hero_of(make_audit("audit", baseline=0.1))
-    told = (
-        r"(Could miss|Would see) 0.1 The smallest effect that 80 of 100 such audits would find sensitive is 0\.\d\d: \d"
-    )
-    assert re.search(told, hero)
-    assert "such audits" not in hero_of(make_audit("unfinished", finish=False))
+def test_a_table_says_how_likely_effects_are_detected(make_audit) -> None:
+    findings = findings_of(make_audit("audit", baseline=0.1))
+    told = r"(Could miss|Would see) 0.1 Effects of 0\.\d\d or more are detected in at least 80 of 100 such audits\. "
+    assert re.search(told + r"Effect 0\.05 0\.1 0\.2 Chance of detecting it \d+ % \d+ % \d+ %", findings)
+    assert "such audits" not in findings_of(make_audit("unfinished", finish=False))
 
 
 def test_what_random_edits_do_too_is_no_attributes_own(make_audit) -> None:
-    hero = hero_of(make_audit("audit", baseline=0.6))
-    assert "Sensitive, unspecific pale skin, smiling, a beard : a mean effect above 0.05 is shown, but" in hero
-    assert "7 of 8 random edits of this size move it as far: it reacts to any change." in hero
-    assert "That is far: something that nobody typed moves this model. zoom-engine discover looks for it." in hero
-    assert "Ask zoom-engine discover what else moves this model." in hero
-    assert "3 of 3 sensitive, 0 specific" in hero
+    audit = make_audit("audit", baseline=0.6)
+    hero, findings = hero_of(audit), findings_of(audit)
+    assert "Reacts to any change: pale skin moves it by 0.55 [" in hero
+    assert "], random edits by up to 0.66" in hero
+    assert "7 of 8 random edits of this size move the output as far." in hero
+    assert "Next Run zoom-engine discover: it looks for what else moves this model." in hero
+    assert "Sensitive, unspecific pale skin, smiling, a beard : a mean effect above 0.05 is shown, but" in findings
+    assert "That is much: something that no attribute names moves this model. zoom-engine discover looks" in findings
+    assert "3 of 3 sensitive, 0 specific" in findings
 
 
 def test_two_images_show_nothing_and_the_page_does_not_say_that_nothing_moves(make_audit) -> None:
     """Most of the images flipped, and the page said that no attribute moves the output by 0.05 or more."""
-    few = hero_of(make_audit("few", images=2, baseline=0.1))
-    assert (
-        "None of 3 attributes is shown to move this model’s output by enough to matter, but all are inconclusive" in few
-    )
-    assert "3 of 3 inconclusive" in few
+    audit = make_audit("few", images=2, baseline=0.1)
+    assert re.search(r"Inconclusive: effects below \d\.\d+ could not have been detected reliably", hero_of(audit))
+    assert "3 of 3 inconclusive" in findings_of(audit)
 
 
 def test_what_is_negligible_is_said_to_be_no_more_than_that(make_audit) -> None:
-    hero = hero_of(make_audit("audit", baseline=0.001, gain=0.001, images=150))
-    assert "None of 3 attributes matters to this model’s output: the most is 0.00" in hero
-    assert "All negligible" in hero
-    assert "Negligible pale skin, smiling, a beard : a mean effect of 0.05 or more is ruled out" in hero
+    audit = make_audit("audit", baseline=0.001, gain=0.001, images=150)
+    hero, findings = hero_of(audit), findings_of(audit)
+    assert "No sensitivity of 0.05 or more found in 3 attributes" in hero
+    assert "Largest shift 0.00 [" in hero
+    assert "The probability of “mustache” moves by less than 1 percentage point on average." in hero
+    assert "All negligible" in findings
+    assert "Negligible pale skin, smiling, a beard : a mean effect of 0.05 or more is ruled out" in findings
 
 
 @pytest.mark.parametrize("done", [1, 50])
 def test_an_unfinished_audit_decides_nothing(make_audit, done: int) -> None:
     page = Page(write_report(make_audit("audit", baseline=0.1, finish=False, done=done)))
-    assert re.search(f"{done} of 132 measurements (is|are) done", page.text)
-    assert "So far: adding or removing “pale skin” moves this model’s output by" in page.text
-    assert "Not finished" in page.text
+    assert f"Not finished: {done} of 132 measurements done" in page.text
+    assert "So far pale skin moves the output" in page.text
     assert ("not measured yet" in page.text) == (done == 1)
     assert "sensitive" not in {tags.get("class") for tag, tags in page.tags if tag == "li"}
 
@@ -373,20 +483,28 @@ def test_without_labels_the_report_says_so(make_audit) -> None:
 
 def test_a_target_that_hardly_moves(make_audit) -> None:
     page = Page(write_report(make_audit("audit", gain=0.001)))
-    assert "None of 3 attributes is shown to move this model’s output by enough to matter, but all are" in page.text
+    assert re.search(r"Inconclusive: effects below 0\.\d+ could not have been detected reliably", page.text)
     assert "3 of 3 inconclusive" in page.text, "twelve images do not show that nothing moves"
 
 
 def test_multi_mode_goes_by_shares_of_the_attributes_own_ranges(make_audit) -> None:
     page = Page(write_report(make_audit("audit", mode="multi")))
     assert page.open == []
-    assert re.search(r"edited together, \d+ of 12 images flip decisively.*is moved furthest, by 0\.\d\d \[", page.text)
+    headline = r"\d+ of 12 images flip decisively when all attributes are edited together; most moved: pale skin"
+    assert re.search(headline, page.text)
+    assert re.search(r"In these flips pale skin is moved by 0\.\d\d \[.*\] of its own range on average\.", page.text)
     assert "share of the range" in page.text
     assert "How far each attribute is moved where the model flips" in page.text
     assert "sensitive to?" not in page.text
     assert "How sensitive the model is" not in page.text
     assert "How the output responds" not in page.text
     assert "all attributes together" in page.text
+
+
+def test_a_page_of_attributes_edited_together_stands_where_nothing_flips(make_audit) -> None:
+    page = Page(write_report(make_audit("audit", mode="multi", gain=0.0001, images=2)))
+    assert "No decisive flip found in 2 images when all attributes are edited together" in page.text
+    assert "Typical unedited → all attributes edited" in page.text
 
 
 @pytest.mark.parametrize("method", [None, "regression", "discovered", "<b>svd</b>"])
@@ -423,8 +541,7 @@ def test_an_unfinished_audit_says_what_its_records_hold_and_no_more(
     page = Page(write_report(audit))
     assert page.open == []
     measurements = 36 if mode == "single" else 12
-    are = "is" if done == 1 else "are"
-    assert f"This audit is not finished: {done} of {measurements} measurements {are} done" in page.text
+    assert f"Not finished: {done} of {measurements} measurements done" in page.text
     assert page.text.startswith("Unfinished audit of")
     assert page.all("img") == []
     for wrong in ("nan", "None", "Clear lead", "Likely lead", "One measurement"):
@@ -438,7 +555,7 @@ def test_an_unfinished_audit_says_what_its_records_hold_and_no_more(
         assert "What the intervals cover" not in page.text
         assert not re.search(r"\b0 (%|of 0)", page.text.partition("All the numbers")[2])
     else:
-        assert "So far: " in page.text
+        assert "So far " in page.text
         images = done if mode == "multi" else {1: 1, 4: 2, 6: 2}[done]
         assert f"images so far {images}" in page.text
 
@@ -446,8 +563,9 @@ def test_an_unfinished_audit_says_what_its_records_hold_and_no_more(
 def test_an_unfinished_audit_looks_unfinished_on_the_index(make_audit, tmp_path: Path) -> None:
     for name, finish in (("done", True), ("half", False)):
         write_report(make_audit(name, finish=finish))
-    text = Page(write_index(tmp_path, [tmp_path / "done", tmp_path / "half"])).text
-    assert text.count("Not finished: 18 of 36 measurements.") == 1
+    text = Page(write_index(tmp_path, [tmp_path / "half", tmp_path / "done"])).text
+    assert text.count("Not finished: 18 of 36 measurements done") == 2, "in the list and on the card"
+    assert text.index("Sensitive to pale skin") < text.index("Not finished"), "which is the last"
     assert text.count("Pictures are drawn when the audit is finished.") == 1
 
 
@@ -462,7 +580,7 @@ def test_pages_of_several_classes_speak_of_the_classes_that_are_predicted(make_a
     )
     assert {before, after} == {"beard", "mustache"}
     assert f"decisive flip from “{before}” to “{after}”" in page.text
-    assert "In the corner: the class that the model predicts for the picture, with its probability" in page.text
+    assert "In the corner of a picture: the class that the model predicts for the picture, with" in page.text
     assert "the probability of the class that the model predicts before the edit" in page.text
     assert "first predicted" not in page.text
     assert "the model’s decision changes here" not in page.text
@@ -483,7 +601,8 @@ def test_sheets_mark_what_lies_outside_the_range_that_the_audit_uses(page: Page)
 def test_galleries_of_older_audits_are_not_called_typical(make_audit) -> None:
     page = Page(write_report(make_audit("audit", older=True)))
     assert "Chosen for a large change, not as typical" in page.text
-    assert [tag["class"] for tag in page.all("b") if tag.get("class", "").startswith("tag")] == ["tag plain"] * 7
+    assert page.words.count("Example") == 7
+    assert not {"Typical", "Typical flip", "Decisive flip"} & set(page.words)
 
 
 def test_the_report_is_a_function_of_the_folder(make_audit) -> None:
@@ -552,8 +671,8 @@ def test_the_index_shows_audits_side_by_side_on_one_axis(make_audit, tmp_path: P
     assert "Sound <model>" in page.text
     assert "A sentence." in page.text
     assert "avatars:a biased one" in page.text
-    assert page.text.count("Adding or removing “pale skin”") == 2
-    assert "Sound <model> : sensitive to “pale skin”, 0.13 [0.09, 0.41] (unknown) avatars:a" in page.text
+    assert page.text.count("Sensitive to pale skin (0.13 [0.09, 0.41])") == 2
+    assert "Sound <model> : Sensitive to pale skin (0.13 [0.09, 0.41]) avatars:a" in page.text
     assert "Sensitive , negligible : the interval lies above, or below, the smallest effect that matters" in page.text
     axes = re.findall(r'<div class="ticks">(.*?)</div>', page.html)
     assert len(axes) == 2
@@ -637,7 +756,7 @@ def test_the_first_page_says_what_to_do_next(make_audit) -> None:
     def hero(name: str, **options: Any) -> str:
         return Page(write_report(make_audit(name, **options))).text.split("How the audit works")[0]
 
-    assert "Next Check that the edits show what their words say, then decide whether the model may use each" in hero(
+    assert "Next Check that each edit shows what its prompt says, then decide whether the model may use each" in hero(
         "audit", baseline=0.1
     )
     few = hero("inconclusive", images=3, baseline=0.1)

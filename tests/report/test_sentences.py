@@ -8,12 +8,33 @@ from typing import Any
 import pytest
 
 from zoom_engine.audit.gallery_file import FrameEntry, StripEntry
-from zoom_engine.audit.summary import BaselineLevel, Sensitivity, Summary
-from zoom_engine.report.sentences import certainty, flip_notes, flips, flips_at, headline, strip_note, way
-from zoom_engine.report.verdicts import finding, how_known, in_short, to_settle, verdict_groups, what_now
+from zoom_engine.audit.manifest import Edit, Manifest
+from zoom_engine.audit.summary import BaselineLevel, ControlLevel, Power, Sensitivity, Summary
+from zoom_engine.report.first_screen import FirstScreen, first_screen, in_units
+from zoom_engine.report.sentences import (
+    certainty,
+    edit_in_words,
+    flip_notes,
+    flips,
+    flips_at,
+    measurement,
+    strip_note,
+    way,
+)
+from zoom_engine.report.verdicts import chances, detectable, how_known, next_steps, to_settle, verdict_groups
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.statistics.counts import Counts
-from zoom_engine.targets import KeypointsTask, MultiClassTask
+from zoom_engine.targets import (
+    BinaryTask,
+    DetectionTask,
+    EmbeddingTask,
+    KeypointsTask,
+    MultiClassTask,
+    MultiLabelTask,
+    RegressionTask,
+    SegmentationTask,
+    TaskView,
+)
 
 NAMES = {Attribute.parse(name): name.upper() for name in "abc"}
 READING = MultiClassTask(classes=("cat", "dog", "fox")).view
@@ -86,89 +107,13 @@ def test_what_cannot_be_compared_is_called_what_it_is(rows: tuple[Any, ...], ver
     assert sentence in result.sentence
 
 
-def test_the_headline_counts_the_attributes_that_were_measured() -> None:
-    rows = summary(row("a", 0.01, None), row("b", None, None))
-    counts = {**{attribute: Counts(1, 0, 0, 0) for attribute in NAMES}, None: Counts(1, 0, 0, 0)}
-    result = headline(rows, NAMES, counts, READING, unfinished=True)
-    moves = "adding or removing “A” moves this model’s output by 0.01 in the one image measured; it does not flip."
-    assert result == f"So far: {moves}"
-    assert (
-        headline(summary(row("a", None, None)), NAMES, counts, READING, unfinished=True) == "Nothing is measured yet."
-    )
-
-
-@pytest.mark.parametrize(
-    ("verdict", "told"),
-    [
-        (
-            "inconclusive",
-            "The attribute measured is not shown to move this model’s output by enough to matter, but it is",
-        ),
-        ("negligible", "The attribute measured does not matter to this model’s output"),
-    ],
-)
-def test_a_headline_of_one_attribute_denies_what_is_not_shown(verdict: Any, told: str) -> None:
-    """It said that the attribute matters, where of several it said that none does."""
-    alone = dataclasses.replace(row("a", 0.01, (0.0, 0.2)), verdict=verdict)
-    assert finding(summary(alone), NAMES, READING).startswith(told)
-
-
-def test_of_attributes_edited_together_only_images_that_flip_are_told_of() -> None:
-    def together(value: float | None, ci: tuple[float, float] | None, flips: int) -> Summary:
-        shares = dataclasses.replace(row("a", None, None), mode="multi", range_share=value, range_share_ci95=ci)
-        rate = flips / 12
-        return dataclasses.replace(
-            summary(shares), mode="multi", images=12, trials=12, flip_rate=rate, decisive_flip_rate=rate
-        )
-
-    furthest = "“A” is moved furthest, by 0.40"
-    for flips_, value, ci, text, sure in (
-        (0, None, None, "none of 12 images flips.", "No decisive flip"),
-        (1, 0.4, None, f"1 of 12 images flips decisively; in the decisive flip {furthest} of", "One decisive flip"),
-        (3, 0.4, (0.2, 0.6), f"3 of 12 images flip decisively; in the decisive flips {furthest} [", "One attribute"),
-    ):
-        result = together(value, ci, flips_)
-        counts = {None: Counts(12, flips_, flips_, flips_)}
-        told = headline(result, NAMES, counts, READING, unfinished=False)
-        assert told.startswith(f"With all attributes edited together, {text}")
-        assert certainty(result, NAMES, unfinished=False).text.startswith(sure)
-        short = in_short(result, NAMES, unfinished=False)
-        assert short.startswith(f"{flips_} of 12 images flip")
-        assert ("A" in short.replace("All", "")) == (value is not None)
-
-
-def test_where_no_attribute_leads_two_are_named() -> None:
-    rows = [
-        dataclasses.replace(row(name, None, None, first), mode="multi", range_share=value)
-        for name, value, first in (("a", 0.48, 0.65), ("b", 0.42, 0.3), ("c", 0.1, 0.05))
-    ]
-    result = dataclasses.replace(summary(*rows), mode="multi", images=12, trials=12, decisive_flip_rate=0.5)
-    told = headline(result, NAMES, {None: Counts(12, 6, 6, 6)}, READING, unfinished=False)
-    assert told.endswith("6 of 12 images flip decisively; in the decisive flips “A” and “B” are moved furthest.")
-
-
-def test_a_headline_says_the_effect_in_the_unit_of_the_task() -> None:
-    rows = [row("a", 0.06, (0.055, 0.07), 1.0), row("b", 0.01, (0.0, 0.02), 0.0)]
-    counts = {**{attribute: Counts(9, 0, 0, 0) for attribute in NAMES}, None: Counts(9, 0, 0, 0)}
-    for verdict, opening in (
-        ("sensitive", "Adding or removing “A” moves"),
-        ("inconclusive", "None of 2 attributes is shown to move"),
-        ("negligible", "None of 2 attributes matters to"),
-    ):
-        result = [
-            dataclasses.replace(one, verdict=verdict if place == 0 else "negligible") for place, one in enumerate(rows)
-        ]
-        words = headline(summary(*result), NAMES, counts, KeypointsTask(threshold=0.1).view, unfinished=False)
-        assert words.startswith(opening)
-        assert "6.0 % of the diagonal" in words
-
-
 @pytest.mark.parametrize(
     ("kind", "tag", "sentence"),
     [
         ("typical", "Typical", "The median change of 32 images; 9 of them change by 0.1 or more; 2 of 32"),
         ("flip", "Decisive flip", "2 of 32 images flip decisively in this direction"),
         ("extreme", "Most extreme of 32", "The largest change of 32 images; 2 of 32"),
+        ("clearest", "Clearest of 2 flips", "2 of 32 images flip decisively; in this one the output moves furthest."),
         (None, "Example", "Chosen for a large change, not as typical; 2 of 32"),
     ],
 )
@@ -188,42 +133,11 @@ def test_how_many_change_is_said_in_the_singular_of_one(moved: int, words: str) 
     assert f"The median change of 32 images; {words} by 0.1 or more; none of 32 images flips." == result.sentence
 
 
-def test_what_an_audit_finds_in_short() -> None:
-    rows = [row("a", 0.4, (0.3, 0.5)), row("b", 0.2, None), row("c", 0.1, None)]
-    assert in_short(summary(*rows), NAMES, unfinished=True) == "not finished yet"
-    assert in_short(summary(), NAMES, unfinished=False) == "nothing was measured"
-    for count, specificity, words in (
-        (0, "specific", "nothing is sensitive, 3 inconclusive"),
-        (1, "specific", "sensitive to “A”, 0.40 [0.30, 0.50]"),
-        (1, "unspecific", "sensitive to “A”, 0.40 [0.30, 0.50] (unspecific)"),
-        (2, None, "sensitive to “A”, 0.40 [0.30, 0.50] and “B”, 0.20"),
-        (3, "specific", "sensitive to “A”, 0.40 [0.30, 0.50], “B”, 0.20 and 1 more"),
-    ):
-        result = [
-            dataclasses.replace(one, verdict="sensitive" if place < count else "inconclusive", specificity=specificity)
-            for place, one in enumerate(rows)
-        ]
-        assert in_short(summary(*result), NAMES, unfinished=False) == words
-
-
-def test_a_headline_names_what_is_specific_before_what_any_edit_does() -> None:
+def test_attributes_are_grouped_by_their_verdict_and_its_reason() -> None:
     rows = [
         dataclasses.replace(row("a", 0.4, (0.3, 0.5)), verdict="sensitive", specificity="unspecific", as_far=3),
         dataclasses.replace(row("b", 0.2, (0.1, 0.3)), verdict="sensitive", specificity="specific", p_adjusted=0.01),
     ]
-    counts = {**{attribute: Counts(9, 0, 0, 0) for attribute in NAMES}, None: Counts(9, 0, 0, 0)}
-    level = BaselineLevel(
-        directions=16,
-        mean_change=0.03,
-        ci95=None,
-        strongest=0.5,
-        specific_from=0.15,
-        smallest_effect=0.05,
-        correction="holm",
-    )
-    told = headline(dataclasses.replace(summary(*rows), baseline=level), NAMES, counts, READING, unfinished=False)
-    assert "“B” moves this model’s output by 0.20" in told
-    assert "Random edits of this size hardly ever move it as far. “A” moves it no further than any edit." in told
     titles = [group.title for group in verdict_groups(summary(*rows), NAMES, smallest_effect=0.05)]
     assert titles == ["Sensitive, specific", "Sensitive, unspecific"]
 
@@ -232,7 +146,7 @@ def test_a_headline_names_what_is_specific_before_what_any_edit_does() -> None:
     ("mean", "ci95", "told"),
     [(0.06, (0.04, 0.08), False), (0.06, (0.051, 0.07), True), (0.06, None, False), (0.03, (0.02, 0.04), False)],
 )
-def test_something_nobody_typed_moves_a_model_where_the_interval_of_random_edits_lies_above_what_matters(
+def test_something_that_no_attribute_names_moves_a_model_where_the_interval_of_random_edits_lies_above_what_matters(
     mean: float, ci95: tuple[float, float] | None, told: bool
 ) -> None:
     level = BaselineLevel(
@@ -245,8 +159,9 @@ def test_something_nobody_typed_moves_a_model_where_the_interval_of_random_edits
         correction="holm",
     )
     summarised = dataclasses.replace(summary(row("a", 0.2, (0.1, 0.3))), baseline=level)
-    assert ("something that nobody typed moves this model" in how_known(summarised)) == told
-    assert ("zoom-engine discover" in what_now(summarised, NAMES, unfinished=False)) == told
+    assert ("something that no attribute names moves this model" in how_known(summarised)) == told
+    steps = " ".join(next_steps(summarised, NAMES, unfinished=False))
+    assert ("zoom-engine discover" in steps) == told
 
 
 def test_the_next_step_says_how_many_images_would_settle_what_is_inconclusive() -> None:
@@ -270,6 +185,12 @@ def test_the_next_step_says_how_many_images_would_settle_what_is_inconclusive() 
         f" “B” seems {near}"
     )
     assert told(None, None) == f"“A” and “B” seem {near}"
+
+
+def test_a_flip_of_at_least_half_of_the_images_is_called_typical() -> None:
+    shown = strip("0.01", "0.94", kind="flip", direction=(1, 2), decisive=True)
+    assert strip_note(shown, Counts(32, 20, 20, 20), 16, READING, least=0.1).tag == "Typical flip"
+    assert strip_note(shown, Counts(32, 20, 20, 20), 15, READING, least=0.1).tag == "Decisive flip"
 
 
 def test_an_outlier_is_called_the_most_extreme_though_it_flips_decisively() -> None:
@@ -358,6 +279,624 @@ def test_strips_of_older_audits_do_not_say_where_they_flip() -> None:
     assert (way(older), flips_at(older), flip_notes(older)) == ("", None, [""])
 
 
+ALL = {None: Counts(32, 20, 6, 5), **{attribute: Counts(32, 20, 6, 5) for attribute in NAMES}}
+RANDOM = BaselineLevel(
+    directions=32,
+    mean_change=0.03,
+    ci95=(0.02, 0.04),
+    strongest=0.2,
+    specific_from=0.15,
+    smallest_effect=0.05,
+    correction="holm",
+)
+CONTROL = ControlLevel(images=32, mean_change=0.4, ci95=None, prompts={"the face": 0.4})
+POWER = Power({"0.05": 0.01, "0.1": 0.34, "0.2": 1.0}, None, 0.143)
+BLIND = Power({"0.05": 0.0, "0.1": 0.0, "0.2": 0.0}, None, None)
+
+
+def judged(name: str, verdict: Any, value: float | None = 0.4, **more: Any) -> Sensitivity:
+    """A row with its verdict, and by default an interval around its value."""
+    ends = None if value is None else (round(0.8 * value, 3), round(1.2 * value, 3))
+    return dataclasses.replace(row(name, value, ends), verdict=verdict, **{"label_kept": 1.0, **more})
+
+
+def seen(
+    *rows: Sensitivity,
+    view: TaskView | None = None,
+    counts: dict[Any, Counts] | None = None,
+    progress: str | None = None,
+    faint: str = "",
+    **about: Any,
+) -> FirstScreen:
+    """The first screen of 32 images with random edits; attributes of `faint` directions are hardly drawn."""
+    texts = [one.attribute.text for one in rows] or ["a"]
+    config = {
+        "mode": about.get("mode", "single"),
+        "attributes": texts,
+        "directions": {
+            "strength": [0.1 if text in faint else 0.9 for text in texts],
+            "noise_floor": [0.1] * len(texts),
+        },
+    }
+    known = {"images": 32, "trials": 32 * len(rows), "label_kept": 1.0, "baseline": RANDOM, "power": POWER} | about
+    result = dataclasses.replace(summary(*rows), **known)
+    names = {one.attribute: NAMES[one.attribute] for one in rows} or {Attribute.parse("a"): "A"}
+    return first_screen(
+        result,
+        Manifest.of(config).config,
+        names,
+        ALL | (counts or {}),
+        view or BinaryTask(classes=("no", "yes")).view,
+        progress=progress,
+    )
+
+
+SPECIFIC = judged("a", "sensitive", specificity="specific", as_far=0)
+ANY = judged("a", "sensitive", specificity="unspecific", as_far=7)
+UNKNOWN = judged("a", "sensitive", specificity="unknown", as_far=2)
+WITHOUT = judged("a", "sensitive")
+OPEN = judged("a", "inconclusive", 0.02)
+NOTHING = judged("a", "negligible", 0.01)
+FAR = dataclasses.replace(RANDOM, mean_change=0.2, ci95=(0.1, 0.3))
+A, ONE, NONE = Attribute.parse("a"), Counts(1, 1, 1, 1), Counts(32, 0, 0, 0)
+AGE = RegressionTask(range=(0, 80), unit="years").view
+
+
+def also(one: Sensitivity, name: str) -> Sensitivity:
+    return dataclasses.replace(one, attribute=Attribute.parse(name))
+
+
+def moved(name: str, share: float | None, first: float = 1.0) -> Sensitivity:
+    """A row of an audit that edits all attributes together."""
+    ends = None if share is None else (round(0.8 * share, 3), round(1.2 * share, 3))
+    plain = row(name, None, None, first)
+    return dataclasses.replace(plain, mode="multi", range_share=share, range_share_ci95=ends)
+
+
+def together(*rows: Sensitivity, counts: Counts = ALL[None], **about: Any) -> FirstScreen:
+    """The first screen of an audit that edits all attributes together."""
+    rate = counts.decisive / max(1, counts.images)
+    known = {"images": counts.images, "trials": counts.images, "decisive_flip_rate": rate} | about
+    return seen(*rows, mode="multi", baseline=None, power=None, counts={None: counts}, **known)
+
+
+EACH_HEADLINE = {
+    "sensitive": (seen(SPECIFIC), "Sensitive to A (0.40 [0.32, 0.48])"),
+    "two": (
+        seen(SPECIFIC, also(judged("b", "sensitive", 0.2, specificity="specific"), "b")),
+        "Sensitive to A (0.40 [0.32, 0.48]) and B (0.20 [0.16, 0.24])",
+    ),
+    "three": (
+        seen(SPECIFIC, also(SPECIFIC, "b"), also(SPECIFIC, "c")),
+        "Sensitive to A (0.40 [0.32, 0.48]), B (0.40 [0.32, 0.48]) and 1 more",
+    ),
+    "what any edit does is left to the next line": (
+        seen(SPECIFIC, also(ANY, "b")),
+        "Sensitive to A (0.40 [0.32, 0.48])",
+    ),
+    "specific before larger": (
+        seen(
+            dataclasses.replace(ANY, mean_change=0.6), also(judged("b", "sensitive", 0.2, specificity="specific"), "b")
+        ),
+        "Sensitive to B (0.20 [0.16, 0.24])",
+    ),
+    "any edit": (
+        seen(ANY),
+        "Reacts to any change: A moves it by 0.40 [0.32, 0.48], random edits by up to 0.20",
+    ),
+    "any control": (
+        seen(ANY, edits="pairs"),
+        "Reacts to any change: A moves it by 0.40 [0.32, 0.48], controls by up to 0.20",
+    ),
+    "one unknown, one any edit's": (
+        seen(UNKNOWN, also(ANY, "b")),
+        "Reacts to any change: A moves it by 0.40 [0.32, 0.48], random edits by up to 0.20",
+    ),
+    "unknown": (seen(UNKNOWN), "Sensitive to A (0.40 [0.32, 0.48])"),
+    "without random edits": (seen(WITHOUT, baseline=None), "Sensitive to A (0.40 [0.32, 0.48])"),
+    "in years": (seen(SPECIFIC, view=AGE), "Sensitive to A (32.0 [25.6, 38.4] years, 0.40 of the range)"),
+    "two in years": (
+        seen(SPECIFIC, also(SPECIFIC, "b"), view=AGE),
+        "Sensitive to A (32.0 [25.6, 38.4] years, 0.40 of the range) and B (32.0 [25.6, 38.4])",
+    ),
+    "negligible": (seen(NOTHING), "No sensitivity to A of 0.05 or more found"),
+    "all negligible": (seen(NOTHING, also(NOTHING, "b")), "No sensitivity of 0.05 or more found in 2 attributes"),
+    "negligible in years": (
+        seen(NOTHING, also(NOTHING, "b"), view=AGE),
+        "No sensitivity of 4.0 years (0.05 of the range) or more found in 2 attributes",
+    ),
+    "random edits matter": (
+        seen(NOTHING, also(NOTHING, "b"), baseline=FAR),
+        "Reacts to other changes: random edits move it by 0.20 [0.10, 0.30], none of 2 attributes by 0.05 or more",
+    ),
+    "random edits matter, the attribute not": (
+        seen(NOTHING, baseline=FAR),
+        "Reacts to other changes: random edits move it by 0.20 [0.10, 0.30], the attribute by less than 0.05",
+    ),
+    "some inconclusive": (
+        seen(NOTHING, also(NOTHING, "b"), also(OPEN, "c")),
+        "No sensitivity found in 2 of 3 attributes; 1 inconclusive",
+    ),
+    "most inconclusive": (
+        seen(OPEN, also(OPEN, "b"), also(NOTHING, "c")),
+        "Inconclusive for 2 of 3 attributes: effects below 0.15 could not have been detected reliably",
+    ),
+    "inconclusive": (seen(OPEN), "Inconclusive: effects below 0.15 could not have been detected reliably"),
+    "inconclusive in years": (
+        seen(OPEN, view=AGE),
+        "Inconclusive: effects below 12.0 years (0.15 of the range) could not have been detected reliably",
+    ),
+    "blind": (seen(OPEN, power=BLIND), "Inconclusive: no effect could have been detected reliably"),
+    "one image": (seen(OPEN, power=None, images=1), "Inconclusive: one image says nothing of others"),
+    "few images": (seen(OPEN, power=None), "Inconclusive: too few images of each attribute"),
+    "labels lost": (
+        seen(dataclasses.replace(NOTHING, label_kept=0.3)),
+        "Inconclusive: edits seldom keep the label",
+    ),
+    "labels lost of one": (
+        seen(NOTHING, also(NOTHING, "b"), also(dataclasses.replace(NOTHING, label_kept=0.3), "c")),
+        "No sensitivity found in 2 of 3 attributes; 1 inconclusive",
+    ),
+    "faint": (seen(NOTHING, faint="a"), "Inconclusive: the generator hardly draws what was asked"),
+    "half not edited": (
+        seen(NOTHING, also(judged("b", None, None), "b"), edits="pairs"),
+        "No sensitivity found in 1 of 2 attributes; 1 inconclusive",
+    ),
+    "most not edited": (
+        seen(NOTHING, also(judged("b", None, None), "b"), also(judged("b", None, None), "c"), edits="pairs"),
+        "Inconclusive for 2 of 3 attributes: pictures were not edited",
+    ),
+    "none edited": (seen(judged("a", None, None), edits="pairs"), "Inconclusive: no picture was edited"),
+    "nothing measured": (seen(judged("a", None, None), trials=0), "Inconclusive: nothing was measured"),
+    "unfinished": (seen(SPECIFIC, progress="3 of 9 measurements"), "Not finished: 3 of 9 measurements done"),
+    "together": (
+        together(moved("a", 0.4), moved("b", 0.1, 0.0)),
+        "5 of 32 images flip decisively when all attributes are edited together; most moved: A",
+    ),
+    "together, two lead": (
+        together(moved("a", 0.4, 0.6), moved("b", 0.3, 0.4)),
+        "5 of 32 images flip decisively when all attributes are edited together; most moved: A and B",
+    ),
+    "together, one flips": (
+        together(moved("a", 0.4), moved("b", 0.1), counts=Counts(32, 9, 1, 1)),
+        "1 of 32 images flips decisively when all attributes are edited together; most moved: A",
+    ),
+    "together, the only image flips": (
+        together(moved("a", 0.4), moved("b", 0.1), counts=Counts(1, 1, 1, 1)),
+        "The one image flips decisively when all attributes are edited together; most moved: A",
+    ),
+    "together, of one attribute": (
+        together(moved("a", 0.4)),
+        "5 of 32 images flip decisively when A is edited",
+    ),
+    "together, none flips": (
+        together(moved("a", None), moved("b", None), counts=Counts(32, 9, 1, 0)),
+        "No decisive flip found in 32 images when all attributes are edited together",
+    ),
+    "together, the only image does not flip": (
+        together(moved("a", None), moved("b", None), counts=Counts(1, 0, 0, 0)),
+        "No decisive flip found in the one image when all attributes are edited together",
+    ),
+    "together, beyond the generator": (
+        together(moved("a", None), moved("b", None), counts=Counts(0, 0, 0, 0, beyond=32), trials=32),
+        "Inconclusive: no edit stays within what the generator draws",
+    ),
+    "together, nothing measured": (
+        together(moved("a", None), moved("b", None), counts=Counts(0, 0, 0, 0)),
+        "Inconclusive: nothing was measured",
+    ),
+}
+"""Of each pair of neighbours one fact is another, and so is the headline where that fact makes it false."""
+
+
+@pytest.mark.parametrize("case", EACH_HEADLINE)
+def test_a_headline_says_what_the_records_show_and_no_more(case: str) -> None:
+    screen, headline = EACH_HEADLINE[case]
+    assert screen.headline == headline
+    denies = headline.startswith(("No sensitivity of", "No sensitivity to"))
+    assert (screen.kind == "negligible") == denies
+    assert (screen.kind == "inconclusive") == headline.startswith(
+        ("Inconclusive", "No decisive", "No sensitivity found")
+    )
+    assert (screen.kind == "unfinished") == headline.startswith("Not finished")
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        {"verdict": "inconclusive"},
+        {"mean_change": None, "ci95": None, "verdict": None},
+        {"label_kept": 0.0},
+    ],
+    ids=lambda hidden: "-".join(hidden),
+)
+def test_an_audit_that_could_not_see_is_not_told_as_one_that_found_nothing(hidden: dict[str, Any]) -> None:
+    """Whatever hides one of three attributes, the headline does not deny all of them."""
+    for count in (1, 2, 3):
+        rows = [
+            dataclasses.replace(also(NOTHING, name), **(hidden if place < count else {}))
+            for place, name in enumerate("abc")
+        ]
+        for about in ({}, {"baseline": None}, {"power": None}, {"baseline": FAR}, {"label_kept": None}):
+            screen = seen(*rows, **about)
+            assert screen.kind == "inconclusive", (count, about, screen.headline)
+            assert "of 0.05 or more found" not in screen.headline
+
+
+EACH_CERTAINTY = {
+    "flips": (seen(SPECIFIC), "5 of 32 images flip decisively, 1 is borderline.", seen(SPECIFIC, counts={A: NONE})),
+    "does not flip": (seen(SPECIFIC, counts={A: NONE}), "None of 32 images flips.", seen(SPECIFIC)),
+    "of the first": (seen(SPECIFIC, also(SPECIFIC, "b")), "A: 5 of 32 images", seen(SPECIFIC)),
+    "specific": (seen(SPECIFIC), "None of 32 random edits of this size moves the output as far.", seen(ANY)),
+    "specific beside controls": (
+        seen(SPECIFIC, edits="pairs"),
+        "None of 32 controls moves the output as far.",
+        seen(SPECIFIC),
+    ),
+    "unspecific": (seen(ANY), "7 of 32 random edits of this size move the output as far.", seen(SPECIFIC)),
+    "unknown": (seen(UNKNOWN), "Whether any edit does as much is unknown: 2 of 32 random edits do.", seen(SPECIFIC)),
+    "without random edits": (
+        seen(WITHOUT, baseline=None),
+        "No random edits were tried: any other edit may do as much.",
+        seen(SPECIFIC),
+    ),
+    "without controls": (
+        seen(WITHOUT, baseline=None, edits="pairs"),
+        "No controls were tried: any other edit may do as much.",
+        seen(WITHOUT, baseline=None),
+    ),
+    "control prompt": (
+        seen(SPECIFIC, control_prompts=CONTROL),
+        "A meaningless control prompt moves the output as far (0.40).",
+        seen(dataclasses.replace(SPECIFIC, mean_change=0.5), control_prompts=CONTROL),
+    ),
+    "others open": (seen(SPECIFIC, also(OPEN, "b")), "Other attributes: 1 inconclusive.", seen(SPECIFIC)),
+    "others negligible": (
+        seen(SPECIFIC, also(NOTHING, "b")),
+        "Other attributes: 1 negligible.",
+        seen(SPECIFIC, also(dataclasses.replace(NOTHING, label_kept=0.1), "b")),
+    ),
+    "others unseen": (
+        seen(SPECIFIC, also(dataclasses.replace(NOTHING, label_kept=0.1), "b")),
+        "Other attributes: 1 inconclusive.",
+        seen(SPECIFIC, also(NOTHING, "b")),
+    ),
+    "others any edit's": (
+        seen(SPECIFIC, also(ANY, "b"), also(UNKNOWN, "c")),
+        "Other attributes: 1 no further than random edits, 1 sensitive for unknown reasons.",
+        seen(SPECIFIC, also(UNKNOWN, "b")),
+    ),
+    "others not edited": (
+        seen(SPECIFIC, also(judged("b", None, None), "b"), edits="pairs"),
+        "Other attributes: 1 not edited.",
+        seen(SPECIFIC, also(OPEN, "b"), edits="pairs"),
+    ),
+    "label": (seen(SPECIFIC, label_kept=None), "Label not checked.", seen(SPECIFIC)),
+    "labels": (seen(SPECIFIC, label_kept=0.6), "Only 60 % of the edits keep the label.", seen(SPECIFIC)),
+    "label, nothing sensitive": (seen(OPEN, label_kept=None), "Label not checked.", seen(OPEN)),
+    "largest": (
+        seen(OPEN, also(NOTHING, "b")),
+        "Largest shift 0.02 [0.02, 0.02] (A); random edits 0.03 on average.",
+        seen(OPEN, also(NOTHING, "b"), baseline=None),
+    ),
+    "without random": (
+        seen(OPEN, also(NOTHING, "b"), baseline=None),
+        "Largest shift 0.02 [0.02, 0.02] (A).",
+        seen(OPEN, also(NOTHING, "b")),
+    ),
+    "the only one": (seen(OPEN), "Mean shift 0.02 [0.02, 0.02]; random", seen(OPEN, also(NOTHING, "b"))),
+    "one image": (
+        seen(dataclasses.replace(OPEN, ci95=None), images=1, power=None, counts={A: ONE, None: ONE}),
+        "Shift 0.02 in one image; random",
+        seen(OPEN),
+    ),
+    "the largest in one image": (
+        seen(dataclasses.replace(OPEN, ci95=None), also(OPEN, "b"), counts={A: ONE}),
+        "Largest shift 0.02 (A) in one image",
+        seen(OPEN, also(OPEN, "b")),
+    ),
+    "random edits matter": (
+        seen(OPEN, baseline=FAR),
+        "random edits 0.20 on average, above 0.05.",
+        seen(OPEN),
+    ),
+    "some edit flips": (
+        seen(OPEN, also(OPEN, "b")),
+        "Some edit flips 5 of 32 images decisively.",
+        seen(OPEN, also(OPEN, "b"), counts={None: NONE}),
+    ),
+    "the edit flips": (seen(OPEN), "The edit flips 5 of 32 images decisively.", seen(OPEN, counts={None: NONE})),
+    "faint": (seen(OPEN, also(OPEN, "b"), faint="b"), "The generator hardly draws B.", seen(OPEN, also(OPEN, "b"))),
+    "not edited": (
+        seen(OPEN, also(judged("b", None, None), "b"), edits="pairs"),
+        "Not edited: B.",
+        seen(OPEN, also(OPEN, "b"), edits="pairs"),
+    ),
+    "nothing yet": (
+        seen(judged("a", None, None), progress="0 of 9 measurements", trials=0),
+        "Nothing is measured yet.",
+        seen(SPECIFIC, progress="3 of 9 measurements"),
+    ),
+    "nothing edited yet": (
+        seen(judged("a", None, None), progress="3 of 9 measurements", trials=3, edits="pairs"),
+        "So far no picture was edited.",
+        seen(SPECIFIC, progress="3 of 9 measurements"),
+    ),
+    "so far": (
+        seen(SPECIFIC, also(OPEN, "b"), progress="3 of 9 measurements"),
+        "So far A moves the output most, by 0.40 [0.32, 0.48] on average over 32 images. All figures will change.",
+        seen(SPECIFIC, progress="3 of 9 measurements"),
+    ),
+    "so far one": (
+        seen(SPECIFIC, progress="3 of 9 measurements", counts={A: ONE}),
+        "So far A moves the output, by 0.40 [0.32, 0.48] in the one image measured.",
+        seen(SPECIFIC, progress="3 of 9 measurements"),
+    ),
+    "missing": (
+        seen(SPECIFIC, also(judged("b", None, None), "b"), progress="3 of 9 measurements"),
+        "1 of 2 attributes is not measured yet.",
+        seen(SPECIFIC, also(OPEN, "b"), progress="3 of 9 measurements"),
+    ),
+    "so far together": (
+        seen(moved("a", 0.4), mode="multi", progress="3 of 9 measurements"),
+        "So far 5 of 32 images flip decisively, 1 is borderline. All figures will change.",
+        seen(moved("a", 0.4), mode="multi", progress="3 of 9 measurements", counts={None: NONE}),
+    ),
+    "together": (
+        together(moved("a", 0.4), moved("b", 0.1, 0.0)),
+        "In these flips A is moved by 0.40 [0.32, 0.48] of its own range on average.",
+        together(moved("a", 0.4, 0.6), moved("b", 0.3, 0.4)),
+    ),
+    "together, two": (
+        together(moved("a", 0.4, 0.6), moved("b", 0.3, 0.4)),
+        "whether B is moved further is not certain.",
+        together(moved("a", 0.4), moved("b", 0.1, 0.0)),
+    ),
+    "together, one flip": (
+        together(moved("a", 0.4), moved("b", 0.1), counts=Counts(32, 9, 1, 1)),
+        "In this flip A is moved by 0.40 [0.32, 0.48] of its own range.",
+        together(moved("a", 0.4), moved("b", 0.1)),
+    ),
+    "together, none": (
+        together(moved("a", None), counts=Counts(32, 9, 1, 0)),
+        "The search may have missed some: that is no proof that nothing flips the model.",
+        together(moved("a", 0.4)),
+    ),
+    "together, beyond": (
+        together(moved("a", 0.4), counts=Counts(30, 9, 5, 5, beyond=2)),
+        "2 images left what the generator draws.",
+        together(moved("a", 0.4)),
+    ),
+    "together, label": (together(moved("a", 0.4), label_kept=None), "Label not checked.", together(moved("a", 0.4))),
+}
+
+
+@pytest.mark.parametrize("case", EACH_CERTAINTY)
+def test_a_line_of_certainty_stands_where_it_is_true_and_not_where_it_is_false(case: str) -> None:
+    true, sentence, false = EACH_CERTAINTY[case]
+    assert sentence in true.certainty
+    assert sentence not in false.certainty
+
+
+DECIDE = "Check that each edit shows what its prompt says, then decide whether the model may use"
+EACH_STEP = {
+    "decide": (seen(SPECIFIC), f"{DECIDE} “A”.", seen(SPECIFIC, also(SPECIFIC, "b"))),
+    "decide on several": (seen(SPECIFIC, also(SPECIFIC, "b")), f"{DECIDE} each of them.", seen(SPECIFIC)),
+    "names": (seen(SPECIFIC, edits="pairs"), "shows what its name says, then", seen(SPECIFIC)),
+    "find out why": (
+        seen(NOTHING, also(judged("b", None, None), "b"), edits="pairs"),
+        "Find out why no picture of “B” was edited.",
+        seen(NOTHING, also(OPEN, "b"), edits="pairs"),
+    ),
+    "discover": (
+        seen(ANY, baseline=FAR),
+        "Run zoom-engine discover: it looks for what else moves this model.",
+        seen(ANY),
+    ),
+    "controls": (
+        seen(ANY, baseline=FAR, edits="pairs"),
+        "Look at what the controls change: it moves this model.",
+        seen(ANY, edits="pairs"),
+    ),
+    "more random": (
+        seen(UNKNOWN),
+        "More random directions (--random-directions) may tell “A” from any edit.",
+        seen(SPECIFIC),
+    ),
+    "more controls": (seen(UNKNOWN, edits="pairs"), "More controls may tell “A” from any edit.", seen(UNKNOWN)),
+    "settle": (
+        seen(dataclasses.replace(OPEN, images_to_settle=118)),
+        "120 images would settle “A” with a chance of 80 % or more.",
+        seen(OPEN),
+    ),
+    "too near": (
+        seen(OPEN),
+        "“A” seems too near to the smallest effect that matters for 1000 images to settle.",
+        seen(dataclasses.replace(OPEN, images_to_settle=118)),
+    ),
+    "an interval": (seen(OPEN, images=1), "More images give “A” an interval.", seen(OPEN)),
+    "more images": (
+        seen(NOTHING, power=BLIND),
+        "Run more images before anybody concludes that the rest does not matter.",
+        seen(NOTHING, power=Power({"0.1": 1.0}, None, 0.08)),
+    ),
+    "random edits": (
+        seen(NOTHING, power=None, baseline=None),
+        "Run it with random directions (without --random-directions 0), which tell an effect from any edit’s.",
+        seen(NOTHING, power=None),
+    ),
+    "a table's controls": (
+        seen(NOTHING, power=None, baseline=None, edits="pairs"),
+        "Add controls, edits that should not matter, which tell an effect from any edit’s.",
+        seen(NOTHING, power=None, baseline=None, edits="corruptions"),
+    ),
+    "an editor's controls": (
+        seen(NOTHING, power=None, baseline=None, edits="corruptions"),
+        "Which effect is its attribute’s and which any edit’s, a table of pairs with controls can tell.",
+        seen(NOTHING, power=None, baseline=None, edits="pairs"),
+    ),
+    "check": (
+        seen(NOTHING, power=None),
+        "Check that each edit shows what its prompt says: only then do these results mean anything.",
+        seen(NOTHING, power=BLIND),
+    ),
+    "go on": (
+        seen(SPECIFIC, progress="3 of 9 measurements"),
+        "Run the same command again: it goes on where it stopped.",
+        seen(SPECIFIC),
+    ),
+    "labels": (together(moved("a", 0.4)), "Look whether each picture still shows its label.", seen(SPECIFIC)),
+}
+
+
+@pytest.mark.parametrize("case", EACH_STEP)
+def test_the_next_step_stands_where_it_helps_and_not_where_it_does_not(case: str) -> None:
+    helped, step, elsewhere = EACH_STEP[case]
+    assert step in helped.next
+    assert step not in elsewhere.next
+
+
 def test_a_page_of_several_attributes_says_how_to_see_what_each_does_alone() -> None:
-    advice = what_now(dataclasses.replace(summary(), mode="multi"), {}, unfinished=False)
-    assert advice.endswith(" Run it with --mode single to see what each attribute does alone.")
+    steps = next_steps(dataclasses.replace(summary(), mode="multi"), {}, unfinished=False)
+    assert steps[-1] == "Run it with --mode single to see what each attribute does alone."
+
+
+@pytest.mark.parametrize(
+    ("view", "effect", "mean", "flip"),
+    [
+        (
+            BinaryTask(classes=("no", "yes")).view,
+            "0.20 [0.10, 0.30]",
+            "the probability of “yes” moves by 20 percentage points on average",
+            "the probability crosses 0.5",
+        ),
+        (
+            READING,
+            "0.20 [0.10, 0.30]",
+            "20 percentage points of probability go from some classes to others on average",
+            "another class becomes the most probable",
+        ),
+        (
+            MultiLabelTask(classes=("old", "smiling")).view,
+            "0.20 [0.10, 0.30]",
+            "the probability that moves most moves by 20 percentage points on average",
+            "the probability of a label crosses 0.5",
+        ),
+        (
+            AGE,
+            "16.0 [8.0, 24.0] years",
+            "the output moves by 16.0 years on average, 0.20 of the range",
+            "the output moves by 8 years or more, a tenth of the range",
+        ),
+        (
+            KeypointsTask(points=("left eye", "right eye"), between=(0, 1)).view,
+            "20.0 [10.0, 30.0] % of the distance from left eye to right eye",
+            "the points move by 20.0 % of the distance from left eye to right eye on average",
+            "the points move by 10 % or more of the distance from left eye to right eye",
+        ),
+        (
+            SegmentationTask(classes=("sky", "sea")).view,
+            "0.20 [0.10, 0.30] mIoU lost",
+            "the mIoU with the areas before the edit falls by 0.20 on average",
+            "the mIoU with the areas before the edit falls below 0.75",
+        ),
+        (
+            DetectionTask(classes=("face",)).view,
+            "0.20 [0.10, 0.30] of score × overlap",
+            "the score of “face”, × the overlap with its box before, moves by 0.20 on average",
+            "no box of a score of 0.5 or more overlaps the one before by 0.5 (IoU) or more, or a first one appears",
+        ),
+        (
+            EmbeddingTask().view,
+            "0.20 [0.10, 0.30] cosine similarity lost",
+            "the cosine similarity to the unedited picture falls by 0.20 on average",
+            "the cosine similarity to the unedited picture falls below 0.5",
+        ),
+        (
+            TaskView(BinaryTask()),
+            "0.20 [0.10, 0.30]",
+            "the output moves by 0.20 of at most 1 on average",
+            "",
+        ),
+    ],
+    ids=lambda value: value.task.name if isinstance(value, TaskView) else "",
+)
+def test_an_effect_and_a_flip_are_said_in_the_unit_of_the_task(
+    view: TaskView, effect: str, mean: str, flip: str
+) -> None:
+    assert in_units(view, 0.2, (0.1, 0.3)) == effect
+    assert view.mean_in_words(0.2) == mean
+    assert view.flip_in_words == flip
+    told = measurement(
+        dataclasses.replace(summary(), images=2), Manifest.of({"mode": "single", "attributes": ["a"]}).config, view
+    )
+    assert told.startswith(f"Measured: {view.response_axis.label}")
+    assert ", on 2 generated images; 1 attribute edited." in told
+    assert (f" A flip: {flip}." in told) == bool(flip)
+    assert told.count("in the corner") + told.count("In the corner") == 1
+    assert view.caption_label in told
+
+
+def test_words_whose_unit_differs_from_end_to_end_of_an_interval_stand_beside_its_numbers() -> None:
+    view = EmbeddingTask().view
+    assert in_units(view, 0.9, (0.8, 1.0)) == "0.90 cosine similarity lost, 0.90 [0.80, 1.00]"
+
+
+def test_labels_and_pixels_are_counted_where_the_task_knows_them() -> None:
+    labels = MultiLabelTask(classes=("old", "smiling")).view
+    assert labels.extent_in_words([((0.9, 0.9), (0.1, 0.2)), ((0.1, 0.9), (0.1, 0.2))]) == (
+        "1.5 of 2 labels change on average"
+    )
+    points = KeypointsTask(output="pixels", side=100).view
+    assert points.extent_in_words([((0.5, 0.5, 0.1, 0.1), (0.5, 0.4, 0.1, 0.1))]) == (
+        "the points move by 5.0 pixels on average"
+    )
+    assert KeypointsTask().view.extent_in_words([((0.5, 0.5), (0.5, 0.4))]) == ""
+
+
+def test_the_power_is_a_chance_for_each_size() -> None:
+    result = dataclasses.replace(summary(OPEN), power=POWER)
+    assert chances(result) == [("0.05", "1 %"), ("0.1", "34 %"), ("0.2", "100 %")]
+    assert detectable(result) == "Effects of 0.15 or more are detected in at least 80 of 100 such audits."
+    assert detectable(dataclasses.replace(result, power=BLIND)) == "No effect is detected in 80 of 100 such audits."
+    assert (chances(summary(OPEN)), detectable(summary(OPEN))) == ([], "")
+
+
+def drawn(weight: float | None, *, shown: int = 1, prompt: str | None = "a face with eyeglasses") -> StripEntry:
+    """A strip of three pictures up to `weight`."""
+    weights = [None if weight is None else weight * step / 2 for step in range(3)]
+    frames = tuple(FrameEntry(file="", weight=one, caption="") for one in weights)
+    attribute = None if prompt is None else Attribute.parse(prompt)
+    return dataclasses.replace(strip("0.1", "0.9"), attribute=attribute, frames=frames, shown=shown)
+
+
+@pytest.mark.parametrize(
+    ("shown", "name", "bounds", "words"),
+    [
+        (drawn(4.0, shown=2), "eyeglasses", (0.0, 4.0), "no eyeglasses → eyeglasses"),
+        (drawn(-4.0, shown=2), "eyeglasses", (-4.0, 0.0), "eyeglasses → no eyeglasses"),
+        (drawn(4.0, shown=2), "eyeglasses", (-4.0, 4.0), "eyeglasses added"),
+        (drawn(-4.0, shown=2), "eyeglasses", None, "eyeglasses removed"),
+        (drawn(4.0, shown=1), "eyeglasses", (0.0, 4.0), "no eyeglasses → eyeglasses partly added"),
+        (drawn(-4.0, shown=1), "eyeglasses", (-4.0, 0.0), "eyeglasses → eyeglasses partly removed"),
+        (drawn(4.0, shown=1), "eyeglasses", None, "eyeglasses partly added"),
+        (drawn(4.0, shown=0), "eyeglasses", (0.0, 4.0), "eyeglasses, unedited"),
+        (drawn(4.0, shown=2, prompt="a face with a beard"), "a beard", (0.0, 4.0), "no beard → a beard"),
+        (drawn(4.0, shown=2, prompt="a smiling face"), "smiling", (0.0, 4.0), "not smiling → smiling"),
+        (drawn(4.0, shown=2, prompt="a face without a beard"), "without a beard", (0.0, 4.0), "without a beard added"),
+        (drawn(None, shown=2, prompt=None), "all attributes together", None, "unedited → all attributes edited"),
+    ],
+)
+def test_a_caption_says_what_a_picture_is_before_and_after_the_edit(
+    shown: StripEntry, name: str, bounds: tuple[float, float] | None, words: str
+) -> None:
+    assert edit_in_words(shown, name, bounds=bounds) == words
+
+
+def test_a_caption_of_an_edit_from_elsewhere_says_its_strength() -> None:
+    edit = Edit(name="brightness", strengths=(2.0, 4.0), unit="stops")
+    assert edit_in_words(drawn(4.0, shown=1, prompt="brightness"), "brightness", edit=edit) == (
+        "unedited → brightness +2 stops"
+    )
+    whole = Edit(name="smiling", strengths=(1.0,))
+    assert edit_in_words(drawn(1.0, shown=2, prompt="smiling"), "smiling", edit=whole) == "unedited → smiling"

@@ -95,7 +95,7 @@ def test_states_parts_and_captions_say_what_became_of_it() -> None:
     faint = TASK.outputs(rows([(0.1, 0.1, 0.2, 0.2, 0.3)]))
     assert TASK.flipped(original, faint), "it appears"
     assert TASK.view.caption(faint[0], faint[0]) == "none"
-    assert TASK.view.change_in_words(0.31) == "31 % of a sure detection in its place"
+    assert TASK.view.change_in_words(0.31) == "0.31 of score × overlap"
     assert "“face”" in TASK.view.response_axis.label
     assert "none where no score reaches 0.5" in TASK.view.caption_label
     assert DetectionTask(chosen=3).view.state_name(1) == "class 3"

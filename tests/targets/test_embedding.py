@@ -85,8 +85,8 @@ def test_the_model_s_own_threshold_moves_what_flips_and_what_is_negligible() -> 
     assert (TASK.view.negligible_change, strict.view.negligible_change) == (pytest.approx(0.05), pytest.approx(0.01))
     assert strict.view.response_axis.boundary == pytest.approx(0.1)
     assert TASK.view.response_axis.label == "the cosine distance to the unedited picture’s vector"
-    assert TASK.view.change_in_words(0.17) == "a cosine similarity of 0.83"
-    assert TASK.view.change_in_words(1.0) == "a cosine similarity of 0.00 or less"
+    assert TASK.view.change_in_words(0.17) == "0.17 cosine similarity lost"
+    assert TASK.view.change_in_words(1.0) == "1.00 cosine similarity lost or more"
 
 
 @pytest.mark.parametrize("threshold", [1, -1, 1.5, float("nan")])

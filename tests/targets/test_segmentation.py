@@ -66,7 +66,7 @@ def test_one_class_can_be_the_one_that_counts() -> None:
         assert sky.change(logits_of(now), logits_of(before)).item() == pytest.approx(0.5)
         assert sky.view.caption(logits_of(now)[0], logits_of(before)[0]) == "IoU 0.50"
         assert sky.view.state_name(1) == "another area of “sky”"
-        assert sky.view.change_in_words(0.5) == "an overlap (IoU) of “sky” of 0.50 with the areas before the edit"
+        assert sky.view.change_in_words(0.5) == "0.50 IoU of “sky” lost"
     nowhere = SegmentationTask(classes=CLASSES, chosen="sea")
     assert not nowhere.flipped(logits_of(now), logits_of(before)), "it is in neither picture"
     assert nowhere.flipped(logits_of(now * 0 + 3), logits_of(before)), "it appears"

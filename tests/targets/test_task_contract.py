@@ -145,6 +145,11 @@ class NoWords(LevelView):
         return change
 
 
+class NoMean(LevelView):
+    def mean_in_words(self, change: float) -> Any:
+        return ""
+
+
 class DoubleOutputs(Level):
     def outputs(self, raw: Tensor) -> Tensor:
         return raw.flatten(1).double()
@@ -310,6 +315,7 @@ WRONG = [
     (shown(FallingAxis), r"response_axis .* two rising numbers or None.*, but its ends are \(1.0, 0.0\)"),
     (shown(NamedColour), "legend has names and colours .*, but it has .'level', 'magenta'."),
     (shown(NoWords), "change_in_words is a text, but it is 0.25"),
+    (shown(NoMean), "are texts, but mean_in_words is ''"),
     (DoubleOutputs, "float32 or whole numbers.*, but they are torch.float64"),
     (OneOutput, r"outputs gives a row for each raw one, but of \[6, 3\] they are \[1, 3\]"),
     (RecordsNaN, "recorded gives finite numbers .*, but it gives NaN or infinity"),
@@ -381,11 +387,13 @@ def test_what_a_view_does_not_say_has_a_default() -> None:
     assert [view.state([level, 0.5], [0.1, 0.5]) for level in (0.1, 0.4)] == [0, 1]
     assert [view.state_name(state) for state in (0, 1)] == ["", "another output"]
     assert (view.parts([0.4], [0.1]), view.legend, view.change_in_words(0.3)) == (Parts(), (), "")
+    assert (view.whole, view.flip_in_words, view.extent_in_words([([0.4], [0.1])])) == ("", "", "")
+    assert view.mean_in_words(0.3) == "the output moves by 0.30 of at most 1 on average"
 
 
-def test_what_an_output_means_and_how_it_is_shown_have_twelve_members_each() -> None:
+def test_what_an_output_means_has_twelve_members_and_how_it_is_shown_sixteen() -> None:
     assert len(members(Task)) == 12
-    assert len([name for name in (*vars(TaskView), "task") if not name.startswith("_")]) == 12
+    assert len([name for name in (*vars(TaskView), "task") if not name.startswith("_")]) == 16
 
 
 def test_a_task_of_no_usual_shape_asks_for_outputs() -> None:

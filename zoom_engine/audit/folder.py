@@ -174,7 +174,7 @@ class AuditFolder:
         """Resume the audit at `path`, which must have been started with an equal manifest.
 
         An incomplete last line of records.jsonl is cut off: its trial never counted and is computed again. The
-        `environment` may differ; a new one is noted under `resumed_in`. A new `purpose` replaces the former one.
+        `environment` may differ; a new one is noted under `resumed_in`. What is said of the audit replaces the former.
 
         Raises:
             AuditError: the folder cannot be used, or the manifests differ.
@@ -189,7 +189,7 @@ class AuditFolder:
                 _refuse_difference(path, written.fixed, manifest.fixed)
                 audit = cls(path, written, lock)
                 audit._open_records()
-                audit.note_environment(manifest.environment, purpose=manifest.purpose)
+                audit.note_environment(manifest.environment, about=manifest.about)
             except BaseException:
                 if audit is not None:
                     audit.close()
@@ -246,14 +246,15 @@ class AuditFolder:
         self,
         environment: Mapping[str, object],
         *,
-        purpose: str = "",
+        about: Mapping[str, str] | None = None,
         workers: Sequence[Mapping[str, object]] = (),
     ) -> None:
-        """Note the environment, if it is new, as one that some of the records come from, and replace the purpose.
+        """Note the environment, if it is new, as one that some of the records come from.
 
-        `workers` are added to what those of a cluster did, see `Manifest`.
+        What is said `about` the audit replaces what was said. `workers` are added to what those of a cluster did, see
+        `Manifest`.
         """
-        self._replace_manifest(self.manifest.resumed(environment, purpose=purpose, workers=workers))
+        self._replace_manifest(self.manifest.resumed(environment, about=about, workers=workers))
 
     def note_measured(self, begun: Manifest, now: Manifest) -> None:
         """Note what was measured since this run began: it opened the folder with the manifest `begun`, and has `now`.

@@ -49,7 +49,7 @@ class StripEntry:
     """The way of one trial from the original to the end of its range; `gallery.Pick` says what it stands for.
 
     Attributes:
-        kind: why the strip was chosen: "typical", "flip" or "extreme".
+        kind: why the strip was chosen: "typical", "flip", "extreme" or "clearest".
         attribute: None where all are edited.
         image: number of the image in the records.
         seed: the generator's, of the image.

@@ -36,7 +36,8 @@ INTERNAL = 70
 HELP_WIDTH = 100
 COMMANDS = (
     *("demo", "diagnose", "plan", "init", "discover", "experiment", "repair", "edit", "view", "report", "compare"),
-    *("gate", "inspect", "convert", "export", "export-images", "track", "model-index", "words", "presets", "info"),
+    *("history", "gate", "inspect", "convert", "export", "export-images", "track", "model-index", "words", "presets"),
+    "info",
 )
 
 

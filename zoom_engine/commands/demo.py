@@ -18,13 +18,13 @@ AUDITS = (
         "sound",
         "avatars:mustache",
         "Sound",
-        "A mustache classifier trained on faces in which mustaches come with nothing else in particular.",
+        "The same classifier, trained on faces in which mustaches come with nothing else in particular.",
     ),
     (
         "biased",
         "avatars:mustache-biased-smiling",
         "Biased",
-        "The same classifier, trained on data in which most mustaches come with a smile. Nobody told the audit.",
+        "A mustache classifier, trained on data in which most mustaches come with a smile. Nobody told the audit.",
     ),
 )
 IMAGES = 32

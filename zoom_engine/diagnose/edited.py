@@ -48,7 +48,7 @@ from zoom_engine.runtime import check_backend, compiled_reader, network_runtime
 from zoom_engine.search import EvaluatedPoint, EvaluatedPoints, Trial
 from zoom_engine.search.evaluated import evaluated_points, origins
 from zoom_engine.search.recorded import record_of
-from zoom_engine.settings.audit_settings import AUTO, AuditSettings, RunSettings
+from zoom_engine.settings.audit_settings import ABOUT, AUTO, AuditSettings, RunSettings
 from zoom_engine.settings.target_names import several_targets
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.targets import Target, check_target, check_target_options, input_notices, load_untried
@@ -430,7 +430,7 @@ def _manifest(models: EditedModels) -> Manifest:
             "networks": {"target": models.runs},
             "notices": models.notices.lines,
         },
-        purpose=settings.purpose,
+        **{name: getattr(settings, name) for name in ABOUT},
         begun=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 

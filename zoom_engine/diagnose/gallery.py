@@ -28,6 +28,7 @@ from zoom_engine.evaluation.evaluator import Evaluation, Evaluator, Originals
 from zoom_engine.generators import StyleRows
 from zoom_engine.photographs import Audited, Crop
 from zoom_engine.report.source import direction_of
+from zoom_engine.report.verdicts import leading
 from zoom_engine.settings.attributes import slug
 from zoom_engine.statistics.counts import Counts, natural_records
 from zoom_engine.statistics.diagnosis import Diagnosis
@@ -51,7 +52,8 @@ class Pick:
 
     Attributes:
         kind: what the trial stands for: "typical" (of all trials, the one of median change), "flip" (of the decisive
-            flips in its direction, one in the middle) or "extreme".
+            flips in its direction, one in the middle), "extreme", or "clearest" (of all decisive flips the one whose
+            output moves furthest).
         direction: the task's states before and after the edit.
         decisive: whether they differ, and the output moved enough.
         extreme: whether no trial changed more, and the median one far less.
@@ -73,14 +75,20 @@ def picks(diagnosis: Diagnosis, view: TaskView) -> list[Pick]:
     Of each attribute first what is typical: where at least half of the images flip decisively the median one of these
     flips, else the trial of median change, and then a decisive flip. Both of the two most frequent directions of a flip
     are shown. The trial of largest change may follow, where it moves the output decisively further than the median.
-    Edits beyond what the generator draws are left out.
+    What the report names first has its clearest decisive flip too. Edits beyond what the generator draws are left out.
     """
     choice = _Choice(diagnosis, view)
     if diagnosis.mode == "multi":
-        return list(choice.picks(natural_records(diagnosis.records), MULTI_FLIPS))[:MULTI_STRIPS]
-    chosen: list[Pick] = []
-    for row in diagnosis.sensitivity:
-        chosen += list(choice.picks(diagnosis.of(row.attribute), 1))[:STRIPS_PER_ATTRIBUTE]
+        records = natural_records(diagnosis.records)
+        chosen = list(choice.picks(records, MULTI_FLIPS))[:MULTI_STRIPS]
+        return [*chosen, *choice.clearest(records, chosen)]
+    chosen, summary = [], diagnosis.summary()
+    first = next(iter(leading(summary) or summary.sensitivity), None)
+    for row in summary.sensitivity:
+        of_attribute = list(choice.picks(diagnosis.of(row.attribute), 1))[:STRIPS_PER_ATTRIBUTE]
+        chosen += of_attribute
+        if row is first:
+            chosen += choice.clearest(diagnosis.of(row.attribute), of_attribute)
     return chosen
 
 
@@ -111,6 +119,38 @@ class _Choice:
         if stands_out and not any(record is extreme for record in chosen):
             yield self._peak("extreme", extreme)
 
+    def clearest(self, records: Sequence[Record], chosen: Sequence[Pick]) -> Iterator[Pick]:
+        """Yield the decisive flip that moves the output furthest, unless its picture is `chosen` as a flip already."""
+        flips = [(record, self._furthest(record)) for record in records if self._diagnosis.is_decisive(record)]
+        if not flips:
+            return
+        record, point = max(flips, key=lambda flip: (self._moved(*flip), -flip[0].image))
+        shown = [(pick.record.image, tuple(pick.edit_weights)) for pick in chosen if pick.kind == "flip"]
+        if (record.image, tuple(point.weights)) not in shown:
+            direction = direction_of(record, point.output, self._view)
+            label_kept, ssim = point.label_kept, point.ssim
+            yield Pick("clearest", record, point.weights, direction, True, label_kept, ssim, extreme=False)
+
+    def _furthest(self, record: Record) -> Point:
+        """Return of a flip the point that flips and moves the output furthest; of all attributes the counterfactual."""
+        points = [_reported(record)]
+        if self._diagnosis.mode == "single":
+            column = next(i for i, one in enumerate(self._diagnosis.attributes) if one.text == record.attribute)
+            low, high = record.bounds or self._diagnosis.config.ranges[column]
+            points += [
+                point
+                for point in record.trajectory
+                if low - _SLACK <= point.weights[column] <= high + _SLACK and point.label_kept is not False
+            ]
+        unedited = self._view.state(record.original_output, record.original_output)
+        flipping = [point for point in points if self._view.state(point.output, record.original_output) != unedited]
+        return max(flipping or points[:1], key=lambda point: self._moved(record, point))
+
+    def _moved(self, record: Record, point: Point) -> float:
+        """Return how far the response moves at a point."""
+        original = record.original_output
+        return abs(self._view.response(point.output, original) - self._view.response(original, original))
+
     def _counterfactual(self, record: Record, *, extreme: bool) -> Pick:
         """Return the picture of a decisive flip: what its record holds."""
         direction = direction_of(record, record.output, self._view)
@@ -119,18 +159,22 @@ class _Choice:
     def _peak(self, kind: str, record: Record) -> Pick:
         """Return the point where the record's change was found: of a flipping trial that is not its counterfactual."""
         points = [p for p in record.trajectory if p.change == record.change and p.label_kept is not False]
-        reported = Point(
-            weights=record.edit_weights,
-            output=record.output,
-            change=record.change,
-            label_kept=record.label_kept,
-            ssim=record.ssim,
-        )
-        point = min(points, key=lambda point: sum(map(abs, point.weights)), default=reported)
+        point = min(points, key=lambda point: sum(map(abs, point.weights)), default=_reported(record))
         direction = direction_of(record, point.output, self._view)
         decisive = direction[0] != direction[1] and point.change >= self._diagnosis.config.decisive_change
         label_kept, ssim = point.label_kept, point.ssim
         return Pick(kind, record, point.weights, direction, decisive, label_kept, ssim, extreme=kind == "extreme")
+
+
+def _reported(record: Record) -> Point:
+    """Return the point that a record reports; its change is the largest of the search."""
+    return Point(
+        weights=record.edit_weights,
+        output=record.output,
+        change=record.change,
+        label_kept=record.label_kept,
+        ssim=record.ssim,
+    )
 
 
 def _middle(trials: Sequence[Record], count: int) -> list[Record]:

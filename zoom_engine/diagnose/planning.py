@@ -261,7 +261,7 @@ def pictures_once(audits: Sequence[Models], step: float, *, before: Sequence[Mod
     """
     models, first = audits[0], not before
     settings, count, random_directions = models.settings, len(models.attributes), models.random_directions
-    strips = STRIPS_PER_ATTRIBUTE * count if settings.mode == "single" else MULTI_STRIPS
+    strips = 1 + (STRIPS_PER_ATTRIBUTE * count if settings.mode == "single" else MULTI_STRIPS)
     report = {"the report": Count(SHEET * count, SHEET * count + STRIP_FRAMES * strips) * len(audits)}
     if any(other.attributes == models.attributes for other in before):
         return report

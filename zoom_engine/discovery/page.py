@@ -50,7 +50,7 @@ def headline(discovery: Discovery) -> str:
         return "The model reacts to any change: nothing that was found can be told apart from random edits"
     sensitive = list(dict.fromkeys(c.name for c in discovery.clusters if c.verdict == "sensitive" and c.name))
     if sensitive:
-        return f"Nobody typed it: the model is sensitive to {listed([f'“{name}”' for name in sensitive])}"
+        return f"Found unprompted: the model is sensitive to {listed([f'“{name}”' for name in sensitive])}"
     if any(cluster.verdict == "inconclusive" for cluster in discovery.clusters):
         return "Something moves the model, but it is inconclusive what it is"
     return "Nothing was found that moves the model"

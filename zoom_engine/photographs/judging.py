@@ -132,10 +132,7 @@ def _compared(crop: Crop, code: Tensor, evaluator: Evaluator, yardstick: Yardsti
     outputs = [view.caption(row, before.outputs[0]) for row in (before.outputs[0], after.outputs[0])]
     refused = None
     if max(seen, pixels) > LARGEST:
-        refused = (
-            f"is not what the generator draws: its inversion is {max(seen, pixels):.2f} as far off as another picture,"
-            f" {LARGEST:g} is the most"
-        )
+        refused = f"is not what the generator draws: reconstruction error {max(seen, pixels):.2f}, limit {LARGEST:g}"
     elif bool(after.decisive) or float(after.change) >= (evaluator.decisive_change or DECISIVE_CHANGE):
         # With a decisive change of 0 every flip is one, but no inversion leaves an output alone to the last digit.
         refused = (

@@ -44,7 +44,7 @@ def cards(sources: Sequence[Source]) -> list[Card]:
     order = _common_order(sources)
     audit_cards = []
     for source in sources:
-        strip = source.first_strip(order[0]) if order else None
+        strip = source.clearest(order[0]) if order else None
         lead = None if strip is None else source.load(strip, LEAD_BUDGET, ends=True)
         lines = tuple(_lines(source, sources, order[:MOST_LINES]))
         audit_cards.append(Card(source, FULL, lead, lines, max(0, len(order) - MOST_LINES)))

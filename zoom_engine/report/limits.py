@@ -8,7 +8,7 @@ from zoom_engine.audit.manifest import Config, Edits, Manifest
 from zoom_engine.audit.summary import Summary
 from zoom_engine.common.plurals import agreeing, listed, number_of, tries_in_words
 from zoom_engine.report.sentences import made_by
-from zoom_engine.report.verdicts import no_further_than_control
+from zoom_engine.report.verdicts import faint_directions, no_further_than_control
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.statistics.attribute_tests import LEAST
 from zoom_engine.statistics.counts import Counts
@@ -222,12 +222,11 @@ def _no_further_than_controls(summary: Summary, names: Mapping[Attribute, str]) 
     if summary.control_prompts is None or not within:
         return ""
     return (
-        f"A control prompt, which names nothing visible, moves the output by {decimal(summary.control_prompts.most)},"
+        f"A meaningless control prompt moves the output by {decimal(summary.control_prompts.most)},"
         f" and {within} by no more: look at the pictures before that is believed."
     )
 
 
 def _weak(config: Config, names: Mapping[Attribute, str]) -> str:
-    """List in words the attributes whose relevance is less than half above what random text reaches."""
-    strengths = zip(config.attributes, config.strength, config.noise_floor, strict=False)  # older audits have none
-    return ", ".join(f"“{names[attribute]}”" for attribute, strength, floor in strengths if strength < 1.5 * floor)
+    """List in words the attributes that the generator hardly answers to."""
+    return ", ".join(f"“{names[attribute]}”" for attribute in faint_directions(config))

@@ -20,26 +20,27 @@ from zoom_engine.report.heat_map import HeatMap, heat_map
 from zoom_engine.report.image_grid import ImageGrids
 from zoom_engine.report.limits import limits
 from zoom_engine.report.photographs import Photographs, read_shown
-from zoom_engine.report.pictures import Budget
+from zoom_engine.report.pictures import LINE_BUDGET, Budget
 from zoom_engine.report.provenance import provenance, without_folders
 from zoom_engine.report.side_effects import side_effect_table, side_effects_of
 from zoom_engine.report.source import Source
 from zoom_engine.report.strips import Sheet, Strip, load_sheet
 from zoom_engine.report.verdicts import (
     VerdictGroup,
+    chances,
+    detectable,
     is_weak,
     leading,
-    missed,
+    next_steps,
     no_further_than_control,
     verdict_groups,
-    what_now,
 )
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.statistics.counts import Counts
 from zoom_engine.statistics.effects import LARGE_SIDE_EFFECT
 from zoom_engine.statistics.table import analyses_in_words, differences_in_words, not_compared
 
-MOST_DIRECTIONS = 3  # on the first screen
+MOST_DIRECTIONS = 3
 
 
 @dataclass(frozen=True)
@@ -87,10 +88,13 @@ class Page:
 
     source: Source
     proof: Strip | None
+    typical: Strip | None
+    meaning: tuple[str, ...]
     directions: tuple[tuple[str, str], ...]
     verdicts: tuple[VerdictGroup, ...]
-    missed: str
-    next: str
+    chances: tuple[tuple[str, str], ...]
+    detectable: str
+    steps: tuple[str, ...]
     looked: str
     weak: bool
     rows: tuple[Row, ...]
@@ -132,15 +136,18 @@ def read_page(source: Source, budget: Budget, images: ImageGrids | None = None, 
         (name for name in ("paper", "calibrated") if any(row.within(name) for row in summary.sensitivity)), None
     )
     axis = FULL
-    first = next(iter(leading(summary)), None)
-    proof = source.first_strip(source.order[0] if first is None else first.attribute)
+    proof = source.leading and source.clearest(source.leading)
+    typical = source.leading and source.first_strip(source.leading)
     beyond = _beyond(source.diagnosis.records, used, other)
     return Page(
         source=source,
-        proof=None if proof is None else source.load(proof, budget, ends=True),
+        proof=source.load(proof, budget, ends=True) if proof else None,
+        typical=source.load(typical, LINE_BUDGET, ends=True) if typical and typical is not proof else None,
+        meaning=tuple(source.meaning),
         directions=tuple(_directions(source)),
-        missed=missed(summary),
-        next=what_now(summary, source.names, unfinished=not source.finished),
+        chances=tuple(chances(summary)),
+        detectable=detectable(summary),
+        steps=tuple(next_steps(summary, source.names, unfinished=not source.finished)),
         looked=analyses_in_words(summary),
         weak=is_weak(summary),
         verdicts=tuple(verdict_groups(summary, source.names, smallest_effect=config.smallest_effect)),

@@ -51,6 +51,7 @@ BEFORE = "limits"
 SECTIONS: dict[str, ReportSection] = {
     name: Templated(name)
     for name in (
+        "findings",
         "how",
         "bars",
         "strips",

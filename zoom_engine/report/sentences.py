@@ -1,4 +1,4 @@
-"""The audit in words: the headline, how sure it is, what a picture stands for.
+"""The audit in words: what was measured, how sure the order is, what a picture stands for.
 
 Plain text only: escaping is the templates' work. Every sentence must hold for an audit at any stage, from the first
 record on.
@@ -17,18 +17,7 @@ from zoom_engine.common import registry
 from zoom_engine.common.errors import one_line
 from zoom_engine.common.plurals import agreeing, number_of
 from zoom_engine.report.curves import Side
-from zoom_engine.report.verdicts import (
-    LEADS,
-    beside_random,
-    finding,
-    how_known,
-    is_judged,
-    leading,
-    moved_furthest,
-    no_further_than_control,
-    others,
-    with_its_interval,
-)
+from zoom_engine.report.verdicts import LEADS, how_known, is_judged, with_its_interval
 from zoom_engine.search import search_type
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.statistics.counts import Counts
@@ -70,55 +59,18 @@ def unit(summary: Summary) -> str:
     return "how far the output moves at most on the way, from 0 to 1, mean over images"
 
 
-def audited(summary: Summary, config: Config, view: TaskView) -> str:
-    """Say what of the model is observed, on what, under which edits."""
+def measurement(summary: Summary, config: Config, view: TaskView) -> str:
+    """Say what of the model was measured, on what, under which edits, and from where on a prediction flips."""
     images, attributes = summary.images, len(config.attributes)
     kind = "photograph" if config.photographs else "generated image" if config.edits is None else "image"
     on = number_of(images, kind) if images else f"no {kind}s"
-    edits = f"{number_of(attributes, 'attribute')} {agreeing(attributes, 'is', 'are')}"
     how = "" if attributes == 1 else " one at a time" if summary.mode == "single" else " together"
-    return f"The audit watches {view.response_axis.label} on {on}, while {edits} edited{how}."
-
-
-def headline(
-    summary: Summary,
-    names: Mapping[Attribute, str],
-    counts: Mapping[Attribute | None, Counts],
-    view: TaskView,
-    *,
-    unfinished: bool,
-) -> str:
-    """Say the finding in one sentence or two.
-
-    `names` maps attributes to their short names; `counts` are of each attribute and, under None, of the images whatever
-    the attribute; `view` says a change in its own unit.
-    """
-    rows = [row for row in summary.sensitivity if row.value is not None]
-    if summary.mode == "multi" and summary.trials:
-        text = f"{flips(counts[None])}{moved_furthest(summary, names)}"
-        return _so_far(f"With all attributes edited together, {text}.", unfinished)
-    if not rows:
-        not_edited = summary.edits and summary.trials
-        return "No picture was edited, so nothing is known." if not_edited else "Nothing is measured yet."
-    top = next(iter(leading(summary)), None)
-    if top is None:
-        if not unfinished:
-            return finding(summary, names, view)
-        top = rows[0]
-    name = f"“{names[top.attribute]}”"
-    average = "on average" if counts[None].images > 1 else "in the one image measured"
-    in_units = view.change_in_words(top.value or 0.0)
-    in_units = f", that is {in_units}," if in_units else ""
-    edits = "Adding or removing" if summary.edits is None else "Editing"
-    moves = f"{edits} {name} moves this model’s output by {with_its_interval(top)}{in_units} {average}"
-    text = f"{moves}; {flips(counts[top.attribute])}."
-    if unfinished:
-        return _so_far(text, True)
-    text += beside_random(summary, top)
-    if no_further_than_control(summary, top) and summary.control_prompts is not None:
-        most = decimal(summary.control_prompts.most)
-        text += f" A control prompt, which names nothing visible, moves it as far, by {most}."
-    return text + others(summary, names)
+    label = view.response_axis.label
+    corner, caption = "", f" In the corner of a picture: {view.caption_label}."
+    if view.caption_label == label:
+        corner, caption = " (in the corner of a picture)", ""
+    flip = f" A flip: {view.flip_in_words}." if view.flip_in_words else ""
+    return f"Measured: {label}{corner}, on {on}; {number_of(attributes, 'attribute')} edited{how}.{flip}{caption}"
 
 
 def flips(counts: Counts) -> str:
@@ -214,12 +166,17 @@ def strip_note(strip: StripEntry, counts: Counts, alike: int, view: TaskView, *,
     if kind == "extreme":
         only = f"the largest change of {images}; {flips(counts)}"
         return StripNote(f"Most extreme of {counts.images}", "warn", outcome, f"{_upper(only)}.")
+    if kind == "clearest":
+        tag = f"Clearest of {counts.decisive} flips"
+        return StripNote(tag, "", outcome, f"{_upper(flips(counts))}; in this one the output moves furthest.")
     if kind == "flip":
         so = f"{alike} of {images} {agreeing(alike, 'flips', 'flip')} decisively in this direction"
         if strip.extreme:
             tag = f"Most extreme of {counts.images}"
             return StripNote(tag, "warn", outcome, f"{_upper(so)}, and none changes more than this one.")
         middle = agreeing(alike, "this one", "one from the middle of them")
+        if 2 * alike >= counts.images > 1:
+            return StripNote("Typical flip", "plain", outcome, f"{_upper(so)}: {middle}.")
         return StripNote("Decisive flip", "", outcome, f"{_upper(so)}: {middle}.")
     return StripNote("Example", "plain", outcome, f"Chosen for a large change, not as typical; {flips(counts)}.")
 
@@ -233,6 +190,45 @@ def _outcome(strip: StripEntry, view: TaskView) -> str:
         way = f" from {before} to {after}" if before else f" to {after}"
     kind = {True: "decisive flip", False: "borderline flip", None: "flip"}[strip.decisive]
     return f"{kind}{way}"
+
+
+def edit_in_words(
+    strip: StripEntry, name: str, *, bounds: tuple[float, float] | None = None, edit: Edit | None = None
+) -> str:
+    """Say what an edit makes of a picture: "no eyeglasses → eyeglasses".
+
+    Args:
+        strip: the pictures.
+        name: short name of the attribute.
+        bounds: of the image's range. Where it lies on one side of 0 the image lacks the attribute, or has it, before
+            the edit; else it is only said what the edit does. Short of the end of the range it does so partly.
+        edit: the attribute's, of an audit of edits from elsewhere.
+    """
+    weight = strip.way[-1].weight
+    if strip.attribute is None or weight is None:
+        return "unedited → all attributes edited"
+    if edit is not None:
+        is_graded = bool(edit.unit) or {*edit.strengths} - {0.0, 1.0}  # else a picture has the edit or not
+        return f"unedited → {name} {strength(weight, edit)}" if is_graded else f"unedited → {name}"
+    if not weight:
+        return f"{name}, unedited"
+    lacks, done = _without(name, strip.attribute.name), "added" if weight > 0 else "removed"
+    is_partial = strip.shown is not None and strip.shown < len(strip.frames) - 1
+    if bounds is None or (bounds[0] < 0 < bounds[1]) or not lacks:
+        return f"{name}{' partly' if is_partial else ''} {done}"
+    before, after = (lacks, name) if weight > 0 else (name, lacks)
+    return f"{before} → {name} partly {done}" if is_partial else f"{before} → {after}"
+
+
+def _without(name: str, prompt: str) -> str:
+    """Say that a picture lacks what a prompt names: "no beard", "not smiling"; "" where the name denies something."""
+    first, _, rest = name.partition(" ")
+    if first.lower() in ("no", "not", "without"):
+        return ""
+    if first.lower() in ("a", "an") and rest:
+        return f"no {rest}"
+    is_thing = any(f" {word} {name}" in prompt for word in ("with", "wearing", "in"))
+    return f"{'no' if is_thing else 'not'} {name}"
 
 
 def flip_notes(strip: StripEntry) -> list[str]:
@@ -406,6 +402,11 @@ def _often(rate: float) -> str:
 
 def _so_far(sentence: str, unfinished: bool) -> str:
     return f"So far: {sentence[0].lower()}{sentence[1:]}" if unfinished else sentence
+
+
+def sentence(clause: str) -> str:
+    """Make a sentence of a clause."""
+    return f"{_upper(clause)}."
 
 
 def _upper(sentence: str) -> str:

@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
 from pathlib import Path, PurePath
 
+from zoom_engine.audit.about import About
 from zoom_engine.audit.folder import RECORDS
 from zoom_engine.audit.gallery_file import Gallery, StripEntry
+from zoom_engine.audit.gate_file import GateResult, read_gate
 from zoom_engine.audit.manifest import Edit, Manifest
 from zoom_engine.audit.records import Record
 from zoom_engine.common import registry
 from zoom_engine.common.errors import AuditError, TargetError, one_line
-from zoom_engine.common.json_object import JsonObject
 from zoom_engine.common.plurals import number_of
 from zoom_engine.report import sentences
 from zoom_engine.report.curves import Side, sides
+from zoom_engine.report.first_screen import FirstScreen, first_screen
 from zoom_engine.report.pictures import Budget
 from zoom_engine.report.provenance import File, files
 from zoom_engine.report.strips import Strip, load_frames
-from zoom_engine.report.verdicts import in_short
+from zoom_engine.report.verdicts import leading
 from zoom_engine.settings.attributes import Attribute, short_name
 from zoom_engine.statistics.counts import Counts
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.statistics.table import Beside, beside, signed
 from zoom_engine.targets import BinaryTask, MultiClassTask, Task, TaskView, task_from_dict
-
-SHORT = 12
-"""Hex digits of a hash that people compare."""
 
 
 class Source:
@@ -38,10 +37,10 @@ class Source:
         AuditError: something in the folder cannot be read.
     """
 
-    def __init__(self, audit: Path) -> None:
-        """Read the folder."""
+    def __init__(self, audit: Path, diagnosis: Diagnosis | None = None) -> None:
+        """Read the folder, whose records may have been read as a `diagnosis`."""
         self.audit = audit
-        self.diagnosis = Diagnosis.load(audit)
+        self.diagnosis = Diagnosis.load(audit) if diagnosis is None else diagnosis
         self.summary = self.diagnosis.summary()
         self.config = self.diagnosis.config
         self.target = self.config.target or "the model"
@@ -106,28 +105,33 @@ class Source:
     @property
     def foot(self) -> str:
         """Return what stands at the foot of each printed page, of characters that cannot end a text of the style."""
-        model = JsonObject(self.config.content).get("target_details", dict) or {}
         parts = {
-            "Audit": self.records_hash[:SHORT],
-            "model": str(model.get("content_hash") or "")[:SHORT] or "without a hash",
-            "begun": self.diagnosis.manifest.begun[:10] or "on an unknown day",
+            "Audit": self.about.audit_id,
+            "model": self.about.model_hash or "without a hash",
+            "begun": self.about.date or "on an unknown day",
         }
         return " · ".join(f"{name} {re.sub(r'[^0-9A-Za-z -]', '', text)}" for name, text in parts.items())
 
     @property
-    def headline(self) -> str:
-        """Say the finding, see `sentences.headline`."""
-        return sentences.headline(self.summary, self.names, self.counts, self.view, unfinished=not self.finished)
+    def about(self) -> About:
+        """Return who answers for the model, what it is for, which it is, and which audit this is."""
+        return self.diagnosis.about
+
+    @cached_property
+    def gate(self) -> GateResult | None:
+        """Return the outcome of the gate that the audit was held to last, see `gate_file`; None without one."""
+        return read_gate(self.audit)
+
+    @cached_property
+    def first_screen(self) -> FirstScreen:
+        """Return headline, certainty and next step, see `first_screen`."""
+        progress = None if self.finished else self.progress
+        return first_screen(self.summary, self.config, self.names, self.counts, self.view, progress=progress)
 
     @property
-    def in_short(self) -> str:
-        """Say what is sensitive in a few words, see `verdicts.in_short`."""
-        return in_short(self.summary, self.names, unfinished=not self.finished)
-
-    @property
-    def audited(self) -> str:
-        """Say what of the model is observed, on what, under which edits."""
-        return sentences.audited(self.summary, self.config, self.view)
+    def measurement(self) -> str:
+        """Say what of the model was measured, on what, under which edits."""
+        return sentences.measurement(self.summary, self.config, self.view)
 
     @property
     def verdict(self) -> sentences.Verdict:
@@ -183,6 +187,17 @@ class Source:
         """Return the strip that stands for an attribute: its first one, in multi mode the first of all."""
         return next((strip for strip in self.strips if strip.attribute in (None, attribute)), None)
 
+    @property
+    def leading(self) -> Attribute | None:
+        """Return the attribute that the headline names first, or else the one that moves the output most."""
+        rows = leading(self.summary) or self.summary.sensitivity
+        return rows[0].attribute if rows else None
+
+    def clearest(self, attribute: Attribute) -> StripEntry | None:
+        """Return the strip of the clearest decisive flip of an attribute, or its first strip where nothing flips so."""
+        flipping = [strip for strip in self.strips if strip.attribute in (None, attribute) and strip.decisive]
+        return max(flipping, key=_clearness, default=self.first_strip(attribute))
+
     def load(self, strip: StripEntry, budget: Budget, *, ends: bool = False) -> Strip:
         """Load a strip with its pictures; with `ends` only the original and the one that it is shown for."""
         name = "all attributes together" if strip.attribute is None else self.names[strip.attribute]
@@ -204,6 +219,7 @@ class Source:
             number=next(number for number, one in enumerate(self.strips) if one is strip),
             attribute=None if strip.attribute is None else self.order.index(strip.attribute),
             name=name,
+            edit=sentences.edit_in_words(strip, name, bounds=self._bounds(strip), edit=edit),
             source=self._image(strip),
             label_kept=strip.label_kept,
             ssim=strip.ssim,
@@ -239,12 +255,41 @@ class Source:
             else f"Image “{one_line(edits.images[strip.image], 80)}”"
         )
 
+    @property
+    def meaning(self) -> Iterator[str]:
+        """Yield what the effect of the leading attribute means in the task's own words, as sentences."""
+        row = next((row for row in self.summary.sensitivity if row.attribute == self.leading), None)
+        if row is None or row.value is None or row.mode == "multi":
+            return
+        yield sentences.sentence(self.view.mean_in_words(row.value))
+        if extent := self.view.extent_in_words([_furthest(record) for record in self.diagnosis.of(row.attribute)]):
+            yield sentences.sentence(extent)
+
+    def _bounds(self, strip: StripEntry) -> tuple[float, float] | None:
+        """Return the bounds of the image of a strip; None where they are not known."""
+        of_attribute = self.diagnosis.of(strip.attribute)
+        return next((record.bounds for record in of_attribute if record.seed == strip.seed), None)
+
     def _alike(self, strip: StripEntry) -> int:
         """Return how many images flip decisively as the strip's does."""
         return sum(
             self.diagnosis.is_decisive(record) and direction_of(record, record.output, self.view) == strip.direction
             for record in self.diagnosis.of(strip.attribute)
         )
+
+
+def _furthest(record: Record) -> tuple[Sequence[float], Sequence[float]]:
+    """Return what was recorded where the output moved most while the label was kept, and of the unedited image."""
+    points = [point for point in record.trajectory if point.label_kept is not False]
+    peak = max(points, key=lambda point: point.change, default=None)
+    return record.output if peak is None else peak.output, record.original_output
+
+
+def _clearness(strip: StripEntry) -> tuple[bool, bool, float]:
+    """Return by what flips are ordered: chosen as the clearest, as a flip, and how far the output moves."""
+    before, after = strip.frames[0].followed, strip.way[-1].followed
+    moved = 0.0 if before is None or after is None else abs(after - before)
+    return strip.kind == "clearest", strip.kind == "flip", moved
 
 
 def task_of(manifest: Manifest, records: Sequence[Record]) -> Task:

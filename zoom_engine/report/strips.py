@@ -23,6 +23,7 @@ class Frame:
         alt: the text in its place.
         note: what is to be noticed there.
         flipped: whether the prediction differs from the original's, and counts.
+        counterfactual: whether it is the flip that the strip is shown for.
     """
 
     picture: Picture
@@ -31,6 +32,7 @@ class Frame:
     alt: str
     note: str = ""
     flipped: bool = False
+    counterfactual: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Strip:
         number: its index in gallery.json.
         attribute: index of its attribute in the histogram; None where all are edited.
         name: of the attribute.
+        edit: what the edit makes of the picture, in words.
         source: names the image.
         label_kept: whether the label check passes; None without labels.
         ssim: structural similarity to the original; None where it was not measured.
@@ -56,6 +59,7 @@ class Strip:
     number: int
     attribute: int | None
     name: str
+    edit: str
     source: str
     label_kept: bool | None
     ssim: float | None
@@ -114,7 +118,8 @@ def load_frames(
         what = "Original picture" if index == 0 else f"The same picture, edited: {name}"
         weight = None if frame.weight is None else weight_in_words(frame.weight)
         alt = f"{what}. {caption_label}: {frame.caption}{note and f', {note}'}"
-        frames.append(Frame(picture, frame.caption, weight, alt, note, note in (FLIPS, FLIPPED)))
+        flipped, counterfactual = note in (FLIPS, FLIPPED), strip.flipped and index == len(strip.way) - 1
+        frames.append(Frame(picture, frame.caption, weight, alt, note, flipped, counterfactual))
     return tuple(frames)
 
 

@@ -8,12 +8,16 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
-from zoom_engine.common.errors import AuditError, system_errors
+from zoom_engine.common.errors import AuditError, one_line, system_errors
 from zoom_engine.common.files import atomic
-from zoom_engine.report.cards import cards
+from zoom_engine.common.files.json_file import read_json
+from zoom_engine.common.json_object import JsonObject
+from zoom_engine.report.cards import Card, cards
 from zoom_engine.report.environment import template
+from zoom_engine.report.first_screen import KINDS
 from zoom_engine.report.image_grid import INLINED, read_grids
 from zoom_engine.report.page import read_page
 from zoom_engine.report.pictures import BUDGETS
@@ -21,6 +25,8 @@ from zoom_engine.report.sections import sections_of
 from zoom_engine.report.source import Source
 
 REPORT, INDEX = "report.html", "index.html"
+INDEX_ENTRIES = "index.json"
+"""What an index was made of, so that it can be written again when one of its audits changes."""
 LARGEST_PAGE = 5_000_000
 """Bytes that a report may have, without the pictures of its grids."""
 SCRIPT = "\n".join(
@@ -98,7 +104,8 @@ def write_index(
     """Write `index.html` into `folder` and return its path: the audits side by side, linked to their reports.
 
     Every audit is inside `folder` and has its `report.html`; a mere path, like an entry without a title, is named by
-    its target. All show the same attributes in the same order on one axis.
+    its target. All show the same attributes in the same order on one axis. Audits with findings come first, then
+    inconclusive ones, then those that rule findings out; unfinished ones come last.
 
     Raises:
         AuditError: an audit cannot be read, or the page cannot be written.
@@ -114,9 +121,45 @@ def write_index(
             raise AuditError(f"{path} has no {REPORT}: write its report first")
         sources.append(Source(path))
         links.append(_link(path.resolve(), folder.resolve()))
-    shown = list(zip(entries, links, cards(sources), strict=True))
+    shown = sorted(zip(entries, links, cards(sources), strict=True), key=_kind_of)
     html = template("index.html.j2").render(shown=shown, title=title, introduction=introduction)
+    with system_errors(AuditError, f"cannot write {folder / INDEX_ENTRIES}"):
+        listed = [
+            {"audit": os.path.relpath(one.audit, folder), "title": one.title, "sentence": one.sentence}
+            for one in entries
+        ]
+        atomic.write_json(folder / INDEX_ENTRIES, {"title": title, "introduction": introduction, "audits": listed})
     return write_page(folder / INDEX, html)
+
+
+def write_index_again(audit: Path) -> Path | None:
+    """Write the index above an audit's folder again, and return its path; None where none shows the audit.
+
+    An index of an older version, which did not say what it was made of, stays as it is.
+
+    Raises:
+        AuditError: what the index was made of cannot be read, or as `write_index`.
+    """
+    index = _index_above(audit)
+    path = None if index is None else index.with_name(INDEX_ENTRIES)
+    if path is None or not path.is_file():
+        return None
+    try:
+        content = JsonObject(read_json(path))
+        audits = [JsonObject(one) for one in content.need("audits", tuple[dict[str, Any], ...])]
+        entries = [
+            IndexEntry(path.parent / one.need("audit", str), one.need("title", str), one.need("sentence", str))
+            for one in audits
+        ]
+        title, introduction = content.need("title", str), content.need("introduction", str)
+    except (OSError, ValueError) as error:
+        raise AuditError(f"cannot read {path} ({one_line(error)}): remove it, or write the index again") from None
+    return write_index(path.parent, entries, title=title, introduction=introduction)
+
+
+def _kind_of(shown: tuple[IndexEntry, str, Card]) -> int:
+    """Return where an audit stands on an index: those with findings first, unfinished ones last."""
+    return KINDS.index(shown[2].source.first_screen.kind)
 
 
 @dataclass(frozen=True, kw_only=True)

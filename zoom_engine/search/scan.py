@@ -57,7 +57,7 @@ class Scan:
     """
 
     name: ClassVar[str] = "scan"
-    in_words: ClassVar[str] = "a scan (no gradients, one attribute at a time)"
+    in_words: ClassVar[str] = "a scan"
     modes: ClassVar[tuple[str, ...]] = ("single",)
     needs_gradient: ClassVar[bool] = False
     needs_loss: ClassVar[bool] = False

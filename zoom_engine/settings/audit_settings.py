@@ -39,6 +39,8 @@ DECISIVE_CHANGE = 0.1
 """How far, in [0, 1], a flip must move the output to prove something: a step across the boundary may be as small as
 rounding."""
 MOST_PURPOSE = 300  # characters
+ABOUT = ("owner", "purpose", "model_version")
+"""What an owner says of an audit, a line each: no part of what determines it."""
 MOST_RANDOM_DIRECTIONS = 1000
 DEFAULT_RANDOM_DIRECTIONS = 32
 """The default number of random baseline directions where each takes one picture of an image."""
@@ -56,7 +58,7 @@ OF_EDITORS = ("editor_options",)
 """The options of an editor alone."""
 OF_ANY_EDITS = (
     *("target", "target_options", "attributes", "decisive_change", "smallest_effect", "correction"),
-    *("batch_size", "device", "backend", "cache", "purpose", "download"),
+    *("batch_size", "device", "backend", "cache", *ABOUT, "download"),
 )
 """The options of an audit without a generator, beside its source's."""
 
@@ -242,7 +244,7 @@ class AuditSettings:
         "the prompt subtracted from each attribute's; by default the domain's", None, decides=True
     )
     labels: Sequence[str] | None = option(
-        "a prompt of each of the target's classes, for the label check and L_attr; by default the target's own, an"
+        "a prompt of each of the target's classes, for label check and L_attr; by default the target's own, an"
         " empty list turns both off",
         None,
         name="label",
@@ -260,8 +262,8 @@ class AuditSettings:
     mode: Mode = option("one attribute at a time, or all together", "single", choices=get_args(Mode), decides=True)
     search: str | None = option(
         "scan (single, forward only), minimal (multi, the smallest edit), sgd or pgd (all three follow gradients),"
-        " cmaes (multi, forward only); by default scan in single mode, in multi mode minimal where there are gradients,"
-        " else cmaes",
+        " cmaes (multi, forward only); by default scan in single mode, in multi mode minimal, or cmaes without"
+        " gradients",
         None,
         registered=registry.SEARCHES,
         only_registered=True,
@@ -351,7 +353,9 @@ class AuditSettings:
     cache: str | Path | None = option(
         "folder for relevance matrices and compiled models; by default the user's own", None
     )
-    purpose: str | None = option("what the audit is for, in a line: told at the head of its report", None)
+    owner: str | None = option("who answers for the model, in a line", None)
+    purpose: str | None = option("what the model, or this audit, is for, in a line", None)
+    model_version: str | None = option("of the model under audit, such as 1.4", None)
     cluster: str | None = option(
         "of Ray: auto (the one that runs), HOST:PORT, or ray (own)",
         None,
@@ -384,9 +388,10 @@ class AuditSettings:
         if self.truncation_cutoff is not None and self.truncation_cutoff < 0:
             raise ConfigError(f"truncation cutoff counts layers and must be at least 0, got {self.truncation_cutoff}")
         check_decisive_change(self.decisive_change)
-        line = "–" if self.purpose is None else self.purpose
-        if not (line.strip() and len(line) <= MOST_PURPOSE and line.isprintable()):
-            raise ConfigError(f"purpose must be one line of 1 to {MOST_PURPOSE} characters")
+        for name in ABOUT:
+            line = getattr(self, name)
+            if line is not None and not (line.strip() and len(line) <= MOST_PURPOSE and line.isprintable()):
+                raise ConfigError(f"{name} must be one line of 1 to {MOST_PURPOSE} characters")
         if not 0 <= self.smallest_effect <= 1:
             raise ConfigError(f"smallest_effect must be in [0, 1], got {self.smallest_effect}")
         if self.random_directions is not None and not 0 <= self.random_directions <= MOST_RANDOM_DIRECTIONS:

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from zoom_engine.audit.about import About
 from zoom_engine.audit.folder import RECORDS, SUMMARY, AuditFolder, read_manifest
 from zoom_engine.audit.manifest import Config, Manifest
 from zoom_engine.audit.photographs_file import PHOTOGRAPHS
@@ -106,6 +107,11 @@ class Diagnosis:
     def config(self) -> Config:
         """Return the config of the manifest: what determines the records."""
         return self.manifest.config
+
+    @cached_property
+    def about(self) -> About:
+        """Return who answers for the model, what it is for, which it is, and which audit this is."""
+        return About.of(self.manifest, self.path)
 
     @property
     def mode(self) -> Mode:

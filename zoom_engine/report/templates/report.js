@@ -99,7 +99,7 @@
   }
 
   if (strips.items.length > 1) {
-    const kinds = [["typical", "typical"], ["flip", "decisive flips"], ["extreme", "most extreme"], ["example", "examples"]];
+    const kinds = [["typical", "typical"], ["flip", "decisive flips"], ["clearest", "clearest flip"], ["extreme", "most extreme"], ["example", "examples"]];
     const [showLabel, show] = choice("Show", [
       ["", "all"],
       ...kinds.filter(([kind]) => strips.items.some(strip => strip.dataset.kind === kind)).map(([kind, text]) => /** @type {[string, string]} */ ([kind, text])),

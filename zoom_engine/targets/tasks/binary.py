@@ -17,6 +17,7 @@ from zoom_engine.targets.tasks.classes import (
     axis_of_probability,
     checked_probabilities,
     class_name,
+    percentage_points,
     probabilities,
     wrapper_of,
 )
@@ -128,3 +129,9 @@ class BinaryView(TaskView):
     def state_name(self, state: int) -> str:
         """Return the name of the class."""
         return class_name(self.task.classes, state)
+
+    flip_in_words = "the probability crosses 0.5"
+
+    def mean_in_words(self, change: float) -> str:
+        """Return a mean change of the probability in percentage points."""
+        return f"{self.response_axis.label} moves by {percentage_points(change)} on average"

@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 from torch import Tensor
 
 from zoom_engine.common.errors import TargetError
+from zoom_engine.common.plurals import number_of
 from zoom_engine.targets.tasks.described import Described, check_output, rows_of
 from zoom_engine.targets.tasks.task import ResponseAxis
 
@@ -88,6 +89,12 @@ class OfManyClasses(OfClasses):
 def axis_of_probability(label: str, *, boundary: float | None = None) -> ResponseAxis:
     """Return the axis of a response that is a probability."""
     return ResponseAxis(label, (0.0, 1.0), boundary, negligible=0.01)
+
+
+def percentage_points(change: float) -> str:
+    """Return a change of a probability in words: "44 percentage points"."""
+    points = round(100 * change)
+    return number_of(points, "percentage point") if points else "less than 1 percentage point"
 
 
 def moved(recorded: Sequence[float], original: Sequence[float]) -> list[float]:

@@ -167,6 +167,19 @@ def _unit(tried: _Tried) -> str | None:
     return None if isinstance(words, str) else f"it is {words!r}"
 
 
+def _words(tried: _Tried) -> str | None:
+    view = tried.view
+    for name, words in (
+        ("whole", view.whole),
+        ("flip_in_words", view.flip_in_words),
+        ("mean_in_words", view.mean_in_words(0.25)),
+        ("extent_in_words", view.extent_in_words(tried.rows)),
+    ):
+        if not isinstance(words, str) or (name == "mean_in_words" and not words):
+            return f"{name} is {words!r}"
+    return None
+
+
 def _outputs(tried: _Tried) -> str | None:
     outputs = tried.outputs
     if outputs.ndim < 2 or (outputs.is_floating_point() and outputs.dtype != torch.float32) or outputs.is_complex():
@@ -344,6 +357,7 @@ RULES: Rules[_Tried] = {
     "response is a number": _response,
     "state is a whole number with a name, another one after a flip": _states,
     "parts have a name and a change of 0 or more each, and a label": _parts,
+    "whole, flip_in_words, mean_in_words and extent_in_words are texts": _words,
 }
 RULES_OF_GRADIENTS: Rules[_Tried] = {
     "loss has a gradient to the outputs, as differentiable says": _gradient_of("loss"),

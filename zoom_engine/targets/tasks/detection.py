@@ -274,8 +274,19 @@ class DetectionView(TaskView):
         return Parts(("score", "place"), [abs(recorded[4] - original[4]), 1 - recorded[5]], label)
 
     def change_in_words(self, change: float) -> str:
-        """Return what is lost (or won) of a detection that is sure and in its place."""
-        return f"{100 * change:.0f} % of a sure detection in its place"
+        """Return how far score × overlap moves."""
+        return f"{change:.2f} of score × overlap"
+
+    @property
+    def flip_in_words(self) -> str:
+        """Return both thresholds."""
+        task = self.task
+        gone = f"no box of a score of {task.score:g} or more overlaps the one before by {task.overlap:g} (IoU) or more"
+        return f"{gone}, or a first one appears"
+
+    def mean_in_words(self, change: float) -> str:
+        """Return how far score × overlap moves."""
+        return f"the score of {self._what}, × the overlap with its box before, moves by {change:.2f} on average"
 
     @property
     def _what(self) -> str:

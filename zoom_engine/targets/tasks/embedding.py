@@ -140,8 +140,17 @@ class EmbeddingView(TaskView):
         return ("", "another")[state]
 
     def change_in_words(self, change: float) -> str:
-        """Return the cosine similarity that a change in [0, 1] leaves."""
-        return f"a cosine similarity of {1 - change:z.2f}{' or less' if change >= 1 else ''}"
+        """Return how much cosine similarity a change in [0, 1] takes."""
+        return f"{change:.2f} cosine similarity lost{' or more' if change >= 1 else ''}"
+
+    @property
+    def flip_in_words(self) -> str:
+        """Return the threshold."""
+        return f"the cosine similarity to the unedited picture falls below {self.task.threshold:g}"
+
+    def mean_in_words(self, change: float) -> str:
+        """Return how far the cosine similarity falls."""
+        return f"the cosine similarity to the unedited picture falls by {change:.2f} on average"
 
     def _state(self, similarity: float) -> int:
         return ANOTHER if torch.tensor(similarity) < self.task.threshold else SAME

@@ -204,6 +204,26 @@ class KeypointsView(TaskView):
         """Return a change in [0, 1] in the task's measure."""
         return f"{100 * change:.1f} % of {self._measure}"
 
+    @property
+    def flip_in_words(self) -> str:
+        """Return the displacement that flips."""
+        moves = "move" if self.task.point is None else "moves"
+        return f"the {self._which} {moves} by {100 * self.task.threshold:g} % or more of {self._measure}"
+
+    def mean_in_words(self, change: float) -> str:
+        """Return a mean displacement in the task's measure."""
+        moves = "move" if self.task.point is None else "moves"
+        return f"the {self._which} {moves} by {self.change_in_words(change)} on average"
+
+    def extent_in_words(self, pairs: Sequence[tuple[Sequence[float], Sequence[float]]]) -> str:
+        """Return the displacement in pixels of the network's input, where the task knows its side."""
+        if self.task.side is None:
+            return ""
+        now, before = (torch.tensor(numbers, dtype=torch.float64) for numbers in zip(*pairs, strict=True))
+        pixels = self.task.counted(_pairs(now - before).square().sum(2).sqrt()).mean() * self.task.side
+        moves = "move" if self.task.point is None else "moves"
+        return f"the {self._which} {moves} by {float(pixels):.1f} pixels on average"
+
     def _displacements(self, recorded: Sequence[float], original: Sequence[float]) -> Tensor:
         """Compute the displacements `[1, K]` of recorded numbers."""
         pair = (torch.tensor([numbers], dtype=torch.float32) for numbers in (recorded, original))

@@ -17,6 +17,7 @@ from zoom_engine.targets.tasks.classes import (
     axis_of_probability,
     class_name,
     moved,
+    percentage_points,
 )
 from zoom_engine.targets.tasks.task import Parts, TaskView
 
@@ -108,6 +109,12 @@ class MultiClassView(TaskView):
     def state_name(self, state: int) -> str:
         """Return the name of the class."""
         return class_name(self.task.classes, state)
+
+    flip_in_words = "another class becomes the most probable"
+
+    def mean_in_words(self, change: float) -> str:
+        """Return how much probability goes to other classes, in percentage points."""
+        return f"{percentage_points(change)} of probability go from some classes to others on average"
 
     def parts(self, recorded: Sequence[float], original: Sequence[float]) -> Parts:
         """Return the classes, and how far the probability of each moved."""

@@ -17,6 +17,7 @@ from zoom_engine.targets.tasks.classes import (
     axis_of_probability,
     class_name,
     moved,
+    percentage_points,
     probabilities,
 )
 from zoom_engine.targets.tasks.task import Parts, TaskView
@@ -121,6 +122,18 @@ class MultiLabelView(TaskView):
             return ""
         label, has = divmod(state - 1, 2)
         return f"{'' if has else 'not '}{class_name(self.task.classes, label)}"
+
+    flip_in_words = "the probability of a label crosses 0.5"
+
+    def mean_in_words(self, change: float) -> str:
+        """Return how far the label moves that moves most, in percentage points."""
+        return f"the probability that moves most moves by {percentage_points(change)} on average"
+
+    def extent_in_words(self, pairs: Sequence[tuple[Sequence[float], Sequence[float]]]) -> str:
+        """Return how many labels change."""
+        changed = [sum(_has(now) != _has(before) for now, before in zip(*pair, strict=True)) for pair in pairs]
+        mean = sum(changed) / len(changed)
+        return f"{mean:.1f} of {len(self.task.classes)} labels change on average"
 
     def parts(self, recorded: Sequence[float], original: Sequence[float]) -> Parts:
         """Return the labels, and how far the probability of each moved."""

@@ -16,6 +16,15 @@ from zoom_engine.targets.tasks.described import Described, rows_of
 from zoom_engine.targets.tasks.task import ResponseAxis, TaskView
 
 SAME, LOWER, HIGHER = range(3)
+_FRACTIONS = {
+    2: "half",
+    3: "a third",
+    4: "a quarter",
+    5: "a fifth",
+    10: "a tenth",
+    20: "a twentieth",
+    100: "a hundredth",
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -131,7 +140,29 @@ class RegressionView(TaskView):
         """Return a change in [0, 1] in the number's own unit."""
         return self._with_unit(change * self.task.width)
 
+    @property
+    def whole(self) -> str:
+        """Return that a change of 1 is the whole range."""
+        return "the range"
+
+    @property
+    def flip_in_words(self) -> str:
+        """Return the difference that flips, in the number's own unit and as a share of the range."""
+        share = _share_in_words(self.task.least / self.task.width)
+        unit = f" {self.task.unit}" if self.task.unit else ""
+        return f"the output moves by {self.task.least:g}{unit} or more, {share} of the range"
+
+    def mean_in_words(self, change: float) -> str:
+        """Return a mean change in the number's own unit, and as a share of the range."""
+        return f"the output moves by {self.change_in_words(change)} on average, {change:.2f} of the range"
+
     def _with_unit(self, value: float) -> str:
         width, unit = self.task.width, self.task.unit
         digits = max(0, 2 - math.floor(math.log10(width))) if width < 1000 else 0
         return f"{value:z.{digits}f}{f' {unit}' if unit else ''}"
+
+
+def _share_in_words(share: float) -> str:
+    """Return a share in prose: "a tenth", or "13 %" where it is no such fraction."""
+    near = (words for parts, words in _FRACTIONS.items() if math.isclose(share * parts, 1, rel_tol=0.01))
+    return next(near, f"{100 * share:.3g} %")

@@ -263,9 +263,19 @@ class SegmentationView(TaskView):
         return Parts(self.task.classes, changes, label)
 
     def change_in_words(self, change: float) -> str:
-        """Return the agreement that is left."""
-        what = "a mean overlap (mIoU)" if self.task.index is None else f"an overlap (IoU) of {self._which}"
-        return f"{what} of {1 - change:.2f} with the areas before the edit"
+        """Return how much of the agreement is lost."""
+        return f"{change:.2f} {'mIoU' if self.task.index is None else f'IoU of {self._which}'} lost"
+
+    @property
+    def flip_in_words(self) -> str:
+        """Return the threshold."""
+        what = "mIoU" if self.task.index is None else f"IoU of {self._which}"
+        return f"the {what} with the areas before the edit falls below {self.task.threshold:g}"
+
+    def mean_in_words(self, change: float) -> str:
+        """Return how far the agreement falls."""
+        what = "mIoU" if self.task.index is None else f"IoU of {self._which}"
+        return f"the {what} with the areas before the edit falls by {change:.2f} on average"
 
     @property
     def _which(self) -> str:

@@ -180,6 +180,30 @@ class TaskView:
     def change_in_words(self, change: float) -> str:
         """Return a change in [0, 1] in a unit that a person understands, such as "4.2 years".
 
-        It is "" where the change is in such a unit already.
+        It begins with a number. It is "" where the change is in such a unit already.
+        """
+        return ""
+
+    @property
+    def whole(self) -> str:
+        """Return what a change of 1 is, such as "the range"; "" where `change_in_words` counts in shares already."""
+        return ""
+
+    @property
+    def flip_in_words(self) -> str:
+        """Return from where on a prediction flips, as a clause; "" where nothing says.
+
+        Such as "the output moves by 8 years or more, a tenth of the range".
+        """
+        return ""
+
+    def mean_in_words(self, change: float) -> str:
+        """Return what a mean change in [0, 1] says, as a clause: "the output moves by 4.2 years on average"."""
+        return f"the output moves by {self.change_in_words(change) or f'{change:.2f} of at most 1'} on average"
+
+    def extent_in_words(self, pairs: Sequence[tuple[Sequence[float], Sequence[float]]]) -> str:
+        """Return what edits do that a change in [0, 1] does not tell, as a clause; "" where that is nothing.
+
+        Such as "1.3 of 8 labels change". `pairs` are (recorded, original), one or more.
         """
         return ""

@@ -1,0 +1,349 @@
+"""The first screen of an audit in words: a headline, one line on how sure it is, the next step.
+
+Plain text only: escaping is the templates' work. What an audit could not see is never told as nothing found: the
+headline denies a sensitivity only where the intervals rule it out, of edits that keep the label and are drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from zoom_engine.audit.manifest import Config
+from zoom_engine.audit.summary import Sensitivity, Summary
+from zoom_engine.common.plurals import agreeing, listed, number_of
+from zoom_engine.report.sentences import flips, sentence
+from zoom_engine.report.verdicts import (
+    LEADS,
+    faint_directions,
+    leading,
+    next_steps,
+    no_further_than_control,
+    reacts_to_anything,
+    up,
+    with_its_interval,
+)
+from zoom_engine.settings.attributes import Attribute
+from zoom_engine.statistics.counts import Counts
+from zoom_engine.statistics.table import beside, percent, with_interval
+from zoom_engine.targets import TaskView
+
+Kind = Literal["sensitive", "inconclusive", "negligible", "unfinished"]
+KINDS: tuple[Kind, ...] = ("sensitive", "inconclusive", "negligible", "unfinished")
+"""In the order in which an index shows audits."""
+MOST_NAMED = 2
+SEEN = 0.5
+"""Fraction of an attribute's edits that must keep the label before its effect is said to be ruled out."""
+LABELS_LOST = 0.9
+"""Below this fraction of edits that keep the label the first screen says so."""
+
+
+@dataclass(frozen=True)
+class FirstScreen:
+    """What the first screen says: the `kind` of the result, and a sentence or two each."""
+
+    kind: Kind
+    headline: str
+    certainty: str
+    next: str
+
+
+def first_screen(
+    summary: Summary,
+    config: Config,
+    names: Mapping[Attribute, str],
+    counts: Mapping[Attribute | None, Counts],
+    view: TaskView,
+    *,
+    progress: str | None = None,
+) -> FirstScreen:
+    """Say the result of an audit.
+
+    Args:
+        summary: of the audit.
+        config: of the audit.
+        names: short names of the attributes.
+        counts: of each attribute and, under None, of the images whatever the attribute.
+        view: says a change in the unit of the task.
+        progress: how much of an unfinished audit is done, "3 of 9 measurements"; None of a finished one.
+    """
+    audit = _Audit(summary, config, names, counts, view)
+    kind: Kind
+    if progress is not None:
+        kind, headline, certainty = "unfinished", f"Not finished: {progress} done", audit.so_far()
+    elif summary.mode == "multi":
+        kind, headline, certainty = audit.together()
+    elif leading(summary):
+        kind, headline, certainty = "sensitive", audit.sensitive(), audit.how_sure()
+    else:
+        kind, headline = audit.none_sensitive()
+        certainty = audit.largest()
+    return FirstScreen(kind, headline, certainty, next_steps(summary, names, unfinished=progress is not None)[0])
+
+
+def in_units(view: TaskView, value: float, interval: tuple[float, float] | None = None) -> str:
+    """Format a mean change in the unit of the task, with its interval: "8.2 [6.9, 9.5] years"."""
+    numbers, unit = _numbers_and_unit(view, value, interval)
+    return f"{numbers} {unit}" if unit else numbers
+
+
+def _numbers_and_unit(view: TaskView, value: float, interval: tuple[float, float] | None) -> tuple[str, str]:
+    words = view.change_in_words(value)
+    if not words:
+        return with_interval(value, interval, 2), ""
+    (number, unit), *ends = (text.partition(" ")[::2] for text in (words, *map(view.change_in_words, interval or ())))
+    if any(end[1] != unit for end in ends):
+        return f"{words}, {with_interval(value, interval, 2)}", ""
+    return f"{number} [{', '.join(end[0] for end in ends)}]" if ends else number, unit
+
+
+@dataclass(frozen=True)
+class _Audit:
+    """What the sentences are made of, see `first_screen`."""
+
+    summary: Summary
+    config: Config
+    names: Mapping[Attribute, str]
+    counts: Mapping[Attribute | None, Counts]
+    view: TaskView
+
+    @property
+    def rows(self) -> list[Sensitivity]:
+        """The attributes that were measured, the largest effect first."""
+        return [row for row in self.summary.sensitivity if row.value is not None]
+
+    @property
+    def open_ones(self) -> list[Sensitivity]:
+        """The attributes of which nothing is shown: neither that they matter nor that they do not."""
+        return [row for row in self.summary.sensitivity if row.verdict != "negligible" or self._is_unseen(row)]
+
+    def so_far(self) -> str:
+        """Say what the records of an unfinished audit hold."""
+        summary, rows = self.summary, self.rows
+        if not summary.trials:
+            return "Nothing is measured yet."
+        if summary.mode == "multi":
+            return f"So far {flips(self.counts[None])}. All figures will change."
+        if not rows:
+            return "So far no picture was edited."
+        top, images = rows[0], self.counts[rows[0].attribute].images
+        over = "in the one image measured" if images == 1 else f"on average over {images} images"
+        most = "moves the output" if len(rows) == 1 else "moves the output most"
+        text = f"So far {self.names[top.attribute]} {most}, by {self._effect(top)} {over}. All figures will change."
+        missing = len(summary.sensitivity) - len(rows)
+        if missing:
+            of = number_of(len(summary.sensitivity), "attribute")
+            text += f" {missing} of {of} {agreeing(missing, 'is', 'are')} not measured yet."
+        return text
+
+    def together(self) -> tuple[Kind, str, str]:
+        """Return the kind, headline and certainty of an audit that edits all attributes together."""
+        counts, summary = self.counts[None], self.summary
+        if not summary.trials:
+            return "inconclusive", "Inconclusive: nothing was measured", "The audit has no records."
+        several = len(self.names) > 1
+        edited = "all attributes are edited together" if several else f"{next(iter(self.names.values()))} is edited"
+        beyond = f"{number_of(counts.beyond, 'image')} left what the generator draws." if counts.beyond else ""
+        alone = "It says nothing of what an attribute does alone." if several else ""
+        if not counts.images:
+            text = "Inconclusive: no edit stays within what the generator draws"
+            return "inconclusive", text, _joined(beyond, self._label())
+        if not counts.decisive:
+            which = "in the one image" if counts.images == 1 else f"in {counts.images} images"
+            proof = "The search may have missed some: that is no proof that nothing flips the model."
+            text = f"No decisive flip found {which} when {edited}"
+            return "inconclusive", text, _joined(proof, beyond, self._label())
+        which = "The one image flips" if counts.images == 1 else f"{counts.decisive} of {counts.images} images flip"
+        if counts.images > 1 and counts.decisive == 1:
+            which = f"1 of {counts.images} images flips"
+        furthest, how = self._moved_furthest() if several else ("", "")
+        text = f"{which} decisively when {edited}{furthest and f'; most moved: {furthest}'}"
+        return "sensitive", text, _joined(how, alone, beyond, self._label())
+
+    def sensitive(self) -> str:
+        """Say what the model is sensitive to, or that it reacts to any change."""
+        rows = leading(self.summary)
+        top, baseline = rows[0], self.summary.baseline
+        if baseline is not None and not top.is_specific and any(row.specificity == "unspecific" for row in rows):
+            several = beside(self.summary).several
+            most = in_units(self.view, baseline.strongest)
+            name = self.names[top.attribute]
+            return f"Reacts to any change: {name} moves it by {self._effect(top)}, {several} by up to {most}"
+        more = len(rows) - MOST_NAMED
+        named = [f"{self.names[row.attribute]} ({self._effect(row, top)})" for row in rows[:MOST_NAMED]]
+        return f"Sensitive to {listed([*named, *([f'{more} more'] if more > 0 else [])])}"
+
+    def how_sure(self) -> str:
+        """Say how sure it is that the model is sensitive to what the headline names first."""
+        top = leading(self.summary)[0]
+        name = "" if len(leading(self.summary)) == 1 else f"{self.names[top.attribute]}: "
+        control = self.summary.control_prompts
+        as_far = ""
+        if control is not None and no_further_than_control(self.summary, top):
+            as_far = f"A meaningless control prompt moves the output as far ({in_units(self.view, control.most)})."
+        return _joined(
+            sentence(f"{name}{flips(self.counts[top.attribute])}"),
+            self._against_random(top),
+            as_far,
+            self._others(top),
+            self._label(),
+        )
+
+    def none_sensitive(self) -> tuple[Kind, str]:
+        """Say that nothing is sensitive, as far as that is shown."""
+        summary, rows = self.summary, self.summary.sensitivity
+        if not self.rows:
+            why = "no picture was edited" if summary.trials else "nothing was measured"
+            return "inconclusive", f"Inconclusive: {why}"
+        open_ones, count = self.open_ones, len(rows)
+        if not open_ones:
+            least = self._amount(self.config.smallest_effect)
+            baseline = summary.baseline
+            if baseline is not None and reacts_to_anything(summary):
+                much = in_units(self.view, baseline.mean_change, baseline.ci95)
+                none = f"none of {count} attributes by {least} or more"
+                little = f"the attribute by less than {least}" if count == 1 else none
+                return "sensitive", f"Reacts to other changes: {beside(summary).several} move it by {much}, {little}"
+            if count == 1:
+                return "negligible", f"No sensitivity to {self.names[rows[0].attribute]} of {least} or more found"
+            return "negligible", f"No sensitivity of {least} or more found in {count} attributes"
+        if 2 * len(open_ones) > count:
+            which = "" if len(open_ones) == count else f" for {len(open_ones)} of {count} attributes"
+            return "inconclusive", f"Inconclusive{which}: {self._why_open(open_ones)}"
+        shown = f"{count - len(open_ones)} of {count} attributes"
+        return "inconclusive", f"No sensitivity found in {shown}; {len(open_ones)} inconclusive"
+
+    def largest(self) -> str:
+        """Say what was seen where nothing is sensitive: the largest shift, what random edits do, and what flips."""
+        rows = self.rows
+        if not rows:
+            return self._label() or "The audit has no records."
+        top, baseline, decisive = rows[0], self.summary.baseline, self.counts[None].decisive
+        alone = self.counts[top.attribute].images == 1
+        shift = f"Largest shift {self._effect(top)} ({self.names[top.attribute]})"
+        if len(self.summary.sensitivity) == 1:
+            shift = f"Mean shift {self._effect(top)}" if not alone else f"Shift {self._effect(top)}"
+        shift += " in one image" if alone else ""
+        if baseline is not None:
+            shift += f"; {beside(self.summary).several} {in_units(self.view, baseline.mean_change)} on average"
+            shift += f", above {self._amount(baseline.smallest_effect)}" if reacts_to_anything(self.summary) else ""
+        flipping = ""
+        if decisive:
+            by = "some edit flips" if len(self.summary.sensitivity) > 1 else "the edit flips"
+            flipping = sentence(f"{by} {decisive} of {number_of(self.counts[None].images, 'image')} decisively")
+        return _joined(f"{shift}.", flipping, self._unseen(), self._label())
+
+    def _effect(self, row: Sensitivity, top: Sensitivity | None = None) -> str:
+        """Say an effect in the unit of the task; beside that of `top` the unit is told and the share of what 1 is."""
+        if top is not None and row is not top:
+            return _numbers_and_unit(self.view, row.value or 0.0, row.interval)[0]
+        words = in_units(self.view, row.value or 0.0, row.interval)
+        return f"{words}, {row.value:.2f} of {self.view.whole}" if top and self.view.whole else words
+
+    def _amount(self, change: float) -> str:
+        """Say a change that is a limit, without more digits than it has."""
+        words = self.view.change_in_words(change)
+        if not words:
+            return f"{change:g}"
+        return f"{words} ({change:g} of {self.view.whole})" if self.view.whole else words
+
+    def _is_unseen(self, row: Sensitivity) -> bool:
+        """Tell whether edits of an attribute showed little of it, so that a small effect says nothing."""
+        lost = row.label_kept is not None and row.label_kept < SEEN
+        return row.value is None or lost or row.attribute in faint_directions(self.config)
+
+    def _why_open(self, open_ones: Sequence[Sensitivity]) -> str:
+        """Say why nothing is shown of most attributes."""
+        if any(row.verdict == "inconclusive" and row.value is not None for row in open_ones):
+            power = self.summary.power
+            if self.summary.images == 1:
+                return "one image says nothing of others"
+            if power is None:
+                return "too few images of each attribute"
+            if power.detectable is None:
+                return "no effect could have been detected reliably"
+            return f"effects below {self._amount(up(power.detectable))} could not have been detected reliably"
+        if any(row.label_kept is not None and row.label_kept < SEEN for row in open_ones):
+            return "edits seldom keep the label"
+        if any(row.value is not None for row in open_ones):
+            return "the generator hardly draws what was asked"
+        return "pictures were not edited"
+
+    def _unseen(self) -> str:
+        """Say of which attributes the edits showed little, as sentences."""
+        rows = self.summary.sensitivity
+        faint = [self.names[row.attribute] for row in rows if row.attribute in faint_directions(self.config)]
+        still = [self.names[row.attribute] for row in rows if row.value is None]
+        return _joined(
+            f"The generator hardly draws {_some(faint)}." if faint else "",
+            f"Not edited: {_some(still)}." if still else "",
+        )
+
+    def _against_random(self, row: Sensitivity) -> str:
+        """Say whether any edit moves the output as far as an attribute."""
+        words, baseline = beside(self.summary), self.summary.baseline
+        if baseline is None or row.specificity is None:
+            return f"No {words.several} were tried: any other edit may do as much."
+        as_far, count = row.as_far or 0, baseline.directions
+        move = agreeing(as_far or 1, "moves", "move")
+        tried = number_of(count, words.one)
+        if row.specificity == "unknown":
+            do = agreeing(as_far or 1, "does", "do")
+            return f"Whether any edit does as much is unknown: {as_far or 'none'} of {tried} {do}."
+        return f"{as_far or 'None'} of {tried}{words.of_size} {move} the output as far."
+
+    def _others(self, top: Sensitivity) -> str:
+        """Say what is known of the attributes that the headline does not count."""
+        told = leading(self.summary)
+        rest = [row for row in self.summary.sensitivity if row not in told]
+        unseen = [row for row in rest if row.verdict == "negligible" and self._is_unseen(row)]
+        few = f"no further than {beside(self.summary).several}"
+        kinds = {
+            few: [row for row in rest if row.verdict == "sensitive" and row.specificity == "unspecific"],
+            "sensitive for unknown reasons": [
+                row for row in rest if row.verdict == "sensitive" and row.specificity == "unknown"
+            ],
+            "inconclusive": [row for row in rest if row.value is not None and row.verdict == "inconclusive"] + unseen,
+            "negligible": [row for row in rest if row.verdict == "negligible" and row not in unseen],
+            "not edited": [row for row in rest if row.value is None],
+        }
+        parts = [f"{len(rows)} {kind}" for kind, rows in kinds.items() if rows]
+        return f"Other attributes: {', '.join(parts)}." if parts else ""
+
+    def _label(self) -> str:
+        """Say whether edits leave the label alone, where that is not checked or they do not."""
+        rate = self.summary.label_kept
+        if not self.summary.trials:
+            return ""
+        if rate is None:
+            return "Label not checked."
+        return f"Only {percent(rate)} of the edits keep the label." if rate < LABELS_LOST else ""
+
+    def _moved_furthest(self) -> tuple[str, str]:
+        """Return what is moved furthest where images flip decisively, and a sentence on how far.
+
+        It is the first attribute alone where it is nearly always the first, else the second too.
+        """
+        rows = self.rows
+        if not rows:
+            return "", ""
+        top, several = rows[0], self.summary.decisive_images > 1
+        name = self.names[top.attribute]
+        where = "In these flips" if several else "In this flip"
+        by = f"{with_its_interval(top)} of its own range{' on average' if several else ''}"
+        if several and len(rows) > 1 and top.first < LEADS:
+            second = self.names[rows[1].attribute]
+            unsure = f"{where} {name} is moved by {by}; whether {second} is moved further is not certain."
+            return f"{name} and {second}", unsure
+        return name, f"{where} {name} is moved by {by}."
+
+
+def _some(names: Sequence[str]) -> str:
+    """List the first names, and how many more there are."""
+    more = len(names) - MOST_NAMED
+    return listed([*names[:MOST_NAMED], *([f"{more} more"] if more > 0 else [])])
+
+
+def _joined(*sentences: str) -> str:
+    return " ".join(sentence for sentence in sentences if sentence)
