@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
 from pathlib import Path, PurePath
@@ -50,6 +51,7 @@ class Source:
         self.view = task_of(self.diagnosis.manifest, self.diagnosis.records).view
         self.finished = not self.diagnosis.missing if audit is None else self.diagnosis.finished
         gallery, order = Gallery() if audit is None else Gallery.load(audit), self.order
+        self.pictures = gallery.pictures
         self.strips = [strip for strip in gallery.strips if strip.attribute in (None, *order)]
         known = (sheet for sheet in gallery.sheets if sheet.attribute in order)
         self.sheets = sorted(known, key=lambda sheet: order.index(sheet.attribute))
@@ -102,6 +104,16 @@ class Source:
     def records_hash(self) -> str:
         """Return the SHA-256 of the records' file, hex: the data that a signature refers to."""
         return next(file.sha256 for file in self.files if file.name == RECORDS)
+
+    @property
+    def foot(self) -> str:
+        """Return what stands at the foot of each printed page, of characters that cannot end a text of the style."""
+        parts = {
+            "Audit": self.about.audit_id,
+            "model": self.about.model_hash or "without a hash",
+            "begun": self.about.date or "on an unknown day",
+        }
+        return " · ".join(f"{name} {re.sub(r'[^0-9A-Za-z -]', '', text)}" for name, text in parts.items())
 
     @property
     def about(self) -> About:
