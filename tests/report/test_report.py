@@ -693,7 +693,7 @@ def test_photographs_stand_beside_what_the_generator_draws_of_them(make_audit) -
         "As the generator draws it: 1.jpg",
         "The photograph 2.jpg",
     ]
-    assert "0.jpg Output 0.2 → 0.25 Apart 0.20 as seen, 0.30 in pixels Flips under" in page.text
+    assert "0.jpg Output 0.2 → 0.25 Reconstruction error 0.20 as seen, 0.30 in pixels Flips under" in page.text
     assert "2.jpg Left out: is not what the generator draws." in page.text
 
 

@@ -28,6 +28,7 @@ from zoom_engine.report.verdicts import (
     VerdictGroup,
     chances,
     detectable,
+    in_units,
     is_weak,
     leading,
     next_steps,
@@ -44,7 +45,10 @@ MOST_DIRECTIONS = 3
 
 @dataclass(frozen=True)
 class Row:
-    """One attribute of the histogram and of the table; `control`: see `no_further_than_control`."""
+    """One attribute of the histogram and of the table.
+
+    `control`: see `no_further_than_control`; `in_units`: its figure in the unit of the task, "" where that is the same.
+    """
 
     name: str
     figures: Sensitivity
@@ -52,6 +56,7 @@ class Row:
     bar: Bar
     side_effects: tuple[str, ...]
     control: bool
+    in_units: str
 
 
 @dataclass(frozen=True)
@@ -138,12 +143,12 @@ def read_page(source: Source, budget: Budget) -> Page:
         typical=source.load(typical, LINE_BUDGET, ends=True) if typical and typical is not proof else None,
         meaning=tuple(source.meaning),
         directions=tuple(_directions(source)),
-        chances=tuple(chances(summary)),
-        detectable=detectable(summary),
+        chances=tuple(chances(summary, source.view)),
+        detectable=detectable(summary, source.view),
         steps=tuple(next_steps(summary, source.names, unfinished=not source.finished)),
         looked=analyses_in_words(summary),
         weak=is_weak(summary),
-        verdicts=tuple(verdict_groups(summary, source.names, smallest_effect=config.smallest_effect)),
+        verdicts=tuple(verdict_groups(summary, source.names, source.view, smallest_effect=config.smallest_effect)),
         rows=tuple(_rows(source, axis)),
         axis=axis,
         photographs=read_shown(source.audit, summary, source.names, budget),
@@ -192,7 +197,9 @@ def _rows(source: Source, axis: Axis) -> Iterator[Row]:
         bar = bar_for(axis, row.value, row.interval, source.summary.baseline)
         side_effects = tuple(side_effects_of(source.summary, row.attribute, source.names))
         control = no_further_than_control(source.summary, row)
-        yield Row(source.names[row.attribute], row, source.counts.get(row.attribute), bar, side_effects, control)
+        units = "" if row.value is None or row.mode == "multi" else source.view.change_in_words(row.value)
+        told = units and in_units(source.view, row.value or 0.0, row.interval)
+        yield Row(source.names[row.attribute], row, source.counts.get(row.attribute), bar, side_effects, control, told)
 
 
 def _directions(source: Source) -> Iterator[tuple[str, str]]:

@@ -89,9 +89,9 @@ def flips(counts: Counts) -> str:
     return f"{counts.decisive} of {counts.images} images {agreeing(counts.decisive, 'flips', 'flip')} decisively{more}"
 
 
-def certainty(summary: Summary, names: Mapping[Attribute, str], *, unfinished: bool) -> Verdict:
-    """Say how far the first place can be trusted."""
-    verdict = _judged(summary) if is_judged(summary) else _certainty(summary, names)
+def certainty(summary: Summary, names: Mapping[Attribute, str], view: TaskView, *, unfinished: bool) -> Verdict:
+    """Say how far the first place can be trusted; `view` says changes in the unit of the task."""
+    verdict = _judged(summary, view) if is_judged(summary) else _certainty(summary, names)
     if not unfinished:
         return verdict
     missing = sum(row.value is None for row in summary.sensitivity)
@@ -102,7 +102,7 @@ def certainty(summary: Summary, names: Mapping[Attribute, str], *, unfinished: b
     return Verdict("Not finished", "warn", sentence)
 
 
-def _judged(summary: Summary) -> Verdict:
+def _judged(summary: Summary, view: TaskView) -> Verdict:
     """Say how many attributes are sensitive, and how that is known."""
     rows = [row for row in summary.sensitivity if row.value is not None]
     specific = sum(row.is_specific and row.specificity is not None for row in rows)
@@ -113,7 +113,7 @@ def _judged(summary: Summary) -> Verdict:
         text += "" if summary.baseline is None else f", {specific} specific"
     else:
         text = f"{inconclusive} of {len(rows)} inconclusive" if inconclusive else "All negligible"
-    return Verdict(text, "" if specific or not inconclusive else "warn", how_known(summary))
+    return Verdict(text, "" if specific or not inconclusive else "warn", how_known(summary, view))
 
 
 def _certainty(summary: Summary, names: Mapping[Attribute, str]) -> Verdict:

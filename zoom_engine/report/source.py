@@ -112,7 +112,7 @@ class Source:
     @property
     def verdict(self) -> sentences.Verdict:
         """Say how far the first place can be trusted, see `sentences.certainty`."""
-        return sentences.certainty(self.summary, self.names, unfinished=not self.finished)
+        return sentences.certainty(self.summary, self.names, self.view, unfinished=not self.finished)
 
     @property
     def unit(self) -> str:
