@@ -662,6 +662,21 @@ EACH_CERTAINTY = {
         "The search may have missed some: that is no proof that nothing flips the model.",
         together(moved("a", 0.4)),
     ),
+    "together, borderline": (
+        together(moved("a", None), counts=Counts(32, 9, 1, 0)),
+        "None of 32 images flips decisively, 1 is borderline.",
+        together(moved("a", None), counts=Counts(32, 9, 0, 0)),
+    ),
+    "label, unfinished": (
+        seen(SPECIFIC, progress="3 of 9 measurements", label_kept=None),
+        "Label not checked.",
+        seen(SPECIFIC, progress="3 of 9 measurements"),
+    ),
+    "label, unfinished together": (
+        seen(moved("a", 0.4), mode="multi", progress="3 of 9 measurements", label_kept=None),
+        "Label not checked.",
+        seen(moved("a", 0.4), mode="multi", progress="3 of 9 measurements"),
+    ),
     "together, beyond": (
         together(moved("a", 0.4), counts=Counts(30, 9, 5, 5, beyond=2)),
         "2 images left what the generator draws.",
@@ -745,7 +760,16 @@ EACH_STEP = {
         "Run the same command again: it goes on where it stopped.",
         seen(SPECIFIC),
     ),
-    "labels": (together(moved("a", 0.4)), "Look whether each picture still shows its label.", seen(SPECIFIC)),
+    "labels": (
+        together(moved("a", 0.4)),
+        "Look whether each picture that flips still shows its label.",
+        together(moved("a", None), counts=Counts(32, 9, 1, 0)),
+    ),
+    "alone": (
+        together(moved("a", None), counts=Counts(32, 9, 1, 0)),
+        "Run it with --mode single to see what each attribute does alone.",
+        together(moved("a", 0.4)),
+    ),
 }
 
 

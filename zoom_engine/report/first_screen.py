@@ -111,7 +111,7 @@ class _Audit:
         if not summary.trials:
             return "Nothing is measured yet."
         if summary.mode == "multi":
-            return f"So far {flips(self.counts[None])}. All figures will change."
+            return _joined(f"So far {flips(self.counts[None])}. All figures will change.", self._label())
         if not rows:
             return "So far no picture was edited."
         top, images = rows[0], self.counts[rows[0].attribute].images
@@ -122,7 +122,7 @@ class _Audit:
         if missing:
             of = number_of(len(summary.sensitivity), "attribute")
             text += f" {missing} of {of} {agreeing(missing, 'is', 'are')} not measured yet."
-        return text
+        return _joined(text, self._label())
 
     def together(self) -> tuple[Kind, str, str]:
         """Return the kind, headline and certainty of an audit that edits all attributes together."""
@@ -140,7 +140,8 @@ class _Audit:
             which = "in the one image" if counts.images == 1 else f"in {counts.images} images"
             proof = "The search may have missed some: that is no proof that nothing flips the model."
             text = f"No decisive flip found {which} when {edited}"
-            return "inconclusive", text, _joined(proof, beyond, self._label())
+            borderline = sentence(flips(counts)) if counts.flipped else ""
+            return "inconclusive", text, _joined(borderline, proof, beyond, self._label())
         which = "The one image flips" if counts.images == 1 else f"{counts.decisive} of {counts.images} images flip"
         if counts.images > 1 and counts.decisive == 1:
             which = f"1 of {counts.images} images flips"

@@ -17,7 +17,7 @@ from zoom_engine.common import registry
 from zoom_engine.common.errors import one_line
 from zoom_engine.common.plurals import agreeing, number_of
 from zoom_engine.report.curves import Side
-from zoom_engine.report.verdicts import LEADS, how_known, is_judged, with_its_interval
+from zoom_engine.report.verdicts import LEADS, amount, how_known, is_judged, with_its_interval
 from zoom_engine.search import search_type
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.statistics.counts import Counts
@@ -161,7 +161,7 @@ def strip_note(strip: StripEntry, counts: Counts, alike: int, view: TaskView, *,
         if counts.images == 1:
             return StripNote("Typical", "plain", outcome, f"The only image; {flips(counts)}.")
         change = agreeing(counts.moved or 1, "changes", "change")  # none of them changes
-        moved = f"{counts.moved or 'none'} of them {change} by {least:g} or more"
+        moved = f"{counts.moved or 'none'} of them {change} by {amount(view, least)} or more"
         return StripNote("Typical", "plain", outcome, f"The median change of {images}; {moved}; {flips(counts)}.")
     if kind == "extreme":
         only = f"the largest change of {images}; {flips(counts)}"

@@ -157,10 +157,9 @@ def next_steps(summary: Summary, names: Mapping[Attribute, str], *, unfinished: 
     if unfinished:
         return ["Run the same command again: it goes on where it stopped."]
     if summary.mode == "multi":
-        return [
-            "Look whether each picture still shows its label.",
-            "Run it with --mode single to see what each attribute does alone.",
-        ]
+        look = "Look whether each picture that flips still shows its label."
+        alone = "Run it with --mode single to see what each attribute does alone."
+        return [look, alone] if summary.decisive_images else [alone]
     sensitive = [names[row.attribute] for row in summary.sensitivity if row.is_specific]
     inconclusive = _that_are(summary, "inconclusive")
     unknown = [names[row.attribute] for row in _that_are(summary, "sensitive") if row.specificity == "unknown"]
