@@ -1,9 +1,10 @@
-"""The page in a real browser, served by the command in a process of its own."""
+"""The page in a real browser."""
 
 from __future__ import annotations
 
 import json
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,16 +13,20 @@ import pytest
 from browser import CHROMIUM, Browser, Tab, opened
 from explore import served
 
+from zoom_engine.commands.explore.explorer import Explorer
+from zoom_engine.commands.explore.server import listen, server_at
+from zoom_engine.commands.explore.worker import Worker
+
 pytestmark = [
-    pytest.mark.slow(30),
+    pytest.mark.slow(15),
     pytest.mark.skipif(CHROMIUM is None, reason="needs chromium"),
 ]
 
-OPTIONS = ["--generator", "avatars", "--target", "avatars:mustache", "--target", "avatars:eyeglasses"]
-OPTIONS += ["--attribute", "a smiling face", "--attribute", "a face with pale skin", "--samples", "32", "--level", "1"]
-OPTIONS += ["--range", "paper"]
 READY = "document.querySelector('#work')?.hidden === false && document.querySelectorAll('.says b').length === 2"
 WEIGHT = "Number(document.querySelector('#slider-0').value)"
+STATUS = "document.querySelector('#status').textContent"
+AFTER = "document.querySelector('#after').getAttribute('aria-label')"
+CURVES = "document.querySelectorAll('.card-of-target .line').length === 2"
 SOCKETS = """
 const Original = WebSocket;
 globalThis.sockets = [];
@@ -34,11 +39,18 @@ AXE = """axe.run(document).then(({violations}) => violations.flatMap(({id, nodes
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with served(OPTIONS, tmp_path_factory.mktemp("served")) as (process, address):
+def address(explorer: Explorer) -> Iterator[str]:
+    """A server of small models, one of which draws into the pictures."""
+    worker = Worker(explorer)
+    with listen("127.0.0.1", 0) as listening:
+        server, address = server_at(worker, host="127.0.0.1", port=listening.getsockname()[1])
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        worker.start()
+        thread.start()
         yield address
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=60) == 130
+        server.should_exit = True
+        thread.join()
+        worker.close()
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +74,7 @@ def tab(browser: Browser, address: str) -> Iterator[Tab]:
 
 def edit_of(tab: Tab) -> str:
     """What is said of the edited picture."""
-    return str(tab.value("document.querySelector('#after').getAttribute('aria-label')"))
+    return str(tab.value(AFTER))
 
 
 def test_keyboard_alone_moves_undoes_and_links(tab: Tab) -> None:
@@ -71,17 +83,17 @@ def test_keyboard_alone_moves_undoes_and_links(tab: Tab) -> None:
     tab.value("document.querySelector('#slider-0').focus()")
     for _ in range(12):
         tab.press("ArrowRight")
-    assert tab.value(WEIGHT) == pytest.approx(12 * 60 / 50)
-    tab.wait("document.querySelector('#after').getAttribute('aria-label').includes('smiling +14.4')")
+    assert tab.value(WEIGHT) == pytest.approx(12 * 18 / 50)
+    tab.wait("document.querySelector('#after').getAttribute('aria-label').includes('smiling +4.3')")
     assert "beyond" not in tab.value("document.querySelector('#slider-0').getAttribute('aria-valuetext')")
-    tab.wait("location.hash.includes('weights=0:14.4')")
-    tab.wait("document.querySelectorAll('.card-of-target .line').length === 2")
+    tab.wait("location.hash.includes('weights=0:4.32')")
+    tab.wait(CURVES)
     assert tab.value("document.querySelector('.score').textContent").startswith("text score ")
     tab.press("z", ctrl=True)
     tab.wait(f"{WEIGHT} === 0")
     tab.wait(f"document.querySelector('#after').getAttribute('aria-label') === {json.dumps(before)}")
     tab.press("z", ctrl=True, shift=True)
-    tab.wait(f"Math.abs({WEIGHT} - 14.4) < 1e-6")
+    tab.wait(f"Math.abs({WEIGHT} - 4.32) < 1e-6")
     reached = []
     for _ in range(30):
         tab.press("Tab")
@@ -95,20 +107,19 @@ def test_a_permalink_opens_the_same_state(tab: Tab, browser: Browser, address: s
     tab.value("document.querySelector('#seed-form').requestSubmit()")
     tab.value("document.querySelector('#slider-1').focus()")
     tab.press("PageDown")
-    tab.wait("location.hash.includes('seed=7') && location.hash.includes('weights=1:-6')")
+    tab.wait("location.hash.includes('seed=7') && location.hash.includes('weights=1:-1.8')")
     tab.wait("document.querySelector('#before').getAttribute('aria-label').includes('Seed 7 ')")
-    wanted = tab.wait("document.querySelector('#after').getAttribute('aria-label')")
+    wanted = tab.wait(AFTER)
     other = browser.tab()
     other.open(tab.value("location.href"))
     other.wait(READY)
-    assert other.wait("document.querySelector('#after').getAttribute('aria-label')") == wanted
+    assert other.wait(AFTER) == wanted
     other.close()
 
 
 def test_the_smallest_edit_is_searched_and_its_way_shown(tab: Tab) -> None:
     tab.value("document.querySelectorAll('.actions button')[0].click()")
-    told = tab.wait("/tried\\.$/.test(document.querySelector('#status').textContent)"
-                    " && document.querySelector('#status').textContent")  # fmt: skip
+    told = tab.wait(f"/tried\\.$/.test({STATUS}) && {STATUS}")
     steps = tab.value("document.querySelectorAll('#points li').length")
     assert steps >= 1
     assert f"{steps} picture" in told
@@ -123,12 +134,12 @@ def test_a_lost_connection_comes_back_with_the_state(browser: Browser, address: 
     tab.wait(READY)
     tab.value("document.querySelector('#slider-0').focus()")
     tab.press("PageUp")
-    tab.wait("location.hash.includes('weights=0:6')")
+    tab.wait("location.hash.includes('weights=0:1.8')")
     tab.value("globalThis.sockets.at(-1).close()")
     tab.wait("document.querySelector('#status').textContent.startsWith('No connection')")
     tab.press("PageUp")
     tab.wait("globalThis.sockets.length > 1 && globalThis.sockets.at(-1).readyState === 1")
-    tab.wait("document.querySelector('#after').getAttribute('aria-label').includes('smiling +12')")
+    tab.wait("document.querySelector('#after').getAttribute('aria-label').includes('smiling +3.6')")
     tab.wait("document.querySelector('#status').classList.contains('warn') === false")
     tab.close()
 
@@ -162,7 +173,7 @@ def test_an_accessibility_checker_finds_no_violation(tab: Tab, width: int, dark:
     tab.value("document.querySelector('#beyond').closest('label').hidden || document.querySelector('#beyond').click()")
     tab.value("document.querySelector('#slider-0').focus()")
     tab.press("PageUp")
-    tab.wait("document.querySelectorAll('.card-of-target .line').length === 2")
+    tab.wait(CURVES)
     tab.value(f"{checker};0")
     violations: list[Any] = tab.value(AXE)
     assert violations == []
@@ -189,3 +200,37 @@ def test_history_and_permalinks_are_exact(tab: Tab) -> None:
     assert undone == start
     assert nothing_left is None
     assert redone == [2, -3]
+
+
+def test_outputs_are_drawn_into_the_pictures_of_the_target_that_is_chosen(tab: Tab) -> None:
+    plain = tab.value("document.querySelector('#after').toDataURL()")
+    assert tab.value("document.querySelector('#overlay-choice').hidden")
+    tab.value("document.querySelectorAll('input[name=target]')[1].click()")
+    tab.wait(f"{AFTER}.includes('moved ')")
+    drawn = tab.value("document.querySelector('#after').toDataURL()")
+    assert drawn != plain
+    tab.value("document.querySelector('#overlay').click()")
+    assert tab.value("document.querySelector('#after').toDataURL()") == plain
+
+
+@pytest.mark.ci
+def test_the_command_serves_the_avatars_and_ends_with_ctrl_c(browser: Browser, tmp_path: Path) -> None:
+    options = ["--generator", "avatars", "--target", "avatars:mustache", "--target", "avatars:eyeglasses"]
+    options += ["--attribute", "a smiling face", "--attribute", "a face with eyeglasses", "--samples", "256"]
+    with served(options, tmp_path) as (process, address):
+        tab = browser.tab()
+        tab.open(address)
+        tab.wait(READY)
+        before = float(tab.value("document.querySelectorAll('.says b')[1].textContent"))
+        tab.value("document.querySelector('#slider-1').focus()")
+        tab.press("PageUp")
+        for _ in range(40):
+            tab.press("ArrowRight")
+        tab.wait(f"Number(document.querySelectorAll('.says b')[1].textContent) > {before} + 0.3")
+        tab.wait("!!document.querySelector('.score b')")
+        assert tab.complaints == []
+        tab.close()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 130
+    told = (tmp_path / "stderr").read_text().splitlines()
+    assert told[-1].startswith("zoom-engine: interrupted")

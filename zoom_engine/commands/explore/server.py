@@ -231,16 +231,21 @@ def serve(
     opened: Callable[[str], None],
 ) -> None:
     """Serve the page until Ctrl-C; `opened` is called with its address, the token in it."""
-    port, token = listening.getsockname()[1], secrets.token_urlsafe(32)
-    named = "127.0.0.1" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
     worker = Worker(explorer)
-    served = application(worker, token=token, is_ours=is_address_of(host, port))
-    options: dict[str, Any] = {"log_config": None, "access_log": False, "lifespan": "off", "server_header": False}
-    options |= {"ws_max_size": LONGEST, "ws_per_message_deflate": False, "timeout_graceful_shutdown": 1}
-    server = uvicorn.Server(uvicorn.Config(served, **options))
+    server, address = server_at(worker, host=host, port=listening.getsockname()[1])
     worker.start()
     try:
-        opened(f"http://{named}:{port}/#token={token}")
+        opened(address)
         server.run(sockets=[listening])
     finally:
         worker.close()
+
+
+def server_at(worker: Worker, *, host: str, port: int) -> tuple[uvicorn.Server, str]:
+    """Return a server for a socket that listens at `host` and `port`, and the page's address, a new token in it."""
+    token = secrets.token_urlsafe(32)
+    named = "127.0.0.1" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
+    served = application(worker, token=token, is_ours=is_address_of(host, port))
+    options: dict[str, Any] = {"log_config": None, "access_log": False, "lifespan": "off", "server_header": False}
+    options |= {"ws_max_size": LONGEST, "ws_per_message_deflate": False, "timeout_graceful_shutdown": 1}
+    return uvicorn.Server(uvicorn.Config(served, **options)), f"http://{named}:{port}/#token={token}"

@@ -12,7 +12,7 @@ from torch import Tensor
 from zoom_engine.audit.folder import MANIFEST, read_manifest
 from zoom_engine.audit.manifest import Config, Manifest
 from zoom_engine.common import registry
-from zoom_engine.common.errors import AuditError, ConfigError, one_line
+from zoom_engine.common.errors import AuditError, ConfigError, DirectionError, one_line
 from zoom_engine.common.json_object import JsonObject
 from zoom_engine.common.notices import Notify, null_notifier
 from zoom_engine.common.progress import ProgressFactory, silent
@@ -96,11 +96,12 @@ def load_explored(
     seed = config.seed or RunSettings.seed
     photographs, codes = photographs_of_audit(first, folders[0], seed=seed)
     images = range(seed * SEEDS_PER_RUN, seed * SEEDS_PER_RUN + min(config.images or FIRST_IMAGES, SEEDS_PER_RUN))
-    explored = _measured(models, range(FIRST_IMAGES) if photographs else images)
-    if explored.directions.content_hash != (config.content.get("directions") or {}).get("content_hash"):
+    wanted = JsonObject(config.content).object("directions").get("content_hash", str)
+    explored = _measured(models, range(FIRST_IMAGES) if photographs else images, _directions_of_audit(first, wanted))
+    if explored.directions.content_hash != wanted:
         first.notices.add(
             "the edit directions were found again here and are not those of the audit to the last digit: it ran on"
-            " another machine, another version, or with other --samples"
+            " another machine or version, or with other --samples or --level"
         )
     named_codes = zip((one.file for one in photographs), codes, strict=True)
     of_audit = tuple((name, code[None]) for name, code in named_codes)
@@ -157,7 +158,6 @@ def _settings_of(folder: Path, manifest: Manifest, given: Mapping[str, Any], tar
         "templates": directions.get("templates", list) or AuditSettings.templates,
         "directions": config.method or AuditSettings.directions,
         "threshold": directions.get("threshold", float),
-        "level": 1.0,  # the audit did not refuse them
         "edit_range": config.edit_range,
         "decisive_change": config.decisive_change,
         "truncation": known.get("truncation", float) or AuditSettings.truncation,
@@ -216,10 +216,32 @@ def _loaded(settings: Sequence[AuditSettings], progress: ProgressFactory, notify
     return loaded
 
 
-def _measured(models: Sequence[Models], seeds: Sequence[int]) -> Explored:
-    """Find the edit directions and how far they lead, or take them from the cache."""
+def _directions_of_audit(models: Models, wanted: str | None) -> EditDirections:
+    """Find the edit directions of this hash, or those that come nearest.
+
+    A manifest does not say which level its prompts were held to. At level 1, where none is refused, samples are counted
+    otherwise.
+    """
+    level = models.settings.level
+    candidates, refusals = [], []
+    for one in dict.fromkeys([level, 1.0]):
+        try:
+            directions = edit_directions(replace(models, settings=replace(models.settings, level=one)))
+        except DirectionError as error:
+            refusals.append(error)
+            continue
+        if directions.content_hash == wanted:
+            return directions
+        candidates.append(directions)
+    if not candidates:
+        raise refusals[0]
+    return candidates[0]
+
+
+def _measured(models: Sequence[Models], seeds: Sequence[int], directions: EditDirections | None = None) -> Explored:
+    """Find what is not given, the edit directions and how far they lead, or take it from the cache."""
     first = models[0]
-    directions = edit_directions(first)
+    directions = edit_directions(first) if directions is None else directions
     calibrated = calibrated_range(first, directions) if first.settings.edit_range == "calibrated" else None
     region = natural_region(first.generator, directions, cache=first.cache)
     photographs: tuple[tuple[str, Tensor], ...] = ()
