@@ -152,7 +152,7 @@ def test_a_page_sees_what_it_asks_for(client: TestClient) -> None:
         header, content = received(socket, "show")
         assert header["sequence"] == 1
         assert sum(header["parts"]) == len(content)
-        assert content.startswith(b"\x89PNG")
+        assert content.startswith(b"RIFF")
         assert len(received(socket, "scores")[0]["now"]) == 3
 
 

@@ -1,8 +1,8 @@
 """The thread that owns the models, and the clients that it works for.
 
 A client's newest request of a kind replaces the one before, so nothing piles up however fast a slider moves. Pictures
-come first, of all clients in turn; text scores, curves and searches are made in the gaps between them, a search one
-evaluated point at a time. What fails is a line in the client's page, and the thread goes on.
+come first, of all clients in turn, then text scores. Curves and searches go on step by step while no slider moves, and
+now and then while one does. What fails is a line in the client's page, and the thread goes on.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from zoom_engine.common.threads import working
 
 LONGEST_JOB = 5.0  # seconds that the end waits for what is being done
 OVERDUE = 0.25  # seconds after which text scores no longer wait for pictures
+QUIET = 0.15  # seconds without a picture after which curves and searches go on
+SELDOM = 0.5  # seconds after which they take a step even so
 MOST_WAITING = 256  # frames beside those of which the newest counts, that a client has not taken
 NEWEST = ("show", "scores", "curve", "thumbnails")
 """The kinds of which a client takes the newest alone."""
@@ -83,6 +85,7 @@ class Worker(threading.Thread):
         self._turn = threading.Condition()
         self._clients: deque[Client] = deque()
         self._closed = False
+        self._last_show = self._last_step = -SELDOM
 
     def add(self, client: Client) -> None:
         """Work for a client, too."""
@@ -143,7 +146,8 @@ class Worker(threading.Thread):
             while not self._closed:
                 if (job := self._most_urgent()) is not None:
                     return job
-                self._turn.wait()
+                pending = any(client.curve or client.search for client in self._clients)
+                self._turn.wait(QUIET if pending else None)
         return None
 
     def _most_urgent(self) -> _Job | None:
@@ -155,7 +159,10 @@ class Worker(threading.Thread):
 
     def _showing(self, client: Client) -> _Job | None:
         show, client.show = client.show, None
-        return None if show is None else _Job(client, "show", show.sequence, partial(self._show, client, show))
+        if show is None:
+            return None
+        self._last_show = time.monotonic()
+        return _Job(client, "show", show.sequence, partial(self._show, client, show))
 
     def _scoring(self, client: Client, before: float = float("inf")) -> _Job | None:
         if client.edited is None or client.edited[0] > before:
@@ -171,8 +178,12 @@ class Worker(threading.Thread):
         return _Job(client, type(request).__name__.lower(), 0, partial(self._do, client, request))
 
     def _stepping(self, client: Client) -> _Job | None:
+        now = time.monotonic()
+        if now - self._last_show < QUIET and now - self._last_step < SELDOM:
+            return None
         for name, steps in (("curve", client.curve), ("search", client.search)):
             if steps is not None:
+                self._last_step = now
                 return _Job(client, name, 0, partial(self._step, client, name, steps))
         return None
 

@@ -49,6 +49,7 @@ const received = {
     searchButtons();
     original = null;
     ask();
+    if (focus === null) look(0);
     thumbnails();
   },
 
