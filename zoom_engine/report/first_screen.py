@@ -234,11 +234,11 @@ class _Audit:
     def _is_unseen(self, row: Sensitivity) -> bool:
         """Tell whether edits of an attribute showed little of it, so that a small effect says nothing."""
         lost = row.label_kept is not None and row.label_kept < SEEN
-        return row.value is None or lost or row.attribute in faint_directions(self.config)
+        return row.value is None or lost or row.edit_is_unseen or row.attribute in faint_directions(self.config)
 
     def _why_open(self, open_ones: Sequence[Sensitivity]) -> str:
         """Say why nothing is shown of most attributes."""
-        if any(row.verdict == "inconclusive" and row.value is not None for row in open_ones):
+        if any(row.verdict == "inconclusive" and row.value is not None and not row.edit_is_unseen for row in open_ones):
             power = self.summary.power
             if self.summary.images == 1:
                 return "one image says nothing of others"
@@ -249,6 +249,8 @@ class _Audit:
             return f"effects below {amount(self.view, up(power.detectable))} could not have been detected reliably"
         if any(row.label_kept is not None and row.label_kept < SEEN for row in open_ones):
             return "edits seldom keep the label"
+        if any(row.edit_is_unseen for row in open_ones):
+            return "the text encoder does not see what was edited"
         if any(row.value is not None for row in open_ones):
             return "the generator hardly draws what was asked"
         return "pictures were not edited"
@@ -258,9 +260,11 @@ class _Audit:
         rows = self.summary.sensitivity
         faint = [self.names[row.attribute] for row in rows if row.attribute in faint_directions(self.config)]
         still = [self.names[row.attribute] for row in rows if row.value is None]
+        unseen = [self.names[row.attribute] for row in rows if row.edit_is_unseen]
         return _joined(
             f"The generator hardly draws {_some(faint)}." if faint else "",
             f"Not edited: {_some(still)}." if still else "",
+            f"The text encoder does not see the edits of {_some(unseen)}." if unseen else "",
         )
 
     def _against_random(self, row: Sensitivity) -> str:

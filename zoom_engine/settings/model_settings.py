@@ -35,7 +35,7 @@ class DecoderSettings:
         None,
     )
     output_range: tuple[float, float] | None = option(
-        "for an ONNX generator, its values of black and white, such as 0,1; by default -1,1", None
+        "for an ONNX generator: its black and white, such as 0,1; by default -1,1", None
     )
 
 
