@@ -457,6 +457,10 @@ EACH_HEADLINE = {
         together(moved("a", 0.4, 0.6), moved("b", 0.3, 0.4)),
         "5 of 32 images flip decisively when all attributes are edited together; most moved: A and B",
     ),
+    "together, how far is not known": (
+        together(moved("a", None), moved("b", None)),
+        "5 of 32 images flip decisively when all attributes are edited together",
+    ),
     "together, one flips": (
         together(moved("a", 0.4), moved("b", 0.1), counts=Counts(32, 9, 1, 1)),
         "1 of 32 images flips decisively when all attributes are edited together; most moved: A",
@@ -762,7 +766,7 @@ EACH_STEP = {
     ),
     "labels": (
         together(moved("a", 0.4)),
-        "Look whether each picture that flips still shows its label.",
+        "Check that each picture that flips still shows its label.",
         together(moved("a", None), counts=Counts(32, 9, 1, 0)),
     ),
     "alone": (

@@ -344,7 +344,7 @@ def edit(config: Config) -> str:
     else:
         made = (
             f"The edit directions were given to the audit, made by “{one_line(config.method or '', 80)}”:"
-            " it did not find them from the attributes’ prompts, so look whether each shows what its name says"
+            " it did not find them from the attributes’ prompts, so check that each shows what its name says"
         )
     unit = "an edit weight of 1 is one standard deviation of unedited codes along it"
     return f"{made}; {unit}, and a positive weight adds the attribute."

@@ -157,7 +157,7 @@ def next_steps(summary: Summary, names: Mapping[Attribute, str], *, unfinished: 
     if unfinished:
         return ["Run the same command again: it goes on where it stopped."]
     if summary.mode == "multi":
-        look = "Look whether each picture that flips still shows its label."
+        look = "Check that each picture that flips still shows its label."
         alone = "Run it with --mode single to see what each attribute does alone."
         return [look, alone] if summary.decisive_images else [alone]
     sensitive = [names[row.attribute] for row in summary.sensitivity if row.is_specific]
