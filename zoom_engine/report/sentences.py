@@ -175,7 +175,7 @@ def strip_note(strip: StripEntry, counts: Counts, alike: int, view: TaskView, *,
             tag = f"Most extreme of {counts.images}"
             return StripNote(tag, "warn", outcome, f"{_upper(so)}, and none changes more than this one.")
         middle = agreeing(alike, "this one", "one from the middle of them")
-        if 2 * alike >= counts.images > 1:
+        if 2 * counts.decisive >= counts.images > 1 and 2 * alike >= counts.decisive:
             return StripNote("Typical flip", "plain", outcome, f"{_upper(so)}: {middle}.")
         return StripNote("Decisive flip", "", outcome, f"{_upper(so)}: {middle}.")
     return StripNote("Example", "plain", outcome, f"Chosen for a large change, not as typical; {flips(counts)}.")
