@@ -94,7 +94,8 @@ def make_audit(tmp_path: Path) -> MakeAudit:
     An audit that is not to `finish` has `done` records, half of them by default. An `older` one has a gallery that
     does not say why its pictures were chosen. `baseline` is how far random directions move, if there are any,
     and `by_control` how far a control prompt does. Edit directions were found by the `method`.
-    The target is of the `task`, or decides between `classes`. With `photographs` the first images are their inversions,
+    The target is of the `task`, or decides between `classes`. The run told `notices`.
+    With `photographs` the first images are their inversions,
     and one more was refused.
     """
 
@@ -120,6 +121,7 @@ def make_audit(tmp_path: Path) -> MakeAudit:
         method: str | None = None,
         purpose: str | None = None,
         photographs: int = 0,
+        notices: tuple[str, ...] = (),
     ) -> Path:
         path = tmp_path / name
         config = {
@@ -146,7 +148,8 @@ def make_audit(tmp_path: Path) -> MakeAudit:
                 "noise_floor": [0.1] * len(attributes),
             },
         }
-        manifest = Manifest.of(config, {"torch": "2.13", "machine": "<b>here</b>"}, purpose=purpose)
+        environment = {"torch": "2.13", "machine": "<b>here</b>", "notices": list(notices)}
+        manifest = Manifest.of(config, environment, purpose=purpose)
         columns = range(len(attributes))
         records = [one_record(i, c, attributes, labels=labels, gain=gain) for i in range(images) for c in columns]
         if mode == "multi":

@@ -180,6 +180,7 @@ def test_headline_picture_certainty_and_next_step_stand_on_the_first_screen(make
     options: dict[str, dict[str, Any]] = {
         "single": {"baseline": 0.1},
         "any change": {"baseline": 0.6},
+        "with notes": {"notices": ("this is assumed: RGB in [0, 1] of the middle of a picture " * 4,) * 3},
         "many classes": {"classes": ("plain", "beard", "mustache")},
         "multi": {"mode": "multi"},
         "multi, no flip": {"mode": "multi", "gain": 0.0001, "images": 3},
@@ -289,7 +290,11 @@ def test_an_accessibility_checker_finds_no_violation(make_audit, tmp_path: Path)
     """On the screen in light and dark, and on paper, with all that is folded away."""
     checker = Path(pytest.importorskip("axe_core_python").__file__).with_name("axe.min.js")
     (tmp_path / "axe.js").write_bytes(checker.read_bytes())
-    audits = [make_audit("plain", baseline=0.1, photographs=2), make_audit("unfinished", finish=False)]
+    audits = [
+        make_audit("plain", baseline=0.1, photographs=2, notices=("this is assumed",)),
+        make_audit("unfinished", finish=False),
+        make_audit("multi", mode="multi", task={"task": "regression", **TASKS["regression"]}),
+    ]
     pages = {audit.name: write_report(audit) for audit in audits}
     pages["index"] = write_index(tmp_path, audits)
     media = {

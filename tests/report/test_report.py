@@ -299,7 +299,8 @@ def test_what_the_run_told_opens_the_page(make_audit) -> None:
     (audit / "manifest.json").write_text(json.dumps(manifest))
     page = Page(write_report(audit))
     first = page.html.partition("<h1")[0]
-    assert '<p class="banner" role="note">This is assumed: RGB in [0, 1].</p>' in first
+    assert "2 notes of the run that made this audit: read them first" in first
+    assert '<p role="note">This is assumed: RGB in [0, 1].</p>' in first
     assert first.count('role="note"') == 2
     assert "<script" not in first
 

@@ -884,7 +884,9 @@ def test_labels_and_pixels_are_counted_where_the_task_knows_them() -> None:
     assert points.extent_in_words([((0.5, 0.5, 0.1, 0.1), (0.5, 0.4, 0.1, 0.1))]) == (
         "the points move by 5.0 pixels on average"
     )
-    assert KeypointsTask().view.extent_in_words([((0.5, 0.5), (0.5, 0.4))]) == ""
+    assert KeypointsTask().view.extent_in_words([((0.5, 0.5), (0.5, 0.4))]) == (
+        "the points move by 10.0 % of the picture’s side on average"
+    )
 
 
 def test_the_power_is_a_chance_for_each_size() -> None:
