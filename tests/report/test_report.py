@@ -625,6 +625,27 @@ def test_the_index_shows_audits_side_by_side_on_one_axis(make_audit, tmp_path: P
     assert axes[0] == axes[1]
 
 
+def test_an_index_has_findings_first_then_what_is_open_then_nothing_then_what_is_not_finished(
+    make_audit, tmp_path: Path
+) -> None:
+    made: dict[str, dict[str, Any]] = {
+        "unfinished": {"finish": False},
+        "nothing": {"gain": 0.001, "images": 150},
+        "open": {"images": 2},
+        "biased": {"gain": 1.5},
+    }
+    for name, options in made.items():
+        write_report(make_audit(name, strips_each=1, **options))
+    page = Page(write_index(tmp_path, [tmp_path / name for name in made]))
+    links = [f"{name}/report.html" for name in ("biased", "open", "nothing", "unfinished")]
+    assert [attributes["href"] for attributes in page.all("a")] == links
+    kinds = [
+        item["class"] for item in page.all("li") if item.get("class") in ("sensitive", "unfinished", "inconclusive")
+    ]
+    assert kinds[0] == "sensitive"
+    assert page.text.index("Inconclusive: effects") < page.text.index("No sensitivity of 0.05 or more found")
+
+
 def test_the_cards_of_an_index_compare_line_by_line(make_audit, tmp_path: Path) -> None:
     """The order is that of the largest value on any card, whatever is first on each; what an audit lacks is said."""
     names = ("a face with a beard", "a smiling face", "a face with pale skin")

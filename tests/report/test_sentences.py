@@ -443,6 +443,14 @@ EACH_HEADLINE = {
         "No sensitivity found in 2 of 3 attributes; 1 inconclusive",
     ),
     "faint": (seen(NOTHING, faint="a"), "Inconclusive: the generator hardly draws what was asked"),
+    "never moves": (
+        seen(judged("a", "negligible", 0.0), baseline=dataclasses.replace(RANDOM, mean_change=0.0, strongest=0.0)),
+        "Inconclusive: no edit moved the output at all",
+    ),
+    "moves under random edits alone": (
+        seen(judged("a", "negligible", 0.0)),
+        "No sensitivity to A of 0.05 or more found",
+    ),
     "half not edited": (
         seen(NOTHING, also(judged("b", None, None), "b"), edits="pairs"),
         "No sensitivity found in 1 of 2 attributes; 1 inconclusive",
@@ -739,6 +747,11 @@ EACH_STEP = {
         seen(dataclasses.replace(OPEN, images_to_settle=118)),
     ),
     "an interval": (seen(OPEN, images=1), "More images give “A” an interval.", seen(OPEN)),
+    "read": (
+        seen(judged("a", "negligible", 0.0), baseline=None),
+        "Check that the model reads these pictures: no edit changed its output by a digit.",
+        seen(NOTHING, baseline=None),
+    ),
     "more images": (
         seen(NOTHING, power=BLIND),
         "Run more images before anybody concludes that the rest does not matter.",
@@ -923,6 +936,7 @@ def drawn(weight: float | None, *, shown: int = 1, prompt: str | None = "a face 
         (drawn(4.0, shown=2, prompt="a face with a beard"), "a beard", (0.0, 4.0), "no beard → a beard"),
         (drawn(4.0, shown=2, prompt="a smiling face"), "smiling", (0.0, 4.0), "not smiling → smiling"),
         (drawn(4.0, shown=2, prompt="a face without a beard"), "without a beard", (0.0, 4.0), "without a beard added"),
+        (drawn(4.0, shown=2, prompt="a face that is not old"), "that is not old", (0.0, 4.0), "that is not old added"),
         (drawn(None, shown=2, prompt=None), "all attributes together", None, "unedited → all attributes edited"),
     ],
 )

@@ -223,7 +223,7 @@ def edit_in_words(
 def _without(name: str, prompt: str) -> str:
     """Say that a picture lacks what a prompt names: "no beard", "not smiling"; "" where the name denies something."""
     first, _, rest = name.partition(" ")
-    if first.lower() in ("no", "not", "without"):
+    if {"no", "not", "without"} & {*name.lower().split()}:
         return ""
     if first.lower() in ("a", "an") and rest:
         return f"no {rest}"
