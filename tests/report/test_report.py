@@ -429,6 +429,12 @@ def test_every_picture_decodes_and_has_a_text_and_a_corner(page: Page) -> None:
     assert any("the probability of “mustache”: 0.51" in attributes["alt"] for attributes in pictures)
 
 
+def test_the_text_of_a_picture_says_what_was_done_to_it_and_how_strongly(page: Page) -> None:
+    texts = [attributes["alt"] for attributes in page.all("img")]
+    for step in (4, 8, 12):
+        assert any(text.startswith(f"The same picture with smiling added, edit weight +{step}. the") for text in texts)
+
+
 def test_tables_have_headers_and_pictures_of_charts_have_labels(page: Page) -> None:
     headers = page.all("th")
     assert all(attributes.get("scope") for attributes in headers)

@@ -201,8 +201,9 @@ class _Words:
         """Return the picture of a record with its words."""
         outputs = f"{NO_BREAK}→{NO_BREAK}".join(self._outputs(record))
         decisive, flip = self._source.diagnosis.is_decisive(record), self._flip(record)
-        edit, weight = self._edit(record, attribute)
-        alt = f"image {record.image} {edit}{weight and f', {weight}'}: {self._view.response_axis.label} {outputs}"
+        weight = None if attribute is None else self._weight(record)
+        edited = sentences.edited(self.name_of(attribute), weight, self._source.edit_of(attribute))
+        alt = f"image {record.image} {edited}: {self._view.response_axis.label} {outputs}"
         return Thumbnail(
             anchor=f"image-{record.image}-{self.anchors[attribute]}",
             file=file,
@@ -227,17 +228,6 @@ class _Words:
         original = record.original_output
         before, after = (self._view.response(output, original) for output in (original, record.output))
         return decimal(before), decimal(after)
-
-    def _edit(self, record: Record, attribute: Attribute | None) -> tuple[str, str]:
-        """Return in words what was done to the picture, and how strongly."""
-        name = self.name_of(attribute)
-        if attribute is None:
-            return f"with {name} edited", ""
-        weight, edit = self._weight(record), self._source.edit_of(attribute)
-        if edit is not None:
-            return f"edited, {name}", f"strength {sentences.strength(weight, edit)}"
-        way = "unchanged" if weight == 0 else "added" if weight > 0 else "removed"
-        return f"with {name} {way}", f"edit weight {signed(weight)}"
 
     def _weight(self, record: Record) -> float:
         return record.edit_weights[self._columns[record.attribute or ""]]
