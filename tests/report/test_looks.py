@@ -16,6 +16,7 @@ from typing import Any
 
 import pypdf
 import pytest
+from browser import Browser
 
 import zoom_engine.report
 from zoom_engine.gates.compare import compare
@@ -362,6 +363,33 @@ def test_a_bar_leads_to_the_record_of_an_image_in_two_clicks(make_audit, tmp_pat
     for name in ("hash", "open", "title", "record", "inside"):
         assert linked[name] == second[name], name
     assert flips["shown"] == sum(one.decisive for one in (grid, *others))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
+def test_the_keyboard_alone_leads_from_a_bar_to_a_record_and_back(make_audit, tmp_path: Path) -> None:
+    audit = make_audit("audit", grid=True)
+    page = write_report(audit)
+    first, second = read_grids(Source(audit)).grids[0].thumbnails[:2]
+    dialog, focus = "document.querySelector('dialog')", "document.activeElement"
+    with Browser(str(CHROMIUM), tmp_path / "user") as browser:
+        browser.open(page.as_uri())
+        browser.until(dialog)
+        browser.value("document.querySelector('.bars .name a').focus()")
+        browser.press("Enter")
+        browser.until("document.querySelector('.images details').open")
+        browser.press("Tab")
+        browser.until(f"{focus}.closest('li')?.id === '{first.anchor}'")
+        browser.press("Enter")
+        browser.until(f"{dialog}.open && {dialog}.contains({focus})")
+        for _ in range(8):
+            browser.press("Tab")
+            assert browser.value(f"{dialog}.contains({focus}) || {focus} === document.body"), "nothing behind it"
+        browser.press("ArrowRight")
+        browser.until(f"location.hash === '#{second.anchor}'")
+        browser.press("Escape")
+        browser.until(f"!{dialog}.open && {focus}.closest('li')?.id === '{second.anchor}'")
+        assert browser.value("location.hash") == "#images-pale-skin"
 
 
 @pytest.mark.slow
