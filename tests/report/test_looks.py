@@ -276,7 +276,7 @@ def test_paper_holds_what_the_page_does(make_audit, tmp_path: Path) -> None:
     told = page.read_text(encoding="utf-8")
     filtered = without_policy(told).replace(
         "</body>",
-        """<script>
+        """<style>@media print { .numbers td { height: 30mm; } }</style><script>
 const find = document.querySelector("input[type=search]");
 find.value = "nothing is called so";
 find.dispatchEvent(new Event("input"));
@@ -284,7 +284,7 @@ find.dispatchEvent(new Event("input"));
     )
     page.write_text(filtered, encoding="utf-8")
     chromium(tmp_path, "--no-pdf-header-footer", f"--print-to-pdf={tmp_path / 'report.pdf'}", page.as_uri())
-    texts = []
+    texts, landscapes = [], []
     for sheet in pypdf.PdfReader(tmp_path / "report.pdf").pages:
 
         def inside(
@@ -293,6 +293,7 @@ find.dispatchEvent(new Event("input"));
             assert not text.strip() or 0 <= place[4] * scale[0] + scale[4] <= float(sheet.mediabox.width), text
 
         texts.append(sheet.extract_text(visitor_text=inside))
+        landscapes.append(sheet.mediabox.width > sheet.mediabox.height)
     assert [("Sign-off" in text, "Signature" in text) for text in texts].count((True, True)) == 1, "on one sheet"
     printed = unicodedata.normalize("NFKC", " ".join(" ".join(texts).split()))  # of ligatures letters
     assert "config.search" in printed, "settings, which are folded away on the screen"
@@ -306,6 +307,9 @@ find.dispatchEvent(new Event("input"));
     assert printed.count("decisive flip") >= told.count("<b>decisive flip</b>") > 8
     assert "; this image’s range is" not in printed, "the records of pictures"
     records = hashlib.sha256((audit / "records.jsonl").read_bytes()).hexdigest()[:12]
+    wide = [text for text, landscape in zip(texts, landscapes, strict=True) if landscape]
+    assert len(wide) > 1
+    assert all("largest change" in " ".join(text.split()) for text in wide), "a table has its headings on each page"
     for number, text in enumerate(texts, start=1):
         assert f"Audit {records} · model without a hash · begun on an unknown day" in text
         assert f"Page {number} of {len(texts)}" in text
