@@ -69,12 +69,21 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The outcome of all rules for an audit, in the order of the rules, and who and what was audited."""
+    """The outcome of all rules for an audit.
+
+    Attributes:
+        audit: what people call it, with its folder.
+        baseline: the same of the audit that it was compared with; None without one.
+        findings: in the order of the rules.
+        about: who and what was audited.
+        about_baseline: the same of the baseline.
+    """
 
     audit: str
     baseline: str | None
     findings: tuple[Finding, ...]
     about: About
+    about_baseline: About | None = None
 
     @property
     def outcome(self) -> Outcome:
@@ -130,7 +139,8 @@ def judge(audit: Diagnosis, rules: Sequence[Rule], *, baseline: Diagnosis | None
     if baseline is None and any(rule.max_growth is not None for rule in rules):
         raise ConfigError("a rule of growth needs a baseline: give --baseline")
     findings = [finding for rule in rules for finding in _findings(rule, audit, baseline)]
-    return Verdict(title(audit), None if baseline is None else title(baseline), tuple(findings), audit.about)
+    beside = () if baseline is None else (baseline.about,)
+    return Verdict(title(audit), None if baseline is None else title(baseline), tuple(findings), audit.about, *beside)
 
 
 def _findings(rule: Rule, audit: Diagnosis, baseline: Diagnosis | None) -> Iterator[Finding]:
