@@ -31,7 +31,7 @@ from zoom_engine.audit.about import About
 from zoom_engine.audit.gate_file import WORST_FIRST, Outcome, worst
 from zoom_engine.common.errors import AuditError, ConfigError
 from zoom_engine.common.plurals import agreeing, number_of
-from zoom_engine.gates.bounds import images_for
+from zoom_engine.gates.bounds import MOST_IMAGES, images_for
 from zoom_engine.gates.comparable import title
 from zoom_engine.gates.compare import Pair, judged_by_seed
 from zoom_engine.gates.rules import Rule
@@ -233,7 +233,7 @@ def _too_few(audit: Diagnosis, attribute: Attribute, limit: float) -> str:
 def _images_needed(what: str, needed: int | None, images: int, limit: float) -> str:
     """Say how many images an effect or a growth of such a size and spread takes; an audit of so many was too small."""
     if needed is None:
-        return f": such {what} is too near to {limit:g} for any number of images"
+        return f": such {what} is too near to {limit:g}, it takes more than {MOST_IMAGES} images"
     return f": such {what} takes about {max(needed, images + 1)} images, not {images}"
 
 
