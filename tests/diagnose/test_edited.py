@@ -168,6 +168,24 @@ def test_strips_show_the_pictures_at_their_strengths(audit: Diagnosis) -> None:
     assert counterfactuals[0].original.shape == (24, 24, 3)
 
 
+def test_each_edited_picture_that_a_record_holds_is_in_the_grid(audit: Diagnosis) -> None:
+    assert audit.path is not None
+    shown = {(one.image, str(one.attribute)): one for one in Gallery.load(audit.path).pictures}
+    assert shown.keys() == {(record.image, record.attribute) for record in audit.records}
+    for record in audit.records:
+        entry = shown[record.image, record.attribute or ""]
+        grey = 40 + 6 * record.image
+        colour = (
+            [grey + 120 * sum(record.edit_weights), grey, grey]
+            if record.attribute == "red"
+            else [grey, grey, grey + 60]
+        )
+        for file, expected in ((entry.original, [grey] * 3), (entry.file, colour)):
+            with Image.open(audit.path / file) as image:
+                assert image.size == (24, 24)
+                assert np.abs(np.asarray(image)[12, 12].astype(float) - expected).max() <= 4, "WebP loses a little"
+
+
 def test_the_report_says_what_the_edits_are(audit: Diagnosis) -> None:
     assert audit.path is not None
     page = (audit.path / "report.html").read_text("utf-8")
