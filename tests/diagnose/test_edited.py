@@ -333,6 +333,17 @@ def test_what_reads_audit_folders_takes_edits_from_elsewhere(
     assert "sensitivity/red" in dict(tracking.metrics(other))
 
 
+def test_who_answers_for_the_model_is_noted_and_nothing_is_asked_again(table: Path, tmp_path: Path) -> None:
+    out = tmp_path / "audit"
+    first = Diagnoser(pairs=table, target=red, owner="Mona", model_version="1.4").run(out=out)
+    again = Diagnoser(pairs=table, target=red, owner="Nora").run(out=out)
+    assert again.records == first.records
+    assert (again.about.owner, again.about.model_version, again.about.purpose) == ("Nora", "1.4", "")
+    assert again.about.audit_id == first.about.audit_id
+    assert again.about.model_hash == again.config.content["target_details"]["content_hash"][:12]
+    assert "Nora" in (out / "report.html").read_text(encoding="utf-8")
+
+
 def blue(pictures: Any) -> Any:
     return red(pictures[..., ::-1])
 

@@ -13,6 +13,7 @@ import pytest
 from edited import red, write_picture, write_table
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 from simulated import ATTRIBUTES, MEANS, record, simulated
 
 from zoom_engine import Diagnoser
@@ -21,6 +22,7 @@ from zoom_engine.cli import main
 from zoom_engine.common.errors import AuditError
 from zoom_engine.gates.compare import Pair, compare
 from zoom_engine.gates.page import headline
+from zoom_engine.gates.text import comparison_table
 from zoom_engine.statistics.diagnosis import Diagnosis
 
 
@@ -170,7 +172,8 @@ def test_the_command_writes_a_page_and_json(tmp_path: Path, capsys: pytest.Captu
     told = capsys.readouterr().out
     assert "B: <b>other</b>" in told
     assert "C − A [95 %]" in told
-    assert "Open" in told
+    assert headline(compare([Diagnosis.load(folder) for folder in folders])) in " ".join(told.split())
+    assert told.splitlines()[-1] == f"Open {tmp_path / 'page.html'}"
     page = (tmp_path / "page.html").read_text()
     assert "&lt;b&gt;other&lt;/b&gt;" in page
     assert "<b>other</b>" not in page
@@ -213,21 +216,34 @@ def test_edits_that_go_further_in_one_audit_are_not_compared(tmp_path: Path) -> 
         Pair(first, other)
 
 
-def show_images_of_seed(seed: int, *folders: str) -> None:
-    """Let the galleries say that their pictures are of this image."""
-    for folder in folders:
-        path = Path(folder) / "gallery.json"
-        content = json.loads(path.read_text())
-        for strip in content["strips"]:
-            strip["seed"] = seed
-        path.write_text(json.dumps(content))
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_the_table_of_several_audits_fits_its_terminal(width: int) -> None:
+    """Three tables of one difference each at 80 columns, one of all where there is room."""
+    names = (("a face with a very long beard " * 9).strip(), "日本語の笑顔" * 9, "x" * 90, "e\u0301" * 90)
+    first, *others = (
+        simulated(images=60, attributes=names, target="a\x1b[31m\nb", planted={1: more}) for more in (0, 0.2, 0.0, 0.1)
+    )
+    text = comparison_table(compare([first, *others]), width=width)
+    assert all(line.isprintable() for line in text.split("\n"))
+    table = [line for line in text.split("\n") if "]" in line or "─" in line]
+    assert max(map(cell_len, table)) <= width
+    assert sum("attribute" in line for line in table) == {80: 3, 120: 2, 200: 1}[width]
+    assert all(f"{letter} − A [95 %]" in text for letter in "BCD")
+
+
+def show_one_image(seed: int, folder: str) -> None:
+    """Let the gallery say that all of its pictures are of this image."""
+    path = Path(folder) / "gallery.json"
+    content = json.loads(path.read_text())
+    for strip in content["strips"]:
+        strip["seed"] = seed
+    path.write_text(json.dumps({**content, "pictures": []}))
 
 
 def test_the_page_shows_what_differs_in_both_models_and_links_their_reports(tmp_path: Path) -> None:
     edited_audits(tmp_path / "audits", folders=True)
     folders = [str(tmp_path / "audits" / name) for name in ("one", "two 2")]
     command = ["compare", *folders, "--out", str(tmp_path / "page.html")]
-    show_images_of_seed(7, *folders)
     assert main(command) == 0
     page = (tmp_path / "page.html").read_text()
     shown, _, rest = page.partition("Paired by attribute")
@@ -240,7 +256,8 @@ def test_the_page_shows_what_differs_in_both_models_and_links_their_reports(tmp_
     assert 'href="audits/one/report.html">Report of A</a>' in shown
     assert 'href="audits/two%202/report.html">Report of B</a>' in shown
     assert "the audits show other images" not in shown
-    show_images_of_seed(8, folders[1])
+    for seed, folder in enumerate(folders):
+        show_one_image(seed, folder)
     (tmp_path / "audits" / "one" / "report.html").unlink()
     assert main(command) == 0
     page = (tmp_path / "page.html").read_text()

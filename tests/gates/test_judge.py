@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.cells import cell_len
 from simulated import ATTRIBUTES, record, simulated
 
 from zoom_engine.audit.manifest import Manifest
@@ -20,7 +21,8 @@ from zoom_engine.common.errors import AuditError, ConfigError
 from zoom_engine.gates.bounds import images_for, mean_bounds
 from zoom_engine.gates.compare import Pair
 from zoom_engine.gates.judge import Verdict, judge
-from zoom_engine.gates.rules import Rule, read_rules
+from zoom_engine.gates.rules import Rule, read_rules, rules_of
+from zoom_engine.gates.text import verdict_text
 from zoom_engine.statistics.diagnosis import Diagnosis
 
 make = functools.cache(simulated)
@@ -53,7 +55,7 @@ def test_few_images_on_which_nothing_moves_prove_nothing() -> None:
     assert (
         judge(still, [Rule(max_sensitivity=0.0)])
         .findings[0]
-        .estimate.endswith("such an effect is too near to 0 for any number of images")
+        .estimate.endswith("such an effect is too near to 0, it takes more than 100000 images")
     )
     assert judge(make(images=1), [Rule(max_sensitivity=0.9)]).outcome == "inconclusive"
 
@@ -308,3 +310,18 @@ def part(audit: Diagnosis, images: set[int]) -> Diagnosis:
     manifest = Manifest.of({**audit.config.content, "images": len(images)})
     chosen = (record for record in audit.records if record.image in images)
     return Diagnosis(manifest, tuple(replace(record, image=number[record.image]) for record in chosen))
+
+
+@pytest.mark.parametrize("colors", [False, True])
+def test_findings_fit_80_columns_and_the_outcome_comes_last(colors: bool) -> None:
+    names = (("a face with a very long beard " * 9).strip(), "日本語の笑顔" * 9, "x" * 90, "e\u0301" * 90)
+    rules = rules_of({"max_sensitivity": 0.02, "max_growth": 0.03, "min_power": 0.5})
+    audit = simulated(images=20, attributes=names, target="a\x1b[31m\nPASS")
+    verdict = judge(audit, rules, baseline=audit)
+    text = verdict_text(verdict, colors=colors)
+    plain = re.sub(r"\x1b\[[\d;]*m", "", text)
+    assert (plain != text) == colors
+    assert all(line.isprintable() for line in plain.split("\n"))
+    assert max(map(cell_len, plain.split("\n"))) <= 80
+    assert plain.split("\n")[-1].startswith("FAIL (")
+    assert re.search(r"^  .*images", plain, re.M), "why a rule is inconclusive stands below it"

@@ -436,7 +436,7 @@ SCROLLED = """frames.map(frame => {
   })"""
 
 
-@pytest.mark.slow(8)
+@pytest.mark.slow(20)
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_conditions_and_pages_of_several_audits_fit_a_phone_without_a_violation(

@@ -117,7 +117,10 @@ def test_conditions_of_a_gate_stand_on_top_of_report_and_card_the_worst_first(ma
     assert "Conditions" not in Page(write_report(without)).text.partition("How the audit works")[0]
     index = Page(write_index(tmp_path, [audit, without])).text
     worst = table.partition(" INCONCLUSIVE ")[0]
-    assert index.count(f"FAIL Conditions: 1 fail, 1 inconclusive, 1 pass. {worst} ") == 1
+    audit_id = Diagnosis.load(audit).about.audit_id
+    told = f"FAIL Conditions: 1 fail, 1 inconclusive, 1 pass (audit {audit_id}, 2026-02-03) {worst} "
+    assert index.count(told) == 1
+    assert index.partition("Conditions")[0].count("FAIL") == 1 + 1, "beside its headline on top, and on its card"
     assert "PASS" not in index
     assert "INCONCLUSIVE" not in index
     assert index.count("Conditions") == 1

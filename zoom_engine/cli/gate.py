@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from zoom_engine.cli.options import given_of, options, takes
-from zoom_engine.cli.output import AsJson, print_json, write_file
+from zoom_engine.cli.output import AsJson, print_json, screen, write_file
 from zoom_engine.common.errors import GateError, ZoomError
 from zoom_engine.common.notices import tell
 from zoom_engine.gates.rules import LIMITS, Rule, read_rules, rules_of
@@ -60,7 +60,8 @@ def gate(
     if json:
         print_json(verdict.to_json())
     else:
-        print(verdict_text(verdict))
+        width, colors = screen()
+        print(verdict_text(verdict, width=width, colors=colors))
     try:
         show_outcome(audit, verdict, records=records)
     except ZoomError as error:  # the verdict stands, and so does its exit code

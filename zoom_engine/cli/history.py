@@ -7,18 +7,18 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from zoom_engine.cli.output import AsJson, print_json
+from zoom_engine.cli.output import AsJson, print_json, screen
 from zoom_engine.gates.rules import read_rules
 
 
 def history(
     audit: Annotated[Path, Parameter(help="an audit folder")],
     /,
-    *more: Annotated[Path, Parameter(help="further ones")],
+    *more: Annotated[Path, Parameter(help="more of them")],
     rules: Annotated[
-        Path | None, Parameter(help="TOML file with tables [[rule]]: limits to show", metavar="FILE")
+        Path | None, Parameter(help="TOML file with tables [[rule]]: max-sensitivity is shown", metavar="FILE")
     ] = None,
-    out: Annotated[Path, Parameter(help="the page", metavar="FILE")] = Path("history.html"),
+    out: Annotated[Path, Parameter(help="the page to write", metavar="FILE")] = Path("history.html"),
     json: AsJson = False,
 ) -> None:
     """Show how sensitivities went over versions of a model, or over time.
@@ -37,4 +37,5 @@ def history(
     if json:
         print_json(shown.to_json())
     else:
-        print(history_table(shown), end=f"\n\nOpen {out}\n")
+        width, colors = screen()
+        print(history_table(shown, width=width, colors=colors), end=f"\n\nOpen {out}\n")

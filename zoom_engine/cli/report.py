@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from zoom_engine.cli.output import AsJson, print_json
+from zoom_engine.cli.output import AsJson, print_audits, print_json
 
 
 def report(
@@ -28,5 +28,4 @@ def report(
     if json:
         print_json({"audit": str(audit), "missing": diagnosis.missing, "summary": diagnosis.summary().to_json()})
     else:
-        print(diagnosis.table())
-        print(f"\nOpen {page}")
+        print_audits({"": diagnosis}, page=page)

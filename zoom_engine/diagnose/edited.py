@@ -37,7 +37,6 @@ from zoom_engine.diagnose.gallery import build_strips
 from zoom_engine.diagnose.models import stored_answers
 from zoom_engine.diagnose.run import InFolder, InMemory, Sink, tell_tries
 from zoom_engine.diagnose.shard import NewTries
-from zoom_engine.edits.corruptions import MOVING
 from zoom_engine.edits.edited_photographs import edit_photographs
 from zoom_engine.edits.loading import load_editor
 from zoom_engine.edits.pairs import read_pairs
@@ -149,9 +148,9 @@ def load_edited(
 
 
 def moved_answers(pictures: EditedPictures, target: Target) -> str:
-    """Return what to tell where corruptions move the places that a target is right to name; "" elsewhere."""
-    moving = [attribute for attribute in pictures.attributes if attribute in MOVING]
-    if pictures.kind != "corruptions" or not moving or target.task.name not in PLACES:
+    """Return what to tell where edits move the places that a target is right to name; "" elsewhere."""
+    moving = [attribute for attribute in pictures.attributes if pictures.moves_places(attribute)]
+    if not moving or target.task.name not in PLACES:
         return ""
     return (
         f"{listed(moving)} {agreeing(len(moving), 'moves', 'move')} what a picture shows, and a right answer of"

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from zoom_engine.audit.gate_file import Outcome
 from zoom_engine.audit.summary import Sensitivity
+from zoom_engine.common.terminal import fit
 from zoom_engine.gates.history import Course, Group, History
 from zoom_engine.gates.page import report_link
 from zoom_engine.report.charts import Axis, TrendPlot, axis_for, trend_plot
 from zoom_engine.report.environment import template
 from zoom_engine.report.writer import write_page
-from zoom_engine.statistics.table import fit
 
 _LABEL_WIDTH = 10
 

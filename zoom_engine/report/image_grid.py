@@ -159,6 +159,11 @@ def read_grids(source: Source, *, inlined: bool = False) -> ImageGrids | None:
     )
 
 
+def thumbnail_of(source: Source, record: Record, attribute: Attribute | None) -> Thumbnail:
+    """Return the picture of a record with its words, as its grid has it; its `file` is left to who shows it."""
+    return _Words(source).thumbnail(record, attribute, "")
+
+
 def _inlined(source: Source, entries: Sequence[PictureEntry]) -> dict[str, str]:
     """Return data URIs of the pictures by their files: of all that fit at the largest size, else of the first ones."""
     uris: dict[str, str] = {}

@@ -37,17 +37,20 @@ class Source:
         AuditError: something in the folder cannot be read.
     """
 
-    def __init__(self, audit: Path, diagnosis: Diagnosis | None = None) -> None:
-        """Read the folder, whose records may have been read as a `diagnosis`."""
-        self.audit = audit
-        self.diagnosis = Diagnosis.load(audit) if diagnosis is None else diagnosis
+    def __init__(self, audit: Path | None, diagnosis: Diagnosis | None = None) -> None:
+        """Read the folder, whose records may have been read as a `diagnosis`; without a folder there are no pictures.
+
+        One of the two is needed.
+        """
+        self.audit = audit or Path()
+        self.diagnosis = Diagnosis.load(self.audit) if diagnosis is None else diagnosis
         self.summary = self.diagnosis.summary()
         self.config = self.diagnosis.config
         self.target = self.config.target or "the model"
         self.names = {a: short_name(a, self.config.neutral) for a in self.diagnosis.attributes}
         self.view = task_of(self.diagnosis.manifest, self.diagnosis.records).view
-        self.finished = self.diagnosis.finished
-        gallery, order = Gallery.load(audit), self.order
+        self.finished = not self.diagnosis.missing if audit is None else self.diagnosis.finished
+        gallery, order = Gallery() if audit is None else Gallery.load(audit), self.order
         self.pictures = gallery.pictures
         self.strips = [strip for strip in gallery.strips if strip.attribute in (None, *order)]
         known = (sheet for sheet in gallery.sheets if sheet.attribute in order)
@@ -120,7 +123,7 @@ class Source:
     @cached_property
     def gate(self) -> GateResult | None:
         """Return the outcome of the gate that the audit was held to last, see `gate_file`; None without one."""
-        return read_gate(self.audit)
+        return None if self.diagnosis.path is None else read_gate(self.audit)
 
     @cached_property
     def first_screen(self) -> FirstScreen:

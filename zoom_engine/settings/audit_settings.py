@@ -182,7 +182,7 @@ class AuditSettings:
 
     Raises:
         CheckpointError: there is no such generator.
-        ConfigError: for the first option that no models could make good.
+        ConfigError: an option is wrong, whatever the models are.
     """
 
     generator: str | Path | Any | None = option(
@@ -196,20 +196,20 @@ class AuditSettings:
         "passed to load_generator, such as {'codes': 'codes.npy', 'output_range': [0, 1]}", None
     )
     generator_class: int | None = option(
-        "of a class-conditional generator the class to draw, counted from 0", None, decides=True
+        "the class that a class-conditional generator draws, counted from 0", None, decides=True
     )
     pairs: str | Path | None = option(
-        "instead, a CSV table of pictures that others edited: image, attribute, strength, file, kind",
+        "or a CSV table of edited pictures: image, attribute, strength, file, kind",
         None,
     )
     editor: str | Any | None = option(
-        "instead, an editor of --photos: corruptions, python:FILE.py:NAME, a URL",
+        "or an editor of --photos: corruptions, python:FILE.py:NAME, a URL",
         None,
         python="diffusers:FOLDER, an Editor",
         registered=registry.EDITORS,
     )
     editor_options: Mapping[str, Any] | None = option(
-        "of the editor, NAME=VALUE", None, python="a mapping", name="editor_option", secret=True
+        "options of the editor, NAME=VALUE", None, python="a mapping", name="editor_option", secret=True
     )
     target: str | Path | Sequence[str] | Any = dataclasses.field(
         metadata=told(
@@ -224,7 +224,7 @@ class AuditSettings:
         secret=True,  # headers of a service
     )
     photos: str | Path | None = option(
-        "a folder of own photographs to audit around (landmarks.csv aligns faces)",
+        "a folder of photographs to audit around (landmarks.csv aligns faces)",
         None,
         python="or landmarks.json, see `photographs.alignment`; all are taken, whatever `images` says",
     )
@@ -270,7 +270,7 @@ class AuditSettings:
         decides=True,
     )
     search_options: Mapping[str, Any] | None = option(
-        "of the search, NAME=VALUE such as step_size=0.5", None, python="a mapping", name="search_option"
+        "options of the search, NAME=VALUE such as step_size=0.5", None, python="a mapping", name="search_option"
     )
     directions: str | Any = option(
         "how edit directions are found",
@@ -280,30 +280,31 @@ class AuditSettings:
         only_registered=True,
     )
     keep: Sequence[str] | None = option(
-        "a prompt whose score no edit but its own shall change: directions are made orthogonal to it",
+        "a prompt whose score the edits of others must not change: their directions are made orthogonal to it",
         None,
         decides=True,
     )
     samples: int | None = option(
-        "how many pictures directions are measured on (as many as they need)",
+        "pictures that directions are measured on; by default as many as needed",
         None,
         python="256 to 2048 by regression",
     )
-    threshold: float | None = option("λ in [0, 1), of the largest relevance (0.1, or that of ready directions)", None)
+    threshold: float | None = option(
+        "λ in [0, 1), of the largest relevance: channels below it are left out (0.1, or that of ready directions)",
+        None,
+    )
     level: float | None = option(
-        "in (0, 1]: prompts are refused that random texts pass for with this probability; 1 refuses none (0.1)", None
+        "in (0, 1]: a prompt is refused where random texts do as well with this probability; 1 refuses none (0.1)", None
     )
     edit_range: EditRange = option(
-        "as far as the attribute varies among unedited images (several together also no further than unedited images"
-        " lie from their mean), or the paper's ±30",
+        "how far to edit: as the attribute varies among unedited images (calibrated), or by ±30 (paper)",
         "calibrated",
         name="range",
         choices=RANGES,
         decides=True,
     )
     decisive_change: float = option(
-        "how far, in [0, 1], the output must move for a flip to count as decisive; pictures and headlines take"
-        " decisive flips",
+        "how far, in [0, 1], the output must move for a flip to be decisive",
         DECISIVE_CHANGE,
         decides=True,
     )
@@ -314,13 +315,13 @@ class AuditSettings:
         decides=True,
     )
     correction: Correction = option(
-        "of p-values over attributes: for any false call (holm), or their share",
+        "adjusts p-values over attributes: against any false verdict (holm), or the share of them (benjamini-hochberg)",
         CORRECTIONS[0],
         choices=CORRECTIONS,
         decides=True,
     )
     by: Sequence[str] | None = option(
-        "a prompt, or 'attributes' for all of them: images that have what it says are told from those that lack it"
+        "a prompt, or 'attributes' for all of them: images that have what it says are compared with those that lack it"
         " (single mode)",
         None,
         decides=True,
@@ -336,32 +337,32 @@ class AuditSettings:
         LossWeights(),
         decides=True,
     )
-    truncation: float = option("ψ; 1 is off", 1.0, decides=True)
+    truncation: float = option("truncation ψ; 1 turns it off", 1.0, decides=True)
     truncation_cutoff: int | None = option("the number of layers that ψ acts on; by default all", None, decides=True)
     batch_size: int = option("images per forward pass; results depend on it by rounding alone", 32)
     device: str = option("cpu or cuda", "cpu")
     backend: Backend = option(
-        "what runs forward passes (auto: the fastest that is there); gradients are the native operators' or torch's",
+        "what runs forward passes (auto: the fastest one here); gradients come from the native operators or torch",
         "auto",
         choices=BACKENDS,
     )
     precision: Precision = option(
-        "auto: bf16 where the processor computes in it",
+        "auto: bf16 where the processor supports it",
         "auto",
         choices=get_args(Precision),
     )
     cache: str | Path | None = option(
-        "folder for relevance matrices and compiled models; by default the user's own", None
+        "folder for relevance matrices and compiled models; by default the user's cache", None
     )
     owner: str | None = option("who answers for the model, in a line", None)
     purpose: str | None = option("what the model, or this audit, is for, in a line", None)
-    model_version: str | None = option("of the model under audit, such as 1.4", None)
+    model_version: str | None = option("version of the model under audit, such as 1.4", None)
     cluster: str | None = option(
-        "of Ray: auto (the one that runs), HOST:PORT, or ray (own)",
+        "a Ray cluster: auto (running here), HOST:PORT, or ray (auto, or for this run)",
         None,
     )
-    workers: int | None = option("of the cluster; by default as many as have room", None)
-    worker_cores: int = option("of each; with device cuda it has a GPU too", 2)
+    workers: int | None = option("how many workers of the cluster; by default as many as have room", None)
+    worker_cores: int = option("cores of each worker; with device cuda it has a GPU too", 2)
     download: bool = option("fetch published weights that are not on this machine", False)
 
     def __post_init__(self) -> None:
@@ -490,7 +491,7 @@ class RunSettings:
 
     images: int | Literal["auto"] = option("how many generated images, or auto: as many as it takes", 200)
     seed: int = option(f"names the images: number i is seed·{SEEDS_PER_RUN} + i", 0)
-    out: str | Path | None = option("the audit folder; resumed where it exists", None)
+    out: str | Path | None = option("the audit folder; an audit in it is resumed", None)
     width: float | None = option(
         "with --images auto: go on until every interval is this narrow; by default until every attribute is sensitive,"
         f" negligible, or known to {KNOWN_WIDTH:g}",
