@@ -307,7 +307,7 @@ def test_groups_that_are_too_small_to_compare_are_told(make_audit) -> None:
 def test_a_table_says_how_likely_effects_are_detected(make_audit) -> None:
     findings = findings_of(make_audit("audit", baseline=0.1))
     told = r"(Could miss|Would see) 0.1 Effects of 0\.\d\d or more are detected in at least 80 of 100 such audits\. "
-    assert re.search(told + r"Effect 0\.05 0\.1 0\.2 Chance of detecting it \d+ % \d+ % \d+ %", findings)
+    assert re.search(told + r"Effect Chance of detecting it 0\.05 \d+ % 0\.1 \d+ % 0\.2 \d+ %", findings)
     assert "such audits" not in findings_of(make_audit("unfinished", finish=False))
 
 
@@ -357,7 +357,8 @@ def test_what_the_run_told_opens_the_page(make_audit) -> None:
     (audit / "manifest.json").write_text(json.dumps(manifest))
     page = Page(write_report(audit))
     first = page.html.partition("<h1")[0]
-    assert '<p class="banner" role="note">This is assumed: RGB in [0, 1].</p>' in first
+    assert "2 notes of the run that made this audit: read them first" in first
+    assert '<p role="note">This is assumed: RGB in [0, 1].</p>' in first
     assert first.count('role="note"') == 2
     assert "<script" not in first
 
@@ -757,7 +758,7 @@ def test_photographs_stand_beside_what_the_generator_draws_of_them(make_audit) -
         "As the generator draws it: 1.jpg",
         "The photograph 2.jpg",
     ]
-    assert "0.jpg Output 0.2 → 0.25 Apart 0.20 as seen, 0.30 in pixels Flips under" in page.text
+    assert "0.jpg Output 0.2 → 0.25 Reconstruction error 0.20 as seen, 0.30 in pixels Flips under" in page.text
     assert "2.jpg Left out: is not what the generator draws." in page.text
 
 

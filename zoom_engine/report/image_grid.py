@@ -257,9 +257,9 @@ class _Words:
         """Say how far the output moved at this picture, and how far at most."""
         points = (point.change for point in record.trajectory if point.weights == record.edit_weights)
         here = next(points, record.change)
-        in_units = self._view.change_in_words(here)
         most = f"; on the way up to {decimal(record.change)}" if decimal(record.change) != decimal(here) else ""
-        return f"{decimal(here)} on a scale from 0 to 1{in_units and f', {in_units}'}{most}"
+        units = self._view.change_in_words(here)
+        return f"{units and f'{units}, '}{decimal(here)} of {self._view.whole or 'at most 1'}{most}"
 
     def _strengths(self, record: Record, attribute: Attribute | None) -> Iterator[tuple[str, str]]:
         if attribute is None:
