@@ -24,7 +24,7 @@ _HOMES = {
     "AuditSettings": "zoom_engine.settings.audit_settings",
     "Diagnoser": "zoom_engine.diagnose.diagnoser",
     "Diagnosers": "zoom_engine.diagnose.diagnosers",
-    "Diagnosis": "zoom_engine.statistics.diagnosis",
+    "Diagnosis": "zoom_engine.report",
     "Discoverer": "zoom_engine.discovery.discoverer",
     "Discovery": "zoom_engine.discovery.findings",
     "EditDirections": "zoom_engine.directions",

@@ -595,7 +595,7 @@ def test_a_folder_that_is_not_there_any_more_takes_nothing(tmp_path: Path, gone:
         ):
             with pytest.raises(AuditError, match="was moved or removed while it was written") as error:
                 write()
-            assert "the same command goes on" in one_line(error)
+            assert "the same command continues" in one_line(error)
         assert folder.done() == set(TRIALS[:50])
     assert sorted(path.rglob("*")) == before
     if gone == "moved":
@@ -625,7 +625,7 @@ def test_a_disk_that_is_full_for_real_ends_in_one_line_and_a_folder_that_goes_on
 
     with small_disk(tmp_path / "disk", "100k") as grow:
         path = tmp_path / "disk" / "audit"
-        with pytest.raises(AuditError, match="no space left on device: mend that") as error:
+        with pytest.raises(AuditError, match="no space left on device: fix that") as error:
             work(path)
         one_line(error)
         records = read_records(path / "records.jsonl")

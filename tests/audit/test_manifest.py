@@ -236,10 +236,20 @@ def test_a_purpose_is_kept_until_another_is_given_and_is_no_part_of_what_must_be
     first = Manifest.of(CONFIG, purpose="the release of May")
     assert first.fixed == Manifest.of(CONFIG).fixed
     assert first.resumed({}) is first
-    assert first.resumed({}, purpose="the release of June").purpose == "the release of June"
+    assert first.resumed({}, about={"purpose": "the release of June"}).purpose == "the release of June"
     assert Manifest.of(CONFIG).purpose == ""
     with pytest.raises(AuditError, match="purpose must be a text"):
         Manifest.from_json({**first.to_json(), "purpose": 3})
+
+
+def test_owner_and_version_are_no_part_of_what_must_be_equal_and_stay_until_others_are_given() -> None:
+    first = Manifest.of(CONFIG, owner="Mona", model_version="1.4", begun="2026-01-02T03:04:05+00:00")
+    plain = Manifest.of(CONFIG, begun="2026-01-02T03:04:05+00:00")
+    assert (first.fixed, first.identity) == (plain.fixed, plain.identity)
+    assert first.about == {"owner": "Mona", "purpose": "", "model_version": "1.4"}
+    assert plain.about == dict.fromkeys(("owner", "purpose", "model_version"), "")
+    again = first.resumed({}, about={"owner": "Nora", "model_version": ""})
+    assert again.about == {"owner": "Nora", "purpose": "", "model_version": "1.4"}
 
 
 RECORD = {

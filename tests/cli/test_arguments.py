@@ -76,12 +76,12 @@ def test_what_was_given_reaches_the_view(monkeypatch: pytest.MonkeyPatch, capsys
 
 
 def test_ctrl_c_is_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def interrupt() -> None:
+    def interrupt(**_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("zoom_engine.commands.info.describe", interrupt)
     assert main(["info"]) == 130
-    assert capsys.readouterr().err == "zoom-engine: interrupted; the same command goes on where it was\n"
+    assert capsys.readouterr().err == "zoom-engine: interrupted; run the same command again to continue\n"
 
 
 def test_options_are_read_where_pydantic_is_loaded() -> None:

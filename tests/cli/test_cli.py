@@ -414,7 +414,7 @@ def test_ctrl_c_says_what_the_same_command_would_do(
 
     monkeypatch.setattr("zoom_engine.cli.build_app", interrupt)
     assert main(["discover"]) == 130
-    assert capsys.readouterr().err.endswith("the same command goes on where it was\n")
+    assert capsys.readouterr().err.endswith("run the same command again to continue\n")
 
 
 def test_words_says_where_a_text_encoder_does_not_tell(

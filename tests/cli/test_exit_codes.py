@@ -18,9 +18,9 @@ ERRORS = {
     "internal": (ValueError("a\nb"), 70, 70, "internal error: ValueError: a b (please report it"),
     "recursion": (RecursionError("too deep"), 70, 70, "internal error: RecursionError: too deep"),
     "memory": (MemoryError(), 1, 2, "out of memory: free some"),
-    "permission": (PermissionError(errno.EACCES, "Permission denied", "a/b"), 1, 2, "permission denied for a/b: mend"),
+    "permission": (PermissionError(errno.EACCES, "Permission denied", "a/b"), 1, 2, "permission denied for a/b: fix"),
     "disk": (OSError(errno.ENOSPC, "No space left on device"), 1, 2, "no space left on device: make room"),
-    "an unread socket": (BrokenPipeError(errno.EPIPE, "Broken pipe"), 1, 2, "broken pipe: mend that"),
+    "an unread socket": (BrokenPipeError(errno.EPIPE, "Broken pipe"), 1, 2, "broken pipe: fix that"),
     "ours": (ZoomError("it cannot be"), 1, 2, "it cannot be"),
     "ctrl-c": (KeyboardInterrupt(), 130, 130, "interrupted"),
 }

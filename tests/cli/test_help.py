@@ -51,7 +51,7 @@ def test_defaults_and_choices_are_said_once(
     assert "--images N how many generated images, or auto: as many as it takes [default: 200]" in text
     assert "all together [choices: single, multi] [default: single]" in text
     assert "[choices: scan" not in text, "its text names them"
-    assert "--input-layout of the input [choices: NCHW, NHWC]" in text
+    assert "--input-layout order of the axes [choices: NCHW, NHWC]" in text
 
 
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:

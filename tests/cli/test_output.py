@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import io
 import json
+import os
+import pty
 import re
+import struct
 import sys
+import termios
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
+from safetensors.numpy import save_file
 from simulated import simulated
 
 from zoom_engine.cli import main
@@ -19,6 +28,7 @@ from zoom_engine.cli.init import EXAMPLE
 from zoom_engine.cli.options import CommandSettings
 from zoom_engine.cli.output import open_output
 from zoom_engine.common.errors import ConfigError
+from zoom_engine.report.source import Source
 from zoom_engine.settings.audit_settings import AuditSettings, LossWeights, RunSettings
 
 DIAGNOSE = ["diagnose", "--generator", "avatars", "--target", "avatars:mustache"]
@@ -181,3 +191,112 @@ def test_a_disk_without_room_for_what_is_told_is_one_line(
         assert main(["init", "--out", str(tmp_path / "audit.toml")]) == 1
     told = capsys.readouterr().err
     assert told == "zoom-engine: no space left on device: make room, and run the same command again\n"
+
+
+COLORS = re.compile(r"\x1b\[[\d;]*m")
+HOSTILE = (("a face with a very long beard " * 9).strip(), "日本語の笑顔" * 9, "e\u0301" * 90, "a face 😀")
+TARGET = "a\x1b[31m\x07\u202e\nmodel"
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """Run a command in a pseudo-terminal, and return the lines that it prints there."""
+
+    def run(*arguments: str, columns: int = 80, **environment: str) -> list[str]:
+        for name, value in {"TERM": "xterm-256color", "NO_COLOR": "", **environment}.items():
+            monkeypatch.setenv(name, value)
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        printed = bytearray()
+
+        def read() -> None:
+            while chunk := _read(ours):
+                printed.extend(chunk)
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        with os.fdopen(theirs, "w", encoding="utf-8") as stream, monkeypatch.context() as patch:
+            patch.setattr(sys, "stdout", stream)
+            main(arguments)
+        reader.join()
+        os.close(ours)
+        return printed.decode().replace("\r\n", "\n").split("\n")
+
+    return run
+
+
+def _read(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 65536)
+    except OSError:  # what Linux says once the other end is closed
+        return b""
+
+
+def commands(folder: Path) -> dict[str, list[str]]:
+    simulated(images=60, attributes=HOSTILE, target=TARGET, path=folder / "a")
+    simulated(images=60, attributes=HOSTILE, target=TARGET, planted={1: 0.2}, baseline=0.02, path=folder / "b")
+    save_file({}, folder / "c.safetensors", metadata={"a": "b\x1b[2J" * 40})
+    audits = [str(folder / name) for name in "ab"]
+    return {
+        "report": ["report", audits[1]],
+        "compare": ["compare", *audits, audits[0], "--out", str(folder / "compare.html")],
+        "gate": ["gate", audits[0], "--max-sensitivity", "0.1", "--max-growth", "0.01", "--baseline", audits[0]],
+        "inspect": ["inspect", str(folder / "c.safetensors")],
+        "info": ["info"],
+        "presets": ["presets"],
+    }
+
+
+def test_all_that_is_printed_fits_80_columns_and_has_colours_in_a_terminal_alone(
+    tmp_path: Path, terminal: Callable[..., list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    monochrome = {"TERM": "dumb"}, {"NO_COLOR": "1"}
+    for name, arguments in commands(tmp_path).items():
+        colored = "\n".join(terminal(*arguments))
+        plain = COLORS.sub("", colored)
+        assert (plain != colored) == (name in ("report", "compare", "gate")), name
+        assert all(line.isprintable() for line in plain.split("\n")), name
+        words_that_stay_whole = [line for line in plain.split("\n") if str(tmp_path) in line or HOSTILE[1][:12] in line]
+        for line in plain.split("\n"):
+            assert cell_len(line) <= 80 or line in words_that_stay_whole or " " not in line.strip(), (name, line)
+        capsys.readouterr()
+        main(arguments)
+        assert capsys.readouterr().out == plain, "a pipe has the same, and no colours"
+        if name in ("report", "gate"):
+            for environment in monochrome:
+                assert "\n".join(terminal(*arguments, **environment)) == plain
+
+
+def test_a_wide_terminal_is_used_and_one_without_a_size_has_80_columns(
+    tmp_path: Path, terminal: Callable[..., list[str]]
+) -> None:
+    simulated(images=20, path=tmp_path / "audit")
+    command = ["report", str(tmp_path / "audit")]
+    assert not any("SSIM" in line for line in terminal(*command))
+    assert any("SSIM" in line for line in terminal(*command, columns=140))
+    assert terminal(*command, columns=0) == terminal(*command)
+
+
+def test_headline_and_next_step_come_last(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """After a long run these are what a person sees."""
+    simulated(images=60, path=tmp_path / "audit")
+    assert main(["report", str(tmp_path / "audit")]) == 0
+    table, told, page = capsys.readouterr().out.rstrip("\n").split("\n\n")
+    first = Source(tmp_path / "audit").first_screen
+    assert first.headline not in " ".join(table.split())
+    assert " ".join(told.split()) == f"{first.headline} {first.certainty} Next: {first.next}"
+    assert page == f"Open {tmp_path / 'audit' / 'report.html'}"
+
+
+def test_of_several_audits_each_says_what_it_found_at_the_end(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    diagnoses = {"sound": simulated(images=60, means=(0.001,) * 4), "biased": simulated(images=60, baseline=0.01)}
+    monkeypatch.setattr("zoom_engine.commands.demo.run_demo", lambda *_, **__: diagnoses)
+    assert main(["demo", "--out", str(tmp_path / "audit")]) == 0
+    *tables, sound, biased, page = capsys.readouterr().out.rstrip("\n").split("\n\n")
+    assert len(tables) == 2
+    for name, told in {"sound": sound, "biased": biased}.items():
+        first = Source(None, diagnoses[name]).first_screen
+        assert " ".join(told.split()) == f"{name}: {first.headline} {first.certainty} Next: {first.next}"
+    assert page == f"Open {tmp_path / 'audit' / 'index.html'}"

@@ -10,7 +10,7 @@ from zoom_engine.runtime import choose_synthesizer
 
 
 def test_tells_versions_instruction_set_and_runtimes() -> None:
-    text = info.describe()
+    text = " ".join(info.describe().split())
     assert zoom_engine.__version__ in text
     assert torch.__version__ in text
     assert f"{torch.get_num_threads()} of" in text
@@ -22,7 +22,7 @@ def test_tells_versions_instruction_set_and_runtimes() -> None:
 
 def test_tells_what_a_missing_extension_costs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ops, "native_available", lambda: (False, "no C++ compiler was found"))
-    text = info.describe()
+    text = " ".join(info.describe().split())
     assert "MISSING: no C++ compiler was found" in text
     assert info.NATIVE_COST in text
 
@@ -32,12 +32,12 @@ def test_tells_what_the_cuda_operators_do(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda index: f"card {index}")
     monkeypatch.setattr(info.cuda, "cuda_available", lambda: (False, "no nvcc was found"))
-    text = info.describe()
+    text = " ".join(info.describe().split())
     assert "MISSING: no nvcc was found" in text
     assert info.CUDA_COST in text
     monkeypatch.setattr(info.cuda, "cuda_available", lambda: (True, ""))
     monkeypatch.setattr(info.cuda, "unusable", lambda index: "too old" if index else "")
-    text = info.describe()
+    text = " ".join(info.describe().split())
     assert "device 0: float32, bfloat16 and float16, with --backend native" in text
     assert "device 1: too old" in text
     assert "cuda:0: torch in bf16 (nothing was measured on a GPU yet" in text
@@ -49,7 +49,7 @@ def test_tells_what_the_cuda_operators_do(monkeypatch: pytest.MonkeyPatch) -> No
 def test_tells_what_an_audit_would_use() -> None:
     from networks import spread_generator
 
-    text = info.describe()
+    text = " ".join(info.describe().split())
     chosen = choose_synthesizer(spread_generator())
     assert f"cpu: {chosen.backend} in {chosen.precision} ({chosen.reason})" in text
     assert f"cpu: gradients by {chosen.gradients} in {chosen.precision}" in text
@@ -57,7 +57,7 @@ def test_tells_what_an_audit_would_use() -> None:
 
 def test_tells_a_missing_runtime_and_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(info.PACKAGES, "no_such_runtime", ("Nonesuch", "no speed", "none"))
-    line = next(line for line in info.describe().splitlines() if "Nonesuch" in line)
+    line = next(line for line in info.sections()["runtimes"] if "Nonesuch" in line)
     assert line.strip() == "Nonesuch: missing, no speed; pip install 'zoom-engine[none]'"
 
 

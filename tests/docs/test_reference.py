@@ -1,8 +1,9 @@
-"""What docs/reference/python.md shows can be read by what draws it: each argument that a docstring tells of is one that
-there is, and has a line of its own. (`mkdocs build --strict` ends at another.)"""
+"""What the pages of docs/reference/python show can be read by what draws it: each argument that a docstring tells of is
+one that there is, and has a line of its own. (`mkdocs build --strict` ends at another.)"""
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import pkgutil
 import re
@@ -12,9 +13,13 @@ from typing import Any
 
 import pytest
 
-SHOWN = re.findall(
-    r"^::: (\S+)", (Path(__file__).parents[2] / "docs" / "reference" / "python.md").read_text(encoding="utf-8"), re.M
-)
+import zoom_engine
+from zoom_engine.settings.audit_settings import AuditSettings, options_of
+
+griffe = pytest.importorskip("griffe")
+ROOT = Path(__file__).parents[2]
+PAGES = sorted((ROOT / "docs" / "reference" / "python").glob("*.md"))
+SHOWN = [name for page in PAGES for name in re.findall(r"^::: (\S+)", page.read_text(encoding="utf-8"), re.M)]
 
 
 def documented(name: str) -> Iterator[tuple[str, Any]]:
@@ -47,3 +52,20 @@ def test_arguments_are_read_from_docstrings() -> None:
         "a, b",
         "c",
     ]
+
+
+def test_every_public_name_is_on_a_page() -> None:
+    shown = {name.rpartition(".")[2] for name in SHOWN}
+    public = set(zoom_engine.__all__) - {"__version__", "find_domain", "ZoomError"}
+    assert public <= shown
+
+
+def test_a_setting_is_described_by_its_help(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    extensions = griffe.load_extensions(importlib.import_module("settings_help").SettingsHelp)
+    module = griffe.load("zoom_engine.settings.audit_settings", extensions=extensions, search_paths=[ROOT])
+    for name, about in options_of(AuditSettings).items():
+        attribute = module["AuditSettings"][name]
+        assert about.text[1:] in attribute.docstring.value
+        assert "option(" not in str(attribute.value)
+    assert str(module["AuditSettings"]["batch_size"].value) == "32"

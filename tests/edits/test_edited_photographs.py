@@ -83,6 +83,22 @@ def test_each_keeps_its_size_and_is_edited_with_its_own_seed(folder: Path) -> No
     assert all(picture.flags.writeable for picture in results)
 
 
+class Turning(Counting):
+    """Says that it turns pictures, if a smile of it does not."""
+
+    def moves_places(self, attribute: str) -> bool:
+        return attribute != "smile"
+
+
+def test_an_editor_says_whether_its_edits_move_places(folder: Path) -> None:
+    def moving(editor: Any, *attributes: str) -> list[bool]:
+        return [edit_photographs(editor, folder, attributes=attributes).moves_places(name) for name in attributes]
+
+    assert moving(Turning(), "tilt", "smile") == [True, False]
+    assert moving(Counting(), "rotation") == [False], "who does not say moves none, whatever the attribute is called"
+    assert moving(Corruptions(), "rotation", "scale", "crop", "blur") == [True, True, True, False]
+
+
 def test_folders_among_the_photographs_are_told(folder: Path) -> None:
     told: list[str] = []
     edit_photographs(Corruptions(), folder, notify=told.append)

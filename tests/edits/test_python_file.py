@@ -30,6 +30,10 @@ def floats(pictures, attribute, strength, seeds):
     return [picture / 255 for picture in pictures]
 
 
+def gone(pictures, attribute, strength, seeds):
+    raise SystemExit(3)
+
+
 class Redder:
     name = "redder"
     attributes = ("red light",)
@@ -120,4 +124,11 @@ def test_what_is_no_editor_is_one_line(
 def test_what_a_function_returns_is_checked(file: str) -> None:
     editor = load_editor(f"{file}:floats", options={"strengths": [1]}, trust=True)
     with pytest.raises(EditorError, match=r"editor floats returns float64 .* with values 0\.39\d* to 0\.39\d*"):
+        edited(editor, [PICTURE], "light", 1.0, [0])
+
+
+def test_a_function_that_calls_sys_exit_is_an_error_of_one_line(file: str) -> None:
+    """The audit would end without a word, with whatever code the function chose."""
+    editor = load_editor(f"{file}:gone", options={"strengths": [1]}, trust=True)
+    with pytest.raises(EditorError, match=r"^editor gone fails on 'light' at 1: SystemExit: 3$"):
         edited(editor, [PICTURE], "light", 1.0, [0])

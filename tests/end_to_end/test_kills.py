@@ -106,5 +106,5 @@ def test_ctrl_c_leaves_a_resumable_folder_and_says_so(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert error.decode().strip().splitlines()[-1] == "zoom-engine: interrupted; the same command goes on where it was"
+    assert error.decode().strip().splitlines()[-1] == "zoom-engine: interrupted; run the same command again to continue"
     assert lines(out) >= 1

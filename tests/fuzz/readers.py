@@ -44,6 +44,7 @@ from tensorflow_files import tensorflow_bytes  # noqa: E402
 
 from zoom_engine.audit.folder import MANIFEST, RECORDS  # noqa: E402
 from zoom_engine.audit.gallery_file import GALLERY, Gallery  # noqa: E402
+from zoom_engine.audit.gate_file import GATE, read_gate  # noqa: E402
 from zoom_engine.audit.photographs_file import PHOTOGRAPHS, Photograph, load_photographs, photographs_json  # noqa: E402
 from zoom_engine.audit.records import to_line  # noqa: E402
 from zoom_engine.audit.service_file import SERVICE, load_tries  # noqa: E402
@@ -437,13 +438,15 @@ def read_folder(data: bytes) -> None:
         files = None
     folder = WORK / "folder"
     folder.mkdir(exist_ok=True)
-    for name in (GALLERY, PHOTOGRAPHS, SERVICE, MANIFEST, SUMMARY):
+    (folder / RECORDS).touch()
+    for name in (GALLERY, PHOTOGRAPHS, SERVICE, MANIFEST, SUMMARY, GATE):
         content = json.dumps(files[name]).encode() if isinstance(files, dict) and name in files else data
         (folder / name).write_bytes(content)
     _each(
         lambda: Gallery.load(folder).to_json(),
         lambda: load_photographs(folder),
         lambda: load_tries(folder),
+        lambda: read_gate(folder),
         lambda: _found(folder),
     )
 
@@ -469,6 +472,11 @@ def folder_seeds() -> Iterator[bytes]:
         PHOTOGRAPHS: photographs_json((photograph, Photograph(file="b.jpg", refused="is no picture"))),
         SERVICE: {"tries": {"answered": 812, "late": 3}},
         MANIFEST: manifest_of(config, {"versions": {}}),
+        GATE: {
+            "conditions": [{"subject": "a hat", "rule": "a limit", "outcome": "pass", "estimate": "0.1"}],
+            "judged": "2026-01-01T00:00:00+00:00",
+            "records": "ab" * 32,
+        },
         SUMMARY: {"clusters": [cluster, {**cluster, "name": None}], "flipped": 3, "searched": 4},
     }
     yield json.dumps(files).encode()

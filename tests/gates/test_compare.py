@@ -13,6 +13,7 @@ import pytest
 from edited import red, write_picture, write_table
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 from simulated import ATTRIBUTES, MEANS, record, simulated
 
 from zoom_engine import Diagnoser
@@ -21,6 +22,7 @@ from zoom_engine.cli import main
 from zoom_engine.common.errors import AuditError
 from zoom_engine.gates.compare import Pair, compare
 from zoom_engine.gates.page import headline
+from zoom_engine.gates.text import comparison_table
 from zoom_engine.statistics.diagnosis import Diagnosis
 
 
@@ -80,6 +82,18 @@ def test_a_difference_that_rounds_to_nothing_has_no_minus(tmp_path: Path, capsys
         assert not re.search(r"[-−]0\.0+\b", text)
 
 
+@pytest.mark.parametrize(("planted", "shift"), [(0.03, "inconclusive"), (0.052, "inconclusive"), (0.08, "more")])
+def test_only_differences_that_are_shown_to_matter_count(planted: float, shift: str) -> None:
+    """All of them differ from nothing for sure; 0.05 is the smallest effect that matters."""
+    result = compare([simulated(images=100), simulated(images=100, planted={0: planted})])
+    (row,) = [row for row in result.rows if row.attribute.text == ATTRIBUTES[0]]
+    difference = row.differences[0]
+    assert difference is not None
+    assert difference.p_adjusted < 0.01
+    assert (difference.shift, difference.mean >= 0.05) == (shift, planted > 0.05)
+    assert ("“smiling” moves" in headline(result)) == (shift == "more")
+
+
 @pytest.mark.parametrize("seed", [0, 1])
 def test_what_was_planted_is_found_and_nothing_else(seed: int) -> None:
     result = compare([simulated(images=60), simulated(images=60, model=2, seed=seed, planted={1: 0.15})])
@@ -116,7 +130,10 @@ def test_attributes_that_one_audit_lacks_are_told() -> None:
     with_hat = next(row for row in result.rows if row.name == "a hat")
     assert with_hat.figures[0] is None
     assert with_hat.differences == (None,)
-    assert headline(result) == "No attribute is shown to move other more or less than avatars:mustache."
+    assert headline(result) == (
+        "No attribute is shown to move other more or less than avatars:mustache by more than 0.05; 2 of 2 are"
+        " inconclusive."
+    )
 
 
 @pytest.mark.parametrize(
@@ -155,7 +172,8 @@ def test_the_command_writes_a_page_and_json(tmp_path: Path, capsys: pytest.Captu
     told = capsys.readouterr().out
     assert "B: <b>other</b>" in told
     assert "C − A [95 %]" in told
-    assert "Open" in told
+    assert headline(compare([Diagnosis.load(folder) for folder in folders])) in " ".join(told.split())
+    assert told.splitlines()[-1] == f"Open {tmp_path / 'page.html'}"
     page = (tmp_path / "page.html").read_text()
     assert "&lt;b&gt;other&lt;/b&gt;" in page
     assert "<b>other</b>" not in page
@@ -168,7 +186,7 @@ def test_the_command_writes_a_page_and_json(tmp_path: Path, capsys: pytest.Captu
     assert main(["compare", folders[0], str(tmp_path)]) == 1
 
 
-def edited_audits(tmp_path: Path, *, strength: float = 1) -> tuple[Diagnosis, Diagnosis]:
+def edited_audits(tmp_path: Path, *, strength: float = 1, folders: bool = False) -> tuple[Diagnosis, Diagnosis]:
     """Audits by edits from elsewhere: "red" in all of 30 images, "dark" in the last 20; the other model sees half."""
     rows: list[tuple[object, ...]] = []
     for image in range(30):
@@ -177,8 +195,9 @@ def edited_audits(tmp_path: Path, *, strength: float = 1) -> tuple[Diagnosis, Di
                 write_picture(tmp_path / f"{image}{attribute}.png", (colour + image, 90, 90))
                 rows.append((image, attribute, strength if attribute else 0, f"{image}{attribute}.png", ""))
     table = write_table(tmp_path, rows)
-    first = Diagnoser(pairs=table, target=red).run()
-    return first, Diagnoser(pairs=table, target=lambda pictures: red(pictures) / 2).run()
+    outs = [tmp_path / name if folders else None for name in ("one", "two 2")]
+    first = Diagnoser(pairs=table, target=red).run(out=outs[0])
+    return first, Diagnoser(pairs=table, target=lambda pictures: red(pictures) / 2).run(out=outs[1])
 
 
 def test_edits_that_not_every_image_has_are_compared_on_the_images_that_have_them(tmp_path: Path) -> None:
@@ -195,3 +214,62 @@ def test_edits_that_go_further_in_one_audit_are_not_compared(tmp_path: Path) -> 
     other, _ = edited_audits(tmp_path / "b", strength=2)
     with pytest.raises(AuditError, match="is edited at other strengths"):
         Pair(first, other)
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_the_table_of_several_audits_fits_its_terminal(width: int) -> None:
+    """Three tables of one difference each at 80 columns, one of all where there is room."""
+    names = (("a face with a very long beard " * 9).strip(), "日本語の笑顔" * 9, "x" * 90, "e\u0301" * 90)
+    first, *others = (
+        simulated(images=60, attributes=names, target="a\x1b[31m\nb", planted={1: more}) for more in (0, 0.2, 0.0, 0.1)
+    )
+    text = comparison_table(compare([first, *others]), width=width)
+    assert all(line.isprintable() for line in text.split("\n"))
+    table = [line for line in text.split("\n") if "]" in line or "─" in line]
+    assert max(map(cell_len, table)) <= width
+    assert sum("attribute" in line for line in table) == {80: 3, 120: 2, 200: 1}[width]
+    assert all(f"{letter} − A [95 %]" in text for letter in "BCD")
+
+
+def show_one_image(seed: int, folder: str) -> None:
+    """Let the gallery say that all of its pictures are of this image."""
+    path = Path(folder) / "gallery.json"
+    content = json.loads(path.read_text())
+    for strip in content["strips"]:
+        strip["seed"] = seed
+    path.write_text(json.dumps({**content, "pictures": []}))
+
+
+def test_the_page_shows_what_differs_in_both_models_and_links_their_reports(tmp_path: Path) -> None:
+    edited_audits(tmp_path / "audits", folders=True)
+    folders = [str(tmp_path / "audits" / name) for name in ("one", "two 2")]
+    command = ["compare", *folders, "--out", str(tmp_path / "page.html")]
+    assert main(command) == 0
+    page = (tmp_path / "page.html").read_text()
+    shown, _, rest = page.partition("Paired by attribute")
+    assert "The attributes whose effect differs by more than 0.05" in shown
+    assert shown.count("<figure>") == 2 * 2, "an example of each attribute in each audit"
+    assert shown.count('<img src="data:image/webp;base64,') == 2 * 2 * 2, "before and after"
+    for letter in "AB":
+        assert shown.count(f'<figcaption><span class="tag plain">{letter}</span>') == 2
+    assert "<img" not in rest
+    assert 'href="audits/one/report.html">Report of A</a>' in shown
+    assert 'href="audits/two%202/report.html">Report of B</a>' in shown
+    assert "the audits show other images" not in shown
+    for seed, folder in enumerate(folders):
+        show_one_image(seed, folder)
+    (tmp_path / "audits" / "one" / "report.html").unlink()
+    assert main(command) == 0
+    page = (tmp_path / "page.html").read_text()
+    assert page.count("the audits show other images") == 2
+    assert "Report of A" not in page
+    (tmp_path / "audits" / "one" / "gallery.json").unlink()
+    assert main(command) == 0
+    assert (tmp_path / "page.html").read_text().count("No picture: its folder has none") == 2
+
+
+def test_nothing_that_differs_has_no_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    simulated(images=20, path=tmp_path / "one")
+    assert main(["compare", *[str(tmp_path / "one")] * 2, "--out", str(tmp_path / "page.html")]) == 0
+    assert "in pictures" not in (tmp_path / "page.html").read_text()
+    capsys.readouterr()

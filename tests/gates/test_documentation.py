@@ -34,8 +34,9 @@ def test_its_rules_are_rules(tmp_path: Path) -> None:
 
 
 def test_its_commands_are_commands() -> None:
-    lines = [*block("sh").splitlines(), *re.findall(r"run: (zoom-engine .*)", block("yaml"))]
-    assert len(lines) == 5
+    shell = "".join(re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL))
+    lines = [*shell.splitlines(), *re.findall(r"run: (zoom-engine .*)", block("yaml"))]
+    assert len(lines) == 6
     for line in lines:
         build_app().parse_args(shlex.split(line, comments=True)[1:], print_error=False, exit_on_error=False)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +20,7 @@ from zoom_engine.gates.formats.markdown import to_markdown
 from zoom_engine.gates.formats.sarif import to_sarif
 from zoom_engine.gates.judge import Verdict, judge
 from zoom_engine.gates.rules import Rule
+from zoom_engine.gates.text import verdict_text
 
 HOSTILE = 'a face with a <b>|[hat](x)` *&amp; "q"'
 SCHEMA = Path(__file__).parent / "junit-10.xsd"  # of the Jenkins xUnit plugin, MIT, as pytest's sources hold it
@@ -42,7 +45,7 @@ def test_junit_is_as_its_schema_says(verdict: Verdict, tmp_path: Path) -> None:
     assert (suite.tests, suite.failures, suite.errors) == (6, 3, 2)
     cases = list(suite)
     assert cases[0].classname == "sensitivity at most 0.1"
-    assert cases[0].result[0].message.startswith("smiling: sensitivity at most 0.1 fails: 0.3")
+    assert cases[0].result[0].message.startswith("smiling: sensitivity at most 0.1: fail, 0.3")
     assert cases[1].name == verdict.findings[1].attribute
     assert cases[2].is_passed
     assert cases[-1].is_error
@@ -72,13 +75,33 @@ def test_markdown_shows_failures_first_and_names_as_they_are(verdict: Verdict) -
     text = to_markdown(verdict)
     lines = text.splitlines()
     assert lines[0] == "### ❌ Model audit: fail"
-    assert "3 fail, 2 inconclusive, 1 passes" in lines[2]
+    assert lines[2].endswith(": 3 fail, 2 inconclusive, 1 pass.")
+    assert lines[-1].startswith("Owner: not given · Model: &lt;i&gt;\\|target · Model version: not given · ")
     table = [line for line in lines if line.startswith("| ")]
     assert len(table) == 2 + len(verdict.findings)
     assert [line.split()[1] for line in table[2:]] == ["❌"] * 3 + ["⚠️"] * 2 + ["✅"]
     assert all(line.replace("\\|", "").count("|") == 5 for line in table), "no name ends a cell"
     assert "<b>" not in text
     assert "[hat](" not in text
+
+
+def test_every_format_says_pass_fail_or_inconclusive_and_who_answers_for_the_model(verdict: Verdict) -> None:
+    about = dataclasses.replace(verdict.about, owner="Mona & Risk", model_version="1.4")
+    known = dataclasses.replace(verdict, about=about)
+    texts = {
+        "terminal": verdict_text(known),
+        "junit": to_junit(known).decode(),
+        "sarif": json.dumps(to_sarif(known, at="gate.toml")),
+        "markdown": to_markdown(known),
+        "json": json.dumps(known.to_json()),
+    }
+    for name, text in texts.items():
+        assert not re.search(r"\b(passes|passed|fails|failed|broken|undecided)\b", text), name
+        assert re.search(r"\bfail\b", text), name
+        assert re.search(r"\binconclusive\b", text), name
+        if name != "terminal":
+            assert "Mona" in text, name
+            assert "1.4" in text, name
 
 
 def test_the_command_writes_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

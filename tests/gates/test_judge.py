@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.cells import cell_len
 from simulated import ATTRIBUTES, record, simulated
 
 from zoom_engine.audit.manifest import Manifest
@@ -20,7 +21,8 @@ from zoom_engine.common.errors import AuditError, ConfigError
 from zoom_engine.gates.bounds import images_for, mean_bounds
 from zoom_engine.gates.compare import Pair
 from zoom_engine.gates.judge import Verdict, judge
-from zoom_engine.gates.rules import Rule, read_rules
+from zoom_engine.gates.rules import Rule, read_rules, rules_of
+from zoom_engine.gates.text import verdict_text
 from zoom_engine.statistics.diagnosis import Diagnosis
 
 make = functools.cache(simulated)
@@ -38,7 +40,7 @@ def test_a_sensitivity_passes_fails_or_is_inconclusive() -> None:
     }  # fmt: skip
     assert (verdict.outcome, verdict.exit_code) == ("fail", 1)
     beard = verdict.findings[2].estimate
-    assert re.search(r": it takes about \d{3} images, not 100$", beard)
+    assert re.search(r": such an effect takes about \d{3} images, not 100$", beard)
     assert outcomes(judge(make(images=100), [Rule(max_sensitivity=0.5)])) == dict.fromkeys(outcomes(verdict), "pass")
 
 
@@ -47,10 +49,14 @@ def test_few_images_on_which_nothing_moves_prove_nothing() -> None:
     assert still.sensitivity[0].interval[0] == still.sensitivity[0].mean_change == 0.0
     verdict = judge(still, [Rule(max_sensitivity=0.1)])
     assert (verdict.outcome, verdict.exit_code) == ("inconclusive", 2)
-    assert verdict.findings[0].estimate.endswith("it takes about 49 images, not 20")
+    assert verdict.findings[0].estimate.endswith("such an effect takes about 49 images, not 20")
     enough = make(images=1 + (images_for(0.1, attributes=4) or 0), means=(0.0,) * 4)
     assert judge(enough, [Rule(max_sensitivity=0.1)]).exit_code == 0
-    assert judge(still, [Rule(max_sensitivity=0.0)]).findings[0].estimate.endswith("if it is more")
+    assert (
+        judge(still, [Rule(max_sensitivity=0.0)])
+        .findings[0]
+        .estimate.endswith("such an effect is too near to 0, it takes more than 100000 images")
+    )
     assert judge(make(images=1), [Rule(max_sensitivity=0.9)]).outcome == "inconclusive"
 
 
@@ -73,6 +79,34 @@ def test_the_number_of_images_is_for_the_effect_at_hand() -> None:
     assert needed > 1.5 * (images_for(0.05, attributes=4) or 0)
     assert judge(make(images=2 * needed), [Rule(max_sensitivity=0.05, attributes=["pale skin"])]).outcome == "pass"
     assert images_for(0.05, mean=0.05) is None
+
+
+@pytest.mark.parametrize(
+    ("mean", "spread", "limit"), [(0.03, 0.05, 0.06), (0.06, 0.2, 0.1), (0.0, 0.0, 0.1), (0.15, 0.05, 0.1)]
+)
+def test_with_the_images_that_a_rule_needs_about_half_of_the_audits_decide_it(
+    mean: float, spread: float, limit: float
+) -> None:
+    """On either side of the limit; with half of the images few do, and with twice as many nearly all."""
+    needed = images_for(limit, attributes=4, mean=mean, spread=spread)
+    assert needed is not None
+    random, kappa = np.random.default_rng(0), mean * (1 - mean) / spread**2 - 1 if spread else 0.0
+
+    def deciding(images: int) -> float:
+        drawn = random.beta(mean * kappa, (1 - mean) * kappa, (images, 100)) if kappa else np.zeros((images, 1))
+        low, high = mean_bounds(drawn, low=0.0, high=1.0, attributes=4)
+        return float((high <= limit if mean < limit else low > limit).mean())
+
+    assert deciding(needed // 2) <= 0.2
+    assert deciding(needed + (not spread)) >= 0.3
+    assert deciding(2 * needed) >= 0.8
+
+
+def test_growth_that_is_inconclusive_says_how_many_images_it_takes() -> None:
+    rules = [Rule(max_growth=0.15, attributes=["a beard"])]
+    (beard,) = judge(simulated(images=20, planted={2: 0.05}), rules, baseline=make(images=20)).findings
+    needed = int(re.search(r": such growth takes about (\d+) images, not 20$", beard.estimate).group(1))
+    assert 20 < needed < 100
 
 
 def test_growth_passes_fails_or_is_inconclusive() -> None:
@@ -276,3 +310,18 @@ def part(audit: Diagnosis, images: set[int]) -> Diagnosis:
     manifest = Manifest.of({**audit.config.content, "images": len(images)})
     chosen = (record for record in audit.records if record.image in images)
     return Diagnosis(manifest, tuple(replace(record, image=number[record.image]) for record in chosen))
+
+
+@pytest.mark.parametrize("colors", [False, True])
+def test_findings_fit_80_columns_and_the_outcome_comes_last(colors: bool) -> None:
+    names = (("a face with a very long beard " * 9).strip(), "日本語の笑顔" * 9, "x" * 90, "e\u0301" * 90)
+    rules = rules_of({"max_sensitivity": 0.02, "max_growth": 0.03, "min_power": 0.5})
+    audit = simulated(images=20, attributes=names, target="a\x1b[31m\nPASS")
+    verdict = judge(audit, rules, baseline=audit)
+    text = verdict_text(verdict, colors=colors)
+    plain = re.sub(r"\x1b\[[\d;]*m", "", text)
+    assert (plain != text) == colors
+    assert all(line.isprintable() for line in plain.split("\n"))
+    assert max(map(cell_len, plain.split("\n"))) <= 80
+    assert plain.split("\n")[-1].startswith("FAIL (")
+    assert re.search(r"^  .*images", plain, re.M), "why a rule is inconclusive stands below it"

@@ -3,6 +3,7 @@ do, what an accessibility checker finds, and what is on paper."""
 
 from __future__ import annotations
 
+import hashlib
 import html
 import json
 import re
@@ -15,9 +16,20 @@ from typing import Any
 
 import pypdf
 import pytest
+from browser import Browser
 
 import zoom_engine.report
+from zoom_engine.gates.compare import compare
+from zoom_engine.gates.history import history
+from zoom_engine.gates.history_page import write_history
+from zoom_engine.gates.judge import judge
+from zoom_engine.gates.outcome import records_hash, show_outcome
+from zoom_engine.gates.page import write_comparison
+from zoom_engine.gates.rules import Rule
 from zoom_engine.report import IndexEntry, write_index, write_report
+from zoom_engine.report.image_grid import read_grids
+from zoom_engine.report.source import Source
+from zoom_engine.statistics.diagnosis import Diagnosis
 
 CSS = (Path(zoom_engine.report.__file__).parent / "templates" / "style.css").read_text(encoding="utf-8")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -58,6 +70,35 @@ USED = """frames.map(frame => {
     }
     return list;
   })"""
+OPENED = """await Promise.all(frames.map(async frame => {
+    const page = frame.contentDocument, list = [];
+    const wait = () => new Promise(done => setTimeout(done, 300));
+    const press = async (view, key) => { view.dispatchEvent(new KeyboardEvent("keydown", {key})); await wait(); };
+    const note = document => {
+      const dialog = document.querySelector("dialog"), place = document.activeElement.closest(".pictures > li");
+      return {
+        hash: document.location.hash, open: dialog.open, title: dialog.querySelector("h2").textContent,
+        record: [...dialog.querySelectorAll("dd")].map(part => part.textContent),
+        wide: [...dialog.querySelectorAll("img")].map(image => image.naturalWidth),
+        unfolded: [...document.querySelectorAll(".images details[open] ol")].map(list => list.id),
+        inside: dialog.contains(document.activeElement), focus: place && place.id,
+        shown: [...document.querySelectorAll(".pictures > li[id]")].filter(one => one.checkVisibility()).length,
+      };
+    };
+    page.querySelector(".bars .name a").click(); await wait(); list.push(note(page));
+    page.querySelector(".images details[open] .pictures a").click(); await wait(); list.push(note(page));
+    await press(frame.contentWindow, "ArrowRight"); list.push(note(page));
+    await press(frame.contentWindow, "ArrowLeft"); await press(frame.contentWindow, "ArrowLeft"); list.push(note(page));
+    await press(frame.contentWindow, "ArrowRight");
+    [...page.querySelectorAll("dialog button")].at(-1).click(); await wait(); list.push(note(page));
+    const again = document.createElement("iframe");
+    again.src = frame.src + "?again#" + list[2].hash.slice(1);
+    document.body.append(again);
+    await new Promise(done => again.addEventListener("load", done));
+    await wait(); list.push(note(again.contentDocument));
+    page.querySelector(".images input[type=checkbox]").click(); await wait(); list.push(note(page));
+    return list;
+  }))"""
 FOLD = 800
 """The height of a first screen in pixels, of a phone and of a small window."""
 ON_FIRST_SCREEN = """frames.map(frame => {
@@ -79,9 +120,21 @@ TASKS: dict[str, dict[str, Any]] = {
     "embedding": {},
 }
 AXE = """await Promise.all(frames.map(frame => new Promise(done => {
-    const axe = frame.contentDocument.createElement("script");
-    axe.onload = () => frame.contentWindow.axe.run().then(({violations}) => done(
-      violations.flatMap(({id, nodes}) => nodes.map(node => `${id}: ${node.html.slice(0, 200)}`))));
+    const page = frame.contentDocument, axe = page.createElement("script");
+    const told = async part => {
+      const {violations} = await frame.contentWindow.axe.run(part);
+      return violations.flatMap(({id, nodes}) => nodes.map(node => `${id}: ${node.html.slice(0, 200)}`));
+    };
+    axe.onload = async () => {
+      const list = await told(page), thumbnail = page.querySelector(".pictures a[data-original]");
+      if (thumbnail) {
+        thumbnail.click();
+        await new Promise(opened => setTimeout(opened, 300));
+        if (!page.querySelector("dialog").open) list.push("not opened");
+        list.push(...await told("dialog"));
+      }
+      done(list);
+    };
     axe.src = "axe.js";
     frame.contentDocument.head.append(axe);
   })))"""
@@ -154,7 +207,7 @@ def test_text_has_the_contrast_of_wcag_aa(theme: int) -> None:
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_no_page_scrolls_sideways(make_audit, tmp_path: Path, dark: bool) -> None:
     audits = [
-        make_audit("plain", photographs=2),
+        make_audit("plain", photographs=2, grid=True),
         make_audit("long", attributes=(f"a face with {LONG}", LONG + "y"), target=LONG),
     ]
     pages = [write_report(audit) for audit in audits]
@@ -219,11 +272,12 @@ def test_headline_picture_certainty_and_next_step_stand_on_the_first_screen(make
 def test_paper_holds_what_the_page_does(make_audit, tmp_path: Path) -> None:
     """Details are open, and no text begins outside the sheet."""
     attributes = tuple(f"a face with {word}" for word in "abcdefgh")
-    page = write_report(make_audit("audit", attributes=attributes, baseline=0.02, photographs=2))
+    audit = make_audit("audit", attributes=attributes, baseline=0.02, photographs=2, grid=True)
+    page = write_report(audit)
     told = page.read_text(encoding="utf-8")
     filtered = without_policy(told).replace(
         "</body>",
-        """<script>
+        """<style>@media print { .numbers td { height: 30mm; } }</style><script>
 const find = document.querySelector("input[type=search]");
 find.value = "nothing is called so";
 find.dispatchEvent(new Event("input"));
@@ -231,7 +285,7 @@ find.dispatchEvent(new Event("input"));
     )
     page.write_text(filtered, encoding="utf-8")
     chromium(tmp_path, "--no-pdf-header-footer", f"--print-to-pdf={tmp_path / 'report.pdf'}", page.as_uri())
-    texts = []
+    texts, landscapes = [], []
     for sheet in pypdf.PdfReader(tmp_path / "report.pdf").pages:
 
         def inside(
@@ -240,6 +294,7 @@ find.dispatchEvent(new Event("input"));
             assert not text.strip() or 0 <= place[4] * scale[0] + scale[4] <= float(sheet.mediabox.width), text
 
         texts.append(sheet.extract_text(visitor_text=inside))
+        landscapes.append(sheet.mediabox.width > sheet.mediabox.height)
     assert [("Sign-off" in text, "Signature" in text) for text in texts].count((True, True)) == 1, "on one sheet"
     printed = unicodedata.normalize("NFKC", " ".join(" ".join(texts).split()))  # of ligatures letters
     assert "config.search" in printed, "settings, which are folded away on the screen"
@@ -250,6 +305,16 @@ find.dispatchEvent(new Event("input"));
     assert printed.count("drawn again") == 2
     for heading in ("calibrated range", "paper range", "What this audit cannot say"):
         assert heading in printed
+    assert printed.count("decisive flip") >= told.count("<b>decisive flip</b>") > 8
+    assert "; this image’s range is" not in printed, "the records of pictures"
+    records = hashlib.sha256((audit / "records.jsonl").read_bytes()).hexdigest()[:12]
+    wide = [text for text, landscape in zip(texts, landscapes, strict=True) if landscape]
+    assert len(wide) > 1
+    assert all("largest change" in " ".join(text.split()) for text in wide), "a table has its headings on each page"
+    for number, text in enumerate(texts, start=1):
+        assert f"Audit {records} · model without a hash · begun on an unknown day" in text
+        assert f"Page {number} of {len(texts)}" in text
+        assert len(text.split("Audit ")[0]) + len(text.split(f"of {len(texts)}")[-1]) > 40, "a page that holds nothing"
 
 
 @pytest.mark.slow
@@ -286,12 +351,61 @@ def test_controls_sort_filter_and_move_along_curves(make_audit, tmp_path: Path) 
 
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
+@pytest.mark.parametrize("alone", [False, True], ids=["folder", "one file"])
+def test_a_bar_leads_to_the_record_of_an_image_in_two_clicks(make_audit, tmp_path: Path, alone: bool) -> None:
+    """And a link to it opens it again, arrows lead on, and the focus comes back to where it was."""
+    audit = make_audit("audit", grid=True)
+    page = write_report(audit, single_file=tmp_path / "alone.html" if alone else None)
+    ((bar, first, second, back, closed, linked, flips),) = asked(OPENED, [(page, 900)], tmp_path)
+    assert (bar["hash"], bar["unfolded"], bar["open"]) == ("#images-pale-skin", ["images-pale-skin"], False)
+    (grid, *others) = read_grids(Source(audit)).grids
+    for seen, thumbnail in ((first, grid.thumbnails[0]), (second, grid.thumbnails[1]), (back, grid.thumbnails[0])):
+        assert (seen["hash"], seen["open"], seen["inside"]) == (f"#{thumbnail.anchor}", True, True)
+        assert seen["title"] == thumbnail.alt
+        assert seen["record"] == [text for _, text in thumbnail.lines]
+        assert seen["wide"] == [64] * 4, "pictures are shown under the policy of the page"
+    assert (closed["open"], closed["hash"]) == (False, "#images-pale-skin")
+    assert closed["focus"] == grid.thumbnails[1].anchor
+    for name in ("hash", "open", "title", "record", "inside"):
+        assert linked[name] == second[name], name
+    assert flips["shown"] == sum(one.decisive for one in (grid, *others))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
+def test_the_keyboard_alone_leads_from_a_bar_to_a_record_and_back(make_audit, tmp_path: Path) -> None:
+    audit = make_audit("audit", grid=True)
+    page = write_report(audit)
+    first, second = read_grids(Source(audit)).grids[0].thumbnails[:2]
+    dialog, focus = "document.querySelector('dialog')", "document.activeElement"
+    with Browser(str(CHROMIUM), tmp_path / "user") as browser:
+        browser.open(page.as_uri())
+        browser.until(dialog)
+        browser.value("document.querySelector('.bars .name a').focus()")
+        browser.press("Enter")
+        browser.until("document.querySelector('.images details').open")
+        browser.press("Tab")
+        browser.until(f"{focus}.closest('li')?.id === '{first.anchor}'")
+        browser.press("Enter")
+        browser.until(f"{dialog}.open && {dialog}.contains({focus})")
+        for _ in range(8):
+            browser.press("Tab")
+            assert browser.value(f"{dialog}.contains({focus}) || {focus} === document.body"), "nothing behind it"
+        browser.press("ArrowRight")
+        browser.until(f"location.hash === '#{second.anchor}'")
+        browser.press("Escape")
+        browser.until(f"!{dialog}.open && {focus}.closest('li')?.id === '{second.anchor}'")
+        assert browser.value("location.hash") == "#images-pale-skin"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
 def test_an_accessibility_checker_finds_no_violation(make_audit, tmp_path: Path) -> None:
     """On the screen in light and dark, and on paper, with all that is folded away."""
     checker = Path(pytest.importorskip("axe_core_python").__file__).with_name("axe.min.js")
     (tmp_path / "axe.js").write_bytes(checker.read_bytes())
     audits = [
-        make_audit("plain", baseline=0.1, photographs=2, notices=("this is assumed",)),
+        make_audit("plain", baseline=0.1, photographs=2, notices=("this is assumed",), grid=True),
         make_audit("unfinished", finish=False),
         make_audit("multi", mode="multi", task={"task": "regression", **TASKS["regression"]}),
     ]
@@ -320,6 +434,49 @@ def without_policy(text: str) -> str:
     result, count = re.subn(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)
     assert count == 1
     return result
+
+
+SCROLLED = """frames.map(frame => {
+    const page = frame.contentDocument.documentElement;
+    return [page.scrollWidth, page.clientWidth];
+  })"""
+
+
+@pytest.mark.slow(20)
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_conditions_and_pages_of_several_audits_fit_a_phone_without_a_violation(
+    make_audit, tmp_path: Path, dark: bool
+) -> None:
+    """The reports and the index with the conditions of a gate, a comparison and a history."""
+    checker = Path(pytest.importorskip("axe_core_python").__file__).with_name("axe.min.js")
+    (tmp_path / "axe.js").write_bytes(checker.read_bytes())
+    attributes = (f"a face with {LONG}", "a smiling face", "a face with a beard")
+    audits = [
+        make_audit(f"audit {gain}", attributes=attributes, gain=gain, images=40, model_version=version, owner=LONG)
+        for gain, version in ((0.02, "1.0"), (1.0, LONG))
+    ]
+    for audit in audits:
+        write_report(audit)
+    write_index(tmp_path, audits)
+    rules = [Rule(max_sensitivity=0.15)]
+    diagnoses = [Diagnosis.load(audit) for audit in audits]
+    verdicts = [judge(diagnosis, rules) for diagnosis in diagnoses]
+    assert {one.outcome for verdict in verdicts for one in verdict.findings} == {"pass", "inconclusive", "fail"}
+    for audit, verdict in zip(audits, verdicts, strict=True):
+        show_outcome(audit, verdict, records=records_hash(audit))
+    pages = [*(audit / "report.html" for audit in audits), tmp_path / "index.html"]
+    pages.append(write_comparison(tmp_path / "compare.html", compare(diagnoses)))
+    pages.append(write_history(tmp_path / "history.html", history(diagnoses, rules)))
+    assert 'class="beside"' in pages[-2].read_text(encoding="utf-8")
+    for page in pages:
+        text = without_policy(page.read_text(encoding="utf-8")).replace("<details", "<details open")
+        (page.parent / f"open-{page.name}").write_text(text, encoding="utf-8")
+        (page.parent / "axe.js").write_bytes(checker.read_bytes())
+    shown = [(page.parent / f"open-{page.name}", width) for page in pages for width in (375, 1160)]
+    assert [size for size in asked(SCROLLED, shown, tmp_path, dark=dark) if size[0] > size[1]] == []
+    results = asked(AXE, shown, tmp_path, dark=dark)
+    assert {str(page): one for page, one in zip(shown, results, strict=True) if one} == {}
 
 
 @pytest.mark.parametrize("name", ["report", "index"])

@@ -37,6 +37,9 @@ COMPLETE = AuditSettings(**GIVEN)
         ({"purpose": " "}, "purpose must be one line"),
         ({"purpose": "for\nthe board"}, "purpose must be one line"),
         ({"purpose": "x" * 301}, "purpose must be one line of 1 to 300 characters"),
+        ({"owner": "a\tb"}, "owner must be one line of 1 to 300 characters"),
+        ({"model_version": ""}, "model_version must be one line of 1 to 300 characters"),
+        ({"model_version": 1.4}, "'model_version' must be a text"),
         ({"truncation_cutoff": -1}, "truncation cutoff"),
         ({"decisive_change": 1.5}, "decisive_change"),
         ({"smallest_effect": -0.1}, "smallest_effect"),
@@ -217,3 +220,9 @@ def test_by_attributes_of_a_domain_is_not_known_before_it_is_loaded() -> None:
     assert "by" not in settings.deciding()
     with pytest.raises(ConfigError, match="neutral prompt"):
         AuditSettings(**GIVEN, by=["attributes", "a face"])
+
+
+def test_who_answers_for_a_model_and_what_for_is_no_part_of_what_decides_the_records() -> None:
+    about = {"owner": "Mona Risk", "purpose": "shaving adverts", "model_version": "1.4"}
+    for given in (GIVEN, {"pairs": "pairs.csv", "target": "avatars:mustache"}):
+        assert AuditSettings(**given, **about).deciding() == AuditSettings(**given).deciding()

@@ -71,7 +71,7 @@ def test_an_audit_says_how_far_its_paraphrases_agree() -> None:
     written = summary.to_json()
     assert written["paraphrases"] == {"w": expected.w, "low": expected.low, "high": expected.high}
     line = f"3 paraphrases of each attribute: Kendall’s W is {expected.w:.2f} ["
-    assert line in diagnosis.table()
+    assert line in " ".join(diagnosis.table().split())
     names = {Attribute.parse(text): Attribute.parse(text).name for text in ATTRIBUTES}
     told = dict(limits(summary, diagnosis.manifest, names, counts_of(diagnosis), beyond=None))
     words = told["How much depends on the wording"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from zoom_engine.audit.records import Point, Record, is_decisive
-from zoom_engine.statistics.counts import Counts
+from zoom_engine.audit.records import NOT_EDITED, Point, Record, is_decisive
+from zoom_engine.statistics.counts import Counts, natural_records
 
 
 def trial(image: int, before: float, after: float) -> Record:
@@ -33,6 +33,14 @@ def test_counts_tell_decisive_flips_from_borderline_ones() -> None:
     decisive = replace(records[0], decisive=True)
     assert is_decisive(decisive)
     assert not is_decisive(replace(decisive, natural=False))
+
+
+def test_pictures_that_no_edit_changed_are_not_counted() -> None:
+    """They say nothing of the model: that none of them flips would be told as if it did."""
+    records = [trial(0, 0.2, 0.7), trial(1, 0.1, 0.1)]
+    unedited = [replace(trial(image, 0.1, 0.1), stop=NOT_EDITED) for image in (0, 2, 3)]
+    assert Counts.of([*records, *unedited], least=0.1) == Counts.of(records, least=0.1)
+    assert natural_records([*records, *unedited]) == records
 
 
 def test_records_of_older_versions_are_decisive_by_the_change_at_their_counterfactual() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from audits import ATTRIBUTES, manifest, single
+from rich.cells import cell_len
 
 from zoom_engine.audit.folder import AuditFolder
 from zoom_engine.audit.records import Record
@@ -59,7 +61,7 @@ def test_loading_what_is_not_there(tmp_path: Path, diagnosis: Diagnosis) -> None
 
 
 def test_the_table_shows_first_wordings_intervals_and_totals(diagnosis: Diagnosis) -> None:
-    lines = diagnosis.table().splitlines()
+    lines = diagnosis.table(width=130).splitlines()
     row = diagnosis.sensitivity[0]
     assert lines[0] == "avatars:mustache: 40 images, search scan, single mode"
     assert lines[4].startswith("a face with pale skin  ")
@@ -67,14 +69,32 @@ def test_the_table_shows_first_wordings_intervals_and_totals(diagnosis: Diagnosi
     assert f"{row.mean_change:.3f} [{row.ci95[0]:.3f}, {row.ci95[1]:.3f}]" in lines[4]
     assert f"{100 * row.flip_rate:.0f} %" in lines[4]
     assert len({len(line) for line in lines[1:2] + lines[4:7]}) == 1
-    assert max(map(len, lines)) <= 120
+    assert max(map(len, diagnosis.table().splitlines())) <= 80
 
 
-def test_the_table_cuts_long_and_aligns_wide_names() -> None:
-    table = Diagnosis(manifest(attributes=["日本語の笑顔" * 9, "x" * 90, "e\u0301"]), ()).table()
-    assert "…" in table
-    assert "x" * 40 not in table
-    assert " - " in table
+@pytest.mark.parametrize("mode", ["single", "multi"])
+@pytest.mark.parametrize("colors", [False, True])
+def test_the_table_fits_80_columns_whatever_attributes_are_named(mode: str, colors: bool) -> None:
+    names = ["日本語の笑顔" * 9, "x" * 90, "e\u0301" * 99, "a face 😀"]
+    attribute = names[0] if mode == "single" else None
+    records = tuple(
+        replace(single(i, 0), attribute=attribute, edit_weights=(1.0, 0.0, 0.0, 0.0), paper=None) for i in range(3)
+    )
+    text = Diagnosis(manifest(mode, attributes=names, target="a\x1b[31m\u202e\nb"), records).table(colors=colors)
+    plain = re.sub(r"\x1b\[[\d;]*m", "", text)
+    assert (plain != text) == (colors and mode == "single")
+    assert all(line.isprintable() for line in plain.split("\n"))
+    assert max(map(cell_len, plain.split("\n"))) <= 80
+    assert "…" in plain
+    assert " - " in plain
+
+
+def test_a_wider_terminal_shows_more_columns(diagnosis: Diagnosis) -> None:
+    heads = {width: diagnosis.table(width=width).splitlines()[2].split("]")[1].split() for width in (60, 70, 80, 130)}
+    assert heads[60] == ["verdict"]
+    assert heads[70] == ["verdict", "decisive"]
+    assert heads[80] == ["verdict", "flips", "decisive"]
+    assert heads[130] == ["verdict", *["of", "the", "sum", "flips", "decisive", "label", "kept", "SSIM", "|weight|"]]
 
 
 def test_it_is_shown_in_one_line(diagnosis: Diagnosis, tmp_path: Path) -> None:
@@ -114,7 +134,9 @@ def test_records_of_random_directions_stand_beside_those_of_attributes(tmp_path:
     assert {(row.verdict, row.specificity) for row in plain.sensitivity} == {("sensitive", None)}
     assert [row.verdict for row in beside.sensitivity] == ["sensitive"] * 3
     assert beside.sensitivity[0].specificity == "specific"
-    assert "random directions: 0.055 on average, the strongest of 10 0.100; an effect is told" in diagnosis.table()
+    assert "random directions: 0.055 on average, the strongest of 10 0.100; an effect is specific" in " ".join(
+        diagnosis.table().split()
+    )
     saved = diagnosis.save(tmp_path / "audit")
     assert Diagnosis.load(saved).baseline == diagnosis.baseline
     (row, *_) = json.loads((saved / "summary.json").read_text())["sensitivity"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,7 @@ from simulated import simulated
 from zoom_engine.audit.folder import AuditFolder
 from zoom_engine.common.errors import AuditError, ConfigError
 from zoom_engine.statistics.diagnosis import Diagnosis
+from zoom_engine.statistics.views import Counterfactual, html_table
 
 
 @pytest.fixture(scope="module")
@@ -55,11 +59,12 @@ def test_together_each_attribute_has_a_weight() -> None:
 
 
 def test_html_escapes_what_users_wrote() -> None:
-    shown = simulated(images=3, target="<b>x</b>", attributes=("a <i>hat</i>", "b"), means=(0.1, 0.2))._repr_html_()
+    audit = simulated(images=3, target="<b>x</b>", attributes=("a <i>hat</i>", "b"), means=(0.1, 0.2))
+    shown = html_table(audit.config, audit.summary(), 0)
     assert "&lt;b&gt;x&lt;/b&gt;: 3 images, single mode<" in shown
     assert "a &lt;i&gt;hat&lt;/i&gt;" in shown
     assert "<i>" not in shown
-    assert "not finished: 2 measurements are missing" in simulated(images=3, done=10)._repr_html_()
+    assert "not finished: 2 measurements are missing" in html_table(audit.config, audit.summary(), 2)
 
 
 def test_a_plot_has_a_bar_for_each_attribute(diagnosis: Diagnosis, tmp_path: Path) -> None:
@@ -92,6 +97,7 @@ def test_pictures_are_arrays_with_what_they_stand_for(diagnosis: Diagnosis, tmp_
     assert (result.original[0, 0, 0], result.edited[0, 0, 0]) == (0, 2)
     assert (result.weights, result.outputs) == ((None, 2.0, 4.0), ("0.0", "0.1", "0.2"))
     assert (result.attribute, result.seed, result.kind) == (ATTRIBUTES[0], 7, "typical")
+    assert "frames" not in repr(result)
     (path / "images" / "1.png").write_bytes(b"no picture")
     with pytest.raises(AuditError, match="cannot read"):
         Diagnosis.load(path).counterfactuals()
@@ -108,3 +114,42 @@ def test_a_missing_library_says_what_to_install(
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(ConfigError, match=rf"pip install 'zoom-engine\[{extra}\]'"):
         getattr(diagnosis, call)()
+
+
+def counterfactual(**more: Any) -> Counterfactual:
+    values = {
+        "attribute": "a <i>hat</i>",
+        "seed": 7,
+        "kind": "typical",
+        "flipped": True,
+        "decisive": True,
+        "label_kept": False,
+        "ssim": 0.934,
+        "weights": (None, -4.12),
+        "outputs": ("no <b>", 'yes "'),
+        "frames": np.random.default_rng(0).integers(0, 255, (2, 700, 500, 3)).astype(np.uint8),
+    }
+    return Counterfactual(**{**values, **more})
+
+
+def test_a_counterfactual_shows_its_pictures_before_and_after_with_the_record_s_line() -> None:
+    shown = counterfactual()._repr_html_()
+    assert "“a &lt;i&gt;hat&lt;/i&gt;”, seed 7, typical, decisive flip, label not kept, SSIM 0.93, weight −4.1" in shown
+    assert "before: no &lt;b&gt;<" in shown
+    assert 'alt="after: yes &quot;"' in shown
+    assert "<i>" not in shown
+    assert "<b>" not in shown
+    urls = re.findall(r'src="data:image/webp;base64,([^"]+)"', shown)
+    pictures = [Image.open(io.BytesIO(base64.b64decode(url))) for url in urls]
+    assert [max(picture.size) for picture in pictures] == [320, 320]
+    assert all(len(url) < 100_000 for url in urls), "even noise, which no picture is"
+    small = counterfactual(frames=np.zeros((2, 8, 6, 3), np.uint8))._repr_html_()
+    (url, _) = re.findall(r'src="data:image/webp;base64,([^"]+)"', small)
+    assert Image.open(io.BytesIO(base64.b64decode(url))).size == (6, 8)
+
+
+def test_of_a_counterfactual_what_was_not_measured_is_left_out() -> None:
+    together = counterfactual(attribute=None, label_kept=None, ssim=None, weights=(None, None), flipped=False)
+    assert together.line == "all attributes together, seed 7, typical, no flip"
+    assert counterfactual(decisive=False).line.split(", ")[3] == "borderline flip"
+    assert counterfactual(decisive=None).line.split(", ")[3] == "flip"

@@ -82,6 +82,10 @@ def test_the_content_hash_is_of_name_and_answers() -> None:
     assert load_target(other, resolution=16).content_hash != first
 
 
+def ends(pixels: Pixels) -> Any:
+    raise SystemExit(3)
+
+
 def raises(pixels: Pixels) -> Any:
     raise ConnectionError("the service is down\nsince noon")
 
@@ -93,6 +97,7 @@ def raises(pixels: Pixels) -> Any:
         (lambda x: "cat", "ValueError"),
         (lambda x: np.zeros(3), "return one probability"),
         (lambda x: np.zeros((len(x), 2, 2)), "name a class for each channel"),
+        (ends, r"the function fails on uint8 images .*\(SystemExit: 3\)"),
         (lambda x: redness(x) * np.nan, "NaN or infinite"),
         (lambda x: redness(x) * 100 - 30, "no probabilities"),
         (lambda x: redness(x) * 0 + 0.5, "same output for different images"),

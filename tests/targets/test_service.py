@@ -163,7 +163,7 @@ def test_a_service_that_is_gone_ends_in_one_line_after_the_patience() -> None:
     with stand(red) as service:
         target = loaded(service, patience=0.5)
         service.stop()
-        line = r"has not answered for 0\.5 s .* failed\).*the same command goes on from here"
+        line = r"has not answered for 0\.5 s .* failed\).*the same command continues from here"
         with pytest.raises(TargetError, match=line):
             target(IMAGES)
         assert "late" not in target.tries

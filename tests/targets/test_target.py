@@ -124,6 +124,14 @@ def test_what_cannot_be_audited_is_refused_in_one_line(function: Any, message: s
     assert "broken" in str(caught.value)
 
 
+def test_a_network_that_calls_sys_exit_is_one_line(small_cnn: nn.Sequential) -> None:
+    def end(images: torch.Tensor) -> torch.Tensor:
+        raise SystemExit(3)
+
+    with pytest.raises(TargetError, match=r"calls sys\.exit\(3\): let it raise an error"):
+        load_target(Function(end), task=LOGIT, preprocessing=Preprocessing(size=24))
+
+
 def test_a_wrong_input_size_is_one_line_that_says_what_to_set(small_cnn: nn.Sequential) -> None:
     network = nn.Sequential(*list(small_cnn)[:8], nn.Flatten(), nn.Linear(8 * 6 * 6, 1))
     for task in (LOGIT, None):

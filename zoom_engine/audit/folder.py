@@ -9,6 +9,7 @@ summary.json     derived from the records when all of them exist; the file marks
 images/          the pictures that gallery.json and photographs.json name
 photographs.json of an audit around photographs: what became of each
 inversions/      their codes, each written when it is computed, before the manifest
+gate.json        of an audit that a gate judged: each condition with its outcome, and the hash of the records
 service.json     of an audit of a service: how many requests were sent, and how they ended
 .lock            held with flock(2) while a run writes; the kernel frees it with the process
 ===============  =============================================================================================
@@ -174,7 +175,7 @@ class AuditFolder:
         """Resume the audit at `path`, which must have been started with an equal manifest.
 
         An incomplete last line of records.jsonl is cut off: its trial never counted and is computed again. The
-        `environment` may differ; a new one is noted under `resumed_in`. A new `purpose` replaces the former one.
+        `environment` may differ; a new one is noted under `resumed_in`. What is said of the audit replaces the former.
 
         Raises:
             AuditError: the folder cannot be used, or the manifests differ.
@@ -189,7 +190,7 @@ class AuditFolder:
                 _refuse_difference(path, written.fixed, manifest.fixed)
                 audit = cls(path, written, lock)
                 audit._open_records()
-                audit.note_environment(manifest.environment, purpose=manifest.purpose)
+                audit.note_environment(manifest.environment, about=manifest.about)
             except BaseException:
                 if audit is not None:
                     audit.close()
@@ -246,14 +247,15 @@ class AuditFolder:
         self,
         environment: Mapping[str, object],
         *,
-        purpose: str = "",
+        about: Mapping[str, str] | None = None,
         workers: Sequence[Mapping[str, object]] = (),
     ) -> None:
-        """Note the environment, if it is new, as one that some of the records come from, and replace the purpose.
+        """Note the environment, if it is new, as one that some of the records come from.
 
-        `workers` are added to what those of a cluster did, see `Manifest`.
+        What is said `about` the audit replaces what was said. `workers` are added to what those of a cluster did, see
+        `Manifest`.
         """
-        self._replace_manifest(self.manifest.resumed(environment, purpose=purpose, workers=workers))
+        self._replace_manifest(self.manifest.resumed(environment, about=about, workers=workers))
 
     def note_measured(self, begun: Manifest, now: Manifest) -> None:
         """Note what was measured since this run began: it opened the folder with the manifest `begun`, and has `now`.
@@ -350,7 +352,7 @@ class AuditFolder:
             if status is None or (self._file is not None and not os.path.samestat(os.fstat(self._file), status)):
                 raise AuditError(
                     f"the audit folder {self.path} was moved or removed while it was written: put it back, and the same"
-                    " command goes on; else it begins anew"
+                    " command continues; else it starts over"
                 )
             yield
 
@@ -386,7 +388,7 @@ def inside(folder: Path, name: str) -> Path:
 def _one_line(path: Path, verb: str) -> contextlib.AbstractContextManager[None]:
     """Turn an `OSError` into an `AuditError` that names the folder and what the system said."""
     what = f"cannot {verb} the audit folder {path}"
-    return system_errors(AuditError, what, advice=": mend that or choose another folder")
+    return system_errors(AuditError, what, advice=": fix that, or choose another folder")
 
 
 def _acquire(path: Path) -> int:
@@ -466,15 +468,15 @@ def _refuse_difference(path: Path, written: Mapping[str, Any], asked: Mapping[st
             else ", or by a version that did not look at a module's code"
         )
         raise AuditError(
-            f"{path} holds an audit that was begun with another {changed}{older}: its code, attributes or weights are"
-            " not those of then, or it answers otherwise: use another folder, or bring back what was audited"
+            f"{path} holds an audit that was begun with another {changed}{older}: its code, attributes, weights"
+            " or answers have changed: use another folder, or bring back what was audited"
         )
     if difference is not None:
-        raise AuditError(f"{path} holds an audit with other settings ({difference}): use the same or another folder")
+        raise AuditError(f"{path} holds an audit with other settings ({difference}): use the same, or another folder")
     if unsaid:  # each audit of this version has them, given or not
         raise AuditError(
-            f"{path} holds an audit of an older version, which had no {', '.join(unsaid)}: use another folder; what is"
-            " there, zoom-engine report still reads"
+            f"{path} holds an audit of an older version, which had no {', '.join(unsaid)}: use another folder;"
+            " zoom-engine report still reads this one"
         )
 
 

@@ -21,6 +21,7 @@ from zoom_engine.common.files.json_file import check_depth
 from zoom_engine.common.json_object import Count, Interval, JsonObject, Positive, Share, Whole, shown
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.settings.audit_settings import (
+    ABOUT,
     CORRECTIONS,
     DECISIVE_CHANGE,
     MOST_RANDOM_DIRECTIONS,
@@ -35,7 +36,7 @@ FORMAT = {"name": "zoom-engine audit", "version": 2}
 PAPER_BOUND = 30.0
 """Edit weights of the paper's figures lie within ± this."""
 
-_FREE = ("environment", "resumed_in", "workers", "purpose", "begun")
+_FREE = ("environment", "resumed_in", "workers", *ABOUT, "begun")
 MEASURED_LATER = ("random_drawn", "random_changing")
 """What a config lacks until the first records are there; the rest of it determines these."""
 
@@ -89,6 +90,7 @@ class Config:
         attributes: the N attributes, in the order of the records' edit weights.
         neutral: the prompt that they are compared with.
         target: its name.
+        target_hash: SHA-256 of what defines its outputs, hex; "" where that is not said.
         task: what the target predicts, as `targets.task_from_dict` takes it.
         note: a line on the target.
         labels: a prompt of each class; none where the label check was turned off.
@@ -130,6 +132,7 @@ class Config:
     attributes: tuple[Attribute, ...]
     neutral: str = ""
     target: str = ""
+    target_hash: str = ""
     task: Mapping[str, Any] | None = None
     note: str
     labels: tuple[str, ...] | None = None
@@ -273,7 +276,9 @@ class Manifest:
         environment: versions, machine, backend.
         notices: what the run reported when it began.
         misread: prompts of the attributes whose edits add what the prompt denies.
-        purpose: what the audit is for, in its owner's words; "" where nobody said.
+        owner: who answers for the model; "" where nobody said.
+        purpose: what the model or the audit is for, in its owner's words; "" where nobody said.
+        model_version: of the model under audit; "" where nobody said.
         begun: when its first run began, ISO 8601 in UTC; "" where that is not told (older audits).
         resumed_in: other environments, of runs that resumed the audit.
         workers: what each worker of a cluster did, run by run: "machine" is the address of its machine, "trials" how
@@ -286,7 +291,9 @@ class Manifest:
     environment: Mapping[str, Any]
     notices: tuple[str, ...]
     misread: tuple[str, ...]
+    owner: str
     purpose: str
+    model_version: str
     begun: str
     resumed_in: tuple[Mapping[str, Any], ...]
     workers: tuple[Mapping[str, Any], ...]
@@ -298,7 +305,9 @@ class Manifest:
         config: Mapping[str, object],
         environment: Mapping[str, object] | None = None,
         *,
+        owner: str | None = None,
         purpose: str | None = None,
+        model_version: str | None = None,
         begun: str | None = None,
     ) -> Manifest:
         """Make the manifest of a new audit from the values that it will have on disk.
@@ -306,7 +315,8 @@ class Manifest:
         Raises:
             AuditError: as `from_json`.
         """
-        told = {"environment": environment, "purpose": purpose, "begun": begun}
+        about = {"owner": owner, "purpose": purpose, "model_version": model_version}
+        told = {"environment": environment, **about, "begun": begun}
         made = {name: value for name, value in told.items() if value is not None}
         return cls.from_json({"format": FORMAT, "config": config, **made})
 
@@ -336,7 +346,7 @@ class Manifest:
                 environment=environment.values,
                 notices=environment.get("notices", tuple[str, ...]) or (),
                 misread=environment.get("misread", tuple[str, ...]) or (),
-                purpose=known.get("purpose", str) or "",
+                **{name: known.get(name, str) or "" for name in ABOUT},
                 begun=known.get("begun", str) or "",
                 resumed_in=known.get("resumed_in", tuple[dict[str, Any], ...]) or (),
                 workers=known.get("workers", tuple[dict[str, Any], ...]) or (),
@@ -354,6 +364,11 @@ class Manifest:
         """Return the part that must be equal in a run that resumes the audit."""
         config = {key: value for key, value in self.config.content.items() if key not in MEASURED_LATER}
         return {**{key: value for key, value in self.content.items() if key not in _FREE}, "config": config}
+
+    @property
+    def about(self) -> dict[str, str]:
+        """Return what the owner says of the audit, by the names of `ABOUT`; "" where nobody said."""
+        return {name: getattr(self, name) for name in ABOUT}
 
     @property
     def brought_by(self) -> Mapping[str, str]:
@@ -384,18 +399,18 @@ class Manifest:
         self,
         environment: Mapping[str, object],
         *,
-        purpose: str = "",
+        about: Mapping[str, str] | None = None,
         workers: Sequence[Mapping[str, object]] = (),
     ) -> Manifest:
         """Return this manifest for a run that resumes the audit in `environment`.
 
-        The environment is noted if it is a new one; a `purpose` replaces the former one, `workers` are added.
+        The environment is noted if it is a new one; what is said `about` the audit replaces what was said, `workers`
+        are added.
         """
         content = dict(self.content)
         if environment and environment not in (self.environment, *self.resumed_in):
             content["resumed_in"] = [*self.resumed_in, environment]
-        if purpose:
-            content["purpose"] = purpose
+        content |= {name: line for name, line in (about or {}).items() if line}
         if workers:
             content["workers"] = [*self.workers, *workers]
         return self if content == self.content else Manifest.from_json(content)
@@ -414,6 +429,7 @@ def _config(values: JsonObject) -> Config:
         edits=edits,
         **beside,
         attributes=attributes,
+        target_hash=details.get("content_hash", str) or "",
         task=details.get("task", dict),
         note=details.get("note", str) or "",
         interim_analyses=None if interim_analyses is None else InterimPlan(interim_analyses, width),

@@ -36,7 +36,8 @@ INTERNAL = 70
 HELP_WIDTH = 100
 COMMANDS = (
     *("demo", "diagnose", "plan", "init", "discover", "experiment", "repair", "edit", "view", "report", "compare"),
-    *("gate", "inspect", "convert", "export", "export-images", "track", "model-index", "words", "presets", "info"),
+    *("history", "gate", "inspect", "convert", "export", "export-images", "track", "model-index", "words", "presets"),
+    "info",
 )
 
 
@@ -67,13 +68,13 @@ def _folded(error: BaseException, *, failed: int) -> int:
             say(f"zoom-engine: {one_line(error, LONGEST_ERROR)}")
             return max(error.exit_code, failed)
         case KeyboardInterrupt():
-            say("zoom-engine: interrupted; the same command goes on where it was")
+            say("zoom-engine: interrupted; run the same command again to continue")
             return 130
         case BrokenPipeError() if unread:  # who reads has seen enough, as `head` has
             return 141
         case OSError() if error.strerror:
             where = f" for {one_line(os.fsdecode(error.filename))}" if error.filename else ""
-            advice = "make room, and run the same command again" if error.errno in FULL else "mend that, and try again"
+            advice = "make room, and run the same command again" if error.errno in FULL else "fix that, and try again"
             say(f"zoom-engine: {error.strerror.lower()}{where}: {advice}")
             return failed
         case MemoryError():

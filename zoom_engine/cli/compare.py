@@ -7,23 +7,24 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from zoom_engine.cli.output import AsJson, print_json
+from zoom_engine.cli.output import AsJson, bold, print_json, screen
 
 
 def compare(
     first: Annotated[Path, Parameter(help="an audit folder")],
-    other: Annotated[Path, Parameter(help="one that is compared with the first")],
+    other: Annotated[Path, Parameter(help="another one, compared with the first")],
     /,
-    *more: Annotated[Path, Parameter(help="further ones")],
-    out: Annotated[Path, Parameter(help="the page", metavar="FILE")] = Path("compare.html"),
+    *more: Annotated[Path, Parameter(help="more of them")],
+    out: Annotated[Path, Parameter(help="the page to write", metavar="FILE")] = Path("compare.html"),
     json: AsJson = False,
 ) -> None:
     """Compare audits: what is each model more sensitive to than the first, or less?
 
     Differences are taken image by image where the audits have the same ones.
     """
+    from zoom_engine.common.terminal import wrapped
     from zoom_engine.gates.compare import compare as compare_audits
-    from zoom_engine.gates.page import write_comparison
+    from zoom_engine.gates.page import headline, write_comparison
     from zoom_engine.gates.text import comparison_table
     from zoom_engine.statistics.diagnosis import Diagnosis
 
@@ -32,4 +33,6 @@ def compare(
     if json:
         print_json(comparison.to_json())
     else:
-        print(comparison_table(comparison), end=f"\n\nOpen {out}\n")
+        width, colors = screen()
+        print(comparison_table(comparison, width=width, colors=colors))
+        print(f"\n{bold(wrapped(headline(comparison), width=width), colors)}\n\nOpen {out}")

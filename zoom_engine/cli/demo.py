@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from zoom_engine.cli.options import TOLD, ImageCount, given_of, machine_options, options, takes, told_options
-from zoom_engine.cli.output import AsJson, open_output, print_json
+from zoom_engine.cli.output import AsJson, open_output, print_audits, print_json
 from zoom_engine.cli.start import starting, use_threads
 from zoom_engine.settings.audit_settings import RunSettings
 
@@ -31,6 +31,4 @@ def demo(
     if json:
         print_json({name: diagnosis.summary().to_json() for name, diagnosis in diagnoses.items()})
         return
-    for diagnosis in diagnoses.values():
-        print(diagnosis.table(), end="\n\n")
-    print(f"Open {out / 'index.html'}")
+    print_audits(diagnoses, page=out / "index.html")

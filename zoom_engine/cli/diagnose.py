@@ -26,7 +26,7 @@ from zoom_engine.cli.options import (
     target_options,
     told_options,
 )
-from zoom_engine.cli.output import AsJson, Output, open_output, print_json
+from zoom_engine.cli.output import AsJson, Output, open_output, print_audits, print_json
 from zoom_engine.cli.start import starting, use_threads
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.common.files.cache import check_cache, default_cache
@@ -80,13 +80,11 @@ def diagnose(
         if json:
             print_json([_told(out / name, diagnosis) for name, diagnosis in result.items()])
             return
-        for diagnosis in result.values():
-            print(diagnosis.table(), end="\n\n")
-        print(f"Open {out / 'index.html'}")
+        print_audits(result, page=out / "index.html")
     elif json:
         print_json(_told(out, result))
     else:
-        print(f"{result.table()}\n\nOpen {out / 'report.html'}")
+        print_audits({"": result}, page=out / "report.html")
 
 
 def _told(audit: Path, diagnosis: Diagnosis) -> dict[str, Any]:

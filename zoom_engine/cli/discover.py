@@ -17,6 +17,7 @@ from zoom_engine.cli.options import (
     takes,
     target_options,
 )
+from zoom_engine.cli.output import bold, screen
 from zoom_engine.cli.start import starting, use_threads
 from zoom_engine.common.notices import tell
 from zoom_engine.common.progress import forced
@@ -59,10 +60,14 @@ def discover(
     if not (out / "manifest.json").is_file():
         check_folder(out)
     with starting():
+        from zoom_engine.common.terminal import wrapped
         from zoom_engine.discovery.discoverer import Discoverer
+        from zoom_engine.discovery.page import headline
 
     discovery = Discoverer(progress=forced, notify=tell, **model_options).run(**run, out=out)
-    print(discovery.table())
+    width, colors = screen()
+    print(discovery.table(width=width, colors=colors))
+    print(f"\n{bold(wrapped(f'{headline(discovery)}.', width=width), colors)}")
     if command := discovery.command():
-        print(f"\nAudit what was named: {command}")
+        print(f"{bold('Next:', colors)} audit what was named:\n  {command}")
     print(f"\nOpen {out / 'report.html'}")

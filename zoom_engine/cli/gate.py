@@ -8,8 +8,9 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from zoom_engine.cli.options import given_of, options, takes
-from zoom_engine.cli.output import AsJson, print_json, write_file
+from zoom_engine.cli.output import AsJson, print_json, screen, write_file
 from zoom_engine.common.errors import GateError, ZoomError
+from zoom_engine.common.notices import tell
 from zoom_engine.gates.rules import LIMITS, Rule, read_rules, rules_of
 
 
@@ -29,7 +30,8 @@ def gate(
     r"""Check an audit against rules: do all pass (exit code 0), does one fail (1)?
 
     Rules are decided by intervals. Where these do not decide, as in an audit
-    that is too small, a rule is inconclusive (2). For example:
+    that is too small, a rule is inconclusive (2). The audit's report and the
+    index above it show the outcome. For example:
 
       zoom-engine gate audit --max-sensitivity 0.1 \
           --baseline last-release --max-growth 0.03
@@ -40,10 +42,12 @@ def gate(
         from zoom_engine.gates.formats.markdown import to_markdown
         from zoom_engine.gates.formats.sarif import to_sarif
         from zoom_engine.gates.judge import judge
+        from zoom_engine.gates.outcome import records_hash, show_outcome
         from zoom_engine.gates.text import verdict_text
         from zoom_engine.statistics.diagnosis import Diagnosis
 
         before = None if baseline is None else Diagnosis.load(baseline)
+        records = records_hash(audit)
         verdict = judge(Diagnosis.load(audit), chosen, baseline=before)
         if junit:
             write_file(junit, to_junit(verdict))
@@ -56,5 +60,10 @@ def gate(
     if json:
         print_json(verdict.to_json())
     else:
-        print(verdict_text(verdict))
+        width, colors = screen()
+        print(verdict_text(verdict, width=width, colors=colors))
+    try:
+        show_outcome(audit, verdict, records=records)
+    except ZoomError as error:  # the verdict stands, and so does its exit code
+        tell(f"report and index do not show this outcome: {error}")
     return verdict.exit_code

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zoom_engine.cli.output import AsJson, print_json
+from zoom_engine.cli.output import AsJson, print_json, screen
 
 
 def info(*, json: AsJson = False) -> None:
@@ -12,4 +12,4 @@ def info(*, json: AsJson = False) -> None:
     if json:
         print_json(sections())
     else:
-        print(describe())
+        print(describe(width=screen().width))

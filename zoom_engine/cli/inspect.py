@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from zoom_engine.cli.options import INPUT, given_of, input_options, options, takes
+from zoom_engine.cli.output import screen
 from zoom_engine.settings.audit_settings import AuditSettings
 
 FILE = "a file or folder, a domain (avatars), FAMILY:REST of a package, or a target's name as for diagnose"
@@ -19,6 +20,6 @@ def inspect(file: Annotated[str, Parameter(help=FILE)], /, **given: Any) -> None
 
     read = given_of(INPUT, given)
     described = describe_file(file, read, **given_of(("generator_class", "download"), given))
-    print(described.text)
+    print(described.wrapped(screen().width))
     if described.refusal is not None:
         raise described.refusal

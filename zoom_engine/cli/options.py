@@ -39,7 +39,7 @@ class CommandSettings:
     """What command line and configuration file have beside an audit's settings."""
 
     steps: int | None = option("steps of a gradient search, or generations of cmaes", None)
-    threads: int | None = option("of the processor, for torch and for the runtimes", None)
+    threads: int | None = option("threads for torch and the runtimes", None)
     quiet: bool = option("show neither progress nor notes", False)
     log_file: str | Path | None = option("a file to which progress, notes and errors are appended, with the time", None)
 

@@ -11,11 +11,11 @@ import json
 import os
 import select
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from io import FileIO
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from cyclopts import Parameter
 
@@ -23,7 +23,13 @@ from zoom_engine.common.errors import AuditError, ConfigError, ZoomError, one_li
 from zoom_engine.common.files import atomic
 from zoom_engine.common.notices import LONGEST, Notify, null_notifier, tell
 from zoom_engine.common.progress import ProgressFactory, forced, several, silent, written
+from zoom_engine.common.terminal import BOLD, WIDTH, tinted, wrapped
 
+if TYPE_CHECKING:
+    from zoom_engine.statistics.diagnosis import Diagnosis
+
+LEAST_WIDTH = 40
+"""Columns of a terminal, below which its lines are broken by itself."""
 AsJson = Annotated[bool, Parameter(help="print JSON in place of text", show_default=False)]
 
 
@@ -149,6 +155,48 @@ def _logged(output: Output, file: FileIO, log_file: str | Path) -> Iterator[Outp
         kind = "" if isinstance(error, ZoomError) else f"{type(error).__name__}: "
         write(f"error: {kind}{one_line(error, LONGEST)}")
         raise
+
+
+class Screen(NamedTuple):
+    """What standard output shows: how many columns, and whether colours."""
+
+    width: int = WIDTH
+    colors: bool = False
+
+
+def screen() -> Screen:
+    """Return what the terminal shows: no colours where NO_COLOR or a dumb TERM says so, nor in pipes and files."""
+    if not sys.stdout.isatty():
+        return Screen()
+    plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM", "dumb") in ("", "dumb", "unknown")
+    columns = 0  # of a terminal that has no size
+    with contextlib.suppress(OSError):
+        columns = os.get_terminal_size(sys.stdout.fileno()).columns
+    return Screen(max(LEAST_WIDTH, columns or WIDTH), not plain)
+
+
+def print_audits(diagnoses: Mapping[str, Diagnosis], *, page: Path) -> None:
+    """Print the tables of audits, and at the end, where one looks after a long run, what they say and what to do next.
+
+    Several audits are told apart by the names that they are given by.
+    """
+    from zoom_engine.report.source import Source
+
+    width, colors = screen()
+    for diagnosis in diagnoses.values():
+        print(diagnosis.table(width=width, colors=colors), end="\n\n")
+    for name, diagnosis in diagnoses.items():
+        first = Source(diagnosis.path, diagnosis).first_screen
+        print(bold(wrapped(f"{name}: {first.headline}" if name else first.headline, width=width), colors))
+        print(wrapped(first.certainty, width=width))
+        label, _, rest = wrapped(f"Next: {first.next}", width=width).partition(" ")
+        print(f"{bold(label, colors)} {rest}\n")
+    print(f"Open {page}")
+
+
+def bold(text: str, colors: bool) -> str:
+    """Return a text in bold where there are `colors`."""
+    return tinted(text, style=BOLD if colors else "")
 
 
 def print_json(value: object) -> None:

@@ -11,7 +11,7 @@ from zoom_engine.cli.config import read_config
 from zoom_engine.cli.diagnose import OPTIONS, settings_of
 from zoom_engine.cli.forms import REAL
 from zoom_engine.cli.options import TOLD, given_of, takes
-from zoom_engine.cli.output import AsJson, open_output, print_json
+from zoom_engine.cli.output import AsJson, open_output, print_json, screen
 from zoom_engine.cli.start import starting, use_threads
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.settings.audit_settings import AUTO
@@ -62,4 +62,4 @@ def plan(
     if json:
         print_json(result.to_json(workers))
     else:
-        print(result.text(workers))
+        print(result.text(workers, width=screen().width))

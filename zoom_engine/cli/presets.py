@@ -6,7 +6,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from zoom_engine.cli.output import screen
 from zoom_engine.common.plurals import number_of
+from zoom_engine.common.terminal import wrapped
 from zoom_engine.settings.presets import preset_file, preset_names, read_preset
 
 
@@ -23,4 +25,5 @@ def presets(name: Annotated[str | None, Parameter(help="print this one's file, t
     for preset_name in preset_names():
         preset = read_preset(preset_file(preset_name))
         attributes = number_of(len(preset.attributes), "attribute")
-        print(f"{preset_name:10}{preset.title}; {attributes}; labels: {', '.join(preset.labels)}")
+        text = f"{preset_name:10}{preset.title}; {attributes}; labels: {', '.join(preset.labels)}"
+        print(wrapped(text, width=screen().width, hanging=10))

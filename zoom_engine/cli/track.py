@@ -16,10 +16,10 @@ def track(
     audit: Annotated[Path, Parameter(help="the folder of a finished audit")],
     /,
     *,
-    mlflow: Annotated[str, Parameter(help="its server, such as http://127.0.0.1:5000, or a store", metavar="URI")],
-    experiment: Annotated[str, Parameter(help="that the run is of", metavar="NAME")] = EXPERIMENT,
+    mlflow: Annotated[str, Parameter(help="MLflow server, such as http://127.0.0.1:5000, or a store", metavar="URI")],
+    experiment: Annotated[str, Parameter(help="MLflow experiment of the run", metavar="NAME")] = EXPERIMENT,
     name: Annotated[
-        str | None, Parameter(help="of the run; by default the target's", metavar="NAME", show_default=False)
+        str | None, Parameter(help="name of the run; by default the target's", metavar="NAME", show_default=False)
     ] = None,
     json: AsJson = False,
 ) -> None:

@@ -16,8 +16,10 @@ from zoom_engine.cli.options import (
     takes,
     target_options,
 )
+from zoom_engine.cli.output import screen
 from zoom_engine.cli.start import starting
 from zoom_engine.common.notices import tell
+from zoom_engine.common.terminal import wrapped
 from zoom_engine.settings.audit_settings import AuditSettings
 
 
@@ -42,4 +44,4 @@ def view(*, seeds: Seeds = EIGHT, out: Picture, **given: Any) -> None:
         seeds=seeds,
         notify=tell,
     )
-    print("\n".join([*lines, f"Open {out}"]))
+    print("\n".join([*(wrapped(line, width=screen().width, hanging=2) for line in lines), f"Open {out}"]))

@@ -12,6 +12,7 @@ from zoom_engine import ops
 from zoom_engine.common import registry
 from zoom_engine.common.backends import RUNTIMES
 from zoom_engine.common.machine import describe_environment
+from zoom_engine.common.terminal import WIDTH, labelled
 from zoom_engine.common.version import VERSION
 from zoom_engine.generators import StyleGAN2, StyleGAN2Config
 from zoom_engine.ops import cuda
@@ -112,13 +113,9 @@ def sections() -> dict[str, list[str]]:
     return lines
 
 
-def describe() -> str:
-    """Return the whole text, a `label: value` line for each subject."""
-    subjects = sections()
-    width = max(map(len, subjects)) + 2
-    lines = [
-        f"{label + ':' if index == 0 else '':{width}}{line}"
-        for label, values in subjects.items()
-        for index, line in enumerate(values)
-    ]
-    return "\n".join(lines)
+def describe(*, width: int = WIDTH) -> str:
+    """Return the whole text, a label for each subject with its lines beside it, in `width` columns."""
+    return labelled(
+        [("" if index else label, line) for label, values in sections().items() for index, line in enumerate(values)],
+        width=width,
+    )

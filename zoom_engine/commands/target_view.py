@@ -79,4 +79,4 @@ def _answers(view: TaskView, rows: Sequence[Tensor]) -> tuple[str, list[str]]:
     """
     alone = [view.caption(row, row) for row in rows]
     beside = [view.caption(row, rows[0]) for row in rows]
-    return ("", alone) if len(set(alone)) > 1 or beside == alone else (", held to that to the first", beside)
+    return ("", alone) if len(set(alone)) > 1 or beside == alone else (", compared with the first", beside)

@@ -60,7 +60,7 @@ def theirs(refusal: type[ZoomError], told: str) -> Iterator[None]:
         yield
     except (ZoomError, MemoryError):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # code that calls sys.exit would end the audit without a word
         if "OutOfMemory" in type(error).__name__:  # torch's
             raise
         raise refusal(f"{told}: {type(error).__name__}: {one_line(error)}") from error

@@ -60,7 +60,9 @@ class _OfAudits(_Shared, total=False):
     by: Sequence[str] | None
     paraphrases: int | None
     loss_weights: LossWeights
+    owner: str | None
     purpose: str | None
+    model_version: str | None
     cluster: str | None
     workers: int | None
     worker_cores: int

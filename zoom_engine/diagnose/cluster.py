@@ -304,7 +304,7 @@ class RayWorkers:
             raise ClusterError(
                 f"no machine that is left in the cluster has {self._wanted()} for a worker ({self._lost}): bring one"
                 f" back with ray start --address {self._ray.get_runtime_context().gcs_address}; the same command"
-                " goes on"
+                " continues"
             )
         if self._told:
             return
@@ -343,7 +343,7 @@ class RayWorkers:
             if isinstance(error.cause, ZoomError):
                 raise error.cause from None
             raise ClusterError(
-                f"a worker failed ({type(error.cause).__name__}: {one_line(error.cause)}); the same command goes on"
+                f"a worker failed ({type(error.cause).__name__}: {one_line(error.cause)}); the same command continues"
             ) from error
         except self._ray.exceptions.RayError as error:
             self._begins.pop(source, None)

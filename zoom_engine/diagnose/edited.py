@@ -37,7 +37,6 @@ from zoom_engine.diagnose.gallery import build_strips
 from zoom_engine.diagnose.models import stored_answers
 from zoom_engine.diagnose.run import InFolder, InMemory, Sink, tell_tries
 from zoom_engine.diagnose.shard import NewTries
-from zoom_engine.edits.corruptions import MOVING
 from zoom_engine.edits.edited_photographs import edit_photographs
 from zoom_engine.edits.loading import load_editor
 from zoom_engine.edits.pairs import read_pairs
@@ -48,7 +47,7 @@ from zoom_engine.runtime import check_backend, compiled_reader, network_runtime
 from zoom_engine.search import EvaluatedPoint, EvaluatedPoints, Trial
 from zoom_engine.search.evaluated import evaluated_points, origins
 from zoom_engine.search.recorded import record_of
-from zoom_engine.settings.audit_settings import AUTO, AuditSettings, RunSettings
+from zoom_engine.settings.audit_settings import ABOUT, AUTO, AuditSettings, RunSettings
 from zoom_engine.settings.target_names import several_targets
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.targets import Target, check_target, check_target_options, input_notices, load_untried
@@ -149,9 +148,9 @@ def load_edited(
 
 
 def moved_answers(pictures: EditedPictures, target: Target) -> str:
-    """Return what to tell where corruptions move the places that a target is right to name; "" elsewhere."""
-    moving = [attribute for attribute in pictures.attributes if attribute in MOVING]
-    if pictures.kind != "corruptions" or not moving or target.task.name not in PLACES:
+    """Return what to tell where edits move the places that a target is right to name; "" elsewhere."""
+    moving = [attribute for attribute in pictures.attributes if pictures.moves_places(attribute)]
+    if not moving or target.task.name not in PLACES:
         return ""
     return (
         f"{listed(moving)} {agreeing(len(moving), 'moves', 'move')} what a picture shows, and a right answer of"
@@ -430,7 +429,7 @@ def _manifest(models: EditedModels) -> Manifest:
             "networks": {"target": models.runs},
             "notices": models.notices.lines,
         },
-        purpose=settings.purpose,
+        **{name: getattr(settings, name) for name in ABOUT},
         begun=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 

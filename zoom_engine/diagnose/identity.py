@@ -16,7 +16,7 @@ from zoom_engine.diagnose.own_photographs import inverter
 from zoom_engine.directions import EditDirections
 from zoom_engine.photographs import Audited, Crop
 from zoom_engine.search import describe_search
-from zoom_engine.settings.audit_settings import RunSettings
+from zoom_engine.settings.audit_settings import ABOUT, RunSettings
 
 
 def config(models: Models, run: RunSettings) -> dict[str, Any]:
@@ -115,7 +115,7 @@ def manifest(
             "notices": models.notices.lines,
             **({"misread": [misread.prompt for misread in models.misread]} if models.misread else {}),
         },
-        purpose=models.settings.purpose,
+        **{name: getattr(models.settings, name) for name in ABOUT},
         begun=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 

@@ -18,6 +18,7 @@ import torch
 
 from zoom_engine.audit.records import Point, Record, to_line
 from zoom_engine.common.plurals import number_of
+from zoom_engine.common.terminal import WIDTH, wrapped
 from zoom_engine.diagnose.gallery import MULTI_STRIPS, SHEET_ROWS, STRIP_FRAMES, STRIPS_PER_ATTRIBUTE, sheet_weights
 from zoom_engine.diagnose.identity import known
 from zoom_engine.diagnose.models import Models
@@ -148,24 +149,29 @@ class Plan:
             "unknown": list(self.unknown),
         }
 
-    def text(self, workers: int) -> str:
-        """Format it as a few lines for a terminal."""
+    def text(self, workers: int, *, width: int = WIDTH) -> str:
+        """Format it as a few lines for a terminal of `width` columns; what hangs on the models most comes last."""
         whole = [
             ("with one such worker", _shown(self.hours(1), "h")),
             *([(f"with {workers:,} such workers", _shown(self.hours(workers), "h"))] if workers > 1 else []),
             ("records.jsonl", _shown(self.total(lambda part: part.record_bytes) * (1 / GB), "GB")),
             ("memory to add them up", _shown(self.total(lambda part: part.memory) * (1 / GB), "GB")),
         ]
-        width = max(len(name) for name, _ in [*whole, *(row for part in self.parts for row in part.rows())])
+        side = max(len(name) for name, _ in [*whole, *(row for part in self.parts for row in part.rows())])
+
+        def aligned(rows: Sequence[tuple[str, str]]) -> list[str]:
+            return [wrapped(f"{name:<{side}}  {value}", width=width, hanging=side + 2) for name, value in rows]
+
         lines: list[str] = []
         for part in self.parts:
-            lines += [part.title(self.images), *_aligned(part.rows(), width)]
+            lines += [wrapped(part.title(self.images), width=width), *aligned(part.rows())]
             lines += [""] if len(self.parts) > 1 else []
+        lines.append("Not known, or not counted:")
+        lines += [wrapped(f"- {what}", width=width, hanging=2) for what in self.unknown]
+        lines.append("")
         if len(self.parts) > 1:
             lines.append("All of them, one after the other, without pictures of images in common:")
-        return "\n".join(
-            [*lines, *_aligned(whole, width), "Not known, or not counted:", *(f"- {what}" for what in self.unknown)]
-        )
+        return "\n".join([*lines, *aligned(whole)])
 
 
 def plan(groups: Sequence[Sequence[Models]], run: RunSettings, *, rate: float | None = None) -> Plan:
@@ -341,10 +347,6 @@ def _shown(count: Count, unit: str = "") -> str:
 
     least, most = number(count.least), number(count.most)
     return f"{least if least == most else f'{least} to {most}'} {unit}".strip()
-
-
-def _aligned(rows: Sequence[tuple[str, str]], width: int) -> list[str]:
-    return [f"{name:<{width}}  {value}" for name, value in rows]
 
 
 def _points(count: Count | None) -> tuple[int, int]:

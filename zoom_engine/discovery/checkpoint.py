@@ -68,7 +68,7 @@ class Checkpoint:
                         self._store.store(kind, key, cached)
                     except CacheError as error:
                         reason = one_line(error.__cause__ or error)
-                        raise AuditError(f"cannot write {self._store.folder}: {reason}: mend that") from error
+                        raise AuditError(f"cannot write {self._store.folder}: {reason}: fix that") from error
                 parts.append(cached)
                 bar.update(rows.stop - first)
         return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}

@@ -13,8 +13,9 @@ from zoom_engine.common.errors import AuditError, one_line
 from zoom_engine.common.files.json_file import read_json
 from zoom_engine.common.json_object import Count, Interval, JsonObject
 from zoom_engine.common.plurals import agreeing, number_of
+from zoom_engine.common.terminal import WIDTH, Column, ruled, wrapped
 from zoom_engine.discovery.calls import Verdict
-from zoom_engine.statistics.table import decimal, fit
+from zoom_engine.statistics.table import decimal
 
 MANIFEST, SUMMARY, EDITS, DIRECTIONS, REPORT = (
     *("manifest.json", "summary.json", "records.jsonl"),
@@ -144,22 +145,35 @@ class Discovery:
             ["zoom-engine diagnose", *(f"{key} {shlex.quote(str(value))}" for key, value in [*where, *words])]
         )
 
-    def table(self) -> str:
-        """Return the clusters as text for a terminal."""
-        lines = [
+    def table(self, *, width: int = WIDTH, colors: bool = False) -> str:
+        """Return the clusters as text for a terminal of `width` columns, with `colors` where it shows them."""
+        about = (
             f"{self.target}: {number_of(len(self.clusters), 'cluster')} of edits, {self.flipped} of"
             f" {number_of(self.searched, 'image')} {agreeing(self.flipped, 'flips', 'flip')}"
-        ]
-        lines.append(
-            f"{'what changes':34}  {'verdict':12}  {'moves':>9}  {'mean':>5}  {'random':>6}  {'score':>5}  runner-up"
         )
-        for cluster in self.clusters:
-            moves = f"{cluster.images} of {cluster.held_out}"
-            lines.append(
-                f"{fit(cluster.title, 34):34}  {cluster.verdict:12}  {moves:>9}  {decimal(cluster.mean_change):>5}"
-                f"  {decimal(cluster.baseline):>6}  {decimal(cluster.score):>5}  {cluster.runner_up or '-'}"
-            )
-        return "\n".join([*lines, *filter(None, [self.advice])])
+        columns = [
+            Column("what changes", text=True, name=True),
+            Column("verdict", text=True, colored=True),
+            Column("moves"),
+            Column("mean"),
+            Column("random", rank=1),
+            Column("score", rank=2),
+            Column("runner-up", text=True, name=True, rank=3),
+        ]
+        body = [
+            [
+                cluster.title,
+                cluster.verdict,
+                f"{cluster.images} of {cluster.held_out}",
+                decimal(cluster.mean_change),
+                decimal(cluster.baseline),
+                decimal(cluster.score),
+                cluster.runner_up or "-",
+            ]
+            for cluster in self.clusters
+        ]
+        lines = [wrapped(about, width=width), *ruled(columns, body, width=width, colors=colors)]
+        return "\n".join([*lines, *([wrapped(self.advice, width=width)] if self.advice else [])])
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of summary.json."""

@@ -50,7 +50,7 @@ def begin_discovery(out: Path, config: Mapping[str, object], environment: Mappin
         manifest = None
     known = manifest.get("config") if isinstance(manifest, dict) else None
     if not isinstance(known, dict) or first_difference(known, json.loads(json.dumps(config))) is not None:
-        raise AuditError(f"{out} holds something else than a discovery with these settings: choose another folder")
+        raise AuditError(f"{out} holds something other than a discovery with these settings: choose another folder")
 
 
 def write_discovery(

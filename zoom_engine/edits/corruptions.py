@@ -153,7 +153,7 @@ CORRUPTIONS: Mapping[str, Corruption] = {
     "occlusion": Corruption(occluded, "% of the area", 0, 100),
 }
 """By its name each corruption, with a range whose lower end 0 means that strengths are above 0."""
-MOVING = ("rotation", "scale", "crop")
+_MOVING = ("rotation", "scale", "crop")
 """Those that move what a picture shows."""
 
 
@@ -225,6 +225,10 @@ class Corruptions:
             ConfigError: there is no such corruption.
         """
         return _known(attribute).unit
+
+    def moves_places(self, attribute: str) -> bool:
+        """Tell whether a corruption moves what a picture shows."""
+        return attribute in _MOVING
 
     def edit(
         self, pictures: Sequence[Picture], attribute: str, strength: float, seeds: Sequence[int]

@@ -18,7 +18,7 @@ from zoom_engine.common.plurals import number_of
 from zoom_engine.common.progress import ProgressFactory, silent
 from zoom_engine.common.threads import Turns
 from zoom_engine.edits.contract import edited
-from zoom_engine.edits.editor import Editor, Picture, Question
+from zoom_engine.edits.editor import Editor, MovesPlaces, Picture, Question
 from zoom_engine.edits.pictures import EditKey, Wanted
 from zoom_engine.edits.strengths import check_strengths
 from zoom_engine.photographs.alignment import LANDMARKS
@@ -67,6 +67,10 @@ class EditedPhotographs:
     def unit(self, name: str) -> str:
         """Return the unit of an attribute's strengths, by the editor."""
         return self.editor.unit(name)
+
+    def moves_places(self, name: str) -> bool:
+        """Tell what the editor says; those that do not say move none."""
+        return isinstance(self.editor, MovesPlaces) and self.editor.moves_places(name)
 
     def strengths(self, image: int, edit: EditKey) -> tuple[float, ...]:
         """Return the editor's strengths, the same for each image."""

@@ -54,6 +54,18 @@ class Editor(Protocol):
         ...
 
 
+@runtime_checkable
+class MovesPlaces(Protocol):
+    """An editor that says which of its edits move places of a picture, as a rotation does.
+
+    A right answer of a model that names places, such as key points, moves with them. Other editors move none.
+    """
+
+    def moves_places(self, attribute: str) -> bool:
+        """Tell whether what a picture shows is elsewhere in it after the edit."""
+        ...
+
+
 class Question(NamedTuple):
     """A picture that is to be edited, see `Editor.edit`."""
 

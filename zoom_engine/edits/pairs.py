@@ -94,6 +94,10 @@ class Pairs:
         """Return "": a table does not say what its strengths mean."""
         return ""
 
+    def moves_places(self, name: str) -> bool:
+        """Return False: a table does not say what its edits move."""
+        return False
+
     def strengths(self, image: int, edit: EditKey) -> tuple[float, ...]:
         """Return the strengths of the table's rows, see `EditedPictures`."""
         return tuple(sorted(self._edited.get((image, edit), ())))
@@ -385,7 +389,7 @@ class _Table:
             with path.open("rb") as opened:
                 return _File(path, size, hashlib.file_digest(opened, "sha256").hexdigest())
         except PhotographError as error:
-            raise PhotographError(f"{self._path}, line {row.line}: {error}: mend the row or the file") from None
+            raise PhotographError(f"{self._path}, line {row.line}: {error}: fix the row or the file") from None
         except (OSError, ValueError, RuntimeError) as error:  # a name that no file can have, a circle of links
             raise self._refusal(row, f"{one_line(row.file, 120)} cannot be read ({one_line(error, 120)})") from None
 

@@ -58,6 +58,10 @@ class EditedPictures(Protocol):
         """Return at which strengths an image is edited: not 0, ascending, of either sign; empty where it is not."""
         ...
 
+    def moves_places(self, name: str) -> bool:
+        """Tell whether the edits of an attribute are known to move what a picture shows, as a rotation does."""
+        ...
+
     def read(self, wanted: Sequence[Wanted]) -> Sequence[Picture]:
         """Return the pictures, each of its image's size. What is returned does not depend on what else is wanted.
 

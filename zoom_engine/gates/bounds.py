@@ -7,11 +7,16 @@ is too small to judge by does not pass.
 
 from __future__ import annotations
 
+import bisect
 import math
-from statistics import NormalDist
+
+from scipy.special import log_ndtr, ndtr
 
 from zoom_engine.settings.interim_analyses import confidence
 from zoom_engine.statistics.intervals import Array, mean_intervals
+
+MOST_IMAGES = 100_000
+"""The largest number of images that `images_for` names."""
 
 
 def mean_bounds(
@@ -27,27 +32,51 @@ def mean_bounds(
 
 
 def images_for(
-    limit: float, *, analyses: int = 1, attributes: int = 1, mean: float = 0.0, spread: float = 0.0
+    limit: float,
+    *,
+    analyses: int = 1,
+    attributes: int = 1,
+    mean: float = 0.0,
+    spread: float = 0.0,
+    low: float = 0.0,
+    high: float = 1.0,
 ) -> int | None:
-    """Estimate how many images it takes to show that a mean is below `limit`.
+    """Estimate how many images it takes to show on which side of `limit` a mean lies.
 
-    Where all changes are 0 the number is exact.
+    The end of its interval is then as likely as not on the same side. It lies away from the mean by noise, which is
+    normal, and by what images that were not seen may do, which is exponential: the number is the least at which their
+    sum reaches the limit in so few cases as an interval may err. Where all changes are equal it is exact.
 
     Args:
-        limit: the limit, in [0, 1].
+        limit: the limit.
         analyses: number of planned interim analyses.
         attributes: number of attributes whose intervals hold together.
         mean: the mean change that the images are expected to have.
         spread: its standard deviation over images.
+        low: the least change that there can be.
+        high: the largest one.
 
     Returns:
-        The number of images; None where no number is enough.
+        The number of images, at least 1 and at most `MOST_IMAGES`; None where no number up to that is enough.
     """
-    if limit <= mean:
+    distance, room = abs(limit - mean), high - mean if limit > mean else mean - low
+    if distance >= room:
+        return 1 if distance else None
+    if not distance:
         return None
-    if limit >= 1:
-        return 1
-    beyond = (1 - confidence(analyses, attributes)) / 2
-    unseen = math.log(beyond) / math.log(1 - (limit - mean))
-    noise = (NormalDist().inv_cdf(1 - beyond) * spread / (limit - mean)) ** 2
-    return math.ceil(max(unseen, noise))
+    unseen, beyond = -math.log1p(-distance / room), (1 - confidence(analyses, attributes)) / 2
+
+    def is_enough(images: int) -> bool:
+        return _tail(distance, spread / math.sqrt(images), unseen * images / distance) <= beyond * (1 + 1e-9)
+
+    images = bisect.bisect_left(range(1, MOST_IMAGES + 1), True, key=is_enough) + 1
+    return images if images <= MOST_IMAGES else None
+
+
+def _tail(distance: float, sigma: float, rate: float) -> float:
+    """Compute the probability that a normal and an exponential number add up to more than `distance`."""
+    if not sigma:
+        return math.exp(-rate * distance)
+    beyond = rate * sigma - distance / sigma
+    exponential = (rate * sigma) ** 2 / 2 - rate * distance + log_ndtr(-beyond)
+    return float(ndtr(-distance / sigma) + math.exp(exponential))

@@ -3,7 +3,8 @@
 Two audits with equal seeds look at the same images, so the difference of an image's two changes is what counts. Its
 p-value is that of the permutation test within images (`statistics.attribute_tests.exceedance`): if the models were
 alike, either change could have come from either. Where no image is in both audits, images are permuted between the
-audits instead. P-values are two-sided and adjusted over the attributes by Holm's method. Where audits chose their
+audits instead. P-values are two-sided and adjusted over the attributes by Holm's method. A difference counts where
+the same test shows that it is larger than the smallest effect that matters. Where audits chose their
 number of images themselves, each number that they could have ended at is an interim analysis, and spends its part of
 the error as in `settings.interim_analyses`.
 """
@@ -20,7 +21,7 @@ from typing import Any, Literal
 import numpy as np
 
 from zoom_engine.audit.summary import Interval, Sensitivity
-from zoom_engine.gates.bounds import mean_bounds
+from zoom_engine.gates.bounds import images_for, mean_bounds
 from zoom_engine.gates.comparable import check_comparable, notes, title
 from zoom_engine.settings.attributes import Attribute, short_name
 from zoom_engine.settings.interim_analyses import confidence
@@ -41,8 +42,9 @@ class Difference:
         mean: the difference of the mean changes, in [-1, 1].
         interval: its 95 % bootstrap interval.
         most: the upper end of an interval that allows for images that were not seen, see `bounds`.
-        p_adjusted: its adjusted p-value.
-        shift: what these say.
+        p_adjusted: its adjusted p-value; that of no difference at all.
+        shift: "more" or "less" where a difference above the smallest effect that matters is shown, "alike" where one
+            is ruled out.
     """
 
     mean: float
@@ -94,11 +96,15 @@ class Pair:
         """
         return (self._analyses * self._p_above(self._before, self._after, by)).clip(max=1.0)
 
+    @property
+    def matters(self) -> float:
+        """Return the smallest difference that matters: the larger of the audits' smallest effects."""
+        return max(one.config.smallest_effect for one in (self.first, self.other))
+
     @cached_property
     def differences(self) -> dict[Attribute, Difference]:
         """Return the difference of each attribute that both audits have."""
-        two_sided = np.minimum(self.p_above(0.0), self._analyses * self._p_above(self._after, self._before, 0.0))
-        adjusted, analyses = adjust((2 * two_sided).clip(max=1.0), "holm"), self._analyses
+        adjusted, analyses = self._p_adjusted(0.0), self._analyses
         means, count = column_means(self._after) - column_means(self._before), len(self.attributes)
         if self.pairs:
             resampled = bootstrap_means(self._after - self._before)
@@ -109,17 +115,43 @@ class Pair:
             resampled = bootstrap_means(self._after) - bootstrap_means(self._before, seed=1)
             most, ends = self._apart(analyses, 1)[1], self._apart(analyses, count)
         low, high = interval(resampled, level=confidence(analyses, count))
-        matters = max(one.config.smallest_effect for one in (self.first, self.other))
+        p_that_matters = self._p_adjusted(self.matters)
         return {
             attribute: Difference(
                 mean=float(means[i]),
                 interval=(float(low[i]), float(high[i])),
                 most=float(most[i]),
                 p_adjusted=float(adjusted[i]),
-                shift=_shift(float(means[i]), float(adjusted[i]), (float(ends[0][i]), float(ends[1][i])), matters),
+                shift=_shift(
+                    float(means[i]), float(p_that_matters[i]), (float(ends[0][i]), float(ends[1][i])), self.matters
+                ),
             )
             for i, attribute in enumerate(self.attributes)
         }
+
+    def images_for(self, attribute: Attribute, limit: float) -> tuple[int, int | None]:
+        """Estimate how many images show on which side of `limit` a growth such as this attribute's lies.
+
+        Returns (the images that were compared, or those of the smaller audit; the images that it takes of each audit,
+        see `bounds.images_for`).
+        """
+        column = self.attributes.index(attribute)
+        before, after = (one[np.isfinite(one[:, column]), column] for one in (self._before, self._after))
+        spread = float((after - before).std() if self.pairs else math.hypot(after.std(), before.std()))
+        needed = images_for(
+            limit,
+            analyses=self._analyses,
+            attributes=len(self.attributes),
+            mean=float(after.mean() - before.mean()),
+            spread=spread,
+            low=-1.0,
+        )
+        return min(len(before), len(after)), needed
+
+    def _p_adjusted(self, by: float) -> Array:
+        """Compute the adjusted p-values `[A]` of the hypothesis that the means differ by `by` at most."""
+        more, less = self.p_above(by), self._analyses * self._p_above(self._after, self._before, by)
+        return adjust((2 * np.minimum(more, less)).clip(max=1.0), "holm")
 
     def _apart(self, analyses: int, attributes: int) -> tuple[Array, Array]:
         """Compute the ends of the difference of means where each audit has images of its own."""
@@ -241,9 +273,9 @@ def _possible(audit: Diagnosis) -> Sequence[int]:
     return (audit.summary().images,) if audit.config.interim_analyses is None else audit.config.interim_analyses.planned
 
 
-def _shift(mean: float, p_adjusted: float, ends: Interval, matters: float) -> Shift:
+def _shift(mean: float, p_that_matters: float, ends: Interval, matters: float) -> Shift:
     """Return "more" or "less" where a difference that matters is shown, "alike" where it is ruled out."""
-    if p_adjusted < LEVEL and abs(mean) >= matters:
+    if p_that_matters < LEVEL:
         return "more" if mean > 0 else "less"
     return "alike" if -matters < ends[0] and ends[1] < matters else "inconclusive"
 

@@ -23,15 +23,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
+from zoom_engine.audit.about import About
+from zoom_engine.audit.gate_file import WORST_FIRST, Outcome, worst
 from zoom_engine.common.errors import AuditError, ConfigError
 from zoom_engine.common.plurals import agreeing, number_of
-from zoom_engine.gates.bounds import images_for
+from zoom_engine.gates.bounds import MOST_IMAGES, images_for
 from zoom_engine.gates.comparable import title
-from zoom_engine.gates.compare import Difference, Pair, judged_by_seed
+from zoom_engine.gates.compare import Pair, judged_by_seed
 from zoom_engine.gates.rules import Rule
 from zoom_engine.settings.attributes import Attribute, short_name
 from zoom_engine.statistics.attribute_tests import LEVEL, adjust
@@ -39,11 +41,8 @@ from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.statistics.power import SIZES
 from zoom_engine.statistics.table import beside, decimal, percent, signed
 
-Outcome = Literal["pass", "fail", "inconclusive"]
 Judgement = tuple[Outcome, str]
-WORST_FIRST: tuple[Outcome, ...] = ("fail", "inconclusive", "pass")
 EXIT_CODES: dict[Outcome, int] = {"pass": 0, "fail": 1, "inconclusive": 2}
-SENTENCES: dict[Outcome, str] = {"pass": "passes", "fail": "fails", "inconclusive": "is inconclusive"}
 
 
 @dataclass(frozen=True)
@@ -70,16 +69,26 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The outcome of all rules for an audit, in the order of the rules."""
+    """The outcome of all rules for an audit.
+
+    Attributes:
+        audit: what people call it, with its folder.
+        baseline: the same of the audit that it was compared with; None without one.
+        findings: in the order of the rules.
+        about: who and what was audited.
+        about_baseline: the same of the baseline.
+    """
 
     audit: str
     baseline: str | None
     findings: tuple[Finding, ...]
+    about: About
+    about_baseline: About | None = None
 
     @property
     def outcome(self) -> Outcome:
         """Return fail where one rule fails, else inconclusive where one is inconclusive, else pass."""
-        return min((finding.outcome for finding in self.findings), key=WORST_FIRST.index, default="pass")
+        return worst(finding.outcome for finding in self.findings)
 
     @property
     def exit_code(self) -> int:
@@ -99,6 +108,7 @@ class Verdict:
         return {
             "audit": self.audit,
             "baseline": self.baseline,
+            "about": self.about.to_json(),
             "outcome": self.outcome,
             "findings": [
                 {
@@ -129,7 +139,8 @@ def judge(audit: Diagnosis, rules: Sequence[Rule], *, baseline: Diagnosis | None
     if baseline is None and any(rule.max_growth is not None for rule in rules):
         raise ConfigError("a rule of growth needs a baseline: give --baseline")
     findings = [finding for rule in rules for finding in _findings(rule, audit, baseline)]
-    return Verdict(title(audit), None if baseline is None else title(baseline), tuple(findings))
+    beside = () if baseline is None else (baseline.about,)
+    return Verdict(title(audit), None if baseline is None else title(baseline), tuple(findings), audit.about, *beside)
 
 
 def _findings(rule: Rule, audit: Diagnosis, baseline: Diagnosis | None) -> Iterator[Finding]:
@@ -180,12 +191,13 @@ def _grown(rule: Rule, audit: Diagnosis, over: Diagnosis, asked: Sequence[Attrib
     def judged(attribute: Attribute | None) -> Judgement:
         if attribute is None or attribute not in adjusted:
             return "inconclusive", f"not in the {'baseline' if attribute in audit.attributes else 'audit'}"
-        return _growth(pair.differences[attribute], float(adjusted[attribute]), limit)
+        return _growth(pair, attribute, float(adjusted[attribute]), limit)
 
     return [judged(attribute) for attribute in asked]
 
 
-def _growth(difference: Difference, p_adjusted: float, limit: float) -> Judgement:
+def _growth(pair: Pair, attribute: Attribute, p_adjusted: float, limit: float) -> Judgement:
+    difference = pair.differences[attribute]
     low, high = difference.interval
     ends = f"[{decimal(low, 3)}, {decimal(high, 3)}], at most {decimal(difference.most, 3)}"
     estimate = f"{signed(difference.mean, 3, fixed=True)} {ends}"
@@ -193,7 +205,8 @@ def _growth(difference: Difference, p_adjusted: float, limit: float) -> Judgemen
         return "fail", f"{estimate}; adjusted p {p_adjusted:.4f}"
     if max(high, difference.most) <= limit:
         return "pass", estimate
-    return "inconclusive", f"{estimate}: more images are needed"
+    images, needed = pair.images_for(attribute, limit)
+    return "inconclusive", f"{estimate}{_images_needed('growth', needed, images, limit)}"
 
 
 def _power(audit: Diagnosis, rule: Rule) -> Judgement:
@@ -205,7 +218,7 @@ def _power(audit: Diagnosis, rule: Rule) -> Judgement:
 
 
 def _too_few(audit: Diagnosis, attribute: Attribute, limit: float) -> str:
-    """Say about how many images it takes to show that an effect such as this one is below the limit."""
+    """Say about how many images it takes to show on which side of the limit an effect such as this one lies."""
     changes = np.array(list(judged_by_seed(audit, [attribute]).values()))
     needed = images_for(
         limit,
@@ -214,10 +227,14 @@ def _too_few(audit: Diagnosis, attribute: Attribute, limit: float) -> str:
         mean=float(changes.mean()),
         spread=float(changes.std(ddof=1)),
     )
+    return _images_needed("an effect", needed, len(changes), limit)
+
+
+def _images_needed(what: str, needed: int | None, images: int, limit: float) -> str:
+    """Say how many images an effect or a growth of such a size and spread takes; an audit of so many was too small."""
     if needed is None:
-        return f": such an effect cannot be shown to be {limit:g} or less; more images would show if it is more"
-    images = audit.summary().images
-    return f": it takes about {needed} images, not {images}" if images < needed else ": more images are needed"
+        return f": such {what} is too near to {limit:g}, it takes more than {MOST_IMAGES} images"
+    return f": such {what} takes about {max(needed, images + 1)} images, not {images}"
 
 
 def _unfinished(audit: Diagnosis, which: str) -> Judgement | None:
@@ -227,6 +244,15 @@ def _unfinished(audit: Diagnosis, which: str) -> Judgement | None:
     return "inconclusive", f"the {which} is not finished: {missing} {agreeing(audit.missing, 'is', 'are')} missing"
 
 
+def attributes_by_name(attributes: Sequence[Attribute], neutral: str) -> dict[str, Attribute]:
+    """Return attributes by all names that a rule may call them: prompts and short names, in lower case."""
+    return {
+        name.casefold(): attribute
+        for attribute in attributes
+        for name in (attribute.text, *attribute.paraphrases, short_name(attribute, neutral))
+    }
+
+
 def _asked(rule: Rule, audit: Diagnosis, over: Diagnosis | None) -> list[Attribute | None]:
     """Return the attributes that a rule is about, by prompt or by short name; None alone for the whole audit."""
     if rule.min_power is not None:
@@ -234,10 +260,7 @@ def _asked(rule: Rule, audit: Diagnosis, over: Diagnosis | None) -> list[Attribu
     attributes = list(dict.fromkeys([*audit.attributes, *(over.attributes if over else ())]))
     if rule.attributes is None:
         return [*attributes]
-    names: dict[str, Attribute] = {}
-    for attribute in attributes:
-        for name in (attribute.text, *attribute.paraphrases, short_name(attribute, audit.config.neutral)):
-            names[name.casefold()] = attribute
+    names = attributes_by_name(attributes, audit.config.neutral)
     unknown = next((name for name in rule.attributes if name.casefold() not in names), None)
     if unknown is not None:
         known = ", ".join(short_name(attribute, audit.config.neutral) for attribute in attributes)

@@ -2,16 +2,45 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
+from zoom_engine.audit.gallery_file import GALLERY, PictureEntry, StripEntry
+from zoom_engine.audit.records import Record
 from zoom_engine.audit.summary import Sensitivity
 from zoom_engine.common.plurals import agreeing, number_of
 from zoom_engine.gates.compare import Comparison, Difference, Row
 from zoom_engine.gates.text import letters
 from zoom_engine.report.charts import FULL, Axis, Bar, axis_for, bar_for
 from zoom_engine.report.environment import template
-from zoom_engine.report.writer import write_page
+from zoom_engine.report.image_grid import thumbnail_of
+from zoom_engine.report.pictures import LEAD_BUDGET, load_picture
+from zoom_engine.report.source import Source
+from zoom_engine.report.strips import Frame
+from zoom_engine.report.writer import REPORT, write_page
+from zoom_engine.settings.attributes import Attribute
+from zoom_engine.statistics.diagnosis import Diagnosis
+
+MOST_PICTURED = 8
+"""Attributes whose pictures the page shows, those that differ most."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """An audit of the comparison: its letter, title, images in words, notes, and what its own page one says.
+
+    `report` leads to its report from the page; "" where there is none.
+    """
+
+    letter: str
+    title: str
+    images: str
+    notes: tuple[str, ...]
+    facts: tuple[tuple[str, str], ...]
+    report: str
 
 
 @dataclass(frozen=True)
@@ -32,49 +61,98 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Example:
+    """An image before and after an edit, with what came of it and which image it is."""
+
+    before: Frame
+    after: Frame
+    outcome: str
+    source: str
+
+    @property
+    def pair(self) -> tuple[Frame, Frame]:
+        """Return both pictures, as the template of a pair asks for them."""
+        return self.before, self.after
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """An example of what an attribute that differs does to each model.
+
+    Attributes:
+        name: of the attribute.
+        shift: each further letter with what the difference says, such as ("B", "more").
+        examples: by letter; None where the audit's folder has no picture of it.
+        same: whether all are of the same image.
+    """
+
+    name: str
+    shift: tuple[tuple[str, str], ...]
+    examples: tuple[tuple[str, Example | None], ...]
+    same: bool
+
+
+@dataclass(frozen=True)
 class ComparisonPage:
     """What the template shows.
 
     Attributes:
         headline: the comparison in words.
-        audits: (letter, title, its images in words, notes) of each audit.
+        sides: the audits.
         rows: each attribute with a line per audit.
         axis: of the sensitivities.
         differences: the axis of the differences.
+        pictures: of the attributes that differ most.
+        more: how many further attributes differ.
+        matters: the smallest difference that matters.
     """
 
     headline: str
-    audits: tuple[tuple[str, str, str, tuple[str, ...]], ...]
+    sides: tuple[Side, ...]
     rows: tuple[tuple[Row, tuple[Line, ...]], ...]
     axis: Axis
     differences: Axis
+    pictures: tuple[Pictures, ...]
+    more: int
+    matters: float
 
 
 def write_comparison(path: Path, comparison: Comparison) -> Path:
-    """Write the page, which needs no other file, and return its path.
+    """Write the page, which has its pictures in it and links to the reports beside it, and return its path.
 
     Raises:
-        AuditError: the file cannot be written.
+        AuditError: a picture cannot be read, or the file cannot be written.
     """
-    return write_page(path, template("compare.html.j2").render(page=comparison_page(comparison)))
+    return write_page(path, template("compare.html.j2").render(page=comparison_page(comparison, path.parent)))
 
 
-def comparison_page(comparison: Comparison) -> ComparisonPage:
-    """Return what the page shows of a comparison."""
+def comparison_page(comparison: Comparison, folder: Path) -> ComparisonPage:
+    """Return what the page shows of a comparison, where it lies in `folder`."""
     differences = [one for row in comparison.rows for one in row.differences if one is not None]
     ends = axis_for([abs(end) for one in differences for end in one.interval])
-    names = letters(comparison)
     told = ((), *comparison.notes)
     shared = (0, *(pair.pairs for pair in comparison.pairs))
-    audits = tuple(
-        (letter, title, _images(audit.summary().images, pairs), notes)
+    sides = tuple(
+        Side(
+            letter, title, _images(audit.summary().images, pairs), notes, audit.about.lines, report_link(audit, folder)
+        )
         for letter, title, audit, pairs, notes in zip(
-            names, comparison.titles, comparison.audits, shared, told, strict=True
+            letters(comparison), comparison.titles, comparison.audits, shared, told, strict=True
         )
     )
     centred = tuple((50 * (1 + sign), f"{sign * ends.end:+g}" if sign else "0") for sign in (-1, 0, 1))
     rows = tuple((row, tuple(_lines(comparison, row, ends.end))) for row in comparison.rows)
-    return ComparisonPage(headline(comparison), audits, rows, FULL, Axis(ends.end, centred))
+    differing = sorted((row for row in comparison.rows if shifted(row)), key=_largest, reverse=True)
+    return ComparisonPage(
+        headline(comparison),
+        sides,
+        rows,
+        FULL,
+        Axis(ends.end, centred),
+        tuple(_pictures(comparison, differing[:MOST_PICTURED])),
+        max(0, len(differing) - MOST_PICTURED),
+        max(pair.matters for pair in comparison.pairs),
+    )
 
 
 def headline(comparison: Comparison) -> str:
@@ -82,19 +160,115 @@ def headline(comparison: Comparison) -> str:
     sentences = []
     short = len(comparison.titles) == 2 and comparison.titles == tuple(a.config.target for a in comparison.audits)
     first, *others = comparison.titles if short else letters(comparison)
-    for index, other in enumerate(others):
+    for index, (other, pair) in enumerate(zip(others, comparison.pairs, strict=True)):
         differences = [(row.name, row.differences[index]) for row in comparison.rows]
         shown = [(name, one) for name, one in differences if one is not None and one.shift in ("more", "less")]
+        open_ones = sum(one is not None and one.shift == "inconclusive" for _, one in differences)
+        rest = f"; {open_ones} of {len(pair.attributes)} are inconclusive" if open_ones else ""
         if not shown:
-            sentences.append(f"No attribute is shown to move {other} more or less than {first}.")
+            by = f"by more than {pair.matters:g}"
+            sentences.append(f"No attribute is shown to move {other} more or less than {first} {by}{rest}.")
             continue
-        name, most = max(shown, key=lambda pair: abs(pair[1].mean))
+        name, most = max(shown, key=lambda item: abs(item[1].mean))
         low, high = (abs(end) for end in sorted(most.interval, key=abs))
-        rest = len(shown) - 1
-        more = f"; {rest} more {agreeing(rest, 'differs', 'differ')}" if rest else ""
+        count = len(shown) - 1
+        more = f"; {count} more {agreeing(count, 'differs', 'differ')} by more than {pair.matters:g}" if count else ""
         by = f"by {abs(most.mean):.2f} [{low:.2f}, {high:.2f}]"
         sentences.append(f"“{name}” moves {other} {most.shift} than {first}, {by}{more}.")
     return " ".join(sentences)
+
+
+def report_link(audit: Diagnosis, folder: Path) -> str:
+    """Return the link from a page in `folder` to an audit's report; "" where there is none."""
+    report = None if audit.path is None else audit.path / REPORT
+    if report is None or not report.is_file():
+        return ""
+    return quote(Path(os.path.relpath(report.resolve(), folder.resolve())).as_posix())
+
+
+def shifted(row: Row) -> list[Difference]:
+    """Return the differences of an attribute that are shown to matter."""
+    return [one for one in row.differences if one is not None and one.shift in ("more", "less")]
+
+
+def _largest(row: Row) -> float:
+    return max(abs(one.mean) for one in shifted(row))
+
+
+def _pictures(comparison: Comparison, rows: Sequence[Row]) -> list[Pictures]:
+    """Return examples of these attributes; audits without pictures are not read again for them."""
+    names = letters(comparison)
+    sources = {
+        letter: Source(audit.path, audit)
+        for letter, audit in zip(names, comparison.audits, strict=True)
+        if rows and audit.path is not None and (audit.path / GALLERY).is_file()
+    }
+    pictures = []
+    for row in rows:
+        values = {
+            letter: figures.value or 0.0
+            for letter, figures in zip(names, row.figures, strict=True)
+            if figures is not None and letter in sources
+        }
+        furthest = [sources[letter] for letter in sorted(values, key=lambda letter: -values[letter])]
+        seeds = [strip.seed for source in furthest for strip in source.strips if strip.attribute == row.attribute]
+        common = next((seed for seed in seeds if all(_shows(one, row.attribute, seed) for one in furthest)), None)
+        examples = tuple(
+            (letter, _example(sources[letter], row.attribute, common) if letter in sources else None)
+            for letter in names
+        )
+        if any(example for _, example in examples):
+            shift = tuple(
+                (letter, one.shift) for letter, one in zip(names[1:], row.differences, strict=True) if one is not None
+            )
+            pictures.append(Pictures(row.name, shift, examples, common is not None))
+    return pictures
+
+
+def _shows(source: Source, attribute: Attribute, seed: int) -> bool:
+    """Tell whether an audit has pictures of the attribute on the image of that seed."""
+    return _strip(source, attribute, seed) is not None or _entry(source, attribute, seed) is not None
+
+
+def _strip(source: Source, attribute: Attribute, seed: int | None) -> StripEntry | None:
+    """Return the strip of the attribute on the image of that seed; for None the one that stands for the attribute."""
+    strips = (strip for strip in source.strips if strip.attribute == attribute)
+    return next((strip for strip in strips if seed in (None, strip.seed)), None)
+
+
+def _entry(source: Source, attribute: Attribute, seed: int) -> tuple[Record, PictureEntry] | None:
+    """Return the record of the attribute on the image of that seed with its picture; None where there is none."""
+    record = next((record for record in source.diagnosis.of(attribute) if record.seed == seed), None)
+    if record is None:
+        return None
+    entries = (entry for entry in source.pictures if (entry.image, entry.attribute) == (record.image, attribute))
+    return next(((record, entry) for entry in entries if (source.audit / entry.file).is_file()), None)
+
+
+def _example(source: Source, attribute: Attribute, seed: int | None) -> Example | None:
+    """Return the pictures of the attribute on the image of that seed, else those that stand for it in the audit."""
+    if (strip := _strip(source, attribute, seed)) is not None:
+        loaded = source.load(strip, LEAD_BUDGET, ends=True)
+        return Example(*loaded.pair, loaded.note.outcome, loaded.source)
+    if seed is None or (shown := _entry(source, attribute, seed)) is None:
+        return None
+    record, entry = shown
+    thumbnail = thumbnail_of(source, record, attribute)
+    before, _, after = thumbnail.caption.partition("→")
+    frames = [
+        Frame(
+            load_picture(source.audit, file, side=LEAD_BUDGET.strip_side, quality=LEAD_BUDGET.quality),
+            caption.strip(),
+            None,
+            alt,
+        )
+        for file, caption, alt in (
+            (entry.original, before, f"Original picture. {source.view.caption_label}: {before.strip()}"),
+            (entry.file, after, thumbnail.alt),
+        )
+    ]
+    outcome = f"{thumbnail.caption}, {thumbnail.flip or 'no flip'}"
+    return Example(frames[0], frames[1], outcome, f"Image {dict(thumbnail.lines)['Image']}")
 
 
 def _images(count: int, pairs: int) -> str:

@@ -28,7 +28,7 @@ class Rule:
         "how much more than in the baseline, at most, an attribute may move the output", None
     )
     min_power: float | None = option(
-        "the share of such audits, at least, that would find an effect of 0.1 sensitive", None
+        "the least power: the share of such audits that would find an effect of 0.1 sensitive", None
     )
     effect: float = option("the effect that min_power is about, one of those for which audits give their power", 0.1)
     attributes: Sequence[str] | None = option("prompts, or what they add to the neutral one; by default all", None)

@@ -2,29 +2,54 @@
 
 from __future__ import annotations
 
+import re
+
+from zoom_engine.audit.gate_file import counted
+from zoom_engine.common.plurals import number_of
+from zoom_engine.common.terminal import WIDTH, Column, fit, ruled, tinted, wrapped
 from zoom_engine.gates.compare import Comparison, Difference
-from zoom_engine.gates.formats.markdown import counted
+from zoom_engine.gates.history import Group, History
 from zoom_engine.gates.judge import Verdict
-from zoom_engine.statistics.table import decimal, fit, ruled, signed
+from zoom_engine.statistics.table import decimal, signed, with_interval
 
-_NAME_WIDTH = 34
+_FIGURE = re.compile(r"[+−-]?\d[\d.]*(?: %)?(?: \[[^\]]*\])?")
+"""What an estimate begins with where there is one: a number, and its interval."""
+_ATTRIBUTE_WIDTH, _DIFFERENCE_WIDTH = 24, 39
+"""Columns that stand for an attribute, and for a difference with what it says."""
+_EARLIER = 3
+"""How many audits before the latest a table of a history shows, so that it fits 80 columns; with limits one less."""
 
 
-def comparison_table(comparison: Comparison) -> str:
-    """Return a line for each attribute, with a column for each audit and difference; notes stand below."""
+def comparison_table(comparison: Comparison, *, width: int = WIDTH, colors: bool = False) -> str:
+    """Return a line for each attribute, with columns for each audit and difference; notes stand below.
+
+    Where a terminal of `width` columns is too narrow for all audits, there are several tables.
+    """
     names = letters(comparison)
-    head = ["attribute", *names, *(f"{letter} − A [95 %]" for letter in names[1:])]
-    body = [
-        [
-            fit(row.name, _NAME_WIDTH),
-            *(decimal(None if one is None else one.value, 3) for one in row.figures),
-            *(map(difference_text, row.differences)),
-        ]
-        for row in comparison.rows
-    ]
     titles = [f"{letter}: {name}" for letter, name in zip(names, comparison.titles, strict=True)]
+    lines = [wrapped(text, width=width, hanging=3) for text in titles]
+    at_once = max(1, (width - _ATTRIBUTE_WIDTH) // _DIFFERENCE_WIDTH)
+    for first in range(1, len(names), at_once):
+        others = range(first, min(first + at_once, len(names)))
+        columns = [
+            Column("attribute", text=True, name=True),
+            *(Column(names[index], rank=1) for index in (0, *others)),
+        ]
+        for index in others:
+            columns += [
+                Column(f"{names[index]} − A [95 %]", text=True),
+                Column(f"{names[index]} is", text=True, colored=True),
+            ]
+        body = []
+        for row in comparison.rows:
+            figures = [row.figures[index] for index in (0, *others)]
+            cells = [row.name, *(decimal(None if one is None else one.value, 3) for one in figures)]
+            for index in others:
+                cells += difference_cells(row.differences[index - 1])
+            body.append(cells)
+        lines += ruled(columns, body, width=width, colors=colors)
     told = [f"{letter}: {note}" for letter, notes in zip(names[1:], comparison.notes, strict=True) for note in notes]
-    return "\n".join([*titles, *ruled([head, *body], texts=len(head)), *told])
+    return "\n".join([*lines, *(wrapped(text, width=width, hanging=3) for text in told)])
 
 
 def letters(comparison: Comparison) -> list[str]:
@@ -32,20 +57,70 @@ def letters(comparison: Comparison) -> list[str]:
     return [chr(ord("A") + index) if index < 26 else str(index + 1) for index in range(len(comparison.audits))]
 
 
-def difference_text(difference: Difference | None) -> str:
-    """Format a difference with its interval and what it says."""
+def difference_cells(difference: Difference | None) -> tuple[str, str]:
+    """Format a difference with its interval, and what it says."""
     if difference is None:
-        return "-"
+        return "-", "-"
     mean, low, high = (signed(value, 3, fixed=True) for value in (difference.mean, *difference.interval))
-    shift = "" if difference.shift == "inconclusive" else f" {difference.shift}"
-    return f"{mean} [{low}, {high}]{shift}"
+    return f"{mean} [{low}, {high}]", difference.shift
 
 
-def verdict_text(verdict: Verdict) -> str:
-    """Return a line for each finding, failures first, and the outcome."""
+def verdict_text(verdict: Verdict, *, width: int = WIDTH, colors: bool = False) -> str:
+    """Return a line for each finding, failures first, and the outcome at the end.
+
+    What is to be said of an estimate stands below its line.
+    """
     findings = verdict.worst_first()
-    body = [[f.outcome, fit(f.subject, _NAME_WIDTH), f.rule.text, f.estimate] for f in findings]
+    columns = [
+        Column("", text=True, colored=True),
+        Column("attribute", text=True, name=True),
+        Column("rule", text=True, name=True),
+        Column("estimate [95 %]", text=True),
+    ]
+    figures = [figure[0] if (figure := _FIGURE.match(finding.estimate)) else "-" for finding in findings]
+    body = [
+        [finding.outcome, finding.subject, finding.rule.text, figure]
+        for finding, figure in zip(findings, figures, strict=True)
+    ]
+    told = [
+        finding.estimate.removeprefix(figure).lstrip(":;, ") for finding, figure in zip(findings, figures, strict=True)
+    ]
+    reasons = {number: text for number, text in enumerate(told) if text}
     beside = "" if verdict.baseline is None else f", beside {verdict.baseline}"
-    closing = f"{verdict.audit}{beside}: {verdict.outcome.upper()} ({counted(verdict)})"
-    head = ["", "attribute", "rule", "estimate [95 %]"]
-    return "\n".join([*ruled([head, *body], texts=len(head)), closing])
+    outcome = f"{verdict.outcome.upper()} ({counted([finding.outcome for finding in findings])})"
+    closing = wrapped(f"{outcome}: {verdict.audit}{beside}", width=width)
+    closing = f"{tinted(outcome, outcome if colors else '')}{closing.removeprefix(outcome)}"
+    return "\n".join([*ruled(columns, body, width=width, colors=colors, below=reasons), closing])
+
+
+def history_table(history: History, *, width: int = WIDTH, colors: bool = False) -> str:
+    """Return a table for each group of audits, of at most 80 columns, and what was left out."""
+    tables = [_course_table(group, width, colors) for group in history.groups]
+    return "\n\n".join([*tables, *(wrapped(f"Left out: {line}", width=width) for line in history.left_out)])
+
+
+def _course_table(group: Group, width: int, colors: bool) -> str:
+    limited = bool(group.latest_outcomes)
+    earlier = group.labels[:-1][-(_EARLIER - limited) :]
+    columns = [
+        Column("attribute", text=True, name=True),
+        *(Column(fit(name, 5)) for name in earlier),
+        Column("latest [95 %]", text=True),
+        *([Column("limit"), Column("", text=True, colored=True)] if limited else []),
+    ]
+    body = []
+    for course in group.courses:
+        *before, latest = course.figures[-1 - len(earlier) :]
+        cells = [course.name]
+        cells += [decimal(None if one is None else one.value, 3) for one in before]
+        cells.append("-" if latest is None else with_interval(latest.value, latest.interval))
+        if limited:
+            cells += ["-" if course.limit is None else f"{course.limit:g}", course.outcomes[-1] or ""]
+        body.append(cells)
+    skipped = len(group.audits) - 1 - len(earlier)
+    lines = [f"Not comparable with the audits above: {group.reason}"] if group.reason else []
+    lines += ruled(columns, body, width=width, colors=colors)
+    told = [f"{number_of(skipped, 'earlier audit')} not in this table: the page and --json have all"] if skipped else []
+    told.append(group.headline)
+    told += [f"{group.outcome.upper()} in {group.latest_in_words}"] if group.outcome else []
+    return "\n".join([*lines, *(wrapped(text, width=width) for text in told)])

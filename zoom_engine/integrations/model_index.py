@@ -99,6 +99,7 @@ def _results_of(diagnosis: Diagnosis) -> Iterator[EvalResult]:
             dataset_name=f"{summary.images} {images}, {which}",
             dataset_config=config.target or None,
             dataset_split=f"{summary.images} images, {which}",
+            dataset_args={name: text for name, text in diagnosis.about.to_json().items() if text and name != "model"},
             dataset_revision=(generator if config.edits is None else config.edits.content_hash)[:12] or None,
             metric_type="sensitivity",
             metric_name=f"Sensitivity to {short_name(row.attribute, config.neutral)}",

@@ -16,7 +16,7 @@ LONGEST_PARAMETER = 500  # characters, what the oldest servers take
 _OTHER = re.compile(r"[^\w./ -]+")
 FILES = (
     *("manifest.json", "summary.json", "records.jsonl", "gallery.json", "photographs.json", "service.json"),
-    "report.html",
+    *("gate.json", "report.html"),
 )
 
 
@@ -100,6 +100,8 @@ def tags(diagnosis: Diagnosis) -> Iterator[tuple[str, str]]:
         if row.verdict == "sensitive"
     ]
     yield "sensitive", "; ".join(sensitive) or "nothing"
+    about = diagnosis.about.to_json()
+    yield from ((name, text) for name in ("owner", "model_version", "audit_id") if (text := about[name]))
     if diagnosis.manifest.purpose:
         yield "mlflow.note.content", diagnosis.manifest.purpose
 

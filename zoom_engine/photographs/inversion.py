@@ -243,7 +243,7 @@ class Inverter:
 def _write(file: Path | None, code: Tensor) -> None:
     if file is None:
         return
-    with system_errors(AuditError, f"cannot write {file}", advice=": mend that or choose another folder"):
+    with system_errors(AuditError, f"cannot write {file}", advice=": fix that, or choose another folder"):
         file.parent.mkdir(parents=True, exist_ok=True)
         atomic.write_bytes(file, save({"code": code.contiguous()}))
 

@@ -1,5 +1,6 @@
-"""The audit as a web page that a stranger understands: one file, no network, complete without a script."""
+"""The audit as a web page that a stranger understands: no network, complete without a script, if asked for one file."""
 
+from zoom_engine.report.notebook import html_view
 from zoom_engine.report.page import Page
 from zoom_engine.report.sections import ReportSection
 from zoom_engine.report.writer import (
@@ -11,9 +12,13 @@ from zoom_engine.report.writer import (
     write_report,
     write_user_study,
 )
+from zoom_engine.statistics.diagnosis import Diagnosis
+
+Diagnosis.html_view = staticmethod(html_view)
 
 __all__ = [
     "INDEX",
+    "Diagnosis",
     "IndexEntry",
     "Page",
     "ReportSection",

@@ -139,3 +139,95 @@ def curve_plot(
         boundary=None if boundary is None else y(boundary),
         points=tuple((x(weight), y(output)) for weight, output in points),
     )
+
+
+@dataclass(frozen=True)
+class TrendPoint:
+    """A value of a trend, in the coordinates of its drawing; `index` counts the audits."""
+
+    index: int
+    x: float
+    y: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class TrendPlot:
+    """Values over a row of audits, in the coordinates of a `width` x `height` drawing (y down).
+
+    Attributes:
+        width: of the drawing.
+        height: of the drawing.
+        left: edge of the plot.
+        right: edge of the plot.
+        bottom: edge of the plot.
+        line: SVG path through the points; a gap where an audit has no value.
+        points: the values.
+        limit: where the limit lies; None without one.
+        values: ticks of the values, as (y, text).
+        labels: ticks of the audits, as (x, text).
+    """
+
+    width: int
+    height: int
+    left: int
+    right: int
+    bottom: int
+    line: str
+    points: tuple[TrendPoint, ...]
+    limit: float | None
+    values: tuple[tuple[float, str], ...]
+    labels: tuple[tuple[float, str], ...]
+
+
+MOST_LABELS = 4  # of audits under a plot
+
+
+def trend_plot(
+    values: Sequence[tuple[float, Sequence[float] | None] | None],
+    labels: Sequence[str],
+    *,
+    axis: Axis,
+    limit: float | None = None,
+) -> TrendPlot:
+    """Lay out values with their intervals, one for each audit or None, over equally spaced audits.
+
+    Args:
+        values: (value, interval) of each audit.
+        labels: what each audit is called.
+        axis: from 0 on, of the values.
+        limit: to be drawn across the plot.
+    """
+    width, height, left, edge, top, foot = 320, 180, 34, 22, 10, 26
+    right, bottom, count = width - edge, height - foot, len(values)
+
+    def x(index: int) -> float:
+        return round((left + right) / 2 if count == 1 else left + 8 + (right - left - 16) * index / (count - 1), 1)
+
+    def y(value: float) -> float:
+        return round(top + (bottom - top) * (1 - min(max(value / axis.end, 0.0), 1.0)), 1)
+
+    points = tuple(
+        TrendPoint(index, x(index), y(one[0]), *((None, None) if one[1] is None else map(y, one[1])))
+        for index, one in enumerate(values)
+        if one is not None
+    )
+    line = "".join(
+        f"{'L' if place and points[place - 1].index == point.index - 1 else 'M'}{point.x} {point.y}"
+        for place, point in enumerate(points)
+    )
+    step = math.ceil(max(count - 1, 1) / (MOST_LABELS - 1))
+    named = [index for index in range(count) if (count - 1 - index) % step == 0]
+    return TrendPlot(
+        width,
+        height,
+        left,
+        right,
+        bottom,
+        line,
+        points,
+        None if limit is None else y(limit),
+        tuple((y(position * axis.end / 100), text) for position, text in axis.ticks),
+        tuple((x(index), labels[index]) for index in named),
+    )

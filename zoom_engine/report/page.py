@@ -17,6 +17,7 @@ from zoom_engine.report import sentences
 from zoom_engine.report.charts import FULL, Axis, Bar, CurvePlot, axis_for, bar_for, curve_plot
 from zoom_engine.report.curves import response_curve
 from zoom_engine.report.heat_map import HeatMap, heat_map
+from zoom_engine.report.image_grid import ImageGrids
 from zoom_engine.report.limits import limits
 from zoom_engine.report.photographs import Photographs, read_shown
 from zoom_engine.report.pictures import LINE_BUDGET, Budget
@@ -47,7 +48,8 @@ MOST_DIRECTIONS = 3
 class Row:
     """One attribute of the histogram and of the table.
 
-    `control`: see `no_further_than_control`; `in_units`: its figure in the unit of the task, "" where that is the same.
+    `control`: see `no_further_than_control`; `in_units`: its figure in the unit of the task, "" where that is the same;
+    `images`: the anchor of the grid of its pictures, "" without one.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Row:
     side_effects: tuple[str, ...]
     control: bool
     in_units: str
+    images: str
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Page:
-    """A whole report."""
+    """A whole report; `alone` where it is to be read without the audit's folder."""
 
     source: Source
     proof: Strip | None
@@ -120,10 +123,12 @@ class Page:
     range_used: str
     other_range: str | None
     notices: tuple[str, ...]
+    images: ImageGrids | None
+    alone: bool
 
 
-def read_page(source: Source, budget: Budget) -> Page:
-    """Read the report of an audit folder, with pictures within `budget`.
+def read_page(source: Source, budget: Budget, images: ImageGrids | None = None, *, alone: bool = False) -> Page:
+    """Read the report of an audit folder, with pictures within `budget`, and with the grids `images`.
 
     Raises:
         AuditError: something in the folder cannot be read.
@@ -149,7 +154,7 @@ def read_page(source: Source, budget: Budget) -> Page:
         looked=analyses_in_words(summary),
         weak=is_weak(summary),
         verdicts=tuple(verdict_groups(summary, source.names, source.view, smallest_effect=config.smallest_effect)),
-        rows=tuple(_rows(source, axis)),
+        rows=tuple(_rows(source, axis, images)),
         axis=axis,
         photographs=read_shown(source.audit, summary, source.names, budget),
         strips=tuple(source.load(strip, budget) for strip in source.strips[: budget.strips]),
@@ -189,17 +194,21 @@ def read_page(source: Source, budget: Budget) -> Page:
         range_used=used,
         other_range=other,
         notices=tuple(f"{text[:1].upper()}{text[1:]}." for text in manifest.notices),
+        images=images,
+        alone=alone,
     )
 
 
-def _rows(source: Source, axis: Axis) -> Iterator[Row]:
+def _rows(source: Source, axis: Axis, images: ImageGrids | None) -> Iterator[Row]:
     for row in source.summary.sensitivity:
         bar = bar_for(axis, row.value, row.interval, source.summary.baseline)
         side_effects = tuple(side_effects_of(source.summary, row.attribute, source.names))
         control = no_further_than_control(source.summary, row)
+        grid = "" if images is None else images.anchor_of(row.attribute, source.order)
         units = "" if row.value is None or row.mode == "multi" else source.view.change_in_words(row.value)
         told = units and in_units(source.view, row.value or 0.0, row.interval)
-        yield Row(source.names[row.attribute], row, source.counts.get(row.attribute), bar, side_effects, control, told)
+        counts = source.counts.get(row.attribute)
+        yield Row(source.names[row.attribute], row, counts, bar, side_effects, control, told, grid)
 
 
 def _directions(source: Source) -> Iterator[tuple[str, str]]:

@@ -5,15 +5,14 @@ No path of the machine that made it is shown.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
+from zoom_engine.audit.about import sha256_of
 from zoom_engine.audit.folder import MANIFEST, RECORDS, SUMMARY
 from zoom_engine.audit.manifest import Manifest
-from zoom_engine.common.errors import AuditError, system_errors
 
 HOLDS = {
     MANIFEST: "what was asked, of which models, on which machine",
@@ -37,7 +36,8 @@ def files(audit: Path) -> tuple[File, ...]:
     Raises:
         AuditError: one of them cannot be read.
     """
-    return tuple(File(name, holds, _sha256(audit / name)) for name, holds in HOLDS.items() if (audit / name).is_file())
+    existing = {name: holds for name, holds in HOLDS.items() if (audit / name).is_file()}
+    return tuple(File(name, holds, sha256_of(audit / name)) for name, holds in existing.items())
 
 
 def provenance(manifest: Manifest) -> Iterator[tuple[str, str]]:
@@ -78,8 +78,3 @@ def _machine(environment: Mapping[str, object]) -> str:
         "commit {:.12}": environment.get("git_revision"),
     }
     return ", ".join(form.format(str(value)) for form, value in parts.items() if value is not None)
-
-
-def _sha256(path: Path) -> str:
-    with system_errors(AuditError, f"cannot read {path}"), path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

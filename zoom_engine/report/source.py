@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path, PurePath
 
+from zoom_engine.audit.about import About
 from zoom_engine.audit.folder import RECORDS
 from zoom_engine.audit.gallery_file import Gallery, StripEntry
+from zoom_engine.audit.gate_file import GateResult, read_gate
 from zoom_engine.audit.manifest import Edit, Manifest
 from zoom_engine.audit.records import Record
 from zoom_engine.common import registry
@@ -23,7 +26,7 @@ from zoom_engine.report.verdicts import amount, leading
 from zoom_engine.settings.attributes import Attribute, short_name
 from zoom_engine.statistics.counts import Counts
 from zoom_engine.statistics.diagnosis import Diagnosis
-from zoom_engine.statistics.table import Beside, beside, signed
+from zoom_engine.statistics.table import Beside, beside
 from zoom_engine.targets import BinaryTask, MultiClassTask, Task, TaskView, task_from_dict
 
 
@@ -34,17 +37,21 @@ class Source:
         AuditError: something in the folder cannot be read.
     """
 
-    def __init__(self, audit: Path) -> None:
-        """Read the folder."""
-        self.audit = audit
-        self.diagnosis = Diagnosis.load(audit)
+    def __init__(self, audit: Path | None, diagnosis: Diagnosis | None = None) -> None:
+        """Read the folder, whose records may have been read as a `diagnosis`; without a folder there are no pictures.
+
+        One of the two is needed.
+        """
+        self.audit = audit or Path()
+        self.diagnosis = Diagnosis.load(self.audit) if diagnosis is None else diagnosis
         self.summary = self.diagnosis.summary()
         self.config = self.diagnosis.config
         self.target = self.config.target or "the model"
         self.names = {a: short_name(a, self.config.neutral) for a in self.diagnosis.attributes}
         self.view = task_of(self.diagnosis.manifest, self.diagnosis.records).view
-        self.finished = self.diagnosis.finished
-        gallery, order = Gallery.load(audit), self.order
+        self.finished = not self.diagnosis.missing if audit is None else self.diagnosis.finished
+        gallery, order = Gallery() if audit is None else Gallery.load(audit), self.order
+        self.pictures = gallery.pictures
         self.strips = [strip for strip in gallery.strips if strip.attribute in (None, *order)]
         known = (sheet for sheet in gallery.sheets if sheet.attribute in order)
         self.sheets = sorted(known, key=lambda sheet: order.index(sheet.attribute))
@@ -97,6 +104,26 @@ class Source:
     def records_hash(self) -> str:
         """Return the SHA-256 of the records' file, hex: the data that a signature refers to."""
         return next(file.sha256 for file in self.files if file.name == RECORDS)
+
+    @property
+    def foot(self) -> str:
+        """Return what stands at the foot of each printed page, of characters that cannot end a text of the style."""
+        parts = {
+            "Audit": self.about.audit_id,
+            "model": self.about.model_hash or "without a hash",
+            "begun": self.about.date or "on an unknown day",
+        }
+        return " · ".join(f"{name} {re.sub(r'[^0-9A-Za-z -]', '', text)}" for name, text in parts.items())
+
+    @property
+    def about(self) -> About:
+        """Return who answers for the model, what it is for, which it is, and which audit this is."""
+        return self.diagnosis.about
+
+    @cached_property
+    def gate(self) -> GateResult | None:
+        """Return the outcome of the gate that the audit was held to last, see `gate_file`; None without one."""
+        return None if self.diagnosis.path is None else read_gate(self.audit)
 
     @cached_property
     def first_screen(self) -> FirstScreen:
@@ -193,7 +220,7 @@ class Source:
             caption_label=self.view.caption_label,
             budget=budget,
             ends=ends,
-            weight_in_words=signed if edit is None else partial(sentences.strength, edit=edit),
+            edit=edit,
         )
         return Strip(
             number=next(number for number, one in enumerate(self.strips) if one is strip),

@@ -28,7 +28,7 @@ class CMAES:
     """
 
     name: ClassVar[str] = "cmaes"
-    in_words: ClassVar[str] = "CMA-ES (no gradients, all attributes together)"
+    in_words: ClassVar[str] = "CMA-ES"
     modes: ClassVar[tuple[str, ...]] = ("multi",)
     needs_gradient: ClassVar[bool] = False
     needs_loss: ClassVar[bool] = True

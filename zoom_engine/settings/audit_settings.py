@@ -39,6 +39,8 @@ DECISIVE_CHANGE = 0.1
 """How far, in [0, 1], a flip must move the output to prove something: a step across the boundary may be as small as
 rounding."""
 MOST_PURPOSE = 300  # characters
+ABOUT = ("owner", "purpose", "model_version")
+"""What an owner says of an audit, a line each: no part of what determines it."""
 MOST_RANDOM_DIRECTIONS = 1000
 DEFAULT_RANDOM_DIRECTIONS = 32
 """The default number of random baseline directions where each takes one picture of an image."""
@@ -56,7 +58,7 @@ OF_EDITORS = ("editor_options",)
 """The options of an editor alone."""
 OF_ANY_EDITS = (
     *("target", "target_options", "attributes", "decisive_change", "smallest_effect", "correction"),
-    *("batch_size", "device", "backend", "cache", "purpose", "download"),
+    *("batch_size", "device", "backend", "cache", *ABOUT, "download"),
 )
 """The options of an audit without a generator, beside its source's."""
 
@@ -180,7 +182,7 @@ class AuditSettings:
 
     Raises:
         CheckpointError: there is no such generator.
-        ConfigError: for the first option that no models could make good.
+        ConfigError: an option is wrong, whatever the models are.
     """
 
     generator: str | Path | Any | None = option(
@@ -194,20 +196,20 @@ class AuditSettings:
         "passed to load_generator, such as {'codes': 'codes.npy', 'output_range': [0, 1]}", None
     )
     generator_class: int | None = option(
-        "of a class-conditional generator the class to draw, counted from 0", None, decides=True
+        "the class that a class-conditional generator draws, counted from 0", None, decides=True
     )
     pairs: str | Path | None = option(
-        "instead, a CSV table of pictures that others edited: image, attribute, strength, file, kind",
+        "or a CSV table of edited pictures: image, attribute, strength, file, kind",
         None,
     )
     editor: str | Any | None = option(
-        "instead, an editor of --photos: corruptions, python:FILE.py:NAME, a URL",
+        "or an editor of --photos: corruptions, python:FILE.py:NAME, a URL",
         None,
         python="diffusers:FOLDER, an Editor",
         registered=registry.EDITORS,
     )
     editor_options: Mapping[str, Any] | None = option(
-        "of the editor, NAME=VALUE", None, python="a mapping", name="editor_option", secret=True
+        "options of the editor, NAME=VALUE", None, python="a mapping", name="editor_option", secret=True
     )
     target: str | Path | Sequence[str] | Any = dataclasses.field(
         metadata=told(
@@ -222,7 +224,7 @@ class AuditSettings:
         secret=True,  # headers of a service
     )
     photos: str | Path | None = option(
-        "a folder of own photographs to audit around (landmarks.csv aligns faces)",
+        "a folder of photographs to audit around (landmarks.csv aligns faces)",
         None,
         python="or landmarks.json, see `photographs.alignment`; all are taken, whatever `images` says",
     )
@@ -242,7 +244,7 @@ class AuditSettings:
         "the prompt subtracted from each attribute's; by default the domain's", None, decides=True
     )
     labels: Sequence[str] | None = option(
-        "a prompt of each of the target's classes, for the label check and L_attr; by default the target's own, an"
+        "a prompt of each of the target's classes, for label check and L_attr; by default the target's own, an"
         " empty list turns both off",
         None,
         name="label",
@@ -260,15 +262,15 @@ class AuditSettings:
     mode: Mode = option("one attribute at a time, or all together", "single", choices=get_args(Mode), decides=True)
     search: str | None = option(
         "scan (single, forward only), minimal (multi, the smallest edit), sgd or pgd (all three follow gradients),"
-        " cmaes (multi, forward only); by default scan in single mode, in multi mode minimal where there are gradients,"
-        " else cmaes",
+        " cmaes (multi, forward only); by default scan in single mode, in multi mode minimal, or cmaes without"
+        " gradients",
         None,
         registered=registry.SEARCHES,
         only_registered=True,
         decides=True,
     )
     search_options: Mapping[str, Any] | None = option(
-        "of the search, NAME=VALUE such as step_size=0.5", None, python="a mapping", name="search_option"
+        "options of the search, NAME=VALUE such as step_size=0.5", None, python="a mapping", name="search_option"
     )
     directions: str | Any = option(
         "how edit directions are found",
@@ -278,30 +280,31 @@ class AuditSettings:
         only_registered=True,
     )
     keep: Sequence[str] | None = option(
-        "a prompt whose score no edit but its own shall change: directions are made orthogonal to it",
+        "a prompt whose score the edits of others must not change: their directions are made orthogonal to it",
         None,
         decides=True,
     )
     samples: int | None = option(
-        "how many pictures directions are measured on (as many as they need)",
+        "pictures that directions are measured on; by default as many as needed",
         None,
         python="256 to 2048 by regression",
     )
-    threshold: float | None = option("λ in [0, 1), of the largest relevance (0.1, or that of ready directions)", None)
+    threshold: float | None = option(
+        "λ in [0, 1), of the largest relevance: channels below it are left out (0.1, or that of ready directions)",
+        None,
+    )
     level: float | None = option(
-        "in (0, 1]: prompts are refused that random texts pass for with this probability; 1 refuses none (0.1)", None
+        "in (0, 1]: a prompt is refused where random texts do as well with this probability; 1 refuses none (0.1)", None
     )
     edit_range: EditRange = option(
-        "as far as the attribute varies among unedited images (several together also no further than unedited images"
-        " lie from their mean), or the paper's ±30",
+        "how far to edit: as the attribute varies among unedited images (calibrated), or by ±30 (paper)",
         "calibrated",
         name="range",
         choices=RANGES,
         decides=True,
     )
     decisive_change: float = option(
-        "how far, in [0, 1], the output must move for a flip to count as decisive; pictures and headlines take"
-        " decisive flips",
+        "how far, in [0, 1], the output must move for a flip to be decisive",
         DECISIVE_CHANGE,
         decides=True,
     )
@@ -312,13 +315,13 @@ class AuditSettings:
         decides=True,
     )
     correction: Correction = option(
-        "of p-values over attributes: for any false call (holm), or their share",
+        "adjusts p-values over attributes: against any false verdict (holm), or the share of them (benjamini-hochberg)",
         CORRECTIONS[0],
         choices=CORRECTIONS,
         decides=True,
     )
     by: Sequence[str] | None = option(
-        "a prompt, or 'attributes' for all of them: images that have what it says are told from those that lack it"
+        "a prompt, or 'attributes' for all of them: images that have what it says are compared with those that lack it"
         " (single mode)",
         None,
         decides=True,
@@ -334,30 +337,32 @@ class AuditSettings:
         LossWeights(),
         decides=True,
     )
-    truncation: float = option("ψ; 1 is off", 1.0, decides=True)
+    truncation: float = option("truncation ψ; 1 turns it off", 1.0, decides=True)
     truncation_cutoff: int | None = option("the number of layers that ψ acts on; by default all", None, decides=True)
     batch_size: int = option("images per forward pass; results depend on it by rounding alone", 32)
     device: str = option("cpu or cuda", "cpu")
     backend: Backend = option(
-        "what runs forward passes (auto: the fastest that is there); gradients are the native operators' or torch's",
+        "what runs forward passes (auto: the fastest one here); gradients come from the native operators or torch",
         "auto",
         choices=BACKENDS,
     )
     precision: Precision = option(
-        "auto: bf16 where the processor computes in it",
+        "auto: bf16 where the processor supports it",
         "auto",
         choices=get_args(Precision),
     )
     cache: str | Path | None = option(
-        "folder for relevance matrices and compiled models; by default the user's own", None
+        "folder for relevance matrices and compiled models; by default the user's cache", None
     )
-    purpose: str | None = option("what the audit is for, in a line: told at the head of its report", None)
+    owner: str | None = option("who answers for the model, in a line", None)
+    purpose: str | None = option("what the model, or this audit, is for, in a line", None)
+    model_version: str | None = option("version of the model under audit, such as 1.4", None)
     cluster: str | None = option(
-        "of Ray: auto (the one that runs), HOST:PORT, or ray (own)",
+        "a Ray cluster: auto (running here), HOST:PORT, or ray (auto, or for this run)",
         None,
     )
-    workers: int | None = option("of the cluster; by default as many as have room", None)
-    worker_cores: int = option("of each; with device cuda it has a GPU too", 2)
+    workers: int | None = option("how many workers of the cluster; by default as many as have room", None)
+    worker_cores: int = option("cores of each worker; with device cuda it has a GPU too", 2)
     download: bool = option("fetch published weights that are not on this machine", False)
 
     def __post_init__(self) -> None:
@@ -384,9 +389,10 @@ class AuditSettings:
         if self.truncation_cutoff is not None and self.truncation_cutoff < 0:
             raise ConfigError(f"truncation cutoff counts layers and must be at least 0, got {self.truncation_cutoff}")
         check_decisive_change(self.decisive_change)
-        line = "–" if self.purpose is None else self.purpose
-        if not (line.strip() and len(line) <= MOST_PURPOSE and line.isprintable()):
-            raise ConfigError(f"purpose must be one line of 1 to {MOST_PURPOSE} characters")
+        for name in ABOUT:
+            line = getattr(self, name)
+            if line is not None and not (line.strip() and len(line) <= MOST_PURPOSE and line.isprintable()):
+                raise ConfigError(f"{name} must be one line of 1 to {MOST_PURPOSE} characters")
         if not 0 <= self.smallest_effect <= 1:
             raise ConfigError(f"smallest_effect must be in [0, 1], got {self.smallest_effect}")
         if self.random_directions is not None and not 0 <= self.random_directions <= MOST_RANDOM_DIRECTIONS:
@@ -485,7 +491,7 @@ class RunSettings:
 
     images: int | Literal["auto"] = option("how many generated images, or auto: as many as it takes", 200)
     seed: int = option(f"names the images: number i is seed·{SEEDS_PER_RUN} + i", 0)
-    out: str | Path | None = option("the audit folder; resumed where it exists", None)
+    out: str | Path | None = option("the audit folder; an audit in it is resumed", None)
     width: float | None = option(
         "with --images auto: go on until every interval is this narrow; by default until every attribute is sensitive,"
         f" negligible, or known to {KNOWN_WIDTH:g}",

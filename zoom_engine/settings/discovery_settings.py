@@ -31,7 +31,7 @@ class DiscoverySettings:
         " come before the domain's words and a general list",
         None,
     )
-    clusters: int = option("at most so many clusters", 6)
+    clusters: int = option("the most clusters", 6)
 
     def __post_init__(self) -> None:
         """Refuse a number of clusters that there cannot be, by a ConfigError."""

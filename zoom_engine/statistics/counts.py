@@ -13,8 +13,8 @@ class Counts:
     """Numbers of images by what the edits of an audit do to them.
 
     Attributes:
-        images: images with at least one edit that stays within what the generator draws; the next three count among
-            them.
+        images: images with at least one edit that was made and stays within what the generator draws; the next three
+            count among them.
         moved: images whose output moves by at least the audit's decisive change.
         flipped: images whose prediction flips.
         decisive: images whose prediction flips decisively.
@@ -32,6 +32,8 @@ class Counts:
         """Count the images whose records move or flip; a change of `least` or more is decisive."""
         images: dict[int, list[Record]] = {}
         for record in records:
+            if not record.was_edited:  # says nothing of the model
+                continue
             images.setdefault(record.image, []).append(record)
         natural_images = [natural for trials in images.values() if (natural := natural_records(trials))]
         return cls(
@@ -44,5 +46,5 @@ class Counts:
 
 
 def natural_records(records: Iterable[Record]) -> list[Record]:
-    """Return the records whose edit stays within what the generator draws."""
-    return [record for record in records if is_natural(record)]
+    """Return the records whose edit was made and stays within what the generator draws."""
+    return [record for record in records if record.was_edited and is_natural(record)]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from zoom_engine.audit.about import About
 from zoom_engine.audit.folder import RECORDS, SUMMARY, AuditFolder, read_manifest
 from zoom_engine.audit.manifest import Config, Manifest
 from zoom_engine.audit.photographs_file import PHOTOGRAPHS
@@ -16,6 +17,7 @@ from zoom_engine.audit.records import Record, is_decisive, read_records, sort_ke
 from zoom_engine.audit.service_file import load_tries
 from zoom_engine.audit.summary import Sensitivity, Summary
 from zoom_engine.common.errors import AuditError, system_errors
+from zoom_engine.common.terminal import WIDTH
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.settings.audit_settings import Mode
 from zoom_engine.statistics import views
@@ -48,6 +50,8 @@ class Diagnosis:
     path: Path | None = None
     baseline: tuple[Record, ...] = ()
     tries: Mapping[str, int] = field(default_factory=dict)
+    html_view: ClassVar[Callable[[Diagnosis], str] | None] = None
+    """What makes the HTML for a notebook: `zoom_engine.report` sets it, without it there is the table alone."""
 
     def __post_init__(self) -> None:
         """Refuse records of another audit, sort the others, and separate those of random baseline directions."""
@@ -106,6 +110,11 @@ class Diagnosis:
     def config(self) -> Config:
         """Return the config of the manifest: what determines the records."""
         return self.manifest.config
+
+    @cached_property
+    def about(self) -> About:
+        """Return who answers for the model, what it is for, which it is, and which audit this is."""
+        return About.of(self.manifest, self.path)
 
     @property
     def mode(self) -> Mode:
@@ -201,8 +210,12 @@ class Diagnosis:
         return views.plot(self.config, self._summary, axes)
 
     def _repr_html_(self) -> str:
-        return views.html_table(self.config, self._summary, self.missing)
+        show = type(self).html_view
+        return views.html_table(self.config, self._summary, self.missing) if show is None else show(self)
 
-    def table(self) -> str:
-        """Return the summary as text of about 100 columns for a terminal, the most sensitive attribute first."""
-        return summary_table(self.summary(), title=self.config.target)
+    def table(self, *, width: int = WIDTH, colors: bool = False) -> str:
+        """Return the summary as text for a terminal of `width` columns, the most sensitive attribute first.
+
+        A wider one shows more columns of the table. With `colors` verdicts are coloured, by ANSI codes.
+        """
+        return summary_table(self.summary(), title=self.config.target, width=width, colors=colors)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
-
-from rich.cells import cell_len
 
 from zoom_engine.audit.summary import PREDICTION, GroupDifference, Interval, Sensitivity, Summary
 from zoom_engine.common.plurals import agreeing, number_of
+from zoom_engine.common.terminal import WIDTH, Column, ruled, wrapped
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.settings.interim_analyses import ERRING, KNOWN_WIDTH
 from zoom_engine.statistics.interactions import FEWEST
 
-_NAME_WIDTH = 34
 _BAR_WIDTH = 10
 _MOST_DIFFERENCES = 3
 _MOST_TEXTS = 3
@@ -41,24 +39,28 @@ def beside(summary: Summary) -> Beside:
     return RANDOM_EDITS if summary.edits is None else CONTROLS
 
 
-def summary_table(summary: Summary, *, title: str = "") -> str:
-    """Return the attributes of a summary as an aligned table, with a title line and a closing line."""
+def summary_table(summary: Summary, *, title: str = "", width: int = WIDTH, colors: bool = False) -> str:
+    """Return the attributes of a summary as an aligned table, with a title line and closing lines.
+
+    It has as many columns as fit in `width`; verdicts have `colors` where a terminal shows them.
+    """
     single = summary.mode == "single"
-    measure = judged_name(summary) if single else "share of its range in flips"
+    measure = judged_name(summary) if single else "share of range"
     baseline = summary.baseline
-    head = ["attribute", f"{measure} [95 %]", *(["verdict"] if single else [])]
-    texts = len(head) + 1
-    head += [
-        "of the sum",
-        "flips",
-        "decisive",
-        "label kept",
-        "SSIM",
-        "|weight|" if summary.edits is None else "|strength|",
+    columns = [
+        Column("attribute", text=True, name=True),
+        Column(f"{measure} [95 %]", text=True),
+        *([Column("verdict", text=True, colored=True)] if single else []),
+        Column("of the sum", rank=6),
+        Column("flips", rank=2),
+        Column("decisive", rank=1),
+        Column("label kept", rank=3),
+        Column("SSIM", rank=4),
+        Column("|weight|" if summary.edits is None else "|strength|", rank=5),
     ]
     body = []
     for row in summary.sensitivity:
-        cells = [fit(row.attribute.name, _NAME_WIDTH), with_interval(row.value, row.interval)]
+        cells = [row.attribute.name, with_interval(row.value, row.interval)]
         cells += [verdict_in_words(row)] if single else []
         share = f"{_bar(row.share)} {percent(row.share):>5}"
         cells += [percent(row.share) if baseline else share, percent(row.flip_rate)]  # a row of bars would be a ranking
@@ -67,11 +69,9 @@ def summary_table(summary: Summary, *, title: str = "") -> str:
         few = len(row.differences) <= _MOST_TEXTS  # of more, what is found is said below
         told_apart = row.groups if few and any(group.by != PREDICTION for group in row.groups) else ()
         for group in told_apart:
-            name = fit(f"  {group.title} ({group.images})", _NAME_WIDTH)
-            body.append([name, with_interval(group.mean_change, group.ci95), *[""] * (len(head) - 2)])
+            body.append([f"  {group.title} ({group.images})", with_interval(group.mean_change, group.ci95)])
         for one in row.differences if few else ():
-            name = fit(f"  with minus without “{one.by}”", _NAME_WIDTH)
-            body.append([name, with_interval(one.difference, one.ci95), *[""] * (len(head) - 2)])
+            body.append([f"  with minus without “{one.by}”", with_interval(one.difference, one.ci95)])
     how = f"search {summary.search}, {summary.mode} mode" if summary.edits is None else f"edits by {summary.edits}"
     about = f"{number_of(summary.images, 'image')}, {how}"
     closing = (
@@ -79,7 +79,7 @@ def summary_table(summary: Summary, *, title: str = "") -> str:
         f" label kept {percent(summary.label_kept)}"
     )
     if summary.natural is not None and summary.natural < 1:
-        closing += f"; {percent(1 - summary.natural)} of the edits leave what the generator draws"
+        closing += f"; {percent(1 - summary.natural)} of the edits go beyond what the generator draws"
     if summary.mode == "multi":
         flips = agreeing(summary.decisive_images, "image that flips", "images that flip")
         closing += f"\nshares of a range and weights are means over the {summary.decisive_images} {flips} decisively"
@@ -91,7 +91,7 @@ def summary_table(summary: Summary, *, title: str = "") -> str:
             if baseline.directions > 1
             else ""
         )
-        closing += f"; an effect is told from them from {decimal(baseline.specific_from, 3)} on"
+        closing += f"; an effect is specific from {decimal(baseline.specific_from, 3)} on"
     if summary.control_prompts:
         closing += f"\ncontrol prompts: {decimal(summary.control_prompts.mean_change, 3)} on average"
         closing += (
@@ -109,7 +109,8 @@ def summary_table(summary: Summary, *, title: str = "") -> str:
     if summary.interim_analysis:
         closing += f"\n{analyses_in_words(summary)}"
     opening = f"{title}: {about}" if title else about
-    return "\n".join([opening, *ruled([head, *body], texts=texts), closing])
+    notes = [wrapped(line, width=width) for line in closing.split("\n")]
+    return "\n".join([wrapped(opening, width=width), *ruled(columns, body, width=width, colors=colors), *notes])
 
 
 def judged_name(summary: Summary) -> str:
@@ -123,14 +124,6 @@ def verdict_in_words(row: Sensitivity) -> str:
     if row.verdict is None or row.value is None:
         return "-"
     return f"{row.verdict}, {row.specificity}" if row.specificity and row.verdict == "sensitive" else row.verdict
-
-
-def ruled(rows: Sequence[Sequence[str]], *, texts: int) -> list[str]:
-    """Align rows, the first the head, as lines between rules; the first `texts` columns hold text, the rest numbers."""
-    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(_pad(cell, widths[i], right=i >= texts) for i, cell in enumerate(row)).rstrip() for row in rows]
-    rule = "─" * max(map(cell_len, lines))
-    return [rule, lines[0], rule, *lines[1:], rule]
 
 
 def agreement_in_words(summary: Summary) -> str:
@@ -223,15 +216,6 @@ def signed(value: float, digits: int = 1, *, fixed: bool = False) -> str:
     return text if float(text) == 0 else ("+" if value > 0 else "−") + text
 
 
-def fit(text: str, width: int) -> str:
-    """Cut `text` to `width` terminal columns, with "…" for what is cut off."""
-    if cell_len(text) <= width:
-        return text
-    while cell_len(text) > width - 1:
-        text = text[:-1]
-    return text.rstrip() + "…"
-
-
 def with_interval(value: float | None, ci: Interval | None, digits: int = 3) -> str:
     """Format a number, and its interval where there is one, with fixed digits."""
     ends = "" if ci is None else f" [{decimal(ci[0], digits)}, {decimal(ci[1], digits)}]"
@@ -241,8 +225,3 @@ def with_interval(value: float | None, ci: Interval | None, digits: int = 3) -> 
 def _bar(share: float) -> str:
     eighths = round(share * _BAR_WIDTH * 8)
     return ("█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()).ljust(_BAR_WIDTH)
-
-
-def _pad(text: str, width: int, *, right: bool) -> str:
-    space = " " * (width - cell_len(text))
-    return space + text if right else text + space

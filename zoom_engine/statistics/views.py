@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import html
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,10 +21,13 @@ from zoom_engine.audit.summary import Summary
 from zoom_engine.common.errors import AuditError, ConfigError, imported
 from zoom_engine.common.plurals import agreeing, number_of
 from zoom_engine.settings.attributes import short_name
-from zoom_engine.statistics.table import beside, judged_name, percent, verdict_in_words, with_interval
+from zoom_engine.statistics.table import beside, decimal, judged_name, percent, signed, verdict_in_words, with_interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+_LARGEST_SIDE = 320  # pixels of a picture in a notebook: some tens of kilobytes
+_SHOWN_SIDE = 192
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -51,7 +56,34 @@ class Counterfactual:
     ssim: float | None
     weights: tuple[float | None, ...]
     outputs: tuple[str, ...]
-    frames: NDArray[np.uint8]
+    frames: NDArray[np.uint8] = dataclasses.field(repr=False)
+
+    def _repr_html_(self) -> str:
+        pair = (("before", self.outputs[0], self.original), ("after", self.outputs[-1], self.edited))
+        figures = "".join(
+            f'<figure style="margin: 0"><img src="{picture_url(picture)}" alt="{title}: {html.escape(output)}"'
+            f' style="width: {_SHOWN_SIDE}px; max-width: 100%; margin: 0"><figcaption>{title}: {html.escape(output)}'
+            "</figcaption></figure>"
+            for title, output, picture in pair
+        )
+        return f'<div style="display: flex; gap: 10px">{figures}</div><p>{html.escape(self.line)}</p>'
+
+    @property
+    def line(self) -> str:
+        """Return what its record says, in a line."""
+        flip = "no flip" if not self.flipped else "flip" if self.decisive is None else "borderline flip"
+        weight = self.weights[-1] if self.weights else None
+        return ", ".join(
+            [
+                f"“{self.attribute}”" if self.attribute else "all attributes together",
+                f"seed {self.seed}",
+                *([self.kind] if self.kind else []),
+                "decisive flip" if self.flipped and self.decisive else flip,
+                *([] if self.label_kept is None else ["label kept" if self.label_kept else "label not kept"]),
+                *([] if self.ssim is None else [f"SSIM {decimal(self.ssim)}"]),
+                *([] if weight is None else [f"weight {signed(weight)}"]),
+            ]
+        )
 
     @property
     def original(self) -> NDArray[np.uint8]:
@@ -64,6 +96,17 @@ class Counterfactual:
         """Return the edited picture, uint8 `[H, W, 3]`."""
         last: NDArray[np.uint8] = self.frames[-1]
         return last
+
+
+def picture_url(picture: NDArray[np.uint8]) -> str:
+    """Return a picture, uint8 `[H, W, 3]`, as a data URL: WebP of at most `_LARGEST_SIDE` pixels a side."""
+    from PIL import Image
+
+    image = Image.fromarray(picture)
+    image.thumbnail((_LARGEST_SIDE, _LARGEST_SIDE), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    image.save(buffer, format="WEBP", quality=84)
+    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
 def counterfactuals(audit: Path | None) -> list[Counterfactual]:

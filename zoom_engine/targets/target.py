@@ -42,6 +42,8 @@ def raw_outputs(network: nn.Module, x: Tensor, name: str) -> Tensor:
         raw = network(x)
     except torch.OutOfMemoryError:
         raise
+    except SystemExit as error:  # would end the audit without a word
+        raise TargetError(f"target {name!r} calls sys.exit({error}): let it raise an error that says why") from error
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
         if other := other_precision(network):
             raise TargetError(

@@ -46,9 +46,9 @@ def test_a_view_holds_answers_that_say_nothing_by_themselves_to_the_first(tmp_pa
         return pictures, others
 
     pictures, others = answers("keypoints")
-    assert pictures.startswith("answers to these pictures, held to that to the first: moved 0.0 %, moved ")
+    assert pictures.startswith("answers to these pictures, compared with the first: moved 0.0 %, moved ")
     assert pictures.count("moved 0.0 %") == 1
-    assert others.startswith("answers to others, held to that to the first: black moved ")
+    assert others.startswith("answers to others, compared with the first: black moved ")
     assert all(line.startswith(("answers to these pictures: ", "answers to others: black ")) for line in answers("age"))
 
 

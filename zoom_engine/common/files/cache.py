@@ -26,7 +26,7 @@ def cache_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise CacheError(
-            f"the cache {path} cannot be used ({error.strerror or error}): mend that, or name another folder with"
+            f"the cache {path} cannot be used ({error.strerror or error}): fix that, or name another folder with"
             " --cache or in ZOOM_ENGINE_CACHE"
         ) from error
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import html
 
-from zoom_engine.common.plurals import agreeing
-from zoom_engine.gates.judge import WORST_FIRST, Finding, Outcome, Verdict
+from zoom_engine.audit.gate_file import counted
+from zoom_engine.gates.judge import Finding, Verdict
 
 _MARKS = {"pass": "✅", "fail": "❌", "inconclusive": "⚠️"}
 _SPECIAL = str.maketrans({character: f"\\{character}" for character in "\\`*_[]|~#"})
@@ -17,20 +17,14 @@ def to_markdown(verdict: Verdict) -> str:
     lines = [
         f"### {_MARKS[verdict.outcome]} Model audit: {verdict.outcome}",
         "",
-        f"{_plain(verdict.audit)}{beside}: {counted(verdict)}.",
+        f"{_plain(verdict.audit)}{beside}: {counted([finding.outcome for finding in verdict.findings])}.",
         "",
         "| | attribute | rule | estimate [95 %] |",
         "| --- | --- | --- | --- |",
     ]
     lines += map(_line, verdict.worst_first())
+    lines += ["", " · ".join(f"{title}: {_plain(text)}" for title, text in verdict.about.lines)]
     return "\n".join(lines) + "\n"
-
-
-def counted(verdict: Verdict) -> str:
-    """Say how many findings of each kind there are."""
-    one: dict[Outcome, str] = {"pass": "passes", "fail": "fails", "inconclusive": "inconclusive"}
-    counts = [(outcome, len(verdict.of(outcome))) for outcome in WORST_FIRST]
-    return ", ".join(f"{count} {agreeing(count, one[outcome], outcome)}" for outcome, count in counts if count)
 
 
 def _line(finding: Finding) -> str:

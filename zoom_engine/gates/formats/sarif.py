@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from zoom_engine.common.version import VERSION
-from zoom_engine.gates.judge import SENTENCES, Verdict
+from zoom_engine.gates.judge import Verdict
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _RULES = {
@@ -33,7 +33,7 @@ def to_sarif(verdict: Verdict, *, at: str | Path) -> dict[str, Any]:
                 "ruleIndex": used.index(finding.rule.identifier),
                 "kind": kind,
                 "level": level,
-                "message": {"text": f"{about} {SENTENCES[finding.outcome]} in {verdict.audit}: {finding.estimate}"},
+                "message": {"text": f"{about}: {finding.outcome} in {verdict.audit}, {finding.estimate}"},
                 "locations": [{"physicalLocation": {"artifactLocation": place, "region": {"startLine": 1}}}],
                 "partialFingerprints": {"zoomEngineFinding/v1": about},
             }
@@ -51,5 +51,12 @@ def to_sarif(verdict: Verdict, *, at: str | Path) -> dict[str, Any]:
     return {
         "$schema": SCHEMA,
         "version": "2.1.0",
-        "runs": [{"tool": {"driver": driver}, "columnKind": "utf16CodeUnits", "results": results}],
+        "runs": [
+            {
+                "tool": {"driver": driver},
+                "columnKind": "utf16CodeUnits",
+                "results": results,
+                "properties": {"outcome": verdict.outcome, "about": verdict.about.to_json()},
+            }
+        ],
     }

@@ -20,6 +20,7 @@ from safetensors import SafetensorError
 from zoom_engine.common.errors import CheckpointError, UnsafeCheckpointError, ZoomError, one_line
 from zoom_engine.common.files.foreign_models import foreign_model
 from zoom_engine.common.files.safetensors_header import is_safetensors
+from zoom_engine.common.terminal import wrapped
 from zoom_engine.generators.checkpoints.nvidia import nvidia_recipe
 from zoom_engine.generators.checkpoints.pickles import (
     is_legacy_torch_file,
@@ -37,6 +38,7 @@ from zoom_engine.generators.mapped_generator import check_class
 from zoom_engine.generators.stylegan3.config import StyleGAN3Config
 
 LONGEST_LINE = 1_000  # of a description
+LABEL_WIDTH = 14  # columns
 OLD_PICKLES = b"(]})ci"  # how protocols 0 and 1 begin a tuple, list, dictionary or object
 
 
@@ -46,6 +48,10 @@ class Description:
 
     text: str
     refusal: ZoomError | None = None
+
+    def wrapped(self, width: int) -> str:
+        """Return the text for a terminal of `width` columns."""
+        return "\n".join(wrapped(line, width=width, hanging=LABEL_WIDTH) for line in self.text.split("\n"))
 
 
 Container = Literal["safetensors", "torch file", "pickle"]
@@ -134,7 +140,7 @@ def _hash_lines(generator: Generator, class_index: int | None) -> list[tuple[str
 
 def table(lines: Iterable[tuple[str, str]]) -> str:
     """Put labels and texts below each other; what comes from a file is made printable and shortened."""
-    return "\n".join(f"{f'{label}: ':<14}{one_line(text, LONGEST_LINE)}" for label, text in lines)
+    return "\n".join(f"{f'{label}: ':<{LABEL_WIDTH}}{one_line(text, LONGEST_LINE)}" for label, text in lines)
 
 
 def checkpoint_hash(path: Path) -> str:

@@ -43,7 +43,7 @@ class FunctionNetwork(nn.Module):
         try:
             answer = self.function(pixels)
             values = np.asarray(stacked_boxes(answer) if are_boxes(answer) else answer, dtype=np.float32)
-        except Exception as error:  # whatever the caller's function raises
+        except (Exception, SystemExit) as error:  # whatever the caller's function raises
             raise TargetError(
                 f"the function fails on uint8 images {pixels.shape} ({type(error).__name__}: {one_line(error)})"
             ) from error

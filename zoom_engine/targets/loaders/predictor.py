@@ -57,7 +57,7 @@ class PredictorNetwork(nn.Module):
         try:
             answer = getattr(self.predictor, self.method)(given, **self.silently)
             values = np.asarray(answer, dtype=np.float32)
-        except Exception as error:  # whatever the object raises
+        except (Exception, SystemExit) as error:  # whatever the object raises
             raise TargetError(
                 f"{self.method} of the {type(self.predictor).__name__} fails on float32 {given.shape}"
                 f" ({type(error).__name__}: {one_line(error)}): say size and layout with preprocessing="

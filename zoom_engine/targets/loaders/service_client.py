@@ -173,7 +173,7 @@ class ServiceClient:
             if left <= 0:
                 raise self._failed(
                     f"service {self.name} has not answered for {self.settings.patience:g} s (last: {why};"
-                    f" {tries_in_words(self.tries())}): when it does, the same command goes on from here"
+                    f" {tries_in_words(self.tries())}): when it does, the same command continues from here"
                 )
             if given_up.wait(min(pause or wait * random.uniform(0.5, 1.5), LONGEST_WAIT, left)):
                 raise self._over()

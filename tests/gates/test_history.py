@@ -1,0 +1,168 @@
+"""Audits over versions: their order, who is with whom, what is said of the latest, and the page."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.cells import cell_len
+from simulated import ATTRIBUTES, simulated
+
+from zoom_engine.audit.manifest import Manifest
+from zoom_engine.cli import main
+from zoom_engine.common.errors import AuditError, ConfigError
+from zoom_engine.gates.history import history
+from zoom_engine.gates.rules import Rule
+from zoom_engine.gates.text import history_table
+from zoom_engine.report import write_report
+from zoom_engine.statistics import summarise
+from zoom_engine.statistics.diagnosis import Diagnosis
+
+HOSTILE = '<b>1.0</b>"onload="x'
+
+
+@pytest.fixture(autouse=True)
+def without_images_to_settle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No history shows how many images would settle an attribute, and it takes a second of an audit."""
+    monkeypatch.setattr(summarise, "images_to_settle", lambda *given, **_: [None] * len(given[3]))
+
+
+def version(name: str, *, begun: str = "2026-01-01", path: Path | None = None, **options: Any) -> Diagnosis:
+    """An audit of a version of the model."""
+    made = simulated(**{"images": 12, **options})
+    about = {"model_version": name} if name else {}
+    manifest = Manifest.of(made.config.content, begun=f"{begun}T00:00:00+00:00", **about)
+    told = Diagnosis(manifest, made.records)
+    return told if path is None else Diagnosis.load(told.save(path))
+
+
+def labels(*audits: Diagnosis) -> list[str]:
+    (group,) = history(audits).groups
+    return list(group.labels)
+
+
+def test_audits_are_ordered_by_version_and_then_by_date() -> None:
+    names = ["0.9", "1.4-rc1", "1.4", "1.4.1", "1.10", "2"]
+    assert labels(*(version(name) for name in sorted(names))) == names
+    days = ["2026-03-01", "2026-01-01", "2026-02-01"]
+    assert labels(*(version("", begun=day) for day in days)) == sorted(days)
+    same = [version("1.0", begun=day) for day in days]
+    (group,) = history(same).groups
+    assert [audit.manifest.begun[:10] for audit in group.audits] == sorted(days)
+
+
+def test_the_headline_says_what_the_latest_version_changed() -> None:
+    before, after = version("1.0"), version("1.1", planted={1: 0.25})
+    (up,) = history([after, before]).groups
+    assert re.fullmatch(
+        r"Sensitivity to “pale skin” rose by 0\.2\d \[0\.\d\d, 0\.\d\d\] from 1\.0 to 1\.1\.", up.headline
+    )
+    (down,) = history([version("1.0", planted={1: 0.25}), version("1.1")]).groups
+    assert down.headline.startswith("Sensitivity to “pale skin” fell by 0.2")
+    (still,) = history([before, version("1.1")]).groups
+    assert still.headline == (
+        "No sensitivity is shown to have changed by more than 0.05 from 1.0 to 1.1; 4 of 4 are inconclusive."
+    )
+    (alone,) = history([before]).groups
+    assert alone.headline == "One audit, 1.0: a trend takes two."
+
+
+def test_what_cannot_be_compared_is_a_group_of_its_own_and_says_why() -> None:
+    shown = history([version("1.0", generator="5678"), version("1.1"), version("1.2"), version("1.3", done=5)])
+    assert [group.labels for group in shown.groups] == [("1.1", "1.2"), ("1.0",)]
+    assert shown.groups[0].reason == ""
+    assert 'another generator ("1234" and "5678")' in shown.groups[1].reason
+    assert [line.count("is not finished") for line in shown.left_out] == [1]
+    text = history_table(shown)
+    assert "Not comparable with the audits above: " in text
+    assert "Left out: " in text
+
+
+@pytest.mark.parametrize(
+    ("other", "says"),
+    [
+        ({"edit_range": "paper"}, "another range"),
+        ({"target_details": {"task": {"task": "regression"}}}, "another task"),
+        ({"attributes": ("a hat",), "means": (0.1,)}, "they have no attribute in common"),
+    ],
+)
+def test_other_settings_tasks_and_attributes_are_not_one_trend(other: dict[str, Any], says: str) -> None:
+    shown = history([version("1.0"), version("1.1", **other)])
+    assert [len(group.audits) for group in shown.groups] == [1, 1]
+    assert says in shown.groups[1].reason
+
+
+def test_where_no_audit_can_be_shown_there_is_no_history() -> None:
+    with pytest.raises(AuditError, match="is not finished"):
+        history([version("1.0", done=5)])
+    with pytest.raises(AuditError, match=r"none of 2 audits: .* is not finished"):
+        history([version("1.0", done=5), version("1.1", done=5)])
+
+
+def test_rules_limit_their_attributes_in_every_audit() -> None:
+    audits = [version("1.0"), version("1.1", attributes=ATTRIBUTES[:3], means=(0.01, 0.03, 0.06))]
+    rules = [Rule(max_sensitivity=0.4), Rule(max_sensitivity=0.1, attributes=["eyeglasses"]), Rule(min_power=0.1)]
+    (group,) = history(audits, rules).groups
+    courses = {course.name: course for course in group.courses}
+    assert {name: course.limit for name, course in courses.items()} == {
+        "smiling": 0.4, "pale skin": 0.4, "a beard": 0.4, "eyeglasses": 0.1,
+    }  # fmt: skip
+    assert courses["eyeglasses"].outcomes == ("fail", None)
+    assert courses["eyeglasses"].figures[1] is None
+    assert courses["smiling"].outcomes == ("pass", "pass")
+    assert (group.outcome, group.latest_in_words) == ("pass", "1.1: 3 pass")
+    (plain,) = history(audits).groups
+    assert plain.outcome is None
+    assert {course.outcomes for course in plain.courses} == {(None, None)}
+
+
+def test_rules_that_limit_nothing_here_are_refused() -> None:
+    with pytest.raises(ConfigError, match="no rule has max-sensitivity"):
+        history([version("1.0")], [Rule(min_power=0.5)])
+    with pytest.raises(ConfigError, match="no audit has the attribute 'a hat' of a rule"):
+        history([version("1.0")], [Rule(max_sensitivity=0.5, attributes=["a hat"])])
+
+
+def test_its_table_fits_80_columns_however_many_audits_there_are() -> None:
+    long = ("a face with " + "x" * 60, *ATTRIBUTES[1:])
+    audits = [version(f"1.0-nightly-{day}", attributes=long, images=12) for day in range(7)]
+    text = history_table(history(audits, [Rule(max_sensitivity=0.1)]))
+    table = text.partition("\nSensitivity")[0].partition("\nNo sensitivity")[0]
+    assert max(map(cell_len, table.splitlines())) <= 80
+    assert "4 earlier audits not in this table" in text
+    assert re.search(r"FAIL in 1.0-nightly-6: 1 fail, ", text)
+
+
+def test_the_command_writes_a_page_that_links_each_audit_and_needs_nothing_else(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    details = {"target_details": {"task": {"task": "binary", "classes": ["a", "b"]}}}
+    for name, options in ((HOSTILE, {}), ("1.1", {"planted": {1: 0.25}})):
+        folder = tmp_path / "audits" / ("one 1" if name == HOSTILE else "two")
+        write_report(version(name, path=folder, images=40, **options, **details).path or "")
+    (tmp_path / "gate.toml").write_text("[[rule]]\nmax-sensitivity = 0.2\n")
+    folders = [str(tmp_path / "audits" / name) for name in ("two", "one 1")]
+    command = ["history", *folders, "--rules", str(tmp_path / "gate.toml"), "--out", str(tmp_path / "pages.html")]
+    assert main(command) == 0
+    assert "Open " in capsys.readouterr().out
+    page = (tmp_path / "pages.html").read_text(encoding="utf-8")
+    assert "<b>1.0" not in page
+    assert 'href="audits/one%201/report.html"' in page
+    assert page.count('href="audits/two/report.html"') == len(ATTRIBUTES) + 2, "a point each, in the table and below it"
+    assert not re.search(r'(?:src|href)="(?:https?:|//)', page)
+    assert "default-src 'none'" in page
+    assert page.count('role="group" aria-label="') == len(ATTRIBUTES)
+    assert '<th scope="row">pale skin</th>' in page, "the table has what the charts show"
+    assert page.count('class="boundary"') == len(ATTRIBUTES)
+    assert main([*command, "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    (group,) = result["groups"]
+    assert [audit["model_version"] for audit in group["audits"]] == [HOSTILE, "1.1"]
+    by_name = {one["name"]: one for one in group["attributes"]}
+    assert by_name["eyeglasses"]["outcome"] == ["fail", "fail"]
+    assert by_name["smiling"]["limit"] == 0.2
+    assert 0.2 < by_name["pale skin"]["sensitivity"][1]["value"] < 0.4
+    assert result["left_out"] == []
