@@ -357,7 +357,8 @@ def test_what_the_run_told_opens_the_page(make_audit) -> None:
     (audit / "manifest.json").write_text(json.dumps(manifest))
     page = Page(write_report(audit))
     first = page.html.partition("<h1")[0]
-    assert '<p class="banner" role="note">This is assumed: RGB in [0, 1].</p>' in first
+    assert "2 notes of the run that made this audit: read them first" in first
+    assert '<p role="note">This is assumed: RGB in [0, 1].</p>' in first
     assert first.count('role="note"') == 2
     assert "<script" not in first
 
@@ -430,6 +431,12 @@ def test_every_picture_decodes_and_has_a_text_and_a_corner(page: Page) -> None:
     chips = [attributes for attributes in page.all("span") if attributes.get("class") == "chip"]
     assert len(chips) == 2 + 6 * 4
     assert any("the probability of “mustache”: 0.51" in attributes["alt"] for attributes in pictures)
+
+
+def test_the_text_of_a_picture_says_what_was_done_to_it_and_how_strongly(page: Page) -> None:
+    texts = [attributes["alt"] for attributes in page.all("img")]
+    for step in (4, 8, 12):
+        assert any(text.startswith(f"The same picture with smiling added, edit weight +{step}. the") for text in texts)
 
 
 def test_tables_have_headers_and_pictures_of_charts_have_labels(page: Page) -> None:
@@ -680,6 +687,27 @@ def test_the_index_shows_audits_side_by_side_on_one_axis(make_audit, tmp_path: P
     axes = re.findall(r'<div class="ticks">(.*?)</div>', page.html)
     assert len(axes) == 2
     assert axes[0] == axes[1]
+
+
+def test_an_index_has_findings_first_then_what_is_open_then_nothing_then_what_is_not_finished(
+    make_audit, tmp_path: Path
+) -> None:
+    made: dict[str, dict[str, Any]] = {
+        "unfinished": {"finish": False},
+        "nothing": {"gain": 0.001, "images": 150},
+        "open": {"images": 2},
+        "biased": {"gain": 1.5},
+    }
+    for name, options in made.items():
+        write_report(make_audit(name, strips_each=1, **options))
+    page = Page(write_index(tmp_path, [tmp_path / name for name in made]))
+    links = [f"{name}/report.html" for name in ("biased", "open", "nothing", "unfinished")]
+    assert [attributes["href"] for attributes in page.all("a")] == links
+    kinds = [
+        item["class"] for item in page.all("li") if item.get("class") in ("sensitive", "unfinished", "inconclusive")
+    ]
+    assert kinds[0] == "sensitive"
+    assert page.text.index("Inconclusive: effects") < page.text.index("No sensitivity of 0.05 or more found")
 
 
 def test_the_cards_of_an_index_compare_line_by_line(make_audit, tmp_path: Path) -> None:

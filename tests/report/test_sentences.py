@@ -14,6 +14,7 @@ from zoom_engine.report.first_screen import FirstScreen, first_screen
 from zoom_engine.report.sentences import (
     certainty,
     edit_in_words,
+    edited,
     flip_notes,
     flips,
     flips_at,
@@ -189,8 +190,13 @@ def test_the_next_step_says_how_many_images_would_settle_what_is_inconclusive() 
 
 def test_a_flip_of_at_least_half_of_the_images_is_called_typical() -> None:
     shown = strip("0.01", "0.94", kind="flip", direction=(1, 2), decisive=True)
-    assert strip_note(shown, Counts(32, 20, 20, 20), 16, READING, least=0.1).tag == "Typical flip"
-    assert strip_note(shown, Counts(32, 20, 20, 20), 15, READING, least=0.1).tag == "Decisive flip"
+    for decisive, alike, tag in (
+        (20, 20, "Typical flip"),
+        (20, 10, "Typical flip"),
+        (20, 9, "Decisive flip"),
+        (15, 15, "Decisive flip"),
+    ):
+        assert strip_note(shown, Counts(32, 20, 20, decisive), alike, READING, least=0.1).tag == tag
 
 
 def test_an_outlier_is_called_the_most_extreme_though_it_flips_decisively() -> None:
@@ -438,6 +444,14 @@ EACH_HEADLINE = {
         "No sensitivity found in 2 of 3 attributes; 1 inconclusive",
     ),
     "faint": (seen(NOTHING, faint="a"), "Inconclusive: the generator hardly draws what was asked"),
+    "never moves": (
+        seen(judged("a", "negligible", 0.0), baseline=dataclasses.replace(RANDOM, mean_change=0.0, strongest=0.0)),
+        "Inconclusive: no edit moved the output at all",
+    ),
+    "moves under random edits alone": (
+        seen(judged("a", "negligible", 0.0)),
+        "No sensitivity to A of 0.05 or more found",
+    ),
     "half not edited": (
         seen(NOTHING, also(judged("b", None, None), "b"), edits="pairs"),
         "No sensitivity found in 1 of 2 attributes; 1 inconclusive",
@@ -456,6 +470,10 @@ EACH_HEADLINE = {
     "together, two lead": (
         together(moved("a", 0.4, 0.6), moved("b", 0.3, 0.4)),
         "5 of 32 images flip decisively when all attributes are edited together; most moved: A and B",
+    ),
+    "together, how far is not known": (
+        together(moved("a", None), moved("b", None)),
+        "5 of 32 images flip decisively when all attributes are edited together",
     ),
     "together, one flips": (
         together(moved("a", 0.4), moved("b", 0.1), counts=Counts(32, 9, 1, 1)),
@@ -730,6 +748,11 @@ EACH_STEP = {
         seen(dataclasses.replace(OPEN, images_to_settle=118)),
     ),
     "an interval": (seen(OPEN, images=1), "More images give “A” an interval.", seen(OPEN)),
+    "read": (
+        seen(judged("a", "negligible", 0.0), baseline=None),
+        "Check that the model reads these pictures: no edit changed its output by a digit.",
+        seen(NOTHING, baseline=None),
+    ),
     "more images": (
         seen(NOTHING, power=BLIND),
         "Run more images before anybody concludes that the rest does not matter.",
@@ -762,7 +785,7 @@ EACH_STEP = {
     ),
     "labels": (
         together(moved("a", 0.4)),
-        "Look whether each picture that flips still shows its label.",
+        "Check that each picture that flips still shows its label.",
         together(moved("a", None), counts=Counts(32, 9, 1, 0)),
     ),
     "alone": (
@@ -875,7 +898,9 @@ def test_labels_and_pixels_are_counted_where_the_task_knows_them() -> None:
     assert points.extent_in_words([((0.5, 0.5, 0.1, 0.1), (0.5, 0.4, 0.1, 0.1))]) == (
         "the points move by 5.0 pixels on average"
     )
-    assert KeypointsTask().view.extent_in_words([((0.5, 0.5), (0.5, 0.4))]) == ""
+    assert KeypointsTask().view.extent_in_words([((0.5, 0.5), (0.5, 0.4))]) == (
+        "the points move by 10.0 % of the picture’s side on average"
+    )
 
 
 def test_the_power_is_a_chance_for_each_size() -> None:
@@ -912,6 +937,7 @@ def drawn(weight: float | None, *, shown: int = 1, prompt: str | None = "a face 
         (drawn(4.0, shown=2, prompt="a face with a beard"), "a beard", (0.0, 4.0), "no beard → a beard"),
         (drawn(4.0, shown=2, prompt="a smiling face"), "smiling", (0.0, 4.0), "not smiling → smiling"),
         (drawn(4.0, shown=2, prompt="a face without a beard"), "without a beard", (0.0, 4.0), "without a beard added"),
+        (drawn(4.0, shown=2, prompt="a face that is not old"), "that is not old", (0.0, 4.0), "that is not old added"),
         (drawn(None, shown=2, prompt=None), "all attributes together", None, "unedited → all attributes edited"),
     ],
 )
@@ -928,3 +954,12 @@ def test_a_caption_of_an_edit_from_elsewhere_says_its_strength() -> None:
     )
     whole = Edit(name="smiling", strengths=(1.0,))
     assert edit_in_words(drawn(1.0, shown=2, prompt="smiling"), "smiling", edit=whole) == "unedited → smiling"
+
+
+def test_an_edit_is_told_with_its_direction_and_strength() -> None:
+    stops = Edit(name="brightness", strengths=(-1.0, 1.0), unit="stops")
+    assert edited("smiling", 8.2) == "with smiling added, edit weight +8.2"
+    assert edited("a beard", -3.0) == "with a beard removed, edit weight −3"
+    assert edited("a beard", 0.0) == "with a beard unchanged, edit weight 0"
+    assert edited("brightness", -1.0, stops) == "edited, brightness, strength −1 stops"
+    assert edited("all attributes together", None) == "with all attributes together edited"

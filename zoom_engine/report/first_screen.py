@@ -20,6 +20,7 @@ from zoom_engine.report.verdicts import (
     faint_directions,
     in_units,
     leading,
+    never_moves,
     next_steps,
     no_further_than_control,
     numbers_and_unit,
@@ -184,6 +185,8 @@ class _Audit:
         if not self.rows:
             why = "no picture was edited" if summary.trials else "nothing was measured"
             return "inconclusive", f"Inconclusive: {why}"
+        if never_moves(summary):
+            return "inconclusive", "Inconclusive: no edit moved the output at all"
         open_ones, count = self.open_ones, len(rows)
         if not open_ones:
             least = amount(self.view, self.config.smallest_effect)

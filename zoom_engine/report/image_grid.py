@@ -159,6 +159,11 @@ def read_grids(source: Source, *, inlined: bool = False) -> ImageGrids | None:
     )
 
 
+def thumbnail_of(source: Source, record: Record, attribute: Attribute | None) -> Thumbnail:
+    """Return the picture of a record with its words, as its grid has it; its `file` is left to who shows it."""
+    return _Words(source).thumbnail(record, attribute, "")
+
+
 def _inlined(source: Source, entries: Sequence[PictureEntry]) -> dict[str, str]:
     """Return data URIs of the pictures by their files: of all that fit at the largest size, else of the first ones."""
     uris: dict[str, str] = {}
@@ -201,8 +206,9 @@ class _Words:
         """Return the picture of a record with its words."""
         outputs = f"{NO_BREAK}→{NO_BREAK}".join(self._outputs(record))
         decisive, flip = self._source.diagnosis.is_decisive(record), self._flip(record)
-        edit, weight = self._edit(record, attribute)
-        alt = f"image {record.image} {edit}{weight and f', {weight}'}: {self._view.response_axis.label} {outputs}"
+        weight = None if attribute is None else self._weight(record)
+        edited = sentences.edited(self.name_of(attribute), weight, self._source.edit_of(attribute))
+        alt = f"image {record.image} {edited}: {self._view.response_axis.label} {outputs}"
         return Thumbnail(
             anchor=f"image-{record.image}-{self.anchors[attribute]}",
             file=file,
@@ -228,17 +234,6 @@ class _Words:
         before, after = (self._view.response(output, original) for output in (original, record.output))
         return decimal(before), decimal(after)
 
-    def _edit(self, record: Record, attribute: Attribute | None) -> tuple[str, str]:
-        """Return in words what was done to the picture, and how strongly."""
-        name = self.name_of(attribute)
-        if attribute is None:
-            return f"with {name} edited", ""
-        weight, edit = self._weight(record), self._source.edit_of(attribute)
-        if edit is not None:
-            return f"edited, {name}", f"strength {sentences.strength(weight, edit)}"
-        way = "unchanged" if weight == 0 else "added" if weight > 0 else "removed"
-        return f"with {name} {way}", f"edit weight {signed(weight)}"
-
     def _weight(self, record: Record) -> float:
         return record.edit_weights[self._columns[record.attribute or ""]]
 
@@ -262,9 +257,9 @@ class _Words:
         """Say how far the output moved at this picture, and how far at most."""
         points = (point.change for point in record.trajectory if point.weights == record.edit_weights)
         here = next(points, record.change)
-        in_units = self._view.change_in_words(here)
         most = f"; on the way up to {decimal(record.change)}" if decimal(record.change) != decimal(here) else ""
-        return f"{decimal(here)} on a scale from 0 to 1{in_units and f', {in_units}'}{most}"
+        units = self._view.change_in_words(here)
+        return f"{units and f'{units}, '}{decimal(here)} of {self._view.whole or 'at most 1'}{most}"
 
     def _strengths(self, record: Record, attribute: Attribute | None) -> Iterator[tuple[str, str]]:
         if attribute is None:

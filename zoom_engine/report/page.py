@@ -59,7 +59,7 @@ class Row:
     side_effects: tuple[str, ...]
     control: bool
     in_units: str
-    images: str = ""
+    images: str
 
 
 @dataclass(frozen=True)
@@ -204,9 +204,9 @@ def _rows(source: Source, axis: Axis, images: ImageGrids | None) -> Iterator[Row
         bar = bar_for(axis, row.value, row.interval, source.summary.baseline)
         side_effects = tuple(side_effects_of(source.summary, row.attribute, source.names))
         control = no_further_than_control(source.summary, row)
+        grid = "" if images is None else images.anchor_of(row.attribute, source.order)
         units = "" if row.value is None or row.mode == "multi" else source.view.change_in_words(row.value)
         told = units and in_units(source.view, row.value or 0.0, row.interval)
-        grid = "" if images is None else images.anchor_of(row.attribute, source.order)
         counts = source.counts.get(row.attribute)
         yield Row(source.names[row.attribute], row, counts, bar, side_effects, control, told, grid)
 

@@ -175,7 +175,7 @@ def strip_note(strip: StripEntry, counts: Counts, alike: int, view: TaskView, *,
             tag = f"Most extreme of {counts.images}"
             return StripNote(tag, "warn", outcome, f"{_upper(so)}, and none changes more than this one.")
         middle = agreeing(alike, "this one", "one from the middle of them")
-        if 2 * alike >= counts.images > 1:
+        if 2 * counts.decisive >= counts.images > 1 and 2 * alike >= counts.decisive:
             return StripNote("Typical flip", "plain", outcome, f"{_upper(so)}: {middle}.")
         return StripNote("Decisive flip", "", outcome, f"{_upper(so)}: {middle}.")
     return StripNote("Example", "plain", outcome, f"Chosen for a large change, not as typical; {flips(counts)}.")
@@ -223,7 +223,7 @@ def edit_in_words(
 def _without(name: str, prompt: str) -> str:
     """Say that a picture lacks what a prompt names: "no beard", "not smiling"; "" where the name denies something."""
     first, _, rest = name.partition(" ")
-    if first.lower() in ("no", "not", "without"):
+    if {"no", "not", "without"} & {*name.lower().split()}:
         return ""
     if first.lower() in ("a", "an") and rest:
         return f"no {rest}"
@@ -301,6 +301,22 @@ def strength(value: float, edit: Edit) -> str:
     return f"{signed(value, 6)}{space}{edit.unit}"
 
 
+def edited(name: str, weight: float | None, edit: Edit | None = None) -> str:
+    """Say what was done to a picture, and how strongly: "with smiling added, edit weight +8.2".
+
+    Args:
+        name: short name of the attribute, or of all of them together.
+        weight: the edit weight, or the strength; None where several attributes have one.
+        edit: the attribute's, of an audit of edits from elsewhere.
+    """
+    if weight is None:
+        return f"with {name} edited"
+    if edit is not None:
+        return f"edited, {name}, strength {strength(weight, edit)}"
+    way = "unchanged" if weight == 0 else "added" if weight > 0 else "removed"
+    return f"with {name} {way}, edit weight {signed(weight)}"
+
+
 def search_sentence(config: Config) -> str:
     """Say which search the audit uses and, where the manifest has a reason, why."""
     if config.edits is not None:
@@ -344,7 +360,7 @@ def edit(config: Config) -> str:
     else:
         made = (
             f"The edit directions were given to the audit, made by “{one_line(config.method or '', 80)}”:"
-            " it did not find them from the attributes’ prompts, so look whether each shows what its name says"
+            " it did not find them from the attributes’ prompts, so check that each shows what its name says"
         )
     unit = "an edit weight of 1 is one standard deviation of unedited codes along it"
     return f"{made}; {unit}, and a positive weight adds the attribute."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path, PurePath
 
 from zoom_engine.audit.about import About
@@ -26,7 +26,7 @@ from zoom_engine.report.verdicts import amount, leading
 from zoom_engine.settings.attributes import Attribute, short_name
 from zoom_engine.statistics.counts import Counts
 from zoom_engine.statistics.diagnosis import Diagnosis
-from zoom_engine.statistics.table import Beside, beside, signed
+from zoom_engine.statistics.table import Beside, beside
 from zoom_engine.targets import BinaryTask, MultiClassTask, Task, TaskView, task_from_dict
 
 
@@ -123,7 +123,7 @@ class Source:
     @cached_property
     def gate(self) -> GateResult | None:
         """Return the outcome of the gate that the audit was held to last, see `gate_file`; None without one."""
-        return read_gate(self.audit)
+        return None if self.diagnosis.path is None else read_gate(self.audit)
 
     @cached_property
     def first_screen(self) -> FirstScreen:
@@ -220,7 +220,7 @@ class Source:
             caption_label=self.view.caption_label,
             budget=budget,
             ends=ends,
-            weight_in_words=signed if edit is None else partial(sentences.strength, edit=edit),
+            edit=edit,
         )
         return Strip(
             number=next(number for number, one in enumerate(self.strips) if one is strip),

@@ -147,6 +147,16 @@ def detectable(summary: Summary, view: TaskView) -> str:
     return f"Effects of {amount(view, up(least))} or more are detected in at least 80 of 100 such audits."
 
 
+def never_moves(summary: Summary) -> bool:
+    """Tell whether no edit moved the output by as much as a digit, random ones included.
+
+    A model that sees pictures hardly answers so: it may be shown none, or find nothing in them.
+    """
+    changes = [row.mean_change for row in summary.sensitivity if row.mean_change is not None]
+    changes += [] if summary.baseline is None else [summary.baseline.strongest]
+    return summary.mode == "single" and bool(changes) and not any(changes)
+
+
 def faint_directions(config: Config) -> list[Attribute]:
     """Return the attributes whose relevance is less than half above what random text reaches."""
     strengths = zip(config.attributes, config.strength, config.noise_floor, strict=False)  # older audits have none
@@ -163,7 +173,7 @@ def next_steps(summary: Summary, names: Mapping[Attribute, str], *, unfinished: 
     if unfinished:
         return ["Run the same command again: it goes on where it stopped."]
     if summary.mode == "multi":
-        look = "Look whether each picture that flips still shows its label."
+        look = "Check that each picture that flips still shows its label."
         alone = "Run it with --mode single to see what each attribute does alone."
         return [look, alone] if summary.decisive_images else [alone]
     sensitive = [names[row.attribute] for row in summary.sensitivity if row.is_specific]
@@ -176,6 +186,8 @@ def next_steps(summary: Summary, names: Mapping[Attribute, str], *, unfinished: 
         steps.append(f"Check whether the pictures of {_quoted_few([names[row.attribute] for row in unseen])} show it.")
     if still := _never_edited(summary):
         steps.append(f"Find out why no picture of {_quoted_few([names[row.attribute] for row in still])} was edited.")
+    if never_moves(summary):
+        steps.append("Check that the model reads these pictures: no edit changed its output by a digit.")
     if sensitive:
         it = f"“{sensitive[0]}”" if len(sensitive) == 1 else "each of them"
         steps.append(f"{shows}, then decide whether the model may use {it}.")

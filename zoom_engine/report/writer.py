@@ -132,11 +132,6 @@ def write_index(
     return write_page(folder / INDEX, html)
 
 
-def _kind_of(shown: tuple[IndexEntry, str, Card]) -> int:
-    """Return where an audit stands on an index: those with findings first, unfinished ones last."""
-    return KINDS.index(shown[2].source.first_screen.kind)
-
-
 def write_index_again(audit: Path) -> Path | None:
     """Write the index above an audit's folder again, and return its path; None where none shows the audit.
 
@@ -160,6 +155,11 @@ def write_index_again(audit: Path) -> Path | None:
     except (OSError, ValueError) as error:
         raise AuditError(f"cannot read {path} ({one_line(error)}): remove it, or write the index again") from None
     return write_index(path.parent, entries, title=title, introduction=introduction)
+
+
+def _kind_of(shown: tuple[IndexEntry, str, Card]) -> int:
+    """Return where an audit stands on an index: those with findings first, unfinished ones last."""
+    return KINDS.index(shown[2].source.first_screen.kind)
 
 
 @dataclass(frozen=True, kw_only=True)
