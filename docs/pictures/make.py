@@ -33,7 +33,7 @@ class Shot(NamedTuple):
 
 
 SHOTS = {
-    "demo": Shot("demo/index.html", 1160, 980),
+    "demo": Shot("demo/index.html", 1160, 872),
     "report": Shot("demo/biased/report.html", 1160, 720),
     "strip": Shot("demo/biased/report.html", 1160, 356, ".strip[data-kind=flip]"),
     "compare": Shot("compare.html", 1160, 960),
