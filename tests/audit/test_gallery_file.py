@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from zoom_engine.audit.gallery_file import FrameEntry, Gallery, SheetEntry, StripEntry
+from zoom_engine.audit.gallery_file import FrameEntry, Gallery, PictureEntry, SheetEntry, StripEntry
 from zoom_engine.common.errors import AuditError
 from zoom_engine.settings.attributes import Attribute
 
@@ -36,6 +36,8 @@ STRIP = StripEntry(
 )
 SHEET = SheetEntry(attribute=SMILE, weights=(-30.0, 0.0, 4.5), rows=(("a.png", "b.png", "c.png"),) * 2)
 
+PICTURE = PictureEntry(image=3, attribute=SMILE, file="images/image-3-smile.webp", original="images/image-3.webp")
+
 
 def written(audit: Path, strip: dict[str, Any] | None = None, sheet: dict[str, Any] | None = None) -> Path:
     """The audit with a gallery of one strip and one sheet, with other values."""
@@ -52,6 +54,25 @@ def test_a_gallery_comes_back_as_it_was(tmp_path: Path) -> None:
     content = json.loads((tmp_path / "gallery.json").read_text())
     assert content["strips"][0]["attribute"] == content["sheets"][0]["attribute"] == SMILE.text
     assert Gallery.load(written(tmp_path, {"attribute": None})).strips[0].attribute is None
+
+
+def test_pictures_of_trials_come_back_as_they_were_and_older_galleries_have_none(tmp_path: Path) -> None:
+    together = PictureEntry(image=0, attribute=None, file="a.webp", original="b.webp")
+    content = json.loads(json.dumps(Gallery(pictures=(PICTURE, together)).to_json()))
+    (tmp_path / "gallery.json").write_text(json.dumps(content))
+    assert Gallery.load(tmp_path).pictures == (PICTURE, together)
+    del content["pictures"]
+    (tmp_path / "gallery.json").write_text(json.dumps(content))
+    assert Gallery.load(tmp_path).pictures == ()
+
+
+@pytest.mark.parametrize("wrong", [{"image": -1}, {"file": 3}, {"attribute": ""}, {"original": None}])
+def test_damaged_pictures_are_told_in_one_line(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    content = Gallery(pictures=(PICTURE,)).to_json()
+    content["pictures"][0] |= wrong
+    (tmp_path / "gallery.json").write_text(json.dumps(content))
+    with pytest.raises(AuditError, match=r"gallery\.json cannot be read"):
+        Gallery.load(tmp_path)
 
 
 def test_galleries_of_older_versions_do_not_say_why_a_strip_was_chosen(tmp_path: Path) -> None:

@@ -168,6 +168,24 @@ def test_strips_show_the_pictures_at_their_strengths(audit: Diagnosis) -> None:
     assert counterfactuals[0].original.shape == (24, 24, 3)
 
 
+def test_each_edited_picture_that_a_record_holds_is_in_the_grid(audit: Diagnosis) -> None:
+    assert audit.path is not None
+    shown = {(one.image, str(one.attribute)): one for one in Gallery.load(audit.path).pictures}
+    assert shown.keys() == {(record.image, record.attribute) for record in audit.records}
+    for record in audit.records:
+        entry = shown[record.image, record.attribute or ""]
+        grey = 40 + 6 * record.image
+        colour = (
+            [grey + 120 * sum(record.edit_weights), grey, grey]
+            if record.attribute == "red"
+            else [grey, grey, grey + 60]
+        )
+        for file, expected in ((entry.original, [grey] * 3), (entry.file, colour)):
+            with Image.open(audit.path / file) as image:
+                assert image.size == (24, 24)
+                assert np.abs(np.asarray(image)[12, 12].astype(float) - expected).max() <= 4, "WebP loses a little"
+
+
 def test_the_report_says_what_the_edits_are(audit: Diagnosis) -> None:
     assert audit.path is not None
     page = (audit.path / "report.html").read_text("utf-8")
@@ -313,6 +331,17 @@ def test_what_reads_audit_folders_takes_edits_from_elsewhere(
         assert alien not in described, alien
     assert dict(tracking.parameters(other))["target"] == "blue"
     assert "sensitivity/red" in dict(tracking.metrics(other))
+
+
+def test_who_answers_for_the_model_is_noted_and_nothing_is_asked_again(table: Path, tmp_path: Path) -> None:
+    out = tmp_path / "audit"
+    first = Diagnoser(pairs=table, target=red, owner="Mona", model_version="1.4").run(out=out)
+    again = Diagnoser(pairs=table, target=red, owner="Nora").run(out=out)
+    assert again.records == first.records
+    assert (again.about.owner, again.about.model_version, again.about.purpose) == ("Nora", "1.4", "")
+    assert again.about.audit_id == first.about.audit_id
+    assert again.about.model_hash == again.config.content["target_details"]["content_hash"][:12]
+    assert "Nora" in (out / "report.html").read_text(encoding="utf-8")
 
 
 def blue(pictures: Any) -> Any:

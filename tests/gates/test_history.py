@@ -27,11 +27,7 @@ HOSTILE = '<b>1.0</b>"onload="x'
 @pytest.fixture(autouse=True)
 def without_images_to_settle(monkeypatch: pytest.MonkeyPatch) -> None:
     """No history shows how many images would settle an attribute, and it takes a second of an audit."""
-
-    def unknown(*given: Any, **options: Any) -> list[None]:
-        return [None] * len(given[3])
-
-    monkeypatch.setattr(summarise, "images_to_settle", unknown)
+    monkeypatch.setattr(summarise, "images_to_settle", lambda *given, **_: [None] * len(given[3]))
 
 
 def version(name: str, *, begun: str = "2026-01-01", path: Path | None = None, **options: Any) -> Diagnosis:

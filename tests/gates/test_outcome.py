@@ -11,12 +11,21 @@ from simulated import simulated
 from zoom_engine.audit.gate_file import read_gate
 from zoom_engine.cli import main
 from zoom_engine.report import write_index, write_report
+from zoom_engine.statistics import summarise
+
+BINARY = {"task": {"task": "binary", "classes": ["a", "b"]}}
+
+
+@pytest.fixture(autouse=True)
+def without_images_to_settle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No gate asks how many images would settle an attribute, and it takes a second of an audit."""
+    monkeypatch.setattr(summarise, "images_to_settle", lambda *given, **_: [None] * len(given[3]))
 
 
 @pytest.fixture
 def audit(tmp_path: Path) -> Path:
     """An audit of four attributes, with its report and an index above it."""
-    simulated(images=40, path=tmp_path / "audit", target_details={"task": {"task": "binary", "classes": ["a", "b"]}})
+    simulated(images=40, path=tmp_path / "audit", target_details=BINARY)
     write_report(tmp_path / "audit")
     write_index(tmp_path, [tmp_path / "audit"])
     return tmp_path / "audit"
@@ -35,6 +44,14 @@ def test_a_gate_is_shown_by_the_report_and_the_index(audit: Path, capsys: pytest
         text = page.read_text(encoding="utf-8")
         assert '<span class="tag fail">FAIL</span>' in text
         assert result.of("fail")[0].estimate in text
+
+
+def test_the_baseline_is_named_without_a_folder_of_the_machine(audit: Path, tmp_path: Path) -> None:
+    before = simulated(images=40, path=tmp_path / "secret" / "before", target_details=BINARY)
+    assert main(["gate", str(audit), "--max-growth", "0.5", "--baseline", str(before.path)]) == 0
+    text = (audit / "report.html").read_text(encoding="utf-8")
+    assert f"beside avatars:mustache, audit {before.about.audit_id}" in text
+    assert "secret" not in text
 
 
 def test_another_gate_replaces_the_former_one(audit: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ import pytest
 from huggingface_hub import ModelCard
 from simulated import simulated
 
+from zoom_engine.audit.manifest import Manifest
 from zoom_engine.cli import main
 from zoom_engine.common.errors import AuditError
 from zoom_engine.integrations.model_index import model_index, with_model_index
@@ -53,6 +54,14 @@ def test_each_attribute_is_a_metric_of_the_audit(audit: Diagnosis, capsys: pytes
     assert first.metric_args["attribute"] == rows[0].attribute.text
     assert first.metric_args["ci95"] == [round(end, 4) for end in rows[0].interval or ()]
     assert first.metric_args["verdict"] == rows[0].verdict
+    assert first.dataset_args == {"audit_id": audit.about.audit_id}, "and what nobody gave is not there"
+
+
+def test_who_answers_for_which_version_is_told(audit: Diagnosis) -> None:
+    manifest = Manifest.of(audit.config.content, owner="Mona", model_version="1.4", purpose="adverts")
+    known = Diagnosis(manifest, (*audit.records, *audit.baseline))
+    (first, *_) = ModelCard(f"---\n{model_index([known], 'm')}---\n").data.eval_results
+    assert first.dataset_args == {"owner": "Mona", "model_version": "1.4", "purpose": "adverts"}
 
 
 def test_a_card_keeps_all_else_and_has_an_audit_once(audit: Diagnosis, tmp_path: Path) -> None:

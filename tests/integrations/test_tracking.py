@@ -42,6 +42,8 @@ def test_settings_and_figures_have_names_that_servers_take(audit: Diagnosis) -> 
     assert not parts & results.keys(), "in a store of files they would be a folder and a file"
     assert all(set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789_./ -") for name in results)
     assert "a face with eyeglasses" in dict(tags(audit))["sensitive"]
+    assert "owner" not in dict(tags(audit))
+    assert dict(tags(audit))["audit_id"] == audit.about.audit_id
 
 
 def test_what_is_not_finished_is_not_tracked(tmp_path: Path, audit: Diagnosis) -> None:

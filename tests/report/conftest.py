@@ -95,7 +95,7 @@ def make_audit(tmp_path: Path) -> MakeAudit:
     does not say why its pictures were chosen. `baseline` is how far random directions move, if there are any,
     and `by_control` how far a control prompt does. Edit directions were found by the `method`.
     The target is of the `task`, or decides between `classes`. With `photographs` the first images are their inversions,
-    and one more was refused.
+    and one more was refused. With a `grid` each trial has its picture.
     """
 
     def make(
@@ -120,6 +120,7 @@ def make_audit(tmp_path: Path) -> MakeAudit:
         method: str | None = None,
         purpose: str | None = None,
         photographs: int = 0,
+        grid: bool = False,
         **about: str,
     ) -> Path:
         path = tmp_path / name
@@ -184,6 +185,8 @@ def make_audit(tmp_path: Path) -> MakeAudit:
                 folder.write_json("photographs.json", {"photographs": photographed(folder, photographs, size)})
             if finish:
                 pictures = gallery(folder, records, attributes, size, strips_each)
+                if grid:
+                    pictures["pictures"] = grid_pictures(folder, records, size)
                 if task is not None:
                     for strip in pictures["strips"]:
                         strip["direction"] = [0, int(strip["flipped"])]
@@ -254,6 +257,21 @@ def photographed(folder: AuditFolder, count: int, size: int) -> list[dict[str, A
         results.append({**about, **names, "inverted_output": "0.25"})
     results[-1] |= {"image": None, "inversion": None, "refused": "is not what the generator draws"}
     return results
+
+
+def grid_pictures(folder: AuditFolder, records: list[Record], size: int) -> list[dict[str, Any]]:
+    """A picture of each trial, brighter than the unedited one."""
+    entries = []
+    for record in records:
+        if record.baseline is None:
+            original, file = (
+                f"images/image-{record.image}.png",
+                f"images/{record.image}-{slug(record.attribute or '')}.png",
+            )
+            folder.write(original, picture(record.seed, 0, size))
+            folder.write(file, picture(record.seed, 30, size))
+            entries.append({"image": record.image, "attribute": record.attribute, "file": file, "original": original})
+    return entries
 
 
 def predicted(output: Sequence[float]) -> int:

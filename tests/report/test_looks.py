@@ -3,6 +3,7 @@ do, what an accessibility checker finds, and what is on paper."""
 
 from __future__ import annotations
 
+import hashlib
 import html
 import json
 import re
@@ -25,6 +26,8 @@ from zoom_engine.gates.outcome import records_hash, show_outcome
 from zoom_engine.gates.page import write_comparison
 from zoom_engine.gates.rules import Rule
 from zoom_engine.report import IndexEntry, write_index, write_report
+from zoom_engine.report.image_grid import read_grids
+from zoom_engine.report.source import Source
 from zoom_engine.statistics.diagnosis import Diagnosis
 
 CSS = (Path(zoom_engine.report.__file__).parent / "templates" / "style.css").read_text(encoding="utf-8")
@@ -66,6 +69,35 @@ USED = """frames.map(frame => {
     }
     return list;
   })"""
+OPENED = """await Promise.all(frames.map(async frame => {
+    const page = frame.contentDocument, list = [];
+    const wait = () => new Promise(done => setTimeout(done, 300));
+    const press = async (view, key) => { view.dispatchEvent(new KeyboardEvent("keydown", {key})); await wait(); };
+    const note = document => {
+      const dialog = document.querySelector("dialog"), place = document.activeElement.closest(".pictures > li");
+      return {
+        hash: document.location.hash, open: dialog.open, title: dialog.querySelector("h2").textContent,
+        record: [...dialog.querySelectorAll("dd")].map(part => part.textContent),
+        wide: [...dialog.querySelectorAll("img")].map(image => image.naturalWidth),
+        unfolded: [...document.querySelectorAll(".images details[open] ol")].map(list => list.id),
+        inside: dialog.contains(document.activeElement), focus: place && place.id,
+        shown: [...document.querySelectorAll(".pictures > li[id]")].filter(one => one.checkVisibility()).length,
+      };
+    };
+    page.querySelector(".bars .name a").click(); await wait(); list.push(note(page));
+    page.querySelector(".images details[open] .pictures a").click(); await wait(); list.push(note(page));
+    await press(frame.contentWindow, "ArrowRight"); list.push(note(page));
+    await press(frame.contentWindow, "ArrowLeft"); await press(frame.contentWindow, "ArrowLeft"); list.push(note(page));
+    await press(frame.contentWindow, "ArrowRight");
+    [...page.querySelectorAll("dialog button")].at(-1).click(); await wait(); list.push(note(page));
+    const again = document.createElement("iframe");
+    again.src = frame.src + "?again#" + list[2].hash.slice(1);
+    document.body.append(again);
+    await new Promise(done => again.addEventListener("load", done));
+    await wait(); list.push(note(again.contentDocument));
+    page.querySelector(".images input[type=checkbox]").click(); await wait(); list.push(note(page));
+    return list;
+  }))"""
 FOLD = 800
 """The height of a first screen in pixels, of a phone and of a small window."""
 ON_FIRST_SCREEN = """frames.map(frame => {
@@ -87,9 +119,21 @@ TASKS: dict[str, dict[str, Any]] = {
     "embedding": {},
 }
 AXE = """await Promise.all(frames.map(frame => new Promise(done => {
-    const axe = frame.contentDocument.createElement("script");
-    axe.onload = () => frame.contentWindow.axe.run().then(({violations}) => done(
-      violations.flatMap(({id, nodes}) => nodes.map(node => `${id}: ${node.html.slice(0, 200)}`))));
+    const page = frame.contentDocument, axe = page.createElement("script");
+    const told = async part => {
+      const {violations} = await frame.contentWindow.axe.run(part);
+      return violations.flatMap(({id, nodes}) => nodes.map(node => `${id}: ${node.html.slice(0, 200)}`));
+    };
+    axe.onload = async () => {
+      const list = await told(page), thumbnail = page.querySelector(".pictures a[data-original]");
+      if (thumbnail) {
+        thumbnail.click();
+        await new Promise(opened => setTimeout(opened, 300));
+        if (!page.querySelector("dialog").open) list.push("not opened");
+        list.push(...await told("dialog"));
+      }
+      done(list);
+    };
     axe.src = "axe.js";
     frame.contentDocument.head.append(axe);
   })))"""
@@ -162,7 +206,7 @@ def test_text_has_the_contrast_of_wcag_aa(theme: int) -> None:
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_no_page_scrolls_sideways(make_audit, tmp_path: Path, dark: bool) -> None:
     audits = [
-        make_audit("plain", photographs=2),
+        make_audit("plain", photographs=2, grid=True),
         make_audit("long", attributes=(f"a face with {LONG}", LONG + "y"), target=LONG),
     ]
     pages = [write_report(audit) for audit in audits]
@@ -226,7 +270,8 @@ def test_headline_picture_certainty_and_next_step_stand_on_the_first_screen(make
 def test_paper_holds_what_the_page_does(make_audit, tmp_path: Path) -> None:
     """Details are open, and no text begins outside the sheet."""
     attributes = tuple(f"a face with {word}" for word in "abcdefgh")
-    page = write_report(make_audit("audit", attributes=attributes, baseline=0.02, photographs=2))
+    audit = make_audit("audit", attributes=attributes, baseline=0.02, photographs=2, grid=True)
+    page = write_report(audit)
     told = page.read_text(encoding="utf-8")
     filtered = without_policy(told).replace(
         "</body>",
@@ -257,6 +302,13 @@ find.dispatchEvent(new Event("input"));
     assert printed.count("drawn again") == 2
     for heading in ("calibrated range", "paper range", "What this audit cannot say"):
         assert heading in printed
+    assert printed.count("decisive flip") >= told.count("<b>decisive flip</b>") > 8
+    assert "; this image’s range is" not in printed, "the records of pictures"
+    records = hashlib.sha256((audit / "records.jsonl").read_bytes()).hexdigest()[:12]
+    for number, text in enumerate(texts, start=1):
+        assert f"Audit {records} · model without a hash · begun on an unknown day" in text
+        assert f"Page {number} of {len(texts)}" in text
+        assert len(text.split("Audit ")[0]) + len(text.split(f"of {len(texts)}")[-1]) > 40, "a page that holds nothing"
 
 
 @pytest.mark.slow
@@ -292,11 +344,33 @@ def test_controls_sort_filter_and_move_along_curves(make_audit, tmp_path: Path) 
 
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
+@pytest.mark.parametrize("alone", [False, True], ids=["folder", "one file"])
+def test_a_bar_leads_to_the_record_of_an_image_in_two_clicks(make_audit, tmp_path: Path, alone: bool) -> None:
+    """And a link to it opens it again, arrows lead on, and the focus comes back to where it was."""
+    audit = make_audit("audit", grid=True)
+    page = write_report(audit, single_file=tmp_path / "alone.html" if alone else None)
+    ((bar, first, second, back, closed, linked, flips),) = asked(OPENED, [(page, 900)], tmp_path)
+    assert (bar["hash"], bar["unfolded"], bar["open"]) == ("#images-pale-skin", ["images-pale-skin"], False)
+    (grid, *others) = read_grids(Source(audit)).grids
+    for seen, thumbnail in ((first, grid.thumbnails[0]), (second, grid.thumbnails[1]), (back, grid.thumbnails[0])):
+        assert (seen["hash"], seen["open"], seen["inside"]) == (f"#{thumbnail.anchor}", True, True)
+        assert seen["title"] == thumbnail.alt
+        assert seen["record"] == [text for _, text in thumbnail.lines]
+        assert seen["wide"] == [64] * 4, "pictures are shown under the policy of the page"
+    assert (closed["open"], closed["hash"]) == (False, "#images-pale-skin")
+    assert closed["focus"] == grid.thumbnails[1].anchor
+    for name in ("hash", "open", "title", "record", "inside"):
+        assert linked[name] == second[name], name
+    assert flips["shown"] == sum(one.decisive for one in (grid, *others))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
 def test_an_accessibility_checker_finds_no_violation(make_audit, tmp_path: Path) -> None:
     """On the screen in light and dark, and on paper, with all that is folded away."""
     checker = Path(pytest.importorskip("axe_core_python").__file__).with_name("axe.min.js")
     (tmp_path / "axe.js").write_bytes(checker.read_bytes())
-    audits = [make_audit("plain", baseline=0.1, photographs=2), make_audit("unfinished", finish=False)]
+    audits = [make_audit("plain", baseline=0.1, photographs=2, grid=True), make_audit("unfinished", finish=False)]
     pages = {audit.name: write_report(audit) for audit in audits}
     pages["index"] = write_index(tmp_path, audits)
     media = {
@@ -330,7 +404,7 @@ SCROLLED = """frames.map(frame => {
   })"""
 
 
-@pytest.mark.slow(8)
+@pytest.mark.slow(20)
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_conditions_and_pages_of_several_audits_fit_a_phone_without_a_violation(

@@ -8,13 +8,13 @@ import hashlib
 import io
 import json
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from html_page import HOSTILE, Page, links_of
 from PIL import Image
 from registered import register
 
@@ -25,48 +25,7 @@ from zoom_engine.report.pictures import BUDGETS
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.statistics.table import p_value
 
-HOSTILE = (
-    '<script>alert("x")</script>',
-    "a face' onload='alert(1)",
-    '"><svg onload=alert(2)>',
-    "{{ 7 * 7 }} &amp; " * 9 + "…",
-)
 TEMPLATES = Path(sections.__file__).parent / "templates"
-VOID = {"meta", "img", "br"}
-
-
-class Page(HTMLParser):
-    """Tags with attributes, text, and whether every tag is closed in order."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.html = path.read_text(encoding="utf-8")
-        self.tags: list[tuple[str, dict[str, str]]] = []
-        self.words: list[str] = []
-        self.open: list[str] = []
-        self.feed(self.html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, {name: value or "" for name, value in attrs}))
-        if tag not in VOID and not self.get_starttag_text().endswith("/>"):
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, {name: value or "" for name, value in attrs}))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag, f"</{tag}> closes nothing"
-
-    def handle_data(self, data: str) -> None:
-        if not self.open or self.open[-1] not in ("style", "script"):
-            self.words.append(data)
-
-    @property
-    def text(self) -> str:
-        return " ".join(" ".join(self.words).split())
-
-    def all(self, tag: str) -> list[dict[str, str]]:
-        return [attributes for name, attributes in self.tags if name == tag]
 
 
 @pytest.fixture
@@ -98,11 +57,11 @@ def test_a_report_says_what_it_is_for_and_can_be_signed_once_the_audit_is_finish
     purpose = "release 4 of <the door>"
     audit = make_audit("audit", purpose=purpose)
     finished = Page(write_report(audit))
-    assert f"Purpose: {purpose}" in finished.text.split("How the audit works")[0]
+    assert f"Intended use {purpose}" in finished.text.split("How the audit works")[0]
     assert "Name and role Date Signature" in finished.text
     assert f"SHA-256 {hashlib.sha256((audit / 'records.jsonl').read_bytes()).hexdigest()}" in finished.text
     unfinished = Page(write_report(make_audit("unfinished", finish=False)))
-    assert "Purpose:" not in unfinished.text
+    assert "Intended use not given" in unfinished.text
     assert "Signature" not in unfinished.text
 
 
@@ -158,7 +117,10 @@ def test_conditions_of_a_gate_stand_on_top_of_report_and_card_the_worst_first(ma
     assert "Conditions" not in Page(write_report(without)).text.partition("How the audit works")[0]
     index = Page(write_index(tmp_path, [audit, without])).text
     worst = table.partition(" INCONCLUSIVE ")[0]
-    assert index.count(f"FAIL Conditions: 1 fail, 1 inconclusive, 1 pass. {worst} ") == 1
+    audit_id = Diagnosis.load(audit).about.audit_id
+    told = f"FAIL Conditions: 1 fail, 1 inconclusive, 1 pass (audit {audit_id}, 2026-02-03) {worst} "
+    assert index.count(told) == 1
+    assert index.partition("Conditions")[0].count("FAIL") == 1 + 1, "beside its headline on top, and on its card"
     assert "PASS" not in index
     assert "INCONCLUSIVE" not in index
     assert index.count("Conditions") == 1
@@ -239,11 +201,6 @@ def test_a_report_leads_back_to_the_index_that_shows_it(make_audit, tmp_path: Pa
     assert ["../index.html" in links_of(Page(write_report(audit))) for audit in audits] == [True, True, False]
     planned = Page(write_report(audits[2], index=tmp_path / "all of them" / "index.html"))
     assert "../all%20of%20them/index.html" in links_of(planned)
-
-
-def links_of(page: Page) -> list[str]:
-    """The links of a page that lead away from it."""
-    return [attributes["href"] for attributes in page.all("a") if not attributes["href"].startswith("#")]
 
 
 def hero_of(audit: Path) -> str:
@@ -452,8 +409,8 @@ def test_the_page_runs_its_own_script_and_no_other(make_audit) -> None:
     page = Page(write_report(make_audit("audit", attributes=HOSTILE, purpose=HOSTILE[0])))
     (script,) = re.findall(r"<script>(.*?)</script>", page.html, flags=re.S)
     assert page.all("script") == [{}]
-    shipped = Path(writer.__file__).parent / "templates" / "report.js"
-    assert script == shipped.read_text(encoding="utf-8")
+    shipped = Path(writer.__file__).parent / "templates"
+    assert script == "\n".join((shipped / name).read_text(encoding="utf-8") for name in ("report.js", "images.js"))
     policy = next(a["content"] for a in page.all("meta") if a.get("http-equiv") == "Content-Security-Policy")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     assert f"script-src 'sha256-{digest}';" in policy
@@ -473,6 +430,12 @@ def test_every_picture_decodes_and_has_a_text_and_a_corner(page: Page) -> None:
     chips = [attributes for attributes in page.all("span") if attributes.get("class") == "chip"]
     assert len(chips) == 2 + 6 * 4
     assert any("the probability of “mustache”: 0.51" in attributes["alt"] for attributes in pictures)
+
+
+def test_the_text_of_a_picture_says_what_was_done_to_it_and_how_strongly(page: Page) -> None:
+    texts = [attributes["alt"] for attributes in page.all("img")]
+    for step in (4, 8, 12):
+        assert any(text.startswith(f"The same picture with smiling added, edit weight +{step}. the") for text in texts)
 
 
 def test_tables_have_headers_and_pictures_of_charts_have_labels(page: Page) -> None:

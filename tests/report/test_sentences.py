@@ -14,6 +14,7 @@ from zoom_engine.report.first_screen import FirstScreen, first_screen, in_units
 from zoom_engine.report.sentences import (
     certainty,
     edit_in_words,
+    edited,
     flip_notes,
     flips,
     flips_at,
@@ -900,3 +901,12 @@ def test_a_caption_of_an_edit_from_elsewhere_says_its_strength() -> None:
     )
     whole = Edit(name="smiling", strengths=(1.0,))
     assert edit_in_words(drawn(1.0, shown=2, prompt="smiling"), "smiling", edit=whole) == "unedited → smiling"
+
+
+def test_an_edit_is_told_with_its_direction_and_strength() -> None:
+    stops = Edit(name="brightness", strengths=(-1.0, 1.0), unit="stops")
+    assert edited("smiling", 8.2) == "with smiling added, edit weight +8.2"
+    assert edited("a beard", -3.0) == "with a beard removed, edit weight −3"
+    assert edited("a beard", 0.0) == "with a beard unchanged, edit weight 0"
+    assert edited("brightness", -1.0, stops) == "edited, brightness, strength −1 stops"
+    assert edited("all attributes together", None) == "with all attributes together edited"

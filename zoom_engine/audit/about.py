@@ -69,6 +69,12 @@ class About:
         }
         return tuple((title, text or NOT_GIVEN) for title, text in titles.items())
 
+    @property
+    def in_short(self) -> str:
+        """Name the model, its version where it was given, and the audit."""
+        version = f" {self.model_version}" if self.model_version else ""
+        return f"{self.model or 'the model'}{version}, audit {self.audit_id or NOT_GIVEN}"
+
     def to_json(self) -> dict[str, str | None]:
         """Return the facts as JSON has them, null for what nobody gave."""
         return {name: text or None for name, text in dataclasses.asdict(self).items()}

@@ -9,6 +9,7 @@ summary.json     derived from the records when all of them exist; the file marks
 images/          the pictures that gallery.json and photographs.json name
 photographs.json of an audit around photographs: what became of each
 inversions/      their codes, each written when it is computed, before the manifest
+gate.json        of an audit that a gate judged: each condition with its outcome, and the hash of the records
 service.json     of an audit of a service: how many requests were sent, and how they ended
 .lock            held with flock(2) while a run writes; the kernel frees it with the process
 ===============  =============================================================================================

@@ -101,16 +101,37 @@ class SheetEntry:
     rows: tuple[tuple[str, ...], ...]
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class PictureEntry:
+    """The picture of one trial at the edit weights of its record.
+
+    Attributes:
+        image: number of the image in the records.
+        attribute: None where all are edited.
+        file: path of the edited picture inside the audit folder.
+        original: that of the unedited picture.
+    """
+
+    image: Count
+    attribute: Attribute | None
+    file: str
+    original: str
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Gallery:
-    """All pictures of an audit folder; an unfinished one has none."""
+    """All pictures of an audit folder; an unfinished one has none, and those of older versions have no `pictures`."""
 
     strips: tuple[StripEntry, ...] = ()
     sheets: tuple[SheetEntry, ...] = ()
+    pictures: tuple[PictureEntry, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the gallery as its file holds it."""
-        return {"strips": [_plain(strip) for strip in self.strips], "sheets": [_plain(sheet) for sheet in self.sheets]}
+        return {
+            name: [_plain(entry) for entry in entries]
+            for name, entries in (("strips", self.strips), ("sheets", self.sheets), ("pictures", self.pictures))
+        }
 
     @classmethod
     def load(cls, audit: Path) -> Gallery:
@@ -122,23 +143,28 @@ class Gallery:
         path = audit / GALLERY
         try:
             gallery = JsonObject(read_json(path))
-            strips, sheets = (gallery.get(key, tuple[dict[str, Any], ...]) or () for key in ("strips", "sheets"))
-            return cls(tuple(map(_strip, strips)), tuple(map(_sheet, sheets)))
+            strips, sheets, pictures = (
+                gallery.get(key, tuple[dict[str, Any], ...]) or () for key in ("strips", "sheets", "pictures")
+            )
+            return cls(tuple(map(_strip, strips)), tuple(map(_sheet, sheets)), tuple(map(_picture, pictures)))
         except FileNotFoundError:
             return cls()
         except (OSError, ValueError, TypeError, OverflowError, ConfigError) as error:
             raise AuditError(f"{path} cannot be read ({one_line(error)}): run the audit again") from error
 
 
-def _plain(entry: StripEntry | SheetEntry) -> dict[str, Any]:
+def _plain(entry: StripEntry | SheetEntry | PictureEntry) -> dict[str, Any]:
     return {**dataclasses.asdict(entry), "attribute": entry.attribute and entry.attribute.text}
+
+
+def _attribute(values: JsonObject) -> Attribute | None:
+    text = values.get("attribute", str)
+    return None if text is None else Attribute.parse(text)
 
 
 def _strip(entry: dict[str, Any]) -> StripEntry:
     values = JsonObject(entry, "a strip")
-    text = values.get("attribute", str)
-    attribute = None if text is None else Attribute.parse(text)
-    strip = read_as(StripEntry, {**entry, "attribute": attribute}, "a strip")
+    strip = read_as(StripEntry, {**entry, "attribute": _attribute(values)}, "a strip")
     values.check("frames", len(strip.frames) > 0, "hold a picture")
     values.check("shown", strip.shown is None or strip.shown < len(strip.frames), "be one of the frames")
     return strip
@@ -150,3 +176,7 @@ def _sheet(entry: dict[str, Any]) -> SheetEntry:
     sheet = read_as(SheetEntry, {**entry, "attribute": attribute}, "a sheet")
     values.check("rows", all(len(row) == len(sheet.weights) for row in sheet.rows), "have a picture for each weight")
     return sheet
+
+
+def _picture(entry: dict[str, Any]) -> PictureEntry:
+    return read_as(PictureEntry, {**entry, "attribute": _attribute(JsonObject(entry, "a picture"))}, "a picture")

@@ -42,7 +42,7 @@ class GateResult:
 
     Attributes:
         conditions: in the order of the rules.
-        baseline: the audit that rules of growth compare with, in words; None without one.
+        baseline: the audit that rules of growth compare with, in words and without its folder; None without one.
         judged: when, ISO 8601 in UTC.
         records: SHA-256 of the records that were judged, hex.
         is_current: whether the audit's records are still these.

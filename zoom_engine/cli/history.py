@@ -16,7 +16,7 @@ def history(
     /,
     *more: Annotated[Path, Parameter(help="more of them")],
     rules: Annotated[
-        Path | None, Parameter(help="TOML file with tables [[rule]]: limits to show", metavar="FILE")
+        Path | None, Parameter(help="TOML file with tables [[rule]]: max-sensitivity is shown", metavar="FILE")
     ] = None,
     out: Annotated[Path, Parameter(help="the page to write", metavar="FILE")] = Path("history.html"),
     json: AsJson = False,

@@ -22,6 +22,7 @@ from zoom_engine.audit.manifest import PAPER_BOUND
 from zoom_engine.audit.photographs_file import Photograph
 from zoom_engine.audit.records import Point, Record
 from zoom_engine.common.files.png import Pixels, png_bytes, to_pixels
+from zoom_engine.diagnose.image_grid import write_pictures
 from zoom_engine.directions.cache import DirectionCache
 from zoom_engine.evaluation.evaluator import Evaluation, Evaluator, Originals
 from zoom_engine.generators import StyleRows
@@ -222,6 +223,7 @@ def build_gallery(
     evaluator: Evaluator,
     styles: StyleRows,
     sheet_styles: Tensor,
+    batch_size: int,
     cache: Path | None,
     drawn_by: Mapping[str, object],
 ) -> None:
@@ -229,12 +231,13 @@ def build_gallery(
 
     `styles [I, S]` are the unedited style vectors; `Record.image` is a row of it. `sheet_styles [R, S]` are those of
     edit sheets, the same for audits of other images: `cache` keeps what is drawn of them, by what the pictures are
-    `drawn_by`: hash of the generator, runtime and precision.
+    `drawn_by`: hash of the generator, runtime and precision. `batch_size` pictures of trials are drawn at a time.
     """
     strips = _strips(audit, diagnosis, evaluator, styles)
     drawn = _Sheets(evaluator, sheet_styles, cache, drawn_by)
     sheets = [_sheet(audit, index, diagnosis, drawn) for index in range(len(diagnosis.attributes))]
-    audit.write_json(GALLERY, Gallery(strips, tuple(sheets)).to_json())
+    pictures = write_pictures(audit, diagnosis, evaluator, styles, batch_size=batch_size)
+    audit.write_json(GALLERY, Gallery(strips, tuple(sheets), pictures).to_json())
 
 
 def build_strips(audit: AuditFolder, diagnosis: Diagnosis, *, evaluator: Evaluator, images: StyleRows) -> None:
@@ -242,7 +245,10 @@ def build_strips(audit: AuditFolder, diagnosis: Diagnosis, *, evaluator: Evaluat
 
     `images [I, S]` are the codes that the evaluator draws the unedited pictures of.
     """
-    audit.write_json(GALLERY, Gallery(_strips(audit, diagnosis, evaluator, images)).to_json())
+    strips = _strips(audit, diagnosis, evaluator, images)
+    # One at a time: photographs may be large, and of several sizes.
+    pictures = write_pictures(audit, diagnosis, evaluator, images, batch_size=1)
+    audit.write_json(GALLERY, Gallery(strips, pictures=pictures).to_json())
 
 
 def _strips(

@@ -31,7 +31,7 @@ from zoom_engine.audit.about import About
 from zoom_engine.audit.gate_file import WORST_FIRST, Outcome, worst
 from zoom_engine.common.errors import AuditError, ConfigError
 from zoom_engine.common.plurals import agreeing, number_of
-from zoom_engine.gates.bounds import images_for
+from zoom_engine.gates.bounds import MOST_IMAGES, images_for
 from zoom_engine.gates.comparable import title
 from zoom_engine.gates.compare import Pair, judged_by_seed
 from zoom_engine.gates.rules import Rule
@@ -69,12 +69,21 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The outcome of all rules for an audit, in the order of the rules, and who and what was audited."""
+    """The outcome of all rules for an audit.
+
+    Attributes:
+        audit: what people call it, with its folder.
+        baseline: the same of the audit that it was compared with; None without one.
+        findings: in the order of the rules.
+        about: who and what was audited.
+        about_baseline: the same of the baseline.
+    """
 
     audit: str
     baseline: str | None
     findings: tuple[Finding, ...]
     about: About
+    about_baseline: About | None = None
 
     @property
     def outcome(self) -> Outcome:
@@ -130,7 +139,8 @@ def judge(audit: Diagnosis, rules: Sequence[Rule], *, baseline: Diagnosis | None
     if baseline is None and any(rule.max_growth is not None for rule in rules):
         raise ConfigError("a rule of growth needs a baseline: give --baseline")
     findings = [finding for rule in rules for finding in _findings(rule, audit, baseline)]
-    return Verdict(title(audit), None if baseline is None else title(baseline), tuple(findings), audit.about)
+    beside = () if baseline is None else (baseline.about,)
+    return Verdict(title(audit), None if baseline is None else title(baseline), tuple(findings), audit.about, *beside)
 
 
 def _findings(rule: Rule, audit: Diagnosis, baseline: Diagnosis | None) -> Iterator[Finding]:
@@ -223,7 +233,7 @@ def _too_few(audit: Diagnosis, attribute: Attribute, limit: float) -> str:
 def _images_needed(what: str, needed: int | None, images: int, limit: float) -> str:
     """Say how many images an effect or a growth of such a size and spread takes; an audit of so many was too small."""
     if needed is None:
-        return f": such {what} is too near to {limit:g} for any number of images"
+        return f": such {what} is too near to {limit:g}, it takes more than {MOST_IMAGES} images"
     return f": such {what} takes about {max(needed, images + 1)} images, not {images}"
 
 

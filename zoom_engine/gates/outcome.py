@@ -33,10 +33,16 @@ def show_outcome(audit: Path, verdict: Verdict, *, records: str) -> None:
         Condition(subject=one.subject, rule=one.rule.text, outcome=one.outcome, estimate=one.estimate)
         for one in verdict.findings
     )
+    beside = verdict.about_baseline
     judged = datetime.now(UTC).isoformat(timespec="seconds")
     write_gate(
         audit,
-        GateResult(conditions=tuple(conditions), baseline=verdict.baseline, judged=judged, records=records),
+        GateResult(
+            conditions=tuple(conditions),
+            baseline=None if beside is None else beside.in_short,
+            judged=judged,
+            records=records,
+        ),
     )
     if (audit / REPORT).is_file():
         write_report(audit)

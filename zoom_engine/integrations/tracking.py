@@ -16,7 +16,7 @@ LONGEST_PARAMETER = 500  # characters, what the oldest servers take
 _OTHER = re.compile(r"[^\w./ -]+")
 FILES = (
     *("manifest.json", "summary.json", "records.jsonl", "gallery.json", "photographs.json", "service.json"),
-    "report.html",
+    *("gate.json", "report.html"),
 )
 
 

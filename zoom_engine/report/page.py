@@ -17,6 +17,7 @@ from zoom_engine.report import sentences
 from zoom_engine.report.charts import FULL, Axis, Bar, CurvePlot, axis_for, bar_for, curve_plot
 from zoom_engine.report.curves import response_curve
 from zoom_engine.report.heat_map import HeatMap, heat_map
+from zoom_engine.report.image_grid import ImageGrids
 from zoom_engine.report.limits import limits
 from zoom_engine.report.photographs import Photographs, read_shown
 from zoom_engine.report.pictures import LINE_BUDGET, Budget
@@ -44,7 +45,10 @@ MOST_DIRECTIONS = 3
 
 @dataclass(frozen=True)
 class Row:
-    """One attribute of the histogram and of the table; `control`: see `no_further_than_control`."""
+    """One attribute of the histogram and of the table; `control`: see `no_further_than_control`.
+
+    `images` is the anchor of the grid of its pictures; "" without one.
+    """
 
     name: str
     figures: Sensitivity
@@ -52,6 +56,7 @@ class Row:
     bar: Bar
     side_effects: tuple[str, ...]
     control: bool
+    images: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Page:
-    """A whole report."""
+    """A whole report; `alone` where it is to be read without the audit's folder."""
 
     source: Source
     proof: Strip | None
@@ -115,10 +120,12 @@ class Page:
     range_used: str
     other_range: str | None
     notices: tuple[str, ...]
+    images: ImageGrids | None
+    alone: bool
 
 
-def read_page(source: Source, budget: Budget) -> Page:
-    """Read the report of an audit folder, with pictures within `budget`.
+def read_page(source: Source, budget: Budget, images: ImageGrids | None = None, *, alone: bool = False) -> Page:
+    """Read the report of an audit folder, with pictures within `budget`, and with the grids `images`.
 
     Raises:
         AuditError: something in the folder cannot be read.
@@ -144,7 +151,7 @@ def read_page(source: Source, budget: Budget) -> Page:
         looked=analyses_in_words(summary),
         weak=is_weak(summary),
         verdicts=tuple(verdict_groups(summary, source.names, smallest_effect=config.smallest_effect)),
-        rows=tuple(_rows(source, axis)),
+        rows=tuple(_rows(source, axis, images)),
         axis=axis,
         photographs=read_shown(source.audit, summary, source.names, budget),
         strips=tuple(source.load(strip, budget) for strip in source.strips[: budget.strips]),
@@ -184,15 +191,18 @@ def read_page(source: Source, budget: Budget) -> Page:
         range_used=used,
         other_range=other,
         notices=tuple(f"{text[:1].upper()}{text[1:]}." for text in manifest.notices),
+        images=images,
+        alone=alone,
     )
 
 
-def _rows(source: Source, axis: Axis) -> Iterator[Row]:
+def _rows(source: Source, axis: Axis, images: ImageGrids | None) -> Iterator[Row]:
     for row in source.summary.sensitivity:
         bar = bar_for(axis, row.value, row.interval, source.summary.baseline)
         side_effects = tuple(side_effects_of(source.summary, row.attribute, source.names))
         control = no_further_than_control(source.summary, row)
-        yield Row(source.names[row.attribute], row, source.counts.get(row.attribute), bar, side_effects, control)
+        grid = "" if images is None else images.anchor_of(row.attribute, source.order)
+        yield Row(source.names[row.attribute], row, source.counts.get(row.attribute), bar, side_effects, control, grid)
 
 
 def _directions(source: Source) -> Iterator[tuple[str, str]]:

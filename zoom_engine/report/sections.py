@@ -55,6 +55,7 @@ SECTIONS: dict[str, ReportSection] = {
         "how",
         "bars",
         "strips",
+        "images",
         "photographs",
         "curves",
         "parts",

@@ -301,6 +301,22 @@ def strength(value: float, edit: Edit) -> str:
     return f"{signed(value, 6)}{space}{edit.unit}"
 
 
+def edited(name: str, weight: float | None, edit: Edit | None = None) -> str:
+    """Say what was done to a picture, and how strongly: "with smiling added, edit weight +8.2".
+
+    Args:
+        name: short name of the attribute, or of all of them together.
+        weight: the edit weight, or the strength; None where several attributes have one.
+        edit: the attribute's, of an audit of edits from elsewhere.
+    """
+    if weight is None:
+        return f"with {name} edited"
+    if edit is not None:
+        return f"edited, {name}, strength {strength(weight, edit)}"
+    way = "unchanged" if weight == 0 else "added" if weight > 0 else "removed"
+    return f"with {name} {way}, edit weight {signed(weight)}"
+
+
 def search_sentence(config: Config) -> str:
     """Say which search the audit uses and, where the manifest has a reason, why."""
     if config.edits is not None:

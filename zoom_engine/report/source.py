@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path, PurePath
 
 from zoom_engine.audit.about import About
@@ -25,7 +26,7 @@ from zoom_engine.report.verdicts import leading
 from zoom_engine.settings.attributes import Attribute, short_name
 from zoom_engine.statistics.counts import Counts
 from zoom_engine.statistics.diagnosis import Diagnosis
-from zoom_engine.statistics.table import Beside, beside, signed
+from zoom_engine.statistics.table import Beside, beside
 from zoom_engine.targets import BinaryTask, MultiClassTask, Task, TaskView, task_from_dict
 
 
@@ -50,6 +51,7 @@ class Source:
         self.view = task_of(self.diagnosis.manifest, self.diagnosis.records).view
         self.finished = not self.diagnosis.missing if audit is None else self.diagnosis.finished
         gallery, order = Gallery() if audit is None else Gallery.load(audit), self.order
+        self.pictures = gallery.pictures
         self.strips = [strip for strip in gallery.strips if strip.attribute in (None, *order)]
         known = (sheet for sheet in gallery.sheets if sheet.attribute in order)
         self.sheets = sorted(known, key=lambda sheet: order.index(sheet.attribute))
@@ -104,6 +106,16 @@ class Source:
         return next(file.sha256 for file in self.files if file.name == RECORDS)
 
     @property
+    def foot(self) -> str:
+        """Return what stands at the foot of each printed page, of characters that cannot end a text of the style."""
+        parts = {
+            "Audit": self.about.audit_id,
+            "model": self.about.model_hash or "without a hash",
+            "begun": self.about.date or "on an unknown day",
+        }
+        return " · ".join(f"{name} {re.sub(r'[^0-9A-Za-z -]', '', text)}" for name, text in parts.items())
+
+    @property
     def about(self) -> About:
         """Return who answers for the model, what it is for, which it is, and which audit this is."""
         return self.diagnosis.about
@@ -111,7 +123,7 @@ class Source:
     @cached_property
     def gate(self) -> GateResult | None:
         """Return the outcome of the gate that the audit was held to last, see `gate_file`; None without one."""
-        return read_gate(self.audit)
+        return None if self.diagnosis.path is None else read_gate(self.audit)
 
     @cached_property
     def first_screen(self) -> FirstScreen:
@@ -204,7 +216,7 @@ class Source:
             caption_label=self.view.caption_label,
             budget=budget,
             ends=ends,
-            weight_in_words=signed if edit is None else partial(sentences.strength, edit=edit),
+            edit=edit,
         )
         return Strip(
             number=next(number for number, one in enumerate(self.strips) if one is strip),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from zoom_engine.audit.gallery_file import SheetEntry, StripEntry
+from zoom_engine.audit.manifest import Edit
 from zoom_engine.report.pictures import Budget, Picture, load_picture
-from zoom_engine.report.sentences import FLIPPED, FLIPS, StripNote, flip_notes
+from zoom_engine.report.sentences import FLIPPED, FLIPS, StripNote, edited, flip_notes, strength
 from zoom_engine.statistics.table import signed
 
 
@@ -103,11 +105,12 @@ def load_frames(
     caption_label: str,
     budget: Budget,
     ends: bool = False,
-    weight_in_words: Callable[[float], str] = signed,
+    edit: Edit | None = None,
 ) -> tuple[Frame, ...]:
     """Load the pictures of a strip of the attribute `name`.
 
-    With `ends` only the original and the one that the strip is shown for are loaded.
+    With `ends` only the original and the one that the strip is shown for are loaded. `edit` is the attribute's, of an
+    audit of edits from elsewhere.
     """
     notes = flip_notes(strip)
     shown = [0, len(strip.way) - 1] if ends else range(len(strip.frames))
@@ -115,8 +118,9 @@ def load_frames(
     for index in shown:
         frame, note = strip.frames[index], notes[index]
         picture = load_picture(audit, frame.file, side=budget.strip_side, quality=budget.quality)
-        what = "Original picture" if index == 0 else f"The same picture, edited: {name}"
-        weight = None if frame.weight is None else weight_in_words(frame.weight)
+        what = "Original picture" if index == 0 else f"The same picture {edited(name, frame.weight, edit)}"
+        told = signed if edit is None else partial(strength, edit=edit)
+        weight = None if frame.weight is None else told(frame.weight)
         alt = f"{what}. {caption_label}: {frame.caption}{note and f', {note}'}"
         flipped, counterfactual = note in (FLIPS, FLIPPED), strip.flipped and index == len(strip.way) - 1
         frames.append(Frame(picture, frame.caption, weight, alt, note, flipped, counterfactual))

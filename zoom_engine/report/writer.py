@@ -18,6 +18,7 @@ from zoom_engine.common.json_object import JsonObject
 from zoom_engine.report.cards import Card, cards
 from zoom_engine.report.environment import template
 from zoom_engine.report.first_screen import KINDS
+from zoom_engine.report.image_grid import INLINED, read_grids
 from zoom_engine.report.page import read_page
 from zoom_engine.report.pictures import BUDGETS
 from zoom_engine.report.sections import sections_of
@@ -27,8 +28,10 @@ REPORT, INDEX = "report.html", "index.html"
 INDEX_ENTRIES = "index.json"
 """What an index was made of, so that it can be written again when one of its audits changes."""
 LARGEST_PAGE = 5_000_000
-"""Bytes that a report may have."""
-SCRIPT = (Path(__file__).parent / "templates" / "report.js").read_text(encoding="utf-8")
+"""Bytes that a report may have, without the pictures of its grids."""
+SCRIPT = "\n".join(
+    (Path(__file__).parent / "templates" / name).read_text(encoding="utf-8") for name in ("report.js", "images.js")
+)
 """The report's one script. The page's policy names its hash, so that the page runs this and nothing else."""
 SCRIPT_SOURCE = f"'sha256-{base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()}'"
 """As a content security policy has it."""
@@ -43,31 +46,36 @@ class IndexEntry:
     sentence: str = ""
 
 
-def write_report(audit: str | Path, *, index: Path | None = None) -> Path:
+def write_report(audit: str | Path, *, index: Path | None = None, single_file: Path | None = None) -> Path:
     """Write `report.html` into the audit folder `audit` and return its path.
 
-    The page needs no other file and no network, and nothing on it needs its script, which sorts and filters; pictures
-    are inlined and made smaller until the page has at most 5 MB. It is a function of the audit folder alone, except for
-    sections that packages bring, and for a link to the `index` that shows the audit beside others: by default the one
-    that lies above the folder and links its report. An unfinished audit has a report too, which says so.
+    The page needs no network, and of other files only the pictures of its grids, which lie beside it; nothing on it
+    needs its script, which sorts, filters and opens pictures. Other pictures are inlined and made smaller until the
+    page has at most 5 MB. It is a function of the audit folder alone, except for sections that packages bring, and for
+    a link to the `index` that shows the audit beside others: by default the one that lies above the folder and links
+    its report. An unfinished audit has a report too, which says so.
+
+    With `single_file` the page is written there instead, with all pictures inlined, and links no file: another 5 MB
+    hold the grids' pictures, made smaller and the least important left out where they are more.
 
     Raises:
         AuditError: the folder cannot be read or written.
     """
     audit = Path(audit)
-    html, source = "", Source(audit)
+    html, source, alone = "", Source(audit), single_file is not None
     index = _index_above(audit) if index is None else index
-    back = None if index is None else quote(Path(os.path.relpath(index, audit)).as_posix())
+    back = None if index is None or alone else quote(Path(os.path.relpath(index, audit)).as_posix())
+    images = read_grids(source, inlined=alone)
     for budget in BUDGETS:
-        page = read_page(source, budget)
+        page = read_page(source, budget, images, alone=alone)
         html = template("report.html.j2").render(
             page=page, back=back, sections=sections_of(page), script=SCRIPT, script_source=SCRIPT_SOURCE
         )
-        if len(html.encode("utf-8", "replace")) <= LARGEST_PAGE:
+        if len(html.encode("utf-8", "replace")) <= LARGEST_PAGE + (INLINED if alone else 0):
             break
     else:
         raise AuditError(f"the report of {audit} would exceed 5 MB: audit fewer attributes at a time")
-    return write_page(audit / REPORT, html)
+    return write_page(audit / REPORT if single_file is None else single_file, html)
 
 
 def _index_above(audit: Path) -> Path | None:
@@ -124,11 +132,6 @@ def write_index(
     return write_page(folder / INDEX, html)
 
 
-def _kind_of(shown: tuple[IndexEntry, str, Card]) -> int:
-    """Return where an audit stands on an index: those with findings first, unfinished ones last."""
-    return KINDS.index(shown[2].source.first_screen.kind)
-
-
 def write_index_again(audit: Path) -> Path | None:
     """Write the index above an audit's folder again, and return its path; None where none shows the audit.
 
@@ -152,6 +155,11 @@ def write_index_again(audit: Path) -> Path | None:
     except (OSError, ValueError) as error:
         raise AuditError(f"cannot read {path} ({one_line(error)}): remove it, or write the index again") from None
     return write_index(path.parent, entries, title=title, introduction=introduction)
+
+
+def _kind_of(shown: tuple[IndexEntry, str, Card]) -> int:
+    """Return where an audit stands on an index: those with findings first, unfinished ones last."""
+    return KINDS.index(shown[2].source.first_screen.kind)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -58,7 +58,7 @@
   };
 
   const bars = list("bars"), strips = list("strips");
-  const others = ["curves", "sheets", "groups", "numbers"].map(list);
+  const others = ["images", "curves", "sheets", "groups", "numbers"].map(list);
   /** @type {Attribute[]} */
   const attributes = bars.items.map(bar => ({
     name: (bar.querySelector(".name")?.textContent || "").trim(),
