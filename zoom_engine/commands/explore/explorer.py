@@ -322,7 +322,6 @@ class Explorer:
                     "state": view.state_name(view.state(recorded, unedited)),
                     "response": float(view.response(recorded, unedited)),
                     "change": change,
-                    "in_words": view.change_in_words(change),
                     "flipped": bool(seen.flipped[row]),
                     "decisive": bool(seen.decisive[row]),
                 }

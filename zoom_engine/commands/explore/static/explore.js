@@ -334,6 +334,7 @@ function search(target) {
   }
   byId("points").replaceChildren();
   byId("way").hidden = true;
+  if (state.target !== target) take({...state, target});
   searching = {image: state.image, target};
   if (!connection.send({kind: "search", image: state.image, target})) searching = null;
   else say("Searching", {of: "search"});

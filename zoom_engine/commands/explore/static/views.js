@@ -165,11 +165,10 @@ export class Target {
   show(now, before) {
     const change = now.caption === before.caption ? [] : [make("span", {}, `before ${before.caption}`)];
     const state = now.state ? [make("span", {}, now.state)] : [];
-    const words = now.in_words && now.change > 0.0005 ? [make("span", {}, `moved by ${now.in_words}`)] : [];
     const flip = !now.flipped ? [] : now.decisive
       ? [make("span", {className: "tag"}, "Decisive flip")]
       : [make("span", {className: "tag warn"}, "Borderline flip")];
-    this.says.replaceChildren(make("b", {}, now.caption), ...state, ...change, ...words, ...flip);
+    this.says.replaceChildren(make("b", {}, now.caption), ...state, ...change, ...flip);
     this.response = now.response;
     this.move();
   }
