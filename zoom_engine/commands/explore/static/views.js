@@ -2,8 +2,6 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
-export const byId = id => document.getElementById(id);
-
 /** Make an element with properties and children; what has a dash, and "role", is an attribute. */
 export function make(tag, properties = {}, ...children) {
   const made = document.createElement(tag);
