@@ -28,7 +28,7 @@ def test_every_page_is_plain_and_narrow(
     text = "\n".join(lines)
     assert not set("\x1b│╭╰─") & set(text)
     for noise in ("STR", "FLOAT", "PATH", "None", "False", "--no-", "--empty-"):
-        assert noise not in text
+        assert noise not in text.replace("--no-open", ""), "which is a name that the option has, and no negation"
 
 
 def test_diagnose_begins_with_the_usual_options(

@@ -35,8 +35,9 @@ INTERNAL = 70
 """EX_SOFTWARE of sysexits.h: no verdict of a gate, and none of the codes that shells and signals have."""
 HELP_WIDTH = 100
 COMMANDS = (
-    *("demo", "diagnose", "plan", "init", "discover", "experiment", "repair", "edit", "view", "report", "compare"),
-    *("history", "gate", "inspect", "convert", "export", "export-images", "track", "model-index", "words", "presets"),
+    *("demo", "diagnose", "plan", "init", "discover", "explore", "experiment", "repair", "edit", "view", "report"),
+    *("compare", "history", "gate", "inspect", "convert", "export", "export-images", "track", "model-index", "words"),
+    "presets",
     "info",
 )
 

@@ -6,11 +6,24 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
+from zoom_engine.audit.folder import INVERSIONS, inside
+from zoom_engine.audit.photographs_file import Photograph, load_photographs
 from zoom_engine.common.plurals import agreeing, number_of
 from zoom_engine.diagnose.domain import KnownFace, find_domain
 from zoom_engine.diagnose.models import Models
-from zoom_engine.photographs import FFHQ, Audited, Crop, FacePoints, Inverter, Yardstick, judged, read_crops
+from zoom_engine.photographs import (
+    FFHQ,
+    Audited,
+    Crop,
+    FacePoints,
+    Inverter,
+    Yardstick,
+    crop_of_square,
+    judged,
+    read_crops,
+)
 from zoom_engine.settings.audit_settings import RunSettings
 
 
@@ -56,6 +69,27 @@ def audited_photographs(
         of = f"{len(told)} of {number_of(len(crops), 'photograph')}"
         models.notices.add(f"{of} {agreeing(len(told), 'is', 'are')} left out: {_some(told)}")
     return audited
+
+
+def photographs_of_audit(models: Models, audit: Path, *, seed: int) -> tuple[list[Photograph], Tensor]:
+    """Return the photographs that an audit was made around, and their codes `[I, S]`.
+
+    Codes are those in the audit's folder; what is missing there is found anew, and written there.
+
+    Args:
+        models: the audit's.
+        audit: its folder.
+        seed: as the audit's settings have it.
+
+    Raises:
+        AuditError: the list of photographs is damaged.
+        PhotographError: a picture cannot be read.
+    """
+    photographs = [one for one in load_photographs(audit) if one.image is not None and one.picture is not None]
+    squares = [crop_of_square(inside(audit, one.picture or ""), models.generator.resolution) for one in photographs]
+    if not squares:
+        return [], torch.empty(0, models.generator.space.size)
+    return photographs, inverter(models, seed=seed).codes(squares, cache=audit / INVERSIONS, progress=models.progress)
 
 
 def _some(texts: Sequence[str], most: int = 5) -> str:

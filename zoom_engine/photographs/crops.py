@@ -75,6 +75,16 @@ def read_crops(folder: Path, *, side: int, canonical: FacePoints, progress: Prog
     return list(_once(crops))
 
 
+def crop_of_square(path: Path, side: int) -> Crop:
+    """Read a square of `side` pixels that was cut before, as an audit's folder holds it.
+
+    Raises:
+        PhotographError: the file is no picture.
+    """
+    pixels = in_middle(read_photograph(path), side)
+    return Crop(path.name, "middle", pixels, hashlib.sha256(pixels.tobytes()).hexdigest())
+
+
 def _crop(path: Path, points: FacePoints | None, canonical: FacePoints, side: int) -> Crop:
     name = one_line(path.name)
     try:

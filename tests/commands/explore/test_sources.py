@@ -1,0 +1,185 @@
+"""What is explored: the models of an audit's folder, loaded again, or those of a command line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from simulated import simulated
+
+from zoom_engine import Diagnoser
+from zoom_engine.cli import main
+from zoom_engine.commands.explore.sources import load_explored
+from zoom_engine.common.errors import AuditError, ConfigError
+
+ATTRIBUTES = ["a smiling face", "a face with a beard"]
+TARGET = "avatars:mustache"
+GIVEN: dict[str, Any] = {"samples": 32, "level": 1.0}
+
+
+@pytest.fixture(scope="module")
+def audit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of one image, without anything that the explorer does not read."""
+    out = tmp_path_factory.mktemp("audits") / "audit"
+    Diagnoser(
+        generator="avatars",
+        target=TARGET,
+        attributes=ATTRIBUTES,
+        edit_range="paper",
+        random_directions=0,
+        level=1.0,
+        samples=32,
+    ).run(images=1, seed=3, out=out)
+    return out
+
+
+def changed(audit: Path, folder: Path, change: Callable[[dict[str, Any]], object]) -> Path:
+    """A copy of an audit with another manifest, not finished."""
+    shutil.copytree(audit, folder)
+    (folder / "summary.json").unlink()
+    manifest = json.loads((folder / "manifest.json").read_text())
+    change(manifest)
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder
+
+
+def test_the_models_of_an_audit_are_loaded_again(audit: Path) -> None:
+    explored = load_explored([audit], {"samples": 32})  # the manifest does not say the level
+    manifest = json.loads((audit / "manifest.json").read_text())
+    assert explored.name == TARGET
+    assert explored.seeds == (300_000,)
+    assert explored.calibrated is None
+    assert [attribute.text for attribute in explored.models[0].attributes] == ATTRIBUTES
+    assert explored.models[0].labels == tuple(manifest["config"]["labels"])
+    assert explored.directions.content_hash == manifest["config"]["directions"]["content_hash"]
+    assert not [line for line in explored.notices if "found again" in line]
+
+
+def test_other_directions_than_the_audits_are_told(audit: Path) -> None:
+    explored = load_explored([audit], {"samples": 40})
+    assert [line for line in explored.notices if "found again here and are not those of the audit" in line]
+
+
+def test_several_targets_share_the_generator(audit: Path) -> None:
+    explored = load_explored([audit], {**GIVEN, "target": ["avatars:eyeglasses"]})
+    assert [models.target.name for models in explored.models] == [TARGET, "avatars:eyeglasses"]
+    assert explored.models[1].generator is explored.models[0].generator
+    assert explored.models[1].labels != explored.models[0].labels
+    together = load_explored([audit.parent], GIVEN)
+    assert together.name == TARGET, "a folder stands for the audits in it"
+
+
+def test_another_model_than_the_audits_is_refused(audit: Path, tmp_path: Path) -> None:
+    def other(manifest: dict[str, Any]) -> None:
+        manifest["config"]["target_details"]["content_hash"] = "0" * 64
+
+    with pytest.raises(
+        AuditError, match="was made with another target than is here: give what was audited by --target"
+    ):
+        load_explored([changed(audit, tmp_path / "other", other)], GIVEN)
+
+
+@pytest.mark.parametrize("target", ["python:evil.py:model", "http://127.0.0.1:1/", "evil.onnx"])
+def test_a_folder_of_others_runs_no_code(
+    audit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str
+) -> None:
+    """Its manifest names a target; only what a domain brings is loaded by such a name."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "evil.py").write_text("open('was_here', 'w')\n")
+    folder = changed(audit, tmp_path / "evil", lambda manifest: manifest["config"].update(target=target))
+    with pytest.raises(AuditError, match="which no domain brings: give it by --target") as error:
+        load_explored([folder], GIVEN)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "was_here").exists()
+
+
+def test_a_generator_that_is_gone_is_asked_for(audit: Path, tmp_path: Path) -> None:
+    gone = changed(
+        audit, tmp_path / "gone", lambda manifest: manifest["environment"].update(generator="python:evil.py:model")
+    )
+    with pytest.raises(AuditError, match="which is no file here: give it by --generator"):
+        load_explored([gone], GIVEN)
+
+
+def test_edits_from_elsewhere_have_no_sliders(audit: Path, tmp_path: Path) -> None:
+    def pairs(manifest: dict[str, Any]) -> None:
+        edits = [{"name": text, "strengths": [1.0]} for text in ATTRIBUTES]
+        manifest["config"]["edits"] = {"kind": "pairs", "images": ["one"], "attributes": edits, "records": [2, 0]}
+
+    with pytest.raises(AuditError, match=r"come from elsewhere \(pairs\)"):
+        load_explored([changed(audit, tmp_path / "pairs", pairs)], GIVEN)
+
+
+def test_audits_with_other_prompts_are_not_explored_together(audit: Path, tmp_path: Path) -> None:
+    other = changed(audit, tmp_path / "other", lambda manifest: manifest["config"].update(neutral="a person"))
+    with pytest.raises(AuditError, match="has another neutral than"):
+        load_explored([audit, other], GIVEN)
+
+
+def test_something_is_needed_to_explore(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ConfigError, match="--generator is missing: give it, or the folder of an audit"):
+        load_explored([], {"target": [TARGET]})
+    with pytest.raises(ConfigError, match="--target is missing"):
+        load_explored([], {"generator": "avatars"})
+    assert main(["explore", str(tmp_path / "none"), "--no-open", "--port", "0"]) == 1
+    assert "does not exist: give the folder of an audit" in capsys.readouterr().err
+    simulated(images=2, path=tmp_path / "audit")
+    assert main(["explore", str(tmp_path / "audit"), "--no-open", "--port", "0"]) == 1
+    assert capsys.readouterr().err.splitlines()[-1].startswith("zoom-engine: the generator of ")
+
+
+def test_other_machines_are_let_in_on_demand_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    for host in ("0.0.0.0", "192.168.1.7", "::"):
+        assert main(["explore", "audit", "--host", host]) == 1
+        told = capsys.readouterr().err
+        assert "lets other machines reach the page" in told
+        assert "--expose" in told
+
+
+def test_without_the_extra_it_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "uvicorn", None)
+    assert main(["explore", "audit"]) == 1
+    assert "pip install 'zoom-engine[explore]'" in capsys.readouterr().err
+
+
+@pytest.mark.ci
+@pytest.mark.slow(20)
+def test_own_photographs_of_an_audit_can_be_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the codes that the audit's folder holds: none is looked for again."""
+    from PIL import Image
+
+    from zoom_engine.common.files.png import to_pixels
+    from zoom_engine.diagnose.models import find_domain
+    from zoom_engine.photographs import Inversion, Inverter
+
+    generator = find_domain("avatars").generator()
+    monkeypatch.setattr("zoom_engine.photographs.inversion.Inversion", lambda: Inversion(steps=1, refining=1))
+    monkeypatch.setattr("zoom_engine.photographs.judging.LARGEST", 9.0)
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    with torch.no_grad():
+        Image.fromarray(to_pixels(generator.render(generator.sample([5])))[0]).save(photos / "me.png")
+    Diagnoser(
+        generator="avatars",
+        target=TARGET,
+        attributes=ATTRIBUTES,
+        edit_range="paper",
+        random_directions=0,
+        level=1.0,
+        samples=32,
+        decisive_change=1.0,
+        labels=[],
+        photos=photos,
+    ).run(out=tmp_path / "audit")
+    monkeypatch.setattr(Inverter, "invert", lambda *_: pytest.fail("a photograph was looked for again"))
+    explored = load_explored([tmp_path / "audit"], GIVEN)
+    ((name, code),) = explored.photographs
+    assert name == "me.png"
+    assert code.shape == (1, generator.space.size)
