@@ -212,7 +212,6 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "labels": ({"labels": ["a cat", "a dog"]}, "labels does not belong"),
     "directions": ({"random_directions": 8}, "random_directions does not belong"),
     "a range": ({"edit_range": "paper"}, "edit_range does not belong"),
-    "a text encoder": ({"text_encoder": "ViT-B-32:openai"}, "text_encoder does not belong"),
     "photographs": ({"photos": "photos"}, "photos does not belong"),
     "a cluster": ({"cluster": "ray"}, "cluster does not belong"),
     "a backend": ({"backend": "native"}, "nothing is drawn here"),
@@ -424,8 +423,19 @@ def test_pictures_that_an_edit_left_as_they_were_say_nothing_of_the_target(
     assert "Not edited" in page
     verdict = judge(diagnosis, [Rule(max_sensitivity=0.9, attributes=("never",))])
     assert [(one.outcome, one.estimate) for one in verdict.findings] == [
-        ("inconclusive", "not edited: the pictures stayed as they were")
+        ("inconclusive", "not edited: no picture shows the edit")
     ]
+
+
+def test_what_somebody_marked_as_not_made_is_no_evidence_that_the_target_does_not_mind(tmp_path: Path) -> None:
+    table = write_pairs(tmp_path, controls=0)
+    rows = table.read_text().splitlines()
+    marks = [",no" if row.split(",")[1] == "blue" and row.split(",")[0] != "image 3" else "," for row in rows[1:]]
+    table.write_text("\n".join([rows[0] + ",made", *(row + mark for row, mark in zip(rows[1:], marks, strict=True))]))
+    diagnosis = Diagnoser(pairs=table, target=red).run()
+    made = [(record.image, record.was_edited) for record in diagnosis.records if record.attribute == "blue"]
+    assert made == [(image, image == 3) for image in range(6)]
+    assert all(record.was_edited for record in diagnosis.records if record.attribute == "red")
 
 
 def test_an_audit_none_of_whose_edits_was_made_says_so(tmp_path: Path) -> None:

@@ -81,6 +81,21 @@ def test_seeds_of_the_table_number_the_images(table: Callable[..., Path]) -> Non
             read_pairs(table((*UNEDITED, 7), (*EDITED, seed), header=header))
 
 
+def test_what_is_marked_as_not_made_is_left_out(table: Callable[..., Path]) -> None:
+    header = (*HEADER, "made")
+    second = ("a", "red", 2, "b-red.png", "")
+    pairs = read_pairs(table((*UNEDITED, ""), (*EDITED, "no"), (*second, "yes"), header=header))
+    assert (pairs.strengths(0, "red"), pairs.unmade) == ((2.0,), frozenset())
+    none_made = read_pairs(table((*UNEDITED, ""), (*EDITED, "no"), (*second, "no"), header=header))
+    assert (none_made.strengths(0, "red"), none_made.unmade) == ((1.0, 2.0), {(0, "red")})
+    plain = read_pairs(table(UNEDITED, EDITED, second))
+    assert len({pairs.content_hash, none_made.content_hash, plain.content_hash}) == 3
+    with pytest.raises(ConfigError, match="line 3: made is 'nope'; known are yes, no: leave"):
+        read_pairs(table((*UNEDITED, ""), (*EDITED, "nope"), header=header))
+    with pytest.raises(ConfigError, match="line 2: the unedited picture is marked"):
+        read_pairs(table((*UNEDITED, "no"), (*EDITED, ""), header=header))
+
+
 HOSTILE: dict[str, tuple[list[Sequence[object]], str]] = {
     "no unedited picture": ([EDITED], r"line 2: image 'a' has no unedited picture: add its row of strength 0"),
     "no edit": ([UNEDITED], "has no edit of an attribute"),

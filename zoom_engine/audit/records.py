@@ -30,7 +30,7 @@ _LEFT_OUT = frozenset(
 LONGEST_LINE = 1 << 26
 """In bytes: enough for 1,000 points of 6,000 numbers each."""
 NOT_EDITED = "not edited"
-"""`Record.stop` of an edit from elsewhere that left the picture as it was: it says nothing of the target."""
+"""`Record.stop` of an edit from elsewhere that was not made, by the pixels or a mark: it says nothing of the target."""
 ROUNDING = 1e-4
 """How far numbers of six digits may be from the limit that they were held to."""
 _LARGEST = 3.5e38

@@ -18,6 +18,8 @@ Verdict = Literal["sensitive", "negligible", "inconclusive"]
 Specificity = Literal["specific", "unspecific", "unknown"]
 Ended = Literal["known", "most images"]
 PREDICTION = "prediction"
+LEAST_EDIT_SCORE = 0.25
+"""The least of `Sensitivity.edit_score` that shows an edit: less would be no side effect either."""
 _OF_SINGLE = (
     *(
         "effect",
@@ -253,6 +255,9 @@ class Sensitivity:
         differences: single mode: how images that have what a text says differ from those that lack it, see
             `interactions`.
         by_paraphrase: single mode: `effect` along the direction of each paraphrase; None where there is only one.
+        edit_score: of edits from elsewhere: how far edits move the attribute's own text score on average, in its
+            natural range; None where no text encoder saw them.
+        edit_score_interval: its interval.
     """
 
     mode: Mode
@@ -285,6 +290,8 @@ class Sensitivity:
     groups: tuple[GroupChange, ...] = ()
     differences: tuple[GroupDifference, ...] = ()
     by_paraphrase: tuple[float, ...] | None = None
+    edit_score: float | None = None
+    edit_score_interval: Interval | None = None
 
     @property
     def value(self) -> float | None:
@@ -305,6 +312,14 @@ class Sensitivity:
         """Tell whether it is sensitive, and specific as far as the audit asks for that."""
         return self.verdict == "sensitive" and self.specificity in ("specific", None)
 
+    @property
+    def edit_is_unseen(self) -> bool:
+        """Tell whether a text encoder saw the edits and did not see them move their attribute, surely and by enough."""
+        if self.edit_score is None:
+            return False
+        surely = self.edit_score_interval is not None and self.edit_score_interval[0] > 0
+        return not (surely and self.edit_score >= LEAST_EDIT_SCORE)
+
     def within(self, name: str) -> WithinRange | None:
         """Return the result within the range of that name, "paper" or "calibrated"."""
         return {"paper": self.paper, "calibrated": self.calibrated}[name]
@@ -314,6 +329,7 @@ class Sensitivity:
         values = {**dataclasses.asdict(self), "attribute": self.attribute.text}
         left_out = {"mode"} | ({"range_share", "range_share_ci95"} if self.mode == "single" else set(_OF_SINGLE))
         left_out |= {name for name in ("paper", "calibrated") if self.within(name) is None}
+        left_out |= {"edit_score", "edit_score_interval"} if self.edit_score is None else set()
         return {name: value for name, value in values.items() if name not in left_out}
 
 

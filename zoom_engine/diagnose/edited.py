@@ -33,6 +33,7 @@ from zoom_engine.common.progress import ProgressFactory, silent
 from zoom_engine.common.threads import working
 from zoom_engine.common.typed import one_of
 from zoom_engine.diagnose.cluster import Batch
+from zoom_engine.diagnose.edit_scores import EditScores, edit_scores
 from zoom_engine.diagnose.gallery import build_strips
 from zoom_engine.diagnose.models import stored_answers
 from zoom_engine.diagnose.run import InFolder, InMemory, Sink, tell_tries
@@ -73,6 +74,7 @@ class EditedModels:
         pictures: The images and their edits.
         target: Compiled.
         answers: How the target answers probes, None where it answers differently each time.
+        scores: Tells whether edits were made; None without a text encoder.
         runs: What runs the target.
         notices: Lines on what was assumed.
         progress: How long work is shown.
@@ -82,6 +84,7 @@ class EditedModels:
     pictures: EditedPictures
     target: Target
     answers: list[list[float]] | None
+    scores: EditScores | None
     runs: str
     notices: Notices
     progress: ProgressFactory
@@ -120,6 +123,7 @@ def load_edited(
     target_options = {"download": settings.download, **check_target_options(settings.target_options)}
     notices = Notices(notify)
     pictures = edited_pictures(settings, notices, progress)
+    scores = edit_scores(settings, pictures, progress)
     with progress(2, "Loading", unit="model") as bar:
         target = load_untried(given, **target_options).to(device)
         side = min(max(target.preprocessing.hw or pictures.sizes[0]), LARGEST_PROBE)
@@ -141,6 +145,7 @@ def load_edited(
         pictures=pictures,
         target=compiled,
         answers=answers,
+        scores=scores,
         runs=runs,
         notices=notices,
         progress=progress,
@@ -244,8 +249,8 @@ def _tell_not_edited(diagnosis: Diagnosis, notices: Notices) -> None:
     if counts:
         which = ", ".join(f"{one_line(name, 60)!r} of {number_of(count, 'image')}" for name, count in counts.items())
         notices.notify(
-            f"not edited: {which}; no edited picture differs from the unedited one there, which says nothing of the"
-            " target and is left out"
+            f"not edited: {which}; edited pictures are the unedited ones there, or are marked as not made, which says"
+            " nothing of the target and is left out"
         )
 
 
@@ -277,6 +282,7 @@ class _Shown:
 
     def __init__(self, models: EditedModels) -> None:
         self._pictures, self._batch_size = models.pictures, models.settings.batch_size
+        self._scores = models.scores
         self._device = find_device(models.settings.device)
         nowhere = torch.zeros(len(models.pictures.attributes), 1)
         self.evaluator = Evaluator(self, nowhere, models.target, decisive_change=models.settings.decisive_change)
@@ -299,10 +305,15 @@ class _Shown:
     @torch.no_grad()
     def records(self, images: Sequence[int]) -> list[Record]:
         """Show the target these images and all their edits, and return the records."""
-        pictures = self._pictures
+        pictures, scores = self._pictures, self._scores
         unedited: dict[int, Originals] = {}
+        unedited_scores: dict[int, Tensor] = {}
+        moved: dict[tuple[int, EditKey], tuple[float, ...]] = {}
         for wanted in self._batches([Wanted(image, pictures.attributes[0], 0.0) for image in images]):
-            originals = self.evaluator.originals_of(self._read(wanted))
+            shown = self._read(wanted)
+            originals = self.evaluator.originals_of(shown)
+            if scores is not None:
+                unedited_scores |= zip((one.image for one in wanted), scores.of(shown), strict=True)
             unedited |= {one.image: originals.rows(torch.tensor([row])) for row, one in enumerate(wanted)}
         trials = [(image, edit) for image in images for edit in _edits_of(pictures, image)]
         points: dict[tuple[int, EditKey], list[EvaluatedPoint]] = {trial: [] for trial in trials}
@@ -315,6 +326,13 @@ class _Shown:
             for one, picture, original in zip(wanted, edited, beside.pictures, strict=True):
                 if (one.image, one.edit) not in changed and bool(((picture - original).abs() > ROUNDED).any()):
                     changed.add((one.image, one.edit))
+            furthest = [row for row, one in enumerate(wanted) if scores is not None and self._is_furthest(one)]
+            if scores is not None and furthest:
+                for row, after in zip(furthest, scores.of(edited[furthest]), strict=True):
+                    before = unedited_scores[wanted[row].image]
+                    moved[wanted[row].image, wanted[row].edit] = tuple(
+                        round(value, 4) for value in (after - before).tolist()
+                    )
             evaluation = self.evaluator.evaluate(edited, beside, ssim="flipped")
             for one, point in zip(wanted, evaluated_points(evaluation, np.zeros((len(wanted), 1))), strict=True):
                 weights = self._weights(one.edit, one.strength)
@@ -325,10 +343,18 @@ class _Shown:
                 edit,
                 unedited[image],
                 points[image, edit],
-                "all strengths" if (image, edit) in changed else NOT_EDITED,
+                "all strengths" if (image, edit) in changed - pictures.unmade else NOT_EDITED,
+                moved.get((image, edit)),
             )
             for image, edit in trials
         ]
+
+    def _is_furthest(self, wanted: Wanted) -> bool:
+        """Tell whether it is an attribute's edit at its largest strength, the one to which text scores belong."""
+        if isinstance(wanted.edit, int):
+            return False
+        low, high = range_of(self._pictures.strengths(wanted.image, wanted.edit))
+        return wanted.strength == (high if high >= -low else low)
 
     def _batches(self, wanted: Sequence[Wanted]) -> Iterator[Sequence[Wanted]]:
         """Yield the pictures in batches of one size."""
@@ -349,13 +375,19 @@ class _Shown:
         return edit if isinstance(edit, int) else self._pictures.attributes.index(edit)
 
     def _record(
-        self, image: int, edit: EditKey, unedited: Originals, points: list[EvaluatedPoint], stop: str
+        self,
+        image: int,
+        edit: EditKey,
+        unedited: Originals,
+        points: list[EvaluatedPoint],
+        stop: str,
+        scores: tuple[float, ...] | None,
     ) -> Record:
         ends = range_of(self._pictures.strengths(image, edit))
         bounds = np.stack([self._weights(edit, end) for end in ends], axis=1)
         (origin,) = origins(self.evaluator, unedited)
         origin = replace(origin, weights=self._weights(edit, 0.0))
-        trial = Trial(image, self._column(edit), bounds)
+        trial = Trial(image, self._column(edit), bounds, scores=scores)
         evaluated = EvaluatedPoints(trial, origin)
         evaluated.add(points)
         result = evaluated.result(stop, by_weight=True)
@@ -404,6 +436,7 @@ def _config(models: EditedModels) -> dict[str, Any]:
         "attributes": list(pictures.attributes),
         "labels": [],
         "bound": max(strengths),
+        **({} if models.scores is None else {"text_encoder": models.scores.describe()}),
         "edits": {**asdict(edits), **({"made_by": made_by} if made_by else {})},
         "answers": {} if models.answers is None else {"target": models.answers},
     }

@@ -6,7 +6,8 @@
     anna,crop,1,edited/anna-crop.png,control
 
 `image` says which unedited picture was edited, and the row of strength 0 names its file. Rows of the kind "control" are
-edits that should not matter; a name in `attribute` is one control. An optional column `seed` numbers the images.
+edits that should not matter; a name in `attribute` is one control. An optional column `seed` numbers the images, and
+one called `made` says "no" where somebody looked and the picture does not show its edit.
 
 Tables come from others. All that they say, and the head of each picture, is checked before a picture is used. Pictures
 lie in the table's folder or below: an audit folder holds copies of some, and a table that may name any file could bring
@@ -40,8 +41,9 @@ from zoom_engine.settings.attributes import check_prompt
 from zoom_engine.settings.audit_settings import MOST_RANDOM_DIRECTIONS
 
 NEEDED = ("image", "attribute", "strength", "file")
-COLUMNS = (*NEEDED, "kind", "seed")
+COLUMNS = (*NEEDED, "kind", "seed", "made")
 KINDS = ("edit", "control")
+MADE = ("yes", "no")
 MOST_BYTES = 1 << 28
 MOST_ROWS = 1_000_000
 MOST_ATTRIBUTES = 1000
@@ -52,7 +54,7 @@ LARGEST_SEED = 2**63 - 1
 
 
 class Row(NamedTuple):
-    """A row of the table: `control` tells its kind, `line` is its number in the file."""
+    """A row of the table: `control` tells its kind, `made` whether it shows its edit, `line` its number in the file."""
 
     image: str
     attribute: str
@@ -60,6 +62,7 @@ class Row(NamedTuple):
     file: str
     control: bool
     seed: int | None
+    made: bool
     line: int
 
 
@@ -82,6 +85,7 @@ class Pairs:
     attributes: tuple[str, ...]
     controls: tuple[str, ...]
     content_hash: str
+    unmade: frozenset[tuple[int, EditKey]]
     _files: Sequence[_File] = field(repr=False)
     _edited: Mapping[tuple[int, EditKey], Mapping[float, _File]] = field(repr=False)
 
@@ -213,6 +217,11 @@ def _row(header: Sequence[str], cells: Sequence[str], line: int) -> Row:
     kind = values.get("kind") or "edit"
     if kind not in KINDS:
         raise ConfigError(f"its kind is {one_of(kind, KINDS)}")
+    made = values.get("made") or "yes"
+    if made not in MADE:
+        raise ConfigError(f"made is {one_of(made, MADE)}: leave it empty where nobody looked")
+    if not strength and made == "no":
+        raise ConfigError("the unedited picture is marked as not made: leave the mark out")
     attribute = values["attribute"]
     if strength or attribute:
         attribute = check_prompt(attribute, "attribute")
@@ -227,6 +236,7 @@ def _row(header: Sequence[str], cells: Sequence[str], line: int) -> Row:
         file=values["file"],
         control=kind == "control",
         seed=_seed(values["seed"]) if values.get("seed") else None,
+        made=made == "yes",
         line=line,
     )
 
@@ -342,15 +352,19 @@ class _Table:
         numbers: dict[str, EditKey] = {name: name for name in attributes} | dict(
             zip(controls, range(len(controls)), strict=True)
         )
-        edited = {
-            (image, numbers[name]): {strength: files[row.file] for strength, row in strengths.items()}
-            for image, of in enumerate(images)
-            for name, strengths in self._edits[of].items()
-            if name in numbers
-        }
+        edited: dict[tuple[int, EditKey], dict[float, _File]] = {}
+        unmade: set[tuple[int, EditKey]] = set()
+        for image, of in enumerate(images):
+            for name in self._edits[of].keys() & numbers.keys():
+                strengths = self._edits[of][name]
+                made = {strength: row for strength, row in strengths.items() if row.made}
+                edited[image, numbers[name]] = {s: files[row.file] for s, row in (made or strengths).items()}
+                if not made:
+                    unmade.add((image, numbers[name]))
         originals = [files[self._unedited[name].file] for name in images]
         known = sorted(
             [row.image, row.control, row.attribute if row.strength else "", row.strength, files[row.file].sha256]
+            + ([] if row.made else ["not made"])
             for row in wanted
         )
         return Pairs(
@@ -360,6 +374,7 @@ class _Table:
             attributes=tuple(attributes),
             controls=controls,
             content_hash=hashlib.sha256(json.dumps(known).encode()).hexdigest(),
+            unmade=frozenset(unmade),
             _files=originals,
             _edited=edited,
         )

@@ -163,11 +163,13 @@ def _sensitivity(rule: Rule, audit: Diagnosis, attribute: Attribute) -> Judgemen
     if row is None:
         return "inconclusive", "not in the audit"
     if row.value is None and audit.of(attribute):
-        return "inconclusive", "not edited: the pictures stayed as they were"
+        return "inconclusive", "not edited: no picture shows the edit"
     if row.interval is None:
         return "inconclusive", f"{decimal(row.value, 3)}: an interval takes two images or more"
     low, high = row.interval
     estimate = f"{decimal(row.value, 3)} [{low:.3f}, {high:.3f}]"
+    if high <= limit and row.edit_is_unseen:
+        return "inconclusive", f"{estimate}, but the text encoder sees no edit"
     if high <= limit:
         return "pass", estimate
     if low > limit and row.specificity in ("specific", None):

@@ -12,7 +12,7 @@ from zoom_engine.report.verdicts import faint_directions, no_further_than_contro
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.statistics.attribute_tests import LEAST
 from zoom_engine.statistics.counts import Counts
-from zoom_engine.statistics.table import agreement_in_words, decimal, percent
+from zoom_engine.statistics.table import agreement_in_words, decimal, percent, with_interval
 
 _LABELS_OFF = (
     "No label prompts were given, so nothing checks that an edit leaves alone the very thing that the model "
@@ -53,9 +53,20 @@ _NOT_LOOKED_AT = (
     "Here {}. The audit cannot tell whether an edit was made as its name says, or what else it changed: look at the"
     " pictures. What is named nowhere among the attributes is not audited."
 )
+_SCORED = (
+    "Here {}. A text encoder scored all pictures against the names of the attributes. By the largest edit of each image"
+    " the attribute’s own score moves by {}, in its natural range: from the images that lack it to those that have it."
+    " The encoder can be wrong, and of all else that an edit changes it tells what the table of side effects has: look"
+    " at the pictures. What is named nowhere among the attributes is not audited."
+)
+_UNSEEN = (
+    "Of {} the text encoder does not see that pictures were edited: their score moves by less than a quarter of its"
+    " natural range, or not surely. Where no effect on the output is shown either, nothing is known of the attribute:"
+    " it is inconclusive, and not negligible."
+)
 _NOT_MADE = (
-    "Of {} no edited picture differs from the unedited one by more than rounding. They are left out of all means, for"
-    " they do not say that the model does not mind."
+    "Of {} no edited picture differs from the unedited one by more than rounding, or it is marked as not made. They"
+    " are left out of all means, for they do not say that the model does not mind."
 )
 _ORDER = (
     "An attribute that is edited further moves the output further, and how far each is edited was chosen and not"
@@ -170,7 +181,7 @@ def limits(
         again = " What was not answered was asked again: no result stands on it." if incomplete else ""
         yield "How the service answered", f"Of {tries} tries: {tries_in_words(summary.tries)}.{again}"
     if config.edits is not None:
-        yield from _of_edits(config.edits, summary.images, names, edited or {})
+        yield from _of_edits(config.edits, summary, names, edited or {})
         if not_edited:
             which = [f"“{names[attribute]}” in {number_of(count, 'image')}" for attribute, count in not_edited.items()]
             yield "Edits that were not made", _NOT_MADE.format(_some(which))
@@ -185,13 +196,17 @@ def limits(
 
 
 def _of_edits(
-    edits: Edits, images: int, names: Mapping[Attribute, str], edited: Mapping[Attribute, int]
+    edits: Edits, summary: Summary, names: Mapping[Attribute, str], edited: Mapping[Attribute, int]
 ) -> Iterator[tuple[str, str]]:
-    """Yield what an audit of edits from elsewhere cannot say.
-
-    There are so many `images`; `edited` says how many of them have each attribute's edit.
-    """
-    yield "Whether edits are what they are called", _NOT_LOOKED_AT.format(made_by(edits))
+    """Yield what an audit of edits from elsewhere cannot say; `edited` says how many images have each edit."""
+    images, scored = summary.images, [row for row in summary.sensitivity if row.edit_score is not None]
+    told = [
+        f"{with_interval(row.edit_score, row.edit_score_interval, 2)} for “{names[row.attribute]}”" for row in scored
+    ]
+    looked = _SCORED.format(made_by(edits), _some(told)) if scored else _NOT_LOOKED_AT.format(made_by(edits))
+    yield "Whether edits are what they are called", looked
+    if unseen := [f"“{names[row.attribute]}”" for row in scored if row.edit_is_unseen]:
+        yield "Edits that were not seen", _UNSEEN.format(_some(unseen))
     if len(edits.attributes) > 1:
         yield "What the order means", _ORDER
     controls = [f"“{control.name}”" for control in edits.controls]

@@ -126,7 +126,7 @@ def _certainty(summary: Summary, names: Mapping[Attribute, str]) -> Verdict:
             return Verdict("No decisive flip", "warn", why)
         return Verdict("One decisive flip", "warn", "With one image that flips, nothing says what others would show.")
     if not any(row.value is not None for row in summary.sensitivity):
-        return Verdict("Not edited", "warn", "The edited pictures are the unedited ones, but for rounding.")
+        return Verdict("Not edited", "warn", "The edited pictures are the unedited ones, or are marked as not made.")
     if not rows:
         return Verdict("One image", "warn", "With one image of an attribute, nothing says what others would show.")
     if len(rows) == 1:

@@ -74,7 +74,13 @@ def verdict_groups(summary: Summary, names: Mapping[Attribute, str], *, smallest
         ),
         ("inconclusive", "Inconclusive", inconclusive, f"the interval contains {least}: more images are needed"),
         ("negligible", "Negligible", negligible, f"a mean effect of {least} or more is ruled out"),
-        ("inconclusive", "Not edited", _never_edited(summary), "the pictures stayed as they were: nothing is known"),
+        ("inconclusive", "Not edited", _never_edited(summary), "no picture shows the edit: nothing is known"),
+        (
+            "inconclusive",
+            "Edit not seen",
+            _unseen(summary),
+            "no effect is shown, and the text encoder does not see that pictures were edited: nothing is known",
+        ),
     ]
     return [
         VerdictGroup(verdict, title, tuple(names[row.attribute] for row in rows), meaning)
@@ -165,6 +171,8 @@ def next_steps(summary: Summary, names: Mapping[Attribute, str], *, unfinished: 
     elsewhere = summary.edits is not None
     shows = f"Check that each edit shows what its {'name' if elsewhere else 'prompt'} says"
     steps = []
+    if unseen := _unseen(summary):
+        steps.append(f"Check that the pictures of {_quoted_few([names[row.attribute] for row in unseen])} show it.")
     if still := _never_edited(summary):
         steps.append(f"Find out why no picture of {_quoted_few([names[row.attribute] for row in still])} was edited.")
     if sensitive:
@@ -240,7 +248,15 @@ def is_judged(summary: Summary) -> bool:
 
 
 def _that_are(summary: Summary, verdict: Verdict) -> list[Sensitivity]:
-    return [row for row in summary.sensitivity if row.verdict == verdict and row.value is not None]
+    unseen = _unseen(summary)
+    return [
+        row for row in summary.sensitivity if row.verdict == verdict and row.value is not None and row not in unseen
+    ]
+
+
+def _unseen(summary: Summary) -> list[Sensitivity]:
+    """Return the attributes that are not shown to move the output, and whose edits a text encoder does not see."""
+    return [row for row in summary.sensitivity if row.edit_is_unseen and row.verdict == "inconclusive"]
 
 
 def _give_controls(summary: Summary) -> str:

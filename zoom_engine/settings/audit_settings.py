@@ -59,6 +59,7 @@ OF_EDITORS = ("editor_options",)
 OF_ANY_EDITS = (
     *("target", "target_options", "attributes", "decisive_change", "smallest_effect", "correction"),
     *("batch_size", "device", "backend", "cache", *ABOUT, "download"),
+    *("text_encoder", "templates", "neutral"),  # they say whether edits were made
 )
 """The options of an audit without a generator, beside its source's."""
 

@@ -23,9 +23,10 @@ from numpy.typing import NDArray
 
 from zoom_engine.audit.manifest import Config
 from zoom_engine.audit.records import Record
+from zoom_engine.audit.summary import LEAST_EDIT_SCORE
 from zoom_engine.statistics.intervals import Array
 
-LARGE_SIDE_EFFECT = 0.25
+LARGE_SIDE_EFFECT = LEAST_EDIT_SCORE
 """The smallest side effect that counts, in natural ranges of the attribute that moves too."""
 _SLACK = 1e-5  # recorded edit weights are rounded
 _RIDGE = 1e-3  # of the mean of the diagonal: two attributes that always move together share their effect
@@ -126,6 +127,16 @@ def mean_side_effects(config: Config, effects: Sequence[Effect], records: Sequen
     if not any(rows):
         return None
     return np.array([np.mean(row, axis=0) if row else np.full(width, np.nan) for row in rows])
+
+
+def own_scores(effects: Sequence[Effect], records: Sequence[Record]) -> list[float | None]:
+    """Return for each trial how far adding its attribute moves that attribute's own text score, in natural ranges."""
+    return [
+        None
+        if effect.scores is None or record.bounds is None
+        else float(effect.scores[effect.column]) * (1 if record.bounds[1] >= -record.bounds[0] else -1)
+        for effect, record in zip(effects, records, strict=True)
+    ]
 
 
 def has_large_side_effect(matrix: Array) -> NDArray[np.bool_]:

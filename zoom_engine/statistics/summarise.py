@@ -9,6 +9,7 @@ from __future__ import annotations
 import bisect
 import math
 from collections.abc import Iterable, Iterator, Sequence, Set
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,7 +31,15 @@ from zoom_engine.audit.summary import (
 from zoom_engine.settings.interim_analyses import confidence
 from zoom_engine.statistics.agreement import kendalls_w
 from zoom_engine.statistics.attribute_tests import attribute_tests, baseline_level
-from zoom_engine.statistics.effects import adjusted_changes, effects, is_judged_at_end, judged, mean_side_effects, named
+from zoom_engine.statistics.effects import (
+    adjusted_changes,
+    effects,
+    is_judged_at_end,
+    judged,
+    mean_side_effects,
+    named,
+    own_scores,
+)
 from zoom_engine.statistics.groups import group_changes, group_differences, groups
 from zoom_engine.statistics.intervals import Array, bootstrap_means, column_means, mean_intervals, share_first
 from zoom_engine.statistics.power import images_to_settle, power
@@ -192,6 +201,9 @@ def _single(
     side_effects = mean_side_effects(config, judged_effects, records)
     signed = matrix(effect.signed for effect in judged_effects)
     adjusted = [None] * len(column) if side_effects is None else means(adjusted_changes(judged_effects, side_effects))
+    of_edits = matrix(own_scores(judged_effects, records) if config.edits is not None else [None] * len(records))
+    edit_scores = _figures(column_means(of_edits))
+    edit_intervals = _intervals(of_edits, drawn._replace(confidence=confidence(analyses, len(column))))
     baseline_figures = baseline_level(by_baseline, *rules, attributes=len(column), images=len(shown), analyses=analyses)
     reached, to_settle = None, dict[int, int | None]()
     if complete:
@@ -262,8 +274,17 @@ def _single(
             groups=among[i],
             differences=apart[i],
             by_paraphrase=by_paraphrase[i],
+            edit_score=edit_scores[i],
+            edit_score_interval=edit_intervals[i],
         )
         for i, attribute in enumerate(config.attributes)
+    ]
+    # An edit that is not seen to be made cannot show that the target does not mind what it is called.
+    rows = [
+        replace(row, verdict="inconclusive", images_to_settle=None)
+        if row.edit_is_unseen and row.verdict in ("negligible", "inconclusive")
+        else row
+        for row in rows
     ]
     return {
         "control_prompts": _control_level(config, list(zip(baseline, baseline_judged, strict=True)), drawn),

@@ -1,0 +1,90 @@
+"""Whether edits from elsewhere were made, as a text encoder sees it: how far they move the score of their attribute.
+
+The units are those of audits with a generator: an attribute's natural range, from the mean score of the unedited images
+that lack it to that of those that have it (`directions.calibration`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zoom_engine.common.errors import ConfigError
+from zoom_engine.common.files.png import to_images
+from zoom_engine.common.machine import find_device
+from zoom_engine.common.progress import ProgressFactory
+from zoom_engine.directions import text_directions
+from zoom_engine.directions.calibration import natural_ranges, split_in_two, text_scores
+from zoom_engine.edits.pictures import EditedPictures, Wanted
+from zoom_engine.settings.audit_settings import AuditSettings
+from zoom_engine.text import TextEncoder, find_templates, load_text_encoder
+
+LEAST_IMAGES = 16
+"""The fewest unedited images that say how far an attribute varies."""
+MOST_IMAGES = 256
+"""The most that are asked."""
+
+
+@dataclass(frozen=True, eq=False)
+class EditScores:
+    """Text scores of N attributes, in natural ranges of the unedited images.
+
+    Attributes:
+        encoder: sees the pictures.
+        along: float `[N, D]`, the attributes' text directions.
+        units: float `[N]`, the natural ranges.
+    """
+
+    encoder: TextEncoder
+    along: Tensor
+    units: Tensor
+
+    def of(self, pictures: Tensor) -> Tensor:
+        """Return the scores `[B, N]` of pictures `[B, 3, H, W]` in [-1, 1], on the CPU."""
+        return text_scores(self.encoder, self.along, [pictures]) / self.units
+
+    def describe(self) -> dict[str, str]:
+        """Return what determines the scores beside the pictures and the prompts."""
+        return {"name": self.encoder.name, "content_hash": self.encoder.content_hash}
+
+
+def edit_scores(settings: AuditSettings, pictures: EditedPictures, progress: ProgressFactory) -> EditScores | None:
+    """Load the text encoder of the settings and measure how far the unedited images vary; None without an encoder.
+
+    Raises:
+        ConfigError: there is no neutral prompt, or there are too few images.
+        TextEncoderError: the encoder cannot be loaded, or does not know a word.
+        DirectionError: it cannot tell an attribute from the neutral prompt.
+    """
+    if settings.text_encoder is None:
+        return None
+    if settings.neutral is None:
+        raise ConfigError(
+            "a text encoder tells whether edits were made beside a neutral prompt: say what the pictures show by"
+            " neutral (--neutral), such as 'a street'"
+        )
+    images = range(min(len(pictures.names), MOST_IMAGES))
+    if len(images) < LEAST_IMAGES:
+        raise ConfigError(
+            f"a text encoder tells whether edits were made by {LEAST_IMAGES} images or more, not {len(images)}: give"
+            " more, or leave the text encoder out"
+        )
+    encoder = load_text_encoder(settings.text_encoder, download=settings.download).to(settings.device)
+    templates = find_templates(settings.templates)
+    along = text_directions(encoder, pictures.attributes, neutral=settings.neutral, templates=templates)
+    device = find_device(settings.device)
+
+    def unedited() -> Iterator[Tensor]:
+        with progress(len(images), "Scoring unedited images", unit="picture") as bar:
+            for image in images:
+                picture = np.stack(pictures.read([Wanted(image, pictures.attributes[0], 0.0)]))
+                yield to_images(picture).to(device)
+                bar.update()
+
+    with torch.no_grad():
+        scores = text_scores(encoder, along, unedited())
+    return EditScores(encoder, along, natural_ranges(split_in_two(scores).means))
