@@ -94,8 +94,8 @@ def make_audit(tmp_path: Path) -> MakeAudit:
     An audit that is not to `finish` has `done` records, half of them by default. An `older` one has a gallery that
     does not say why its pictures were chosen. `baseline` is how far random directions move, if there are any,
     and `by_control` how far a control prompt does. Edit directions were found by the `method`.
-    The target is of the `task`, or decides between `classes`. With `photographs` the first images are their inversions,
-    and one more was refused. With a `grid` each trial has its picture.
+    The target is of the `task`, or decides between `classes`. The run told `notices`. With `photographs` the first
+    images are their inversions, and one more was refused. With a `grid` each trial has its picture.
     """
 
     def make(
@@ -121,6 +121,7 @@ def make_audit(tmp_path: Path) -> MakeAudit:
         purpose: str | None = None,
         photographs: int = 0,
         grid: bool = False,
+        notices: tuple[str, ...] = (),
         **about: str,
     ) -> Path:
         path = tmp_path / name
@@ -148,7 +149,8 @@ def make_audit(tmp_path: Path) -> MakeAudit:
                 "noise_floor": [0.1] * len(attributes),
             },
         }
-        manifest = Manifest.of(config, {"torch": "2.13", "machine": "<b>here</b>"}, purpose=purpose, **about)
+        environment = {"torch": "2.13", "machine": "<b>here</b>", "notices": list(notices)}
+        manifest = Manifest.of(config, environment, purpose=purpose, **about)
         columns = range(len(attributes))
         records = [one_record(i, c, attributes, labels=labels, gain=gain) for i in range(images) for c in columns]
         if mode == "multi":

@@ -307,7 +307,7 @@ def test_groups_that_are_too_small_to_compare_are_told(make_audit) -> None:
 def test_a_table_says_how_likely_effects_are_detected(make_audit) -> None:
     findings = findings_of(make_audit("audit", baseline=0.1))
     told = r"(Could miss|Would see) 0.1 Effects of 0\.\d\d or more are detected in at least 80 of 100 such audits\. "
-    assert re.search(told + r"Effect 0\.05 0\.1 0\.2 Chance of detecting it \d+ % \d+ % \d+ %", findings)
+    assert re.search(told + r"Effect Chance of detecting it 0\.05 \d+ % 0\.1 \d+ % 0\.2 \d+ %", findings)
     assert "such audits" not in findings_of(make_audit("unfinished", finish=False))
 
 
@@ -357,7 +357,8 @@ def test_what_the_run_told_opens_the_page(make_audit) -> None:
     (audit / "manifest.json").write_text(json.dumps(manifest))
     page = Page(write_report(audit))
     first = page.html.partition("<h1")[0]
-    assert '<p class="banner" role="note">This is assumed: RGB in [0, 1].</p>' in first
+    assert "2 notes of the run that made this audit: read them first" in first
+    assert '<p role="note">This is assumed: RGB in [0, 1].</p>' in first
     assert first.count('role="note"') == 2
     assert "<script" not in first
 
@@ -688,6 +689,27 @@ def test_the_index_shows_audits_side_by_side_on_one_axis(make_audit, tmp_path: P
     assert axes[0] == axes[1]
 
 
+def test_an_index_has_findings_first_then_what_is_open_then_nothing_then_what_is_not_finished(
+    make_audit, tmp_path: Path
+) -> None:
+    made: dict[str, dict[str, Any]] = {
+        "unfinished": {"finish": False},
+        "nothing": {"gain": 0.001, "images": 150},
+        "open": {"images": 2},
+        "biased": {"gain": 1.5},
+    }
+    for name, options in made.items():
+        write_report(make_audit(name, strips_each=1, **options))
+    page = Page(write_index(tmp_path, [tmp_path / name for name in made]))
+    links = [f"{name}/report.html" for name in ("biased", "open", "nothing", "unfinished")]
+    assert [attributes["href"] for attributes in page.all("a")] == links
+    kinds = [
+        item["class"] for item in page.all("li") if item.get("class") in ("sensitive", "unfinished", "inconclusive")
+    ]
+    assert kinds[0] == "sensitive"
+    assert page.text.index("Inconclusive: effects") < page.text.index("No sensitivity of 0.05 or more found")
+
+
 def test_the_cards_of_an_index_compare_line_by_line(make_audit, tmp_path: Path) -> None:
     """The order is that of the largest value on any card, whatever is first on each; what an audit lacks is said."""
     names = ("a face with a beard", "a smiling face", "a face with pale skin")
@@ -757,7 +779,7 @@ def test_photographs_stand_beside_what_the_generator_draws_of_them(make_audit) -
         "As the generator draws it: 1.jpg",
         "The photograph 2.jpg",
     ]
-    assert "0.jpg Output 0.2 → 0.25 Apart 0.20 as seen, 0.30 in pixels Flips under" in page.text
+    assert "0.jpg Output 0.2 → 0.25 Reconstruction error 0.20 as seen, 0.30 in pixels Flips under" in page.text
     assert "2.jpg Left out: is not what the generator draws." in page.text
 
 

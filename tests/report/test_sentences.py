@@ -10,7 +10,7 @@ import pytest
 from zoom_engine.audit.gallery_file import FrameEntry, StripEntry
 from zoom_engine.audit.manifest import Edit, Manifest
 from zoom_engine.audit.summary import BaselineLevel, ControlLevel, Power, Sensitivity, Summary
-from zoom_engine.report.first_screen import FirstScreen, first_screen, in_units
+from zoom_engine.report.first_screen import FirstScreen, first_screen
 from zoom_engine.report.sentences import (
     certainty,
     edit_in_words,
@@ -22,7 +22,7 @@ from zoom_engine.report.sentences import (
     strip_note,
     way,
 )
-from zoom_engine.report.verdicts import chances, detectable, how_known, next_steps, to_settle, verdict_groups
+from zoom_engine.report.verdicts import chances, detectable, how_known, in_units, next_steps, to_settle, verdict_groups
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.statistics.counts import Counts
 from zoom_engine.targets import (
@@ -78,9 +78,9 @@ def test_how_sure_depends_on_overlap_and_on_resampling() -> None:
     def rows(first: float, low: float) -> Summary:
         return summary(row("a", 0.4, (low, 0.45), first), row("b", 0.3, (0.25, 0.35), 1 - first))
 
-    assert certainty(rows(1.0, 0.36), NAMES, unfinished=False).text == "Clear lead"
-    assert certainty(rows(0.97, 0.34), NAMES, unfinished=False).text == "Likely lead"
-    verdict = certainty(rows(0.6, 0.34), NAMES, unfinished=False)
+    assert certainty(rows(1.0, 0.36), NAMES, READING, unfinished=False).text == "Clear lead"
+    assert certainty(rows(0.97, 0.34), NAMES, READING, unfinished=False).text == "Likely lead"
+    verdict = certainty(rows(0.6, 0.34), NAMES, READING, unfinished=False)
     assert verdict.text == "No clear lead"
     assert "60 of 100" in verdict.sentence
     assert "“B” with 0.30 [0.25, 0.35]" in verdict.sentence
@@ -88,7 +88,7 @@ def test_how_sure_depends_on_overlap_and_on_resampling() -> None:
 
 def test_an_unfinished_audit_has_no_clear_lead() -> None:
     half = summary(row("a", 0.4, (0.36, 0.45), 1.0), row("b", 0.3, (0.25, 0.35), 0.0), row("c", None, None))
-    verdict = certainty(half, NAMES, unfinished=True)
+    verdict = certainty(half, NAMES, READING, unfinished=True)
     assert verdict.text == "Not finished"
     assert verdict.sentence.startswith("So far: “A” comes first")
     assert "1 of 3 attributes is not measured yet" in verdict.sentence
@@ -103,7 +103,7 @@ def test_an_unfinished_audit_has_no_clear_lead() -> None:
     ],
 )
 def test_what_cannot_be_compared_is_called_what_it_is(rows: tuple[Any, ...], verdict: str, sentence: str) -> None:
-    result = certainty(summary(*rows), NAMES, unfinished=False)
+    result = certainty(summary(*rows), NAMES, READING, unfinished=False)
     assert result.text == verdict
     assert sentence in result.sentence
 
@@ -139,7 +139,7 @@ def test_attributes_are_grouped_by_their_verdict_and_its_reason() -> None:
         dataclasses.replace(row("a", 0.4, (0.3, 0.5)), verdict="sensitive", specificity="unspecific", as_far=3),
         dataclasses.replace(row("b", 0.2, (0.1, 0.3)), verdict="sensitive", specificity="specific", p_adjusted=0.01),
     ]
-    titles = [group.title for group in verdict_groups(summary(*rows), NAMES, smallest_effect=0.05)]
+    titles = [group.title for group in verdict_groups(summary(*rows), NAMES, READING, smallest_effect=0.05)]
     assert titles == ["Sensitive, specific", "Sensitive, unspecific"]
 
 
@@ -160,7 +160,7 @@ def test_something_that_no_attribute_names_moves_a_model_where_the_interval_of_r
         correction="holm",
     )
     summarised = dataclasses.replace(summary(row("a", 0.2, (0.1, 0.3))), baseline=level)
-    assert ("something that no attribute names moves this model" in how_known(summarised)) == told
+    assert ("something that no attribute names moves this model" in how_known(summarised, READING)) == told
     steps = " ".join(next_steps(summarised, NAMES, unfinished=False))
     assert ("zoom-engine discover" in steps) == told
 
@@ -190,8 +190,13 @@ def test_the_next_step_says_how_many_images_would_settle_what_is_inconclusive() 
 
 def test_a_flip_of_at_least_half_of_the_images_is_called_typical() -> None:
     shown = strip("0.01", "0.94", kind="flip", direction=(1, 2), decisive=True)
-    assert strip_note(shown, Counts(32, 20, 20, 20), 16, READING, least=0.1).tag == "Typical flip"
-    assert strip_note(shown, Counts(32, 20, 20, 20), 15, READING, least=0.1).tag == "Decisive flip"
+    for decisive, alike, tag in (
+        (20, 20, "Typical flip"),
+        (20, 10, "Typical flip"),
+        (20, 9, "Decisive flip"),
+        (15, 15, "Decisive flip"),
+    ):
+        assert strip_note(shown, Counts(32, 20, 20, decisive), alike, READING, least=0.1).tag == tag
 
 
 def test_an_outlier_is_called_the_most_extreme_though_it_flips_decisively() -> None:
@@ -439,6 +444,14 @@ EACH_HEADLINE = {
         "No sensitivity found in 2 of 3 attributes; 1 inconclusive",
     ),
     "faint": (seen(NOTHING, faint="a"), "Inconclusive: the generator hardly draws what was asked"),
+    "never moves": (
+        seen(judged("a", "negligible", 0.0), baseline=dataclasses.replace(RANDOM, mean_change=0.0, strongest=0.0)),
+        "Inconclusive: no edit moved the output at all",
+    ),
+    "moves under random edits alone": (
+        seen(judged("a", "negligible", 0.0)),
+        "No sensitivity to A of 0.05 or more found",
+    ),
     "half not edited": (
         seen(NOTHING, also(judged("b", None, None), "b"), edits="pairs"),
         "No sensitivity found in 1 of 2 attributes; 1 inconclusive",
@@ -457,6 +470,10 @@ EACH_HEADLINE = {
     "together, two lead": (
         together(moved("a", 0.4, 0.6), moved("b", 0.3, 0.4)),
         "5 of 32 images flip decisively when all attributes are edited together; most moved: A and B",
+    ),
+    "together, how far is not known": (
+        together(moved("a", None), moved("b", None)),
+        "5 of 32 images flip decisively when all attributes are edited together",
     ),
     "together, one flips": (
         together(moved("a", 0.4), moved("b", 0.1), counts=Counts(32, 9, 1, 1)),
@@ -663,6 +680,21 @@ EACH_CERTAINTY = {
         "The search may have missed some: that is no proof that nothing flips the model.",
         together(moved("a", 0.4)),
     ),
+    "together, borderline": (
+        together(moved("a", None), counts=Counts(32, 9, 1, 0)),
+        "None of 32 images flips decisively, 1 is borderline.",
+        together(moved("a", None), counts=Counts(32, 9, 0, 0)),
+    ),
+    "label, unfinished": (
+        seen(SPECIFIC, progress="3 of 9 measurements", label_kept=None),
+        "Label not checked.",
+        seen(SPECIFIC, progress="3 of 9 measurements"),
+    ),
+    "label, unfinished together": (
+        seen(moved("a", 0.4), mode="multi", progress="3 of 9 measurements", label_kept=None),
+        "Label not checked.",
+        seen(moved("a", 0.4), mode="multi", progress="3 of 9 measurements"),
+    ),
     "together, beyond": (
         together(moved("a", 0.4), counts=Counts(30, 9, 5, 5, beyond=2)),
         "2 images left what the generator draws.",
@@ -716,6 +748,11 @@ EACH_STEP = {
         seen(dataclasses.replace(OPEN, images_to_settle=118)),
     ),
     "an interval": (seen(OPEN, images=1), "More images give “A” an interval.", seen(OPEN)),
+    "read": (
+        seen(judged("a", "negligible", 0.0), baseline=None),
+        "Check that the model reads these pictures: no edit changed its output by a digit.",
+        seen(NOTHING, baseline=None),
+    ),
     "more images": (
         seen(NOTHING, power=BLIND),
         "Run more images before anybody concludes that the rest does not matter.",
@@ -746,7 +783,16 @@ EACH_STEP = {
         "Run the same command again: it goes on where it stopped.",
         seen(SPECIFIC),
     ),
-    "labels": (together(moved("a", 0.4)), "Look whether each picture still shows its label.", seen(SPECIFIC)),
+    "labels": (
+        together(moved("a", 0.4)),
+        "Check that each picture that flips still shows its label.",
+        together(moved("a", None), counts=Counts(32, 9, 1, 0)),
+    ),
+    "alone": (
+        together(moved("a", None), counts=Counts(32, 9, 1, 0)),
+        "Run it with --mode single to see what each attribute does alone.",
+        together(moved("a", 0.4)),
+    ),
 }
 
 
@@ -852,15 +898,21 @@ def test_labels_and_pixels_are_counted_where_the_task_knows_them() -> None:
     assert points.extent_in_words([((0.5, 0.5, 0.1, 0.1), (0.5, 0.4, 0.1, 0.1))]) == (
         "the points move by 5.0 pixels on average"
     )
-    assert KeypointsTask().view.extent_in_words([((0.5, 0.5), (0.5, 0.4))]) == ""
+    assert KeypointsTask().view.extent_in_words([((0.5, 0.5), (0.5, 0.4))]) == (
+        "the points move by 10.0 % of the picture’s side on average"
+    )
 
 
 def test_the_power_is_a_chance_for_each_size() -> None:
     result = dataclasses.replace(summary(OPEN), power=POWER)
-    assert chances(result) == [("0.05", "1 %"), ("0.1", "34 %"), ("0.2", "100 %")]
-    assert detectable(result) == "Effects of 0.15 or more are detected in at least 80 of 100 such audits."
-    assert detectable(dataclasses.replace(result, power=BLIND)) == "No effect is detected in 80 of 100 such audits."
-    assert (chances(summary(OPEN)), detectable(summary(OPEN))) == ([], "")
+    assert chances(result, READING) == [("0.05", "1 %"), ("0.1", "34 %"), ("0.2", "100 %")]
+    assert detectable(result, READING) == "Effects of 0.15 or more are detected in at least 80 of 100 such audits."
+    assert chances(result, AGE)[0] == ("4.0 years (0.05 of the range)", "1 %")
+    assert (
+        detectable(dataclasses.replace(result, power=BLIND), READING)
+        == "No effect is detected in 80 of 100 such audits."
+    )
+    assert (chances(summary(OPEN), READING), detectable(summary(OPEN), READING)) == ([], "")
 
 
 def drawn(weight: float | None, *, shown: int = 1, prompt: str | None = "a face with eyeglasses") -> StripEntry:
@@ -885,6 +937,7 @@ def drawn(weight: float | None, *, shown: int = 1, prompt: str | None = "a face 
         (drawn(4.0, shown=2, prompt="a face with a beard"), "a beard", (0.0, 4.0), "no beard → a beard"),
         (drawn(4.0, shown=2, prompt="a smiling face"), "smiling", (0.0, 4.0), "not smiling → smiling"),
         (drawn(4.0, shown=2, prompt="a face without a beard"), "without a beard", (0.0, 4.0), "without a beard added"),
+        (drawn(4.0, shown=2, prompt="a face that is not old"), "that is not old", (0.0, 4.0), "that is not old added"),
         (drawn(None, shown=2, prompt=None), "all attributes together", None, "unedited → all attributes edited"),
     ],
 )

@@ -1,7 +1,7 @@
 """The pictures of all trials: what the report shows as a grid for each attribute.
 
 They are drawn from the records when the search is finished, in full batches: one picture for each trial and one for
-each image. The search looked at eight or ten of each trial, and kept none.
+each image. The search looked at six or more of each trial, and stored none.
 """
 
 from __future__ import annotations

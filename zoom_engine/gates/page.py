@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from zoom_engine.audit.gallery_file import GALLERY
+from zoom_engine.audit.gallery_file import GALLERY, PictureEntry, StripEntry
+from zoom_engine.audit.records import Record
 from zoom_engine.audit.summary import Sensitivity
 from zoom_engine.common.plurals import agreeing, number_of
 from zoom_engine.gates.compare import Comparison, Difference, Row
 from zoom_engine.gates.text import letters
 from zoom_engine.report.charts import FULL, Axis, Bar, axis_for, bar_for
 from zoom_engine.report.environment import template
-from zoom_engine.report.pictures import LEAD_BUDGET
+from zoom_engine.report.image_grid import thumbnail_of
+from zoom_engine.report.pictures import LEAD_BUDGET, load_picture
 from zoom_engine.report.source import Source
-from zoom_engine.report.strips import Strip
+from zoom_engine.report.strips import Frame
 from zoom_engine.report.writer import REPORT, write_page
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.statistics.diagnosis import Diagnosis
@@ -59,6 +61,21 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Example:
+    """An image before and after an edit, with what came of it and which image it is."""
+
+    before: Frame
+    after: Frame
+    outcome: str
+    source: str
+
+    @property
+    def pair(self) -> tuple[Frame, Frame]:
+        """Return both pictures, as the template of a pair asks for them."""
+        return self.before, self.after
+
+
+@dataclass(frozen=True)
 class Pictures:
     """An example of what an attribute that differs does to each model.
 
@@ -71,7 +88,7 @@ class Pictures:
 
     name: str
     shift: tuple[tuple[str, str], ...]
-    examples: tuple[tuple[str, Strip | None], ...]
+    examples: tuple[tuple[str, Example | None], ...]
     same: bool
 
 
@@ -188,30 +205,70 @@ def _pictures(comparison: Comparison, rows: Sequence[Row]) -> list[Pictures]:
     }
     pictures = []
     for row in rows:
-        image = _common_image(sources, row.attribute)
+        values = {
+            letter: figures.value or 0.0
+            for letter, figures in zip(names, row.figures, strict=True)
+            if figures is not None and letter in sources
+        }
+        furthest = [sources[letter] for letter in sorted(values, key=lambda letter: -values[letter])]
+        seeds = [strip.seed for source in furthest for strip in source.strips if strip.attribute == row.attribute]
+        common = next((seed for seed in seeds if all(_shows(one, row.attribute, seed) for one in furthest)), None)
         examples = tuple(
-            (letter, _example(sources[letter], row.attribute, image) if letter in sources else None) for letter in names
+            (letter, _example(sources[letter], row.attribute, common) if letter in sources else None)
+            for letter in names
         )
         if any(example for _, example in examples):
             shift = tuple(
                 (letter, one.shift) for letter, one in zip(names[1:], row.differences, strict=True) if one is not None
             )
-            pictures.append(Pictures(row.name, shift, examples, image is not None))
+            pictures.append(Pictures(row.name, shift, examples, common is not None))
     return pictures
 
 
-def _common_image(sources: Mapping[str, Source], attribute: Attribute) -> int | None:
-    """Return the seed of an image of which every audit has pictures of the attribute; None where there is none."""
-    seeds = [[strip.seed for strip in one.strips if strip.attribute == attribute] for one in sources.values()]
-    first, *others = seeds or [[]]
-    return next((seed for seed in first if all(seed in other for other in others)), None)
+def _shows(source: Source, attribute: Attribute, seed: int) -> bool:
+    """Tell whether an audit has pictures of the attribute on the image of that seed."""
+    return _strip(source, attribute, seed) is not None or _entry(source, attribute, seed) is not None
 
 
-def _example(source: Source, attribute: Attribute, seed: int | None) -> Strip | None:
+def _strip(source: Source, attribute: Attribute, seed: int | None) -> StripEntry | None:
+    """Return the strip of the attribute on the image of that seed; for None the one that stands for the attribute."""
+    strips = (strip for strip in source.strips if strip.attribute == attribute)
+    return next((strip for strip in strips if seed in (None, strip.seed)), None)
+
+
+def _entry(source: Source, attribute: Attribute, seed: int) -> tuple[Record, PictureEntry] | None:
+    """Return the record of the attribute on the image of that seed with its picture; None where there is none."""
+    record = next((record for record in source.diagnosis.of(attribute) if record.seed == seed), None)
+    if record is None:
+        return None
+    entries = (entry for entry in source.pictures if (entry.image, entry.attribute) == (record.image, attribute))
+    return next(((record, entry) for entry in entries if (source.audit / entry.file).is_file()), None)
+
+
+def _example(source: Source, attribute: Attribute, seed: int | None) -> Example | None:
     """Return the pictures of the attribute on the image of that seed, else those that stand for it in the audit."""
-    strips = [strip for strip in source.strips if strip.attribute == attribute]
-    chosen = next((strip for strip in strips if seed in (None, strip.seed)), None)
-    return None if chosen is None else source.load(chosen, LEAD_BUDGET, ends=True)
+    if (strip := _strip(source, attribute, seed)) is not None:
+        loaded = source.load(strip, LEAD_BUDGET, ends=True)
+        return Example(*loaded.pair, loaded.note.outcome, loaded.source)
+    if seed is None or (shown := _entry(source, attribute, seed)) is None:
+        return None
+    record, entry = shown
+    thumbnail = thumbnail_of(source, record, attribute)
+    before, _, after = thumbnail.caption.partition("→")
+    frames = [
+        Frame(
+            load_picture(source.audit, file, side=LEAD_BUDGET.strip_side, quality=LEAD_BUDGET.quality),
+            caption.strip(),
+            None,
+            alt,
+        )
+        for file, caption, alt in (
+            (entry.original, before, f"Original picture. {source.view.caption_label}: {before.strip()}"),
+            (entry.file, after, thumbnail.alt),
+        )
+    ]
+    outcome = f"{thumbnail.caption}, {thumbnail.flip or 'no flip'}"
+    return Example(frames[0], frames[1], outcome, f"Image {dict(thumbnail.lines)['Image']}")
 
 
 def _images(count: int, pairs: int) -> str:

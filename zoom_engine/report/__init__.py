@@ -1,4 +1,4 @@
-"""The audit as a web page that a stranger understands: one file, no network, complete without a script."""
+"""The audit as a web page that a stranger understands: no network, complete without a script, if asked for one file."""
 
 from zoom_engine.report.notebook import html_view
 from zoom_engine.report.page import Page

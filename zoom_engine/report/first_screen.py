@@ -16,17 +16,21 @@ from zoom_engine.common.plurals import agreeing, listed, number_of
 from zoom_engine.report.sentences import flips, sentence
 from zoom_engine.report.verdicts import (
     LEADS,
+    amount,
     faint_directions,
+    in_units,
     leading,
+    never_moves,
     next_steps,
     no_further_than_control,
+    numbers_and_unit,
     reacts_to_anything,
     up,
     with_its_interval,
 )
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.statistics.counts import Counts
-from zoom_engine.statistics.table import beside, percent, with_interval
+from zoom_engine.statistics.table import beside, percent
 from zoom_engine.targets import TaskView
 
 Kind = Literal["sensitive", "inconclusive", "negligible", "unfinished"]
@@ -82,22 +86,6 @@ def first_screen(
     return FirstScreen(kind, headline, certainty, next_steps(summary, names, unfinished=progress is not None)[0])
 
 
-def in_units(view: TaskView, value: float, interval: tuple[float, float] | None = None) -> str:
-    """Format a mean change in the unit of the task, with its interval: "8.2 [6.9, 9.5] years"."""
-    numbers, unit = _numbers_and_unit(view, value, interval)
-    return f"{numbers} {unit}" if unit else numbers
-
-
-def _numbers_and_unit(view: TaskView, value: float, interval: tuple[float, float] | None) -> tuple[str, str]:
-    words = view.change_in_words(value)
-    if not words:
-        return with_interval(value, interval, 2), ""
-    (number, unit), *ends = (text.partition(" ")[::2] for text in (words, *map(view.change_in_words, interval or ())))
-    if any(end[1] != unit for end in ends):
-        return f"{words}, {with_interval(value, interval, 2)}", ""
-    return f"{number} [{', '.join(end[0] for end in ends)}]" if ends else number, unit
-
-
 @dataclass(frozen=True)
 class _Audit:
     """What the sentences are made of, see `first_screen`."""
@@ -124,7 +112,7 @@ class _Audit:
         if not summary.trials:
             return "Nothing is measured yet."
         if summary.mode == "multi":
-            return f"So far {flips(self.counts[None])}. All figures will change."
+            return _joined(f"So far {flips(self.counts[None])}. All figures will change.", self._label())
         if not rows:
             return "So far no picture was edited."
         top, images = rows[0], self.counts[rows[0].attribute].images
@@ -135,7 +123,7 @@ class _Audit:
         if missing:
             of = number_of(len(summary.sensitivity), "attribute")
             text += f" {missing} of {of} {agreeing(missing, 'is', 'are')} not measured yet."
-        return text
+        return _joined(text, self._label())
 
     def together(self) -> tuple[Kind, str, str]:
         """Return the kind, headline and certainty of an audit that edits all attributes together."""
@@ -153,7 +141,8 @@ class _Audit:
             which = "in the one image" if counts.images == 1 else f"in {counts.images} images"
             proof = "The search may have missed some: that is no proof that nothing flips the model."
             text = f"No decisive flip found {which} when {edited}"
-            return "inconclusive", text, _joined(proof, beyond, self._label())
+            borderline = sentence(flips(counts)) if counts.flipped else ""
+            return "inconclusive", text, _joined(borderline, proof, beyond, self._label())
         which = "The one image flips" if counts.images == 1 else f"{counts.decisive} of {counts.images} images flip"
         if counts.images > 1 and counts.decisive == 1:
             which = f"1 of {counts.images} images flips"
@@ -196,9 +185,11 @@ class _Audit:
         if not self.rows:
             why = "no picture was edited" if summary.trials else "nothing was measured"
             return "inconclusive", f"Inconclusive: {why}"
+        if never_moves(summary):
+            return "inconclusive", "Inconclusive: no edit moved the output at all"
         open_ones, count = self.open_ones, len(rows)
         if not open_ones:
-            least = self._amount(self.config.smallest_effect)
+            least = amount(self.view, self.config.smallest_effect)
             baseline = summary.baseline
             if baseline is not None and reacts_to_anything(summary):
                 much = in_units(self.view, baseline.mean_change, baseline.ci95)
@@ -227,7 +218,9 @@ class _Audit:
         shift += " in one image" if alone else ""
         if baseline is not None:
             shift += f"; {beside(self.summary).several} {in_units(self.view, baseline.mean_change)} on average"
-            shift += f", above {self._amount(baseline.smallest_effect)}" if reacts_to_anything(self.summary) else ""
+            shift += (
+                f", above {amount(self.view, baseline.smallest_effect)}" if reacts_to_anything(self.summary) else ""
+            )
         flipping = ""
         if decisive:
             by = "some edit flips" if len(self.summary.sensitivity) > 1 else "the edit flips"
@@ -237,16 +230,9 @@ class _Audit:
     def _effect(self, row: Sensitivity, top: Sensitivity | None = None) -> str:
         """Say an effect in the unit of the task; beside that of `top` the unit is told and the share of what 1 is."""
         if top is not None and row is not top:
-            return _numbers_and_unit(self.view, row.value or 0.0, row.interval)[0]
+            return numbers_and_unit(self.view, row.value or 0.0, row.interval)[0]
         words = in_units(self.view, row.value or 0.0, row.interval)
         return f"{words}, {row.value:.2f} of {self.view.whole}" if top and self.view.whole else words
-
-    def _amount(self, change: float) -> str:
-        """Say a change that is a limit, without more digits than it has."""
-        words = self.view.change_in_words(change)
-        if not words:
-            return f"{change:g}"
-        return f"{words} ({change:g} of {self.view.whole})" if self.view.whole else words
 
     def _is_unseen(self, row: Sensitivity) -> bool:
         """Tell whether edits of an attribute showed little of it, so that a small effect says nothing."""
@@ -263,7 +249,7 @@ class _Audit:
                 return "too few images of each attribute"
             if power.detectable is None:
                 return "no effect could have been detected reliably"
-            return f"effects below {self._amount(up(power.detectable))} could not have been detected reliably"
+            return f"effects below {amount(self.view, up(power.detectable))} could not have been detected reliably"
         if any(row.label_kept is not None and row.label_kept < SEEN for row in open_ones):
             return "edits seldom keep the label"
         if any(row.value is not None for row in open_ones):

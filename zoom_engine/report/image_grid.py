@@ -159,6 +159,11 @@ def read_grids(source: Source, *, inlined: bool = False) -> ImageGrids | None:
     )
 
 
+def thumbnail_of(source: Source, record: Record, attribute: Attribute | None) -> Thumbnail:
+    """Return the picture of a record with its words, as its grid has it; its `file` is left to who shows it."""
+    return _Words(source).thumbnail(record, attribute, "")
+
+
 def _inlined(source: Source, entries: Sequence[PictureEntry]) -> dict[str, str]:
     """Return data URIs of the pictures by their files: of all that fit at the largest size, else of the first ones."""
     uris: dict[str, str] = {}
@@ -252,9 +257,9 @@ class _Words:
         """Say how far the output moved at this picture, and how far at most."""
         points = (point.change for point in record.trajectory if point.weights == record.edit_weights)
         here = next(points, record.change)
-        in_units = self._view.change_in_words(here)
         most = f"; on the way up to {decimal(record.change)}" if decimal(record.change) != decimal(here) else ""
-        return f"{decimal(here)} on a scale from 0 to 1{in_units and f', {in_units}'}{most}"
+        units = self._view.change_in_words(here)
+        return f"{units and f'{units}, '}{decimal(here)} of {self._view.whole or 'at most 1'}{most}"
 
     def _strengths(self, record: Record, attribute: Attribute | None) -> Iterator[tuple[str, str]]:
         if attribute is None:

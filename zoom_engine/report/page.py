@@ -29,6 +29,7 @@ from zoom_engine.report.verdicts import (
     VerdictGroup,
     chances,
     detectable,
+    in_units,
     is_weak,
     leading,
     next_steps,
@@ -45,9 +46,10 @@ MOST_DIRECTIONS = 3
 
 @dataclass(frozen=True)
 class Row:
-    """One attribute of the histogram and of the table; `control`: see `no_further_than_control`.
+    """One attribute of the histogram and of the table.
 
-    `images` is the anchor of the grid of its pictures; "" without one.
+    `control`: see `no_further_than_control`; `in_units`: its figure in the unit of the task, "" where that is the same;
+    `images`: the anchor of the grid of its pictures, "" without one.
     """
 
     name: str
@@ -56,7 +58,8 @@ class Row:
     bar: Bar
     side_effects: tuple[str, ...]
     control: bool
-    images: str = ""
+    in_units: str
+    images: str
 
 
 @dataclass(frozen=True)
@@ -145,12 +148,12 @@ def read_page(source: Source, budget: Budget, images: ImageGrids | None = None, 
         typical=source.load(typical, LINE_BUDGET, ends=True) if typical and typical is not proof else None,
         meaning=tuple(source.meaning),
         directions=tuple(_directions(source)),
-        chances=tuple(chances(summary)),
-        detectable=detectable(summary),
+        chances=tuple(chances(summary, source.view)),
+        detectable=detectable(summary, source.view),
         steps=tuple(next_steps(summary, source.names, unfinished=not source.finished)),
         looked=analyses_in_words(summary),
         weak=is_weak(summary),
-        verdicts=tuple(verdict_groups(summary, source.names, smallest_effect=config.smallest_effect)),
+        verdicts=tuple(verdict_groups(summary, source.names, source.view, smallest_effect=config.smallest_effect)),
         rows=tuple(_rows(source, axis, images)),
         axis=axis,
         photographs=read_shown(source.audit, summary, source.names, budget),
@@ -202,7 +205,10 @@ def _rows(source: Source, axis: Axis, images: ImageGrids | None) -> Iterator[Row
         side_effects = tuple(side_effects_of(source.summary, row.attribute, source.names))
         control = no_further_than_control(source.summary, row)
         grid = "" if images is None else images.anchor_of(row.attribute, source.order)
-        yield Row(source.names[row.attribute], row, source.counts.get(row.attribute), bar, side_effects, control, grid)
+        units = "" if row.value is None or row.mode == "multi" else source.view.change_in_words(row.value)
+        told = units and in_units(source.view, row.value or 0.0, row.interval)
+        counts = source.counts.get(row.attribute)
+        yield Row(source.names[row.attribute], row, counts, bar, side_effects, control, told, grid)
 
 
 def _directions(source: Source) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Pictures inside the page: scaled down, encoded as WebP and inlined, so that the report is one file."""
+"""Pictures inside the page: scaled down, encoded as WebP and inlined."""
 
 from __future__ import annotations
 

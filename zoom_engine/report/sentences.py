@@ -17,7 +17,7 @@ from zoom_engine.common import registry
 from zoom_engine.common.errors import one_line
 from zoom_engine.common.plurals import agreeing, number_of
 from zoom_engine.report.curves import Side
-from zoom_engine.report.verdicts import LEADS, how_known, is_judged, with_its_interval
+from zoom_engine.report.verdicts import LEADS, amount, how_known, is_judged, with_its_interval
 from zoom_engine.search import search_type
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.statistics.counts import Counts
@@ -89,9 +89,9 @@ def flips(counts: Counts) -> str:
     return f"{counts.decisive} of {counts.images} images {agreeing(counts.decisive, 'flips', 'flip')} decisively{more}"
 
 
-def certainty(summary: Summary, names: Mapping[Attribute, str], *, unfinished: bool) -> Verdict:
-    """Say how far the first place can be trusted."""
-    verdict = _judged(summary) if is_judged(summary) else _certainty(summary, names)
+def certainty(summary: Summary, names: Mapping[Attribute, str], view: TaskView, *, unfinished: bool) -> Verdict:
+    """Say how far the first place can be trusted; `view` says changes in the unit of the task."""
+    verdict = _judged(summary, view) if is_judged(summary) else _certainty(summary, names)
     if not unfinished:
         return verdict
     missing = sum(row.value is None for row in summary.sensitivity)
@@ -102,7 +102,7 @@ def certainty(summary: Summary, names: Mapping[Attribute, str], *, unfinished: b
     return Verdict("Not finished", "warn", sentence)
 
 
-def _judged(summary: Summary) -> Verdict:
+def _judged(summary: Summary, view: TaskView) -> Verdict:
     """Say how many attributes are sensitive, and how that is known."""
     rows = [row for row in summary.sensitivity if row.value is not None]
     specific = sum(row.is_specific and row.specificity is not None for row in rows)
@@ -113,7 +113,7 @@ def _judged(summary: Summary) -> Verdict:
         text += "" if summary.baseline is None else f", {specific} specific"
     else:
         text = f"{inconclusive} of {len(rows)} inconclusive" if inconclusive else "All negligible"
-    return Verdict(text, "" if specific or not inconclusive else "warn", how_known(summary))
+    return Verdict(text, "" if specific or not inconclusive else "warn", how_known(summary, view))
 
 
 def _certainty(summary: Summary, names: Mapping[Attribute, str]) -> Verdict:
@@ -161,7 +161,7 @@ def strip_note(strip: StripEntry, counts: Counts, alike: int, view: TaskView, *,
         if counts.images == 1:
             return StripNote("Typical", "plain", outcome, f"The only image; {flips(counts)}.")
         change = agreeing(counts.moved or 1, "changes", "change")  # none of them changes
-        moved = f"{counts.moved or 'none'} of them {change} by {least:g} or more"
+        moved = f"{counts.moved or 'none'} of them {change} by {amount(view, least)} or more"
         return StripNote("Typical", "plain", outcome, f"The median change of {images}; {moved}; {flips(counts)}.")
     if kind == "extreme":
         only = f"the largest change of {images}; {flips(counts)}"
@@ -175,7 +175,7 @@ def strip_note(strip: StripEntry, counts: Counts, alike: int, view: TaskView, *,
             tag = f"Most extreme of {counts.images}"
             return StripNote(tag, "warn", outcome, f"{_upper(so)}, and none changes more than this one.")
         middle = agreeing(alike, "this one", "one from the middle of them")
-        if 2 * alike >= counts.images > 1:
+        if 2 * counts.decisive >= counts.images > 1 and 2 * alike >= counts.decisive:
             return StripNote("Typical flip", "plain", outcome, f"{_upper(so)}: {middle}.")
         return StripNote("Decisive flip", "", outcome, f"{_upper(so)}: {middle}.")
     return StripNote("Example", "plain", outcome, f"Chosen for a large change, not as typical; {flips(counts)}.")
@@ -223,7 +223,7 @@ def edit_in_words(
 def _without(name: str, prompt: str) -> str:
     """Say that a picture lacks what a prompt names: "no beard", "not smiling"; "" where the name denies something."""
     first, _, rest = name.partition(" ")
-    if first.lower() in ("no", "not", "without"):
+    if {"no", "not", "without"} & {*name.lower().split()}:
         return ""
     if first.lower() in ("a", "an") and rest:
         return f"no {rest}"
@@ -360,7 +360,7 @@ def edit(config: Config) -> str:
     else:
         made = (
             f"The edit directions were given to the audit, made by “{one_line(config.method or '', 80)}”:"
-            " it did not find them from the attributes’ prompts, so look whether each shows what its name says"
+            " it did not find them from the attributes’ prompts, so check that each shows what its name says"
         )
     unit = "an edit weight of 1 is one standard deviation of unedited codes along it"
     return f"{made}; {unit}, and a positive weight adds the attribute."

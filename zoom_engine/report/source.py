@@ -22,7 +22,7 @@ from zoom_engine.report.first_screen import FirstScreen, first_screen
 from zoom_engine.report.pictures import Budget
 from zoom_engine.report.provenance import File, files
 from zoom_engine.report.strips import Strip, load_frames
-from zoom_engine.report.verdicts import leading
+from zoom_engine.report.verdicts import amount, leading
 from zoom_engine.settings.attributes import Attribute, short_name
 from zoom_engine.statistics.counts import Counts
 from zoom_engine.statistics.diagnosis import Diagnosis
@@ -139,7 +139,11 @@ class Source:
     @property
     def verdict(self) -> sentences.Verdict:
         """Say how far the first place can be trusted, see `sentences.certainty`."""
-        return sentences.certainty(self.summary, self.names, unfinished=not self.finished)
+        return sentences.certainty(self.summary, self.names, self.view, unfinished=not self.finished)
+
+    def amount(self, change: float) -> str:
+        """Say a limit in the unit of the task, see `verdicts.amount`."""
+        return amount(self.view, change)
 
     @property
     def unit(self) -> str:

@@ -11,7 +11,8 @@ from zoom_engine.audit.summary import Sensitivity, Summary, Verdict
 from zoom_engine.common.plurals import agreeing, listed
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.statistics.power import LIKELY, most_images
-from zoom_engine.statistics.table import beside, decimal, percent, with_interval
+from zoom_engine.statistics.table import beside, percent, with_interval
+from zoom_engine.targets import TaskView
 
 TOLD = 0.1  # an audit that could miss an effect of so much is told to be weak
 MOST_QUOTED = 3
@@ -35,12 +36,14 @@ class VerdictGroup:
     meaning: str
 
 
-def verdict_groups(summary: Summary, names: Mapping[Attribute, str], *, smallest_effect: float) -> list[VerdictGroup]:
+def verdict_groups(
+    summary: Summary, names: Mapping[Attribute, str], view: TaskView, *, smallest_effect: float
+) -> list[VerdictGroup]:
     """Return what is sensitive, inconclusive and negligible; empty groups are left out.
 
     There is none in multi mode or before anything is measured.
     """
-    least, others = f"{smallest_effect:g}", beside(summary)
+    least, others = amount(view, smallest_effect), beside(summary)
     sensitive, inconclusive, negligible = (_that_are(summary, v) for v in ("sensitive", "inconclusive", "negligible"))
 
     def of(specificity: str | None) -> list[Sensitivity]:
@@ -89,7 +92,7 @@ def verdict_groups(summary: Summary, names: Mapping[Attribute, str], *, smallest
     ]
 
 
-def how_known(summary: Summary) -> str:
+def how_known(summary: Summary, view: TaskView) -> str:
     """Say what effects were compared with."""
     baseline = summary.baseline
     if baseline is None:
@@ -99,20 +102,18 @@ def how_known(summary: Summary) -> str:
             " attribute’s or any edit’s."
         )
     several, words = baseline.directions > 1, beside(summary)
-    strongest = f", the strongest by {decimal(baseline.strongest)}" if several else ""
+    strongest = f", the strongest by {in_units(view, baseline.strongest)}" if several else ""
     edits = f"{baseline.directions} {words.several}" if several else f"A {words.one}"
     moves = agreeing(baseline.directions, "moves", "move")
     alike = words.alike if several else words.alike.replace("change", "changes")
-    so = f"{edits}{alike} {moves} the output by {decimal(baseline.mean_change)} on average"
+    so = f"{edits}{alike} {moves} the output by {in_units(view, baseline.mean_change)} on average"
     so += strongest
     if summary.control_prompts is not None:
-        so += f"; control prompts moved it by at most {decimal(summary.control_prompts.most)}"
+        so += f"; control prompts moved it by at most {in_units(view, summary.control_prompts.most)}"
     least = max(baseline.specific_from, baseline.smallest_effect)
-    told = (
-        f"an effect of {decimal(up(least))} or more is told from what they do"
-        if least < 1
-        else "none can be told from these"
-    )
+    told = "none can be told from these"
+    if least < 1:
+        told = f"an effect of {in_units(view, up(least))} or more is told from what they do"
     return f"{so}; {told}.{reacts_to_anything(summary)}"
 
 
@@ -130,19 +131,30 @@ def reacts_to_anything(summary: Summary) -> str:
     return " That is much: something that no attribute names moves this model. zoom-engine discover looks for it."
 
 
-def chances(summary: Summary) -> list[tuple[str, str]]:
+def chances(summary: Summary, view: TaskView) -> list[tuple[str, str]]:
     """Return how likely such an audit is to find effects of several sizes sensitive: (size, percent)."""
-    return [] if summary.power is None else [(size, percent(power)) for size, power in summary.power.sensitive.items()]
+    sizes = {} if summary.power is None else summary.power.sensitive
+    return [(amount(view, float(size)), percent(power)) for size, power in sizes.items()]
 
 
-def detectable(summary: Summary) -> str:
+def detectable(summary: Summary, view: TaskView) -> str:
     """Say which effect such audits find in most cases; "" where that was not measured."""
     if summary.power is None:
         return ""
     least = summary.power.detectable
     if least is None:
         return "No effect is detected in 80 of 100 such audits."
-    return f"Effects of {decimal(up(least))} or more are detected in at least 80 of 100 such audits."
+    return f"Effects of {amount(view, up(least))} or more are detected in at least 80 of 100 such audits."
+
+
+def never_moves(summary: Summary) -> bool:
+    """Tell whether no edit moved the output by as much as a digit, random ones included.
+
+    A model that sees pictures hardly answers so: it may be shown none, or find nothing in them.
+    """
+    changes = [row.mean_change for row in summary.sensitivity if row.mean_change is not None]
+    changes += [] if summary.baseline is None else [summary.baseline.strongest]
+    return summary.mode == "single" and bool(changes) and not any(changes)
 
 
 def faint_directions(config: Config) -> list[Attribute]:
@@ -161,10 +173,9 @@ def next_steps(summary: Summary, names: Mapping[Attribute, str], *, unfinished: 
     if unfinished:
         return ["Run the same command again: it goes on where it stopped."]
     if summary.mode == "multi":
-        return [
-            "Look whether each picture still shows its label.",
-            "Run it with --mode single to see what each attribute does alone.",
-        ]
+        look = "Check that each picture that flips still shows its label."
+        alone = "Run it with --mode single to see what each attribute does alone."
+        return [look, alone] if summary.decisive_images else [alone]
     sensitive = [names[row.attribute] for row in summary.sensitivity if row.is_specific]
     inconclusive = _that_are(summary, "inconclusive")
     unknown = [names[row.attribute] for row in _that_are(summary, "sensitive") if row.specificity == "unknown"]
@@ -175,6 +186,8 @@ def next_steps(summary: Summary, names: Mapping[Attribute, str], *, unfinished: 
         steps.append(f"Check that the pictures of {_quoted_few([names[row.attribute] for row in unseen])} show it.")
     if still := _never_edited(summary):
         steps.append(f"Find out why no picture of {_quoted_few([names[row.attribute] for row in still])} was edited.")
+    if never_moves(summary):
+        steps.append("Check that the model reads these pictures: no edit changed its output by a digit.")
     if sensitive:
         it = f"“{sensitive[0]}”" if len(sensitive) == 1 else "each of them"
         steps.append(f"{shows}, then decide whether the model may use {it}.")
@@ -225,6 +238,31 @@ def to_settle(summary: Summary, names: Mapping[Attribute, str]) -> Iterator[str]
 def with_its_interval(row: Sensitivity) -> str:
     """Format a value with its interval."""
     return with_interval(row.value, row.interval, 2)
+
+
+def in_units(view: TaskView, value: float, interval: tuple[float, float] | None = None) -> str:
+    """Format a mean change in the unit of the task, with its interval: "8.2 [6.9, 9.5] years"."""
+    numbers, unit = numbers_and_unit(view, value, interval)
+    return f"{numbers} {unit}" if unit else numbers
+
+
+def numbers_and_unit(view: TaskView, value: float, interval: tuple[float, float] | None) -> tuple[str, str]:
+    """Return a mean change with its interval in the unit of the task, and the unit, "" where there is none."""
+    words = view.change_in_words(value)
+    if not words:
+        return with_interval(value, interval, 2), ""
+    (number, unit), *ends = (text.partition(" ")[::2] for text in (words, *map(view.change_in_words, interval or ())))
+    if any(end[1] != unit for end in ends):
+        return f"{words}, {with_interval(value, interval, 2)}", ""
+    return f"{number} [{', '.join(end[0] for end in ends)}]" if ends else number, unit
+
+
+def amount(view: TaskView, change: float) -> str:
+    """Say a change that is a limit, in the unit of the task and as a share: "4.0 years (0.05 of the range)"."""
+    words = view.change_in_words(change)
+    if not words:
+        return f"{change:g}"
+    return f"{words} ({change:g} of {view.whole})" if view.whole else words
 
 
 def leading(summary: Summary) -> list[Sensitivity]:

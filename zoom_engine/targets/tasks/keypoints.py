@@ -216,13 +216,12 @@ class KeypointsView(TaskView):
         return f"the {self._which} {moves} by {self.change_in_words(change)} on average"
 
     def extent_in_words(self, pairs: Sequence[tuple[Sequence[float], Sequence[float]]]) -> str:
-        """Return the displacement in pixels of the network's input, where the task knows its side."""
-        if self.task.side is None:
-            return ""
+        """Return the displacement in pixels of the network's input, or as a share of the picture's side."""
         now, before = (torch.tensor(numbers, dtype=torch.float64) for numbers in zip(*pairs, strict=True))
-        pixels = self.task.counted(_pairs(now - before).square().sum(2).sqrt()).mean() * self.task.side
-        moves = "move" if self.task.point is None else "moves"
-        return f"the {self._which} {moves} by {float(pixels):.1f} pixels on average"
+        share = float(self.task.counted(_pairs(now - before).square().sum(2).sqrt()).mean())
+        side, moves = self.task.side, "move" if self.task.point is None else "moves"
+        far = f"{100 * share:.1f} % of the picture’s side" if side is None else f"{share * side:.1f} pixels"
+        return f"the {self._which} {moves} by {far} on average"
 
     def _displacements(self, recorded: Sequence[float], original: Sequence[float]) -> Tensor:
         """Compute the displacements `[1, K]` of recorded numbers."""
