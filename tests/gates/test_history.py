@@ -114,7 +114,11 @@ def test_rules_limit_their_attributes_in_every_audit() -> None:
     assert courses["eyeglasses"].figures[1] is None
     assert courses["smiling"].outcomes == ("pass", "pass")
     assert (group.outcome, group.latest_in_words) == ("pass", "1.1: 3 pass")
+    (only,) = history(audits, [Rule(max_sensitivity=0.1, attributes=["eyeglasses"])]).groups
+    assert (only.is_limited, only.outcome) == (True, None), "the latest audit lacks what is limited"
+    assert "limit" in history_table(history(audits, [Rule(max_sensitivity=0.1, attributes=["eyeglasses"])]))
     (plain,) = history(audits).groups
+    assert not plain.is_limited
     assert plain.outcome is None
     assert {course.outcomes for course in plain.courses} == {(None, None)}
 

@@ -90,5 +90,5 @@ def test_a_folder_that_cannot_be_written_is_judged_all_the_same(
     assert main(["gate", str(audit), "--max-sensitivity", "0.6"]) == 0
     told = capsys.readouterr()
     assert "PASS" in told.out
-    assert "note: report and index do not show this outcome: cannot write" in told.err
+    assert "note: not every page shows this outcome: cannot write" in told.err
     assert told.err.count("\n") == 1

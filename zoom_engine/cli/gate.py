@@ -65,5 +65,5 @@ def gate(
     try:
         show_outcome(audit, verdict, records=records)
     except ZoomError as error:  # the verdict stands, and so does its exit code
-        tell(f"report and index do not show this outcome: {error}")
+        tell(f"not every page shows this outcome: {error}")
     return verdict.exit_code

@@ -66,6 +66,11 @@ class Group:
         return tuple(label(audit) for audit in self.audits)
 
     @property
+    def is_limited(self) -> bool:
+        """Tell whether a rule limits an attribute of these audits, be it in the latest or not."""
+        return any(course.limit is not None for course in self.courses)
+
+    @property
     def outcome(self) -> Outcome | None:
         """Return the outcome of all rules in the latest audit; None without rules."""
         outcomes = self.latest_outcomes

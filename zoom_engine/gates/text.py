@@ -100,7 +100,7 @@ def history_table(history: History, *, width: int = WIDTH, colors: bool = False)
 
 
 def _course_table(group: Group, width: int, colors: bool) -> str:
-    limited = bool(group.latest_outcomes)
+    limited = group.is_limited
     earlier = group.labels[:-1][-(_EARLIER - limited) :]
     columns = [
         Column("attribute", text=True, name=True),

@@ -135,15 +135,16 @@ def write_index(
 def write_index_again(audit: Path) -> Path | None:
     """Write the index above an audit's folder again, and return its path; None where none shows the audit.
 
-    An index of an older version, which did not say what it was made of, stays as it is.
-
     Raises:
-        AuditError: what the index was made of cannot be read, or as `write_index`.
+        AuditError: what the index was made of cannot be read or was not written (by older versions), or as
+            `write_index`.
     """
     index = _index_above(audit)
-    path = None if index is None else index.with_name(INDEX_ENTRIES)
-    if path is None or not path.is_file():
+    if index is None:
         return None
+    path = index.with_name(INDEX_ENTRIES)
+    if not path.is_file():
+        raise AuditError(f"{index} is of an older version: run the command that made it again")
     try:
         content = JsonObject(read_json(path))
         audits = [JsonObject(one) for one in content.need("audits", tuple[dict[str, Any], ...])]
