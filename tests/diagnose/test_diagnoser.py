@@ -666,7 +666,7 @@ def test_a_function_is_audited_without_gradients_and_the_report_says_how(tmp_pat
         (
             "multi",
             "cmaes",
-            "CMA-ES (no gradients, all attributes together): all attributes move together and",
+            "CMA-ES: all attributes move together and",
         ),
     ):
         steps = {"search_options": {"steps": 2}} if mode == "multi" else {}
