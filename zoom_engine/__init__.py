@@ -34,6 +34,7 @@ _HOMES = {
     "check_editor": "zoom_engine.edits.contract",
     "check_search": "zoom_engine.search",
     "check_task": "zoom_engine.targets",
+    "explore": "zoom_engine.commands.explore.widget",
     "find_directions": "zoom_engine.directions",
     "find_domain": "zoom_engine.diagnose.domain",
     "load_generator": "zoom_engine.generators",

@@ -207,7 +207,7 @@ def test_a_report_without_controls_says_what_it_cannot_tell(tmp_path: Path) -> N
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a generator too": ({"generator": "avatars"}, "not from generator and pairs together"),
-    "several together": ({"mode": "multi"}, "mode does not belong to edits by pairs"),
+    "several together": ({"mode": "multi"}, "mode does not apply to edits by pairs"),
     "a search": ({"search": "scan"}, "search does not belong"),
     "labels": ({"labels": ["a cat", "a dog"]}, "labels does not belong"),
     "directions": ({"random_directions": 8}, "random_directions does not belong"),
@@ -231,7 +231,7 @@ def test_what_does_not_apply_is_refused_in_one_line(table: Path, options: dict[s
 def test_a_source_of_edits_is_needed() -> None:
     with pytest.raises(ConfigError, match="option 'generator' is missing: give it, or pairs or editor in its place"):
         AuditSettings(target="avatars:mustache")
-    with pytest.raises(ConfigError, match="editor_options does not belong to edits by generator"):
+    with pytest.raises(ConfigError, match="editor_options does not apply to edits by generator"):
         AuditSettings(generator="avatars", target="avatars:mustache", editor_options={"a": 1})
 
 

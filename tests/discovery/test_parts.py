@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from rich.cells import cell_len
 from torch import Tensor
 
 from zoom_engine import load_generator, load_text_encoder
@@ -17,6 +20,7 @@ from zoom_engine.directions import Sampling
 from zoom_engine.discovery.calls import beside_random, judge, strongest, told_apart
 from zoom_engine.discovery.clusters import cluster
 from zoom_engine.discovery.discoverer import GENERAL
+from zoom_engine.discovery.findings import Cluster, Discovery
 from zoom_engine.discovery.folder import begin_discovery
 from zoom_engine.discovery.naming import Proposal, choose, distinct_words, proposals
 from zoom_engine.discovery.natural_space import END, NaturalSpace, natural_space
@@ -148,3 +152,48 @@ def test_a_discovery_does_not_go_on_with_a_model_that_answers_otherwise(tmp_path
     for other in ({**config, "answers": {"target": [[0.9], [0.1]]}}, {**config, "target": "b"}):
         with pytest.raises(AuditError, match="choose another folder"):
             begin_discovery(tmp_path / "out", other, {})
+
+
+def named(name: str | None, verdict: Any) -> Cluster:
+    return Cluster(
+        name=name,
+        score=0.61,
+        runner_up=name,
+        runner_up_score=0.55,
+        word_change=0.2,
+        search_images=9,
+        images=12,
+        held_out=24,
+        mean_change=0.31,
+        ci95=(0.2, 0.4),
+        label_kept=1.0,
+        baseline=0.05,
+        p_value=0.01,
+        p_adjusted=0.02,
+        verdict=verdict,
+        why="it moves them",
+    )
+
+
+@pytest.mark.parametrize("width", [60, 80, 140])
+@pytest.mark.parametrize("colors", [False, True])
+def test_the_table_of_clusters_fits_its_terminal_whatever_they_are_called(width: int, colors: bool) -> None:
+    names = ("a smiling face with a very long beard " * 9, "日本語の笑顔" * 9, "a\x1b[31m\n\u202eface", None)
+    clusters = [named(name, verdict) for name in names for verdict in ("sensitive", "inconclusive", "negligible")]
+    config = {"target": "a\x1b[31m\nmodel", "random_directions": 8}
+    result = Discovery(
+        clusters=tuple(clusters),
+        flipped=9,
+        searched=24,
+        random_change=0.4,
+        told_apart=False,
+        config=config,
+        environment={},
+    )
+    text = result.table(width=width, colors=colors)
+    plain = re.sub(r"\x1b\[[\d;]*m", "", text)
+    assert (plain != text) == colors
+    assert all(line.isprintable() for line in plain.split("\n"))
+    assert max(map(cell_len, plain.split("\n"))) <= width
+    assert ("runner-up" in plain) == (width == 140)
+    assert "nothing that was found stands out" in " ".join(plain.split())

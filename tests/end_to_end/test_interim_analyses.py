@@ -84,7 +84,7 @@ def test_other_looks_are_another_audit(audit: Path, diagnoser: Diagnoser, capsys
 
 def test_what_cannot_be_is_refused(diagnoser: Diagnoser) -> None:
     for run, says in (
-        ({"images": 5, "width": 0.1}, "width belongs to images that are 'auto'"),
+        ({"images": 5, "width": 0.1}, "width is for images='auto'"),
         ({"images": "auto", "width": 2.0}, r"width must be in \(0, 1\]"),
         ({"images": "auto", "most_images": 0}, "most_images must be in"),
         ({"images": "many"}, "a whole number or 'auto'"),

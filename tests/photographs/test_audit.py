@@ -177,8 +177,8 @@ def test_kept_inversions_are_held_to_each_target_anew_and_what_moves_it_is_told_
     told: list[str] = []
     other = Diagnoser(dataclasses.replace(diagnoser.settings, target=target, labels=[]), notify=told.append)
     refused = (
-        "a.jpg is another to the target when the generator draws it: 0.98 becomes 0.60, a change of 0.38 (decisive from"
-        " 0.1 on); frame it as the generator's pictures are, or leave it out"
+        "a.jpg changes the target's answer when the generator draws it: 0.98 becomes 0.60, a change of 0.38 (decisive"
+        " from 0.1 on); frame it as the generator's pictures are, or leave it out"
     )
     for _ in range(2):  # begun, and gone on with
         result = other.run(out=out)

@@ -162,8 +162,8 @@ def test_what_is_not_drawn_or_seen_alike_is_refused_by_name(generator: EditableG
     told = judged(both, codes[[near[1], 0]], evaluator=sure, yardstick=lenient).refused
     (refused,) = [photograph.refused or "" for photograph in told]
     assert refused.partition(", a change of 1.00 (decisive from 0.1 on)")[0] in (
-        "is another to the target when the generator draws it: 0.00 becomes 1.00",
-        "is another to the target when the generator draws it: 1.00 becomes 0.00",
+        "changes the target's answer when the generator draws it: 0.00 becomes 1.00",
+        "changes the target's answer when the generator draws it: 1.00 becomes 0.00",
     )
 
 
@@ -200,7 +200,7 @@ def test_an_inversion_that_moves_the_target_by_the_decisive_change_is_refused_fl
         return ""
 
     told = refused((0.98, 0.6))
-    assert "a.png is another to the target when the generator draws it: 0.98 becomes 0.60, a change of 0.38" in told
+    assert "a.png changes the target's answer when the generator draws it: 0.98 becomes 0.60, a change of 0.38" in told
     assert "frame it as the generator's pictures are, or leave it out" in told
     assert "\n" not in told
     assert refused((0.98, 0.6), decisive_change=0.5) == ""

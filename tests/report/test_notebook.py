@@ -53,3 +53,9 @@ def test_the_leading_picture_is_inlined_and_a_missing_one_is_left_out(make_audit
         picture.write_bytes(b"none")
     assert "<img" not in (without := Diagnosis.load(audit)._repr_html_())
     assert "<table>" in without
+
+
+def test_an_audit_of_a_task_that_is_not_installed_is_its_table() -> None:
+    shown = simulated(images=3, target_details={"task": {"task": "nobody"}})._repr_html_()
+    assert shown.startswith("<table>")
+    assert "a smiling face" in shown

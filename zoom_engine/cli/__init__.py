@@ -36,19 +36,8 @@ INTERNAL = 70
 HELP_WIDTH = 100
 COMMANDS = (
     *("demo", "diagnose", "plan", "init", "discover", "explore", "experiment", "repair", "edit", "view", "report"),
-    *(
-        "compare",
-        "history",
-        "gate",
-        "inspect",
-        "convert",
-        "export",
-        "export-images",
-        "track",
-        "model-index",
-        "words",
-        "presets",
-    ),
+    *("compare", "history", "gate", "inspect", "convert", "export", "export-images", "track", "model-index", "words"),
+    "presets",
     "info",
 )
 

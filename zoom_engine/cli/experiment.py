@@ -82,7 +82,7 @@ def experiment(
 
     if score:
         if name != "user-study":
-            raise ConfigError("--score belongs to the experiment user-study")
+            raise ConfigError("--score is for the experiment user-study")
         from zoom_engine.experiments.scores import score_answers
 
         print(score_answers(out, score))

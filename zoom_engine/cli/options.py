@@ -171,7 +171,7 @@ def read_target_options(given: Mapping[str, Any], stored: object = None) -> dict
         target_options["service"] = service
     if options := dict(target_options.pop("task_options", None) or ()):
         if "task" not in target_options:
-            raise ConfigError("--task-option belongs to a task: name it with --task")
+            raise ConfigError("--task-option needs a task: name it with --task")
         target_options["task"] = {"task": target_options["task"], **options}
     return {**target_options, "preprocessing": preprocessing} if preprocessing else target_options
 

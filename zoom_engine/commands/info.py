@@ -24,6 +24,7 @@ PACKAGES = {  # package: its name, what its absence costs, the extra that instal
     **{r.package: (r.title, "no forward pass through it", r.extra) for r in reversed(RUNTIMES.values())},
     "cmaes": ("cmaes", "no search of several attributes together without gradients", "blackbox"),
     "transformers": ("transformers", "no Hugging Face targets", "huggingface"),
+    "starlette": ("starlette", "no page of sliders, by zoom-engine explore", "explore"),
     "urllib3": ("urllib3", "no targets behind HTTP", "service"),
 }
 

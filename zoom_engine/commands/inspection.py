@@ -50,20 +50,20 @@ def describe_file(
     decoder = decoder_model(path) if not registered and not library and is_onnx(path) else None
     if decoder is not None:
         if options or generator_class is not None:
-            raise ConfigError(f"{spec} is a decoder: neither a target's input nor a class belongs to it")
+            raise ConfigError(f"{spec} is a decoder: options of a target's input and a class do not apply")
         try:
             return Description(table([*_about(path), *describe_decoder(decoder, path)]))
         except CheckpointError as error:
             return Description(table(_about(path)), error)
     if library or (not registered and holds_target(path)):
         if generator_class is not None:
-            raise ConfigError(f"{spec} is a target: the class of a generator does not belong to it")
+            raise ConfigError(f"{spec} is a target: the class of a generator does not apply")
         if not library:
             return _describe_target(path, describe_target_file(path, options))
         architecture = choose_architecture(str(spec), download=download)
         return _describe_target(architecture.weights, describe_architecture(architecture, options))
     if options:
-        raise ConfigError(f"{spec} is no target: the options of a target's input do not belong to it")
+        raise ConfigError(f"{spec} is no target: the options of a target's input do not apply")
     if registered:
         return describe_generator(load_generator(spec), class_index=generator_class)
     return describe_checkpoint(path, class_index=generator_class)

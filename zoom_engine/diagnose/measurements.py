@@ -201,14 +201,14 @@ def _notify_of_baseline(models: Models, baseline: BaselineDirections) -> None:
         return
     if not models.labels:
         models.notices.add(
-            "labels are off: random edits that change the ground truth count as the model's reaction, and less can"
-            " be told from them; give a prompt of each class with --label"
+            "labels are off: random edits that change the ground truth count as the model's reaction, which"
+            " hides smaller effects; give a prompt of each class with --label"
         )
     elif baseline.changing:
         models.notices.add(
             f"{baseline.changing} of {number_of(models.random_directions, 'random direction')} change the label on more"
             f" than one picture in ten, and of {models.random_directions + baseline.redrawn} that were drawn no others"
-            " keep it: fewer effects can be told from random edits; give label prompts that these edits leave"
+            " keep it: fewer effects can be distinguished from random edits; give label prompts that these edits leave"
             " alone (--label)"
         )
 

@@ -127,9 +127,9 @@ class Discovery:
             return None
         return (
             "Random edits move this model as far as anything that was found (the strongest of"
-            f" {self.config.get('random_directions', 'several')} by {decimal(self.random_change)} on average), so no"
-            " discovery can be told from them: type the attributes that matter to you, which zoom-engine diagnose"
-            " measures one by one."
+            f" {self.config.get('random_directions', 'several')} by {decimal(self.random_change)} on average), so"
+            " nothing that was found stands out: type the attributes that matter to you, and zoom-engine diagnose"
+            " measures each of them."
         )
 
     def command(self) -> str:

@@ -124,7 +124,7 @@ def _compared(crop: Crop, code: Tensor, evaluator: Evaluator, yardstick: Yardsti
     device = evaluator.directions.device
     photograph, inversion = crop.image.to(device), evaluator.render(code.to(device))
     if not bool(inversion.isfinite().all()):
-        return Photograph(file=crop.file, cut=crop.cut, refused="leads its inversion to no picture")
+        return Photograph(file=crop.file, cut=crop.cut, refused="has an inversion that is no picture")
     seen, pixels = yardstick.apart(photograph, inversion)
     before = evaluator.originals_of(photograph)
     after = evaluator.evaluate(inversion, before, ssim="none")
@@ -136,7 +136,7 @@ def _compared(crop: Crop, code: Tensor, evaluator: Evaluator, yardstick: Yardsti
     elif bool(after.decisive) or float(after.change) >= (evaluator.decisive_change or DECISIVE_CHANGE):
         # With a decisive change of 0 every flip is one, but no inversion leaves an output alone to the last digit.
         refused = (
-            f"is another to the target when the generator draws it: {outputs[0]} becomes {outputs[1]}, a change of"
+            f"changes the target's answer when the generator draws it: {outputs[0]} becomes {outputs[1]}, a change of"
             f" {float(after.change):.2f} (decisive from {evaluator.decisive_change:g} on); frame it as the generator's"
             " pictures are, or leave it out"
         )

@@ -12,9 +12,15 @@ from zoom_engine.statistics.views import html_table
 
 
 def html_view(diagnosis: Diagnosis) -> str:
-    """Return headline, leading picture, certainty, next step and table as HTML, with pictures inlined."""
-    source = Source(diagnosis.path, diagnosis)
-    table = html_table(source.config, source.summary, diagnosis.missing)
+    """Return headline, leading picture, certainty, next step and table as HTML, with pictures inlined.
+
+    Where the audit's task is not known here, what its outputs mean is not either, and there is the table alone.
+    """
+    table = html_table(diagnosis.config, diagnosis.summary(), diagnosis.missing)
+    try:
+        source = Source(diagnosis.path, diagnosis)
+    except AuditError:
+        return table
     return template("notebook.html.j2").render(source=source, proof=_proof(source), table=table)
 
 

@@ -183,7 +183,7 @@ def next_steps(summary: Summary, names: Mapping[Attribute, str], *, unfinished: 
     shows = f"Check that each edit shows what its {'name' if elsewhere else 'prompt'} says"
     steps = []
     if unseen := _unseen(summary):
-        steps.append(f"Check whether the pictures of {_quoted_few([names[row.attribute] for row in unseen])} show it.")
+        steps.append(f"Check that the pictures of {_quoted_few([names[row.attribute] for row in unseen])} show it.")
     if still := _never_edited(summary):
         steps.append(f"Find out why no picture of {_quoted_few([names[row.attribute] for row in still])} was edited.")
     if never_moves(summary):

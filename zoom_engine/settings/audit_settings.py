@@ -504,7 +504,7 @@ class RunSettings:
         """Refuse images that have no numbers, by a ConfigError."""
         for name in ("width", "most_images"):
             if getattr(self, name) is not None and self.images != AUTO:
-                raise ConfigError(f"{name} belongs to images that are '{AUTO}', not to a number of them")
+                raise ConfigError(f"{name} is for images='{AUTO}', not for a number of images")
         for name in ("images", "most_images"):
             if isinstance(count := getattr(self, name), int) and not 1 <= count <= SEEDS_PER_RUN:
                 raise ConfigError(f"{name} must be in 1..{SEEDS_PER_RUN}, got {count}")
@@ -581,20 +581,18 @@ def _check_source(settings: AuditSettings) -> None:
             beside = (*OF_EDITORS, "photos") if source == "editor" else ()
             alien = field.name not in (source, *beside, *OF_ANY_EDITS)
         if alien and value is not field.default and value != field.default:
-            raise ConfigError(f"{field.name} does not belong to edits by {source}: leave it out")
+            raise ConfigError(f"{field.name} does not apply to edits by {source}: leave it out")
 
 
 def _check_single_mode(settings: AuditSettings) -> None:
     """Refuse what belongs to single mode in another one, and a number of paraphrases that there cannot be."""
     if settings.random_directions and settings.mode == "multi":
-        raise ConfigError(
-            "random_directions belongs to single mode: several attributes edited together have none to be held to"
-        )
+        raise ConfigError("random_directions is for single mode: attributes edited together are not compared with any")
     if settings.by is not None and settings.mode == "multi":
-        raise ConfigError("by belongs to single mode: it tells sensitivities of single attributes apart")
+        raise ConfigError("by is for single mode: it compares sensitivities of single attributes")
     if settings.paraphrases is not None:
         if settings.mode == "multi" or settings.edit_range != "calibrated":
-            raise ConfigError("paraphrases belong to single mode and the calibrated range")
+            raise ConfigError("paraphrases are for single mode and the calibrated range")
         if not 2 <= settings.paraphrases <= MOST_PARAPHRASES:
             raise ConfigError(f"paraphrases must be in 2..{MOST_PARAPHRASES}, got {settings.paraphrases}")
 

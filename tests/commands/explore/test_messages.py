@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from zoom_engine.commands.explore.messages import LONGEST, Keep, Show, Stop, frame, read
+from zoom_engine.commands.explore.messages import LONGEST, Keep, Show, Stop, frame, read, unpacked
 from zoom_engine.common.errors import ConfigError
 
 LIMITS = {"attributes": 2, "targets": 1, "photographs": 1, "bound": 30.0}
@@ -66,6 +66,7 @@ def test_a_frame_holds_its_header_and_pictures() -> None:
     size = int.from_bytes(content[:4], "big")
     assert json.loads(content[4 : 4 + size]) == {"kind": "show", "sequence": 1, "caption": "é", "parts": [5, 6]}
     assert content[4 + size :] == b"firstsecond"
+    assert unpacked(content)[1] == [b"first", b"second"]
 
 
 def test_a_number_that_is_none_goes_into_no_frame() -> None:

@@ -67,7 +67,7 @@ def test_the_page_is_served_with_a_strict_policy(client: TestClient) -> None:
 
 
 def test_scripts_ask_nobody_else(client: TestClient) -> None:
-    for name in ("explore.js", "connection.js", "state.js", "views.js"):
+    for name in ("page.js", "explore.js", "connection.js", "state.js", "views.js"):
         answer = client.get(f"/static/{name}")
         assert answer.headers["content-type"].startswith("text/javascript")
         assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", answer.text)

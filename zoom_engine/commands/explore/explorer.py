@@ -79,6 +79,17 @@ class Explorer:
         paper = np.tile([-PAPER_BOUND, PAPER_BOUND], (len(self.directions.matrix), 1))
         self.ranges: list[list[float]] = (paper if calibrated is None else calibrated.bounds.double().numpy()).tolist()
 
+    @property
+    def limits(self) -> dict[str, Any]:
+        """Return what a request may ask for, as `messages.read` takes it."""
+        photographs = len(self.explored.photographs)
+        return {
+            "attributes": len(self.ranges),
+            "targets": len(self.targets),
+            "photographs": photographs,
+            "bound": PAPER_BOUND,
+        }
+
     def about(self) -> Header:
         """Return what the page needs to know once."""
         explored, models = self.explored, self.models
@@ -322,7 +333,6 @@ class Explorer:
                     "state": view.state_name(view.state(recorded, unedited)),
                     "response": float(view.response(recorded, unedited)),
                     "change": change,
-                    "in_words": view.change_in_words(change),
                     "flipped": bool(seen.flipped[row]),
                     "decisive": bool(seen.decisive[row]),
                 }

@@ -134,6 +134,17 @@ def _check_image(image: Picked, photographs: int) -> None:
         raise ConfigError(f"there is no photograph {image.photograph}: there are {photographs}")
 
 
+def unpacked(content: bytes) -> tuple[dict[str, Any], list[bytes]]:
+    """Return the header of a frame, and its pictures."""
+    start = 4 + int.from_bytes(content[:4], "big")
+    header: dict[str, Any] = json.loads(content[4:start])
+    pictures = []
+    for length in header["parts"]:
+        pictures.append(content[start : start + length])
+        start += length
+    return header, pictures
+
+
 def frame(kind: str, header: dict[str, Any], pictures: Sequence[bytes] = ()) -> bytes:
     """Return a message to the page: its kind and header, and pictures behind it.
 

@@ -29,7 +29,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from zoom_engine import report
-from zoom_engine.audit.manifest import PAPER_BOUND
 from zoom_engine.commands.explore.explorer import Explorer
 from zoom_engine.commands.explore.messages import LONGEST, frame, read
 from zoom_engine.commands.explore.worker import Client, Worker
@@ -172,19 +171,13 @@ def _wake(loop: asyncio.AbstractEventLoop, ready: asyncio.Event) -> None:
 
 async def _receive(websocket: WebSocket, client: Client, worker: Worker) -> None:
     """Take what a page asks for, until it is gone."""
-    explorer = worker.explorer
-    limits = {
-        "attributes": len(explorer.ranges),
-        "targets": len(explorer.targets),
-        "photographs": len(explorer.explored.photographs),
-    }
     while True:
         message = await websocket.receive()
         if message["type"] == "websocket.disconnect":
             return
         text = message.get("text") or message.get("bytes") or ""
         try:
-            worker.ask(client, read(text, **limits, bound=PAPER_BOUND))
+            worker.ask(client, read(text, **worker.explorer.limits))
         except ZoomError as error:
             client.post("error", frame("error", {"of": "request", "text": one_line(error), "sequence": 0}))
 

@@ -269,7 +269,7 @@ class ServiceClient:
                 packed = response.headers.get("Content-Encoding", "identity")
                 if packed.lower() != "identity" and response.status < 300:
                     raise BadAnswerError(
-                        "unreadable", f"its answer is packed ({one_line(packed, 40)}), which was not asked for"
+                        "unreadable", f"its answer is compressed ({one_line(packed, 40)}), which was not asked for"
                     )
                 after = response.headers.get("Retry-After", "")
                 response.release_conn()

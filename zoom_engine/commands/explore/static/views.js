@@ -2,8 +2,6 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
-export const byId = id => document.getElementById(id);
-
 /** Make an element with properties and children; what has a dash, and "role", is an attribute. */
 export function make(tag, properties = {}, ...children) {
   const made = document.createElement(tag);
@@ -165,11 +163,10 @@ export class Target {
   show(now, before) {
     const change = now.caption === before.caption ? [] : [make("span", {}, `before ${before.caption}`)];
     const state = now.state ? [make("span", {}, now.state)] : [];
-    const words = now.in_words && now.change > 0.0005 ? [make("span", {}, `moved by ${now.in_words}`)] : [];
     const flip = !now.flipped ? [] : now.decisive
       ? [make("span", {className: "tag"}, "Decisive flip")]
       : [make("span", {className: "tag warn"}, "Borderline flip")];
-    this.says.replaceChildren(make("b", {}, now.caption), ...state, ...change, ...words, ...flip);
+    this.says.replaceChildren(make("b", {}, now.caption), ...state, ...change, ...flip);
     this.response = now.response;
     this.move();
   }
