@@ -229,8 +229,9 @@ def test_the_command_serves_the_avatars_and_ends_with_ctrl_c(browser: Browser, t
         tab.wait(f"Number(document.querySelectorAll('.says b')[1].textContent) > {before} + 0.3")
         tab.wait("!!document.querySelector('.score b')")
         assert tab.complaints == []
-        tab.close()
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=60) == 130
+        assert process.wait(timeout=60) == 130, "an open page does not hold it"
+        tab.wait(f"{STATUS}.startsWith('No connection')")
+        tab.close()
     told = (tmp_path / "stderr").read_text().splitlines()
     assert told[-1].startswith("zoom-engine: interrupted")
