@@ -16,6 +16,7 @@ from zoom_engine.common.errors import AuditError, ConfigError, DirectionError, o
 from zoom_engine.common.json_object import JsonObject
 from zoom_engine.common.notices import Notify, null_notifier
 from zoom_engine.common.progress import ProgressFactory, silent
+from zoom_engine.diagnose.domain import find_domain
 from zoom_engine.diagnose.measurements import calibrated_range, edit_directions
 from zoom_engine.diagnose.models import Models, load_models
 from zoom_engine.diagnose.own_photographs import audited_photographs, crops_of, photographs_of_audit
@@ -175,7 +176,9 @@ def _settings_of(folder: Path, manifest: Manifest, given: Mapping[str, Any], tar
 
 
 def _is_of_domain(target: str) -> bool:
-    return target.partition(":")[0] in registry.names(registry.DOMAINS)
+    name, colon, rest = target.partition(":")
+    domain = find_domain(name) if colon and name in registry.names(registry.DOMAINS) else None
+    return domain is not None and rest in domain.target_names()
 
 
 def _check_alike(folders: Sequence[Path], manifests: Sequence[Manifest]) -> None:
