@@ -150,6 +150,17 @@ def test_a_lost_connection_comes_back_with_the_state(browser: Browser, address: 
     tab.close()
 
 
+def test_a_page_without_the_token_says_where_it_is(browser: Browser, address: str) -> None:
+    tab = browser.tab()
+    tab.open(address.partition("#")[0])
+    tab.wait("!!document.querySelector('#status')")
+    tab.value("localStorage.clear()")
+    tab.call("Page.reload")
+    tab.wait(f"{STATUS}.startsWith('This page has no key to the running server: open the address')")
+    assert tab.value("document.querySelector('#work').hidden")
+    tab.close()
+
+
 def test_a_hostile_page_in_another_tab_learns_nothing(tab: Tab, browser: Browser, address: str) -> None:
     """A page of another origin that knows the address and even the token gets no connection and reads no answer."""
     origin, _, token = address.partition("/#token=")

@@ -65,6 +65,12 @@ def test_other_directions_than_the_audits_are_told(audit: Path) -> None:
     assert [line for line in explored.notices if "found again here and are not those of the audit" in line]
 
 
+def test_other_attributes_than_the_audits_can_be_tried(audit: Path) -> None:
+    explored = load_explored([audit], {**GIVEN, "attributes": ["an old face"]})
+    assert explored.directions.attributes == ("an old face",)
+    assert not [line for line in explored.notices if "found again" in line]
+
+
 def test_several_targets_share_the_generator(audit: Path) -> None:
     explored = load_explored([audit], {**GIVEN, "target": ["avatars:eyeglasses"]})
     assert [models.target.name for models in explored.models] == [TARGET, "avatars:eyeglasses"]

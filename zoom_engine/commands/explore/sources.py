@@ -98,8 +98,10 @@ def load_explored(
     photographs, codes = photographs_of_audit(first, folders[0], seed=seed)
     images = range(seed * SEEDS_PER_RUN, seed * SEEDS_PER_RUN + min(config.images or FIRST_IMAGES, SEEDS_PER_RUN))
     wanted = JsonObject(config.content).object("directions").get("content_hash", str)
-    explored = _measured(models, range(FIRST_IMAGES) if photographs else images, _directions_of_audit(first, wanted))
-    if explored.directions.content_hash != wanted:
+    others = "attributes" in given  # than the audit's
+    directions = edit_directions(first) if others else _directions_of_audit(first, wanted)
+    explored = _measured(models, range(FIRST_IMAGES) if photographs else images, directions)
+    if directions.content_hash != wanted and not others:
         first.notices.add(
             "the edit directions were found again here and are not those of the audit to the last digit: it ran on"
             " another machine or version, or with other --samples or --level"
