@@ -343,7 +343,7 @@ class _Shown:
                 edit,
                 unedited[image],
                 points[image, edit],
-                "all strengths" if (image, edit) in changed - pictures.unmade else NOT_EDITED,
+                "all strengths" if (image, edit) in changed else NOT_EDITED,
                 moved.get((image, edit)),
             )
             for image, edit in trials

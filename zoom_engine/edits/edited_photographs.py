@@ -64,11 +64,6 @@ class EditedPhotographs:
         """Return none: an editor does not say what should not matter."""
         return ()
 
-    @property
-    def unmade(self) -> frozenset[tuple[int, EditKey]]:
-        """Return none: an editor does not say what it failed to edit."""
-        return frozenset()
-
     def unit(self, name: str) -> str:
         """Return the unit of an attribute's strengths, by the editor."""
         return self.editor.unit(name)

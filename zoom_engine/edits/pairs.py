@@ -85,7 +85,6 @@ class Pairs:
     attributes: tuple[str, ...]
     controls: tuple[str, ...]
     content_hash: str
-    unmade: frozenset[tuple[int, EditKey]]
     _files: Sequence[_File] = field(repr=False)
     _edited: Mapping[tuple[int, EditKey], Mapping[float, _File]] = field(repr=False)
 
@@ -353,14 +352,13 @@ class _Table:
             zip(controls, range(len(controls)), strict=True)
         )
         edited: dict[tuple[int, EditKey], dict[float, _File]] = {}
-        unmade: set[tuple[int, EditKey]] = set()
         for image, of in enumerate(images):
             for name in self._edits[of].keys() & numbers.keys():
                 strengths = self._edits[of][name]
                 made = {strength: row for strength, row in strengths.items() if row.made}
-                edited[image, numbers[name]] = {s: files[row.file] for s, row in (made or strengths).items()}
-                if not made:
-                    unmade.add((image, numbers[name]))
+                # What was nowhere made is the unedited picture, and so told as not edited.
+                unmade = dict.fromkeys(strengths, self._unedited[of])
+                edited[image, numbers[name]] = {s: files[row.file] for s, row in (made or unmade).items()}
         originals = [files[self._unedited[name].file] for name in images]
         known = sorted(
             [row.image, row.control, row.attribute if row.strength else "", row.strength, files[row.file].sha256]
@@ -374,7 +372,6 @@ class _Table:
             attributes=tuple(attributes),
             controls=controls,
             content_hash=hashlib.sha256(json.dumps(known).encode()).hexdigest(),
-            unmade=frozenset(unmade),
             _files=originals,
             _edited=edited,
         )

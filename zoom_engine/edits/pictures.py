@@ -47,10 +47,6 @@ class EditedPictures(Protocol):
         """Return the names of the edits that should not matter, the controls; there may be none."""
 
     @property
-    def unmade(self) -> frozenset[tuple[int, EditKey]]:
-        """Return the edits of images that do not show what they are for, as whoever made or looked at them says."""
-
-    @property
     def content_hash(self) -> str:
         """Return the SHA-256 of all that determines the pictures, hex."""
 

@@ -199,10 +199,7 @@ class AuditSettings:
     generator_class: int | None = option(
         "the class that a class-conditional generator draws, counted from 0", None, decides=True
     )
-    pairs: str | Path | None = option(
-        "or a CSV table of edited pictures: image, attribute, strength, file, kind",
-        None,
-    )
+    pairs: str | Path | None = option("or a CSV table of edited pictures: image, attribute, strength, file, kind", None)
     editor: str | Any | None = option(
         "or an editor of --photos: corruptions, python:FILE.py:NAME, a URL",
         None,
