@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from networks import Function
 
@@ -30,6 +31,30 @@ def corners(**options: Any) -> Target:
 
     task = {"task": "keypoints", "points": ["one", "other"], **options}
     return load_target(Function(points), name="corners", task=task)
+
+
+class Painter(torch.nn.Module):
+    """A decoder: a code of 8 numbers paints a smooth picture."""
+
+    code_size = 8
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.layer = torch.nn.Linear(8, 3 * 4 * 4)
+
+    def forward(self, codes: torch.Tensor) -> torch.Tensor:
+        small = self.layer(codes).tanh().view(-1, 3, 4, 4)
+        return torch.nn.functional.interpolate(small, size=(32, 32), mode="bilinear")
+
+
+def black_box() -> Target:
+    """The same as `light`, without gradients."""
+
+    def lightness(pictures: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        return 1 / (1 + np.exp(-40 * (pictures.mean((1, 2, 3)) / 255 - 0.36)))
+
+    return load_target(lightness, name="black box", task="binary", kind="probabilities", labels=[])
 
 
 def failing(explored: Explored, error: Exception) -> Explored:

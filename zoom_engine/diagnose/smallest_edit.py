@@ -63,7 +63,8 @@ def smallest_edit(
             evaluation, gradients = evaluator.value_and_slopes(codes, weights, alike)
         else:
             with torch.no_grad():
-                evaluation = evaluator.evaluate(evaluator.render(codes, weights), alike, ssim="flipped")
+                pictures = evaluator.render(codes, weights)
+                evaluation = evaluator.evaluate(pictures, alike, ssim="flipped", loss=search.needs_loss)
         evaluated = evaluated_points(evaluation, points, gradients)
         state.tell(evaluated)
         yield from evaluated

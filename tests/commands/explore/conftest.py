@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import open_clip
 import pytest
@@ -39,11 +40,11 @@ def encoder() -> TextEncoder:
 @pytest.fixture(scope="session")
 def models_of(encoder: TextEncoder, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Models]:
     cache = tmp_path_factory.mktemp("cache")
-    generator = spread_generator()
+    stylegan = spread_generator()
 
-    def load(target: Target, like: Models | None = None) -> Models:
+    def load(target: Target, like: Models | None = None, generator: Any = None) -> Models:
         settings = AuditSettings(
-            generator=generator,
+            generator=generator or stylegan,
             target=target,
             attributes=ATTRIBUTES,
             neutral="a face",
@@ -62,10 +63,10 @@ def models_of(encoder: TextEncoder, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture(scope="session")
 def explored_of(models_of: Callable[..., Models]) -> Callable[..., Explored]:
-    def explore(*targets: Target) -> Explored:
+    def explore(*targets: Target, generator: Any = None) -> Explored:
         loaded: list[Models] = []
         for target in targets:
-            loaded.append(models_of(target, loaded[0] if loaded else None))
+            loaded.append(models_of(target, loaded[0] if loaded else None, generator))
         directions = edit_directions(loaded[0])
         region = natural_region(loaded[0].generator, directions, cache=loaded[0].cache)
         ones = torch.ones(len(ATTRIBUTES))

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from explored import ATTRIBUTES, LABELS, corners, light
+from explored import ATTRIBUTES, LABELS, Painter, black_box, corners, light
 from PIL import Image
 
-from zoom_engine.commands.explore.explorer import CACHED_IMAGES, Explorer
+from zoom_engine.commands.explore.explorer import CACHED_IMAGES, Answer, Explorer, Header
 from zoom_engine.commands.explore.messages import Picked
 from zoom_engine.commands.explore.recipe import KEY
 from zoom_engine.commands.explore.sources import Explored
@@ -31,6 +31,16 @@ def rendered(explorer: Explorer, seed: int, weights: tuple[float, ...]) -> torch
     models = explorer.models
     with torch.no_grad():
         return models.generator.render(models.styles([seed])[:1], torch.tensor([weights]), explorer.directions.matrix)
+
+
+def followed(way: Generator[Answer, None, Header]) -> tuple[list[Answer], Header]:
+    """The steps of a search, and its result."""
+    steps = []
+    while True:
+        try:
+            steps.append(next(way))
+        except StopIteration as end:
+            return steps, end.value
 
 
 def test_the_picture_and_the_outputs_are_those_of_the_edit(explorer: Explorer) -> None:
@@ -91,19 +101,25 @@ def test_a_curve_passes_through_the_picture(explorer: Explorer) -> None:
 
 def test_the_smallest_edit_flips_the_target_it_was_asked_of(explored_of: Callable[..., Explored]) -> None:
     explorer = Explorer(explored_of(corners(), light()))
-    way, steps = explorer.way(SEED, 1), []
-    while True:
-        try:
-            steps.append(next(way))
-        except StopIteration as end:
-            result = end.value
-            break
+    steps, result = followed(explorer.way(SEED, 1))
     assert [header["number"] for header, _ in steps] == list(range(1, len(steps) + 1))
     assert all(pixels(picture).shape == (32, 32, 3) for _, (picture,) in steps)
     assert result["flipped"]
     assert "tried" in result["text"]
     (header, _), _ = explorer.shown(SEED, result["weights"], target=1, original=False)
     assert header["targets"][1]["flipped"]
+
+
+def test_any_generator_and_a_target_without_gradients_are_explored(explored_of: Callable[..., Explored]) -> None:
+    """A decoder draws, and what flips a function alone is searched by its answers."""
+    explorer = Explorer(explored_of(black_box(), generator=Painter()))
+    (header, (picture,)), edited = explorer.shown(SEED, EDIT, target=0, original=False)
+    assert pixels(picture).shape == (32, 32, 3)
+    assert explorer.scores(edited)["labels"] == [None]
+    steps, result = followed(explorer.way(SEED, 0))
+    assert len(steps) > 1
+    (header, _), _ = explorer.shown(SEED, result["weights"], target=0, original=False)
+    assert header["targets"][0]["flipped"] == result["flipped"]
 
 
 def test_a_kept_picture_says_how_it_was_made(explorer: Explorer) -> None:

@@ -34,6 +34,11 @@ globalThis.WebSocket = class extends Original {
   constructor(...given) { super(...given); globalThis.sockets.push(this); }
 };
 """
+TOLD = """
+globalThis.told = [];
+new MutationObserver(() => told.push(document.querySelector("#status").textContent))
+  .observe(document.querySelector("#status"), {childList: true, characterData: true, subtree: true});
+"""
 AXE = """axe.run(document).then(({violations}) => violations.flatMap(({id, nodes}) =>
   nodes.map(node => `${id}: ${node.html.slice(0, 200)} ${node.failureSummary}`)))"""
 
@@ -135,12 +140,24 @@ def test_a_lost_connection_comes_back_with_the_state(browser: Browser, address: 
     tab.value("document.querySelector('#slider-0').focus()")
     tab.press("PageUp")
     tab.wait("location.hash.includes('weights=0:1.8')")
+    tab.value(TOLD)
     tab.value("globalThis.sockets.at(-1).close()")
-    tab.wait("document.querySelector('#status').textContent.startsWith('No connection')")
+    tab.wait("globalThis.told.some(text => text.startsWith('No connection'))")
     tab.press("PageUp")
     tab.wait("globalThis.sockets.length > 1 && globalThis.sockets.at(-1).readyState === 1")
     tab.wait("document.querySelector('#after').getAttribute('aria-label').includes('smiling +3.6')")
     tab.wait("document.querySelector('#status').classList.contains('warn') === false")
+    tab.close()
+
+
+def test_a_page_without_the_token_says_where_it_is(browser: Browser, address: str) -> None:
+    tab = browser.tab()
+    tab.open(address.partition("#")[0])
+    tab.wait("!!document.querySelector('#status')")
+    tab.value("localStorage.clear()")
+    tab.call("Page.reload")
+    tab.wait(f"{STATUS}.startsWith('This page has no key to the running server: open the address')")
+    assert tab.value("document.querySelector('#work').hidden")
     tab.close()
 
 
@@ -229,8 +246,9 @@ def test_the_command_serves_the_avatars_and_ends_with_ctrl_c(browser: Browser, t
         tab.wait(f"Number(document.querySelectorAll('.says b')[1].textContent) > {before} + 0.3")
         tab.wait("!!document.querySelector('.score b')")
         assert tab.complaints == []
-        tab.close()
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=60) == 130
+        assert process.wait(timeout=60) == 130, "an open page does not hold it"
+        tab.wait(f"{STATUS}.startsWith('No connection')")
+        tab.close()
     told = (tmp_path / "stderr").read_text().splitlines()
     assert told[-1].startswith("zoom-engine: interrupted")

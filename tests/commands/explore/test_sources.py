@@ -15,7 +15,7 @@ from simulated import simulated
 from zoom_engine import Diagnoser
 from zoom_engine.cli import main
 from zoom_engine.commands.explore.sources import load_explored
-from zoom_engine.common.errors import AuditError, ConfigError
+from zoom_engine.common.errors import AuditError, ConfigError, TargetError
 
 ATTRIBUTES = ["a smiling face", "a face with a beard"]
 TARGET = "avatars:mustache"
@@ -65,6 +65,12 @@ def test_other_directions_than_the_audits_are_told(audit: Path) -> None:
     assert [line for line in explored.notices if "found again here and are not those of the audit" in line]
 
 
+def test_other_attributes_than_the_audits_can_be_tried(audit: Path) -> None:
+    explored = load_explored([audit], {**GIVEN, "attributes": ["an old face"]})
+    assert explored.directions.attributes == ("an old face",)
+    assert not [line for line in explored.notices if "found again" in line]
+
+
 def test_several_targets_share_the_generator(audit: Path) -> None:
     explored = load_explored([audit], {**GIVEN, "target": ["avatars:eyeglasses"]})
     assert [models.target.name for models in explored.models] == [TARGET, "avatars:eyeglasses"]
@@ -84,7 +90,7 @@ def test_another_model_than_the_audits_is_refused(audit: Path, tmp_path: Path) -
         load_explored([changed(audit, tmp_path / "other", other)], GIVEN)
 
 
-@pytest.mark.parametrize("target", ["python:evil.py:model", "http://127.0.0.1:1/", "evil.onnx"])
+@pytest.mark.parametrize("target", ["python:evil.py:model", "http://127.0.0.1:1/", "evil.onnx", "avatars:none"])
 def test_a_folder_of_others_runs_no_code(
     audit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str
 ) -> None:
@@ -96,6 +102,33 @@ def test_a_folder_of_others_runs_no_code(
         load_explored([folder], GIVEN)
     assert "\n" not in str(error.value)
     assert not (tmp_path / "was_here").exists()
+
+
+def test_a_target_of_ones_own_is_named_and_held_to_its_hash(tmp_path: Path) -> None:
+    """What the manifest says of its task and its input need not be given again."""
+    (tmp_path / "mine.py").write_text(
+        "def light(pictures):\n    return pictures.mean((1, 2, 3)) / 255\n"
+        "def dark(pictures):\n    return 1 - pictures.mean((1, 2, 3)) / 255\n"
+    )
+    light, dark = (f"python:{tmp_path / 'mine.py'}:{name}" for name in ("light", "dark"))
+    task = {"task": "binary", "output": "probability", "classes": ["dark", "light"]}
+    Diagnoser(
+        generator="avatars",
+        target=light,
+        target_options={"trust": True, "task": task},
+        attributes=ATTRIBUTES[:1],
+        edit_range="paper",
+        random_directions=0,
+        level=1.0,
+        samples=32,
+    ).run(images=1, out=tmp_path / "audit")
+    trusted = {**GIVEN, "target_options": {"trust": True}}
+    explored = load_explored([tmp_path / "audit"], {**trusted, "target": [light]})
+    assert explored.models[0].target.classes == ("dark", "light")
+    with pytest.raises(AuditError, match="another target than is here"):
+        load_explored([tmp_path / "audit"], {**trusted, "target": [dark]})
+    with pytest.raises(TargetError, match="trust"):
+        load_explored([tmp_path / "audit"], {**GIVEN, "target": [light]})
 
 
 def test_a_generator_that_is_gone_is_asked_for(audit: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from zoom_engine.common.errors import AuditError, ConfigError, DirectionError, o
 from zoom_engine.common.json_object import JsonObject
 from zoom_engine.common.notices import Notify, null_notifier
 from zoom_engine.common.progress import ProgressFactory, silent
+from zoom_engine.diagnose.domain import find_domain
 from zoom_engine.diagnose.measurements import calibrated_range, edit_directions
 from zoom_engine.diagnose.models import Models, load_models
 from zoom_engine.diagnose.own_photographs import audited_photographs, crops_of, photographs_of_audit
@@ -97,8 +98,10 @@ def load_explored(
     photographs, codes = photographs_of_audit(first, folders[0], seed=seed)
     images = range(seed * SEEDS_PER_RUN, seed * SEEDS_PER_RUN + min(config.images or FIRST_IMAGES, SEEDS_PER_RUN))
     wanted = JsonObject(config.content).object("directions").get("content_hash", str)
-    explored = _measured(models, range(FIRST_IMAGES) if photographs else images, _directions_of_audit(first, wanted))
-    if explored.directions.content_hash != wanted:
+    others = "attributes" in given  # than the audit's
+    directions = edit_directions(first) if others else _directions_of_audit(first, wanted)
+    explored = _measured(models, range(FIRST_IMAGES) if photographs else images, directions)
+    if directions.content_hash != wanted and not others:
         first.notices.add(
             "the edit directions were found again here and are not those of the audit to the last digit: it ran on"
             " another machine or version, or with other --samples or --level"
@@ -175,7 +178,9 @@ def _settings_of(folder: Path, manifest: Manifest, given: Mapping[str, Any], tar
 
 
 def _is_of_domain(target: str) -> bool:
-    return target.partition(":")[0] in registry.names(registry.DOMAINS)
+    name, colon, rest = target.partition(":")
+    domain = find_domain(name) if colon and name in registry.names(registry.DOMAINS) else None
+    return domain is not None and rest in domain.target_names()
 
 
 def _check_alike(folders: Sequence[Path], manifests: Sequence[Manifest]) -> None:

@@ -6,7 +6,8 @@ import {make, paint, paintDifference, signed, Sliders, Target} from "./views.js"
 const GAIN = 4;
 const ONE_MOVE = 1000; // milliseconds within which moves of one slider are one step of undo
 const SETTLED = 250; // milliseconds without a move after which a curve is swept again
-const MOST_THUMBNAILS = 12;
+const MOST_THUMBNAILS = 12; // of generated images
+const AT_ONCE = 12; // thumbnails that are asked for together
 
 /** Show the explorer in `root`, a document or a shadow root that holds the markup of index.html.
  *
@@ -114,9 +115,13 @@ export function explore(root, connect, address) {
       const bitmaps = await Promise.all(pictures.map(picture => createImageBitmap(picture)));
       header.images.forEach((image, place) => {
         const item = [...byId("thumbnails").children].find(child => sameImage(child.image, image));
-        if (item) paint(item.querySelector("canvas"), bitmaps[place]);
+        if (item) {
+          paint(item.querySelector("canvas"), bitmaps[place]);
+          item.drawn = true;
+        }
         bitmaps[place].close();
       });
+      thumbnails();
     },
 
     error(header) {
@@ -187,9 +192,10 @@ export function explore(root, connect, address) {
     byId("thumbnails").append(item);
   }
 
+  /** Ask for the next small pictures that are not drawn yet. */
   function thumbnails() {
-    const images = [...byId("thumbnails").children].map(child => child.image);
-    connection.send({kind: "thumbnails", images: images.slice(0, 24)});
+    const images = [...byId("thumbnails").children].filter(child => !child.drawn).map(child => child.image);
+    if (images.length) connection.send({kind: "thumbnails", images: images.slice(0, AT_ONCE)});
   }
 
   /** Show a state that did not come from a slider. */
@@ -250,7 +256,9 @@ export function explore(root, connect, address) {
 
   const position = () => {
     const {image} = state;
-    return image.photograph === undefined ? `Seed ${image.seed} of the generator ${about.generator}` : about.photographs[image.photograph];
+    return image.photograph === undefined
+      ? `Seed ${image.seed} of the generator ${about.generator}`
+      : `${about.photographs[image.photograph]}, as the generator draws it`;
   };
 
   function draw() {
