@@ -85,6 +85,14 @@ def test_a_picture_is_told_with_its_direction_weight_outputs_and_flip(make_audit
     assert "Similarity" not in dict(still.lines), "it was not measured"
 
 
+def test_a_change_is_told_in_the_unit_of_the_task(make_audit) -> None:
+    years = make_audit("years", task={"task": "regression", "range": [0, 80], "unit": "years"}, grid=True)
+    changes = [dict(one.lines)["Change"] for grid in grids_of(years).grids for one in grid.thumbnails]
+    assert all(re.match(r"[\d.]+ years, 0\.\d\d of the range", change) for change in changes)
+    plain = [dict(one.lines)["Change"] for g in grids_of(make_audit("plain", grid=True)).grids for one in g.thumbnails]
+    assert all(re.match(r"0\.\d\d of at most 1", change) for change in plain)
+
+
 def test_a_flip_that_proves_nothing_is_not_called_decisive(make_audit) -> None:
     audit = make_audit("audit", grid=True)
     with_records(audit, decisive=False)

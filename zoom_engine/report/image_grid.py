@@ -258,8 +258,9 @@ class _Words:
         points = (point.change for point in record.trajectory if point.weights == record.edit_weights)
         here = next(points, record.change)
         most = f"; on the way up to {decimal(record.change)}" if decimal(record.change) != decimal(here) else ""
-        units = self._view.change_in_words(here)
-        return f"{units and f'{units}, '}{decimal(here)} of {self._view.whole or 'at most 1'}{most}"
+        units, whole = self._view.change_in_words(here), self._view.whole
+        share = f"{decimal(here)} of {whole or 'at most 1'}"
+        return f"{units}{whole and f', {share}'}{most}" if units else f"{share}{most}"
 
     def _strengths(self, record: Record, attribute: Attribute | None) -> Iterator[tuple[str, str]]:
         if attribute is None:
