@@ -24,7 +24,7 @@ pytestmark = [
 
 READY = "document.querySelector('#work')?.hidden === false && document.querySelectorAll('.says b').length === 2"
 WEIGHT = "Number(document.querySelector('#slider-0').value)"
-STATUS = "document.querySelector('#status').textContent"
+STATUS = "(document.querySelector('#status')?.textContent ?? '')"
 AFTER = "document.querySelector('#after').getAttribute('aria-label')"
 CURVES = "document.querySelectorAll('.card-of-target .line').length === 2"
 SOCKETS = """

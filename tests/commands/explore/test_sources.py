@@ -13,55 +13,58 @@ import torch
 from simulated import simulated
 
 from zoom_engine import Diagnoser
+from zoom_engine.audit.folder import AuditFolder
 from zoom_engine.cli import main
 from zoom_engine.commands.explore.sources import load_explored
 from zoom_engine.common.errors import AuditError, ConfigError, TargetError
+from zoom_engine.diagnose.identity import manifest
+from zoom_engine.diagnose.measurements import measure
+from zoom_engine.diagnose.models import load_models
+from zoom_engine.settings.audit_settings import AuditSettings, RunSettings
 
 ATTRIBUTES = ["a smiling face", "a face with a beard"]
 TARGET = "avatars:mustache"
 GIVEN: dict[str, Any] = {"samples": 32, "level": 1.0}
 
 
-@pytest.fixture(scope="module")
-def audit(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of one image, without anything that the explorer does not read."""
-    out = tmp_path_factory.mktemp("audits") / "audit"
-    Diagnoser(
-        generator="avatars",
-        target=TARGET,
-        attributes=ATTRIBUTES,
-        edit_range="paper",
-        random_directions=0,
-        level=1.0,
-        samples=32,
-    ).run(images=1, seed=3, out=out)
+def begun(out: Path, run: RunSettings, **options: Any) -> Path:
+    """The folder of an audit that has no record yet."""
+    models = load_models(
+        AuditSettings(generator="avatars", edit_range="paper", random_directions=0, level=1.0, samples=32, **options)
+    )
+    AuditFolder.create(out, manifest(models, measure(models, run), run)).close()
     return out
 
 
+@pytest.fixture(scope="module")
+def audit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("audits") / "audit"
+    return begun(folder, RunSettings(images=1, seed=3), target=TARGET, attributes=ATTRIBUTES)
+
+
 def changed(audit: Path, folder: Path, change: Callable[[dict[str, Any]], object]) -> Path:
-    """A copy of an audit with another manifest, not finished."""
+    """A copy of an audit with another manifest."""
     shutil.copytree(audit, folder)
-    (folder / "summary.json").unlink()
-    manifest = json.loads((folder / "manifest.json").read_text())
-    change(manifest)
-    (folder / "manifest.json").write_text(json.dumps(manifest))
+    content = json.loads((folder / "manifest.json").read_text())
+    change(content)
+    (folder / "manifest.json").write_text(json.dumps(content))
     return folder
 
 
 def test_the_models_of_an_audit_are_loaded_again(audit: Path) -> None:
     explored = load_explored([audit], {"samples": 32})  # the manifest does not say the level
-    manifest = json.loads((audit / "manifest.json").read_text())
+    content = json.loads((audit / "manifest.json").read_text())
     assert explored.name == TARGET
     assert explored.seeds == (300_000,)
     assert explored.calibrated is None
     assert [attribute.text for attribute in explored.models[0].attributes] == ATTRIBUTES
-    assert explored.models[0].labels == tuple(manifest["config"]["labels"])
-    assert explored.directions.content_hash == manifest["config"]["directions"]["content_hash"]
+    assert explored.models[0].labels == tuple(content["config"]["labels"])
+    assert explored.directions.content_hash == content["config"]["directions"]["content_hash"]
     assert not [line for line in explored.notices if "found again" in line]
 
 
 def test_other_directions_than_the_audits_are_told(audit: Path) -> None:
-    explored = load_explored([audit], {"samples": 40})
+    explored = load_explored([audit], {**GIVEN, "samples": 40})
     assert [line for line in explored.notices if "found again here and are not those of the audit" in line]
 
 
@@ -112,16 +115,8 @@ def test_a_target_of_ones_own_is_named_and_held_to_its_hash(tmp_path: Path) -> N
     )
     light, dark = (f"python:{tmp_path / 'mine.py'}:{name}" for name in ("light", "dark"))
     task = {"task": "binary", "output": "probability", "classes": ["dark", "light"]}
-    Diagnoser(
-        generator="avatars",
-        target=light,
-        target_options={"trust": True, "task": task},
-        attributes=ATTRIBUTES[:1],
-        edit_range="paper",
-        random_directions=0,
-        level=1.0,
-        samples=32,
-    ).run(images=1, out=tmp_path / "audit")
+    options = {"target_options": {"trust": True, "task": task}, "attributes": ATTRIBUTES[:1]}
+    begun(tmp_path / "audit", RunSettings(images=1), target=light, **options)
     trusted = {**GIVEN, "target_options": {"trust": True}}
     explored = load_explored([tmp_path / "audit"], {**trusted, "target": [light]})
     assert explored.models[0].target.classes == ("dark", "light")

@@ -79,6 +79,7 @@ def pass_on(kernel: Kernel, tab: Tab) -> None:
             tab.value(f"{TAKE}({json.dumps({'header': header, 'pictures': texts})})")
 
 
+@pytest.mark.ci
 @pytest.mark.slow(10)
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
 def test_the_widget_shows_what_the_page_shows(explorer: Explorer, tmp_path: Path) -> None:

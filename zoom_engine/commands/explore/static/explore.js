@@ -38,7 +38,7 @@ export function explore(root, connect, address) {
       searchButtons();
       original = null;
       ask();
-      if (focus === null) look(0);
+      if (focus === null) look(state.weights.reduce((most, weight, place, all) => (Math.abs(weight) > Math.abs(all[most]) ? place : most), 0));
       thumbnails();
     },
 

@@ -25,6 +25,11 @@ export const signed = (weight, digits = 1) => {
   return Number(text) === 0 ? "0" : `${weight > 0 ? "+" : "−"}${text}`;
 };
 
+const decimals = (value, digits) => {
+  const text = value.toFixed(digits);
+  return (Number(text) === 0 ? text.replace("-", "") : text).replace("-", "−");
+};
+
 /** Draw a picture into a canvas of its size. */
 export function paint(canvas, bitmap) {
   if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) {
@@ -128,7 +133,7 @@ export class Sliders {
   scores(before, now) {
     now.forEach((score, place) => {
       const then = before[place], digits = this.about.calibrated ? 2 : 3;
-      const value = score.toFixed(digits), former = then.toFixed(digits);
+      const value = decimals(score, digits), former = decimals(then, digits);
       const told = value === former ? [make("b", {}, value)] : [`${former} → `, make("b", {}, value)];
       const words = make("span", {className: "unseen"}, "text score ");
       this.rows[place].score.replaceChildren(words, ...told);
