@@ -16,7 +16,7 @@ from typing import Any
 
 import pypdf
 import pytest
-from browser import Browser
+from chromium import Browser
 
 import zoom_engine.report
 from zoom_engine.gates.compare import compare

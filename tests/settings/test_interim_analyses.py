@@ -104,7 +104,7 @@ def test_an_audit_ends_where_nothing_is_left_to_find_out() -> None:
         in analyses_in_words(large.summary())
     )
     assert large.summary().to_json()["interim_analysis"]["ended"] == "known"
-    assert analyses_in_words(large.summary()) in summary_table(large.summary())
+    assert analyses_in_words(large.summary()) in " ".join(summary_table(large.summary()).split())
 
 
 def test_an_audit_goes_on_where_something_is() -> None:
