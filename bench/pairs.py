@@ -11,7 +11,8 @@ controls. The truth is the mean change of the output over `TRUTH_ON` other rende
 - ``verdicts``: by the true effect how many attributes have which verdict.
 - ``sound_called_sensitive``: the share of sound attributes that are called sensitive though their true effect is below
   the smallest that matters.
-- ``first``: of audits of targets with a planted bias, in how many it comes first, the target's own attribute left out.
+- ``first``: of audits of targets with a planted bias that is among the attributes, in how many it comes first, the
+  target's own attribute left out.
 """
 
 from __future__ import annotations
@@ -167,7 +168,7 @@ def added_up(
     first = [
         next(row["attribute"] for row in rows if row["attribute"] != decided[target]) == planted[target]
         for key, rows in runs.items()
-        if planted[target := key.partition("@")[0]] is not None
+        if planted[target := key.partition("@")[0]] in {row["attribute"] for row in rows}
     ]
     return {
         "audits": len(runs),

@@ -105,7 +105,7 @@ def test_no_file_takes_the_place_of_a_closed_stream(tmp_path: Path) -> None:
     script = (
         "import os, sys, types\n"
         "from zoom_engine.cli import main\n"
-        "def describe(): print(os.open('file', os.O_CREAT | os.O_WRONLY)); os.write(2, b'noise'); return {}\n"
+        "def describe(**_): print(os.open('file', os.O_CREAT | os.O_WRONLY)); os.write(2, b'noise'); return {}\n"
         "sys.modules['zoom_engine.commands.info'] = types.SimpleNamespace(describe=describe, sections=dict)\n"
         "raise SystemExit(main(['info']))\n"
     )
