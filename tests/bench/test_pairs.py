@@ -25,12 +25,18 @@ def row(attribute: str, effect: float, interval: tuple[float, float], verdict: s
 def test_what_audits_say_is_added_up(pairs: ModuleType) -> None:
     runs = {
         "avatars:x@1": [row("x", 0.5, (0.4, 0.6), "sensitive"), row("beard", 0.2, (0.1, 0.3), "sensitive")],
-        "avatars:x@2": [row("tilt", 0.3, (0.4, 0.6), "sensitive"), row("more tilt", 0.01, (0.06, 0.2), "sensitive")],
+        "avatars:x@2": [
+            row("tilt", 0.3, (0.4, 0.6), "sensitive"),
+            row("more tilt", 0.01, (0.06, 0.2), "sensitive"),
+            row("beard", 0.01, (0.0, 0.2), "inconclusive"),
+        ],
+        "avatars:y@1": [row("beard", 0.2, (0.1, 0.3), "sensitive")],  # what was planted is none of the attributes
     }
-    figures = pairs.added_up(runs, {"avatars:x": "beard"}, {"avatars:x": "x"})
-    assert figures["intervals"] == {"all": 0.5, "sound": 0.0, "whole_audits": 0.5}
+    decided = {"avatars:x": "x", "avatars:y": "y"}
+    figures = pairs.added_up(runs, {"avatars:x": "beard", "avatars:y": "hat"}, decided)
+    assert figures["intervals"] == {"all": 0.6667, "sound": 0.0, "whole_audits": 0.6667}
     assert (figures["sound_called_sensitive"], figures["sound"], figures["first"]) == (1.0, 1, [1, 2])
-    assert figures["verdicts"]["0.1 or more"] == {"sensitive": 3}
+    assert figures["verdicts"]["0.1 or more"] == {"sensitive": 4}
 
 
 def test_edits_change_what_they_say_and_nothing_else(pairs: ModuleType) -> None:
