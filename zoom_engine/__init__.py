@@ -24,7 +24,7 @@ _HOMES = {
     "AuditSettings": "zoom_engine.settings.audit_settings",
     "Diagnoser": "zoom_engine.diagnose.diagnoser",
     "Diagnosers": "zoom_engine.diagnose.diagnosers",
-    "Diagnosis": "zoom_engine.report",
+    "Diagnosis": "zoom_engine.statistics.diagnosis",
     "Discoverer": "zoom_engine.discovery.discoverer",
     "Discovery": "zoom_engine.discovery.findings",
     "EditDirections": "zoom_engine.directions",
@@ -50,8 +50,16 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOMES[name]), name)
+    if name == "Diagnosis" and value.html_view is None:
+        value.html_view = staticmethod(_html_view)
     globals()[name] = value
     return value
+
+
+def _html_view(diagnosis: Any) -> str:
+    """Show an audit in a notebook by its report's first screen, which is loaded then: figures alone need no torch."""
+    html: str = importlib.import_module("zoom_engine.report.notebook").html_view(diagnosis)
+    return html
 
 
 def __dir__() -> list[str]:

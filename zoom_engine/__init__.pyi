@@ -11,9 +11,9 @@ from zoom_engine.domains.contract import check_domain as check_domain
 from zoom_engine.edits.contract import check_editor as check_editor
 from zoom_engine.generators import check_editable_generator as check_editable_generator
 from zoom_engine.generators import load_generator as load_generator
-from zoom_engine.report import Diagnosis as Diagnosis
 from zoom_engine.search import check_search as check_search
 from zoom_engine.settings.audit_settings import AuditSettings as AuditSettings
+from zoom_engine.statistics.diagnosis import Diagnosis as Diagnosis
 from zoom_engine.targets import check_task as check_task
 from zoom_engine.targets import load_target as load_target
 from zoom_engine.text import load_text_encoder as load_text_encoder

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -42,6 +44,17 @@ def test_names_are_escaped() -> None:
 def test_the_public_name_is_the_class_that_shows_itself() -> None:
     assert zoom_engine.Diagnosis is Diagnosis
     assert zoom_engine.Diagnosis.html_view is not None
+
+
+def test_whoever_reads_figures_alone_waits_for_no_network_library(tmp_path: Path) -> None:
+    simulated(images=5, path=tmp_path / "audit")
+    script = (
+        "import sys; from zoom_engine import Diagnosis\n"
+        f"diagnosis = Diagnosis.load({str(tmp_path / 'audit')!r}); diagnosis.table()\n"
+        "assert 'torch' not in sys.modules\n"
+        "assert 'Next:' in diagnosis._repr_html_()"
+    )
+    subprocess.run([sys.executable, "-P", "-c", script], check=True, timeout=300)
 
 
 def test_the_leading_picture_is_inlined_and_a_missing_one_is_left_out(make_audit: Callable[..., Path]) -> None:

@@ -18,7 +18,6 @@ Diagnosis.html_view = staticmethod(html_view)
 
 __all__ = [
     "INDEX",
-    "Diagnosis",
     "IndexEntry",
     "Page",
     "ReportSection",

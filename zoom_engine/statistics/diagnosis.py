@@ -51,7 +51,7 @@ class Diagnosis:
     baseline: tuple[Record, ...] = ()
     tries: Mapping[str, int] = field(default_factory=dict)
     html_view: ClassVar[Callable[[Diagnosis], str] | None] = None
-    """What makes the HTML for a notebook: `zoom_engine.report` sets it, without it there is the table alone."""
+    """What makes the HTML for a notebook: `zoom_engine` and its report set it, without it there is the table alone."""
 
     def __post_init__(self) -> None:
         """Refuse records of another audit, sort the others, and separate those of random baseline directions."""
