@@ -109,7 +109,7 @@ def test_a_run_that_was_stopped_ends_with_the_same_clusters(
             with pytest.raises(KeyboardInterrupt):
                 discoverer.run(images=24, seed=1, out=out)
         assert not (out / "summary.json").exists()
-    with pytest.raises(AuditError, match="something else"):
+    with pytest.raises(AuditError, match="something other"):
         discoverer.run(images=26, seed=1, out=out)
     assert len(list((out / "measured").iterdir())) == 12 // EDITS_AT_ONCE + 5
     monkeypatch.setattr(discoverer_module, "smallest_edits", lambda *_: pytest.fail("edits were looked for again"))
@@ -142,7 +142,7 @@ def test_what_was_found_is_audited_like_a_typed_attribute(folder: Path) -> None:
 
 def test_a_folder_of_other_settings_is_left_alone(discoverer: Discoverer, folder: Path, tmp_path: Path) -> None:
     before = (folder / "summary.json").read_bytes()
-    with pytest.raises(AuditError, match="something else than a discovery with these settings"):
+    with pytest.raises(AuditError, match="something other than a discovery with these settings"):
         discoverer.run(images=26, seed=1, out=folder)
     assert (folder / "summary.json").read_bytes() == before
     (tmp_path / "mine.txt").write_text("mine")

@@ -61,7 +61,7 @@ def test_a_test_fails_by_the_gate_and_says_why(tmp_path: Path) -> None:
     assert run.returncode == 1, run.stdout + run.stderr
     assert "2 failed, 1 passed" in run.stdout
     assert "fail  eyeglasses  sensitivity at most 0.1" in run.stdout
-    assert "it takes about " in run.stdout
+    assert "such an effect takes about " in run.stdout
     assert "Open audit/report.html" in run.stdout
     assert "def _hold" not in run.stdout, "the test's own line is enough"
 

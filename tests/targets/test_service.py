@@ -265,7 +265,7 @@ def test_ctrl_c_ends_what_is_asked_at_once() -> None:
 HOSTILE_ANSWERS: dict[str, tuple[Any, str]] = {
     "a gzip bomb": (
         Raw([HEAD + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(bytes(50 << 20), 1)]),
-        r"its answer is packed \(gzip\)",
+        r"its answer is compressed \(gzip\)",
     ),
     "a body without end": (Raw([HEAD + b"\r\n", *[b"0" * 65536] * 2000]), "more than 64 MB"),
     "a length that is not kept": (Raw([HEAD + b"Content-Length: 99\r\n\r\n[0.5]"]), "has not answered"),
