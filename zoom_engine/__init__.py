@@ -42,6 +42,8 @@ _HOMES = {
     "load_text_encoder": "zoom_engine.text",
 }
 
+_NOTEBOOK = "zoom_engine.report.notebook"
+
 __all__ = ["__version__", *_HOMES]
 
 
@@ -58,7 +60,7 @@ def __getattr__(name: str) -> Any:
 
 def _html_view(diagnosis: Any) -> str:
     """Show an audit in a notebook by its report's first screen, which is loaded then: figures alone need no torch."""
-    html: str = importlib.import_module("zoom_engine.report.notebook").html_view(diagnosis)
+    html: str = importlib.import_module(_NOTEBOOK).html_view(diagnosis)
     return html
 
 
