@@ -47,7 +47,7 @@ document.addEventListener("drawn", event => {
 @contextmanager
 def served(options: Sequence[str], folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The command, and the address that it printed."""
-    command = [sys.executable, "-m", "zoom_engine", "explore", *options, "--no-open", "--port", "0"]
+    command = [sys.executable, "-P", "-m", "zoom_engine", "explore", *options, "--no-open", "--port", "0"]
     with (folder / "stderr").open("w+") as told:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=told, text=True)
         try:
