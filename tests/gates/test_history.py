@@ -70,6 +70,15 @@ def test_the_headline_says_what_the_latest_version_changed() -> None:
     assert alone.headline == "One audit, 1.0: a trend takes two."
 
 
+def test_two_audits_of_one_day_are_told_apart(tmp_path: Path) -> None:
+    audits = [version("", path=tmp_path / name, images=images) for name, images in (("one", 12), ("two", 13))]
+    shown = history(audits)
+    (group,) = shown.groups
+    ids = [audit.about.audit_id[:6] for audit in group.audits]
+    assert f"from 2026-01-01 ({ids[0]}) to 2026-01-01 ({ids[1]})" in group.headline
+    assert f"2026-01-01 ({ids[0]})" in history_table(shown), "its column has room for all of it"
+
+
 def test_what_cannot_be_compared_is_a_group_of_its_own_and_says_why() -> None:
     shown = history([version("1.0", generator="5678"), version("1.1"), version("1.2"), version("1.3", done=5)])
     assert [group.labels for group in shown.groups] == [("1.1", "1.2"), ("1.0",)]

@@ -22,6 +22,9 @@ from zoom_engine.gates.rules import Rule
 from zoom_engine.settings.attributes import Attribute, short_name
 from zoom_engine.statistics.diagnosis import Diagnosis
 
+_ID_DIGITS = 6
+"""Of an audit's id, to tell audits of one version or one day apart."""
+
 
 @dataclass(frozen=True)
 class Course:
@@ -66,6 +69,15 @@ class Group:
         return tuple(label(audit) for audit in self.audits)
 
     @property
+    def unique_labels(self) -> tuple[str, ...]:
+        """Return the labels, those that two audits share with the beginning of the audit's id, or its place here."""
+        ids = [audit.about.audit_id[:_ID_DIGITS] or str(place) for place, audit in enumerate(self.audits, start=1)]
+        return tuple(
+            text if self.labels.count(text) == 1 else f"{text} ({audit_id})"
+            for text, audit_id in zip(self.labels, ids, strict=True)
+        )
+
+    @property
     def is_limited(self) -> bool:
         """Tell whether a rule limits an attribute of these audits, be it in the latest or not."""
         return any(course.limit is not None for course in self.courses)
@@ -86,7 +98,7 @@ class Group:
         """Say what changed from the audit before the latest to the latest."""
         if len(self.audits) == 1:
             return f"One audit, {self.labels[0]}: a trend takes two."
-        before, latest = self.labels[-2:]
+        before, latest = self.unique_labels[-2:]
         when = f"from {before} to {latest}"
         names = {course.attribute: course.name for course in self.courses}
         shown = [(names[a], one) for a, one in self.changes.items() if one.shift in ("more", "less")]
@@ -105,7 +117,7 @@ class Group:
     def latest_in_words(self) -> str:
         """Say how the latest audit does by the rules; "" without rules."""
         outcomes = self.latest_outcomes
-        return f"{self.labels[-1]}: {counted(outcomes)}" if outcomes else ""
+        return f"{self.unique_labels[-1]}: {counted(outcomes)}" if outcomes else ""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import re
 
 from zoom_engine.audit.gate_file import counted
 from zoom_engine.common.plurals import number_of
-from zoom_engine.common.terminal import WIDTH, Column, fit, ruled, tinted, wrapped
+from zoom_engine.common.terminal import LEAST_NAME_WIDTH, WIDTH, Column, fit, ruled, tinted, wrapped
 from zoom_engine.gates.compare import Comparison, Difference
 from zoom_engine.gates.history import Group, History
 from zoom_engine.gates.judge import Verdict
@@ -16,6 +16,8 @@ _FIGURE = re.compile(r"[+−-]?\d[\d.]*(?: %)?(?: \[[^\]]*\])?")
 """What an estimate begins with where there is one: a number, and its interval."""
 _ATTRIBUTE_WIDTH, _DIFFERENCE_WIDTH = 24, 39
 """Columns that stand for an attribute, and for a difference with what it says."""
+_LATEST_WIDTH, _LIMITS_WIDTH, _LEAST_HEAD = 23, 21, 5
+"""Columns that stand for the latest audit and for its limits, and the fewest for the name of an earlier one."""
 _EARLIER = 3
 """How many audits before the latest a table of a history shows, so that it fits 80 columns; with limits one less."""
 
@@ -101,10 +103,12 @@ def history_table(history: History, *, width: int = WIDTH, colors: bool = False)
 
 def _course_table(group: Group, width: int, colors: bool) -> str:
     limited = group.is_limited
-    earlier = group.labels[:-1][-(_EARLIER - limited) :]
+    earlier = group.unique_labels[:-1][-(_EARLIER - limited) :]
+    beside = LEAST_NAME_WIDTH + _LATEST_WIDTH + (_LIMITS_WIDTH if limited else 0)
+    heads = max(_LEAST_HEAD, (width - beside) // max(1, len(earlier)) - 2)
     columns = [
         Column("attribute", text=True, name=True),
-        *(Column(fit(name, 5)) for name in earlier),
+        *(Column(fit(name, heads)) for name in earlier),
         Column("latest [95 %]", text=True),
         *([Column("limit"), Column("", text=True, colored=True)] if limited else []),
     ]
