@@ -230,6 +230,15 @@ def test_outputs_are_drawn_into_the_pictures_of_the_target_that_is_chosen(tab: T
     assert tab.value("document.querySelector('#after').toDataURL()") == plain
 
 
+@pytest.fixture
+def heed_ctrl_c() -> Iterator[None]:
+    """A test run in the background of a shell ignores SIGINT, and the command would inherit that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heed_ctrl_c")
 @pytest.mark.ci
 def test_the_command_serves_the_avatars_and_ends_with_ctrl_c(browser: Browser, tmp_path: Path) -> None:
     options = ["--generator", "avatars", "--target", "avatars:mustache", "--target", "avatars:eyeglasses"]
