@@ -19,6 +19,7 @@ from zoom_engine.common.machine import find_device
 from zoom_engine.common.progress import ProgressFactory
 from zoom_engine.directions import text_directions
 from zoom_engine.directions.calibration import natural_ranges, split_in_two, text_scores
+from zoom_engine.directions.score_scale import ScoreScale
 from zoom_engine.edits.pictures import EditedPictures, Wanted
 from zoom_engine.settings.audit_settings import AuditSettings
 from zoom_engine.text import TextEncoder, find_templates, load_text_encoder
@@ -31,21 +32,25 @@ MOST_IMAGES = 256
 
 @dataclass(frozen=True, eq=False)
 class EditScores:
-    """Text scores of N attributes, in natural ranges of the unedited images.
+    """Text scores of N attributes, and the natural ranges of the unedited images in which their changes are told.
 
     Attributes:
         encoder: sees the pictures.
         along: float `[N, D]`, the attributes' text directions.
-        units: float `[N]`, the natural ranges.
+        scale: the natural ranges.
     """
 
     encoder: TextEncoder
     along: Tensor
-    units: Tensor
+    scale: ScoreScale
 
     def of(self, pictures: Tensor) -> Tensor:
         """Return the scores `[B, N]` of pictures `[B, 3, H, W]` in [-1, 1], on the CPU."""
-        return text_scores(self.encoder, self.along, [pictures]) / self.units
+        return text_scores(self.encoder, self.along, [pictures])
+
+    def changes(self, before: Tensor, after: Tensor) -> list[tuple[float, ...]]:
+        """Return the changes of scores `[B, N]` in natural ranges, as `Record.scores` has them."""
+        return self.scale.measure(after - before)
 
     def describe(self) -> dict[str, str]:
         """Return what determines the scores beside the pictures and the prompts."""
@@ -56,17 +61,12 @@ def edit_scores(settings: AuditSettings, pictures: EditedPictures, progress: Pro
     """Load the text encoder of the settings and measure how far the unedited images vary; None without an encoder.
 
     Raises:
-        ConfigError: there is no neutral prompt, or there are too few images.
+        ConfigError: there are too few images.
         TextEncoderError: the encoder cannot be loaded, or does not know a word.
         DirectionError: it cannot tell an attribute from the neutral prompt.
     """
-    if settings.text_encoder is None:
+    if settings.text_encoder is None or settings.neutral is None:  # the settings have both or neither
         return None
-    if settings.neutral is None:
-        raise ConfigError(
-            "a text encoder tells whether edits were made beside a neutral prompt: say what the pictures show by"
-            " neutral (--neutral), such as 'a street'"
-        )
     images = range(min(len(pictures.names), MOST_IMAGES))
     if len(images) < LEAST_IMAGES:
         raise ConfigError(
@@ -87,4 +87,4 @@ def edit_scores(settings: AuditSettings, pictures: EditedPictures, progress: Pro
 
     with torch.no_grad():
         scores = text_scores(encoder, along, unedited())
-    return EditScores(encoder, along, natural_ranges(split_in_two(scores).means))
+    return EditScores(encoder, along, ScoreScale(along[:0], natural_ranges(split_in_two(scores).means)))

@@ -51,6 +51,7 @@ from zoom_engine.search.recorded import record_of
 from zoom_engine.settings.audit_settings import ABOUT, AUTO, AuditSettings, RunSettings
 from zoom_engine.settings.target_names import several_targets
 from zoom_engine.statistics.diagnosis import Diagnosis
+from zoom_engine.statistics.effects import towards_adding
 from zoom_engine.targets import Target, check_target, check_target_options, input_notices, load_untried
 
 LARGEST_PROBE = 1024
@@ -123,7 +124,6 @@ def load_edited(
     target_options = {"download": settings.download, **check_target_options(settings.target_options)}
     notices = Notices(notify)
     pictures = edited_pictures(settings, notices, progress)
-    scores = edit_scores(settings, pictures, progress)
     with progress(2, "Loading", unit="model") as bar:
         target = load_untried(given, **target_options).to(device)
         side = min(max(target.preprocessing.hw or pictures.sizes[0]), LARGEST_PROBE)
@@ -135,6 +135,7 @@ def load_edited(
         if len(sizes) == 1 and max(size := sizes.pop()) <= LARGEST_PROBE:
             compiled, runs = compiled_reader(target, network_runtime(settings.backend, settings.device), size)
         bar.update(note="runtime")
+    scores = edit_scores(settings, pictures, progress)
     for notice in filter(None, (unequal_strengths(pictures), moved_answers(pictures, target))):
         notices.add(notice)
     stored = partial(stored_answers, cache, compiled, answers, side)
@@ -328,11 +329,9 @@ class _Shown:
                     changed.add((one.image, one.edit))
             furthest = [row for row, one in enumerate(wanted) if scores is not None and self._is_furthest(one)]
             if scores is not None and furthest:
-                for row, after in zip(furthest, scores.of(edited[furthest]), strict=True):
-                    before = unedited_scores[wanted[row].image]
-                    moved[wanted[row].image, wanted[row].edit] = tuple(
-                        round(value, 4) for value in (after - before).tolist()
-                    )
+                before = torch.stack([unedited_scores[wanted[row].image] for row in furthest])
+                changes = scores.changes(before, scores.of(edited[furthest]))
+                moved |= zip([(wanted[row].image, wanted[row].edit) for row in furthest], changes, strict=True)
             evaluation = self.evaluator.evaluate(edited, beside, ssim="flipped")
             for one, point in zip(wanted, evaluated_points(evaluation, np.zeros((len(wanted), 1))), strict=True):
                 weights = self._weights(one.edit, one.strength)
@@ -353,8 +352,8 @@ class _Shown:
         """Tell whether it is an attribute's edit at its largest strength, the one to which text scores belong."""
         if isinstance(wanted.edit, int):
             return False
-        low, high = range_of(self._pictures.strengths(wanted.image, wanted.edit))
-        return wanted.strength == (high if high >= -low else low)
+        ends = range_of(self._pictures.strengths(wanted.image, wanted.edit))
+        return wanted.strength == ends[1 if towards_adding(ends) > 0 else 0]
 
     def _batches(self, wanted: Sequence[Wanted]) -> Iterator[Sequence[Wanted]]:
         """Yield the pictures in batches of one size."""

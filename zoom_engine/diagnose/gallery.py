@@ -28,7 +28,7 @@ from zoom_engine.evaluation.evaluator import Evaluation, Evaluator, Originals
 from zoom_engine.generators import StyleRows
 from zoom_engine.photographs import Audited, Crop
 from zoom_engine.report.source import direction_of
-from zoom_engine.report.verdicts import leading
+from zoom_engine.report.verdicts import foremost
 from zoom_engine.settings.attributes import slug
 from zoom_engine.statistics.counts import Counts, natural_records
 from zoom_engine.statistics.diagnosis import Diagnosis
@@ -83,7 +83,7 @@ def picks(diagnosis: Diagnosis, view: TaskView) -> list[Pick]:
         chosen = list(choice.picks(records, MULTI_FLIPS))[:MULTI_STRIPS]
         return [*chosen, *choice.clearest(records, chosen)]
     chosen, summary = [], diagnosis.summary()
-    first = next(iter(leading(summary) or summary.sensitivity), None)
+    first = foremost(summary)
     for row in summary.sensitivity:
         of_attribute = list(choice.picks(diagnosis.of(row.attribute), 1))[:STRIPS_PER_ATTRIBUTE]
         chosen += of_attribute

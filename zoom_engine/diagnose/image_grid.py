@@ -6,7 +6,6 @@ each image. The search looked at six or more of each trial, and stored none.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 
 import torch
@@ -17,6 +16,7 @@ from zoom_engine.audit.folder import AuditFolder
 from zoom_engine.audit.gallery_file import PictureEntry
 from zoom_engine.audit.records import Record
 from zoom_engine.common.files.png import Pixels, to_pixels
+from zoom_engine.common.files.webp import webp_bytes
 from zoom_engine.evaluation.evaluator import Evaluator
 from zoom_engine.generators import StyleRows
 from zoom_engine.report.image_grid import strongest_first
@@ -48,25 +48,17 @@ def write_pictures(
     entries = []
     for first in range(0, len(drawn), batch_size):
         part = drawn[first : first + batch_size]
-        for (image, record), picture in zip(part, pictures.of(part, styles), strict=True):
+        for (image, record), pixels in zip(part, pictures.of(part, styles), strict=True):
+            picture = webp_bytes(Image.fromarray(pixels), side=LARGEST_SIDE, quality=QUALITY)
             original = f"images/image-{image}.webp"
             if record is None:
-                audit.write(original, webp_bytes(picture))
+                audit.write(original, picture)
                 continue
             file = f"images/image-{image}-{slug(record.attribute or 'all')}.webp"
-            audit.write(file, webp_bytes(picture))
+            audit.write(file, picture)
             attribute = None if record.attribute is None else Attribute.parse(record.attribute)
             entries.append(PictureEntry(image=image, attribute=attribute, file=file, original=original))
     return tuple(entries)
-
-
-def webp_bytes(pixels: Pixels) -> bytes:
-    """Return a picture uint8 `[H, W, 3]` as WebP, its longer side at most `LARGEST_SIDE` pixels."""
-    image = Image.fromarray(pixels)
-    image.thumbnail((LARGEST_SIDE, LARGEST_SIDE), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    image.save(buffer, format="WEBP", quality=QUALITY)
-    return buffer.getvalue()
 
 
 class _Pictures:

@@ -53,6 +53,17 @@ class Difference:
     p_adjusted: float
     shift: Shift
 
+    @property
+    def is_shown(self) -> bool:
+        """Tell whether a difference that matters is shown."""
+        return self.shift in ("more", "less")
+
+    @property
+    def size(self) -> str:
+        """Format how large it is, whichever way, with its interval."""
+        low, high = (abs(end) for end in sorted(self.interval, key=abs))
+        return f"{abs(self.mean):.2f} [{low:.2f}, {high:.2f}]"
+
 
 class Pair:
     """Two audits that may be compared: what `other` finds compared with `first`.

@@ -101,17 +101,16 @@ class Group:
         before, latest = self.unique_labels[-2:]
         when = f"from {before} to {latest}"
         names = {course.attribute: course.name for course in self.courses}
-        shown = [(names[a], one) for a, one in self.changes.items() if one.shift in ("more", "less")]
+        shown = [(names[a], one) for a, one in self.changes.items() if one.is_shown]
         open_ones = sum(one.shift == "inconclusive" for one in self.changes.values())
         if not shown:
             rest = f"; {open_ones} of {len(self.changes)} are inconclusive" if open_ones else ""
             return f"No sensitivity is shown to have changed by more than {self.matters:g} {when}{rest}."
         name, most = max(shown, key=lambda item: abs(item[1].mean))
-        low, high = (abs(end) for end in sorted(most.interval, key=abs))
         went = "rose" if most.mean > 0 else "fell"
         more = len(shown) - 1
         rest = f"; {more} more {agreeing(more, 'changes', 'change')} by more than {self.matters:g}" if more else ""
-        return f"Sensitivity to “{name}” {went} by {abs(most.mean):.2f} [{low:.2f}, {high:.2f}] {when}{rest}."
+        return f"Sensitivity to “{name}” {went} by {most.size} {when}{rest}."
 
     @property
     def latest_in_words(self) -> str:

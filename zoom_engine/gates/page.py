@@ -162,7 +162,7 @@ def headline(comparison: Comparison) -> str:
     first, *others = comparison.titles if short else letters(comparison)
     for index, (other, pair) in enumerate(zip(others, comparison.pairs, strict=True)):
         differences = [(row.name, row.differences[index]) for row in comparison.rows]
-        shown = [(name, one) for name, one in differences if one is not None and one.shift in ("more", "less")]
+        shown = [(name, one) for name, one in differences if one is not None and one.is_shown]
         open_ones = sum(one is not None and one.shift == "inconclusive" for _, one in differences)
         rest = f"; {open_ones} of {len(pair.attributes)} are inconclusive" if open_ones else ""
         if not shown:
@@ -170,11 +170,9 @@ def headline(comparison: Comparison) -> str:
             sentences.append(f"No attribute is shown to move {other} more or less than {first} {by}{rest}.")
             continue
         name, most = max(shown, key=lambda item: abs(item[1].mean))
-        low, high = (abs(end) for end in sorted(most.interval, key=abs))
         count = len(shown) - 1
         more = f"; {count} more {agreeing(count, 'differs', 'differ')} by more than {pair.matters:g}" if count else ""
-        by = f"by {abs(most.mean):.2f} [{low:.2f}, {high:.2f}]"
-        sentences.append(f"“{name}” moves {other} {most.shift} than {first}, {by}{more}.")
+        sentences.append(f"“{name}” moves {other} {most.shift} than {first}, by {most.size}{more}.")
     return " ".join(sentences)
 
 
@@ -188,7 +186,7 @@ def report_link(audit: Diagnosis, folder: Path) -> str:
 
 def shifted(row: Row) -> list[Difference]:
     """Return the differences of an attribute that are shown to matter."""
-    return [one for one in row.differences if one is not None and one.shift in ("more", "less")]
+    return [one for one in row.differences if one is not None and one.is_shown]
 
 
 def _largest(row: Row) -> float:

@@ -6,7 +6,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from urllib.parse import quote
 
 from zoom_engine.audit.folder import inside
@@ -270,9 +269,11 @@ class _Words:
             yield "Edit weights", ", ".join(f"{names[one]} {signed(weight)}" for one, weight in largest if weight)
             return
         edit = self._source.edit_of(attribute)
-        told = signed if edit is None else partial(sentences.strength, edit=edit)
-        ends = f"; this image’s range is {' to '.join(map(told, record.bounds))}" if record.bounds else ""
-        yield "Edit weight" if edit is None else "Strength", f"{told(self._weight(record))}{ends}"
+        ends = ""
+        if record.bounds:
+            ends = f"; this image’s range is {' to '.join(sentences.strength(end, edit) for end in record.bounds)}"
+        told = f"{sentences.strength(self._weight(record), edit)}{ends}"
+        yield "Edit weight" if edit is None else "Strength", told
 
     def _image(self, record: Record) -> str:
         edits, files = self._source.config.edits, self._source.config.photographs

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +9,7 @@ from PIL import Image
 
 from zoom_engine.audit.folder import inside
 from zoom_engine.common.errors import AuditError
+from zoom_engine.common.files.webp import webp_uri
 
 
 @dataclass(frozen=True)
@@ -59,8 +58,5 @@ def load_picture(audit: Path, name: str, *, side: int, quality: int) -> Picture:
     except (OSError, ValueError, Image.DecompressionBombError) as error:
         reason = " ".join(str(error).split())
         raise AuditError(f"{path} cannot be read as a picture ({reason}): run the audit again") from error
-    picture.thumbnail((side, side), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    picture.save(buffer, format="WEBP", quality=quality, method=4)
-    uri = "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    uri = webp_uri(picture, side=side, quality=quality)
     return Picture(uri, picture.width, picture.height)

@@ -295,8 +295,10 @@ def _way_of_strengths(strip: StripEntry, edit: Edit) -> str:
     return f"The prediction flips at strength {strength(strip.flip_weight, edit)}, the first that does, of up to {end}."
 
 
-def strength(value: float, edit: Edit) -> str:
-    """Format a strength with its unit: "+0.05", "−30°", "+2 stops"."""
+def strength(value: float, edit: Edit | None) -> str:
+    """Format a strength with its unit: "+0.05", "−30°", "+2 stops"; an edit weight where `edit` is None."""
+    if edit is None:
+        return signed(value)
     space = "" if edit.unit in ("", "°") else " "
     return f"{signed(value, 6)}{space}{edit.unit}"
 

@@ -22,7 +22,7 @@ from zoom_engine.report.first_screen import FirstScreen, first_screen
 from zoom_engine.report.pictures import Budget
 from zoom_engine.report.provenance import File, files
 from zoom_engine.report.strips import Strip, load_frames
-from zoom_engine.report.verdicts import amount, leading
+from zoom_engine.report.verdicts import amount, foremost
 from zoom_engine.settings.attributes import Attribute, short_name
 from zoom_engine.statistics.counts import Counts
 from zoom_engine.statistics.diagnosis import Diagnosis
@@ -197,8 +197,8 @@ class Source:
     @property
     def leading(self) -> Attribute | None:
         """Return the attribute that the headline names first, or else the one that moves the output most."""
-        rows = leading(self.summary) or self.summary.sensitivity
-        return rows[0].attribute if rows else None
+        first = foremost(self.summary)
+        return None if first is None else first.attribute
 
     def clearest(self, attribute: Attribute) -> StripEntry | None:
         """Return the strip of the clearest decisive flip of an attribute, or its first strip where nothing flips so."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from zoom_engine.audit.gallery_file import SheetEntry, StripEntry
@@ -119,8 +118,7 @@ def load_frames(
         frame, note = strip.frames[index], notes[index]
         picture = load_picture(audit, frame.file, side=budget.strip_side, quality=budget.quality)
         what = "Original picture" if index == 0 else f"The same picture {edited(name, frame.weight, edit)}"
-        told = signed if edit is None else partial(strength, edit=edit)
-        weight = None if frame.weight is None else told(frame.weight)
+        weight = None if frame.weight is None else strength(frame.weight, edit)
         alt = f"{what}. {caption_label}: {frame.caption}{note and f', {note}'}"
         flipped, counterfactual = note in (FLIPS, FLIPPED), strip.flipped and index == len(strip.way) - 1
         frames.append(Frame(picture, frame.caption, weight, alt, note, flipped, counterfactual))

@@ -271,6 +271,11 @@ def leading(summary: Summary) -> list[Sensitivity]:
     return [row for row in sensitive if row.is_specific] or sensitive
 
 
+def foremost(summary: Summary) -> Sensitivity | None:
+    """Return what a headline names first, or else what moves the output most; None before anything is measured."""
+    return next(iter(leading(summary) or summary.sensitivity), None)
+
+
 def no_further_than_control(summary: Summary, row: Sensitivity) -> bool:
     """Tell whether a sensitive attribute moves the output no further than a control prompt."""
     return (

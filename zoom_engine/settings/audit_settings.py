@@ -579,6 +579,11 @@ def _check_source(settings: AuditSettings) -> None:
             alien = field.name not in (source, *beside, *OF_ANY_EDITS)
         if alien and value is not field.default and value != field.default:
             raise ConfigError(f"{field.name} does not apply to edits by {source}: leave it out")
+    if source != "generator" and settings.text_encoder is not None and settings.neutral is None:
+        raise ConfigError(
+            "a text encoder tells whether edits were made beside a neutral prompt: say what the pictures show by"
+            " neutral (--neutral), such as 'a street'"
+        )
 
 
 def _check_single_mode(settings: AuditSettings) -> None:

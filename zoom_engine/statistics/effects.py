@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from zoom_engine.audit.manifest import Config
 from zoom_engine.audit.records import Record
-from zoom_engine.audit.summary import LEAST_EDIT_SCORE
+from zoom_engine.audit.summary import LEAST_EDIT_SCORE, Interval
 from zoom_engine.statistics.intervals import Array
 
 LARGE_SIDE_EFFECT = LEAST_EDIT_SCORE
@@ -103,7 +103,7 @@ def _effect(record: Record, column: int) -> Effect:
         moved = moved * np.array([np.sign(point.output[0] - before[0]) for point in points])
         peak = int(np.abs(weights if at_end is not None else moved).argmax()) if len(points) else None
         signed = 0.0 if peak is None else float(moved[peak] * np.sign(weights[peak]))
-    bound = high if high >= -low else low
+    bound = high if towards_adding((low, high)) > 0 else low
     share = weights / bound if np.isfinite(bound) and bound else np.zeros(len(points))
     scores = None if record.scores is None else np.array(record.scores)
     return Effect(record.image, column, record.change, at_end, signed, share, moved, scores)
@@ -123,10 +123,15 @@ def mean_side_effects(config: Config, effects: Sequence[Effect], records: Sequen
     rows: list[list[Array]] = [[] for _ in config.attributes]
     for effect, record in zip(effects, records, strict=True):
         if effect.scores is not None and len(effect.scores) == width and record.bounds is not None:
-            rows[effect.column].append(effect.scores * (1 if record.bounds[1] >= -record.bounds[0] else -1))
+            rows[effect.column].append(effect.scores * towards_adding(record.bounds))
     if not any(rows):
         return None
     return np.array([np.mean(row, axis=0) if row else np.full(width, np.nan) for row in rows])
+
+
+def towards_adding(bounds: Interval) -> int:
+    """Return 1 where the further end of a range, to which text scores belong, adds the attribute, and -1 elsewhere."""
+    return 1 if bounds[1] >= -bounds[0] else -1
 
 
 def own_scores(effects: Sequence[Effect], records: Sequence[Record]) -> list[float | None]:
@@ -134,7 +139,7 @@ def own_scores(effects: Sequence[Effect], records: Sequence[Record]) -> list[flo
     return [
         None
         if effect.scores is None or record.bounds is None
-        else float(effect.scores[effect.column]) * (1 if record.bounds[1] >= -record.bounds[0] else -1)
+        else float(effect.scores[effect.column]) * towards_adding(record.bounds)
         for effect, record in zip(effects, records, strict=True)
     ]
 

@@ -201,9 +201,12 @@ def _single(
     side_effects = mean_side_effects(config, judged_effects, records)
     signed = matrix(effect.signed for effect in judged_effects)
     adjusted = [None] * len(column) if side_effects is None else means(adjusted_changes(judged_effects, side_effects))
-    of_edits = matrix(own_scores(judged_effects, records) if config.edits is not None else [None] * len(records))
-    edit_scores = _figures(column_means(of_edits))
-    edit_intervals = _intervals(of_edits, drawn._replace(confidence=confidence(analyses, len(column))))
+    edit_scores: Sequence[float | None] = [None] * len(column)
+    edit_intervals: Sequence[Interval | None] = [None] * len(column)
+    if config.edits is not None and side_effects is not None:
+        of_edits = matrix(own_scores(judged_effects, records))
+        edit_scores = _figures(column_means(of_edits))
+        edit_intervals = _intervals(of_edits, drawn._replace(confidence=confidence(analyses, len(column))))
     baseline_figures = baseline_level(by_baseline, *rules, attributes=len(column), images=len(shown), analyses=analyses)
     reached, to_settle = None, dict[int, int | None]()
     if complete:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import html
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,11 +100,9 @@ def picture_url(picture: NDArray[np.uint8]) -> str:
     """Return a picture, uint8 `[H, W, 3]`, as a data URL: WebP of at most `_LARGEST_SIDE` pixels a side."""
     from PIL import Image
 
-    image = Image.fromarray(picture)
-    image.thumbnail((_LARGEST_SIDE, _LARGEST_SIDE), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    image.save(buffer, format="WEBP", quality=84)
-    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    from zoom_engine.common.files.webp import webp_uri
+
+    return webp_uri(Image.fromarray(picture), side=_LARGEST_SIDE, quality=84)
 
 
 def counterfactuals(audit: Path | None) -> list[Counterfactual]:
