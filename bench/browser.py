@@ -91,7 +91,16 @@ class Tab:
         """A key, down and up."""
         held_down = 2 * ctrl + 8 * shift
         code = f"Key{key.upper()}" if len(key) == 1 and key.isalpha() else key
-        numbers = {"Tab": 9, "Enter": 13, " ": 32, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
+        numbers = {
+            "Tab": 9,
+            "Enter": 13,
+            "Escape": 27,
+            " ": 32,
+            "ArrowLeft": 37,
+            "ArrowUp": 38,
+            "ArrowRight": 39,
+            "ArrowDown": 40,
+        }
         number = numbers.get(key, ord(key.upper()) if len(key) == 1 else 0)
         text = {"text": key} if len(key) == 1 and not held_down else {"text": "\r"} if key == "Enter" else {}
         for kind in ("keyDown", "keyUp"):

@@ -18,6 +18,7 @@ from zoom_engine import ops
 
 sys.path.insert(0, str(Path(__file__).parent))  # what several folders share
 sys.path.append(str(Path(__file__).parents[1]))  # lab/; last, so that an installed zoom_engine comes first
+sys.path.append(str(Path(__file__).parents[1] / "bench"))  # browser.py
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 # Of the processes that this one begins for tests: NumPy's threads spin while they wait for one another, on cores that

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import html
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from chromium import Browser
+from browser import CHROMIUM, opened
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -23,7 +22,6 @@ from zoom_engine.discovery.folder import write_discovery
 from zoom_engine.discovery.page import write_discovery_page
 
 BIASED = "avatars:mustache-biased-smiling"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -92,14 +90,13 @@ def test_the_folder_holds_what_the_summary_speaks_of(folder: Path) -> None:
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
 def test_an_accessibility_checker_finds_no_violation_in_its_page(folder: Path, tmp_path: Path) -> None:
     checker = Path(pytest.importorskip("axe_core_python").__file__).with_name("axe.min.js").read_text("utf-8")
-    with Browser(str(CHROMIUM), tmp_path / "browser") as browser:
-        browser.open((folder / "report.html").as_uri())
-        browser.until("document.readyState === 'complete' && document.querySelector('h1')")
-        browser.value("document.querySelectorAll('details').forEach(one => one.open = true)")
-        browser.value(f"{checker};0")
-        browser.value("axe.run().then(({violations}) => window.told = violations.map(one => one.id)); 0")
-        browser.until("window.told")
-        assert browser.value("window.told") == []
+    with opened(tmp_path) as browser:
+        tab = browser.tab()
+        tab.open((folder / "report.html").as_uri())
+        tab.wait("document.readyState === 'complete' && !!document.querySelector('h1')")
+        tab.value("document.querySelectorAll('details').forEach(one => one.open = true)")
+        tab.value(f"{checker};0")
+        assert tab.value("axe.run().then(({violations}) => violations.map(one => one.id))") == []
 
 
 @pytest.mark.slow(14)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from browser import CHROMIUM
 
 from zoom_engine.cli import main
 from zoom_engine.common.errors import ConfigError
@@ -21,7 +21,6 @@ from zoom_engine.experiments.discriminator import told_apart
 from zoom_engine.experiments.folder import DATA, Folder
 from zoom_engine.experiments.scores import score_answers
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PERSON = """<script>
 addEventListener("load", () => {
   document.getElementById("begin").click();

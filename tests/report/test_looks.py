@@ -7,7 +7,6 @@ import hashlib
 import html
 import json
 import re
-import shutil
 import subprocess
 import unicodedata
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ from typing import Any
 
 import pypdf
 import pytest
-from chromium import Browser
+from browser import CHROMIUM, opened
 
 import zoom_engine.report
 from zoom_engine.gates.compare import compare
@@ -32,7 +31,6 @@ from zoom_engine.report.source import Source
 from zoom_engine.statistics.diagnosis import Diagnosis
 
 CSS = (Path(zoom_engine.report.__file__).parent / "templates" / "style.css").read_text(encoding="utf-8")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 TEXT = [("text", "bg"), ("text", "raised"), ("muted", "bg"), ("muted", "surface"), ("muted", "raised")]
 TEXT += [("accent", "bg"), ("accent", "accent-soft"), ("good", "good-soft"), ("warn", "warn-soft")]
 LONG = "x" * 120
@@ -378,24 +376,25 @@ def test_the_keyboard_alone_leads_from_a_bar_to_a_record_and_back(make_audit, tm
     page = write_report(audit)
     first, second = read_grids(Source(audit)).grids[0].thumbnails[:2]
     dialog, focus = "document.querySelector('dialog')", "document.activeElement"
-    with Browser(str(CHROMIUM), tmp_path / "user") as browser:
-        browser.open(page.as_uri())
-        browser.until(dialog)
-        browser.value("document.querySelector('.bars .name a').focus()")
-        browser.press("Enter")
-        browser.until("document.querySelector('.images details').open")
-        browser.press("Tab")
-        browser.until(f"{focus}.closest('li')?.id === '{first.anchor}'")
-        browser.press("Enter")
-        browser.until(f"{dialog}.open && {dialog}.contains({focus})")
+    with opened(tmp_path) as browser:
+        tab = browser.tab()
+        tab.open(page.as_uri())
+        tab.wait(f"!!{dialog}")
+        tab.value("document.querySelector('.bars .name a').focus()")
+        tab.press("Enter")
+        tab.wait("document.querySelector('.images details').open")
+        tab.press("Tab")
+        tab.wait(f"{focus}.closest('li')?.id === '{first.anchor}'")
+        tab.press("Enter")
+        tab.wait(f"{dialog}.open && {dialog}.contains({focus})")
         for _ in range(8):
-            browser.press("Tab")
-            assert browser.value(f"{dialog}.contains({focus}) || {focus} === document.body"), "nothing behind it"
-        browser.press("ArrowRight")
-        browser.until(f"location.hash === '#{second.anchor}'")
-        browser.press("Escape")
-        browser.until(f"!{dialog}.open && {focus}.closest('li')?.id === '{second.anchor}'")
-        assert browser.value("location.hash") == "#images-pale-skin"
+            tab.press("Tab")
+            assert tab.value(f"{dialog}.contains({focus}) || {focus} === document.body"), "nothing behind it"
+        tab.press("ArrowRight")
+        tab.wait(f"location.hash === '#{second.anchor}'")
+        tab.press("Escape")
+        tab.wait(f"!{dialog}.open && {focus}.closest('li')?.id === '{second.anchor}'")
+        assert tab.value("location.hash") == "#images-pale-skin"
 
 
 @pytest.mark.slow

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import open_clip
@@ -21,8 +19,6 @@ from zoom_engine.directions import CalibratedRange, natural_region
 from zoom_engine.settings.audit_settings import AuditSettings
 from zoom_engine.targets import Target
 from zoom_engine.text import TextEncoder
-
-sys.path.insert(0, str(Path(__file__).parents[3] / "bench"))  # browser.py
 
 
 @pytest.fixture(scope="session")
