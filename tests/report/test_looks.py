@@ -478,6 +478,19 @@ def test_conditions_and_pages_of_several_audits_fit_a_phone_without_a_violation(
     assert {str(page): one for page, one in zip(shown, results, strict=True) if one} == {}
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
+def test_names_of_conditions_are_whole_on_paper(make_audit, tmp_path: Path) -> None:
+    audit = make_audit("audit", attributes=("a face with eyeglasses", "a smiling face"), gain=0.02, baseline=0.02)
+    page = write_report(audit)
+    show_outcome(audit, judge(Diagnosis.load(audit), [Rule(max_sensitivity=0.02)]), records=records_hash(audit))
+    chromium(tmp_path, "--no-pdf-header-footer", f"--print-to-pdf={tmp_path / 'report.pdf'}", page.as_uri())
+    printed = "\n".join(sheet.extract_text() for sheet in pypdf.PdfReader(tmp_path / "report.pdf").pages)
+    assert "INCONCLUSIVE" in printed
+    assert "eyeglasses" in printed
+    assert not re.search(r"eyeglass?e?\s+[es]*s\b", printed)
+
+
 @pytest.mark.parametrize("name", ["report", "index"])
 def test_no_two_landmarks_share_a_name(name: str, make_audit, tmp_path: Path) -> None:
     page = write_report(make_audit("audit", baseline=0.02))
