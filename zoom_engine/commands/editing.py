@@ -105,7 +105,8 @@ class Editing:
         """Return the text encoder that an audit measures with, so that both find the same in the cache."""
         if self.synthesizer.precision == "fp32":
             return self.text_encoder
-        return compiled_text_encoder(self.text_encoder, self.synthesizer, precision=self.synthesizer.precision)[0]
+        encoder, precision = self.text_encoder, self.synthesizer.precision
+        return compiled_text_encoder(encoder, self.synthesizer, precision=precision, cache=self.cache)[0]
 
     @cached_property
     def directions(self) -> EditDirections:

@@ -133,7 +133,9 @@ def load_edited(
         # What the target brings to its own size may have any: a small one takes no memory.
         sizes = set(pictures.sizes) if target.preprocessing.hw is None else {(side, side)}
         if len(sizes) == 1 and max(size := sizes.pop()) <= LARGEST_PROBE:
-            compiled, runs = compiled_reader(target, network_runtime(settings.backend, settings.device), size)
+            compiled, runs = compiled_reader(
+                target, network_runtime(settings.backend, settings.device), size, cache=cache
+            )
         bar.update(note="runtime")
     scores = edit_scores(settings, pictures, progress)
     for notice in filter(None, (unequal_strengths(pictures), moved_answers(pictures, target))):

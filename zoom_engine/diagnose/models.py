@@ -151,7 +151,7 @@ class Models:
             self.networks["measurements"] = self.like.networks["measurements"]
             return encoder
         encoder, self.networks["measurements"] = compiled_text_encoder(
-            self.text_encoder, self.synthesizer, precision=precision
+            self.text_encoder, self.synthesizer, precision=precision, cache=self.cache
         )
         return encoder
 
@@ -399,12 +399,12 @@ def _with_runtimes(models: Models) -> Models:
     """Compile what looks at pictures."""
     like, synthesizer = models.like, models.synthesizer
     lower = models.steers_lowered
-    target, target_runs = compiled_target(models.target, synthesizer, lower=lower)
+    target, target_runs = compiled_target(models.target, synthesizer, lower=lower, cache=models.cache)
     encoder = models.text_encoder
     if like is not None and like.steers_lowered == lower:
         encoder_runs = like.networks["text_encoder"]
     else:
-        encoder, encoder_runs = compiled_text_encoder(encoder, synthesizer, lower=lower)
+        encoder, encoder_runs = compiled_text_encoder(encoder, synthesizer, lower=lower, cache=models.cache)
     networks = {"target": target_runs, "text_encoder": encoder_runs}
     return replace(models, target=target, text_encoder=encoder, networks=networks)
 

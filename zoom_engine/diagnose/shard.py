@@ -202,7 +202,7 @@ def search_targets(
 
     `on_result` gets finished trials, as `searched` hands them over. Returns the evaluators of `targets`.
     """
-    compiled = [compiled_target(target, models.synthesizer)[0] for target in targets]
+    compiled = [compiled_target(target, models.synthesizer, cache=models.cache)[0] for target in targets]
     evaluators = [
         Evaluator(models.synthesizer, directions.matrix, target, labels=models.labels_of(target.labels))
         for target in compiled

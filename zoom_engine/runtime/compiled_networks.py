@@ -2,24 +2,26 @@
 
 Forward-only work runs on OpenVINO where the synthesis does, always in float32: precision is the target's own business.
 OpenVINO takes ONNX as it came and whatever torch can trace, and is compared with the network's answers before it is
-used; what it cannot take, or answers differently, stays with torch, and the manifest says so. Gradients are torch's;
-where they steer a search they are computed in bfloat16, if that does not turn them
-(`zoom_engine.runtime.lowered_networks`).
+used; what it cannot take, or answers differently, stays with torch, and the manifest says so. What was compiled is kept
+in a cache, for tracing, converting and compiling a ViT-B/32 takes six times as long as reading it; it is compared with
+the network's answers all the same. Gradients are torch's; where they steer a search they are computed in bfloat16, if
+that does not turn them (`zoom_engine.runtime.lowered_networks`).
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Any
-from weakref import WeakKeyDictionary
+from pathlib import Path
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary, ref
 
 import onnx
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoom_engine.common.errors import one_line
+from zoom_engine.common.errors import BackendError, one_line
 from zoom_engine.common.files.onnx_file import name_ends
 from zoom_engine.common.threads import Turns, quiet
 from zoom_engine.runtime.lowered_networks import lowered_network
@@ -40,10 +42,18 @@ TOGETHER = 4  # pictures that a text encoder reads at a time, where it reads man
 TRACER_WARNING: type[Warning] = torch.jit.TracerWarning  # type: ignore[attr-defined]
 LIBRARIES = r"(torch|torchvision|open_clip|timm|transformers)\b"
 
-_SESSIONS: WeakKeyDictionary[nn.Module, dict[str, tuple[tuple[object, ...], OpenVinoSession, Tensor]]] = (
-    WeakKeyDictionary()
-)
-"""By module and precision, what was compiled, the session and how far its answers were off."""
+
+class _Compiled(NamedTuple):
+    """What was compiled of a network for inputs of one shape, and how far its answers were off."""
+
+    key: tuple[object, ...]
+    conversion: _Conversion
+    session: OpenVinoSession
+    off: Tensor
+
+
+_SESSIONS: WeakKeyDictionary[nn.Module, dict[str, _Compiled]] = WeakKeyDictionary()
+"""By module and precision."""
 _compiling = Turns()
 """The turns of threads that compile: tracing changes settings of the process, and a network that two threads want at
 the same time is compiled once."""
@@ -87,6 +97,7 @@ def compiled_network(
     precision: str = "fp32",
     together: int = 1,
     answers: nn.Module | None = None,
+    cache: Path | None = None,
 ) -> tuple[nn.Module, str]:
     """Compile a network for inputs like `example`.
 
@@ -99,12 +110,13 @@ def compiled_network(
         precision: that of the forward pass.
         together: how many inputs the forward pass takes at a time, where that changes no bit.
         answers: what the outputs are compared with, which gives those of `network` sooner; `network` itself by default.
+        cache: the folder in which what was `made_of` a module is kept; None keeps nothing.
 
     Returns:
         A `CompiledNetwork`, or `network` itself; and what runs it, and why.
     """
     with _compiling.taken():
-        compiled, runs = _on_runtime(network, example, networks, made_of, precision, together, answers)
+        compiled, runs = _on_runtime(network, example, networks, made_of, precision, together, answers, cache)
         if followed is None:
             return compiled, runs
         lowered, precision = lowered_network(followed, example)
@@ -113,6 +125,31 @@ def compiled_network(
         return compiled, runs
     session, off = (compiled.session, compiled.off) if isinstance(compiled, CompiledNetwork) else (None, None)
     return CompiledNetwork(network, session, lowered, off=off), runs
+
+
+class _Conversion:
+    """What makes the model of a network that OpenVINO compiles, when it is first needed."""
+
+    def __init__(self, network: nn.Module, example: Tensor) -> None:
+        self._example = example[:1]
+        self._model: Any = None
+        self.take(network)
+
+    def take(self, network: nn.Module) -> None:
+        """Make it of an equal network, which is not kept alive: it holds what the session is kept as long as."""
+        self._network = ref(network)
+
+    def __call__(self) -> Any:
+        """Return it: the ONNX file that the network is, else what OpenVINO's front end makes of its trace."""
+        if self._model is None:
+            network = self._network()
+            if network is None:
+                raise BackendError("backend 'openvino' compiles no network that is gone")
+            as_it_came = _as_it_came(network, self._example)
+            if as_it_came is not None:
+                return as_it_came()
+            self._model = _converted(network, self._example)
+        return self._model
 
 
 @torch.no_grad()
@@ -124,6 +161,7 @@ def _on_runtime(
     precision: str,
     together: int,
     answers: nn.Module | None,
+    cache: Path | None,
 ) -> tuple[nn.Module, str]:
     """Compile as `compiled_network` does, without gradients."""
     if networks != "openvino":
@@ -132,43 +170,61 @@ def _on_runtime(
         return network, "openvino fp32"  # compiled before
     runs, key = f"openvino {precision}", (example.shape[1:], made_of and made_of[1], torch.get_num_threads())
     sessions = {} if made_of is None else _SESSIONS.setdefault(made_of[0], {})
-    if precision in sessions and sessions[precision][0] == key:
-        return CompiledNetwork(network, sessions[precision][1], off=sessions[precision][2]), runs
+    alike = {in_precision: compiled for in_precision, compiled in sessions.items() if compiled.key == key}
+    if (compiled := alike.get(precision)) is not None:
+        compiled.conversion.take(network)
+        return CompiledNetwork(network, compiled.session, off=compiled.off), runs
+    conversion = next((compiled.conversion for compiled in alike.values()), None) or _Conversion(network, example)
+    identity = (
+        made_of and f"{type(network).__qualname__} {made_of[1]} {list(example.shape[1:])} torch {torch.__version__}"
+    )
+    compared = example[:COMPARED] if precision == "fp32" else example
     try:
-        compiled_before = [session.model for known, session, _ in sessions.values() if known == key]
-        model = compiled_before[0] if compiled_before else _as_it_came(network, example) or _converted(network, example)
-        session = OpenVinoSession(model, precision=precision)
-        compiled = CompiledNetwork(network, session)
-        if precision == "fp32":
-            example = example[:COMPARED]
-        outputs, expected = compiled(example), (answers or network)(example)
+        session = OpenVinoSession(conversion, precision=precision, cache=cache, identity=identity)
+        outputs, expected = session.run({"x": compared})["outputs"], (answers or network)(compared)
+        wrong = _difference(outputs, expected, precision)
+        if wrong and session.from_disk:  # it was another network's, or is damaged
+            session.drop_from_disk()
+            session = OpenVinoSession(conversion, precision=precision, cache=cache, identity=identity)
+            outputs = session.run({"x": compared})["outputs"]
+            wrong = _difference(outputs, expected, precision)
     except Exception as error:  # converters and tracers raise anything
         return network, f"torch: OpenVINO does not take it ({one_line(error)})"
+    if wrong:
+        return network, f"torch: {wrong}"
+    if together > 1:
+        session.take_together(together, {"x": compared[:together]}, {"outputs": outputs[:together]})
+    off = outputs - expected
+    sessions[precision] = _Compiled(key, conversion, session, off)
+    return CompiledNetwork(network, session, off=off), runs
+
+
+def _difference(outputs: Tensor, expected: Tensor, precision: str) -> str | None:
+    """Say how a session's outputs differ from those expected, where it is by too much."""
     if precision == "fp32":
         off = float((outputs - expected).abs().max())
-        if not off <= TOLERANCE * (1 + float(expected.abs().max())):
-            return network, f"torch: OpenVINO's outputs are off by {off:.3g}"
-    else:
-        cosine = float(F.cosine_similarity(outputs.flatten(1), expected.flatten(1)).min())
-        if not cosine >= LEAST_COSINE:
-            return network, f"torch: in {precision} OpenVINO's outputs turn (cosine {cosine:.3f})"
-    if together > 1:
-        session.take_together(together, {"x": example[:together]}, {"outputs": outputs[:together]})
-    compiled.off = outputs - expected
-    sessions[precision] = (key, session, compiled.off)
-    return compiled, runs
+        return (
+            None if off <= TOLERANCE * (1 + float(expected.abs().max())) else f"OpenVINO's outputs are off by {off:.3g}"
+        )
+    cosine = float(F.cosine_similarity(outputs.flatten(1), expected.flatten(1)).min())
+    return None if cosine >= LEAST_COSINE else f"in {precision} OpenVINO's outputs turn (cosine {cosine:.3f})"
 
 
-def compiled_target(target: Target, synthesizer: Synthesizer, *, lower: bool = False) -> tuple[Target, str]:
+def compiled_target(
+    target: Target, synthesizer: Synthesizer, *, lower: bool = False, cache: Path | None = None
+) -> tuple[Target, str]:
     """Return `target` with its forward passes on the runtime of `synthesizer` where possible, and what runs them.
 
-    With `lower` its gradients are computed in bfloat16, if that does not turn them.
+    With `lower` its gradients are computed in bfloat16, if that does not turn them. `cache` is the folder for what is
+    compiled.
     """
     side = synthesizer.generator.resolution
-    return compiled_reader(target, synthesizer.networks, (side, side), lower=lower)
+    return compiled_reader(target, synthesizer.networks, (side, side), lower=lower, cache=cache)
 
 
-def compiled_reader(target: Target, networks: str, size: tuple[int, int], *, lower: bool = False) -> tuple[Target, str]:
+def compiled_reader(
+    target: Target, networks: str, size: tuple[int, int], *, lower: bool = False, cache: Path | None = None
+) -> tuple[Target, str]:
     """Do what `compiled_target` does for pictures of a size (height, width), whoever makes them.
 
     `networks` is what runs the forward passes where possible, see `network_runtime`.
@@ -182,7 +238,7 @@ def compiled_reader(target: Target, networks: str, size: tuple[int, int], *, low
         graph = target.network.graph if isinstance(target.network, OnnxNetwork) else None
         followed = _OneTensor(graph or target.network, target.name)
     network, runs = compiled_network(
-        _OneTensor(target.network, target.name), example, networks, made_of=made_of, followed=followed
+        _OneTensor(target.network, target.name), example, networks, made_of=made_of, followed=followed, cache=cache
     )
     if not isinstance(network, CompiledNetwork):
         return target, runs
@@ -192,7 +248,12 @@ def compiled_reader(target: Target, networks: str, size: tuple[int, int], *, low
 
 
 def compiled_text_encoder(
-    encoder: TextEncoder, synthesizer: Synthesizer, *, lower: bool = False, precision: str = "fp32"
+    encoder: TextEncoder,
+    synthesizer: Synthesizer,
+    *,
+    lower: bool = False,
+    precision: str = "fp32",
+    cache: Path | None = None,
 ) -> tuple[TextEncoder, str]:
     """Do what `compiled_target` does for the image tower of `encoder`.
 
@@ -213,6 +274,7 @@ def compiled_text_encoder(
         precision=precision,
         together=TOGETHER if precision == synthesizer.precision else 1,  # the one that measures
         answers=None if precision == "fp32" else encoder.image_tower,
+        cache=cache,
     )
     if not isinstance(tower, CompiledNetwork):
         return encoder, runs

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import mmap
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -49,17 +50,18 @@ class OpenVinoSession:
         precision: str = "fp32",
         threads: int | None = None,
         cache: Path | None = None,
+        identity: str | None = None,
         batched: bool = False,
     ) -> None:
         """Compile the model.
 
         Args:
             model: a serialised ONNX model whose inputs and outputs are float32 with the batch first; or OpenVINO's own,
-                for one image, or a function that gives the first each time that it is compiled: these are not kept on
-                disk.
+                for one image, or a function that gives either each time that it is compiled.
             precision: "fp32" or "bf16", of the arithmetic; asked for explicitly and read back.
             threads: in all; by default torch's number.
             cache: the folder for compiled models; None keeps none.
+            identity: what tells a model that is no bytes from others; without it such a model is not kept on disk.
             batched: run whole batches, and take inputs whose first axis is not the batch.
 
         Raises:
@@ -69,7 +71,9 @@ class OpenVinoSession:
         if precision not in HINTS:
             raise BackendError(f"backend 'openvino' has no precision {precision}; choose one of {', '.join(HINTS)}")
         self.model, self._precision = model, precision
-        self._cache = CompiledCache(cache if isinstance(model, bytes) else None)
+        self._identity = model if isinstance(model, bytes) else identity
+        self._cache = CompiledCache(None if self._identity is None else cache)
+        self._read: set[Path] = set()  # what another process compiled
         self._threads = threads or torch.get_num_threads()
         self._batched = batched
         self._streams = 1 if batched else min(self._threads, MOST_STREAMS)
@@ -97,11 +101,22 @@ class OpenVinoSession:
         # By the number of streams and of images that a request takes, as are the requests.
         self._networks: dict[tuple[int, int], Any] = {}
         self._requests: dict[tuple[int, int], list[Any]] = {}
+        self._mapped: dict[tuple[int, int], object] = {}  # what networks from disk lie in
 
     def forked(self) -> None:
         """Leave the parent's networks behind and begin again, see `zoom_engine.common.threads`."""
-        leave_behind(self._core, self._networks, self._requests)
+        leave_behind(self._core, self._networks, self._requests, self._mapped)
         self._begin()
+
+    @property
+    def from_disk(self) -> bool:
+        """Return whether any of it was compiled by another process."""
+        return bool(self._read)
+
+    def drop_from_disk(self) -> None:
+        """Delete the files that were read, of which this session turned out to answer wrongly."""
+        for path in self._read:
+            path.unlink(missing_ok=True)
 
     def run(self, feeds: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the outputs by name for inputs by name, see `Session.run`."""
@@ -146,8 +161,8 @@ class OpenVinoSession:
             if same:
                 self._together = images
             dropped = streams, 1 if same else images
-            self._requests.pop(dropped, None)
-            self._networks.pop(dropped, None)
+            for compiled in (self._requests, self._networks, self._mapped):
+                compiled.pop(dropped, None)
         return same
 
     def _fill(self, outputs: dict[str, Any], inputs: dict[str, Any], starts: range, streams: int, images: int) -> None:
@@ -186,14 +201,24 @@ class OpenVinoSession:
             "ENABLE_CPU_PINNING": False,  # two runs on one machine would be pinned to the same cores
         }
         version = f"openvino {self._openvino.__version__}"
-        stored = self._cache.path(
-            self.model, suffix=".openvino", runtime=version, batched=self._batched, images=images, **config
-        )
-        cached = None if stored is None else self._cache.read(stored)
-        if cached is not None:
+        stored = None
+        if self._identity is not None:
+            depends_on = {"runtime": version, "batched": self._batched, "images": images, **config}
+            stored = self._cache.path(self._identity, suffix=".openvino", **depends_on)
+        if stored is not None and (existing := self._cache.find(stored)) is not None:
+            if images > 1 and not existing.stat().st_size:
+                raise BackendError(f"backend 'openvino' cannot run {images} images of this model together")
             # A damaged file is as good as none: it is written anew.
-            with contextlib.suppress(RuntimeError):
-                return self._core.import_model(io.BytesIO(cached), "CPU", config)
+            with contextlib.suppress(RuntimeError, ValueError, OSError):
+                with existing.open("rb") as file:
+                    mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+                content = self._openvino.Tensor(np.frombuffer(mapped, dtype=np.uint8), shared_memory=True)
+                compiled = self._core.import_model(content, "CPU", config)
+                if hasattr(mmap, "MADV_DONTNEED"):
+                    mapped.madvise(mmap.MADV_DONTNEED)  # what is looked at again is read again
+                self._mapped[streams, images] = content
+                self._read.add(stored)
+                return compiled
         try:
             model = self.model() if callable(self.model) else self.model
             network = self._core.read_model(model) if isinstance(model, bytes) else model.clone()
@@ -202,6 +227,8 @@ class OpenVinoSession:
             with self._marked(network) as ready_network:
                 compiled = self._core.compile_model(ready_network, "CPU", config)
         except RuntimeError as error:
+            if stored is not None and images > 1:  # of a size that was traced: it need not be tried again
+                self._cache.write(stored, b"")
             raise BackendError(f"backend 'openvino' cannot run this model: {one_line(error)}") from error
         if stored is not None:
             exported = io.BytesIO()
