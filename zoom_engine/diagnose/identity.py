@@ -10,6 +10,7 @@ from typing import Any
 from zoom_engine.audit.manifest import PAPER_BOUND, Config, Manifest
 from zoom_engine.common import registry
 from zoom_engine.common.machine import describe_environment
+from zoom_engine.common.typed import fits
 from zoom_engine.diagnose.measurements import Measurements
 from zoom_engine.diagnose.models import Models
 from zoom_engine.diagnose.own_photographs import inverter
@@ -82,6 +83,15 @@ def of_directions(directions: EditDirections) -> dict[str, Any]:
     }
 
 
+def _found_with(directions: EditDirections) -> dict[str, Any]:
+    """Return how directions were found, as far as ready ones say it."""
+    samples, level = directions.provenance.get("samples"), directions.provenance.get("level")
+    return {
+        **({"samples": samples} if fits(int, samples) and samples > 0 else {}),
+        **({"level": level} if fits(float, level) and 0 < level <= 1 else {}),
+    }
+
+
 def manifest(
     models: Models,
     measurements: Measurements,
@@ -105,6 +115,7 @@ def manifest(
             ),
             "calibrated_range": None if calibrated is None else calibrated.bounds.tolist(),
             "directions": of_directions(directions),
+            **_found_with(directions),
         },
         {
             **describe_environment(),
