@@ -120,7 +120,7 @@ class Diagnosers:
         if out is not None:
             write_index(
                 out,
-                [IndexEntry(audit=Path(out) / name, title=name) for name in diagnoses],
+                [IndexEntry(Path(out) / name, title=name, diagnosis=one) for name, one in diagnoses.items()],
                 title=f"{len(diagnoses)} models, the same pictures" if len(diagnoses) > 1 else "One model",
                 introduction="Each was asked about the same images; each has the audit that it would have alone.",
             )

@@ -224,7 +224,7 @@ def diagnosed_edits(models: EditedModels, run: RunSettings, out: str | Path | No
         tell_tries(models.target.name, diagnosis, models.notices)
         _tell_not_edited(diagnosis, models.notices)
     if out is not None:
-        write_report(Path(out))
+        write_report(Path(out), diagnosis)
     return diagnosis
 
 
