@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from zoom_engine.audit.manifest import PAPER_BOUND, Config, Manifest
+from zoom_engine.audit.manifest import FOUND_WITH, PAPER_BOUND, Config, Manifest
 from zoom_engine.common import registry
 from zoom_engine.common.machine import describe_environment
 from zoom_engine.common.typed import fits
@@ -85,11 +85,12 @@ def of_directions(directions: EditDirections) -> dict[str, Any]:
 
 def _found_with(directions: EditDirections) -> dict[str, Any]:
     """Return how directions were found, as far as ready ones say it."""
-    samples, level = directions.provenance.get("samples"), directions.provenance.get("level")
-    return {
-        **({"samples": samples} if fits(int, samples) and samples > 0 else {}),
-        **({"level": level} if fits(float, level) and 0 < level <= 1 else {}),
+    told: dict[str, Any] = {name: directions.provenance.get(name) for name in FOUND_WITH}
+    is_sound = {
+        "samples": fits(int, told["samples"]) and told["samples"] > 0,
+        "level": fits(float, told["level"]) and 0 < told["level"] <= 1,
     }
+    return {name: value for name, value in told.items() if is_sound[name]}
 
 
 def manifest(

@@ -213,6 +213,7 @@ class Source:
             strip, counts, self._alike(strip), self.view, least=self.config.decisive_change
         )
         edit, record = self.edit_of(strip.attribute), self._record(strip)
+        image, bounds = (None, None) if record is None else (record.image, record.bounds)
         frames = load_frames(
             self.audit,
             strip,
@@ -226,9 +227,9 @@ class Source:
             number=next(number for number, one in enumerate(self.strips) if one is strip),
             attribute=None if strip.attribute is None else self.order.index(strip.attribute),
             name=name,
-            edit=sentences.edit_in_words(strip, name, bounds=record and record.bounds, edit=edit),
-            image=record and record.image,
-            source=sentences.image_in_words(self.config, record and record.image, strip.seed),
+            edit=sentences.edit_in_words(strip, name, bounds=bounds, edit=edit),
+            image=image,
+            source=sentences.image_in_words(self.config, image, strip.seed),
             label_kept=strip.label_kept,
             ssim=strip.ssim,
             note=strip_note,
