@@ -103,7 +103,8 @@ def test_what_is_not_sensitive_and_what_is_not_shown_has_no_equal(audits: tuple[
     assert "1 attribute is not sensitive and is left out" in measure.notes[1]
     assert measure.headline.startswith("“red” moves light as far as brightness at ")
     none = dataclasses.replace(measure, rows=(dataclasses.replace(measure.rows[0], equals=()),))
-    assert none.headline == "No strength of corruptions is shown to move light further than “red”."
+    furthest = f"the furthest, brightness at 4 stops, moves it by {changes_at(4):.2f}"
+    assert none.headline == f"No strength of corruptions is shown to move light further than “red”; {furthest}."
     assert "further than shown" in yardstick_table(none)
     empty = dataclasses.replace(measure, rows=())
     assert empty.headline == "No attribute is shown to move light: there is nothing to measure by corruptions."

@@ -3,15 +3,17 @@
 "0.39" says little; "as far as JPEG at 70 points of quality lost" can be looked at. Two audits of one model have other
 sources of edits: the one is measured, the other (of corruptions, or of any editor with several strengths) has a mean
 change of the output at each strength. Where the attribute's mean is first reached, between two strengths by a straight
-line, lies the equal strength. It is told where it is shown: where an interval lies wholly above the attribute's. The
-intervals of all strengths hold at once, as those of the measured audit do (`bounds`).
+line, lies the equal strength. It is told where the strongest edit is shown to move the output further, by the
+permutation test of `compare`. From there the strengths are tested one after the other, inwards as long as each moves it
+further and from 0 outwards as long as each moves it less: in such a sequence the first that fails ends it, and no test
+takes from the next (fixed-sequence testing, Maurer, Hothorn and Lehmacher 1995). The error of 5 % is shared out evenly
+over the attributes, the edits to each side of 0, and both directions (Bonferroni).
 """
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -22,11 +24,12 @@ from zoom_engine.audit.records import Record
 from zoom_engine.audit.summary import Sensitivity
 from zoom_engine.common.errors import AuditError
 from zoom_engine.common.plurals import agreeing, listed, number_of
-from zoom_engine.gates.bounds import mean_bounds
 from zoom_engine.gates.comparable import check_whole, title
+from zoom_engine.gates.compare import judged_by_seed, permuted
 from zoom_engine.settings.attributes import Attribute, short_name
+from zoom_engine.statistics.attribute_tests import LEVEL
 from zoom_engine.statistics.diagnosis import Diagnosis
-from zoom_engine.statistics.intervals import column_means
+from zoom_engine.statistics.intervals import Array, column_means
 
 FIRST_CHOICE = "corruptions"
 """The editor that is the yardstick where both audits could be."""
@@ -37,6 +40,21 @@ _SIX_DIGITS = 1e-5
 
 
 @dataclass(frozen=True)
+class Furthest:
+    """The edit of the yardstick that moves the output furthest: name, unit and strength of it, and the mean change."""
+
+    edit: str
+    unit: str
+    at: float
+    change: float
+
+    @property
+    def amount(self) -> str:
+        """Format the strength with its unit."""
+        return _amount(self.at, self.unit)
+
+
+@dataclass(frozen=True)
 class Equal:
     """An edit of the yardstick that moves the output as far as an attribute.
 
@@ -44,8 +62,8 @@ class Equal:
         edit: its name.
         unit: of its strengths.
         at: the strength at which its mean change is the attribute's.
-        low: the largest strength up to which it moves the output less, as far as intervals show; 0 without one.
-        high: the smallest strength at which it moves the output further, as far as intervals show.
+        low: the largest strength up to which it is shown to move the output less; 0 without one.
+        high: the smallest strength from which on it is shown to move the output further.
     """
 
     edit: str
@@ -57,8 +75,7 @@ class Equal:
     @property
     def amount(self) -> str:
         """Format the equal strength with its unit: "68 points of quality lost"."""
-        space = "" if self.unit in ("", "°") else " "
-        return f"{_number(self.at)}{space}{self.unit}"
+        return _amount(self.at, self.unit)
 
     @property
     def between(self) -> str:
@@ -78,11 +95,19 @@ class Measured:
 
 @dataclass(frozen=True)
 class Yardstick:
-    """The audit that is `measured`, the audit `by` whose edits it is, and a row for each sensitive attribute."""
+    """A measure of an audit.
+
+    Attributes:
+        measured: the audit that is measured.
+        by: the audit of which the edits measure it.
+        rows: the sensitive attributes.
+        furthest: what moves the output furthest of the edits.
+    """
 
     measured: Diagnosis
     by: Diagnosis
     rows: tuple[Measured, ...]
+    furthest: Furthest
 
     @property
     def titles(self) -> tuple[str, str]:
@@ -108,7 +133,10 @@ class Yardstick:
         row = next((row for row in self.rows if row.equals), None)
         if row is None:
             name = f"“{self.rows[0].name}”" if len(self.rows) == 1 else f"any of {len(self.rows)} sensitive attributes"
-            return f"No strength of {self.edits} is shown to move {target} further than {name}."
+            most = (
+                f"the furthest, {self.furthest.edit} at {self.furthest.amount}, moves it by {self.furthest.change:.2f}"
+            )
+            return f"No strength of {self.edits} is shown to move {target} further than {name}; {most}."
         told = listed([f"{one.edit} at {one.amount}" for one in row.equals[:MOST_TOLD]], "or")
         return f"“{row.name}” moves {target} as far as {told}."
 
@@ -135,6 +163,7 @@ class Yardstick:
             "by": self.titles[1],
             "headline": self.headline,
             "notes": list(self.notes),
+            "furthest": asdict(self.furthest),
             "attributes": [
                 {
                     "attribute": row.attribute.text,
@@ -171,24 +200,30 @@ def yardstick(audits: Sequence[Diagnosis]) -> Yardstick | None:
             " another source say nothing of them: audit one model by both"
         )
     curves = list(_curves(by))
-    names = {attribute: short_name(attribute, measured.config.neutral) for attribute in measured.attributes}
+    if not curves:
+        raise AuditError(f"{title(by)} cannot measure anything: none of its pictures was edited")
+    sensitive = [row for row in measured.sensitivity if row.verdict == "sensitive"]
+    level = LEVEL / (2 * len(curves) * max(1, len(sensitive)))
     rows = tuple(
-        Measured(row.attribute, names[row.attribute], row, tuple(_equals(row, curves)))
-        for row in measured.sensitivity
-        if row.verdict == "sensitive" and row.value is not None and row.interval is not None
+        Measured(
+            row.attribute,
+            short_name(row.attribute, measured.config.neutral),
+            row,
+            tuple(_equals(np.array([*judged_by_seed(measured, [row.attribute]).values()]), curves, level=level)),
+        )
+        for row in sensitive
     )
-    return Yardstick(measured, by, rows)
+    return Yardstick(measured, by, rows, _furthest(curves))
 
 
 @dataclass(frozen=True)
 class _Curve:
-    """The mean change at the strengths of one edit to one side of 0, by rising size, with intervals."""
+    """The changes `[I, K]` at the K strengths of one edit to one side of 0, by rising size, and their means `[K]`."""
 
     edit: Edit
     strengths: Sequence[float]
+    changes: Array
     means: Sequence[float]
-    lows: Sequence[float]
-    highs: Sequence[float]
 
 
 def _kind(audit: Diagnosis) -> str | None:
@@ -210,19 +245,14 @@ def _sides(edit: Edit) -> Iterator[list[float]]:
 
 def _curves(by: Diagnosis) -> Iterator[_Curve]:
     edits = () if by.config.edits is None else by.config.edits.attributes
-    told = [
-        (edit, side, _changes([record for record in by.of(attribute) if record.was_edited], column, side))
-        for column, (attribute, edit) in enumerate(zip(by.attributes, edits, strict=True))
-        for side in _sides(edit)
-    ]
-    count = sum(len(side) for _, side, _ in told)
-    for edit, side, changes in told:
-        if len(changes):
-            low, high = mean_bounds(changes, low=0.0, high=1.0, attributes=count)
-            yield _Curve(edit, side, column_means(changes).tolist(), low.tolist(), high.tolist())
+    for column, (attribute, edit) in enumerate(zip(by.attributes, edits, strict=True)):
+        made = [record for record in by.of(attribute) if record.was_edited]
+        for side in _sides(edit) if made else ():
+            changes = _changes(made, column, side)
+            yield _Curve(edit, side, changes, column_means(changes).tolist())
 
 
-def _changes(records: Sequence[Record], column: int, strengths: Sequence[float]) -> np.ndarray[Any, Any]:
+def _changes(records: Sequence[Record], column: int, strengths: Sequence[float]) -> Array:
     """Return the changes `[I, K]` of the records at the strengths; NaN where an image has no picture at one."""
     rows = []
     for record in records:
@@ -236,16 +266,29 @@ def _changes(records: Sequence[Record], column: int, strengths: Sequence[float])
     return np.array(rows, dtype=np.float64).reshape(len(rows), len(strengths))
 
 
-def _equals(row: Sensitivity, curves: Sequence[_Curve]) -> Iterator[Equal]:
-    """Yield the edits that are shown to move the output as far as an attribute at some strength."""
-    mean, (least, most) = row.value or 0.0, row.interval or (0.0, 1.0)
+def _equals(changes: Array, curves: Sequence[_Curve], *, level: float) -> Iterator[Equal]:
+    """Yield the edits that are shown to move the output as far at some strength as an attribute does.
+
+    `changes [J, 1]` are those by the attribute; a test shows something where its p-value is below `level`.
+    """
+
+    def moves(curve: _Curve, places: Iterable[int], *, further: bool) -> list[float]:
+        """Return the first strengths, in the order of their places, that all move the output further, or less."""
+        shown = []
+        for place in places:
+            at_strength = curve.changes[np.isfinite(curve.changes[:, place])][:, [place]]
+            pair = (changes, at_strength) if further else (at_strength, changes)
+            if not len(at_strength) or float(permuted(pair[1], pair[0])[0]) >= level:
+                break
+            shown.append(curve.strengths[place])
+        return shown
+
     for curve in curves:
-        beyond = next((s for s, low in zip(curve.strengths, curve.lows, strict=True) if low > most), None)
-        at = _reached(curve, mean)
-        if beyond is None or at is None:
+        at, places = _reached(curve, float(changes.mean())), range(len(curve.strengths))
+        if at is None or not (further := moves(curve, reversed(places), further=True)):
             continue
-        below = itertools.takewhile(lambda pair: pair[1] < least, zip(curve.strengths, curve.highs, strict=True))
-        yield Equal(curve.edit.name, curve.edit.unit, at, max((s for s, _ in below), key=abs, default=0.0), beyond)
+        less = moves(curve, places, further=False)
+        yield Equal(curve.edit.name, curve.edit.unit, at, less[-1] if less else 0.0, further[-1])
 
 
 def _reached(curve: _Curve, mean: float) -> float | None:
@@ -259,6 +302,24 @@ def _reached(curve: _Curve, mean: float) -> float | None:
     return None
 
 
+def _furthest(curves: Sequence[_Curve]) -> Furthest:
+    """Return the edit and strength of the largest mean change."""
+    change, at, edit = max(
+        (
+            (change, strength, curve.edit)
+            for curve in curves
+            for strength, change in zip(curve.strengths, curve.means, strict=True)
+            if math.isfinite(change)
+        ),
+        key=lambda one: one[0],
+    )
+    return Furthest(edit.name, edit.unit, at, change)
+
+
+def _amount(value: float, unit: str) -> str:
+    return f"{_number(value)}{'' if unit in ('', '°') else ' '}{unit}"
+
+
 def _number(value: float) -> str:
-    """Format a strength with three digits, or all that stand before the point."""
-    return f"{value:.3g}".replace("-", "−") if abs(value) < 1000 else f"{value:.0f}".replace("-", "−")
+    """Format a strength with two digits, or all that stand before the point."""
+    return (f"{value:.2g}" if abs(value) < 99.5 else f"{value:.0f}").replace("-", "−")

@@ -26,6 +26,8 @@ from zoom_engine.targets import TaskView
 
 FLIPS, FLIPPED = "flips here", "flipped"
 ADDING = ("adding it", "removing it")
+BY_DEFINITION = "corruptions"
+"""The editor whose edits are what they are called."""
 STRENGTHENING = ("a strength above 0", "a strength below 0")
 """What an edit from elsewhere does: whether that adds the attribute is not known."""
 
@@ -187,8 +189,9 @@ def edits_in_short(config: Config) -> str:
         checked = "label checked" if config.labels else "label not checked"
         return f"edit directions of a generator, {checked}"
     controls = f"{number_of(len(config.edits.controls), 'control')}" if config.edits.controls else "no controls"
-    scored = "" if "text_encoder" in config.content else ", whether they show what they are called not checked"
     kind = one_line(config.edits.kind, 80)
+    checked = kind == BY_DEFINITION or "text_encoder" in config.content
+    scored = "" if checked else ", whether they show what they are called not checked"
     source = "pairs that others edited" if kind == "pairs" else f"pictures edited by “{kind}”"
     return f"{source}, {controls}, label not checked{scored}"
 
