@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from edited import write_table
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
 from zoom_engine import Diagnoser, Diagnosis
 from zoom_engine.audit.folder import RECORDS
 from zoom_engine.common.errors import ConfigError, TextEncoderError
+from zoom_engine.diagnose import edit_scores
 from zoom_engine.domains import avatars
 from zoom_engine.domains.avatars.renderer import render
 from zoom_engine.gates.judge import judge
@@ -53,6 +57,22 @@ def unmoved(pictures: NDArray[np.uint8]) -> NDArray[np.float64]:
 def audited(table: Path, **settings: object) -> Diagnosis:
     given = {"text_encoder": "avatars", "neutral": "a face", "smallest_effect": 0.5, **settings}
     return Diagnoser(pairs=table, target=unmoved, **given).run()  # type: ignore[arg-type]
+
+
+def test_each_unedited_picture_is_scored_once(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By which ranges are measured; of edited ones the encoder sees the furthest of each attribute."""
+    seen: list[int] = []
+    scored = edit_scores.text_scores
+
+    def counted(encoder: Any, along: Tensor, pictures: Iterable[Tensor]) -> Tensor:
+        shown = list(pictures)
+        seen.append(sum(map(len, shown)))
+        return scored(encoder, along, shown)
+
+    monkeypatch.setattr(edit_scores, "text_scores", counted)
+    diagnosis = audited(table)
+    assert sum(seen) == 3 * IMAGES
+    assert all(record.scores is not None for record in diagnosis.records)
 
 
 def test_an_edit_that_is_not_seen_is_not_called_negligible(table: Path, tmp_path: Path) -> None:

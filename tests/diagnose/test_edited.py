@@ -21,6 +21,8 @@ from zoom_engine.audit.gallery_file import Gallery
 from zoom_engine.cli import main
 from zoom_engine.common.errors import AuditError, ConfigError, ZoomError
 from zoom_engine.diagnose import edited
+from zoom_engine.edits.pairs import Pairs
+from zoom_engine.edits.pictures import Wanted
 from zoom_engine.gates.judge import judge
 from zoom_engine.gates.rules import Rule
 from zoom_engine.integrations import tracking
@@ -217,7 +219,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a backend": ({"backend": "native"}, "nothing is drawn here"),
     "an attribute": ({"attributes": ["green"]}, "has no attribute 'green'"),
     "a control": ({"attributes": ["green 0"]}, "has no attribute 'green 0'"),
-    "several targets": ({"target": ["a", "b"]}, "one target at a time"),
+    "several targets": ({"target": ["a", "b"]}, "Diagnosers.* audits several"),
 }
 
 
@@ -242,8 +244,8 @@ def test_a_run_takes_all_images(table: Path) -> None:
             diagnoser.run(**options)
     with pytest.raises(ConfigError, match="no generator and no edit directions"):
         diagnoser.edit_directions()
-    with pytest.raises(ConfigError, match="edits from elsewhere"):
-        Diagnosers(pairs=table, target={"one": red, "other": red})
+    with pytest.raises(ConfigError, match="takes all images: leave out images and seed"):
+        Diagnosers(pairs=table, target={"one": red, "other": red}).run(seed=3)
 
 
 def test_attributes_are_those_of_the_table_that_are_named(table: Path) -> None:
@@ -454,12 +456,68 @@ def test_an_audit_none_of_whose_edits_was_made_says_so(tmp_path: Path) -> None:
     assert diagnosis.table()
 
 
-def test_two_targets_are_refused_with_what_to_do(
+def test_several_targets_are_shown_the_same_pictures(
+    table: Path, audit: Diagnosis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each has the audit that it has alone; files are read once for all of them, but for those of strips."""
+    read: list[Wanted] = []
+    of_files = Pairs.read
+
+    def counted(self: Pairs, wanted: Sequence[Wanted]) -> Any:
+        read.extend(wanted)
+        return of_files(self, wanted)
+
+    monkeypatch.setattr(Pairs, "read", counted)
+    both = Diagnosers(pairs=table, target={"red": red, "blue": blue}).run(out=tmp_path / "both")
+    assert list(both) == ["red", "blue"]
+    assert both["red"].records == audit.records
+    assert both["red"].baseline == audit.baseline
+    alone = Diagnoser(pairs=table, target=blue).run()
+    assert both["blue"].records == alone.records
+    assert both["blue"].config == alone.config
+    index = (tmp_path / "both" / "index.html").read_text(encoding="utf-8")
+    assert 'href="red/report.html"' in index
+    assert '<a href="../index.html">' in (tmp_path / "both" / "blue" / "report.html").read_text(encoding="utf-8")
+    read.clear()
+    Diagnosers(pairs=table, target=[red, blue]).run()
+    assert len(read) == len(set(read)), "in memory nothing is drawn"
+    with pytest.raises(ConfigError, match=r"a Diagnoser audits one target: Diagnosers.* audits several"):
+        Diagnoser(pairs=table, target=[red, blue])
+
+
+@pytest.mark.parametrize("at", [2, 3])
+def test_several_targets_that_are_interrupted_go_on(
+    table: Path, audit: Diagnosis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    """Each where it was."""
+    append, calls = AuditFolder.append, 0
+
+    def interrupted(self: AuditFolder, records: Any) -> None:
+        nonlocal calls
+        calls += bool(records)
+        if calls == at:
+            append(self, records[:3])
+            raise KeyboardInterrupt
+        append(self, records)
+
+    both = Diagnosers(pairs=table, target={"red": red, "blue": blue}, batch_size=30)
+    with monkeypatch.context() as once:
+        once.setattr(AuditFolder, "append", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            both.run(out=tmp_path)
+    assert [Diagnosis.load(tmp_path / name).finished for name in ("red", "blue")] == [False, False]
+    resumed = both.run(out=tmp_path)
+    assert (resumed["red"].records, resumed["red"].baseline) == (audit.records, audit.baseline)
+    assert resumed["blue"].records == Diagnoser(pairs=table, target=blue).run().records
+
+
+def test_the_command_line_takes_several_targets(
     table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     targets = ["--target", "avatars:eyeglasses", "--target", "avatars:mustache"]
-    assert main(["diagnose", "--pairs", str(table), *targets, "--out", str(tmp_path / "audit")]) == 1
-    assert "shown to one target at a time: give one" in capsys.readouterr().err
+    assert main(["diagnose", "--pairs", str(table), *targets, "--out", str(tmp_path / "audits")]) == 0
+    assert "index.html" in capsys.readouterr().out
+    assert all((tmp_path / "audits" / name / "report.html").is_file() for name in ("eyeglasses", "mustache"))
 
 
 def test_an_attribute_that_some_images_lack_can_be_settled_by_more_images(tmp_path: Path) -> None:

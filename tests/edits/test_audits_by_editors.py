@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import importlib
+import importlib.util
+import json
 import random
 import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -15,9 +21,11 @@ from PIL import Image
 from service_stand import Stand, stand
 
 from zoom_engine import Diagnoser, Diagnosis
+from zoom_engine.audit.gallery_file import Gallery
 from zoom_engine.audit.records import Record
 from zoom_engine.cli import main
 from zoom_engine.common.errors import AuditError, EditorError
+from zoom_engine.diagnose import edited
 from zoom_engine.edits.corruptions import Corruptions
 from zoom_engine.settings.audit_settings import AuditSettings
 
@@ -29,6 +37,11 @@ IMAGES = 12
 def light(pictures: NDArray[np.uint8]) -> NDArray[np.float64]:
     """A black box: the probability that a picture is light, its mean."""
     return np.asarray(pictures.mean(axis=(1, 2, 3)) / 255)
+
+
+def dark(pictures: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """A black box: the probability that a picture is dark."""
+    return 1 - light(pictures) / 2
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +74,55 @@ def test_corruptions_are_audited_in_their_units(photographs: Path, tmp_path: Pat
     assert "strength +2 stops" in page
     again = Diagnoser(editor=Corruptions(), photos=photographs, target=light).run(out=tmp_path / "audit")
     assert key(again) == key(audit)
+
+
+@dataclass(frozen=True)
+class Counting:
+    """Corruptions that note what they are asked for."""
+
+    asked: list[tuple[int, str, float]]
+    made: Corruptions = field(default_factory=lambda: Corruptions(brightness=[-1, 1, 2], blur=[1, 2], jpeg=[50]))
+    name: ClassVar[str] = "counting"
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        return ("brightness", "blur", "JPEG")
+
+    def strengths(self, attribute: str) -> tuple[float, ...]:
+        return self.made.strengths(attribute)
+
+    def unit(self, attribute: str) -> str:
+        return self.made.unit(attribute)
+
+    def edit(self, pictures: Sequence[Any], attribute: str, strength: float, seeds: Sequence[int]) -> Sequence[Any]:
+        self.asked.extend((seed, attribute, strength) for seed in seeds)
+        return self.made.edit(pictures, attribute, strength, seeds)
+
+    def describe(self) -> dict[str, Any]:
+        return {"editor": self.name}
+
+
+def test_an_editor_is_not_asked_again_for_the_pictures_of_the_grids(
+    photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Strips show a few pictures more; where nothing may be kept, each picture is asked for again, and is the same."""
+    asked: list[tuple[int, str, float]] = []
+
+    def run(name: str) -> tuple[int, int, dict[str, bytes]]:
+        asked.clear()
+        made = Diagnoser(editor=Counting(asked), photos=photographs, target=light)
+        checked = len(asked)
+        made.run(out=tmp_path / name)
+        images = {path.name: path.read_bytes() for path in (tmp_path / name / "images").iterdir()}
+        strips = Gallery.load(tmp_path / name).strips
+        return len(asked) - checked - 6 * IMAGES, sum(len(strip.frames) - 1 for strip in strips), images
+
+    again, of_strips, pictures = run("kept")
+    assert 0 <= again <= of_strips
+    monkeypatch.setattr(edited, "KEPT", 0)
+    without, of_strips, others = run("again")
+    assert without == of_strips + 3 * IMAGES
+    assert others == pictures
 
 
 def test_another_photograph_or_other_strengths_are_another_audit(photographs: Path, tmp_path: Path) -> None:
@@ -174,6 +236,55 @@ def test_a_report_of_corruptions_asks_for_no_controls_there_and_says_what_the_or
     page = (tmp_path / "audit" / "report.html").read_text()
     assert "Add controls" not in page
     assert "What the order means" in page
+
+
+def test_what_reads_audit_folders_takes_corruptions(
+    photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`compare`, `gate`, `export-images`, `track`; the pages say whose edits they are."""
+    options = {"editor": "corruptions", "editor_options": {"brightness": [-2, 2], "blur": [1.0]}}
+    for name, target in (("one", light), ("two", dark)):
+        audited = {"attributes": ["brightness", "blur"], "photos": photographs, "target": target}
+        Diagnoser(**options, **audited).run(out=tmp_path / name)
+    one, two = (str(tmp_path / name) for name in ("one", "two"))
+    assert main(["compare", one, two, "--out", str(tmp_path / "page.html")]) == 0
+    assert "pictures edited by “corruptions”, no controls" in (tmp_path / "page.html").read_text("utf-8")
+    assert main(["gate", one, "--max-sensitivity", "0.01"]) == 1
+    assert main(["history", one, "--out", str(tmp_path / "history.html")]) == 0
+    assert main(["export-images", one, "--out", str(tmp_path / "set"), "--license", "CC0-1.0"]) == 0
+    assert "The edits come from elsewhere (corruptions)" in (tmp_path / "set" / "croissant.json").read_text("utf-8")
+    with (tmp_path / "set" / "pairs.csv").open() as table:
+        strengths = {(row["name"], float(row["edit_weight"])) for row in csv.DictReader(table)}
+    assert strengths <= {("brightness", -2), ("brightness", 2), ("blur", 1)}
+    capsys.readouterr()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("mlflow") is None, reason="mlflow is not installed")
+@pytest.mark.filterwarnings("default")  # MLflow's own
+def test_an_audit_by_an_editor_is_tracked(
+    photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    audit = Diagnoser(
+        editor="corruptions", attributes=["colour cast"], photos=photographs, target=light, owner="Mona"
+    ).run(out=tmp_path / "audit")
+    uri = f"file:{tmp_path / 'runs'}"
+    assert main(["track", str(tmp_path / "audit"), "--mlflow", uri, "--json"]) == 0
+    run = json.loads(capsys.readouterr().out)["run"]
+    tracked = importlib.import_module("mlflow").MlflowClient(tracking_uri=uri).get_run(run)
+    assert tracked.data.metrics["sensitivity/colour cast"] == pytest.approx(audit.sensitivity[0].value)
+    assert tracked.data.params["attributes"] == "colour cast"
+    assert tracked.data.tags["owner"] == "Mona"
+
+
+@pytest.mark.parametrize("option", ["--editor", "--pairs", "--photos"])
+def test_repair_says_what_to_do_with_edited_photographs(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["repair", "--target", "avatars:mustache", "--out", "nowhere", option, "corruptions"]) == 1
+    told = capsys.readouterr().err
+    assert "export-images" in told
+    assert f"takes no {option}: give --generator" in told
+    assert len(told.strip().splitlines()) == 1
+    assert not Path("nowhere").exists()
 
 
 def test_a_service_that_is_not_there_is_told_in_plain_words(photographs: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -146,6 +147,22 @@ def test_power_passes_fails_or_is_inconclusive(monkeypatch: pytest.MonkeyPatch) 
         assert verdict.findings[0].subject == "the audit"
     with pytest.raises(ConfigError, match=r"power for effects of 0\.05, 0\.1, 0\.2, not of 0\.3"):
         judge(audit, [Rule(min_power=0.9, effect=0.3)])
+
+
+def test_too_little_power_says_how_many_images_it_takes() -> None:
+    """An audit of so many passes the rule; of half of them it fails."""
+    rules = [Rule(min_power=0.9)]
+    (told,) = judge(make(images=10), rules).findings
+    needed = int(re.fullmatch(r"\d+ %: it takes about (\d+) images, not 10", told.estimate).group(1))
+    assert 20 < needed < 200
+    half, more = (make(images=count).summary().power for count in (needed // 2, math.ceil(1.2 * needed)))
+    assert half.sensitive["0.1"] < 0.9 <= more.sensitive["0.1"]
+    (never,) = judge(make(images=10), [Rule(min_power=0.9, effect=0.05)]).findings
+    assert never.estimate.endswith(
+        "no number of images shows that 0.05 is above the smallest effect that matters, 0.05"
+    )
+    (more,) = judge(make(images=10, smallest_effect=0.099), rules).findings
+    assert more.estimate.endswith(": it takes more than 1000 images")
 
 
 def fields(value: Any) -> dict[str, Any]:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from simulated import simulated
 
 from zoom_engine.audit.gate_file import read_gate
+from zoom_engine.audit.manifest import Config
+from zoom_engine.audit.records import Record
+from zoom_engine.audit.summary import Summary
 from zoom_engine.cli import main
 from zoom_engine.report import write_index, write_report
-from zoom_engine.statistics import summarise
+from zoom_engine.statistics import diagnosis, summarise
 
 BINARY = {"task": {"task": "binary", "classes": ["a", "b"]}}
 
@@ -44,6 +49,20 @@ def test_a_gate_is_shown_by_the_report_and_the_index(audit: Path, capsys: pytest
         text = page.read_text(encoding="utf-8")
         assert '<span class="tag fail">FAIL</span>' in text
         assert result.of("fail")[0].estimate in text
+
+
+def test_a_gate_reads_its_audit_once(audit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Verdict, report and index are of one reading: adding up the records takes seconds of a large audit."""
+    added: list[int] = []
+
+    def counted(config: Config, records: Sequence[Record], **options: Any) -> Summary:
+        added.append(len(records))
+        return summarise.summarise(config, records, **options)
+
+    monkeypatch.setattr(diagnosis, "summarise", counted)
+    assert main(["gate", str(audit), "--max-sensitivity", "0.1"]) == 1
+    assert len(added) == 1
+    assert '<span class="tag fail">FAIL</span>' in (audit.parent / "index.html").read_text(encoding="utf-8")
 
 
 def test_the_baseline_is_named_without_a_folder_of_the_machine(audit: Path, tmp_path: Path) -> None:

@@ -85,6 +85,29 @@ def test_a_picture_is_told_with_its_direction_weight_outputs_and_flip(make_audit
     assert "Similarity" not in dict(still.lines), "it was not measured"
 
 
+def test_every_strip_and_the_leading_pictures_lead_to_their_records(make_audit) -> None:
+    """The grid is opened by the link, so that no picture is further than two clicks from its record."""
+    audit = make_audit("audit", grid=True)
+    source, page = Source(audit), Page(write_report(audit))
+    names = {attribute: name.replace("a ", "a-").replace(" ", "-") for attribute, name in source.names.items()}
+    records = {tag["id"] for tag in page.all("li") if tag.get("id", "").startswith("image-")}
+    strips = [strip for strip in source.strips if strip.attribute is not None]
+    linked = [link["href"][1:] for link in page.all("a") if link.get("href", "").startswith("#image-")]
+    expected = []
+    for strip in strips:
+        (record,) = (one for one in source.diagnosis.of(strip.attribute) if one.seed == strip.seed)
+        expected.append(f"image-{record.image}-{names[strip.attribute]}")
+        assert f'<a href="#{expected[-1]}">Image {record.image}, seed {record.seed}</a>' in page.html
+    assert set(expected) <= records
+    hero = [link["href"][1:] for link in page.all("a") if link.get("title") == "Its record"]
+    assert hero
+    assert set(hero) <= set(expected)
+    assert len(linked) == len(expected) + len(hero)
+    without = Page(write_report(make_audit("without"))).html
+    assert "#image-" not in without
+    assert re.search(r"Image \d+, seed \d+", without)
+
+
 def test_a_change_is_told_in_the_unit_of_the_task(make_audit) -> None:
     years = make_audit("years", task={"task": "regression", "range": [0, 80], "unit": "years"}, grid=True)
     changes = [dict(one.lines)["Change"] for grid in grids_of(years).grids for one in grid.thumbnails]

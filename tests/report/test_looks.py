@@ -16,8 +16,10 @@ from typing import Any
 import pypdf
 import pytest
 from browser import CHROMIUM, opened
+from PIL import Image
 
 import zoom_engine.report
+from zoom_engine import Diagnoser
 from zoom_engine.gates.compare import compare
 from zoom_engine.gates.history import history
 from zoom_engine.gates.history_page import write_history
@@ -25,6 +27,8 @@ from zoom_engine.gates.judge import judge
 from zoom_engine.gates.outcome import records_hash, show_outcome
 from zoom_engine.gates.page import write_comparison
 from zoom_engine.gates.rules import Rule
+from zoom_engine.gates.yardstick import Equal, Furthest, Measured, Yardstick
+from zoom_engine.gates.yardstick_page import write_yardstick
 from zoom_engine.report import IndexEntry, write_index, write_report
 from zoom_engine.report.image_grid import read_grids
 from zoom_engine.report.source import Source
@@ -441,13 +445,30 @@ SCROLLED = """frames.map(frame => {
   })"""
 
 
+def measured_by_brightness(audit: Diagnosis, folder: Path) -> Yardstick:
+    """A yardstick with pictures, of which each attribute and one edit have long names."""
+    (folder / "photographs").mkdir()
+    for grey in (40, 90, 140):
+        Image.new("RGB", (64, 48), (grey, grey, grey)).save(folder / "photographs" / f"{grey}.png")
+    by = Diagnoser(
+        editor="corruptions",
+        editor_options={"brightness": [1, 2]},
+        attributes=["brightness"],
+        photos=folder / "photographs",
+        target=lambda pictures: pictures.mean((1, 2, 3)) / 255,
+    ).run(out=folder / "by")
+    equals = (Equal("brightness", "stops", 1.3, 1, 2), Equal(LONG, LONG, 3, 0, 7))
+    rows = [Measured(row.attribute, row.attribute.name, row, equals) for row in audit.sensitivity]
+    return Yardstick(audit, by, tuple(rows), Furthest("brightness", "stops", 2, 0.4))
+
+
 @pytest.mark.slow(20)
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_conditions_and_pages_of_several_audits_fit_a_phone_without_a_violation(
     make_audit, tmp_path: Path, dark: bool
 ) -> None:
-    """The reports and the index with the conditions of a gate, a comparison and a history."""
+    """The reports and the index with the conditions of a gate, a comparison, a history and a yardstick."""
     checker = Path(pytest.importorskip("axe_core_python").__file__).with_name("axe.min.js")
     (tmp_path / "axe.js").write_bytes(checker.read_bytes())
     attributes = (f"a face with {LONG}", "a smiling face", "a face with a beard")
@@ -462,12 +483,13 @@ def test_conditions_and_pages_of_several_audits_fit_a_phone_without_a_violation(
     diagnoses = [Diagnosis.load(audit) for audit in audits]
     verdicts = [judge(diagnosis, rules) for diagnosis in diagnoses]
     assert {one.outcome for verdict in verdicts for one in verdict.findings} == {"pass", "inconclusive", "fail"}
-    for audit, verdict in zip(audits, verdicts, strict=True):
-        show_outcome(audit, verdict, records=records_hash(audit))
+    for audit, diagnosis, verdict in zip(audits, diagnoses, verdicts, strict=True):
+        show_outcome(audit, diagnosis, verdict, records=records_hash(audit))
     pages = [*(audit / "report.html" for audit in audits), tmp_path / "index.html"]
     pages.append(write_comparison(tmp_path / "compare.html", compare(diagnoses)))
     pages.append(write_history(tmp_path / "history.html", history(diagnoses, rules)))
-    assert 'class="beside"' in pages[-2].read_text(encoding="utf-8")
+    pages.append(write_yardstick(tmp_path / "yardstick.html", measured_by_brightness(diagnoses[1], tmp_path)))
+    assert all('class="beside"' in pages[place].read_text(encoding="utf-8") for place in (-3, -1))
     for page in pages:
         text = without_policy(page.read_text(encoding="utf-8")).replace("<details", "<details open")
         (page.parent / f"open-{page.name}").write_text(text, encoding="utf-8")
@@ -483,7 +505,8 @@ def test_conditions_and_pages_of_several_audits_fit_a_phone_without_a_violation(
 def test_names_of_conditions_are_whole_on_paper(make_audit, tmp_path: Path) -> None:
     audit = make_audit("audit", attributes=("a face with eyeglasses", "a smiling face"), gain=0.02, baseline=0.02)
     page = write_report(audit)
-    show_outcome(audit, judge(Diagnosis.load(audit), [Rule(max_sensitivity=0.02)]), records=records_hash(audit))
+    diagnosis = Diagnosis.load(audit)
+    show_outcome(audit, diagnosis, judge(diagnosis, [Rule(max_sensitivity=0.02)]), records=records_hash(audit))
     chromium(tmp_path, "--no-pdf-header-footer", f"--print-to-pdf={tmp_path / 'report.pdf'}", page.as_uri())
     printed = "\n".join(sheet.extract_text() for sheet in pypdf.PdfReader(tmp_path / "report.pdf").pages)
     assert "INCONCLUSIVE" in printed

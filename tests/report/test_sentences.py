@@ -896,7 +896,7 @@ def test_labels_and_pixels_are_counted_where_the_task_knows_them() -> None:
     )
     points = KeypointsTask(output="pixels", side=100).view
     assert points.extent_in_words([((0.5, 0.5, 0.1, 0.1), (0.5, 0.4, 0.1, 0.1))]) == (
-        "the points move by 5.0 pixels on average"
+        "the points move by 5.0 of the input’s 100 pixels on average"
     )
     assert KeypointsTask().view.extent_in_words([((0.5, 0.5), (0.5, 0.4))]) == (
         "the points move by 10.0 % of the picture’s side on average"

@@ -39,6 +39,8 @@ PAPER_BOUND = 30.0
 _FREE = ("environment", "resumed_in", "workers", *ABOUT, "begun")
 MEASURED_LATER = ("random_drawn", "random_changing")
 """What a config lacks until the first records are there; the rest of it determines these."""
+FOUND_WITH = ("samples", "level")
+"""How edit directions were found, as far as their hash in the config does not say it: it determines no records."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,6 +122,8 @@ class Config:
             generated.
         by: texts that divide the images into groups, see `Record.groups`.
         method: how the N edit directions were found; None where that is not said.
+        samples: on how many unedited pictures they were measured; None where that is not said (older audits, too).
+        level: at which their prompts were held to random texts, see `find_directions`; None as of `samples`.
         strength: of the N directions, see `EditDirections`; empty where that is not said.
         noise_floor: of the N directions, see `EditDirections`; empty where that is not said.
         backend: what drew the pictures of the search.
@@ -158,6 +162,8 @@ class Config:
     photographs: tuple[str, ...]
     by: tuple[str, ...]
     method: str | None = None
+    samples: Positive | None = None
+    level: Share | None = None
     strength: tuple[float, ...]
     noise_floor: tuple[float, ...]
     backend: str | None = None
@@ -362,7 +368,8 @@ class Manifest:
     @property
     def fixed(self) -> dict[str, Any]:
         """Return the part that must be equal in a run that resumes the audit."""
-        config = {key: value for key, value in self.config.content.items() if key not in MEASURED_LATER}
+        free = (*MEASURED_LATER, *FOUND_WITH)
+        config = {key: value for key, value in self.config.content.items() if key not in free}
         return {**{key: value for key, value in self.content.items() if key not in _FREE}, "config": config}
 
     @property
@@ -466,6 +473,7 @@ def _config(values: JsonObject) -> Config:
         len(interim_analyses) > 0 and interim_analyses[0] > 0 and all(a < b for a, b in pairwise(interim_analyses))
     )
     values.check("interim_analyses", rising, "be one or more rising numbers of images")
+    values.check("level", config.level != 0, "be above 0")
     values.check("width", width is None or 0 < width <= 1, "be in (0, 1]")
     values.check("audited", len(config.photographs) in (0, config.images), "name a photograph for each image")
     values.check("calibrated_range", ranges is None or len(ranges) == count, one_each)

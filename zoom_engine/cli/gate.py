@@ -48,7 +48,8 @@ def gate(
 
         before = None if baseline is None else Diagnosis.load(baseline)
         records = records_hash(audit)
-        verdict = judge(Diagnosis.load(audit), chosen, baseline=before)
+        diagnosis = Diagnosis.load(audit)
+        verdict = judge(diagnosis, chosen, baseline=before)
         if junit:
             write_file(junit, to_junit(verdict))
         if sarif:
@@ -63,7 +64,7 @@ def gate(
         width, colors = screen()
         print(verdict_text(verdict, width=width, colors=colors))
     try:
-        show_outcome(audit, verdict, records=records)
+        show_outcome(audit, diagnosis, verdict, records=records)
     except ZoomError as error:  # the verdict stands, and so does its exit code
         tell(f"not every page shows this outcome: {error}")
     return verdict.exit_code

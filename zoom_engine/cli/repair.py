@@ -10,8 +10,12 @@ from cyclopts import Parameter
 from zoom_engine.cli.experiment import STUDY
 from zoom_engine.cli.options import DOMAIN, read_model_options, takes
 from zoom_engine.cli.start import starting, use_threads
+from zoom_engine.common.errors import ConfigError
 from zoom_engine.common.notices import tell
 from zoom_engine.common.progress import forced
+
+Elsewhere = Annotated[str | None, Parameter(show=False)]
+"""An option of other commands on pictures from elsewhere, which is refused with what to do."""
 
 
 @takes(STUDY)
@@ -23,6 +27,9 @@ def repair(
     out: Annotated[
         Path, Parameter(help="folder for audits, repaired weights (safetensors) and report.html", metavar="FOLDER")
     ],
+    pairs: Elsewhere = None,
+    editor: Elsewhere = None,
+    photos: Elsewhere = None,
     **given: Any,
 ) -> None:
     """Audit a target, train it on its counterfactuals, audit it again.
@@ -31,6 +38,13 @@ def repair(
 
       zoom-engine repair --generator avatars --target avatars:mustache-biased-smiling --out repaired
     """
+    source = next((name for name, value in (("pairs", pairs), ("editor", editor), ("photos", photos)) if value), None)
+    if source is not None:
+        raise ConfigError(
+            f"repair trains on pictures that a generator draws anew, and takes no --{source}: give --generator; edited"
+            " photographs for a training of your own come from their audit: zoom-engine export-images AUDIT --out"
+            " FOLDER --license LICENSE"
+        )
     use_threads(given.pop("threads", None))
     with starting():
         from zoom_engine.experiments.run import run_experiment

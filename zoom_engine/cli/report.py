@@ -24,7 +24,8 @@ def report(
     from zoom_engine.report import write_report
     from zoom_engine.statistics.diagnosis import Diagnosis
 
-    diagnosis, page = Diagnosis.load(audit), write_report(audit, single_file=single_file)
+    diagnosis = Diagnosis.load(audit)
+    page = write_report(audit, diagnosis, single_file=single_file)
     if json:
         print_json({"audit": str(audit), "missing": diagnosis.missing, "summary": diagnosis.summary().to_json()})
     else:

@@ -57,7 +57,7 @@ def run_demo(
     diagnoses = diagnosers.run(images=images, seed=seed, out=out)
     write_index(
         out,
-        [IndexEntry(audit=out / name, title=title, sentence=text) for name, _, title, text in AUDITS],
+        [IndexEntry(out / name, title, text, diagnoses[name]) for name, _, title, text in AUDITS],
         title="Two mustache classifiers, one hidden bias",
         introduction="Audited without a labelled test image: attributes were typed as text, and"
         f" {number_of(images, 'generated face')} edited along each to see what moves the model’s answer.",

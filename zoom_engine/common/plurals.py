@@ -15,9 +15,9 @@ def agreeing(count: int, one: str, several: str) -> str:
     return one if count == 1 else several
 
 
-def listed(texts: Sequence[str]) -> str:
-    """Join texts as "a", "a and b" or "a, b and c"; at least one is needed."""
-    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"
+def listed(texts: Sequence[str], word: str = "and") -> str:
+    """Join texts as "a", "a and b" or "a, b and c", by that word; at least one is needed."""
+    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} {word} {texts[-1]}"
 
 
 def tries_in_words(tries: Mapping[str, int]) -> str:

@@ -140,7 +140,8 @@ class Diagnoser:
         """
         run = RunSettings(images=images, seed=seed, width=width, most_images=most_images)
         if isinstance(self._loaded, EditedModels):
-            return diagnosed_edits(self._loaded, run, out)
+            (diagnosis,) = diagnosed_edits([self._loaded], run, [out])
+            return diagnosis
         (diagnosis,) = diagnosed([self.models], run, [out])
         return diagnosis
 

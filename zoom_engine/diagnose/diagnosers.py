@@ -13,6 +13,7 @@ from zoom_engine.common.errors import AuditError, ConfigError, system_errors
 from zoom_engine.common.notices import Notify, null_notifier
 from zoom_engine.common.progress import ProgressFactory, in_notebooks
 from zoom_engine.common.typed import named_options
+from zoom_engine.diagnose.edited import EditedModels, diagnosed_edits, load_edited
 from zoom_engine.diagnose.models import Models, load_models
 from zoom_engine.diagnose.run import diagnosed
 from zoom_engine.report import INDEX, IndexEntry, write_index
@@ -32,7 +33,7 @@ class Diagnosers:
     Edit directions and ranges are found once. Targets with the same attributes and the same search also look at the
     same pictures: unedited ones and those that bound the edits are made once, and with a search that follows no
     gradients (`scan`) all others too. With a `cluster`, around `photos` and where each audit finds out itself how
-    many images it takes targets are audited one by one.
+    many images it takes targets are audited one by one. Edits from elsewhere (`pairs`, an `editor`) are made once.
 
     Args:
         settings: as `Diagnoser` takes them, or their fields, each by its name; but `target` is a list, or a mapping
@@ -77,14 +78,26 @@ class Diagnosers:
         if not several_targets(settings.target):
             raise ConfigError("Diagnosers audit several targets: give them as a list, or one to a Diagnoser")
         self.models: dict[str, Models] = {}
+        self.edited: dict[str, EditedModels] = {}
         like: Models | None = None
+        as_edited: EditedModels | None = None
         for name, target in named_targets(settings.target).items():
-            like = load_models(replace(settings, target=target), progress=progress, notify=notify, like=like)
-            self.models[name] = like
+            of_target = replace(settings, target=target)
+            if settings.edits_from_elsewhere:
+                as_edited = load_edited(of_target, progress=progress, notify=notify, like=as_edited)
+                self.edited[name] = as_edited
+            else:
+                like = load_models(of_target, progress=progress, notify=notify, like=like)
+                self.models[name] = like
 
     def __repr__(self) -> str:
         """Return the names of the targets in one line."""
-        return f"Diagnosers({', '.join(map(repr, self.models))})"
+        return f"Diagnosers({', '.join(map(repr, self.names))})"
+
+    @property
+    def names(self) -> list[str]:
+        """Return the names of the targets, as their folders have them."""
+        return [*self.models, *self.edited]
 
     @named_options
     def run(
@@ -101,10 +114,10 @@ class Diagnosers:
         `out/index.html` is written too, and shows them side by side. See `Diagnoser.run`.
         """
         run = RunSettings(images=images, seed=seed, width=width, most_images=most_images)
-        outs: Mapping[str, Path | None] = dict.fromkeys(self.models)
+        outs: Mapping[str, Path | None] = dict.fromkeys(self.names)
         if out is not None:
-            check_outs(out, list(self.models))
-            outs = {name: Path(out) / name for name in self.models}
+            check_outs(out, self.names)
+            outs = {name: Path(out) / name for name in self.names}
         index = None if out is None else Path(out) / INDEX
         diagnoses: dict[str, Diagnosis] = {}
         inverted: Path | None = None
@@ -116,11 +129,14 @@ class Diagnosers:
                 inverted = first / INVERSIONS
             audited = diagnosed([self.models[name] for name in group], run, folders, index=index)
             diagnoses |= zip(group, audited, strict=True)
-        diagnoses = {name: diagnoses[name] for name in self.models}
+        if self.edited:
+            shown = diagnosed_edits([*self.edited.values()], run, [*outs.values()], index=index)
+            diagnoses = dict(zip(self.edited, shown, strict=True))
+        diagnoses = {name: diagnoses[name] for name in self.names}
         if out is not None:
             write_index(
                 out,
-                [IndexEntry(audit=Path(out) / name, title=name) for name in diagnoses],
+                [IndexEntry(Path(out) / name, title=name, diagnosis=one) for name, one in diagnoses.items()],
                 title=f"{len(diagnoses)} models, the same pictures" if len(diagnoses) > 1 else "One model",
                 introduction="Each was asked about the same images; each has the audit that it would have alone.",
             )

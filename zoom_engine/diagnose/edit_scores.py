@@ -38,11 +38,14 @@ class EditScores:
         encoder: sees the pictures.
         along: float `[N, D]`, the attributes' text directions.
         scale: the natural ranges.
+        unedited: float `[M, N]`, the scores of the first M unedited images, from which the ranges are: they need not be
+            looked at again.
     """
 
     encoder: TextEncoder
     along: Tensor
     scale: ScoreScale
+    unedited: Tensor
 
     def of(self, pictures: Tensor) -> Tensor:
         """Return the scores `[B, N]` of pictures `[B, 3, H, W]` in [-1, 1], on the CPU."""
@@ -87,4 +90,5 @@ def edit_scores(settings: AuditSettings, pictures: EditedPictures, progress: Pro
 
     with torch.no_grad():
         scores = text_scores(encoder, along, unedited())
-    return EditScores(encoder, along, ScoreScale(along[:0], natural_ranges(split_in_two(scores).means)))
+    scale = ScoreScale(along[:0], natural_ranges(split_in_two(scores).means))
+    return EditScores(encoder, along, scale, unedited=scores)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -39,6 +39,7 @@ from zoom_engine.diagnose.models import stored_answers
 from zoom_engine.diagnose.run import InFolder, InMemory, Sink, tell_tries
 from zoom_engine.diagnose.shard import NewTries
 from zoom_engine.edits.edited_photographs import edit_photographs
+from zoom_engine.edits.editor import Picture
 from zoom_engine.edits.loading import load_editor
 from zoom_engine.edits.pairs import read_pairs
 from zoom_engine.edits.pictures import EditedPictures, EditKey, Wanted
@@ -60,6 +61,8 @@ PIXELS_AT_ONCE = 1 << 24
 """The most pixels of a batch with more than one picture: 200 MB as the target is shown them."""
 ROUNDED = 1.5 / 127.5
 """The largest difference of two pictures in [-1, 1] that rounding makes: one grey level of 255."""
+KEPT = 1 << 28
+"""Bytes of pictures that are remembered while images are at work, and as many again of those that grids show."""
 PLACES = ("keypoints", "segmentation", "detection")
 """The tasks whose answers are places in the picture."""
 NETWORK_BACKENDS = ("auto", "torch", "openvino")
@@ -78,6 +81,7 @@ class EditedModels:
         scores: Tells whether edits were made; None without a text encoder.
         runs: What runs the target.
         notices: Lines on what was assumed.
+        of_pictures: Those of the pictures, whatever the target.
         progress: How long work is shown.
     """
 
@@ -88,6 +92,7 @@ class EditedModels:
     scores: EditScores | None
     runs: str
     notices: Notices
+    of_pictures: tuple[str, ...]
     progress: ProgressFactory
 
     def __str__(self) -> str:
@@ -99,7 +104,11 @@ class EditedModels:
 
 @working()
 def load_edited(
-    settings: AuditSettings, *, progress: ProgressFactory = silent, notify: Notify = null_notifier
+    settings: AuditSettings,
+    *,
+    progress: ProgressFactory = silent,
+    notify: Notify = null_notifier,
+    like: EditedModels | None = None,
 ) -> EditedModels:
     """Load the target, and look at all pictures. What words alone show to be wrong is told first.
 
@@ -107,13 +116,14 @@ def load_edited(
         settings: What is audited and how.
         progress: How long work is shown.
         notify: Takes lines on what was assumed, as soon as they are known.
+        like: Loaded by the same settings but the target; the pictures and what scores them are this one's too.
 
     Raises:
         ZoomError: One of its subclasses, with one line that says what is wrong and what to do.
     """
     given: Any = settings.target
     if several_targets(given):
-        raise ConfigError(f"edits by {_source(settings)} are shown to one target at a time: give one")
+        raise ConfigError("a Diagnoser audits one target: Diagnosers(target=[…], …) audits several")
     device = find_device(settings.device)
     if settings.backend not in NETWORK_BACKENDS:
         raise ConfigError(f"backend cannot be {one_of(settings.backend, NETWORK_BACKENDS)}: nothing is drawn here")
@@ -123,7 +133,9 @@ def load_edited(
     check_target(given)
     target_options = {"download": settings.download, **check_target_options(settings.target_options)}
     notices = Notices(notify)
-    pictures = edited_pictures(settings, notices, progress)
+    pictures = edited_pictures(settings, notices, progress) if like is None else like.pictures
+    of_pictures = tuple(notices.lines) if like is None else like.of_pictures
+    notices.lines = [*of_pictures]  # told already, where another target's run did
     with progress(2, "Loading", unit="model") as bar:
         target = load_untried(given, **target_options).to(device)
         side = min(max(target.preprocessing.hw or pictures.sizes[0]), LARGEST_PROBE)
@@ -137,7 +149,7 @@ def load_edited(
                 target, network_runtime(settings.backend, settings.device), size, cache=cache
             )
         bar.update(note="runtime")
-    scores = edit_scores(settings, pictures, progress)
+    scores = edit_scores(settings, pictures, progress) if like is None else like.scores
     for notice in filter(None, (unequal_strengths(pictures), moved_answers(pictures, target))):
         notices.add(notice)
     stored = partial(stored_answers, cache, compiled, answers, side)
@@ -151,6 +163,7 @@ def load_edited(
         scores=scores,
         runs=runs,
         notices=notices,
+        of_pictures=of_pictures,
         progress=progress,
     )
 
@@ -203,47 +216,82 @@ def edited_pictures(settings: AuditSettings, notices: Notices, progress: Progres
 
 
 @working()
-def diagnosed_edits(models: EditedModels, run: RunSettings, out: str | Path | None) -> Diagnosis:
-    """Audit the target on all images into the folder `out`, see `Diagnoser.run`."""
+def diagnosed_edits(
+    audits: Sequence[EditedModels],
+    run: RunSettings,
+    outs: Sequence[str | Path | None],
+    *,
+    index: Path | None = None,
+) -> list[Diagnosis]:
+    """Audit the targets of `audits`, which have all else in common, into the folders `outs`, see `Diagnoser.run`.
+
+    A picture that several of them are shown is asked for once, of as large a part of the images as memory holds.
+    Reports link the `index` that will show them side by side.
+    """
+    first = audits[0]
     if run.images == AUTO or run.seed:
-        raise ConfigError(f"an audit of {_source(models.settings)} takes all images: leave out images and seed")
-    if out is not None:
-        check_folder(out)
-        _check_same_audit(models, Path(out))
-    manifest, shown, tries = _manifest(models), _Shown(models), NewTries(models.target)
-    with contextlib.ExitStack() as stack:
-        sink: Sink = InMemory(manifest)
+        raise ConfigError(f"an audit of {_source(first.settings)} takes all images: leave out images and seed")
+    for models, out in zip(audits, outs, strict=True):
         if out is not None:
-            sink = InFolder(stack.enter_context(AuditFolder.open(out, manifest)), manifest)
+            check_folder(out)
+            _check_same_audit(models, Path(out))
+    asked_again = first.settings.editor is not None or len(audits) > 1  # pairs are files
+    memory = _Memory(first.pictures, room=KEPT if asked_again else 0, keeps=any(out is not None for out in outs))
+    with contextlib.ExitStack() as stack:
+        targets: list[_Audited] = []
+        for models, out in zip(audits, outs, strict=True):
+            manifest = _manifest(models)
+            sink: Sink = InMemory(manifest)
+            if out is not None:
+                sink = InFolder(stack.enter_context(AuditFolder.open(out, manifest)), manifest)
+            targets.append(_Audited(models, _Shown(models, memory), sink, NewTries(models.target)))
         try:
-            _show(models, shown, sink, tries)
+            _show(first, targets, memory)
         except BaseException:  # what a service was asked in vain counts too
-            with contextlib.suppress(AuditError):
-                sink.keep(Batch([], tries=tries()))
+            for one in targets:
+                with contextlib.suppress(AuditError):
+                    one.sink.keep(Batch([], tries=one.tries()))
             raise
-        images = torch.arange(len(models.pictures.names), dtype=torch.float64)[:, None]
-        diagnosis = sink.finish(partial(build_strips, evaluator=shown.evaluator, images=images), tries)
-        tell_tries(models.target.name, diagnosis, models.notices)
-        _tell_not_edited(diagnosis, models.notices)
-    if out is not None:
-        write_report(Path(out))
-    return diagnosis
+        images = torch.arange(len(first.pictures.names), dtype=torch.float64)[:, None]
+        diagnoses = []
+        for one in targets:
+            draw = partial(build_strips, evaluator=one.shown.evaluator, images=images)
+            diagnoses.append(one.sink.finish(draw, one.tries))
+            tell_tries(one.models.target.name, diagnoses[-1], one.models.notices)
+        _tell_not_edited(diagnoses[0], first.notices)
+    for out, diagnosis in zip(outs, diagnoses, strict=True):
+        if out is not None:
+            write_report(Path(out), diagnosis, index=index)
+    return diagnoses
 
 
-def _show(models: EditedModels, shown: _Shown, sink: Sink, tries: Callable[[], Mapping[str, int]]) -> None:
-    """Show the target what has no record yet, some images at a time."""
-    done, flips, searched = set(sink.done), 0, 0
-    with models.progress(sum(_records(models.pictures)), "Showing pictures", unit="trial", initial=len(done)) as bar:
-        for images in _together(models.pictures, models.settings.batch_size):
+class _Audited(NamedTuple):
+    """One target of a run: what was loaded, what shows it pictures, where records go, and how often it was asked."""
+
+    models: EditedModels
+    shown: _Shown
+    sink: Sink
+    tries: NewTries
+
+
+def _show(first: EditedModels, targets: Sequence[_Audited], memory: _Memory) -> None:
+    """Show the targets what has no record yet, some images at a time."""
+    done = [set(one.sink.done) for one in targets]
+    flips = searched = 0
+    count, initial = len(targets) * sum(_records(first.pictures)), sum(map(len, done))
+    with first.progress(count, "Showing pictures", unit="trial", initial=initial) as bar:
+        for images in _together(first.pictures, first.settings.batch_size):
             # A part that was written is shown again as a whole: what is in a batch may move an output's last digits.
-            trials = {(image, edit) for image in images for edit in _edits_of(models.pictures, image)}
-            if trials <= done:
-                continue
-            records = [record for record in shown.records(images) if record.trial not in done]
-            sink.keep(Batch(records, tries=tries()))
-            flips += sum(record.flipped for record in records if record.baseline is None)
-            searched += sum(record.baseline is None for record in records)
-            bar.update(len(records), note=f"flip rate {flips / max(searched, 1):.2f}")
+            trials = {(image, edit) for image in images for edit in _edits_of(first.pictures, image)}
+            for one, known in zip(targets, done, strict=True):
+                if trials <= known:
+                    continue
+                records = [record for record in one.shown.records(images) if record.trial not in known]
+                one.sink.keep(Batch(records, tries=one.tries()))
+                flips += sum(record.flipped for record in records if record.baseline is None)
+                searched += sum(record.baseline is None for record in records)
+                bar.update(len(records), note=f"flip rate {flips / max(searched, 1):.2f}")
+            memory.forget()
 
 
 def _tell_not_edited(diagnosis: Diagnosis, notices: Notices) -> None:
@@ -277,15 +325,59 @@ def _edits_of(pictures: EditedPictures, image: int) -> Iterator[EditKey]:
     return (edit for edit in edits if pictures.strengths(image, edit))
 
 
+class _Memory:
+    """Pictures that need not be asked for again: those of the images at work, and those that grids will show.
+
+    An editor may take seconds for one. Both take as many bytes as there is `room`; what is beyond is asked for again.
+
+    Attributes:
+        scores: text scores `[N]` of the unedited images at work.
+        moved: how far the edits of the images at work move the scores, as `Record.scores` has it.
+    """
+
+    def __init__(self, pictures: EditedPictures, *, room: int, keeps: bool) -> None:
+        """Remember nothing yet; what grids show is kept where it `keeps`."""
+        self._pictures, self._room, self._keeps = pictures, room, keeps
+        self._seen, self._kept = dict[Wanted, Picture](), dict[Wanted, Picture]()
+        self._bytes = self._bytes_kept = 0
+        self.scores, self.moved = dict[int, Tensor](), dict[tuple[int, EditKey], tuple[float, ...]]()
+
+    def read(self, wanted: Sequence[Wanted]) -> list[Picture]:
+        """Return pictures, see `EditedPictures.read`."""
+        known = {one: found for one in wanted if (found := self._seen.get(one, self._kept.get(one))) is not None}
+        missing = [one for one in dict.fromkeys(wanted) if one not in known]
+        read = dict(zip(missing, self._pictures.read(missing), strict=True)) if missing else {}
+        for one, picture in read.items():
+            if self._bytes + picture.nbytes <= self._room:
+                self._seen[one] = picture
+                self._bytes += picture.nbytes
+        return [known[one] if one in known else read[one] for one in wanted]
+
+    def keep(self, wanted: Wanted) -> None:
+        """Keep a picture for a grid, if it is remembered and there is room."""
+        picture = self._seen.get(wanted)
+        if not self._keeps or picture is None or wanted in self._kept:
+            return
+        if self._bytes_kept + picture.nbytes <= self._room:
+            self._kept[wanted] = picture
+            self._bytes_kept += picture.nbytes
+
+    def forget(self) -> None:
+        """Forget the images at work, for the next ones."""
+        for known in (self._seen, self.scores, self.moved):
+            known.clear()
+        self._bytes = 0
+
+
 class _Shown:
     """What the target says of the pictures. It draws them for the gallery too, as a `Renderer` does.
 
     The code of an image is its number, and its edit weights are strengths.
     """
 
-    def __init__(self, models: EditedModels) -> None:
+    def __init__(self, models: EditedModels, memory: _Memory) -> None:
         self._pictures, self._batch_size = models.pictures, models.settings.batch_size
-        self._scores = models.scores
+        self._scores, self._memory = models.scores, memory
         self._device = find_device(models.settings.device)
         nowhere = torch.zeros(len(models.pictures.attributes), 1)
         self.evaluator = Evaluator(self, nowhere, models.target, decisive_change=models.settings.decisive_change)
@@ -294,29 +386,31 @@ class _Shown:
         """Return the pictures `[B, 3, H, W]` of image numbers `[B, 1]` at strengths `[B, N]`."""
         wanted = []
         for row, image in enumerate(codes[:, 0].int().tolist()):
-            edit, strength = self._pictures.attributes[0], 0.0
             if edit_weights is not None and bool(edit_weights[row].any()):
                 column = int(edit_weights[row].abs().argmax())
-                edit, rounded = self._pictures.attributes[column], float(edit_weights[row, column])
-                strength = min(self._pictures.strengths(image, edit), key=lambda one: abs(one - rounded))
-            wanted.append(Wanted(image, edit, strength))
+                edit = self._pictures.attributes[column]
+                wanted.append(self._nearest(image, edit, float(edit_weights[row, column])))
+                continue
+            wanted.append(Wanted(image, self._pictures.attributes[0], 0.0))
         return self._read(wanted)
 
     def _read(self, wanted: Sequence[Wanted]) -> Tensor:
-        return to_images(np.stack(self._pictures.read(wanted))).to(self._device)
+        return to_images(np.stack(self._memory.read(wanted))).to(self._device)
+
+    def _nearest(self, image: int, edit: EditKey, weight: float) -> Wanted:
+        """Return the picture at the strength that a rounded edit weight stands for."""
+        return Wanted(image, edit, min(self._pictures.strengths(image, edit), key=lambda one: abs(one - weight)))
 
     @torch.no_grad()
     def records(self, images: Sequence[int]) -> list[Record]:
         """Show the target these images and all their edits, and return the records."""
-        pictures, scores = self._pictures, self._scores
+        pictures, memory = self._pictures, self._memory
         unedited: dict[int, Originals] = {}
-        unedited_scores: dict[int, Tensor] = {}
-        moved: dict[tuple[int, EditKey], tuple[float, ...]] = {}
         for wanted in self._batches([Wanted(image, pictures.attributes[0], 0.0) for image in images]):
             shown = self._read(wanted)
             originals = self.evaluator.originals_of(shown)
-            if scores is not None:
-                unedited_scores |= zip((one.image for one in wanted), scores.of(shown), strict=True)
+            if self._scores is not None:
+                self._score_unedited(self._scores, [one.image for one in wanted], shown)
             unedited |= {one.image: originals.rows(torch.tensor([row])) for row, one in enumerate(wanted)}
         trials = [(image, edit) for image in images for edit in _edits_of(pictures, image)]
         points: dict[tuple[int, EditKey], list[EvaluatedPoint]] = {trial: [] for trial in trials}
@@ -329,26 +423,46 @@ class _Shown:
             for one, picture, original in zip(wanted, edited, beside.pictures, strict=True):
                 if (one.image, one.edit) not in changed and bool(((picture - original).abs() > ROUNDED).any()):
                     changed.add((one.image, one.edit))
-            furthest = [row for row, one in enumerate(wanted) if scores is not None and self._is_furthest(one)]
-            if scores is not None and furthest:
-                before = torch.stack([unedited_scores[wanted[row].image] for row in furthest])
-                changes = scores.changes(before, scores.of(edited[furthest]))
-                moved |= zip([(wanted[row].image, wanted[row].edit) for row in furthest], changes, strict=True)
+            if self._scores is not None:
+                self._score_furthest(self._scores, wanted, edited)
             evaluation = self.evaluator.evaluate(edited, beside, ssim="flipped")
             for one, point in zip(wanted, evaluated_points(evaluation, np.zeros((len(wanted), 1))), strict=True):
                 weights = self._weights(one.edit, one.strength)
                 points[one.image, one.edit].append(replace(point, weights=weights))
-        return [
+        records = [
             self._record(
                 image,
                 edit,
                 unedited[image],
                 points[image, edit],
                 "all strengths" if (image, edit) in changed else NOT_EDITED,
-                moved.get((image, edit)),
+                memory.moved.get((image, edit)),
             )
             for image, edit in trials
         ]
+        for record, (image, edit) in zip(records, trials, strict=True):
+            if record.was_edited and not isinstance(edit, int):
+                memory.keep(self._nearest(image, edit, record.edit_weights[self._column(edit)]))
+        return records
+
+    def _score_unedited(self, scores: EditScores, images: Sequence[int], shown: Tensor) -> None:
+        """Score unedited images, but those of which the scores are known: the first gave the ranges."""
+        known = self._memory.scores
+        known |= {image: scores.unedited[image] for image in images if image < len(scores.unedited)}
+        rest = [row for row, image in enumerate(images) if image not in known]
+        if rest:
+            known |= zip([images[row] for row in rest], scores.of(shown[rest]), strict=True)
+
+    def _score_furthest(self, scores: EditScores, wanted: Sequence[Wanted], edited: Tensor) -> None:
+        """Measure how far the furthest edits of attributes move the scores, unless another target had that done."""
+        known = self._memory.moved
+        furthest = [
+            row for row, one in enumerate(wanted) if (one.image, one.edit) not in known and self._is_furthest(one)
+        ]
+        if furthest:
+            before = torch.stack([self._memory.scores[wanted[row].image] for row in furthest])
+            changes = scores.changes(before, scores.of(edited[furthest]))
+            known |= zip([(wanted[row].image, wanted[row].edit) for row in furthest], changes, strict=True)
 
     def _is_furthest(self, wanted: Wanted) -> bool:
         """Tell whether it is an attribute's edit at its largest strength, the one to which text scores belong."""

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from zoom_engine.audit.manifest import PAPER_BOUND, Config, Manifest
+from zoom_engine.audit.manifest import FOUND_WITH, PAPER_BOUND, Config, Manifest
 from zoom_engine.common import registry
 from zoom_engine.common.machine import describe_environment
+from zoom_engine.common.typed import fits
 from zoom_engine.diagnose.measurements import Measurements
 from zoom_engine.diagnose.models import Models
 from zoom_engine.diagnose.own_photographs import inverter
@@ -82,6 +83,16 @@ def of_directions(directions: EditDirections) -> dict[str, Any]:
     }
 
 
+def _found_with(directions: EditDirections) -> dict[str, Any]:
+    """Return how directions were found, as far as ready ones say it."""
+    told: dict[str, Any] = {name: directions.provenance.get(name) for name in FOUND_WITH}
+    is_sound = {
+        "samples": fits(int, told["samples"]) and told["samples"] > 0,
+        "level": fits(float, told["level"]) and 0 < told["level"] <= 1,
+    }
+    return {name: value for name, value in told.items() if is_sound[name]}
+
+
 def manifest(
     models: Models,
     measurements: Measurements,
@@ -105,6 +116,7 @@ def manifest(
             ),
             "calibrated_range": None if calibrated is None else calibrated.bounds.tolist(),
             "directions": of_directions(directions),
+            **_found_with(directions),
         },
         {
             **describe_environment(),

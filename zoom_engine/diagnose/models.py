@@ -260,7 +260,7 @@ def load_models(
     if several_targets(given):
         raise ConfigError("a Diagnoser audits one target: Diagnosers(target=[…], …) audits several")
     if settings.generator is None:
-        raise ConfigError("edits from elsewhere (pairs, an editor) are shown to one target at a time: give one")
+        raise ConfigError("edits from elsewhere (pairs, an editor) have no generator, and this needs one: give it")
     domain = find_domain(settings.generator)
     neutral = settings.neutral or (domain.neutral if domain else NEUTRAL)
     if settings.attributes is not None:

@@ -122,9 +122,9 @@ def diagnosed(
         for target, (loaded, sink) in enumerate(zip(models, sinks, strict=True)):
             diagnoses.append(sink.finish(partial(_draw, loaded, search, target), partial(search.tries, target)))
             tell_tries(loaded.target.name, diagnoses[-1], loaded.notices)
-    for out in outs:
+    for out, diagnosis in zip(outs, diagnoses, strict=True):
         if out is not None:
-            write_report(Path(out), index=index)
+            write_report(Path(out), diagnosis, index=index)
     return diagnoses
 
 
@@ -303,7 +303,8 @@ class InFolder:
         if len(self.audit.done()) > len(self.done) or not self.audit.finished:
             draw(self.audit, diagnosis)
             self.audit.count(tries())
-            diagnosis = replace(diagnosis, tries=self.audit.tries)
+            if self.audit.tries != diagnosis.tries:  # another one adds up its records anew
+                diagnosis = replace(diagnosis, tries=self.audit.tries)
             self.audit.finish(diagnosis.summary())
         return diagnosis
 

@@ -33,6 +33,18 @@ def title(diagnosis: Diagnosis) -> str:
     return target if diagnosis.path is None else f"{target} in {diagnosis.path}"
 
 
+def check_whole(diagnosis: Diagnosis) -> None:
+    """Refuse an audit whose attributes have no figures of their own, or not all of them yet.
+
+    Raises:
+        AuditError: in one line, why.
+    """
+    if diagnosis.mode == "multi":
+        raise AuditError(f"{title(diagnosis)} edits all attributes together: compare audits of single attributes")
+    if diagnosis.missing or not diagnosis.records:
+        raise AuditError(f"{title(diagnosis)} is not finished: run its command again, then compare")
+
+
 def check_comparable(first: Diagnosis, other: Diagnosis) -> None:
     """Refuse two audits whose changes of the output do not mean the same.
 
@@ -40,10 +52,7 @@ def check_comparable(first: Diagnosis, other: Diagnosis) -> None:
         AuditError: in one line, what differs.
     """
     for diagnosis in (first, other):
-        if diagnosis.mode == "multi":
-            raise AuditError(f"{title(diagnosis)} edits all attributes together: compare audits of single attributes")
-        if diagnosis.missing or not diagnosis.records:
-            raise AuditError(f"{title(diagnosis)} is not finished: run its command again, then compare")
+        check_whole(diagnosis)
     a, b = ({**diagnosis.config.content, **_flat(diagnosis)} for diagnosis in (first, other))
     flat = dict.fromkeys(_flat(first), "edit directions")
     for name, words in {**_EQUAL, **flat, "edits": "source of edits", "bound": "range", "task": "task"}.items():

@@ -181,7 +181,7 @@ class Pair:
                 (one[np.isfinite(one)][:, None], other[np.isfinite(other)][:, None])
                 for one, other in zip(after.T, before.T, strict=True)
             ]
-        compared = exceedance if self.pairs else _permuted
+        compared = exceedance if self.pairs else permuted
         return np.concatenate([compared(one - by, other) for one, other in columns])
 
 
@@ -308,7 +308,7 @@ def judged_by_seed(
     return changes
 
 
-def _permuted(after: Array, before: Array, *, draws: int = DRAWS, seed: int = 0) -> Array:
+def permuted(after: Array, before: Array, *, draws: int = DRAWS, seed: int = 0) -> Array:
     """Compute the p-values `[A]` of `after [I, A]` against `before [J, A]`.
 
     Each is the probability that I of all images, picked at random, have as large a sum.

@@ -38,7 +38,8 @@ from zoom_engine.gates.rules import Rule
 from zoom_engine.settings.attributes import Attribute, short_name
 from zoom_engine.statistics.attribute_tests import LEVEL, adjust
 from zoom_engine.statistics.diagnosis import Diagnosis
-from zoom_engine.statistics.power import SIZES
+from zoom_engine.statistics.power import SIZES, most_images
+from zoom_engine.statistics.summarise import images_for_power
 from zoom_engine.statistics.table import beside, decimal, percent, signed
 
 Judgement = tuple[Outcome, str]
@@ -216,7 +217,20 @@ def _power(audit: Diagnosis, rule: Rule) -> Judgement:
     reached = None if power is None else power.sensitive.get(f"{rule.effect:g}")
     if reached is None:
         return "inconclusive", "the audit has no power: it takes two images or more"
-    return "pass" if reached >= (rule.min_power or 0.0) else "fail", percent(reached)
+    if reached >= (rule.min_power or 0.0):
+        return "pass", percent(reached)
+    return "fail", f"{percent(reached)}: {_images_for_power(audit, rule.effect, rule.min_power or 0.0)}"
+
+
+def _images_for_power(audit: Diagnosis, effect: float, share: float) -> str:
+    """Say about how many images such an audit takes to find an effect in so many cases."""
+    least = audit.config.smallest_effect
+    if effect <= least:
+        return f"no number of images shows that {effect:g} is above the smallest effect that matters, {least:g}"
+    images, needed = images_for_power(audit.config, (*audit.records, *audit.baseline), effect=effect, share=share)
+    if needed is None:
+        return f"it takes more than {most_images(images)} images"
+    return f"it takes about {needed} images, not {images}"
 
 
 def _too_few(audit: Diagnosis, attribute: Attribute, limit: float) -> str:

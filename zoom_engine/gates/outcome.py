@@ -10,6 +10,7 @@ from zoom_engine.audit.folder import RECORDS
 from zoom_engine.audit.gate_file import Condition, GateResult, write_gate
 from zoom_engine.gates.judge import Verdict
 from zoom_engine.report.writer import REPORT, write_index_again, write_report
+from zoom_engine.statistics.diagnosis import Diagnosis
 
 
 def records_hash(audit: Path) -> str:
@@ -21,10 +22,10 @@ def records_hash(audit: Path) -> str:
     return sha256_of(audit / RECORDS) if (audit / RECORDS).is_file() else ""
 
 
-def show_outcome(audit: Path, verdict: Verdict, *, records: str) -> None:
+def show_outcome(audit: Path, diagnosis: Diagnosis, verdict: Verdict, *, records: str) -> None:
     """Write a verdict into its audit's folder, and the report and the index above it again where they exist.
 
-    `records` is the `records_hash` of what was judged.
+    `diagnosis` is the audit as it was judged, `records` is the `records_hash` of what was judged.
 
     Raises:
         AuditError: one of them cannot be written.
@@ -45,5 +46,5 @@ def show_outcome(audit: Path, verdict: Verdict, *, records: str) -> None:
         ),
     )
     if (audit / REPORT).is_file():
-        write_report(audit)
-        write_index_again(audit)
+        write_report(audit, diagnosis)
+        write_index_again(audit, diagnosis)

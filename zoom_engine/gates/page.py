@@ -14,6 +14,7 @@ from zoom_engine.audit.summary import Sensitivity
 from zoom_engine.common.plurals import agreeing, number_of
 from zoom_engine.gates.compare import Comparison, Difference, Row
 from zoom_engine.gates.text import letters
+from zoom_engine.report import sentences
 from zoom_engine.report.charts import FULL, Axis, Bar, axis_for, bar_for
 from zoom_engine.report.environment import template
 from zoom_engine.report.image_grid import thumbnail_of
@@ -30,7 +31,7 @@ MOST_PICTURED = 8
 
 @dataclass(frozen=True)
 class Side:
-    """An audit of the comparison: its letter, title, images in words, notes, and what its own page one says.
+    """An audit of the comparison: its letter, title, images in words, notes, its edits and what its page one says.
 
     `report` leads to its report from the page; "" where there is none.
     """
@@ -62,12 +63,16 @@ class Line:
 
 @dataclass(frozen=True)
 class Example:
-    """An image before and after an edit, with what came of it and which image it is."""
+    """An image before and after an edit, with what came of it and which image it is.
+
+    `record` leads to its record in the audit's report; "" where that has none.
+    """
 
     before: Frame
     after: Frame
     outcome: str
     source: str
+    record: str = ""
 
     @property
     def pair(self) -> tuple[Frame, Frame]:
@@ -134,7 +139,12 @@ def comparison_page(comparison: Comparison, folder: Path) -> ComparisonPage:
     shared = (0, *(pair.pairs for pair in comparison.pairs))
     sides = tuple(
         Side(
-            letter, title, _images(audit.summary().images, pairs), notes, audit.about.lines, report_link(audit, folder)
+            letter,
+            title,
+            _images(audit.summary().images, pairs),
+            notes,
+            (("Edits", sentences.edits_in_short(audit.config)), *audit.about.lines),
+            report_link(audit, folder),
         )
         for letter, title, audit, pairs, notes in zip(
             letters(comparison), comparison.titles, comparison.audits, shared, told, strict=True
@@ -149,7 +159,7 @@ def comparison_page(comparison: Comparison, folder: Path) -> ComparisonPage:
         rows,
         FULL,
         Axis(ends.end, centred),
-        tuple(_pictures(comparison, differing[:MOST_PICTURED])),
+        tuple(_pictures(comparison, differing[:MOST_PICTURED], folder)),
         max(0, len(differing) - MOST_PICTURED),
         max(pair.matters for pair in comparison.pairs),
     )
@@ -193,7 +203,7 @@ def _largest(row: Row) -> float:
     return max(abs(one.mean) for one in shifted(row))
 
 
-def _pictures(comparison: Comparison, rows: Sequence[Row]) -> list[Pictures]:
+def _pictures(comparison: Comparison, rows: Sequence[Row], folder: Path) -> list[Pictures]:
     """Return examples of these attributes; audits without pictures are not read again for them."""
     names = letters(comparison)
     sources = {
@@ -202,6 +212,7 @@ def _pictures(comparison: Comparison, rows: Sequence[Row]) -> list[Pictures]:
         if rows and audit.path is not None and (audit.path / GALLERY).is_file()
     }
     pictures = []
+    reports = {letter: report_link(sources[letter].diagnosis, folder) for letter in sources}
     for row in rows:
         values = {
             letter: figures.value or 0.0
@@ -212,7 +223,7 @@ def _pictures(comparison: Comparison, rows: Sequence[Row]) -> list[Pictures]:
         seeds = [strip.seed for source in furthest for strip in source.strips if strip.attribute == row.attribute]
         common = next((seed for seed in seeds if all(_shows(one, row.attribute, seed) for one in furthest)), None)
         examples = tuple(
-            (letter, _example(sources[letter], row.attribute, common) if letter in sources else None)
+            (letter, example_of(sources[letter], row.attribute, common, reports[letter]) if letter in sources else None)
             for letter in names
         )
         if any(example for _, example in examples):
@@ -243,11 +254,13 @@ def _entry(source: Source, attribute: Attribute, seed: int) -> tuple[Record, Pic
     return next(((record, entry) for entry in entries if (source.audit / entry.file).is_file()), None)
 
 
-def _example(source: Source, attribute: Attribute, seed: int | None) -> Example | None:
+def example_of(source: Source, attribute: Attribute, seed: int | None, report: str) -> Example | None:
     """Return the pictures of the attribute on the image of that seed, else those that stand for it in the audit."""
     if (strip := _strip(source, attribute, seed)) is not None:
         loaded = source.load(strip, LEAD_BUDGET, ends=True)
-        return Example(*loaded.pair, loaded.note.outcome, loaded.source)
+        shown = _entry(source, attribute, strip.seed) if report else None
+        link = f"{report}#{thumbnail_of(source, shown[0], attribute).anchor}" if shown else ""
+        return Example(*loaded.pair, loaded.note.outcome, loaded.source, link)
     if seed is None or (shown := _entry(source, attribute, seed)) is None:
         return None
     record, entry = shown
@@ -266,7 +279,8 @@ def _example(source: Source, attribute: Attribute, seed: int | None) -> Example 
         )
     ]
     outcome = f"{thumbnail.caption}, {thumbnail.flip or 'no flip'}"
-    return Example(frames[0], frames[1], outcome, f"Image {dict(thumbnail.lines)['Image']}")
+    link = f"{report}#{thumbnail.anchor}" if report else ""
+    return Example(frames[0], frames[1], outcome, f"Image {dict(thumbnail.lines)['Image']}", link)
 
 
 def _images(count: int, pairs: int) -> str:

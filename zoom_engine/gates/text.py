@@ -10,6 +10,7 @@ from zoom_engine.common.terminal import LEAST_NAME_WIDTH, WIDTH, Column, fit, ru
 from zoom_engine.gates.compare import Comparison, Difference
 from zoom_engine.gates.history import Group, History
 from zoom_engine.gates.judge import Verdict
+from zoom_engine.gates.yardstick import Yardstick
 from zoom_engine.statistics.table import decimal, signed, with_interval
 
 _FIGURE = re.compile(r"[+−-]?\d[\d.]*(?: %)?(?: \[[^\]]*\])?")
@@ -52,6 +53,21 @@ def comparison_table(comparison: Comparison, *, width: int = WIDTH, colors: bool
         lines += ruled(columns, body, width=width, colors=colors)
     told = [f"{letter}: {note}" for letter, notes in zip(names[1:], comparison.notes, strict=True) for note in notes]
     return "\n".join([*lines, *(wrapped(text, width=width, hanging=3) for text in told)])
+
+
+def yardstick_table(yardstick: Yardstick, *, width: int = WIDTH, colors: bool = False) -> str:
+    """Return a line for each sensitive attribute, below it what moves the output as far, and notes at the end."""
+    columns = [Column("attribute", text=True, name=True), Column("effect [95 %]", text=True)]
+    body = [[row.name, with_interval(row.figures.value, row.figures.interval)] for row in yardstick.rows]
+    as_far = {
+        number: ", ".join(f"{one.edit} at {one.amount} [{one.between}]" for one in row.equals)
+        for number, row in enumerate(yardstick.rows)
+    }
+    below = {number: f"as far as {text}" if text else "further than shown" for number, text in as_far.items()}
+    measured, by = yardstick.titles
+    lines = [wrapped(text, width=width, hanging=3) for text in (f"Measured: {measured}", f"By {yardstick.edits}: {by}")]
+    lines += ruled(columns, body, width=width, colors=colors, below=below) if body else []
+    return "\n".join([*lines, *(wrapped(note, width=width) for note in yardstick.notes)])
 
 
 def letters(comparison: Comparison) -> list[str]:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 from zoom_engine.audit.folder import inside
 from zoom_engine.audit.gallery_file import PictureEntry
 from zoom_engine.audit.records import Record, is_natural
-from zoom_engine.common.errors import one_line
 from zoom_engine.common.plurals import number_of
 from zoom_engine.report import sentences
 from zoom_engine.report.pictures import load_picture
 from zoom_engine.report.source import Source, direction_of
+from zoom_engine.report.strips import Strip
 from zoom_engine.settings.attributes import Attribute, slug
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.statistics.table import decimal, signed
@@ -101,6 +101,12 @@ class ImageGrids:
         """Return the anchor of the grid with the pictures of an attribute of the histogram; "" without one."""
         indices = (None, order.index(attribute))
         return next((grid.anchor for grid in self.grids if grid.attribute in indices), "")
+
+    def linked(self, strip: Strip) -> Strip:
+        """Return a strip with the link to its record."""
+        shown = (one for grid in self.grids if grid.attribute == strip.attribute for one in grid.thumbnails)
+        record = next((f"#{one.anchor}" for one in shown if one.original == f"image-{strip.image}"), "")
+        return replace(strip, record=record)
 
 
 def strongest_first(diagnosis: Diagnosis, records: Iterable[Record]) -> list[Record]:
@@ -250,7 +256,8 @@ class _Words:
         if record.ssim is not None:
             yield "Similarity", f"{decimal(record.ssim)} (SSIM to the unedited picture, 1 is the same)"
         yield "Evaluated", number_of(record.evaluations, "edited picture")
-        yield "Image", self._image(record)
+        named = sentences.image_in_words(self._source.config, record.image, record.seed)
+        yield "Image", named.removeprefix("Image ")
 
     def _change(self, record: Record) -> str:
         """Say how far the output moved at this picture, and how far at most."""
@@ -274,14 +281,6 @@ class _Words:
             ends = f"; this image’s range is {' to '.join(sentences.strength(end, edit) for end in record.bounds)}"
         told = f"{sentences.strength(self._weight(record), edit)}{ends}"
         yield "Edit weight" if edit is None else "Strength", told
-
-    def _image(self, record: Record) -> str:
-        edits, files = self._source.config.edits, self._source.config.photographs
-        if edits is not None:
-            return f"{record.image}, “{one_line(edits.images[record.image], 80)}”"
-        if files:
-            return f"{record.image}, photograph {one_line(files[record.image], 80)}"
-        return f"{record.image}, seed {record.seed}"
 
 
 def _anchors(names: Mapping[Attribute, str]) -> dict[Attribute | None, str]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from zoom_engine.audit.gallery_file import SheetEntry
+from zoom_engine.audit.gallery_file import SheetEntry, StripEntry
 from zoom_engine.audit.records import Record
 from zoom_engine.audit.summary import GroupChange, GroupDifference, Sensitivity
 from zoom_engine.report import sentences
@@ -141,11 +141,16 @@ def read_page(source: Source, budget: Budget, images: ImageGrids | None = None, 
     axis = FULL
     proof = source.leading and source.clearest(source.leading)
     typical = source.leading and source.first_strip(source.leading)
+
+    def load(strip: StripEntry, budget: Budget, *, ends: bool = False) -> Strip:
+        loaded = source.load(strip, budget, ends=ends)
+        return loaded if images is None else images.linked(loaded)
+
     beyond = _beyond(source.diagnosis.records, used, other)
     return Page(
         source=source,
-        proof=source.load(proof, budget, ends=True) if proof else None,
-        typical=source.load(typical, LINE_BUDGET, ends=True) if typical and typical is not proof else None,
+        proof=load(proof, budget, ends=True) if proof else None,
+        typical=load(typical, LINE_BUDGET, ends=True) if typical and typical is not proof else None,
         meaning=tuple(source.meaning),
         directions=tuple(_directions(source)),
         chances=tuple(chances(summary, source.view)),
@@ -157,7 +162,7 @@ def read_page(source: Source, budget: Budget, images: ImageGrids | None = None, 
         rows=tuple(_rows(source, axis, images)),
         axis=axis,
         photographs=read_shown(source.audit, summary, source.names, budget),
-        strips=tuple(source.load(strip, budget) for strip in source.strips[: budget.strips]),
+        strips=tuple(load(strip, budget) for strip in source.strips[: budget.strips]),
         more_strips=max(0, len(source.strips) - budget.strips),
         sheets=tuple(_sheet(source, sheet, budget) for sheet in source.sheets[: budget.sheets]),
         more_sheets=max(0, len(source.sheets) - budget.sheets),

@@ -26,6 +26,8 @@ from zoom_engine.targets import TaskView
 
 FLIPS, FLIPPED = "flips here", "flipped"
 ADDING = ("adding it", "removing it")
+BY_DEFINITION = "corruptions"
+"""The editor whose edits are what they are called."""
 STRENGTHENING = ("a strength above 0", "a strength below 0")
 """What an edit from elsewhere does: whether that adds the attribute is not known."""
 
@@ -179,6 +181,30 @@ def strip_note(strip: StripEntry, counts: Counts, alike: int, view: TaskView, *,
             return StripNote("Typical flip", "plain", outcome, f"{_upper(so)}: {middle}.")
         return StripNote("Decisive flip", "", outcome, f"{_upper(so)}: {middle}.")
     return StripNote("Example", "plain", outcome, f"Chosen for a large change, not as typical; {flips(counts)}.")
+
+
+def edits_in_short(config: Config) -> str:
+    """Say where an audit's edits come from and what nothing there can tell of them, for a line of a page."""
+    if config.edits is None:
+        checked = "label checked" if config.labels else "label not checked"
+        return f"edit directions of a generator, {checked}"
+    controls = f"{number_of(len(config.edits.controls), 'control')}" if config.edits.controls else "no controls"
+    kind = one_line(config.edits.kind, 80)
+    checked = kind == BY_DEFINITION or "text_encoder" in config.content
+    scored = "" if checked else ", whether they show what they are called not checked"
+    source = "pairs that others edited" if kind == "pairs" else f"pictures edited by “{kind}”"
+    return f"{source}, {controls}, label not checked{scored}"
+
+
+def image_in_words(config: Config, image: int | None, seed: int) -> str:
+    """Name an image: by its number with the seed or the file; by the seed alone where the number is not known."""
+    if image is None:
+        return f"Seed {seed}"
+    if config.edits is not None:
+        return f"Image {image}, “{one_line(config.edits.images[image], 80)}”"
+    if config.photographs:
+        return f"Image {image}, photograph {one_line(config.photographs[image], 80)}"
+    return f"Image {image}, seed {seed}"
 
 
 def _outcome(strip: StripEntry, view: TaskView) -> str:

@@ -212,7 +212,8 @@ class Source:
         strip_note = sentences.strip_note(
             strip, counts, self._alike(strip), self.view, least=self.config.decisive_change
         )
-        edit = self.edit_of(strip.attribute)
+        edit, record = self.edit_of(strip.attribute), self._record(strip)
+        image, bounds = (None, None) if record is None else (record.image, record.bounds)
         frames = load_frames(
             self.audit,
             strip,
@@ -226,8 +227,9 @@ class Source:
             number=next(number for number, one in enumerate(self.strips) if one is strip),
             attribute=None if strip.attribute is None else self.order.index(strip.attribute),
             name=name,
-            edit=sentences.edit_in_words(strip, name, bounds=self._bounds(strip), edit=edit),
-            source=self._image(strip),
+            edit=sentences.edit_in_words(strip, name, bounds=bounds, edit=edit),
+            image=image,
+            source=sentences.image_in_words(self.config, image, strip.seed),
             label_kept=strip.label_kept,
             ssim=strip.ssim,
             note=strip_note,
@@ -251,17 +253,6 @@ class Source:
         """Return what an edit to each side of 0 does, in words."""
         return sentences.ADDING if self.config.edits is None else sentences.STRENGTHENING
 
-    def _image(self, strip: StripEntry) -> str:
-        """Name the image of a strip."""
-        edits, files = self.config.edits, self.config.photographs
-        if strip.image is None or not (edits or files):
-            return f"Seed {strip.seed}"
-        return (
-            f"Photograph {files[strip.image]}"
-            if edits is None
-            else f"Image “{one_line(edits.images[strip.image], 80)}”"
-        )
-
     @property
     def meaning(self) -> Iterator[str]:
         """Yield what the effect of the leading attribute means in the task's own words, as sentences."""
@@ -272,10 +263,9 @@ class Source:
         if extent := self.view.extent_in_words([_furthest(record) for record in self.diagnosis.of(row.attribute)]):
             yield sentences.sentence(extent)
 
-    def _bounds(self, strip: StripEntry) -> tuple[float, float] | None:
-        """Return the bounds of the image of a strip; None where they are not known."""
-        of_attribute = self.diagnosis.of(strip.attribute)
-        return next((record.bounds for record in of_attribute if record.seed == strip.seed), None)
+    def _record(self, strip: StripEntry) -> Record | None:
+        """Return the record of a strip; None where the records, of an audit that goes on, do not hold it."""
+        return next((record for record in self.diagnosis.of(strip.attribute) if record.seed == strip.seed), None)
 
     def _alike(self, strip: StripEntry) -> int:
         """Return how many images flip decisively as the strip's does."""

@@ -45,6 +45,7 @@ class Strip:
         attribute: index of its attribute in the histogram; None where all are edited.
         name: of the attribute.
         edit: what the edit makes of the picture, in words.
+        image: number of the image; None where no record tells it.
         source: names the image.
         label_kept: whether the label check passes; None without labels.
         ssim: structural similarity to the original; None where it was not measured.
@@ -55,12 +56,14 @@ class Strip:
         shown: index of the frame that it is shown for.
         frames: all frames, the original first.
         scale: what the frames' weights are called.
+        record: the link that opens the record on the page, see `image_grid`; "" where the page has none.
     """
 
     number: int
     attribute: int | None
     name: str
     edit: str
+    image: int | None
     source: str
     label_kept: bool | None
     ssim: float | None
@@ -71,6 +74,7 @@ class Strip:
     shown: int
     frames: tuple[Frame, ...]
     scale: str = "weight"
+    record: str = ""
 
     @property
     def pair(self) -> tuple[Frame, Frame]:

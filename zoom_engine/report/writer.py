@@ -23,6 +23,7 @@ from zoom_engine.report.page import read_page
 from zoom_engine.report.pictures import BUDGETS
 from zoom_engine.report.sections import sections_of
 from zoom_engine.report.source import Source
+from zoom_engine.statistics.diagnosis import Diagnosis
 
 REPORT, INDEX = "report.html", "index.html"
 INDEX_ENTRIES = "index.json"
@@ -39,15 +40,27 @@ SCRIPT_SOURCE = f"'sha256-{base64.b64encode(hashlib.sha256(SCRIPT.encode()).dige
 
 @dataclass(frozen=True)
 class IndexEntry:
-    """One audit on an index page: its folder (inside the index's), a title and a sentence on it."""
+    """One audit on an index page: its folder (inside the index's), a title and a sentence on it.
+
+    `diagnosis` is what was read of the folder, where that is so: reading and adding it up takes seconds.
+    """
 
     audit: str | Path
     title: str = ""
     sentence: str = ""
+    diagnosis: Diagnosis | None = None
 
 
-def write_report(audit: str | Path, *, index: Path | None = None, single_file: Path | None = None) -> Path:
+def write_report(
+    audit: str | Path,
+    diagnosis: Diagnosis | None = None,
+    *,
+    index: Path | None = None,
+    single_file: Path | None = None,
+) -> Path:
     """Write `report.html` into the audit folder `audit` and return its path.
+
+    The folder is read, unless a `diagnosis` of it is given.
 
     The page needs no network, and of other files only the pictures of its grids, which lie beside it; nothing on it
     needs its script, which sorts, filters and opens pictures. Other pictures are inlined and made smaller until the
@@ -62,7 +75,7 @@ def write_report(audit: str | Path, *, index: Path | None = None, single_file: P
         AuditError: the folder cannot be read or written.
     """
     audit = Path(audit)
-    html, source, alone = "", Source(audit), single_file is not None
+    html, source, alone = "", Source(audit, diagnosis), single_file is not None
     index = _index_above(audit) if index is None else index
     back = None if index is None or alone else quote(Path(os.path.relpath(index, audit)).as_posix())
     images = read_grids(source, inlined=alone)
@@ -119,7 +132,7 @@ def write_index(
             raise AuditError(f"{path} is not inside {folder}: an index links only what travels with it")
         if not (path / REPORT).is_file():
             raise AuditError(f"{path} has no {REPORT}: write its report first")
-        sources.append(Source(path))
+        sources.append(Source(path, entry.diagnosis))
         links.append(_link(path.resolve(), folder.resolve()))
     shown = sorted(zip(entries, links, cards(sources), strict=True), key=_kind_of)
     html = template("index.html.j2").render(shown=shown, title=title, introduction=introduction)
@@ -132,8 +145,10 @@ def write_index(
     return write_page(folder / INDEX, html)
 
 
-def write_index_again(audit: Path) -> Path | None:
+def write_index_again(audit: Path, diagnosis: Diagnosis) -> Path | None:
     """Write the index above an audit's folder again, and return its path; None where none shows the audit.
+
+    The audit is the `diagnosis` that was read of it; others on the index are read.
 
     Raises:
         AuditError: what the index was made of cannot be read or was not written (by older versions), or as
@@ -149,7 +164,12 @@ def write_index_again(audit: Path) -> Path | None:
         content = JsonObject(read_json(path))
         audits = [JsonObject(one) for one in content.need("audits", tuple[dict[str, Any], ...])]
         entries = [
-            IndexEntry(path.parent / one.need("audit", str), one.need("title", str), one.need("sentence", str))
+            IndexEntry(
+                folder := path.parent / one.need("audit", str),
+                one.need("title", str),
+                one.need("sentence", str),
+                diagnosis if folder.resolve() == audit.resolve() else None,
+            )
             for one in audits
         ]
         title, introduction = content.need("title", str), content.need("introduction", str)

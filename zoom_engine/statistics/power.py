@@ -13,6 +13,7 @@ import bisect
 import functools
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -47,19 +48,15 @@ def power(
     Returns:
         The power by effect size; None below two images.
     """
-    attributes, counts = change.shape[1], np.isfinite(change).sum(axis=0)
-    images = int(counts.min(initial=len(change)))  # no attribute was tried on fewer
+    images = fewest(change)
     if images < 2:
         return None
-    spread = Dispersion.of_changes(np.concatenate([change, baseline], axis=1))
-    ends = Ends(images, level=confidence(analyses, attributes), draws=DRAWS, seed=seed)
+    injected = _Injected.of(change, baseline, analyses=analyses, seed=seed)
+    ends = injected.ends(images)
 
     def fractions_found(size: float) -> tuple[float, float]:
         """Return the fractions of audits that find an effect of that size sensitive, and specific too."""
-        random = np.random.default_rng([seed, round(1e6 * size)])
-        phi = float(spread(np.array([size]))[0])
-        kappa = max(1 / phi - 1, _LEAST)
-        drawn = random.beta(size * kappa, (1 - size) * kappa, (images, AUDITS)) if size < 1 else np.ones((images, 1))
+        drawn = injected.changes(size, images)
         sensitive = ends.above(drawn, smallest)
         far = drawn.mean(axis=0) >= (1.0 if specific_from is None else specific_from)
         return float(sensitive.mean()), float((sensitive & far).mean())
@@ -70,6 +67,76 @@ def power(
         None if specific_from is None else {size: round(share, 3) for size, (_, share) in shares.items()},
         _detectable(lambda size: fractions_found(size)[0], smallest),
     )
+
+
+@dataclass(frozen=True)
+class _Injected:
+    """Audits into which effects are injected, spread over images by `spread`, of intervals of some `level`."""
+
+    spread: Dispersion
+    level: float
+    seed: int
+
+    @classmethod
+    def of(cls, change: Array, baseline: Array, *, analyses: int, seed: int) -> _Injected:
+        """Make those that are like an audit, see `power`."""
+        spread = Dispersion.of_changes(np.concatenate([change, baseline], axis=1))
+        return cls(spread, confidence(analyses, change.shape[1]), seed)
+
+    def ends(self, images: int) -> Ends:
+        """Return the test of the intervals of so many images."""
+        return Ends(images, level=self.level, draws=DRAWS, seed=self.seed)
+
+    def changes(self, size: float, images: int) -> Array:
+        """Draw the changes `[images, AUDITS]` by an effect of mean `size`."""
+        random = np.random.default_rng([self.seed, round(1e6 * size)])
+        phi = float(self.spread(np.array([size]))[0])
+        kappa = max(1 / phi - 1, _LEAST)
+        return random.beta(size * kappa, (1 - size) * kappa, (images, AUDITS)) if size < 1 else np.ones((images, 1))
+
+
+def images_for_power(
+    change: Array,
+    baseline: Array,
+    smallest: float,
+    size: float,
+    share: float,
+    *,
+    analyses: int = 1,
+    seed: int = 0,
+) -> int | None:
+    """Estimate how many images such an audit takes to find an effect sensitive in so many cases.
+
+    Args:
+        change: as in `power`.
+        baseline: as in `power`.
+        smallest: as in `power`.
+        size: the effect, in [0, 1].
+        share: the share of audits that are to find it, in [0, 1].
+        analyses: as in `power`.
+        seed: as in `power`.
+
+    Returns:
+        The number of images, to a tenth; None where it is more than `most_images`, or where no number is enough: an
+        effect that is not above the smallest that matters is none that intervals lie above.
+    """
+    images = fewest(change)
+    if images < 1 or size <= smallest:
+        return None
+    injected, steps = _Injected.of(change, baseline, analyses=analyses, seed=seed), [images + 1]
+    while steps[-1] < MOST_IMAGES:
+        steps.append(min(math.ceil(_STEP * steps[-1]), MOST_IMAGES))
+
+    def finds(count: int) -> bool:
+        return bool(injected.ends(count).above(injected.changes(size, count), smallest).mean() >= share)
+
+    first = bisect.bisect_left(steps, True, key=finds)
+    return steps[first] if first < len(steps) else None
+
+
+def fewest(change: Array) -> int:
+    """Return on how many images the attribute was tried that was tried on the fewest."""
+    return int(np.isfinite(change).sum(axis=0).min(initial=len(change)))
 
 
 def _detectable(share: Callable[[float], float], smallest: float) -> float | None:

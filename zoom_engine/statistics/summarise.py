@@ -32,6 +32,7 @@ from zoom_engine.settings.interim_analyses import confidence
 from zoom_engine.statistics.agreement import kendalls_w
 from zoom_engine.statistics.attribute_tests import attribute_tests, baseline_level
 from zoom_engine.statistics.effects import (
+    Effect,
     adjusted_changes,
     effects,
     is_judged_at_end,
@@ -42,7 +43,8 @@ from zoom_engine.statistics.effects import (
 )
 from zoom_engine.statistics.groups import group_changes, group_differences, groups
 from zoom_engine.statistics.intervals import Array, bootstrap_means, column_means, mean_intervals, share_first
-from zoom_engine.statistics.power import images_to_settle, power
+from zoom_engine.statistics.power import fewest, images_to_settle, power
+from zoom_engine.statistics.power import images_for_power as power_for
 
 
 def summarise(config: Config, records: Sequence[Record], *, resamples: int = 4000, seed: int = 0) -> Summary:
@@ -134,6 +136,69 @@ def _by_photograph(config: Config, records: Sequence[Record]) -> Iterator[Photog
             yield PhotographRow(file=file, image=image, changes=tuple(sorted(changes, key=lambda one: -one.change)))
 
 
+class _Judged(NamedTuple):
+    """What is judged of the records of an audit of single attributes.
+
+    Attributes:
+        at_end: whether it is the change at the end of the range, else the largest one.
+        effects: of the attributes' records, in their order.
+        changes: float64 `[I, A]`, by attributes; NaN where one was not tried.
+        by_baseline: float64 `[I, J]`, by random baseline directions; NaN where one was not tried.
+        baseline: the records of random baseline directions and control prompts, each with what is judged of it.
+    """
+
+    at_end: bool
+    effects: Sequence[Effect]
+    changes: Array
+    by_baseline: Array
+    baseline: Sequence[tuple[Record, float]]
+
+
+def _judged(config: Config, records: Sequence[Record], baseline: Sequence[Record]) -> _Judged:
+    """Return what is judged of records of edits that were made, of attributes and beside them."""
+    column = {attribute.text: index for index, attribute in enumerate(config.attributes)}
+    shown = {record.image for record in records}
+    baseline = [record for record in baseline if record.image in shown]
+    of_attributes, of_baseline = effects(config, records), effects(config, baseline)
+    at_end = is_judged_at_end(of_attributes, of_baseline)
+    columns = [column[record.attribute or ""] for record in records]
+    changes = _matrix(records, columns, len(column), judged(of_attributes, at_end=at_end))
+    beside = list(zip(baseline, judged(of_baseline, at_end=at_end), strict=True))
+    random = [pair for pair in beside if (pair[0].baseline or 0) < config.random_directions]
+    by_baseline = _matrix(
+        [record for record, _ in random],
+        [record.baseline or 0 for record, _ in random],
+        config.random_directions,
+        (change for _, change in random),
+        images=shown,
+    )
+    return _Judged(at_end, of_attributes, changes, by_baseline, beside)
+
+
+def images_for_power(
+    config: Config, records: Sequence[Record], *, effect: float, share: float
+) -> tuple[int, int | None]:
+    """Estimate how many images an audit like the one of these `records` needs to find an effect with some power.
+
+    Args:
+        config: of a finished audit of single attributes.
+        records: all of its records.
+        effect: the mean change that is to be found sensitive, in [0, 1].
+        share: the share of such audits that is to find it.
+
+    Returns:
+        (the images that its attributes were tried on, at least; the images that it takes, see
+        `power.images_for_power`).
+    """
+    made = [record for record in records if record.was_edited]
+    of_attributes, beside = ([one for one in made if (one.baseline is not None) is so] for so in (False, True))
+    tried = _judged(config, of_attributes, beside)
+    needed = power_for(
+        tried.changes, tried.by_baseline, config.smallest_effect, effect, share, analyses=config.planned_analyses
+    )
+    return fewest(tried.changes), needed
+
+
 class _Means(NamedTuple):
     """A mean with its interval, its fraction of the sum of all means, and how often it comes first."""
 
@@ -168,8 +233,8 @@ def _single(
     config: Config, records: Sequence[Record], baseline: Sequence[Record], drawn: _Drawn, analyses: int, complete: bool
 ) -> dict[str, Any]:
     """Compute the parts of the summary that belong to single mode: rows by falling mean change, and their baselines."""
-    column: dict[str | None, int] = {attribute.text: index for index, attribute in enumerate(config.attributes)}
-    columns = [column[record.attribute] for record in records]
+    column = {attribute.text: index for index, attribute in enumerate(config.attributes)}
+    columns = [column[record.attribute or ""] for record in records]
 
     def matrix(values: Iterable[object]) -> Array:
         return _matrix(records, columns, len(column), values)
@@ -177,21 +242,8 @@ def _single(
     def means(values: Iterable[object]) -> list[float | None]:
         return _figures(column_means(matrix(values)))
 
-    of_attributes = {record.image for record in records}
-    shown = sorted(of_attributes)
-    baseline = [record for record in baseline if record.image in of_attributes]
-    judged_effects, of_baseline = effects(config, records), effects(config, baseline)
-    at_end = is_judged_at_end(judged_effects, of_baseline)
-    baseline_judged = judged(of_baseline, at_end=at_end)
-    changes, seed = matrix(judged(judged_effects, at_end=at_end)), drawn.seed
-    random = [place for place, record in enumerate(baseline) if (record.baseline or 0) < config.random_directions]
-    by_baseline = _matrix(
-        [baseline[place] for place in random],
-        [baseline[place].baseline or 0 for place in random],
-        config.random_directions,
-        (baseline_judged[place] for place in random),
-        images=of_attributes,
-    )
+    shown, seed = sorted({record.image for record in records}), drawn.seed
+    at_end, judged_effects, changes, by_baseline, baseline_judged = _judged(config, records, baseline)
     rules = (config.smallest_effect, config.correction)
     beside = attribute_tests(changes, by_baseline, *rules, finished=complete, analyses=analyses, seed=seed)
     change = _means_of(changes, drawn)
@@ -290,7 +342,7 @@ def _single(
         for row in rows
     ]
     return {
-        "control_prompts": _control_level(config, list(zip(baseline, baseline_judged, strict=True)), drawn),
+        "control_prompts": _control_level(config, baseline_judged, drawn),
         "baseline": baseline_figures,
         "power": reached,
         "paraphrases": agreement,

@@ -13,7 +13,7 @@ import torch
 from simulated import simulated
 
 from zoom_engine import Diagnoser
-from zoom_engine.audit.folder import AuditFolder
+from zoom_engine.audit.folder import AuditFolder, read_manifest
 from zoom_engine.cli import main
 from zoom_engine.commands.explore.sources import load_explored
 from zoom_engine.common.errors import AuditError, ConfigError, TargetError
@@ -52,7 +52,7 @@ def changed(audit: Path, folder: Path, change: Callable[[dict[str, Any]], object
 
 
 def test_the_models_of_an_audit_are_loaded_again(audit: Path) -> None:
-    explored = load_explored([audit], {"samples": 32})  # the manifest does not say the level
+    explored = load_explored([audit], {})
     content = json.loads((audit / "manifest.json").read_text())
     assert explored.name == TARGET
     assert explored.seeds == (300_000,)
@@ -61,6 +61,26 @@ def test_the_models_of_an_audit_are_loaded_again(audit: Path) -> None:
     assert explored.models[0].labels == tuple(content["config"]["labels"])
     assert explored.directions.content_hash == content["config"]["directions"]["content_hash"]
     assert not [line for line in explored.notices if "found again" in line]
+
+
+def test_an_audit_says_on_how_many_pictures_and_at_which_level_its_directions_were_found(
+    audit: Path, tmp_path: Path
+) -> None:
+    """Those of older versions do not: the level is tried out, and what was given is asked for again."""
+    config = json.loads((audit / "manifest.json").read_text())["config"]
+    assert (config["samples"], config["level"]) == (32, 1.0)
+
+    def forget(manifest: dict[str, Any]) -> None:
+        del manifest["config"]["samples"], manifest["config"]["level"]
+
+    old = changed(audit, tmp_path / "old", forget)
+    explored = load_explored([old], {"samples": 32})
+    assert explored.directions.content_hash == config["directions"]["content_hash"]
+    assert not [line for line in explored.notices if "found again" in line]
+    guessed = load_explored([old], {"samples": 40})
+    assert [line for line in guessed.notices if "or with other --samples or --level" in line]
+    AuditFolder.resume(old, read_manifest(audit)).close()
+    assert read_manifest(old).identity == read_manifest(audit).identity, "it determines no records"
 
 
 def test_other_directions_than_the_audits_are_told(audit: Path) -> None:

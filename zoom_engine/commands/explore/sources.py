@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from zoom_engine.audit.folder import MANIFEST, read_manifest
-from zoom_engine.audit.manifest import Config, Manifest
+from zoom_engine.audit.manifest import FOUND_WITH, Config, Manifest
 from zoom_engine.common import registry
 from zoom_engine.common.errors import AuditError, ConfigError, DirectionError, one_line
 from zoom_engine.common.json_object import JsonObject
@@ -99,12 +99,17 @@ def load_explored(
     images = range(seed * SEEDS_PER_RUN, seed * SEEDS_PER_RUN + min(config.images or FIRST_IMAGES, SEEDS_PER_RUN))
     wanted = JsonObject(config.content).object("directions").get("content_hash", str)
     others = "attributes" in given  # than the audit's
-    directions = edit_directions(first) if others else _directions_of_audit(first, wanted)
+    if others or config.level is not None or "level" in given:
+        directions = edit_directions(first)
+    else:  # of an older version, whose manifests do not say the level
+        directions = _directions_at_some_level(first, wanted)
     explored = _measured(models, range(FIRST_IMAGES) if photographs else images, directions)
     if directions.content_hash != wanted and not others:
+        guessed = config.level is None or any(name in given for name in FOUND_WITH)
+        otherwise = ", or with other --samples or --level" if guessed else ""
         first.notices.add(
             "the edit directions were found again here and are not those of the audit to the last digit: it ran on"
-            " another machine or version, or with other --samples or --level"
+            f" another machine or version{otherwise}"
         )
     named_codes = zip((one.file for one in photographs), codes, strict=True)
     of_audit = tuple((name, code[None]) for name, code in named_codes)
@@ -161,6 +166,8 @@ def _settings_of(folder: Path, manifest: Manifest, given: Mapping[str, Any], tar
         "templates": directions.get("templates", list) or AuditSettings.templates,
         "directions": config.method or AuditSettings.directions,
         "threshold": directions.get("threshold", float),
+        "samples": None if "attributes" in given else config.samples,
+        "level": config.level,
         "edit_range": config.edit_range,
         "decisive_change": config.decisive_change,
         "truncation": known.get("truncation", float) or AuditSettings.truncation,
@@ -221,11 +228,10 @@ def _loaded(settings: Sequence[AuditSettings], progress: ProgressFactory, notify
     return loaded
 
 
-def _directions_of_audit(models: Models, wanted: str | None) -> EditDirections:
-    """Find the edit directions of this hash, or those that come nearest.
+def _directions_at_some_level(models: Models, wanted: str | None) -> EditDirections:
+    """Find the edit directions of this hash, or those that come nearest, of an audit that does not say the level.
 
-    A manifest does not say which level its prompts were held to. At level 1, where none is refused, samples are counted
-    otherwise.
+    At level 1, where no prompt is refused, samples are counted otherwise.
     """
     level = models.settings.level
     candidates, refusals = [], []

@@ -220,7 +220,9 @@ class KeypointsView(TaskView):
         now, before = (torch.tensor(numbers, dtype=torch.float64) for numbers in zip(*pairs, strict=True))
         share = float(self.task.counted(_pairs(now - before).square().sum(2).sqrt()).mean())
         side, moves = self.task.side, "move" if self.task.point is None else "moves"
-        far = f"{100 * share:.1f} % of the picture’s side" if side is None else f"{share * side:.1f} pixels"
+        far = (
+            f"{share * side:.1f} of the input’s {side} pixels" if side else f"{100 * share:.1f} % of the picture’s side"
+        )
         return f"the {self._which} {moves} by {far} on average"
 
     def _displacements(self, recorded: Sequence[float], original: Sequence[float]) -> Tensor:
