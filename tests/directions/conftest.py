@@ -103,6 +103,10 @@ class ToyEncoder(nn.Module):
 
     def direction_of(self, attribute: str) -> None: ...
 
+    @property
+    def embedding_hash(self) -> str:
+        return self.content_hash
+
     def embed_texts(self, prompts: Sequence[str], *, templates: Sequence[str] = ("{}",)) -> Tensor:
         """What the toy does not know lies anywhere; phrasings differ a little, and by nothing on their average."""
         sentences = [[self._sentence(prompt.strip(), template) for template in templates] for prompt in prompts]

@@ -186,7 +186,7 @@ class Models:
         if small is None:
             return self.synthesizer
         sampling = self.sampling(_PROBES, whole=True)
-        depends_on = {**sampling.identity(self.generator, self.measuring_encoder), "side": small.side}
+        depends_on = {**sampling.seen(self.generator, self.measuring_encoder), "side": small.side}
 
         @torch.no_grad()
         def measure() -> dict[str, Tensor]:
@@ -418,7 +418,7 @@ def _edited(models: Models, name: str) -> tuple[Tensor, Tensor]:
     assert isinstance(directions, EditDirections)
     row = directions.matrix[directions.attributes.index(name)][None]
     depends_on = {
-        **sampling.identity(models.generator, models.measuring_encoder),
+        **sampling.seen(models.generator, models.measuring_encoder),
         "row": hashlib.sha256(row.numpy().tobytes()).hexdigest(),
         "way": _OWN_WAY,
     }

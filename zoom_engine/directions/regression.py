@@ -95,7 +95,8 @@ def regression_relevance(
         seen = unedited_embeddings(generator, text_encoder, sampling, doing="Measuring directions", known=embeddings)
         return vars(_moments(*_drawn(generator, sampling), seen))
 
-    moments = Moments(**DirectionCache(sampling.cache).cached("regression", drawn, measure))
+    seen_on = sampling.seen(generator, text_encoder)
+    moments = Moments(**DirectionCache(sampling.cache).cached("regression", seen_on, measure))
     if not moments.embedding.trace() > 0:
         raise DirectionError(
             "all samples of the generator look the same to the text encoder: there is nothing to regress"

@@ -86,6 +86,10 @@ class Sampling:
         """Return the same samples without truncation."""
         return dataclasses.replace(self, truncation=1.0)
 
+    def seen(self, generator: EditableGenerator, text_encoder: TextEncoder) -> dict[str, Any]:
+        """Return what the pictures and their embeddings depend on, for keys of caches that hold nothing else (JSON)."""
+        return {**self.identity(generator, text_encoder), "text_encoder": text_encoder.embedding_hash}
+
     def identity(self, generator: EditableGenerator, text_encoder: TextEncoder) -> dict[str, Any]:
         """Return what a measurement on these samples depends on, for cache keys and provenance (JSON)."""
         made = {"backend": "torch", "precision": "fp32"} if self.synthesizer is None else self.synthesizer.describe()

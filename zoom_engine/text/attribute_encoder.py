@@ -104,10 +104,21 @@ class AttributeEncoder(TextEncoder):
     @property
     def content_hash(self) -> Identity:
         """Return the SHA-256 (hex) of all parts, with the scorers' answers: the key of all caches."""
+        return self._hash_with(self.sources())
+
+    @property
+    def embedding_hash(self) -> str:
+        """Return that of what embeds pictures: other examples find in the cache what it sees of them."""
+        if self.reader is not None and not self.scored:
+            return self.reader.embedding_hash
+        return self._hash_with(self.sources()["scorers"])
+
+    def _hash_with(self, sources: Mapping[str, object]) -> Identity:
+        """Return the hash of what embeds pictures, and of these sources of attributes, with the scorers' answers."""
         parts = {
             "reader": None if self.reader is None else self.reader.content_hash,
             "features": None if self.features is None else self.features.content_hash,
-            **self.sources(),
+            "sources": sources,
         }
         identity = Identity(hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest())
         identity.answers = self.answers

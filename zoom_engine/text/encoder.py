@@ -202,6 +202,11 @@ class TextEncoder(nn.Module):
         return embedded.float()
 
     @property
+    def embedding_hash(self) -> str:
+        """Return the hash of what embeds pictures alone: the key of caches that hold nothing else."""
+        return self.content_hash
+
+    @property
     def described(self) -> dict[str, str]:
         """Return what a manifest says of what reads words, ready for JSON."""
         return {"name": self.name, "content_hash": str(self.content_hash)}
