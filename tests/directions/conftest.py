@@ -75,6 +75,7 @@ class ToyEncoder(nn.Module):
     """The interface of TextEncoder; reads the attributes off the channels that are not toRGB."""
 
     name, dim, logit_scale, tokenizer, precision = "toy", DIM, 10.0, None, "fp32"
+    blocks = (slice(0, DIM),)
 
     def __init__(self, generator: ToyGenerator, attribute_map: Tensor) -> None:
         super().__init__()
@@ -99,6 +100,12 @@ class ToyEncoder(nn.Module):
         return F.normalize(FAR * self.e0 + self.attributes(styles) @ self.columns.T, dim=1)
 
     def check_words(self, prompts: Sequence[str]) -> None: ...
+
+    def direction_of(self, attribute: str) -> None: ...
+
+    @property
+    def embedding_hash(self) -> str:
+        return self.content_hash
 
     def embed_texts(self, prompts: Sequence[str], *, templates: Sequence[str] = ("{}",)) -> Tensor:
         """What the toy does not know lies anywhere; phrasings differ a little, and by nothing on their average."""

@@ -446,9 +446,12 @@ _MODELS = {
     "answers.target": "target",
     "generator": "generator",
     "answers.generator": "generator",
+    "answers.scorers": "scorer",
     "text_encoder.content_hash": "text encoder",
 }
 """The keys of a config that say which models are audited."""
+_SOURCES = {"examples": "other examples of", "scorers": "another scorer of"}
+"""The keys in a config's `sources`: by what its attributes are given that are no words."""
 
 
 def _refuse_difference(path: Path, written: Mapping[str, Any], asked: Mapping[str, object]) -> None:
@@ -470,6 +473,12 @@ def _refuse_difference(path: Path, written: Mapping[str, Any], asked: Mapping[st
         raise AuditError(
             f"{path} holds an audit that was begun with another {changed}{older}: its code, attributes, weights"
             " or answers have changed: use another folder, or bring back what was audited"
+        )
+    kind, _, rest = (difference or "").removeprefix("config.").removeprefix("sources.").partition(".")
+    if kind in _SOURCES:
+        raise AuditError(
+            f"{path} holds an audit that was begun with {_SOURCES[kind]} “{rest.partition(' is ')[0]}”: use another"
+            " folder, or bring back what was audited"
         )
     if difference is not None:
         raise AuditError(f"{path} holds an audit with other settings ({difference}): use the same, or another folder")

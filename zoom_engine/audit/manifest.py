@@ -120,6 +120,8 @@ class Config:
         correction: of the p-values over attributes.
         photographs: the files that the images are inversions of, by their numbers; none where the images were
             generated.
+        given_by: of attributes that are no words, by name, what gives them ("examples", "scorers", or "edits", their
+            own) and its SHA-256, hex.
         by: texts that divide the images into groups, see `Record.groups`.
         method: how the N edit directions were found; None where that is not said.
         samples: on how many unedited pictures they were measured; None where that is not said (older audits, too).
@@ -160,6 +162,7 @@ class Config:
     control_prompt_every: int
     correction: Correction = CORRECTIONS[0]
     photographs: tuple[str, ...]
+    given_by: Mapping[str, tuple[str, str]]
     by: tuple[str, ...]
     method: str | None = None
     samples: Positive | None = None
@@ -444,6 +447,7 @@ def _config(values: JsonObject) -> Config:
         control_prompts=control_prompts.get("prompts", tuple[str, ...]) or (),
         control_prompt_every=1 if interval is None else interval,
         photographs=values.get("audited", tuple[str, ...]) or (),
+        given_by=_given_by(values.object("sources")),
         by=values.get("by", tuple[str, ...]) or (),
         method=directions.get("method", str),
         strength=directions.get("strength", tuple[float, ...]) or (),
@@ -485,6 +489,12 @@ def _config(values: JsonObject) -> Config:
     if edits is not None:
         _check_edits(values, config, edits)
     return config
+
+
+def _given_by(sources: JsonObject) -> dict[str, tuple[str, str]]:
+    """Return of attributes that are no words what gives them, and its hash."""
+    of_kinds = {kind: sources.get(kind, dict[str, str]) or {} for kind in ("examples", "scorers", "edits")}
+    return {name: (kind, given) for kind, hashes in of_kinds.items() for name, given in hashes.items()}
 
 
 def _check_edits(values: JsonObject, config: Config, edits: Edits) -> None:

@@ -18,6 +18,7 @@ from zoom_engine.directions import EditDirections
 from zoom_engine.photographs import Audited, Crop
 from zoom_engine.search import describe_search
 from zoom_engine.settings.audit_settings import ABOUT, RunSettings
+from zoom_engine.text import AttributeEncoder
 
 
 def config(models: Models, run: RunSettings) -> dict[str, Any]:
@@ -47,7 +48,8 @@ def config(models: Models, run: RunSettings) -> dict[str, Any]:
         "search_reason": models.search_reason,
         "generator": models.generator.content_hash,
         "resolution": models.generator.resolution,
-        "text_encoder": {"name": models.text_encoder.name, "content_hash": models.text_encoder.content_hash},
+        **({"sources": encoder.sources()} if isinstance(encoder := models.text_encoder, AttributeEncoder) else {}),
+        "text_encoder": models.text_encoder.described,
         "bound": PAPER_BOUND,
         "synthesis": models.synthesizer.describe(),
     }

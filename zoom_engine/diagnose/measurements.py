@@ -10,6 +10,7 @@ from torch import Tensor
 
 from zoom_engine.audit.manifest import PAPER_BOUND
 from zoom_engine.common.plurals import number_of
+from zoom_engine.diagnose.attribute_sources import unlike_examples
 from zoom_engine.diagnose.models import Models
 from zoom_engine.directions import (
     BASELINE_PICTURES,
@@ -30,10 +31,12 @@ from zoom_engine.directions import (
     score_scale,
     text_groups,
 )
+from zoom_engine.directions.score_tests import check_pictures
 from zoom_engine.directions.unedited import SAMPLES
 from zoom_engine.photographs import Audited
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.settings.audit_settings import SEEDS_PER_RUN, RunSettings
+from zoom_engine.text import AttributeEncoder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,9 +106,19 @@ def with_baselines(audits: Sequence[Models], measurements: Sequence[Measurements
 
 def edit_directions(models: Models) -> EditDirections:
     """Return one direction per attribute, found or taken from the cache."""
+    directions = _edit_directions(models)
+    for notice in unlike_examples(models.text_encoder):
+        models.notices.add(notice)
+    return directions
+
+
+def _edit_directions(models: Models) -> EditDirections:
     settings = models.settings
     if isinstance(settings.directions, EditDirections):
         settings.directions.check_fits(models.generator)
+        if isinstance(encoder := models.text_encoder, AttributeEncoder):
+            level = DEFAULT_LEVEL if settings.level is None else settings.level
+            check_pictures(encoder, settings.directions.attributes, level=level)
         return settings.directions
     return _find(
         models,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -21,6 +22,15 @@ from zoom_engine.common.plurals import number_of
 from zoom_engine.common.probes import Answers
 from zoom_engine.common.progress import ProgressFactory, silent
 from zoom_engine.common.threads import working
+from zoom_engine.diagnose.attribute_sources import (
+    attribute_encoder,
+    check_options,
+    given_sources,
+    load_scorers,
+    needs_text_encoder,
+    read_examples,
+    words_of,
+)
 from zoom_engine.diagnose.cluster import check_cluster
 from zoom_engine.diagnose.domain import Domain, find_domain
 from zoom_engine.directions import (
@@ -36,6 +46,9 @@ from zoom_engine.directions import (
 )
 from zoom_engine.directions.cache import DirectionCache
 from zoom_engine.directions.find import direction_method
+from zoom_engine.directions.ready import GivenDirections, is_file_of_directions, read_directions
+from zoom_engine.directions.relevance import inverse_std
+from zoom_engine.directions.unedited import SAMPLES, unedited_embeddings
 from zoom_engine.evaluation.evaluator import Evaluator
 from zoom_engine.evaluation.labels import ZeroShotLabels
 from zoom_engine.generators import (
@@ -59,10 +72,12 @@ from zoom_engine.settings.attributes import NEUTRAL, Attribute, parse_attributes
 from zoom_engine.settings.audit_settings import AuditSettings
 from zoom_engine.settings.target_names import several_targets
 from zoom_engine.targets import Target, check_target, check_target_options, input_notices, load_untried
-from zoom_engine.text import TextEncoder, find_templates, text_encoder_for
+from zoom_engine.text import AttributeEncoder, TextEncoder, find_templates, text_encoder_for
 
 _PROBES = 16  # pictures that are drawn small and whole
 _SMALL_ERROR = 0.1
+_OWN_PICTURES, _OWN_WAY = 64, 1.5  # edited pictures that show what a ready direction means, and how far they are
+_LEAST_WAY = 1.0  # edit weight
 _SMALL = "pictures for the text encoder alone"
 
 
@@ -71,7 +86,7 @@ class Models:
     """The models and prompts that an audit has loaded, and what it has chosen.
 
     Attributes:
-        settings: What was asked for.
+        settings: What was asked for; directions from a file are read.
         cache: The folder of what is found once.
         neutral: The neutral prompt.
         templates: Those that prompts are put into.
@@ -171,7 +186,7 @@ class Models:
         if small is None:
             return self.synthesizer
         sampling = self.sampling(_PROBES, whole=True)
-        depends_on = {**sampling.identity(self.generator, self.measuring_encoder), "side": small.side}
+        depends_on = {**sampling.seen(self.generator, self.measuring_encoder), "side": small.side}
 
         @torch.no_grad()
         def measure() -> dict[str, Tensor]:
@@ -182,8 +197,12 @@ class Models:
                 torch.cat([self.measuring_encoder.embed_images(how.render(code)) for code in torch.split(codes, 4)])
                 for how in (self.synthesizer, small)
             )
-            differ = (whole - whole.mean(dim=0)).square().sum(dim=1).mean().sqrt()
-            return {"error": (drawn_small - whole).square().sum(dim=1).mean().sqrt() / differ.clamp(min=1e-6)}
+            errors = []
+            for block in self.measuring_encoder.blocks:
+                seen, off = whole[:, block], (drawn_small - whole)[:, block]
+                differ = (seen - seen.mean(dim=0)).square().sum(dim=1).mean().sqrt()
+                errors.append(off.square().sum(dim=1).mean().sqrt() / differ.clamp(min=1e-6))
+            return {"error": torch.stack(errors).amax()}
 
         error = float(DirectionCache(self.cache).cached("small-pictures", depends_on, measure)["error"])
         used = error <= _SMALL_ERROR
@@ -261,10 +280,15 @@ def load_models(
         raise ConfigError("a Diagnoser audits one target: Diagnosers(target=[…], …) audits several")
     if settings.generator is None:
         raise ConfigError("edits from elsewhere (pairs, an editor) have no generator, and this needs one: give it")
+    settings = _with_directions_of_file(settings)
+    drawn_by: Any = settings.generator
     domain = find_domain(settings.generator)
     neutral = settings.neutral or (domain.neutral if domain else NEUTRAL)
     if settings.attributes is not None:
         parse_attributes(settings.attributes, neutral=neutral)
+    sources = given_sources(settings)
+    check_options(settings, sources)
+    reads_words = needs_text_encoder(settings, domain)
     check_search_options(settings.search, mode=settings.mode, options=settings.search_options)
     check_cluster(settings.cluster)
     templates = find_templates(settings.templates)
@@ -276,30 +300,51 @@ def load_models(
     generator_options = check_generator_options(settings.generator_options)
     target_options = {"download": settings.download, **check_target_options(settings.target_options)}
     _check_directions(settings, neutral, templates, settings.attributes)
+    notices = Notices(notify)
     with progress(4, "Loading", unit="model") as bar:
-        if like is None:
-            encoder = text_encoder_for(settings.generator, settings.text_encoder, download=settings.download)
-            encoder = encoder.to(settings.device)
-        else:
-            encoder = like.text_encoder
-        _check_texts(encoder, neutral, templates, settings)
+        reader = None
+        if like is not None:
+            reader = like.text_encoder
+        elif reads_words:
+            reader = text_encoder_for(settings.generator, settings.text_encoder, download=settings.download)
+            reader = reader.to(settings.device)
+        if reader is not None:
+            _check_texts(reader, neutral, templates, settings)
         bar.update(note="text encoder")
         target = load_untried(given, **target_options).to(settings.device)  # it is tried when the generator is there
-        labels = tuple(target.labels if settings.labels is None else settings.labels)
+        labels = tuple(target.labels if settings.labels is None else settings.labels) if reads_words else ()
         attributes = _attributes(settings, neutral, domain, target)
         if settings.paraphrases:
             paraphrases([attribute.text for attribute in attributes], templates, settings.paraphrases)
-        encoder.check_words([*map(str, attributes), *labels])
+        if reader is not None:
+            reader.check_words([*words_of(settings, attributes), *labels])
         bar.update(note="target")
         if like is None:
-            loaded = load_generator(settings.generator, **generator_options)
+            loaded = load_generator(drawn_by, **generator_options)
             generator = of_one_class(loaded, settings.generator_class).to(device)
         else:
             generator = like.generator
         if settings.photos is not None:
             check_invertible(generator)
+            if not reads_words:
+                raise ConfigError(
+                    "photographs are held to their inversions by a text encoder: give one (--text-encoder)"
+                )
         if isinstance(settings.directions, str) and direction_method(settings.directions).needs_gradient:
             check_gradients_of(generator)
+        if like is None:
+            scorers, answered = load_scorers(settings, sources, generator.resolution)
+            examples = read_examples(sources, generator, domain, notices, progress)
+            encoder = attribute_encoder(reader, scorers, examples, sources, answered)
+        else:
+            encoder = like.text_encoder
+        if isinstance(settings.directions, GivenDirections):
+            names = [attribute.text for attribute in attributes]
+            sampling = Sampling(_OWN_PICTURES, 0, settings.truncation, settings.truncation_cutoff, cache=cache)
+            fitted = settings.directions.fit(
+                generator, encoder, names, neutral=neutral, templates=templates, sampling=sampling
+            )
+            settings = replace(settings, directions=fitted)
         search, reason = choose_search(
             settings.search, mode=settings.mode, target=target, generator=generator, options=settings.search_options
         )
@@ -308,6 +353,7 @@ def load_models(
         answers = {
             "target": target.check(generator.resolution),
             "generator": getattr(generator.content_hash, "answers", None),
+            "scorers": getattr(encoder, "answers", None),
         }
         _check_directions(
             settings,
@@ -337,11 +383,13 @@ def load_models(
                 answers={name: known for name, known in answers.items() if known is not None},
                 misread=(),
                 networks={},
-                notices=Notices(notify),
+                notices=notices,
                 progress=progress,
                 like=like,
             )
         )
+        if like is None and isinstance(models.text_encoder, AttributeEncoder):
+            models.text_encoder.learn_from(partial(_population, models), partial(_edited, models))
         bar.update(note="runtime")
     stored = partial(stored_answers, cache, models.target, models.answers.get("target"), generator.resolution)
     for notice in input_notices(models.target, resolution=generator.resolution, stored=stored):
@@ -352,6 +400,62 @@ def load_models(
     for denial in misread:
         models.notices.add(str(denial))
     return replace(models, misread=misread)
+
+
+def _population(models: Models) -> Tensor:
+    """Return the embeddings `[K, D]` of unedited pictures that examples are compared with."""
+    encoder, sampling = models.measuring_encoder, models.sampling(SAMPLES)
+    return unedited_embeddings(models.generator, encoder, sampling, doing="Looking at unedited images")
+
+
+@torch.no_grad()
+def _edited(models: Models, name: str) -> tuple[Tensor, Tensor]:
+    """Return the embeddings `[K, D]` of unedited pictures edited to more and to less along a ready direction.
+
+    They are edited by `_OWN_WAY` standard deviations of what unedited codes differ by along it.
+    """
+    directions, sampling = models.settings.directions, models.sampling(_OWN_PICTURES)
+    assert isinstance(directions, EditDirections)
+    row = directions.matrix[directions.attributes.index(name)][None]
+    depends_on = {
+        **sampling.seen(models.generator, models.measuring_encoder),
+        "row": hashlib.sha256(row.numpy().tobytes()).hexdigest(),
+        "way": _OWN_WAY,
+    }
+
+    def measure() -> dict[str, Tensor]:
+        codes, std = sampling.codes(models.generator), sampling.statistics(models.generator).std
+        per_std = inverse_std(std, models.generator.space.fixed_mask()).float()
+        positions = ((codes.cpu() - codes.cpu().mean(dim=0)) * per_std) @ (row[0] * per_std)
+        way = _OWN_WAY * float(positions.std().clamp(min=_LEAST_WAY))
+        renderer, seen = sampling.renderer_of(models.generator), []
+        with models.progress(2 * len(codes), "Looking at ready directions", unit="image") as bar:
+            for weight in (way, -way):
+                for part in torch.split(codes, sampling.batch_size):
+                    edits = torch.full((len(part), 1), weight)
+                    seen.append(models.measuring_encoder.embed_images(renderer.render(part, edits, row)).cpu())
+                    bar.update(len(part))
+        having, lacking = torch.cat(seen).chunk(2)
+        return {"having": having, "lacking": lacking}
+
+    both = DirectionCache(models.cache).cached("own-edits", depends_on, measure)
+    return both["having"], both["lacking"]
+
+
+def _with_directions_of_file(settings: AuditSettings) -> AuditSettings:
+    """Return the settings with directions that were given as a file read, and their names as attributes.
+
+    Raises:
+        DirectionError: the file cannot be read, or lacks an attribute.
+    """
+    if not is_file_of_directions(settings.directions):
+        return settings
+    ready, attributes = read_directions(settings.directions), settings.attributes
+    if isinstance(ready, GivenDirections):
+        return replace(settings, directions=ready, attributes=attributes or [f"{name}=edits" for name in ready.names])
+    if attributes is None:
+        return replace(settings, directions=ready, attributes=list(ready.attributes))
+    return replace(settings, directions=ready.of([Attribute.parse(text).text for text in attributes]))
 
 
 def stored_answers(
@@ -428,19 +532,19 @@ def _control_prompts(
 
     There are some where edits have a calibrated range and directions are found here.
     """
-    if settings.edit_range != "calibrated" or not _found_by_text(settings):
-        return ()
     typed = {attribute.text for attribute in attributes}
+    words = any(attribute.source is None for attribute in attributes)
+    if settings.edit_range != "calibrated" or not _found_by_text(settings) or not words:
+        return ()
     return tuple(prompt for prompt in control_prompts(encoder, neutral) if prompt not in typed)
 
 
 def _misread_denials(models: Models) -> tuple[MisreadDenial, ...]:
     """Return those of the attributes that lead towards what they deny."""
-    if not _found_by_text(models.settings):
+    words = [attribute for attribute in models.attributes if attribute.source is None]
+    if not _found_by_text(models.settings) or not words:
         return ()
-    return tuple(
-        misread_denials(models.text_encoder, models.attributes, neutral=models.neutral, templates=models.templates)
-    )
+    return tuple(misread_denials(models.text_encoder, words, neutral=models.neutral, templates=models.templates))
 
 
 def _check_directions(
@@ -454,6 +558,8 @@ def _check_directions(
     ready = settings.directions
     if isinstance(ready, str):
         check_method(ready)
+        return
+    if isinstance(ready, GivenDirections):
         return
     methods = registry.all_names(registry.DIRECTION_METHODS)
     if not isinstance(ready, EditDirections):
@@ -490,8 +596,7 @@ def _check_texts(encoder: TextEncoder, neutral: str, templates: Sequence[str], s
     """Refuse what the text encoder cannot read, and attributes that it cannot tell from the neutral prompt."""
     labels = settings.labels or ()
     encoder.check_words([neutral, *labels])
-    by = settings.told_apart_by(())  # attributes are looked at anyway
-    for texts in filter(None, (settings.attributes, by, settings.keep)):
-        text_directions(encoder, texts, neutral=neutral, templates=templates)
+    if words := words_of(settings):
+        text_directions(encoder, words, neutral=neutral, templates=templates)
     if labels:
         encoder.embed_texts(labels)

@@ -25,6 +25,7 @@ from zoom_engine.photographs import (
     read_crops,
 )
 from zoom_engine.settings.audit_settings import RunSettings
+from zoom_engine.text import AttributeEncoder, TextEncoder
 
 
 def crops_of(models: Models) -> list[Crop]:
@@ -42,8 +43,14 @@ def crops_of(models: Models) -> list[Crop]:
 
 def inverter(models: Models, *, seed: int = RunSettings.seed) -> Inverter:
     """Return what finds photographs in the generator, drawn as in this audit."""
-    encoder, drawn = models.text_encoder, models.synthesizer
+    encoder, drawn = _reader(models), models.synthesizer
     return Inverter(models.generator, encoder, drawn, seed=seed, made_by=drawn.describe())
+
+
+def _reader(models: Models) -> TextEncoder:
+    """Return the text encoder itself, whose embeddings have length 1."""
+    encoder = models.text_encoder
+    return encoder.reader or encoder if isinstance(encoder, AttributeEncoder) else encoder
 
 
 def audited_photographs(
@@ -61,7 +68,7 @@ def audited_photographs(
     if readable:
         size = min(models.settings.batch_size, 8)
         codes = inverter(models, seed=seed).codes(readable, cache=inversions, batch_size=size, progress=models.progress)
-    yardstick = Yardstick.of(models.generator, models.text_encoder, models.synthesizer, seed=seed)
+    yardstick = Yardstick.of(models.generator, _reader(models), models.synthesizer, seed=seed)
     evaluator = models.evaluator(torch.zeros(1, models.generator.space.size))
     audited = judged(crops, codes, evaluator=evaluator, yardstick=yardstick)
     if audited.refused:

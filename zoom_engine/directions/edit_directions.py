@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,26 @@ class EditDirections:
         shape = "×".join(map(str, self.matrix.shape))
         rest = f" and {more} more" if more > 0 else ""
         return f"EditDirections({shape}, by {self.method}: {one_line(names, 200)}{rest})"
+
+    def of(self, attributes: Sequence[str]) -> EditDirections:
+        """Return the directions of these attributes, in their order.
+
+        Raises:
+            DirectionError: there is none of one of them.
+        """
+        missing = next((name for name in attributes if name not in self.attributes), None)
+        if missing is not None:
+            known = one_line(", ".join(self.attributes), 200)
+            raise DirectionError(f"there is no ready edit direction of '{missing}': there are {known}")
+        rows = [self.attributes.index(name) for name in attributes]
+        return dataclasses.replace(
+            self,
+            matrix=self.matrix[rows],
+            attributes=tuple(attributes),
+            channels=tuple(self.channels[row] for row in rows),
+            strength=tuple(self.strength[row] for row in rows),
+            noise_floor=tuple(self.noise_floor[row] for row in rows),
+        )
 
     def check_fits(self, generator: EditableGenerator) -> None:
         """Refuse these directions where they were not made for `generator`.

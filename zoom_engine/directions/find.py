@@ -27,6 +27,7 @@ from zoom_engine.directions.relevance import (
     Sampling,
     text_directions,
 )
+from zoom_engine.directions.score_tests import ScoreTest, check_scores
 from zoom_engine.directions.wording import DEFAULT_LEVEL, Phrased, clearness, exceeds, phrase
 from zoom_engine.generators import EditableGenerator
 from zoom_engine.runtime import Synthesizer
@@ -72,6 +73,7 @@ def find_directions(
     sampled relevance; a `method` that is no name but a `DirectionMethod` has its own options.
     `synthesizer` makes the images of the two that only look forward (None: torch in float32). Gradient relevance
     goes through `generator.render` in float32 instead: the native operators where they run, else torch's.
+    Attributes that are no words, see `AttributeEncoder`, meet tests of their own (`score_tests.check_scores`).
     `keep` are texts whose scores no edit but their own shall move, see `keeping`. `cache` is a folder for what was
     computed.
 
@@ -86,15 +88,22 @@ def find_directions(
         method = direction_method(method, {"estimator": estimator, "ridge": ridge, "alpha": alpha})
     if method.needs_gradient and not generator.differentiable:
         raise DirectionError("the generator gives no gradients: find directions by regression, or sampled")
+    if method.needs_gradient and not getattr(text_encoder, "differentiable", True):
+        raise DirectionError("a scorer gives no gradients: find directions by regression")
     count, attributes = len(attributes), [*attributes, *(text for text in keep if text not in attributes)]
     wanted = text_directions(text_encoder, attributes, neutral=neutral, templates=templates)
-    texts = phrase(text_encoder, attributes, neutral=neutral, templates=templates, cache=cache) if level != 1 else None
+    words = [attribute for attribute in attributes if text_encoder.direction_of(attribute) is None]
+    texts = None
+    if level != 1 and words:
+        texts = phrase(text_encoder, words, neutral=neutral, templates=templates, cache=cache)
     forward_only = None if method.needs_gradient else synthesizer
     drawn = method.samples if samples is None else samples
     sampling = Sampling(drawn, seed, truncation, truncation_cutoff, forward_only, batch_size, cache, progress)
     as_needed = dataclasses.replace(sampling, texts=wanted if samples is None else None)
     if texts is not None:
-        check_answers(generator, text_encoder, attributes, texts, sampling=sampling, level=level)
+        check_answers(generator, text_encoder, words, texts, sampling=sampling, level=level)
+    seen = dataclasses.replace(sampling, samples=PICTURES, synthesizer=synthesizer)
+    score_tests = check_scores(generator, text_encoder, attributes, sampling=seen, level=level)
     relevance = relevance_of(method, generator, text_encoder, as_needed)
     directions = directions_from_relevance(
         relevance,
@@ -108,10 +117,10 @@ def find_directions(
         templates=templates,
         level=level,
         texts=texts,
+        score_tests=score_tests,
     )
     if not keep:
         return directions
-    seen = dataclasses.replace(sampling, samples=PICTURES, synthesizer=synthesizer)
     return keeping(generator, text_encoder, directions, keep, count=count, sampling=seen)
 
 
@@ -128,6 +137,7 @@ def directions_from_relevance(
     templates: Sequence[str] = GENERAL,
     level: float = DEFAULT_LEVEL,
     texts: Phrased | None = None,
+    score_tests: Mapping[str, ScoreTest] | None = None,
 ) -> EditDirections:
     """Find directions by a relevance that exists: changing prompts, λ or top-k costs next to nothing then.
 
@@ -135,8 +145,8 @@ def directions_from_relevance(
     of what its paraphrases differ by. Otherwise random texts would count as much as others for being far off, or for
     barely moving the embedding.
 
-    `texts` are the attributes in several paraphrases, where they exist already; the other arguments are those of
-    `find_directions`.
+    `texts` are the attributes in several paraphrases, where they exist already; `score_tests` are those of attributes
+    that are no words, whose strength it is. The other arguments are those of `find_directions`.
     """
     if absolute and relevance.method != "sampled":
         raise DirectionError("an absolute threshold belongs to sampled relevance: use a relative one, λ in [0, 1)")
@@ -146,22 +156,25 @@ def directions_from_relevance(
         raise DirectionError(f"top_k must be at least 1, not {top_k}")
     wanted = text_directions(text_encoder, attributes, neutral=neutral, templates=templates)
     rows = relevance.relevance(wanted)
-    texts = texts or phrase(
-        text_encoder, attributes, neutral=neutral, templates=templates, level=level, cache=relevance.sampling.cache
-    )
-    strengths = (relevance.strength(wanted) * clearness(texts.wanted)).tolist()
-    floor = float("-inf")
-    if level != 1:
-        random = texts.random[: relevance.random_texts]
-        of_random = relevance.strength(F.normalize(random.mean(dim=1), dim=1)) * clearness(random)
-        floor = exceeds(of_random, level)
-    for attribute, strength in zip(attributes, strengths, strict=True):
-        if level != 1 and not strength > floor:
-            raise DirectionError(
-                f"no style channel answers '{attribute}' more than random text: largest |relevance|"
-                f" {strength:.3g}, random texts reach {floor:.3g} (level {level:.0%});"
-                " use words that the text encoder knows"
-            )
+    reached = relevance.strength(wanted)
+    given = {name: ScoreTest(float(row), 0.0) for name, row in zip(attributes, reached, strict=True)}
+    given |= score_tests or {}
+    words = [place for place, name in enumerate(attributes) if text_encoder.direction_of(name) is None]
+    if words:
+        named = [attributes[place] for place in words]
+        texts = texts or phrase(
+            text_encoder, named, neutral=neutral, templates=templates, level=level, cache=relevance.sampling.cache
+        )
+        strengths = (reached[words] * clearness(texts.wanted)).tolist()
+        floor = _floor(relevance, texts, level)
+        for attribute, strength in zip(named, strengths, strict=True):
+            if level != 1 and not strength > floor:
+                raise DirectionError(
+                    f"no style channel answers '{attribute}' more than random text: largest |relevance|"
+                    f" {strength:.3g}, random texts reach {floor:.3g} (level {level:.0%});"
+                    " use words that the text encoder knows"
+                )
+            given[attribute] = ScoreTest(strength, max(floor, 0.0))
     std = relevance.sampling.statistics(generator).std
     matrix = torch.stack(
         [
@@ -176,8 +189,8 @@ def directions_from_relevance(
         method=relevance.method,
         threshold=threshold,
         channels=tuple((matrix != 0).sum(dim=1).tolist()),
-        strength=tuple(strengths),
-        noise_floor=(max(floor, 0.0),) * len(attributes),
+        strength=tuple(given[name].strength for name in attributes),
+        noise_floor=tuple(given[name].noise_floor for name in attributes),
         provenance={
             **relevance.details,
             "text_encoder_name": text_encoder.name,
@@ -187,6 +200,14 @@ def directions_from_relevance(
             "level": level,
         },
     )
+
+
+def _floor(relevance: Relevance, texts: Phrased, level: float) -> float:
+    """Return the strength that random texts reach."""
+    if level == 1:
+        return float("-inf")
+    random = texts.random[: relevance.random_texts]
+    return exceeds(relevance.strength(F.normalize(random.mean(dim=1), dim=1)) * clearness(random), level)
 
 
 def unit_relevance(

@@ -85,7 +85,7 @@ def regression_relevance(
         )
     if not ridge >= 0:
         raise DirectionError(f"ridge must be at least 0, not {ridge}")
-    estimate = _Estimate(generator, sampling, estimator, ridge)
+    estimate = _Estimate(generator, sampling, estimator, ridge, text_encoder.blocks)
     embeddings = None
     if sampling.texts is not None:
         sampling, embeddings = _enough(text_encoder, estimate, sampling.texts)
@@ -95,13 +95,20 @@ def regression_relevance(
         seen = unedited_embeddings(generator, text_encoder, sampling, doing="Measuring directions", known=embeddings)
         return vars(_moments(*_drawn(generator, sampling), seen))
 
-    moments = Moments(**DirectionCache(sampling.cache).cached("regression", drawn, measure))
+    seen_on = sampling.seen(generator, text_encoder)
+    moments = Moments(**DirectionCache(sampling.cache).cached("regression", seen_on, measure))
     if not moments.embedding.trace() > 0:
         raise DirectionError(
             "all samples of the generator look the same to the text encoder: there is nothing to regress"
         )
     matrix = estimate.matrix(moments, sampling.samples)
-    strength_matrix = estimate.per_std * moments.style_embedding @ _inverse_root(moments.embedding)
+    strength_matrix = torch.cat(
+        [
+            estimate.per_std * moments.style_embedding[:, block] @ _inverse_root(moments.embedding[block, block])
+            for block in text_encoder.blocks
+        ],
+        dim=1,
+    )
     details = {**drawn, "estimator": estimator, "ridge": ridge}
     return MatrixRelevance("regression", matrix.float(), strength_matrix.float(), sampling, details)
 
@@ -136,6 +143,7 @@ class _Estimate:
     sampling: Sampling
     estimator: Estimator
     ridge: float
+    blocks: tuple[slice, ...]
 
     @cached_property
     def per_std(self) -> Tensor:
@@ -161,7 +169,10 @@ class _Estimate:
         if self.estimator == "correlation":
             return self.per_std * moments.style_embedding
         if self.estimator == "whitened":
-            return _ridge_solve(moments.embedding, (self.per_std * moments.style_embedding).T, ridge).T
+            rows = self.per_std * moments.style_embedding
+            return torch.cat(
+                [_ridge_solve(moments.embedding[part, part], rows[:, part].T, ridge).T for part in self.blocks], dim=1
+            )
         on_latent = _ridge_solve(moments.latent, moments.latent_embedding, ridge)
         return self._natural_per_std * on_latent if self.affine_per_std is None else self.affine_per_std @ on_latent
 

@@ -86,6 +86,10 @@ class Sampling:
         """Return the same samples without truncation."""
         return dataclasses.replace(self, truncation=1.0)
 
+    def seen(self, generator: EditableGenerator, text_encoder: TextEncoder) -> dict[str, Any]:
+        """Return what the pictures and their embeddings depend on, for keys of caches that hold nothing else (JSON)."""
+        return {**self.identity(generator, text_encoder), "text_encoder": text_encoder.embedding_hash}
+
     def identity(self, generator: EditableGenerator, text_encoder: TextEncoder) -> dict[str, Any]:
         """Return what a measurement on these samples depends on, for cache keys and provenance (JSON)."""
         made = {"backend": "torch", "precision": "fp32"} if self.synthesizer is None else self.synthesizer.describe()
@@ -193,7 +197,8 @@ def text_directions(
 ) -> Tensor:
     """Return unit vectors Δt `[N, D]` (float32, CPU): normalise(E(attribute) − E(neutral)) (Patashnik 2021).
 
-    Paraphrases of one attribute, separated by "|", are averaged before the difference.
+    Paraphrases of one attribute, separated by "|", are averaged before the difference. Those of attributes that are no
+    words are the encoder's own, see `AttributeEncoder`.
 
     Raises:
         DirectionError: the text encoder cannot tell an attribute from the neutral prompt.
@@ -201,14 +206,22 @@ def text_directions(
     """
     if isinstance(attributes, str) or not attributes:
         raise DirectionError("attributes must be a non-empty list of prompts, such as ['a smiling face']")
+    sourced = next((name for name in attributes if Attribute.parse(name).source is not None), None)
+    if sourced is not None:
+        raise DirectionError(f"'{sourced}' is no text: attributes by examples or scorers belong to an audit's options")
     names: list[object] = list(attributes)
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise DirectionError(f"attribute '{twice}' is given twice: remove one")
-    text_encoder.check_words([neutral, *attributes])
-    base = _mean_of_paraphrases(text_encoder, neutral, templates)
+    known = {attribute: text_encoder.direction_of(attribute) for attribute in attributes}
+    if any(direction is None for direction in known.values()):
+        text_encoder.check_words([neutral, *attributes])
+        base = _mean_of_paraphrases(text_encoder, neutral, templates)
     rows = []
     for attribute in attributes:
+        if (direction := known[attribute]) is not None:
+            rows.append(direction)
+            continue
         difference = _mean_of_paraphrases(text_encoder, attribute, templates) - base
         if difference.norm() < _SAME_TEXT:
             raise DirectionError(

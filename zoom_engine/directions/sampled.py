@@ -46,6 +46,11 @@ def sampled_relevance(
     """
     if sampling.samples < 1 or not alpha > 0:
         raise DirectionError(f"sampled relevance needs samples ≥ 1 and alpha > 0, not {sampling.samples} and {alpha}")
+    if len(text_encoder.blocks) > 1 or text_encoder.blocks[0].stop == 1:
+        raise DirectionError(
+            "sampled relevance compares pictures by the angles of their embeddings, and the number of a scorer has"
+            " none: find directions by regression"
+        )
     details = {**sampling.identity(generator, text_encoder), "alpha": alpha}
     store = DirectionCache(sampling.cache)
 

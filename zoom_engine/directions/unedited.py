@@ -35,7 +35,7 @@ def unedited_embeddings(
         DirectionError: a picture is not finite.
     """
     store = DirectionCache(sampling.cache)
-    key = dataclasses.replace(sampling, samples=0).identity(generator, text_encoder)
+    key = dataclasses.replace(sampling, samples=0).seen(generator, text_encoder)
     stored = store.load("unedited", key) or {"embeddings": torch.empty(0, text_encoder.dim)}
     embeddings = max(stored["embeddings"], torch.empty(0) if known is None else known, key=len)
     missing = sampling.samples - len(embeddings)

@@ -54,6 +54,14 @@ def check_comparable(first: Diagnosis, other: Diagnosis) -> None:
     for diagnosis in (first, other):
         check_whole(diagnosis)
     a, b = ({**diagnosis.config.content, **_flat(diagnosis)} for diagnosis in (first, other))
+    shared = [attribute.text for attribute in first.attributes if attribute in other.attributes]
+    for name in shared:
+        given = [one.config.given_by.get(name) for one in (first, other)]
+        if given[0] != given[1]:
+            raise AuditError(
+                f"{title(first)} and {title(other)} cannot be compared: “{name}” is not given by the same"
+                f" {'words, examples or model' if None in given else 'pictures or model'} in both"
+            )
     flat = dict.fromkeys(_flat(first), "edit directions")
     for name, words in {**_EQUAL, **flat, "edits": "source of edits", "bound": "range", "task": "task"}.items():
         if a.get(name) != b.get(name):

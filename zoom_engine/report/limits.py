@@ -80,6 +80,10 @@ _CONTROLS = (
     "Edits that should not matter are what somebody marked as such: {}. An effect is told from theirs alone, and as far"
     " as they change pictures by as much as the attributes’ edits do, which nothing here measures."
 )
+_GIVEN_BY = (
+    "{} got its meaning from pictures or from a model: whatever goes with it there is edited with it, whatever the name"
+    " says. Look at the pictures."
+)
 _OF_EDITS = (
     "where the means over all images lie of which these {} would be a random choice. Whether an edit shows what its"
     " name says, and changes that alone, is not in them: look at the pictures for that."
@@ -155,6 +159,9 @@ def limits(
             f"The text model hardly reads the denial in {quoted}: more of it is more of what it denies. Type what is"
             " there in its place; an edit both adds and removes it.",
         )
+    if config.given_by:
+        given = [f"“{names[attribute]}”" for attribute in config.attributes if attribute.text in config.given_by]
+        yield "What no words say", _GIVEN_BY.format(_some(given or [f"“{name}”" for name in config.given_by]))
     weak = _weak(config, names)
     if weak:
         yield "Faint directions", f"The generator hardly answers to {weak}: read those rows with care."

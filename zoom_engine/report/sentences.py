@@ -15,7 +15,7 @@ from zoom_engine.audit.manifest import Config, Edit, Edits
 from zoom_engine.audit.summary import Summary
 from zoom_engine.common import registry
 from zoom_engine.common.errors import one_line
-from zoom_engine.common.plurals import agreeing, number_of
+from zoom_engine.common.plurals import agreeing, listed, number_of
 from zoom_engine.report.curves import Side
 from zoom_engine.report.verdicts import LEADS, amount, how_known, is_judged, with_its_interval
 from zoom_engine.search import search_type
@@ -345,6 +345,14 @@ def edited(name: str, weight: float | None, edit: Edit | None = None) -> str:
     return f"with {name} {way}, edit weight {signed(weight)}"
 
 
+_GIVEN_BY = {
+    "examples": "examples",
+    "scorers": "models that score pictures",
+    "edits": "what ready-made edits show",
+}
+"""What gives attributes that are no words, see `Config.given_by`."""
+
+
 def search_sentence(config: Config) -> str:
     """Say which search the audit uses and, where the manifest has a reason, why."""
     if config.edits is not None:
@@ -373,6 +381,23 @@ def uses_text(config: Config) -> bool:
     return by_text and config.edits is None
 
 
+def score(config: Config) -> str:
+    """Return what the score of an attribute is called: a text score where all are words."""
+    return "score" if config.given_by else "text score"
+
+
+def described(config: Config) -> str:
+    """Say what attributes are described by, before the name of the first."""
+    if not uses_text(config) and not config.given_by:
+        return "along directions that were given ready-made, under names such as"
+    kinds = {config.given_by[attribute.text][0] for attribute in config.attributes if attribute.text in config.given_by}
+    if not kinds:
+        return "described only by words such as"
+    words = ["words"] if any(attribute.text not in config.given_by for attribute in config.attributes) else []
+    told = [_GIVEN_BY[kind] for kind in _GIVEN_BY if kind in kinds]
+    return f"described by {listed([*words, *told])}, under names such as"
+
+
 def edit(config: Config) -> str:
     """Say what an edit is, and where its direction comes from."""
     if config.edits is not None:
@@ -381,9 +406,15 @@ def edit(config: Config) -> str:
             " what edits, so strengths of two attributes need not compare."
         )
     if uses_text(config):
+        words = any(attribute.text not in config.given_by for attribute in config.attributes)
+        of_words = (
+            f"The text model gives each attribute a direction among texts, its prompt less “{config.neutral}”. "
+            if words
+            else ""
+        )
         made = (
-            f"The text model gives each attribute a direction among texts, its prompt less “{config.neutral}”. The"
-            " channels of the generator’s code that answer to it make the edit direction"
+            f"{of_words}{_of_sources(config)}The channels of the generator’s code that answer to it make the edit"
+            " direction"
         )
     else:
         made = (
@@ -392,6 +423,17 @@ def edit(config: Config) -> str:
         )
     unit = "an edit weight of 1 is one standard deviation of unedited codes along it"
     return f"{made}; {unit}, and a positive weight adds the attribute."
+
+
+def _of_sources(config: Config) -> str:
+    """Say where directions of attributes that are no words come from, each sentence with a space after it."""
+    kinds = {kind for kind, _ in config.given_by.values()}
+    told = ""
+    if "examples" in kinds:
+        told += "Examples give theirs by what sets them apart from pictures without it. "
+    if "scorers" in kinds:
+        told += "A model that scores pictures gives its score. "
+    return told
 
 
 def made_by(edits: Edits) -> str:

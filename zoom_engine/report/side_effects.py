@@ -10,11 +10,14 @@ from zoom_engine.settings.attributes import Attribute
 from zoom_engine.statistics.effects import LARGE_SIDE_EFFECT
 from zoom_engine.statistics.table import signed
 
-_MEANING = "how far the text score of the column moves when the attribute of the row is added, in its natural range"
+_MEANING = "how far the {} of the column moves when the attribute of the row is added, in its natural range"
 
 
-def side_effect_table(summary: Summary, names: Mapping[Attribute, str]) -> HeatMap | None:
-    """Return attribute × attribute and label, rows in the order of the bars; None where it was not measured."""
+def side_effect_table(summary: Summary, names: Mapping[Attribute, str], score: str) -> HeatMap | None:
+    """Return attribute × attribute and label, rows in the order of the bars; None where it was not measured.
+
+    `score` is what the score of an attribute is called.
+    """
     matrix = summary.side_effects
     if not matrix:
         return None
@@ -28,7 +31,7 @@ def side_effect_table(summary: Summary, names: Mapping[Attribute, str]) -> HeatM
         return Cell(signed(value, 2), 0.0 if row == column else min(1.0, abs(value)))
 
     rows = tuple((short[row], tuple(cell(row, column) for column in columns)) for row in order)
-    return HeatMap(tuple(short.get(column, column) for column in columns), rows, 0, _MEANING, "1")
+    return HeatMap(tuple(short.get(column, column) for column in columns), rows, 0, _MEANING.format(score), "1")
 
 
 def side_effects_of(summary: Summary, attribute: Attribute, names: Mapping[Attribute, str]) -> list[str]:

@@ -181,9 +181,14 @@ class Source:
         return sentences.left_out(self.config)
 
     @property
-    def uses_text(self) -> bool:
-        """Tell whether the edit directions were found from the attributes' prompts."""
-        return sentences.uses_text(self.config)
+    def described(self) -> str:
+        """Say what attributes are described by."""
+        return sentences.described(self.config)
+
+    @property
+    def score(self) -> str:
+        """Return what the score of an attribute is called."""
+        return sentences.score(self.config)
 
     @property
     def edit(self) -> str:

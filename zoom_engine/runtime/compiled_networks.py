@@ -31,8 +31,9 @@ from zoom_engine.runtime.session import Session
 from zoom_engine.targets import Target
 from zoom_engine.targets.entry import one_tensor
 from zoom_engine.targets.onnx.load import OnnxNetwork
+from zoom_engine.targets.scorer import PictureScorer
 from zoom_engine.targets.target import probe_images
-from zoom_engine.text import TextEncoder
+from zoom_engine.text import AttributeEncoder, TextEncoder
 
 TOLERANCE = 1e-4  # share of the largest output: float32 in another order of additions
 LEAST_COSINE = 0.995  # between an image's outputs in bfloat16 and those in float32
@@ -257,8 +258,10 @@ def compiled_text_encoder(
 ) -> tuple[TextEncoder, str]:
     """Do what `compiled_target` does for the image tower of `encoder`.
 
-    Its forward passes may be in another `precision`.
+    Its forward passes may be in another `precision`. Scorers of attributes stay in float32.
     """
+    if isinstance(encoder, AttributeEncoder):
+        return _compiled_parts(encoder, synthesizer, lower=lower, precision=precision, cache=cache)
     example = encoder.preprocessing(probe_images(encoder.image_size, encoder.image_size))
     made_of = encoder.model, encoder.content_hash
     plain = encoder.image_tower
@@ -280,6 +283,22 @@ def compiled_text_encoder(
         return encoder, runs
     rounding = None if precision == "fp32" else tower.off
     return encoder.replaced(image_tower=tower, precision=precision, rounding=rounding), runs
+
+
+def _compiled_parts(
+    encoder: AttributeEncoder, synthesizer: Synthesizer, *, lower: bool, precision: str, cache: Path | None
+) -> tuple[TextEncoder, str]:
+    """Compile the text encoder and the scorers that an encoder is made of."""
+    reader, runs, scorers = encoder.reader, [], []
+    if reader is not None:
+        reader, how = compiled_text_encoder(reader, synthesizer, lower=lower, precision=precision, cache=cache)
+        runs.append(how)
+    for names, scorer in zip(encoder.names_of_scorers, encoder.scorers, strict=True):
+        assert isinstance(scorer, PictureScorer)
+        target, how = compiled_target(scorer.target, synthesizer, lower=lower, cache=cache)
+        scorers.append(scorer.replaced(target))
+        runs.append(f"scorer of '{names[0]}': {how}")
+    return encoder.with_parts(reader, scorers), "; ".join(runs) or "torch: fixed features of pictures"
 
 
 class _OneTensor(nn.Module):

@@ -1,5 +1,9 @@
 """Attributes as the user writes them: prompts such as "a smiling face", with paraphrases after a "|".
 
+What no words say is given by pictures that have it, "scratch=examples:FOLDER", or by a model that scores pictures,
+"older=scorer:age.onnx"; of a ready edit direction by what its edits show, "component 2=edits". The name before "=" is
+what people see, and the `Source` says what it means.
+
 Attribute texts reach file names, terminals and web pages, so this is where hostile ones are refused (`Attribute`) or
 made harmless (`slug`).
 """
@@ -10,7 +14,8 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from zoom_engine.common.errors import ConfigError
 
@@ -19,17 +24,95 @@ NEUTRAL = "a face"
 
 _LONGEST = 300  # CLIP reads 77 tokens, about 300 characters, and would drop the rest in silence
 _BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_SOURCED = re.compile(r"(?P<name>[^=]*)=\s*(?P<kind>examples:|scorer:|edits$)(?P<rest>.*)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Source:
+    """What gives an attribute its meaning in place of words: one of the classes below."""
+
+
+@dataclass(frozen=True)
+class Examples(Source):
+    """Pictures that have an attribute, in the folder `having`.
+
+    They are compared with those in the folder `without`, where it is None with the generator's unedited pictures.
+    """
+
+    having: Path
+    without: Path | None = None
+
+    @classmethod
+    def parse(cls, text: str, name: str) -> Examples:
+        """Return those of "FOLDER" or "FOLDER,without:FOLDER2".
+
+        Raises:
+            ConfigError: a folder is not named.
+        """
+        having, comma, without = text.partition(",without:")
+        if not having.strip() or (comma and not without.strip()):
+            raise ConfigError(
+                f"attribute {shortened(name)!r} names no folder of examples: write {shortened(name)}=examples:FOLDER,"
+                " or examples:FOLDER,without:FOLDER2"
+            )
+        return cls(Path(having), Path(without) if comma else None)
+
+    def __str__(self) -> str:
+        """Say what it is, for messages."""
+        return "pictures" if self.without is None else "pictures with and without it"
+
+
+@dataclass(frozen=True)
+class Scorer(Source):
+    """A model that says by one number how much of an attribute a picture has.
+
+    `model` is what `load_target` takes; of several outputs `output` names the one that counts, or is its index.
+    """
+
+    model: str
+    output: str | None = None
+
+    @classmethod
+    def parse(cls, text: str, name: str) -> Scorer:
+        """Return that of "MODEL" or "MODEL#OUTPUT".
+
+        Raises:
+            ConfigError: the model is not named, or "#" names no output.
+        """
+        model, hash_sign, output = text.partition("#")
+        if not model.strip() or (hash_sign and not output.strip()):
+            raise ConfigError(
+                f"attribute {shortened(name)!r} names no scorer: write {shortened(name)}=scorer:FILE, or"
+                " scorer:FILE#OUTPUT for one of several outputs"
+            )
+        return cls(model, output if hash_sign else None)
+
+    def __str__(self) -> str:
+        """Say what it is, for messages."""
+        return "a scorer"
+
+
+@dataclass(frozen=True)
+class OwnEdits(Source):
+    """The edits along a ready edit direction themselves: what they change in pictures is what it means."""
+
+    def __str__(self) -> str:
+        """Say what it is, for messages."""
+        return "its own edits"
 
 
 @dataclass(frozen=True)
 class Attribute:
     """One attribute: `paraphrases` are prompts that mean the same and are averaged; most attributes have one.
 
+    An attribute with a `source` has one name, which nobody reads but people.
+
     Raises:
         ConfigError: a prompt is empty, longer than 300 characters or holds control characters.
     """
 
     paraphrases: tuple[str, ...]
+    source: Source | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse prompts that are none, by a ConfigError."""
@@ -37,12 +120,16 @@ class Attribute:
             raise ConfigError('an attribute needs a prompt, such as "a smiling face"')
         for paraphrase in self.paraphrases:
             _check(paraphrase, "attribute")
+            if "|" in paraphrase and self.source is not None:
+                raise ConfigError(f"the name of an attribute that is no prompt holds no '|': {paraphrase!r}")
             if "|" in paraphrase:
                 raise ConfigError(f"a paraphrase holds no '|' ({paraphrase!r}): use Attribute.parse to split it")
 
     @classmethod
     def parse(cls, text: str | Attribute) -> Attribute:
         """Return the attribute for a text: "a smiling face", or "a smiling face|a face with a smile".
+
+        "NAME=examples:FOLDER", "NAME=scorer:MODEL" and "NAME=edits" give it a `Source`, see there.
 
         Raises:
             ConfigError: it is no text, or a prompt in it is refused.
@@ -51,6 +138,14 @@ class Attribute:
             return text
         if not isinstance(text, str):
             raise ConfigError(f"an attribute is a text such as 'a smiling face', not {type(text).__name__}")
+        if sourced := _SOURCED.fullmatch(text):
+            name, kind, rest = (part.strip() for part in sourced.groups())
+            _check(name, "name of an attribute")
+            if "\0" in rest or not (rest.isprintable() or not rest):
+                raise ConfigError(f"attribute {shortened(name)!r}: what stands after {kind!r} is no path")
+            if kind == "edits":
+                return cls((name,), OwnEdits())
+            return cls((name,), (Examples if kind == "examples:" else Scorer).parse(rest, name))
         return cls(tuple(paraphrase.strip() for paraphrase in text.split("|")))
 
     @property
@@ -109,6 +204,24 @@ def check_prompt(text: str, role: str) -> str:
     text = text.strip()
     _check(text, role)
     return text
+
+
+def sources_of(*lists: Sequence[str | Attribute] | None) -> dict[str, Source]:
+    """Return the sources of those attributes in the `lists` that are no words, by their names.
+
+    Raises:
+        ConfigError: two attributes of one name have different sources.
+    """
+    sources: dict[str, Source] = {}
+    for attribute in (Attribute.parse(text) for texts in lists for text in texts or ()):
+        if attribute.source is not None and sources.setdefault(attribute.text, attribute.source) != attribute.source:
+            raise ConfigError(f"{attribute.text!r} is given by two different sources: give one a name of its own")
+    return sources
+
+
+def shortened(text: str, most: int = 40) -> str:
+    """Return a text for a message, cut where it is long."""
+    return text if len(text) <= most else f"{text[:most]}..."
 
 
 def check_labels(labels: Sequence[str]) -> tuple[str, ...]:

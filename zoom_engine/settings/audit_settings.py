@@ -19,7 +19,7 @@ from zoom_engine.common import registry
 from zoom_engine.common.backends import BACKENDS, Backend, Precision
 from zoom_engine.common.errors import CheckpointError, ConfigError
 from zoom_engine.common.typed import in_words, misfit, one_of, plain
-from zoom_engine.settings.attributes import Attribute, check_labels, parse_attributes
+from zoom_engine.settings.attributes import Attribute, check_labels, parse_attributes, sources_of
 from zoom_engine.settings.interim_analyses import KNOWN_WIDTH, MOST_IMAGES, planned_analyses
 from zoom_engine.settings.presets import Preset, find_preset
 
@@ -227,8 +227,8 @@ class AuditSettings:
         python="or landmarks.json, see `photographs.alignment`; all are taken, whatever `images` says",
     )
     attributes: Sequence[str] | None = option(
-        "a prompt, which becomes one edit direction; several paraphrases of one are separated by '|'; by default the"
-        " domain's, without those that name the target's own classes",
+        "a prompt, which becomes one edit direction, its paraphrases after '|'; NAME=examples:FOLDER (pictures that"
+        " have it) or NAME=scorer:MODEL; by default the domain's that are not the target's classes",
         None,
         name="attribute",
         decides=True,
@@ -249,7 +249,9 @@ class AuditSettings:
         decides=True,
     )
     text_encoder: str | Path | Any | None = option(
-        "open_clip NAME:TAG or a folder; by default the domain's, else ViT-B/32", None, python="or a TextEncoder"
+        "open_clip NAME:TAG or a folder, or none; by default the domain's, else ViT-B/32",
+        None,
+        python="or a TextEncoder",
     )
     templates: str | Sequence[str] = option(
         "sentences that attributes are put into, their embeddings averaged: a set (none, general, faces, imagenet,"
@@ -270,12 +272,11 @@ class AuditSettings:
     search_options: Mapping[str, Any] | None = option(
         "options of the search, NAME=VALUE such as step_size=0.5", None, python="a mapping", name="search_option"
     )
-    directions: str | Any = option(
-        "how edit directions are found",
+    directions: str | Path | Any = option(
+        "how edit directions are found (regression, sampled, gradient), or a file of ready ones",
         "regression",
         python="or ready EditDirections, found with these settings",
         registered=registry.DIRECTION_METHODS,
-        only_registered=True,
     )
     keep: Sequence[str] | None = option(
         "a prompt whose score the edits of others must not change: their directions are made orthogonal to it",
@@ -609,9 +610,26 @@ def _check_prompts(settings: AuditSettings, *others: Sequence[str] | None) -> No
     attributes = () if settings.attributes is None else settings.attributes
     # A domain and edits from elsewhere bring their own.
     given = settings.attributes is not None
-    if (given or not (of_domain or settings.edits_from_elsewhere)) and (neutral or not of_domain):
+    in_file = _is_file(settings.directions)
+    if (given or not (of_domain or in_file or settings.edits_from_elsewhere)) and (neutral or not of_domain):
         parse_attributes(attributes, **neutral)
+    sources = sources_of(settings.attributes, *others)
+    if sources and settings.edits_from_elsewhere:
+        raise ConfigError(
+            f"'{next(iter(sources))}' is given by {next(iter(sources.values()))}: edits that come from elsewhere have"
+            " their names alone; give the name"
+        )
     check_labels(settings.labels or ())
+
+
+def _is_file(directions: object) -> bool:
+    """Return whether `directions` are a file, and refuse what is neither that nor a method, by a ConfigError."""
+    known = registry.all_names(registry.DIRECTION_METHODS)
+    if not isinstance(directions, str | Path) or directions in known:
+        return False
+    if not Path(directions).is_file():
+        raise ConfigError(f"option 'directions' cannot be {one_of(str(directions), known)}; and no such file is there")
+    return True
 
 
 def check_decisive_change(change: float) -> None:

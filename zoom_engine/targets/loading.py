@@ -31,7 +31,7 @@ from zoom_engine.targets.loaders.transforms import StatedInput, stated_preproces
 from zoom_engine.targets.onnx.load import load_onnx, load_onnx_model
 from zoom_engine.targets.onnx.session import OnnxSession, load_session
 from zoom_engine.targets.target import Target, probe_images, raw_outputs
-from zoom_engine.targets.tasks import EmbeddingTask, Task, task_from_dict
+from zoom_engine.targets.tasks import EmbeddingTask, RegressionTask, Task, task_from_dict
 from zoom_engine.targets.tasks.guess import TAKEN_FOR_EMBEDDING, guess_task
 
 NAMED: dict[str, Callable[[str, Reading], LoadedModel]] = {
@@ -50,6 +50,8 @@ FILES: dict[FileKind, Callable[[Path, Reading], LoadedModel]] = {
     "hugging-face": load_hugging_face,
 }
 """What loads a file or folder of that kind."""
+_NUMBER = RegressionTask(range=(0.0, 1.0))
+"""Of a model that gives a number: nothing asks for its range where it scores pictures."""
 Spec = str | Path | nn.Module | BlackBox | Predictor | OnnxSession | onnx.ModelProto
 
 
@@ -175,6 +177,22 @@ def load_untried(
         )
     if labels is not None:
         complete = complete.replaced(labels=tuple(labels))
+    return complete
+
+
+def load_for_scores(spec: str, *, trust: bool = False, download: bool = False) -> Target:
+    """Load the model of a scorer, untried: as a target, but a number in a unit of its own needs no range.
+
+    Raises:
+        TargetError: as `load_target`; or it is a service.
+    """
+    if asks_a_service(spec):
+        raise TargetError(f"{spec} is a service: a scorer looks at thousands of pictures, give the model's file")
+    complete = _of_domain(spec)
+    if complete is None:
+        loaded = _load(spec, Reading(None, None, trust, download, PROBE_SIZE, None))
+        number = loaded.task is None and loaded.final == "number"
+        complete = _as_target(loaded, None, _NUMBER if number else None, None, None, None, PROBE_SIZE)
     return complete
 
 

@@ -126,6 +126,15 @@ class TextEncoder(nn.Module):
         other.content_hash = self.content_hash
         return other
 
+    @property
+    def blocks(self) -> tuple[slice, ...]:
+        """Return which of the D coordinates belong together; others stand for themselves, in a unit of their own."""
+        return (slice(0, self.dim),)
+
+    def direction_of(self, attribute: str) -> Tensor | None:
+        """Return the unit vector `[D]` of an attribute that is no words: None, it knows of none."""
+        return None
+
     def check_words(self, prompts: Iterable[str]) -> None:
         """Refuse a prompt with a word that training never read, where that is known.
 
@@ -191,6 +200,16 @@ class TextEncoder(nn.Module):
         parts = [self.preprocessing(part.float().clamp(BLACK, WHITE)) for part in torch.split(images, max(1, at_once))]
         embedded: Tensor = self.image_tower(parts[0] if len(parts) == 1 else torch.cat(parts))
         return embedded.float()
+
+    @property
+    def embedding_hash(self) -> str:
+        """Return the hash of what embeds pictures alone: the key of caches that hold nothing else."""
+        return self.content_hash
+
+    @property
+    def described(self) -> dict[str, str]:
+        """Return what a manifest says of what reads words, ready for JSON."""
+        return {"name": self.name, "content_hash": str(self.content_hash)}
 
     @cached_property
     def content_hash(self) -> str:

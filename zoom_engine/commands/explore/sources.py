@@ -154,6 +154,11 @@ def _settings_of(folder: Path, manifest: Manifest, given: Mapping[str, Any], tar
             f"the generator of {folder} was '{one_line(str(generator), 80)}', which is no file here: give it by"
             " --generator"
         )
+    if config.given_by and "attributes" not in given:
+        raise AuditError(
+            f"attributes of {folder} are given by examples, a scorer or ready directions, which the folder does not"
+            " hold: give all of them by --attribute, as to diagnose"
+        )
     encoder = known.object("text_encoder").get("name", str)
     options: dict[str, Any] = {
         "generator": generator,
@@ -204,10 +209,13 @@ def _check_alike(folders: Sequence[Path], manifests: Sequence[Manifest]) -> None
 
 def _check_models(folder: Path, config: Config, models: Models) -> None:
     """Refuse models that are not those of the audit."""
-    known = JsonObject(config.content)
+    known, reader = JsonObject(config.content), models.text_encoder.described
     hashes = {
         "generator": (known.get("generator", str), models.generator.content_hash),
-        "text encoder": (known.object("text_encoder").get("content_hash", str), models.text_encoder.content_hash),
+        "text encoder": (
+            known.object("text_encoder").get("content_hash", str),
+            reader["content_hash"],
+        ),
         "target": (known.object("target_details").get("content_hash", str), models.target.content_hash),
     }
     for what, (then, now) in hashes.items():
