@@ -69,9 +69,9 @@ class Editing:
     ) -> Editing:
         """Load both; attributes and the neutral prompt are by default the domain's."""
         domain = find_domain(generator)
-        loaded = load_generator(generator, **check_generator_options(generator_options))
-        network = of_one_class(loaded, generator_class)
         cache = cache or default_cache()
+        options = {"cache": cache, "download": download, **check_generator_options(generator_options, generator)}
+        network = of_one_class(load_generator(generator, **options), generator_class)
         return cls(
             network,
             text_encoder_for(generator, text_encoder, download=download),

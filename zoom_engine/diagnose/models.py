@@ -273,8 +273,10 @@ def load_models(
     cache = default_cache() if settings.cache is None else Path(settings.cache)
     check_cache(cache)
     check_target(given)
-    generator_options = check_generator_options(settings.generator_options)
     target_options = {"download": settings.download, **check_target_options(settings.target_options)}
+    told = {"device": settings.device, "cache": cache, "download": settings.download}
+    told["trust"] = bool(target_options.get("trust"))
+    generator_options = {**told, **check_generator_options(settings.generator_options, settings.generator)}
     _check_directions(settings, neutral, templates, settings.attributes)
     with progress(4, "Loading", unit="model") as bar:
         if like is None:

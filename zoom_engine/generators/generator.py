@@ -157,7 +157,11 @@ class GeneratorFamily(Protocol):
     """A family of generators that a package registers under `zoom_engine.generators`, by its name."""
 
     def load(self, rest: str) -> EditableGenerator:
-        """Return the generator that "NAME:REST" names, by what stands behind the colon."""
+        """Return the generator that "NAME:REST" names, by what stands behind the colon.
+
+        It may take options beside, each by its name, and of `device`, `cache`, `download` and `trust` those that its
+        signature names.
+        """
         ...
 
 

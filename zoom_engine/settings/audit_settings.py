@@ -187,14 +187,14 @@ class AuditSettings:
     """
 
     generator: str | Path | Any | None = option(
-        "a domain (avatars), a StyleGAN2 or StyleGAN3 checkpoint, an ONNX file from codes to images, or FAMILY:REST"
-        " of a package",
+        "a domain (avatars), a StyleGAN2 or StyleGAN3 checkpoint, an ONNX file from codes to images, FAMILY:REST of a"
+        " package, or python:FILE.py:NAME",
         None,
         python="a torch module, an EditableGenerator",
         registered=registry.GENERATORS,
     )
     generator_options: Mapping[str, Any] | None = option(
-        "passed to load_generator, such as {'codes': 'codes.npy', 'output_range': [0, 1]}", None
+        "options of a package's generator, NAME=VALUE", None, python="or load_generator's", name="generator_option"
     )
     generator_class: int | None = option(
         "the class that a class-conditional generator draws, counted from 0", None, decides=True
@@ -234,16 +234,16 @@ class AuditSettings:
         decides=True,
     )
     preset: str | Path | None = option(
-        "prompts for a published kind of generator, where none are given, and labels after a colon: faces, faces:age"
-        " (zoom-engine presets lists them), or a TOML file",
+        "where none are given, prompts for a published kind of generator, and labels after a colon: faces, faces:age"
+        " (see zoom-engine presets), or a TOML file",
         None,
     )
     neutral: str | None = option(
         "the prompt subtracted from each attribute's; by default the domain's", None, decides=True
     )
     labels: Sequence[str] | None = option(
-        "a prompt of each of the target's classes, for label check and L_attr; by default the target's own, an"
-        " empty list turns both off",
+        "a prompt of each class of the target, for label check and L_attr; by default its own, an empty list turns both"
+        " off",
         None,
         name="label",
         decides=True,
@@ -260,8 +260,7 @@ class AuditSettings:
     mode: Mode = option("one attribute at a time, or all together", "single", choices=get_args(Mode), decides=True)
     search: str | None = option(
         "scan (single, forward only), minimal (multi, the smallest edit), sgd or pgd (all three follow gradients),"
-        " cmaes (multi, forward only); by default scan in single mode, in multi mode minimal, or cmaes without"
-        " gradients",
+        " cmaes (multi, forward only); by default scan, in multi mode minimal, or cmaes without gradients",
         None,
         registered=registry.SEARCHES,
         only_registered=True,
@@ -319,8 +318,7 @@ class AuditSettings:
         decides=True,
     )
     by: Sequence[str] | None = option(
-        "a prompt, or 'attributes' for all of them: images that have what it says are compared with those that lack it"
-        " (single mode)",
+        "a prompt, or 'attributes' for all: images that have what it says are compared with the others (single mode)",
         None,
         decides=True,
     )
@@ -633,10 +631,11 @@ def check_generator(spec: object) -> None:
     if not isinstance(spec, str | Path) or spec in registry.names(registry.DOMAINS) or Path(spec).is_file():
         return
     family, colon, _ = str(spec).partition(":")
+    known = (*registry.all_names(registry.GENERATORS), "python")
     if not colon and family in registry.names(registry.GENERATORS):
         raise CheckpointError(
             f"'{family}' is a family of generators: say which of them after a colon, {family}:REST, as its package"
             f" {registry.packages(registry.GENERATORS)[family]} describes it"
         )
-    if not colon or family not in registry.names(registry.GENERATORS):
+    if not colon or family not in known:
         raise CheckpointError(f"no generator '{spec}': neither an installed domain nor a file")
