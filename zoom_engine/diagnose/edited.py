@@ -48,7 +48,7 @@ from zoom_engine.runtime import check_backend, compiled_reader, network_runtime
 from zoom_engine.search import EvaluatedPoint, EvaluatedPoints, Trial
 from zoom_engine.search.evaluated import evaluated_points, origins
 from zoom_engine.search.recorded import record_of
-from zoom_engine.settings.audit_settings import ABOUT, AUTO, AuditSettings, RunSettings
+from zoom_engine.settings.audit_settings import ABOUT, AUTO, BATCH_SIZE, AuditSettings, RunSettings
 from zoom_engine.settings.target_names import several_targets
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.statistics.effects import towards_adding
@@ -232,7 +232,7 @@ def _show(models: EditedModels, shown: _Shown, sink: Sink, tries: Callable[[], M
     """Show the target what has no record yet, some images at a time."""
     done, flips, searched = set(sink.done), 0, 0
     with models.progress(sum(_records(models.pictures)), "Showing pictures", unit="trial", initial=len(done)) as bar:
-        for images in _together(models.pictures, models.settings.batch_size):
+        for images in _together(models.pictures, models.settings.batch_size or BATCH_SIZE):
             # A part that was written is shown again as a whole: what is in a batch may move an output's last digits.
             trials = {(image, edit) for image in images for edit in _edits_of(models.pictures, image)}
             if trials <= done:
@@ -282,7 +282,7 @@ class _Shown:
     """
 
     def __init__(self, models: EditedModels) -> None:
-        self._pictures, self._batch_size = models.pictures, models.settings.batch_size
+        self._pictures, self._batch_size = models.pictures, models.settings.batch_size or BATCH_SIZE
         self._scores = models.scores
         self._device = find_device(models.settings.device)
         nowhere = torch.zeros(len(models.pictures.attributes), 1)

@@ -20,6 +20,7 @@ from zoom_engine.common.typed import named_options
 from zoom_engine.directions.answers import check_answers
 from zoom_engine.directions.edit_directions import EditDirections
 from zoom_engine.directions.keeping import PICTURES, keeping
+from zoom_engine.directions.prompted import Prompted
 from zoom_engine.directions.regression import DEFAULT_RIDGE, Estimator
 from zoom_engine.directions.relevance import (
     DirectionMethod,
@@ -95,20 +96,29 @@ def find_directions(
     as_needed = dataclasses.replace(sampling, texts=wanted if samples is None else None)
     if texts is not None:
         check_answers(generator, text_encoder, attributes, texts, sampling=sampling, level=level)
-    relevance = relevance_of(method, generator, text_encoder, as_needed)
-    directions = directions_from_relevance(
-        relevance,
-        generator,
-        text_encoder,
-        attributes,
-        neutral=neutral,
-        threshold=threshold,
-        absolute=absolute,
-        top_k=top_k,
-        templates=templates,
-        level=level,
-        texts=texts,
-    )
+    if isinstance(method, Prompted):
+        if absolute or top_k is not None or threshold not in (0, DEFAULT_THRESHOLD):
+            raise DirectionError("directions by the generator have no threshold and no top_k: leave them out")
+        about = {"text_encoder_name": text_encoder.name, "templates": list(templates), "level": level}
+        about |= sampling.identity(generator, text_encoder)
+        directions = method.directions(
+            generator, attributes, neutral=neutral, templates=templates, sampling=sampling, provenance=about
+        )
+    else:
+        relevance = relevance_of(method, generator, text_encoder, as_needed)
+        directions = directions_from_relevance(
+            relevance,
+            generator,
+            text_encoder,
+            attributes,
+            neutral=neutral,
+            threshold=threshold,
+            absolute=absolute,
+            top_k=top_k,
+            templates=templates,
+            level=level,
+            texts=texts,
+        )
     if not keep:
         return directions
     seen = dataclasses.replace(sampling, samples=PICTURES, synthesizer=synthesizer)

@@ -8,6 +8,7 @@ from typing import Any, cast
 from zoom_engine.common import registry
 from zoom_engine.common.contracts import hold_members
 from zoom_engine.common.errors import ConfigError, EditorError
+from zoom_engine.common.files import pipeline_folder
 from zoom_engine.common.python_object import PREFIX
 from zoom_engine.common.typed import one_of
 from zoom_engine.edits import diffusers_folder, python_file, service
@@ -40,7 +41,7 @@ def load_editor(
         return python_file.load_python_editor(given, options, trust=trust)
     if given.startswith(("http://", "https://")):
         return service.load_service_editor(given, options)
-    if given.startswith(diffusers_folder.PREFIX):
+    if given.startswith(pipeline_folder.PREFIX):
         return diffusers_folder.load_diffusers_editor(given, options, device=device)
     kind: Any = registry.find(registry.EDITORS, given)
     if kind is None:

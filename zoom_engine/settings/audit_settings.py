@@ -52,6 +52,8 @@ least and at most how many in all."""
 LEAST_BESIDE_CONTROL_PROMPTS = 8
 """How many searches of attributes there are at least for each search along a control prompt."""
 MOST_PARAPHRASES = 64
+BATCH_SIZE = 32
+"""The number of images per forward pass where neither the user nor the generator says another."""
 SOURCES = ("generator", "pairs", "editor")
 """The options that say where edits come from: one of them is given."""
 OF_EDITORS = ("editor_options",)
@@ -269,9 +271,9 @@ class AuditSettings:
     search_options: Mapping[str, Any] | None = option(
         "options of the search, NAME=VALUE such as step_size=0.5", None, python="a mapping", name="search_option"
     )
-    directions: str | Any = option(
-        "how edit directions are found",
-        "regression",
+    directions: str | Any | None = option(
+        "how edit directions are found; by default by the generator itself where it reads prompts, else regression",
+        None,
         python="or ready EditDirections, found with these settings",
         registered=registry.DIRECTION_METHODS,
         only_registered=True,
@@ -335,7 +337,7 @@ class AuditSettings:
     )
     truncation: float = option("truncation ψ; 1 turns it off", 1.0, decides=True)
     truncation_cutoff: int | None = option("the number of layers that ψ acts on; by default all", None, decides=True)
-    batch_size: int = option("images per forward pass; results depend on it by rounding alone", 32)
+    batch_size: int | None = option("images per forward pass, by default 32, or what the generator says", None)
     device: str = option("cpu or cuda", "cpu")
     backend: Backend = option(
         "what runs forward passes (auto: the fastest one here); gradients come from the native operators or torch",
@@ -369,7 +371,7 @@ class AuditSettings:
         if self.preset is not None:
             self._fill_in(*find_preset(self.preset))
         check_generator(self.generator)
-        if self.batch_size < 1:
+        if self.batch_size is not None and self.batch_size < 1:
             raise ConfigError(f"batch size must be at least 1, got {self.batch_size}")
         for name in ("workers", "worker_cores"):
             if (number := getattr(self, name)) is not None and number < 1:
