@@ -234,10 +234,10 @@ def test_a_generator_that_encodes_finds_codes_itself_and_takes_no_gradients(tmp_
     crops = [
         crop_of(image, f"{number}.png") for number, image in enumerate(generator.render(generator.sample(range(3))))
     ]
-    found = inverter(generator).codes(crops, cache=tmp_path)
-    torch.testing.assert_close(found, generator.sample(range(3)), atol=0.05, rtol=0)
+    codes = inverter(generator).codes(crops, cache=tmp_path)
+    torch.testing.assert_close(codes, generator.sample(range(3)), atol=0.05, rtol=0)
     assert generator.asked == 3
-    assert torch.equal(inverter(generator).codes(crops, cache=tmp_path), found)
+    assert torch.equal(inverter(generator).codes(crops, cache=tmp_path), codes)
     assert generator.asked == 3, "the second time they lie in the cache"
     assert inverter(generator).identity == {"generator": generator.content_hash, "by": "encode"}
     generator.wrong = True

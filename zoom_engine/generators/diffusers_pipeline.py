@@ -47,8 +47,7 @@ class DiffusersGenerator(DrawnFromPrompts):
         unet, scale = getattr(pipeline, "unet", None), getattr(pipeline, "vae_scale_factor", None)
         if not set(taken) >= TAKEN or "image" in taken or "pooled_prompt_embeds" in taken or not (unet and scale):
             raise ConfigError(f"{kind} is not supported: give a text-to-image pipeline like Stable Diffusion's")
-        own = unet.config.sample_size
-        latent = own if side is None else side // scale
+        latent = unet.config.sample_size if side is None else side // scale
         if not isinstance(latent, int) or latent < 1 or steps < 1 or (side is not None and side % scale):
             raise ConfigError(f"{kind} draws squares of a multiple of {scale} pixels, in 1 step or more")
         self._pipeline, self._shape = pipeline, (unet.config.in_channels, latent, latent)

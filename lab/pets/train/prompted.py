@@ -135,7 +135,7 @@ def obeyed(images: torch.Tensor, claims: Sequence[Mapping[str, bool]], probe: to
         seen = torch.cat([probe(part) for part in torch.split(images, 64)]) > 0
     names = DOMAIN.subject.truth.attributes
     right: dict[str, list[bool]] = {}
-    for row, said in zip(seen.tolist(), claims, strict=True):
-        for name, present in said.items():
+    for row, claimed in zip(seen.tolist(), claims, strict=True):
+        for name, present in claimed.items():
             right.setdefault(name, []).append(row[names.index(name)] == present)
     return {name: float(np.mean(values)) for name, values in sorted(right.items())}
