@@ -272,7 +272,7 @@ class AuditSettings:
         "options of the search, NAME=VALUE such as step_size=0.5", None, python="a mapping", name="search_option"
     )
     directions: str | Any | None = option(
-        "how edit directions are found (by a generator that reads prompts itself, else by regression)",
+        "how edit directions are found: regression, sampled, gradient, or generator (default where it reads prompts)",
         None,
         python="or ready EditDirections, found with these settings",
         registered=registry.DIRECTION_METHODS,
