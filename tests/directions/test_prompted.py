@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from zoom_engine.common.errors import DirectionError
-from zoom_engine.directions import Sampling, calibrate_range, default_method, find_directions
+from zoom_engine.directions import Sampling, calibrate_range, default_method, find_directions, natural_region
 
 PROMPTS = ("beard", "hat")
 
@@ -101,3 +102,36 @@ def test_what_a_generator_gives_in_their_place_is_refused(
     with pytest.raises(DirectionError, match=message) as caught:
         find_directions(generator, encoder, ["beard"], neutral="face", method="generator", level=1.0, **options)
     assert "\n" not in str(caught.value)
+
+
+def test_what_is_to_be_kept_is_taken_out_of_differences_of_prompts(toy: tuple[Any, Any]) -> None:
+    """Where samples do not move along them, too: lengths are those of the differences."""
+    generator, encoder = toy
+    affine = generator.affine
+
+    def text_directions(attributes: Sequence[str], neutral: str) -> Tensor:
+        latents = {"beard": (1.0, 0.6, 0.0), "man": (0.0, 1.0, 0.0)}
+        rows = torch.tensor([latents[text] for text in attributes]) @ affine[:, :3].T
+        return rows * ~generator.space.fixed_mask()
+
+    generator.text_directions = text_directions
+    options: dict[str, Any] = {"neutral": "face", "method": "generator", "level": 1.0, "templates": ("{}",)}
+    encoder.texts = {text: encoder.texts[text] for text in encoder.texts}
+    encoder._sentence = lambda prompt, template: encoder.texts[prompt]
+    plain = find_directions(generator, encoder, ["beard", "man"], **options)
+    taken = find_directions(generator, encoder, ["beard", "man"], **options, keep=["man"])
+    assert torch.equal(taken.matrix[1], plain.matrix[1])
+    assert float(taken.matrix[0].norm()) == pytest.approx(float(plain.matrix[0].norm()), rel=1e-4)
+
+    def effect(row: Tensor) -> float:
+        return float(encoder.attributes(generator.bias + row[None])[0, 1])
+
+    assert abs(effect(taken.matrix[0])) < 0.2 * abs(effect(plain.matrix[0]))
+
+
+def test_what_no_sample_moves_has_no_natural_limit(toy: tuple[Any, Any]) -> None:
+    generator, encoder = toy
+    generator.text_directions = lambda attributes, neutral: 7.0 * torch.eye(generator.space.size)[[4]]
+    result = find_directions(generator, encoder, ["beard"], neutral="face", method="generator", level=1.0)
+    around = natural_region(generator, result).around(generator.bias)
+    assert around.projected(np.array([25.0])).tolist() == [25.0]
