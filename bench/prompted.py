@@ -1,8 +1,8 @@
 """``python bench/prompted.py --out FOLDER --json OUT``: is what was planted found along differences of prompts?
 
 The generator is `lab.pets.prompted`: noise and prompt are its code, and it gives the edit directions itself. Each of
-the pets' targets with a planted bias is audited on the attributes of the domain's default audit, with the defaults but
-the number of images.
+the pets' targets with a planted bias is audited on the attributes of the domain's default audit, at the ends of
+ranges (`ENDS`).
 
 - ``figures``: of each target in how many seeds what was planted comes first by mean change, is sensitive, and specific.
 - ``baseline``: how much of the random directions lies in the prompt's part of the code (by squared length), and how far
@@ -44,13 +44,15 @@ from zoom_engine.settings.audit_settings import RunSettings
 
 TARGETS = ("dog-biased-collar", "dog-biased-fur", "dog-biased-background")
 OBEYED_ON, OBEYED_SEED = 400, 77
+ENDS: dict[str, Any] = {"points": 2, "outer_points": 2, "tolerance": None}
+"""Options of the scan that look at the ends of a range alone, where no label is asked in between."""
 
 
 def diagnoser(generator: PromptedPets, name: str) -> Diagnoser:
     """The audit of one target, along the domain's attributes."""
     target = DOMAIN.target(name)
     attributes = [text for text in DOMAIN.attributes if text not in target.labels]
-    options: dict[str, Any] = {"text_encoder": DOMAIN.text_encoder(), "neutral": DOMAIN.neutral}
+    options: dict[str, Any] = {"text_encoder": DOMAIN.text_encoder(), "neutral": DOMAIN.neutral, "search_options": ENDS}
     return Diagnoser(generator=generator, target=target, attributes=attributes, progress=forced, **options)
 
 
