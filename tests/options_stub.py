@@ -20,7 +20,7 @@ MODELS = {
     "target": "TargetSpec",
     "text_encoder": "str | Path | TextEncoder | None",
     "editor": "str | Editor | None",
-    "directions": "str | EditDirections",
+    "directions": "str | EditDirections | None",
 }
 """The types of the fields that may be models, which lie above the settings: there they are Any."""
 PAGE = '''"""The fields of `AuditSettings` as keywords, for type checkers. Written by tests/options_stub.py."""

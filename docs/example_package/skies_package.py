@@ -25,15 +25,15 @@ from zoom_engine.text import TextEncoder
 class SkyGenerator:
     """Horizons: the first three entries of the code are the sky's colour, the next three the ground's, then a height.
 
-    It is no torch module, and its code has a part that must not be edited.
+    It is no torch module, its code has a part that must not be edited, and it finds the codes of pictures itself.
     """
 
-    resolution, differentiable, population = 32, True, None
+    resolution, differentiable, population, batch_size = 32, True, None, 16
 
     def __init__(self, brightness: float) -> None:
         self.brightness = brightness
         self.content_hash = f"sky-{brightness}"
-        self.space = StyleSpace([("colours", 32, 6, False), ("height", 32, 1, True)])
+        self.space = StyleSpace([("colours", 32, 6, False), ("height", 32, 1, False)], frozen=["height"])
         self.device = torch.device("cpu")
 
     def to(self, device: torch.device | str) -> Self:
@@ -60,12 +60,20 @@ class SkyGenerator:
         picture = (1 - ground) * sky + ground * soil + self.brightness
         return shown(picture.expand(-1, -1, -1, self.resolution))
 
+    def encode(self, images: Tensor) -> Tensor:
+        rows = images.mean(3) - self.brightness
+        sky, soil = rows[:, :, 0], rows[:, :, -1]
+        contrast, channel = (soil - sky).abs().max(1, keepdim=True)
+        share = (rows - sky[:, :, None]).abs().mean(2).gather(1, channel) / contrast.clamp(min=1e-6)  # of the ground
+        height = (2 - 4 * share).clamp(-0.99, 0.99).atanh()
+        return torch.cat([torch.cat([sky, soil], 1).clamp(-0.99, 0.99).atanh() / 0.3, height], 1)
+
 
 class SkyFamily:
-    """``--generator skies:0.2``."""
+    """``--generator skies:0.2 --generator-option brighter=0.1``."""
 
-    def load(self, rest: str) -> SkyGenerator:
-        return SkyGenerator(float(rest or 0))
+    def load(self, rest: str, *, brighter: float = 0.0) -> SkyGenerator:
+        return SkyGenerator(float(rest or 0) + brighter)
 
 
 @dataclasses.dataclass(frozen=True)

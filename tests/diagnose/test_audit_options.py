@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 import tomllib
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import options_stub
 import pytest
@@ -14,7 +15,9 @@ from zoom_engine import Diagnoser, Diagnosers, Discoverer
 from zoom_engine.cli import config, init
 from zoom_engine.cli.options import options
 from zoom_engine.common.errors import ConfigError
+from zoom_engine.diagnose.models import Models
 from zoom_engine.settings import audit_settings
+from zoom_engine.settings.audit_settings import AuditSettings
 
 SOURCE = options_stub.SETTINGS.read_text(encoding="utf-8")
 FIELD = '    glow: Literal["dim", "bright"] = option("how bright the pictures are", "dim", decides=True)\n'
@@ -55,3 +58,13 @@ def test_an_option_of_a_run_that_there_is_not_is_told_with_what_may_be_meant() -
     for kind in (Diagnoser, Diagnosers, Discoverer):
         with pytest.raises(ConfigError, match=r"^run has no option 'imges'; did you mean 'images'\?$"):
             kind.run(None, imges=3)  # type: ignore[call-arg, arg-type]
+
+
+def test_a_generator_says_how_many_pictures_it_draws_at_a_time_unless_the_user_does() -> None:
+    def batch_size(given: int | None, **says: int) -> int:
+        models: Any = SimpleNamespace(settings=SimpleNamespace(batch_size=given), generator=SimpleNamespace(**says))
+        return Models.batch_size.fget(models)  # type: ignore[attr-defined, no-any-return]
+
+    assert [batch_size(None), batch_size(None, batch_size=4), batch_size(8, batch_size=4)] == [32, 4, 8]
+    with pytest.raises(ConfigError, match="batch size must be at least 1, got 0"):
+        AuditSettings(generator="avatars", target="avatars:age", batch_size=0)

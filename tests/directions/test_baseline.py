@@ -12,6 +12,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from zoom_engine.common.errors import DirectionError
+from zoom_engine.common.module_hash import Identity
 from zoom_engine.directions import (
     BaselineDirections,
     CalibratedRange,
@@ -23,7 +25,7 @@ from zoom_engine.directions import (
 from zoom_engine.directions.baseline import MOST_CONTROL_PROMPTS, control_prompts, matching_pictures
 from zoom_engine.domains.avatars.domain import DOMAIN
 from zoom_engine.domains.pets.domain import DOMAIN as PETS
-from zoom_engine.generators import Decoder
+from zoom_engine.generators import Decoder, StyleSpace
 from zoom_engine.text.prompts import words_of
 
 GENERATOR = DOMAIN.generator()
@@ -236,3 +238,74 @@ def test_it_is_followed_until_pictures_change_by_as_much_and_one_way(tmp_path: P
         ways.append(bounds[2, 1] > 0)
     assert 8 < sum(ways) < 32
     assert made(None).bounds(7, 1)[1].tolist() == [-30.0, 30.0]
+
+
+class InParts(Decoder):
+    """Of a code the first 30 numbers are one part, the last 10 another, which samples may share."""
+
+    def __init__(self, *, shared: bool) -> None:
+        super().__init__(Linear(), code_size=40)
+        self.space = StyleSpace([("noise", 8, 30, False), ("prompt", 8, 10, False)])
+        self.shared = shared
+        self.content_hash = Identity(f"in parts {shared}")
+
+    def draw(self, count: int, random: torch.Generator, **options: Any) -> tuple[Tensor, Tensor]:
+        codes, _ = super().draw(count, random, **options)
+        if self.shared:
+            codes[:, 30:] = 0.5
+        return codes, codes
+
+
+def of_parts(generator: Any, method: str, *, first: int, last: int) -> tuple[Tensor, BaselineDirections]:
+    matrix = torch.zeros(2, 40)
+    matrix[:, first:last] = torch.randn(2, last - first, generator=torch.Generator().manual_seed(1))
+    channels, zeros = (last - first,) * 2, (0.0, 0.0)
+    attributes = EditDirections(matrix, ("one", "two"), "none", method, 0.0, channels, zeros, zeros)
+    within = calibrated((-2.0, 2.0), (-2.0, 2.0))
+    options: dict[str, Any] = {"count": 6, "bound": 30.0, "seed": 0, "sampling": Sampling(8)}
+    return matrix, baseline_directions(generator, attributes, within, **options)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("method", ["regression", "generator"])
+def test_random_directions_lie_where_attributes_move(shared: bool, method: str) -> None:
+    generator = InParts(shared=shared)
+    matrix, baseline = of_parts(generator, method, first=30, last=40)
+    assert not bool(baseline.matrix[:, :30].any()), "none of it in the noise"
+    assert bool(baseline.matrix.any(dim=1).all())
+    codes = Sampling(8).codes(generator)
+
+    def change(rows: Tensor, length: float) -> float:
+        drawn = [generator.render(codes + length * row) - generator.render(codes) for row in rows]
+        return float(torch.stack(drawn).square().mean(dim=(2, 3, 4)).sqrt().mean())
+
+    assert change(baseline.matrix, baseline.lengths[0]) == pytest.approx(change(matrix, 2.0), rel=0.1)
+    _, elsewhere = of_parts(generator, method, first=0, last=30)
+    assert not bool(elsewhere.matrix[:, 30:].any())
+
+
+def test_along_prompts_they_are_as_codes_differ_or_the_generators_own() -> None:
+    class Tied(InParts):
+        def draw(self, count: int, random: torch.Generator, **options: Any) -> tuple[Tensor, Tensor]:
+            codes, _ = Decoder.draw(self, count, random, **options)
+            codes[:, 38:] = codes[:, 37:38]  # eight ways to differ
+            return codes, codes
+
+    _, baseline = of_parts(Tied(shared=False), "generator", first=30, last=40)
+    torch.testing.assert_close(baseline.matrix[:, 38:], baseline.matrix[:, 37:38].expand(-1, 2))
+
+    class Random(InParts):
+        def random_directions(self, count: int, random: torch.Generator) -> Tensor:
+            return torch.eye(40)[torch.randint(33, 35, (count,), generator=random)] * 7
+
+    _, by_itself = of_parts(Random(shared=False), "generator", first=30, last=40)
+    assert set(by_itself.matrix.nonzero()[:, 1].tolist()) <= {33, 34}
+    _, by_engine = of_parts(Random(shared=False), "regression", first=30, last=40)
+    assert torch.equal(by_engine.matrix, of_parts(InParts(shared=False), "regression", first=30, last=40)[1].matrix)
+
+    class Zero(InParts):
+        def random_directions(self, count: int, random: torch.Generator) -> Tensor:
+            return torch.zeros(count, 40)
+
+    with pytest.raises(DirectionError, match="random_directions must be finite and not 0"):
+        of_parts(Zero(shared=False), "generator", first=30, last=40)

@@ -68,7 +68,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setattr(sys, "path", [*sys.path])
     (tmp_path / "mine.py").write_text(FILE)
     yield f"python:{tmp_path / 'mine.py'}"
-    sys.modules.pop("zoom_engine_target_mine", None)
+    sys.modules.pop("zoom_engine_file_mine", None)
 
 
 def test_code_runs_only_where_it_is_trusted(file: str, tmp_path: Path) -> None:

@@ -57,6 +57,7 @@ def test_no_file_of_the_engine_names_it() -> None:
 def test_what_it_registers_is_found_and_holds_the_contracts() -> None:
     assert "skies" in registry.names(registry.DOMAINS)
     check_editable_generator(load_generator("skies:0.1"))
+    assert load_generator("skies:0.1", brighter=0.1).content_hash == "sky-0.2"
     task = task_from_dict({"task": "level", "tolerance": 0.25})
     assert isinstance(task, Task)
     assert task.to_dict() == {"task": "level", "tolerance": 0.25}

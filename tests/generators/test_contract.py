@@ -430,3 +430,81 @@ def test_what_ships_holds_the_contract() -> None:
         domain = find_domain(name)
         assert domain is not None
         check_editable_generator(domain.generator())
+
+
+class Reads(Stripes):
+    """Brings what a generator may bring beside."""
+
+    batch_size: Any = 3
+    space: Any = StyleSpace([("colours", SIDE, 3, False), ("rest", SIDE, 2, False)], frozen=["rest"])
+
+    def text_directions(self, attributes: Sequence[str], neutral: str) -> Any:
+        rows = torch.zeros(len(attributes), SIZE)
+        rows[:, :3] = torch.tensor([[float(len(text) - len(neutral)), 1.0, 0.0] for text in attributes])
+        return rows
+
+    def random_directions(self, count: int, random: torch.Generator) -> Any:
+        return torch.cat([torch.randn(count, 3, generator=random), torch.zeros(count, 2)], dim=1)
+
+    def encode(self, images: Tensor) -> Any:
+        colours = images[:, :, -1, 0].clamp(-0.999, 0.999).atanh()
+        return torch.cat([colours, torch.zeros(len(images), 2)], dim=1)
+
+
+class NoBatch(Reads):
+    batch_size = 0
+
+
+class ReadsOne(Reads):
+    def text_directions(self, attributes: Sequence[str], neutral: str) -> Any:
+        return super().text_directions(attributes[:1], neutral)
+
+
+class ReadsNothing(Reads):
+    def text_directions(self, attributes: Sequence[str], neutral: str) -> Any:
+        return 0 * super().text_directions(attributes, neutral)
+
+
+class MovesFrozen(Reads):
+    def text_directions(self, attributes: Sequence[str], neutral: str) -> Any:
+        return 1 + super().text_directions(attributes, neutral)
+
+
+class RandomByItself(Reads):
+    def random_directions(self, count: int, random: torch.Generator) -> Any:
+        return super().random_directions(count, torch.default_generator)
+
+
+class RandomTwice(Reads):
+    def random_directions(self, count: int, random: torch.Generator) -> Any:
+        return super().random_directions(1, random).expand(count, -1).contiguous()
+
+
+class EncodesAnother(Reads):
+    def encode(self, images: Tensor) -> Any:
+        return super().encode(images.flip(0))
+
+
+class EncodesDoubles(Reads):
+    def encode(self, images: Tensor) -> Any:
+        return super().encode(images).double()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        (NoBatch, "batch_size, if it has that, is 1 or more, but it is 0"),
+        (ReadsOne, r"text_directions must be float32 \[2, 5\]"),
+        (ReadsNothing, "lead from the neutral prompt to attributes, but that of 'a red thing' is 0"),
+        (MovesFrozen, "but they move entries that the space calls fixed"),
+        (RandomByItself, "random_directions, .*, but a random generator of the same seed gives others"),
+        (RandomTwice, "but the first two are equal"),
+        (EncodesAnother, "gives the codes of pictures, but a code draws a picture that is nearer to another"),
+        (EncodesDoubles, r"encode\(pictures\) must be float32 \[3, 5\], not torch.float64"),
+    ],
+)
+def test_what_a_generator_brings_beside_is_held_to_its_contract(wrong: type[Reads], reason: str) -> None:
+    check_editable_generator(Reads())
+    with pytest.raises(ConfigError, match=reason) as caught:
+        check_editable_generator(wrong())
+    assert "\n" not in str(caught.value)

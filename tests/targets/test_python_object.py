@@ -45,7 +45,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "broken.py").write_text("raise OSError('no\\nlicence')\n")
     (tmp_path / "leaves.py").write_text("raise SystemExit(3)\n")
     yield tmp_path
-    for name in ("beside", "redness", "zoom_engine_target_redness"):
+    for name in ("beside", "redness", "zoom_engine_file_redness"):
         sys.modules.pop(name, None)
 
 
@@ -125,6 +125,6 @@ def test_a_module_in_a_moved_file_is_the_same_and_of_an_edited_helper_another(
     try:
         hashes = [result("here", "8"), result("there", "8"), result("edited", "4")]
     finally:
-        for name in ("shade", *(f"zoom_engine_target_{place}" for place in ("here", "there", "edited"))):
+        for name in ("shade", *(f"zoom_engine_file_{place}" for place in ("here", "there", "edited"))):
             sys.modules.pop(name, None)
     assert hashes[0] == hashes[1] != hashes[2]

@@ -12,9 +12,11 @@ from zoom_engine.cli.options import (
     DECODER,
     DOMAIN,
     EIGHT,
+    TABLES,
     Picture,
     Seeds,
     decoder_options,
+    given_of,
     options,
     read_generator_options,
     takes,
@@ -22,6 +24,7 @@ from zoom_engine.cli.options import (
 from zoom_engine.cli.start import starting
 from zoom_engine.common.progress import forced
 from zoom_engine.settings.audit_settings import AuditSettings
+from zoom_engine.settings.model_settings import TargetSettings
 
 WEIGHTS = "such as -30,-15,0,15,30; by default what an audit uses, and ±30 beside it"
 
@@ -31,6 +34,7 @@ WEIGHTS = "such as -30,-15,0,15,30; by default what an audit uses, and ±30 besi
     options(AuditSettings, "generator", defaults={"generator": DOMAIN}),
     options(AuditSettings, "generator_class", "neutral", "text_encoder", "download", "directions", "truncation"),
     decoder_options(),
+    options(TargetSettings, "trust"),
 )
 def edit(
     *,
@@ -43,10 +47,11 @@ def edit(
     with starting():
         from zoom_engine.commands.edit_sheet import write_edit_sheet
 
-    decoder = read_generator_options(given)
-    given = {"generator": DOMAIN, **{name: value for name, value in given.items() if name not in DECODER}}
+    of_generator = {**(read_generator_options(given) or {}), **given_of(["trust"], given)}
+    alien = (*DECODER, *TABLES, "trust")
+    given = {"generator": DOMAIN, **{name: value for name, value in given.items() if name not in alien}}
     for shown in write_edit_sheet(
-        out, weights=weights, seeds=seeds, generator_options=decoder, progress=forced, **given
+        out, weights=weights, seeds=seeds, generator_options=of_generator, progress=forced, **given
     ):
         note = "; in brackets: outside its calibrated range" if shown.calibrated else ""
         print(f"{shown.attribute}: {', '.join(shown.labels())}{note}")

@@ -138,8 +138,8 @@ def input_options(group: Group = USUAL) -> Options:
 
 
 def decoder_options(group: Group = USUAL) -> Options:
-    """Return options on what a decoder samples from, and what it draws."""
-    return options(DecoderSettings, group=group)
+    """Return options of a generator: what a decoder samples from and draws, and those of a package's."""
+    return [*options(DecoderSettings, group=group), *options(AuditSettings, "generator_options", group=group)]
 
 
 def target_options() -> Options:
@@ -178,7 +178,8 @@ def read_target_options(given: Mapping[str, Any], stored: object = None) -> dict
 
 def read_generator_options(given: Mapping[str, object], stored: Any = None) -> dict[str, object] | None:
     """Return `generator_options`: those of a configuration file, overridden by the command line's; None without any."""
-    return {**(stored or {}), **given_of(DECODER, given)} or None
+    of_family: Any = given.get("generator_options", ())
+    return {**(stored or {}), **dict(of_family), **given_of(DECODER, given)} or None
 
 
 def read_model_options(given: Mapping[str, object]) -> dict[str, Any]:
@@ -186,7 +187,7 @@ def read_model_options(given: Mapping[str, object]) -> dict[str, Any]:
 
     They are combined in `generator_options` and `target_options`, where there are some.
     """
-    model_options = {key: value for key, value in given.items() if key not in (*DECODER, *TARGET, *INPUT)}
+    model_options = {key: value for key, value in given.items() if key not in (*TABLES, *DECODER, *TARGET, *INPUT)}
     target = {key: value for key, value in read_target_options(given).items() if key != "download"}
     tables = {"generator_options": read_generator_options(given), "target_options": target}
     model_options |= {key: value for key, value in tables.items() if value}

@@ -52,7 +52,7 @@ def write_edit_sheet(
     attributes: Sequence[str],
     neutral: str | None = None,
     text_encoder: str | None = None,
-    directions: str = "regression",
+    directions: str | None = None,
     weights: Sequence[float] | None = None,
     seeds: Sequence[int] = tuple(range(8)),
     truncation: float = 1.0,
@@ -69,7 +69,7 @@ def write_edit_sheet(
         attributes: prompts.
         neutral: the prompt that they are compared with.
         text_encoder: reads prompts and pictures.
-        directions: the method that finds edit directions.
+        directions: the method that finds edit directions; by default an audit's.
         weights: edit weights of the columns. None shows each attribute over its calibrated range, as an audit edits it,
             and beside it at the paper's ±30. That takes a few hundred pictures for each attribute, once: the range is
             stored in the cache.

@@ -19,6 +19,7 @@ from zoom_engine.directions import (
     CalibratedRange,
     EditDirections,
     calibrate_range,
+    default_method,
     find_directions,
     score_directions,
     text_scores,
@@ -60,7 +61,7 @@ class Editing:
         generator_options: Mapping[str, object] | None = None,
         neutral: str | None = None,
         text_encoder: str | Path | Any | None = None,
-        directions: str = "regression",
+        directions: str | None = None,
         truncation: float = 1.0,
         download: bool = False,
         cache: Path | None = None,
@@ -69,16 +70,16 @@ class Editing:
     ) -> Editing:
         """Load both; attributes and the neutral prompt are by default the domain's."""
         domain = find_domain(generator)
-        loaded = load_generator(generator, **check_generator_options(generator_options))
-        network = of_one_class(loaded, generator_class)
         cache = cache or default_cache()
+        options = {"cache": cache, "download": download, **check_generator_options(generator_options, generator)}
+        network = of_one_class(load_generator(generator, **options), generator_class)
         return cls(
             network,
             text_encoder_for(generator, text_encoder, download=download),
             choose_synthesizer(network, cache=cache),
             tuple(attributes if attributes is not None else domain.attributes if domain else ()),
             neutral or (domain.neutral if domain else NEUTRAL),
-            directions,
+            directions or default_method(network),
             truncation,
             cache,
             progress,

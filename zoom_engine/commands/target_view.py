@@ -49,8 +49,11 @@ def write_target_view(
         Lines on what pictures cannot show: the numbers that the network is fed, and its answers to these pictures
             beside those to black, white and noise (a model that is fed a wrong range answers all alike).
     """
-    network = of_one_class(load_generator(generator, **check_generator_options(generator_options)), generator_class)
-    loaded = load_target(target, resolution=network.resolution, **check_target_options(target_options))
+    options = check_target_options(target_options)
+    trust = {"trust": bool(options.get("trust"))}
+    drawn_by = load_generator(generator, **{**trust, **check_generator_options(generator_options, generator)})
+    network = of_one_class(drawn_by, generator_class)
+    loaded = load_target(target, resolution=network.resolution, **options)
     with torch.no_grad():
         images = choose_synthesizer(network).render(network.sample(seeds))
         fed = loaded.preprocessing(images)

@@ -45,7 +45,12 @@ class Kind:
 
 
 DOMAINS = Kind("domain", "zoom_engine.domains", "zoom_engine.diagnose.domain:Domain")
-GENERATORS = Kind("generator family", "zoom_engine.generators", "zoom_engine.generators.generator:GeneratorFamily")
+GENERATORS = Kind(
+    "generator family",
+    "zoom_engine.generators",
+    "zoom_engine.generators.generator:GeneratorFamily",
+    ours={"diffusers": "zoom_engine.generators.diffusers_pipeline:FAMILY"},
+)
 """``load(rest)`` → an `EditableGenerator`, for the generator "NAME:REST"."""
 TASKS = Kind(
     "task",
@@ -87,6 +92,7 @@ DIRECTION_METHODS = Kind(
         "regression": "zoom_engine.directions.regression:Regression",
         "sampled": "zoom_engine.directions.sampled:Sampled",
         "gradient": "zoom_engine.directions.gradient_relevance:Gradient",
+        "generator": "zoom_engine.directions.prompted:Prompted",
     },
 )
 """A dataclass of a method's options that is a `zoom_engine.directions.DirectionMethod`."""

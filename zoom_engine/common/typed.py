@@ -80,17 +80,18 @@ def plain(value: object) -> Any:
 
 
 def named_options(function: Callable[P, T]) -> Callable[P, T]:
-    """Decorate a function: an option that it does not have is a ConfigError, and NumPy's numbers come as Python's."""
-    known = [
-        name
-        for name, parameter in inspect.signature(function).parameters.items()
-        if parameter.kind is parameter.KEYWORD_ONLY
-    ]
+    """Decorate a function: an option that it does not have is a ConfigError, and NumPy's numbers come as Python's.
+
+    A function with `**options` has any.
+    """
+    parameters = inspect.signature(function).parameters
+    known = [name for name, parameter in parameters.items() if parameter.kind is parameter.KEYWORD_ONLY]
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
 
     @functools.wraps(function)
     def called(*given: P.args, **options: P.kwargs) -> T:
         for name in options:
-            if name not in known:
+            if name not in known and not takes_any:
                 raise ConfigError(f"{function.__name__} has no option {one_of(name, known)}")
         return function(*given, **{name: plain(value) for name, value in options.items()})
 

@@ -30,7 +30,7 @@ class _Shared(TypedDict, total=False):
     smallest_effect: float
     truncation: float
     truncation_cutoff: int | None
-    batch_size: int
+    batch_size: int | None
     device: str
     backend: Backend
     precision: Precision
@@ -48,7 +48,7 @@ class _OfAudits(_Shared, total=False):
     mode: Mode
     search: str | None
     search_options: Mapping[str, Any] | None
-    directions: str | EditDirections
+    directions: str | EditDirections | None
     keep: Sequence[str] | None
     samples: int | None
     threshold: float | None

@@ -49,7 +49,7 @@ from zoom_engine.runtime import check_backend, compiled_reader, network_runtime
 from zoom_engine.search import EvaluatedPoint, EvaluatedPoints, Trial
 from zoom_engine.search.evaluated import evaluated_points, origins
 from zoom_engine.search.recorded import record_of
-from zoom_engine.settings.audit_settings import ABOUT, AUTO, AuditSettings, RunSettings
+from zoom_engine.settings.audit_settings import ABOUT, AUTO, BATCH_SIZE, AuditSettings, RunSettings
 from zoom_engine.settings.target_names import several_targets
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.statistics.effects import towards_adding
@@ -280,7 +280,7 @@ def _show(first: EditedModels, targets: Sequence[_Audited], memory: _Memory) -> 
     flips = searched = 0
     count, initial = len(targets) * sum(_records(first.pictures)), sum(map(len, done))
     with first.progress(count, "Showing pictures", unit="trial", initial=initial) as bar:
-        for images in _together(first.pictures, first.settings.batch_size):
+        for images in _together(first.pictures, first.settings.batch_size or BATCH_SIZE):
             # A part that was written is shown again as a whole: what is in a batch may move an output's last digits.
             trials = {(image, edit) for image in images for edit in _edits_of(first.pictures, image)}
             for one, known in zip(targets, done, strict=True):
@@ -376,7 +376,7 @@ class _Shown:
     """
 
     def __init__(self, models: EditedModels, memory: _Memory) -> None:
-        self._pictures, self._batch_size = models.pictures, models.settings.batch_size
+        self._pictures, self._batch_size = models.pictures, models.settings.batch_size or BATCH_SIZE
         self._scores, self._memory = models.scores, memory
         self._device = find_device(models.settings.device)
         nowhere = torch.zeros(len(models.pictures.attributes), 1)

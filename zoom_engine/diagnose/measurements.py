@@ -140,7 +140,7 @@ def calibrated_range(models: Models, directions: EditDirections) -> CalibratedRa
         directions,
         bound=PAPER_BOUND,
         synthesizer=models.measuring_synthesizer,
-        batch_size=models.settings.batch_size,
+        batch_size=models.batch_size,
         cache=models.cache,
         progress=models.progress,
     )
@@ -156,7 +156,7 @@ def _find(models: Models, texts: Sequence[str], **how: Any) -> EditDirections:
         truncation=models.settings.truncation,
         truncation_cutoff=models.settings.truncation_cutoff,
         synthesizer=models.measuring_synthesizer,
-        batch_size=models.settings.batch_size,
+        batch_size=models.batch_size,
         cache=models.cache,
         progress=models.progress,
         **how,
@@ -237,7 +237,7 @@ def _score_scale(
         calibrated,
         labels,
         synthesizer=models.measuring_synthesizer,
-        batch_size=models.settings.batch_size,
+        batch_size=models.batch_size,
         cache=models.cache,
         progress=models.progress,
     )

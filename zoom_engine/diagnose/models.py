@@ -34,14 +34,17 @@ from zoom_engine.diagnose.attribute_sources import (
 from zoom_engine.diagnose.cluster import check_cluster
 from zoom_engine.diagnose.domain import Domain, find_domain
 from zoom_engine.directions import (
+    PROMPTED,
     BaselineDirections,
     EditDirections,
     MisreadDenial,
     Sampling,
     check_method,
     control_prompts,
+    default_method,
     misread_denials,
     paraphrases,
+    reads,
     text_directions,
 )
 from zoom_engine.directions.cache import DirectionCache
@@ -54,6 +57,7 @@ from zoom_engine.evaluation.labels import ZeroShotLabels
 from zoom_engine.generators import (
     EditableGenerator,
     SeedStyles,
+    batch_size_of,
     check_generator_options,
     check_gradients_of,
     load_generator,
@@ -69,7 +73,7 @@ from zoom_engine.runtime import (
 )
 from zoom_engine.search import End, Search, check_search_options, choose_search
 from zoom_engine.settings.attributes import NEUTRAL, Attribute, parse_attributes
-from zoom_engine.settings.audit_settings import AuditSettings
+from zoom_engine.settings.audit_settings import BATCH_SIZE, AuditSettings
 from zoom_engine.settings.target_names import several_targets
 from zoom_engine.targets import Target, check_target, check_target_options, input_notices, load_untried
 from zoom_engine.text import AttributeEncoder, TextEncoder, find_templates, text_encoder_for
@@ -141,6 +145,11 @@ class Models:
     def steers_lowered(self) -> bool:
         """Return whether gradients go through bf16 networks: bf16 that draws pictures also steers a gradient search."""
         return self.search.needs_gradient and self.synthesizer.precision == "bf16"
+
+    @property
+    def batch_size(self) -> int:
+        """Return how many images a forward pass takes."""
+        return self.settings.batch_size or batch_size_of(self.generator) or BATCH_SIZE
 
     @property
     def searched_attributes(self) -> Sequence[str | None]:
@@ -250,7 +259,7 @@ class Models:
             0,
             *truncated,
             self.synthesizer if whole else self.measuring_synthesizer,
-            batch_size=settings.batch_size,
+            batch_size=self.batch_size,
             cache=self.cache,
             progress=self.progress,
         )
@@ -297,8 +306,10 @@ def load_models(
     cache = default_cache() if settings.cache is None else Path(settings.cache)
     check_cache(cache)
     check_target(given)
-    generator_options = check_generator_options(settings.generator_options)
     target_options = {"download": settings.download, **check_target_options(settings.target_options)}
+    told = {"device": settings.device, "cache": cache, "download": settings.download}
+    told["trust"] = bool(target_options.get("trust"))
+    generator_options = {**told, **check_generator_options(settings.generator_options, settings.generator)}
     _check_directions(settings, neutral, templates, settings.attributes)
     notices = Notices(notify)
     with progress(4, "Loading", unit="model") as bar:
@@ -330,6 +341,8 @@ def load_models(
                 raise ConfigError(
                     "photographs are held to their inversions by a text encoder: give one (--text-encoder)"
                 )
+        if settings.directions is None:
+            settings = replace(settings, directions=default_method(generator, sources))
         if isinstance(settings.directions, str) and direction_method(settings.directions).needs_gradient:
             check_gradients_of(generator)
         if like is None:
@@ -379,7 +392,9 @@ def load_models(
                 search_reason=reason,
                 baseline_search=baseline_search,
                 random_directions=random_directions,
-                control_prompts=_control_prompts(settings, encoder, neutral, attributes) if random_directions else (),
+                control_prompts=_control_prompts(settings, encoder, generator, neutral, templates, attributes)
+                if random_directions
+                else (),
                 answers={name: known for name, known in answers.items() if known is not None},
                 misread=(),
                 networks={},
@@ -526,17 +541,25 @@ def _found_by_text(settings: AuditSettings) -> bool:
 
 
 def _control_prompts(
-    settings: AuditSettings, encoder: TextEncoder, neutral: str, attributes: Sequence[Attribute]
+    settings: AuditSettings,
+    encoder: TextEncoder,
+    generator: EditableGenerator,
+    neutral: str,
+    templates: Sequence[str],
+    attributes: Sequence[Attribute],
 ) -> tuple[str, ...]:
     """Return control prompts, which stand beside random baseline directions.
 
-    There are some where edits have a calibrated range and directions are found here.
+    There are some where edits have a calibrated range and directions are found here, of prompts that are read.
     """
     typed = {attribute.text for attribute in attributes}
     words = any(attribute.source is None for attribute in attributes)
     if settings.edit_range != "calibrated" or not _found_by_text(settings) or not words:
         return ()
-    return tuple(prompt for prompt in control_prompts(encoder, neutral) if prompt not in typed)
+    prompts = tuple(prompt for prompt in control_prompts(encoder, neutral) if prompt not in typed)
+    if settings.directions != PROMPTED:
+        return prompts
+    return tuple(prompt for prompt in prompts if reads(generator, prompt, neutral=neutral, templates=templates))
 
 
 def _misread_denials(models: Models) -> tuple[MisreadDenial, ...]:
@@ -556,8 +579,9 @@ def _check_directions(
 ) -> None:
     """Refuse ready directions that this audit would not find; `hashes` are its models', once they are loaded."""
     ready = settings.directions
-    if isinstance(ready, str):
-        check_method(ready)
+    if ready is None or isinstance(ready, str):
+        if ready is not None:
+            check_method(ready)
         return
     if isinstance(ready, GivenDirections):
         return

@@ -66,7 +66,7 @@ def audited_photographs(
     readable = [crop for crop in crops if crop.pixels is not None]
     codes = torch.empty(0, models.generator.space.size)
     if readable:
-        size = min(models.settings.batch_size, 8)
+        size = min(models.batch_size, 8)
         codes = inverter(models, seed=seed).codes(readable, cache=inversions, batch_size=size, progress=models.progress)
     yardstick = Yardstick.of(models.generator, _reader(models), models.synthesizer, seed=seed)
     evaluator = models.evaluator(torch.zeros(1, models.generator.space.size))

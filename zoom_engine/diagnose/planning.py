@@ -420,7 +420,7 @@ class _Timings:
 
     def __init__(self, audits: Sequence[Models]) -> None:
         first = audits[0]
-        size, count = first.settings.batch_size, len(first.attributes)
+        size, count = first.batch_size, len(first.attributes)
         self._search = first.search
         self._styles = first.styles(range(size))[:]
         evaluators = [evaluator.evaluator(torch.zeros(count, first.generator.space.size)) for evaluator in audits]

@@ -145,7 +145,7 @@ def _draw(models: Models, search: ShardSearch, target: int, audit: AuditFolder, 
         evaluator=search.evaluators[target],
         styles=search.styles,
         sheet_styles=sheet_source[:rows],
-        batch_size=models.settings.batch_size,
+        batch_size=models.batch_size,
         cache=models.cache,
         drawn_by={"generator": models.generator.content_hash, **models.synthesizer.describe()},
     )

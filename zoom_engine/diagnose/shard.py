@@ -115,7 +115,7 @@ class ShardSearch:
         belongs: dict[int, tuple[bool, ...]] = {}
         if common.groups is not None:
             images = sorted({image for image, _ in wanted})
-            size = first.settings.batch_size
+            size = first.batch_size
             belongs = common.groups.of(first.text_encoder, first.synthesizer, self.styles, images, batch_size=size)
         trials = trials_of(first, self.styles, common.directions, common.calibrated, wanted, common.region)
         paraphrases: dict[tuple[int, int, int | None], tuple[float, ...]] = {}
@@ -153,7 +153,7 @@ class ShardSearch:
                 evaluators=[evaluators[target] for target in together],
                 styles=self.styles,
                 bounds=bounds,
-                batch_size=self._first.settings.batch_size,
+                batch_size=self._first.batch_size,
             ):
                 for place, target in enumerate(together):
                     if of_target := [(trial, result) for index, trial, result in results if index == place]:
@@ -180,7 +180,7 @@ class ShardSearch:
         device = self.styles.device
         moved = [
             changes(evaluators, self.styles[image[part]].to(device), edits[part].to(device))
-            for part in torch.split(torch.arange(len(edits)), settings.batch_size)
+            for part in torch.split(torch.arange(len(edits)), self._first.batch_size)
         ]
         changes_of: dict[tuple[int, int, int | None], tuple[float, ...]] = {}
         for target, rows in zip(targets, torch.cat(moved, dim=1).tolist(), strict=True):
@@ -214,7 +214,7 @@ def search_targets(
         evaluators=evaluators,
         styles=styles,
         bounds=bounds_of(models, directions, calibrated),
-        batch_size=models.settings.batch_size,
+        batch_size=models.batch_size,
         progress=models.progress,
     ):
         on_result(results)

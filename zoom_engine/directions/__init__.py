@@ -23,6 +23,7 @@ from zoom_engine.directions.groups import TextGroups, text_groups
 from zoom_engine.directions.image_bounds import Bounding, ImageBounds
 from zoom_engine.directions.natural_region import NaturalEdits, NaturalRegion, natural_region
 from zoom_engine.directions.paraphrases import paraphrase_directions, paraphrases
+from zoom_engine.directions.prompted import PROMPTED, default_method, reads
 from zoom_engine.directions.regression import ESTIMATORS, regression_relevance
 from zoom_engine.directions.relevance import (
     DirectionMethod,
@@ -40,6 +41,7 @@ __all__ = [
     "DEFAULT_LEVEL",
     "DEFAULT_THRESHOLD",
     "ESTIMATORS",
+    "PROMPTED",
     "BaselineDirections",
     "Bounding",
     "CalibratedRange",
@@ -59,6 +61,7 @@ __all__ = [
     "calibrate_range",
     "check_method",
     "control_prompts",
+    "default_method",
     "direction_method",
     "directions_from_relevance",
     "find_directions",
@@ -68,6 +71,7 @@ __all__ = [
     "natural_region",
     "paraphrase_directions",
     "paraphrases",
+    "reads",
     "regression_relevance",
     "sampled_relevance",
     "score_directions",

@@ -1,12 +1,13 @@
 """Random baseline directions, and directions of control prompts: what edits of equal visible size do without a meaning.
 
 A sensitivity is the largest change that an edit of an image finds, and there always is some change. How much of it any
-edit makes is told by directions with as many channels as the attributes' have, weights drawn from a normal
-distribution, scaled by each channel's σ and of unit length like theirs. No text scores them, so how far they go is
-matched: until pictures change by as much as the attributes' edits to their calibrated bounds change them, by the root
-mean square over pixels, on average over a few unedited pictures. (As long as the attributes' in σ, they would change
-pictures by less: the channels that a text moves act together.) On each image they go one way only, as an attribute's
-edit does.
+edit makes is told by directions in those parts of the code in which the attributes' have entries, with as many channels
+as theirs, weights drawn from a normal distribution, scaled by each channel's σ and of unit length like theirs. Beside
+differences of prompts (`directions.prompted`) they are random mixtures of how codes differ in these parts, or the
+generator's own. No text scores them, so how far they go is matched: until pictures change by as much as the attributes'
+edits to their calibrated bounds change them, by the root mean square over pixels, on average over a few unedited
+pictures. (As long as the attributes' in σ, they would change pictures by less: the channels that a text moves act
+together.) On each image they go one way only, as an attribute's edit does.
 
 About one in four changes the ground truth itself, and a sound model rightly follows. Where there are labels, such
 directions are drawn again. Without labels nothing tells them: to regress the target's own answers is no help, since
@@ -19,6 +20,7 @@ moved along one of them, in rotation.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import math
 from collections.abc import Callable, Mapping
@@ -32,11 +34,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from zoom_engine.common.contracts import theirs
+from zoom_engine.common.errors import DirectionError
 from zoom_engine.directions.cache import DirectionCache
 from zoom_engine.directions.calibration import CalibratedRange
 from zoom_engine.directions.edit_directions import EditDirections
+from zoom_engine.directions.prompted import PROMPTED
 from zoom_engine.directions.relevance import Sampling
-from zoom_engine.generators import EditableGenerator
+from zoom_engine.generators import EditableGenerator, RandomlyDirected
 from zoom_engine.text import TextEncoder
 from zoom_engine.text.vocabulary import read_vocabulary, readable
 
@@ -50,6 +55,8 @@ _PICTURES_BY_STAGE = (32, 64)  # pictures of random directions, or one of each, 
 _ATTRIBUTE_PICTURES = 32  # or one of each attribute
 _FIRST_HALF = BASELINE_PICTURES // 2  # of the pictures: a label that is lost there needs no others
 _FAR = 4.0  # times the attributes' own length in σ, or a part of it: the length is sought no further
+_FAR_ALONG_PROMPTS = 32.0  # there, where no σ makes lengths alike
+_MIXED, _FEWEST_MIXED = 256, 4.0
 _LEAST = 1e-6  # of a change: less is rounding
 
 
@@ -124,22 +131,15 @@ def baseline_directions(
         texts: float `[K, S]`, directions of control prompts.
         labels: where given, random directions that change the ground truth within `calibrated` are drawn again.
     """
-    std = sampling.statistics(generator).std
-    free = torch.nonzero((std > 0) & ~generator.space.fixed_mask()).flatten()
-    channels = min(round(median(directions.channels)), len(free))
-    random = torch.Generator().manual_seed(seed)
-    draws = torch.zeros(count * (1 if labels is None or calibrated is None else MOST_DRAWS), len(std))
-    for row in draws:
-        chosen = free[torch.randperm(len(free), generator=random)[:channels]]
-        weights = torch.randn(channels, generator=random)
-        row[chosen] = std[chosen] * weights / weights.norm()
+    most = count * (1 if labels is None or calibrated is None else MOST_DRAWS)
+    draws, far = _random_directions(generator, directions, sampling, most, torch.Generator().manual_seed(seed))
     texts = draws[:0] if texts is None else texts
     if calibrated is None or not count:
         lengths = (bound,) * (count + len(texts))
         return BaselineDirections(
             torch.cat([draws[:count], texts]), lengths, calibrated is not None, tuple(range(count))
         )
-    matched = _Matching(generator, directions.matrix, calibrated, draws, count, texts, sampling, labels).matched()
+    matched = _Matching(generator, directions.matrix, calibrated, draws, count, texts, sampling, labels, far).matched()
     drawn = matched["drawn"].tolist()
     return BaselineDirections(
         torch.cat([draws[drawn], texts]),
@@ -149,6 +149,51 @@ def baseline_directions(
         redrawn=int(matched["redrawn"]),
         changing=int(matched["changing"]),
     )
+
+
+def _random_directions(
+    generator: EditableGenerator, directions: EditDirections, sampling: Sampling, count: int, random: torch.Generator
+) -> tuple[Tensor, float]:
+    """Draw random directions `[count, S]` where the attributes' have entries, and say how far they may be followed."""
+    std, matrix = sampling.statistics(generator).std, directions.matrix
+    movable = torch.zeros(len(std), dtype=torch.bool)
+    for layer in generator.space.layers:
+        movable[layer.start : layer.stop] = bool(matrix[:, layer.start : layer.stop].any())
+    movable &= ~generator.space.fixed_mask()
+    free = torch.nonzero((std > 0) & movable).flatten()
+    if directions.method != PROMPTED and len(free):
+        channels = min(round(median(directions.channels)), len(free))
+        draws = torch.zeros(count, len(std))
+        for row in draws:
+            chosen = free[torch.randperm(len(free), generator=random)[:channels]]
+            weights = torch.randn(channels, generator=random)
+            row[chosen] = std[chosen] * weights / weights.norm()
+        return draws, _FAR
+    if directions.method == PROMPTED and isinstance(generator, RandomlyDirected):
+        with theirs(DirectionError, "the generator's random_directions fail"):
+            draws = generator.random_directions(count, random).detach().float().cpu()
+    else:
+        draws = _mixtures(generator, sampling, movable, count, random)
+    lengths = draws.norm(dim=1, keepdim=True)
+    if tuple(draws.shape) != (count, len(std)) or not bool((lengths.isfinite() & (lengths > 0)).all()):
+        raise DirectionError(f"the generator's random_directions must be finite and not 0, {[count, len(std)]}")
+    return draws / lengths * matrix.norm(dim=1).median(), _FAR_ALONG_PROMPTS
+
+
+def _mixtures(
+    generator: EditableGenerator, sampling: Sampling, movable: Tensor, count: int, random: torch.Generator
+) -> Tensor:
+    """Mix by random weights how `_MIXED` codes differ in the `movable` entries of a code, `[count, S]`.
+
+    Where they hardly differ, or along few directions alone (there are few prompts), the entries themselves are random.
+    """
+    codes = dataclasses.replace(sampling, samples=_MIXED).codes(generator).cpu()
+    differ = (codes - codes.mean(dim=0)) * movable
+    shares = torch.linalg.eigvalsh((differ @ differ.T).double()).clamp(min=0)
+    directions = float(shares.sum().square() / shares.square().sum().clamp(min=1e-30))  # as many as if all were equal
+    if directions >= _FEWEST_MIXED and float(differ.abs().max()) > _LEAST:
+        return torch.randn(count, _MIXED, generator=random) @ differ
+    return torch.randn(count, len(movable), generator=random) * movable
 
 
 def control_prompts(text_encoder: TextEncoder, neutral: str) -> tuple[str, ...]:
@@ -201,6 +246,7 @@ class _Matching:
     texts: Tensor
     sampling: Sampling
     labels: LabelReader | None
+    far: float
 
     def matched(self) -> dict[str, Tensor]:
         """Return what was measured, from the cache where it is stored.
@@ -260,7 +306,7 @@ class _Matching:
 
         def corrected(length: Tensor, change: Tensor) -> Tensor:
             """Correct a length by what it changes: that grows nearly in proportion."""
-            return (length * goal / change.clamp(min=_LEAST)).clamp(start / _FAR, start * _FAR)
+            return (length * goal / change.clamp(min=_LEAST)).clamp(start / self.far, start * self.far)
 
         def checked(rows: Tensor, length: Tensor) -> tuple[Tensor, Tensor]:
             """Compute for each row the fraction of the pictures that lose their label, and their mean change."""

@@ -342,7 +342,7 @@ def _expected_weights(codes: Tensor, per_std: Tensor, matrix: Tensor, scores: Te
         sides: of the scores.
     """
     rows = matrix * per_std
-    positions = ((codes - codes.mean(dim=0)) * per_std) @ rows.T / rows.norm(dim=1)
+    positions = ((codes - codes.mean(dim=0)) * per_std) @ rows.T / rows.norm(dim=1).clamp(min=1e-30)
     spread = positions.var(dim=0, correction=0).clamp(min=1e-30)
     slopes = ((scores - scores.mean(dim=0)) * positions).mean(dim=0) / spread
     expected: Tensor = natural_ranges(sides.means) / (slopes * rows.norm(dim=1)).clamp(min=1e-30)

@@ -20,6 +20,7 @@ from zoom_engine.common.typed import named_options
 from zoom_engine.directions.answers import check_answers
 from zoom_engine.directions.edit_directions import EditDirections
 from zoom_engine.directions.keeping import PICTURES, keeping
+from zoom_engine.directions.prompted import Prompted
 from zoom_engine.directions.regression import DEFAULT_RIDGE, Estimator
 from zoom_engine.directions.relevance import (
     DirectionMethod,
@@ -104,21 +105,34 @@ def find_directions(
         check_answers(generator, text_encoder, words, texts, sampling=sampling, level=level)
     seen = dataclasses.replace(sampling, samples=PICTURES, synthesizer=synthesizer)
     score_tests = check_scores(generator, text_encoder, attributes, sampling=seen, level=level)
-    relevance = relevance_of(method, generator, text_encoder, as_needed)
-    directions = directions_from_relevance(
-        relevance,
-        generator,
-        text_encoder,
-        attributes,
-        neutral=neutral,
-        threshold=threshold,
-        absolute=absolute,
-        top_k=top_k,
-        templates=templates,
-        level=level,
-        texts=texts,
-        score_tests=score_tests,
-    )
+    if isinstance(method, Prompted):
+        if absolute or top_k is not None or threshold not in (0, DEFAULT_THRESHOLD):
+            raise DirectionError("directions by the generator have no threshold and no top_k: leave them out")
+        if others := [attribute for attribute in attributes if attribute not in words]:
+            raise DirectionError(
+                f"the generator reads prompts, and '{others[0]}' is none: find directions by regression"
+            )
+        about = {"text_encoder_name": text_encoder.name, "templates": list(templates), "level": level}
+        about |= sampling.identity(generator, text_encoder)
+        directions = method.directions(
+            generator, attributes, neutral=neutral, templates=templates, sampling=sampling, provenance=about
+        )
+    else:
+        relevance = relevance_of(method, generator, text_encoder, as_needed)
+        directions = directions_from_relevance(
+            relevance,
+            generator,
+            text_encoder,
+            attributes,
+            neutral=neutral,
+            threshold=threshold,
+            absolute=absolute,
+            top_k=top_k,
+            templates=templates,
+            level=level,
+            texts=texts,
+            score_tests=score_tests,
+        )
     if not keep:
         return directions
     return keeping(generator, text_encoder, directions, keep, count=count, sampling=seen)

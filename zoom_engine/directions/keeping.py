@@ -18,6 +18,7 @@ from zoom_engine.common.errors import DirectionError
 from zoom_engine.directions.cache import DirectionCache
 from zoom_engine.directions.calibration import score_directions, text_scores
 from zoom_engine.directions.edit_directions import EditDirections
+from zoom_engine.directions.prompted import PROMPTED
 from zoom_engine.directions.relevance import Sampling
 from zoom_engine.generators import EditableGenerator
 from zoom_engine.text import TextEncoder
@@ -113,7 +114,10 @@ def _orthogonal(
                     :, 0
                 ]
                 rest = matrix[row].double() - coefficients @ taking[others].double()
-                left = float((rest * per_std).norm())
+                if directions.method == PROMPTED:  # of which σ is no measure
+                    left = float(rest.norm() / directions.matrix[row].norm())
+                else:
+                    left = float((rest * per_std).norm())
                 if not left > _LEAST_LEFT:
                     raise DirectionError(
                         f"nothing is left of '{names[row]}' beside what is to be kept: the generator changes both"

@@ -7,8 +7,9 @@ samples u has the covariance C, and d² = uᵀC⁻¹u has some distribution; an 
 *natural* while d² stays below the `QUANTILE` of the unedited ones, or below the image's own d², where that is more.
 
 Seen along all S channels nothing is far: a dozen attributes at their limits add little to hundreds of channels that
-vary anyway. The text encoder's features did not tell either (measured on the avatars over 24 multi-attribute
-counterfactuals: the distance to the nearest unedited picture rose for four of ten blurred ones, d² for all ten).
+vary anyway. What no sample moves (a prompt that all codes have) has no natural limit, and is not counted. The text
+encoder's features did not tell either (measured on the avatars over 24 multi-attribute counterfactuals: the distance to
+the nearest unedited picture rose for four of ten blurred ones, d² for all ten).
 """
 
 from __future__ import annotations
@@ -142,7 +143,8 @@ def _region_of(styles: Tensor, matrix: Tensor) -> dict[str, Tensor]:
     along = (rows / unit).T.contiguous()
     positions = (styles - mean) @ along
     covariance = positions.T @ positions / len(positions)
-    ridge = _RIDGE * covariance.trace() / len(covariance) * torch.eye(len(covariance), dtype=torch.float64)
+    spread = (covariance.trace() / len(covariance)).clamp(min=1e-24)  # 0 where samples have nothing of what edits move
+    ridge = _RIDGE * spread * torch.eye(len(covariance), dtype=torch.float64)
     precision = torch.linalg.inv(covariance + ridge)
     distances = ((positions @ precision) * positions).sum(1)
     limit = torch.quantile(distances, QUANTILE)

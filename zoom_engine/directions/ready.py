@@ -18,6 +18,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeGuard
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -124,7 +125,7 @@ class GivenDirections:
             raise DirectionError(f"the file's edit directions have {rows.shape[1]} entries, and {what} {width}")
 
 
-def is_file_of_directions(directions: object) -> bool:
+def is_file_of_directions(directions: object) -> TypeGuard[str | Path]:
     """Return whether an audit's `directions` are a path, and not a method's name."""
     known = registry.all_names(registry.DIRECTION_METHODS)
     return isinstance(directions, Path) or (isinstance(directions, str) and directions not in known)

@@ -270,7 +270,7 @@ class Discoverer:
     ) -> Trial:
         """Try unit `directions [M, K]` on the images of these seeds, one image at a time: its edits fill a batch."""
         audit, evaluator = self.audit, self._evaluator(space)
-        styles, size = audit.styles(seeds), audit.settings.batch_size
+        styles, size = audit.styles(seeds), audit.batch_size
 
         def measure(rows: slice) -> Rows:
             return vars(try_out(evaluator, audit.text_encoder, space, styles[rows], directions, batch_size=size))
@@ -310,7 +310,7 @@ class Discoverer:
             }
             return {name: tensor.cpu() for name, tensor in rows_of.items()}
 
-        size, doing = min(EDITS_AT_ONCE, self.audit.settings.batch_size), "Looking for the smallest edits"
+        size, doing = min(EDITS_AT_ONCE, self.audit.batch_size), "Looking for the smallest edits"
         return load_or_measure.load_or_measure(
             "edits", seeds, [label_axes, space.basis], measure, at_once=size, doing=doing
         )

@@ -10,7 +10,6 @@ Tested with small pipelines of random weights; it has not been run on real ones.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,14 +20,12 @@ import torch
 from PIL import Image
 
 from zoom_engine.common.errors import ConfigError, EditorError, imported, one_line
-from zoom_engine.common.files.json_file import read_json
+from zoom_engine.common.files.pipeline_folder import PREFIX, folder_hash, load_pipeline, pipeline_class
 from zoom_engine.common.machine import find_device
 from zoom_engine.edits.editor import Picture
 from zoom_engine.edits.strengths import Strengths, check_strengths
 from zoom_engine.settings.audit_settings import checked_options
 
-PREFIX = "diffusers:"
-INDEX = "model_index.json"
 BY_NOISE, BY_GUIDANCE = "strength", "guidance_scale"
 STRENGTHS = {BY_NOISE: (0.2, 0.4, 0.6, 0.8), BY_GUIDANCE: (2.0, 4.0, 7.5, 12.0)}
 UNITS = {BY_NOISE: "of the noise", BY_GUIDANCE: "guidance"}
@@ -178,49 +175,13 @@ def load_diffusers_editor(spec: str, options: Mapping[str, Any], *, device: str)
     """
     chosen = PipelineOptions(**options)
     place, folder = find_device(device), Path(spec.removeprefix(PREFIX))
-    kind = _class_name(folder)
-    diffusers = imported("diffusers", EditorError, "pipelines cannot be run", install="zoom-engine[diffusers]")
-    pipeline_type: Any = getattr(diffusers, kind, None)
-    if not (isinstance(pipeline_type, type) and issubclass(pipeline_type, diffusers.DiffusionPipeline)):
-        raise EditorError(f"{folder}: this version of diffusers has no pipeline {one_line(kind, 60)!r}")
+    pipeline_type = pipeline_class(folder, EditorError)
     if "image" not in inspect.signature(pipeline_type.__call__).parameters:  # made for texts alone
+        diffusers = imported("diffusers", EditorError, "pipelines cannot be run", install="zoom-engine[diffusers]")
         pipeline_type = diffusers.AutoPipelineForImage2Image
-    try:
-        pipeline = pipeline_type.from_pretrained(str(folder), local_files_only=True, use_safetensors=True)
-        pipeline = pipeline.to(place, getattr(torch, chosen.precision))
-        pipeline.set_progress_bar_config(disable=True)
-    except Exception as error:  # it raises whatever it stumbles on
-        raise EditorError(f"{folder} cannot be loaded ({type(error).__name__}: {one_line(error, 160)})") from error
-    return DiffusersEditor(pipeline, chosen, _content_hash(folder))
-
-
-def _class_name(folder: Path) -> str:
-    """Return the class of the folder's pipeline; refuse what would run code of it."""
-    try:
-        index = read_json(folder / INDEX)
-        programs = sorted(path.name for path in folder.rglob("*.py"))
-    except (OSError, ValueError) as error:
-        raise EditorError(
-            f"{folder} holds no pipeline of diffusers ({INDEX}: {one_line(error, 120)}): give a folder that"
-            " save_pretrained wrote"
-        ) from error
-    kind = index.get("_class_name") if isinstance(index, dict) else None
-    if not isinstance(kind, str) or programs:
-        what = f"{one_line(programs[0], 60)} is a program" if programs else "its pipeline is a program"
-        raise EditorError(f"{folder}: {what}, which is not run: give a pipeline of diffusers itself")
-    return kind
-
-
-def _content_hash(folder: Path) -> str:
-    """Return the SHA-256 of the folder's files, by their names."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.suffix in (".json", ".safetensors", ".txt"):
-            with path.open("rb") as file:
-                digest.update(
-                    f"{path.relative_to(folder)}\n{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode()
-                )
-    return digest.hexdigest()
+    dtype = getattr(torch, chosen.precision)
+    pipeline = load_pipeline(pipeline_type, folder, place=place, dtype=dtype, refusal=EditorError)
+    return DiffusersEditor(pipeline, chosen, folder_hash(folder))
 
 
 def _in_latents(pixels: float) -> int:

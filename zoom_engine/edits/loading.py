@@ -8,6 +8,8 @@ from typing import Any, cast
 from zoom_engine.common import registry
 from zoom_engine.common.contracts import hold_members
 from zoom_engine.common.errors import ConfigError, EditorError
+from zoom_engine.common.files import pipeline_folder
+from zoom_engine.common.python_object import PREFIX
 from zoom_engine.common.typed import one_of
 from zoom_engine.edits import diffusers_folder, python_file, service
 from zoom_engine.edits.editor import Editor
@@ -35,11 +37,11 @@ def load_editor(
             raise ConfigError("an editor that is given as an object has its options already: leave out editor_options")
         hold_members(given, Editor, called=f"editor {type(given).__name__}", refusal=EditorError)
         return cast(Editor, given)
-    if given.startswith(python_file.PREFIX):
+    if given.startswith(PREFIX):
         return python_file.load_python_editor(given, options, trust=trust)
     if given.startswith(("http://", "https://")):
         return service.load_service_editor(given, options)
-    if given.startswith(diffusers_folder.PREFIX):
+    if given.startswith(pipeline_folder.PREFIX):
         return diffusers_folder.load_diffusers_editor(given, options, device=device)
     kind: Any = registry.find(registry.EDITORS, given)
     if kind is None:

@@ -11,12 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, cast
 
 from zoom_engine.common.contracts import hold_members
-from zoom_engine.common.errors import ConfigError, EditorError, TargetError
+from zoom_engine.common.errors import ConfigError, EditorError
+from zoom_engine.common.python_object import import_object
 from zoom_engine.edits.editor import Editor, Picture
 from zoom_engine.edits.strengths import TypedEditor, TypedStrengths
-from zoom_engine.targets.loaders.python_object import import_object
-
-PREFIX = "python:"
 
 
 class EditFunction(Protocol):
@@ -67,10 +65,7 @@ def load_python_editor(spec: str, options: Mapping[str, Any], *, trust: bool) ->
         ConfigError: options of an object, which has its own, or a function without strengths.
         EditorError: without `trust`; where the code is missing or fails, or is no editor.
     """
-    try:
-        thing: Any = import_object(spec, trust=trust, what="editor", usable=_is_usable)
-    except TargetError as error:
-        raise EditorError(str(error)) from error
+    thing: Any = import_object(spec, trust=trust, what="editor", usable=_is_usable, refusal=EditorError)
     name = spec.rpartition(":")[2]
     if hasattr(thing, "edit"):
         if options:

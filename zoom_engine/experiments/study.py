@@ -95,6 +95,8 @@ class Study:
         """Load generator and text encoder, for experiments that need no target."""
         chosen = {name: getattr(self.settings, name) for name in EDITING}
         chosen |= {name: getattr(self.settings, name) for name in FURTHER if getattr(self.settings, name) is not None}
+        trust = bool((self.settings.target_options or {}).get("trust"))
+        chosen["generator_options"] = {"trust": trust, **(self.settings.generator_options or {})}
         templates = find_templates(self.settings.templates)
         cache = None if self.settings.cache is None else Path(self.settings.cache)
         with self.progress(1, f"Loading {self.name}", unit="generator") as bar:

@@ -8,7 +8,16 @@ from zoom_engine.generators.codes import read_codes
 from zoom_engine.generators.contract import check_editable_generator
 from zoom_engine.generators.decoder import Decoder
 from zoom_engine.generators.families import Generator
-from zoom_engine.generators.generator import EditableGenerator, GeneratorFamily, Renderer, shown
+from zoom_engine.generators.generator import (
+    EditableGenerator,
+    Encoding,
+    GeneratorFamily,
+    RandomlyDirected,
+    Renderer,
+    TextDirected,
+    batch_size_of,
+    shown,
+)
 from zoom_engine.generators.loading import (
     check_generator_options,
     check_gradients_of,
@@ -18,6 +27,7 @@ from zoom_engine.generators.loading import (
     of_one_class,
 )
 from zoom_engine.generators.onnx_decoder import OnnxDecoder
+from zoom_engine.generators.prompted_codes import DrawnFromPrompts, PromptedCodes, read_prompts
 from zoom_engine.generators.seed_styles import SeedStyles, StyleRows
 from zoom_engine.generators.style_space import StyleSpace
 from zoom_engine.generators.style_statistics import StyleStatistics, sample_styles, style_statistics
@@ -29,10 +39,14 @@ from zoom_engine.ops.modulation import edited
 
 __all__ = [
     "Decoder",
+    "DrawnFromPrompts",
     "EditableGenerator",
+    "Encoding",
     "Generator",
     "GeneratorFamily",
     "OnnxDecoder",
+    "PromptedCodes",
+    "RandomlyDirected",
     "Renderer",
     "SeedStyles",
     "StyleGAN2",
@@ -42,6 +56,8 @@ __all__ = [
     "StyleRows",
     "StyleSpace",
     "StyleStatistics",
+    "TextDirected",
+    "batch_size_of",
     "check_editable_generator",
     "check_generator_options",
     "check_gradients_of",
@@ -54,6 +70,7 @@ __all__ = [
     "load_stylegan2",
     "of_one_class",
     "read_codes",
+    "read_prompts",
     "sample_styles",
     "save_generator",
     "shown",

@@ -91,8 +91,12 @@ class Codes:
             raise ConfigError("truncation_cutoff counts a StyleGAN's layers: a decoder's code has none, leave it out")
         if truncation == 1.0:
             return codes
-        average = torch.zeros(self.size) if self.table is None else self.table.mean(0)
-        return average.lerp(codes, truncation)
+        return self.average.lerp(codes, truncation)
+
+    @property
+    def average(self) -> Tensor:
+        """The average code `[S]`."""
+        return torch.zeros(self.size) if self.table is None else self.table.mean(0)
 
 
 class DrawnFromCodes:

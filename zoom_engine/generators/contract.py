@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -12,7 +13,15 @@ from torch import Tensor
 from zoom_engine.common.contracts import Rules, hold, hold_members
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.common.files.onnx_file import cpu_session
-from zoom_engine.generators.generator import FORMS, DrawnByGraph, EditableGenerator, runs_on
+from zoom_engine.generators.generator import (
+    FORMS,
+    DrawnByGraph,
+    EditableGenerator,
+    Encoding,
+    RandomlyDirected,
+    TextDirected,
+    runs_on,
+)
 from zoom_engine.generators.style_space import StyleSpace
 
 TOLERANCE = 1e-3
@@ -21,16 +30,23 @@ images differs more."""
 LAST_SEED = 2**32 - 1
 
 
-def check_editable_generator(generator: object) -> None:
-    """Check `generator` against `EditableGenerator`, on four of its pictures.
+def check_editable_generator(
+    generator: object, *, attributes: Sequence[str] = ("a red thing", "a large thing"), neutral: str = "a thing"
+) -> None:
+    """Check `generator` against `EditableGenerator`, on four of its pictures, and on seven where it encodes some.
 
     Third parties can run it in their tests. The rules are those of `RULES` and `RULES_IN_TESTS` and, where it says that
     it is differentiable, `RULES_OF_GRADIENTS`.
 
+    Args:
+        generator: what is checked.
+        attributes: two prompts or more that a `TextDirected` one can read.
+        neutral: the prompt that they are compared with.
+
     Raises:
         ConfigError: one line on the first thing that is wrong.
     """
-    _hold(generator, {**RULES, **RULES_IN_TESTS})
+    _hold(generator, {**RULES, **RULES_IN_TESTS}, prompts=(*attributes, neutral))
 
 
 def check_generator_on_load(generator: object) -> None:
@@ -49,10 +65,12 @@ def check_followed(generator: object) -> None:
     _hold(generator, {})
 
 
-def _hold(generator: object, rules: Rules[_Tried], *, gradients: bool = True) -> None:
+def _hold(
+    generator: object, rules: Rules[_Tried], *, gradients: bool = True, prompts: tuple[str, ...] = ("", "")
+) -> None:
     called = f"generator {type(generator).__name__}"
     hold_members(generator, EditableGenerator, called=called, refusal=ConfigError)
-    tried = _Tried(generator, gradients=gradients)
+    tried = _Tried(generator, gradients=gradients, prompts=prompts)
     with torch.no_grad():
         hold(tried, rules, called=called, refusal=ConfigError)
     if tried.follows:
@@ -65,8 +83,9 @@ class _Tried:
     Each is made once, for the first rule that asks.
     """
 
-    def __init__(self, generator: Any, *, gradients: bool) -> None:
+    def __init__(self, generator: Any, *, gradients: bool, prompts: tuple[str, ...]) -> None:
         self.generator = generator
+        *self.attributes, self.neutral = prompts
         self.follows = gradients and generator.differentiable
 
     @cached_property
@@ -187,6 +206,59 @@ def _runs_on(tried: _Tried) -> str | None:
     return "it has no graph" if alone and not isinstance(tried.generator, DrawnByGraph) else None
 
 
+def _batch_size(tried: _Tried) -> str | None:
+    size = getattr(tried.generator, "batch_size", 1)
+    return None if isinstance(size, int) and size >= 1 else f"it is {size}"
+
+
+def _text_directions(tried: _Tried) -> str | None:
+    if not _is(tried, TextDirected):
+        return None
+    rows = tried.generator.text_directions(tried.attributes, tried.neutral)
+    wrong = _misshapen("text_directions", rows, (len(tried.attributes), tried.generator.space.size))
+    return wrong or _unmoved(rows, tried, tried.attributes)
+
+
+def _random_directions(tried: _Tried) -> str | None:
+    if not _is(tried, RandomlyDirected):
+        return None
+    size = tried.generator.space.size
+    rows, again = (tried.generator.random_directions(3, torch.Generator().manual_seed(0)) for _ in range(2))
+    if wrong := _misshapen("random_directions(3, random)", rows, (3, size)) or _unmoved(rows, tried, range(3)):
+        return wrong
+    if not torch.equal(rows, again):
+        return f"a random generator of the same seed gives others, which differ by {_apart(rows, again):.3g}"
+    return "the first two are equal" if torch.equal(rows[0], rows[1]) else None
+
+
+def _is(tried: _Tried, protocol: type) -> bool:
+    """Return whether the generator has what makes it one of these; what it has is not taken for sound."""
+    return isinstance(tried.generator, protocol)
+
+
+def _unmoved(rows: Tensor, tried: _Tried, names: Sequence[object]) -> str | None:
+    """Return which of the directions `rows` move nothing, or frozen entries."""
+    still = [str(name) for name, row in zip(names, rows, strict=True) if not bool(row.any())]
+    if still:
+        return f"that of '{still[0]}' is 0"
+    fixed = rows.cpu()[:, tried.generator.space.fixed_mask()]
+    return "they move entries that the space calls fixed" if bool(fixed.any()) else None
+
+
+def _encodes(tried: _Tried) -> str | None:
+    if not _is(tried, Encoding):
+        return None
+    pictures = torch.cat([tried.generator.render(code[None]) for code in tried.codes])
+    codes = tried.generator.encode(pictures)
+    if wrong := _misshapen("encode(pictures)", codes, tuple(tried.codes.shape)):
+        return wrong
+    again = torch.cat([tried.generator.render(code[None]) for code in codes])
+    off = (again[:, None] - pictures[None]).square().mean(dim=(2, 3, 4))
+    if tried.one_of_a_kind or bool((off.argmin(dim=1) == torch.arange(3, device=off.device)).all()):
+        return None
+    return "a code draws a picture that is nearer to another"
+
+
 def _draws(tried: _Tried) -> str | None:
     latents, drawn = tried.drawn
     size, affine = tried.generator.space.size, tried.affine
@@ -289,6 +361,7 @@ RULES: Rules[_Tried] = {
     "seeds reach to 2³²-1": _last_seed,
     "truncation below 1 pulls codes toward the average": _truncation,
     "runs_on, if it has that, are of torch, native and onnx, with a graph for onnx": _runs_on,
+    "batch_size, if it has that, is 1 or more": _batch_size,
     "draw gives float32 latents and codes": _draws,
     "draw takes its random numbers from the generator that is given": _draws_by_random,
     "affine_weight is the derivative of codes to latents, None where they are equal": _affine,
@@ -298,7 +371,12 @@ RULES: Rules[_Tried] = {
     "render(codes, w, d) is render(codes + w @ d), row by row": _edits,
     "its graph, if it runs on onnx, draws what render does": _graph,
 }
-RULES_IN_TESTS: Rules[_Tried] = {"render(codes) is render(codes, 0 · w, d)": _unedited}
+RULES_IN_TESTS: Rules[_Tried] = {
+    "render(codes) is render(codes, 0 · w, d)": _unedited,
+    "text_directions, if it has that, lead from the neutral prompt to attributes": _text_directions,
+    "random_directions, if it has that, are drawn by the generator that is given": _random_directions,
+    "encode, if it has that, gives the codes of pictures": _encodes,
+}
 RULES_OF_GRADIENTS: Rules[_Tried] = {"gradients reach codes and edit weights, as differentiable says": _gradients}
 
 

@@ -34,8 +34,9 @@ class Renderer(Protocol):
 class EditableGenerator(Renderer, Protocol):
     """A frozen generator with a flat code `[B, S]`: of StyleGANs the style vectors, else what its decoder reads.
 
-    `check_editable_generator` holds one to all of it. A generator may have beside: `runs_on`, see `runs_on`; what makes
-    it `DrawnByGraph`; what makes it `ClassConditional`; what makes it `Layered`.
+    `check_editable_generator` holds one to all of it. A generator may have beside: `runs_on`, see `runs_on`;
+    `batch_size`, see `batch_size_of`; what makes it `DrawnByGraph`, `ClassConditional`, `Layered`, `TextDirected`,
+    `RandomlyDirected` or `Encoding`.
     """
 
     @property
@@ -144,6 +145,36 @@ class Layered(Protocol):
         ...
 
 
+@runtime_checkable
+class TextDirected(Protocol):
+    """A generator that reads prompts, so that edit directions follow from their words: see `directions.prompted`."""
+
+    def text_directions(self, attributes: Sequence[str], neutral: str) -> Tensor:
+        """Return float32 `[N, S]`: what turns a code of the prompt `neutral` into one of each of the attributes.
+
+        Entries that `space` calls fixed are 0.
+        """
+        ...
+
+
+@runtime_checkable
+class RandomlyDirected(Protocol):
+    """A generator that draws random baseline directions itself, to stand beside its `text_directions`."""
+
+    def random_directions(self, count: int, random: torch.Generator) -> Tensor:
+        """Draw float32 `[count, S]` by the (CPU) generator `random`, none of them 0, of any length."""
+        ...
+
+
+@runtime_checkable
+class Encoding(Protocol):
+    """A generator that finds the codes of pictures itself, where others are inverted by their gradients."""
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Return codes `[B, S]` of images float32 `[B, 3, R, R]` in [-1, 1], RGB."""
+        ...
+
+
 FORMS = ("torch", "native", "onnx")
 """What a generator can be run as: itself, by the compiled operators of StyleGAN2, as an ONNX graph on any runtime."""
 
@@ -153,11 +184,21 @@ def runs_on(generator: EditableGenerator) -> tuple[str, ...]:
     return tuple(getattr(generator, "runs_on", FORMS[:1]))
 
 
+def batch_size_of(generator: EditableGenerator) -> int | None:
+    """Return how many pictures a generator says that it draws best at a time, None where it does not say."""
+    size = getattr(generator, "batch_size", None)
+    return None if size is None else int(size)
+
+
 class GeneratorFamily(Protocol):
     """A family of generators that a package registers under `zoom_engine.generators`, by its name."""
 
     def load(self, rest: str) -> EditableGenerator:
-        """Return the generator that "NAME:REST" names, by what stands behind the colon."""
+        """Return the generator that "NAME:REST" names, by what stands behind the colon.
+
+        It may take options beside, each by its name, and of `device`, `cache`, `download` and `trust` those that its
+        signature names.
+        """
         ...
 
 

@@ -12,12 +12,13 @@ from zoom_engine.common import registry
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.common.files.kinds_of_file import is_onnx
 from zoom_engine.common.threads import working
-from zoom_engine.common.typed import named_options, one_of
+from zoom_engine.common.typed import named_options
 from zoom_engine.generators.checkpoints.formats import load_checkpoint
 from zoom_engine.generators.codes import read_codes
 from zoom_engine.generators.contract import check_followed, check_generator_on_load
 from zoom_engine.generators.decoder import Decoder
 from zoom_engine.generators.generator import ClassConditional, EditableGenerator
+from zoom_engine.generators.makers import PYTHON, TOLD, Asked
 from zoom_engine.generators.mapped_generator import MappedGenerator, check_class
 from zoom_engine.generators.onnx_decoder import OnnxDecoder
 from zoom_engine.generators.stylegan2.network import StyleGAN2
@@ -35,6 +36,11 @@ def load_generator(
     *,
     codes: str | Path | Tensor | None = None,
     output_range: Sequence[float] | None = None,
+    trust: bool = False,
+    device: str = "cpu",
+    cache: str | Path | None = None,
+    download: bool = False,
+    **options: Any,
 ) -> EditableGenerator:
     """Return a generator, frozen and in evaluation mode.
 
@@ -47,32 +53,44 @@ def load_generator(
             - the path of an ONNX file that draws images `[B, 3, R, R]` of codes `[B, S]`
             - a torch module that does so (copied), see `Decoder`
             - "FAMILY:REST", of a family that a package registered
+            - "python:FILE.py:NAME" or "python:MODULE:NAME": a generator or a torch module of that name, or a function
+              that returns one; importing it runs code, which takes `trust`
             - an `EditableGenerator`
         codes: of an ONNX file or a module what to sample from, `[K, S]` or a file of them (`read_codes`); by default a
             standard normal distribution.
         output_range: of these the values of their output for black and white, by default -1 and 1.
+        trust: import Python code.
+        device: where a family or a function that asks for it makes its generator; any generator is moved by its `to`.
+        cache: the folder of what such a one finds once; by default the user's cache.
+        download: whether such a one may fetch what is published.
+        **options: those of a family or of a function in a Python file.
 
     Raises:
         UnsafeCheckpointError: the file asks to run code; no option overrides it.
         CheckpointError: there is no such file, or it cannot be loaded.
         ConfigError: options that do not belong to it, or an object that is no generator.
     """
+    given = {"codes": codes, "output_range": output_range, **options}
+    asked = Asked(given, device=device, cache=cache, download=download, trust=trust)
+    family, colon, rest = str(spec).partition(":") if isinstance(spec, str) else ("", "", "")
+    if colon and family == PYTHON:
+        spec = asked.of_python(str(spec))
+    elif colon and (generator := asked.of_family(family, rest)) is not None:
+        return _checked(generator)
     if isinstance(spec, nn.Module) and not isinstance(spec, EditableGenerator):
-        return Decoder(spec, codes=_table(codes), output_range=_pair(output_range))
+        asked.none_left("a decoder", DECODER_OPTIONS)
+        return Decoder(spec, **_of_decoder(asked))
     if isinstance(spec, str | Path) and is_onnx(Path(spec)):
-        return OnnxDecoder(Path(spec), codes=_table(codes), output_range=_pair(output_range))
-    if codes is not None or output_range is not None:
+        asked.none_left("a decoder", DECODER_OPTIONS)
+        return OnnxDecoder(Path(spec), **_of_decoder(asked))
+    if asked.options.keys() & set(DECODER_OPTIONS):
         raise ConfigError("codes and output_range belong to a decoder (an ONNX file or a torch module): leave them out")
+    asked.none_left("this generator")
     if not isinstance(spec, str | Path):
         return _checked(spec)
     if isinstance(spec, str) and (domain := registry.find(registry.DOMAINS, spec)) is not None:
         with registry.asking(registry.DOMAINS, spec, "load its generator"):
             generator = domain.generator()
-        return _checked(generator)
-    family, colon, rest = str(spec).partition(":")
-    if colon and (package := registry.find(registry.GENERATORS, family)) is not None:
-        with registry.asking(registry.GENERATORS, family, f"load '{rest}'"):
-            generator = package.load(rest)
         return _checked(generator)
     check_generator(spec)
     return load_checkpoint(Path(spec))
@@ -83,9 +101,8 @@ def is_registered(spec: str | Path) -> bool:
 
     It is a domain, or a family with or without what stands behind its colon.
     """
-    return str(spec) in registry.names(registry.DOMAINS) or str(spec).partition(":")[0] in registry.names(
-        registry.GENERATORS
-    )
+    family = str(spec).partition(":")[0]
+    return str(spec) in registry.names(registry.DOMAINS) or family in registry.all_names(registry.GENERATORS)
 
 
 def load_stylegan2(spec: str | Path | StyleGAN2, index: int | None = None) -> StyleGAN2:
@@ -104,16 +121,16 @@ def load_stylegan2(spec: str | Path | StyleGAN2, index: int | None = None) -> St
     return generator
 
 
-def check_generator_options(options: Mapping[str, object] | None) -> dict[str, Any]:
+def check_generator_options(options: Mapping[str, object] | None, spec: object = None) -> dict[str, Any]:
     """Return `options` for `load_generator` as they are.
 
     Raises:
-        ConfigError: it has no such option.
+        ConfigError: it has no such option for such a `spec`, as far as that is known before it is loaded.
     """
     options = dict(options or {})
-    unknown = next((name for name in options if name not in DECODER_OPTIONS), None)
-    if unknown is not None:
-        raise ConfigError(f"a generator has no option {one_of(unknown, DECODER_OPTIONS)}")
+    if not (isinstance(spec, str) and ":" in spec):  # what a family or a function takes it says itself
+        asked = {name: value for name, value in options.items() if name not in TOLD}
+        Asked(asked, device="cpu", cache=None, download=False, trust=False).none_left("a generator", DECODER_OPTIONS)
     return options
 
 
@@ -157,6 +174,12 @@ def _checked(generator: Any) -> EditableGenerator:
 
 def _is_ours(generator: object) -> bool:
     return isinstance(generator, MappedGenerator | Decoder | OnnxDecoder)
+
+
+def _of_decoder(asked: Asked) -> dict[str, Any]:
+    """Return the options of a decoder, read."""
+    given = asked.options
+    return {"codes": _table(given.get("codes")), "output_range": _pair(given.get("output_range"))}
 
 
 def _table(codes: str | Path | Tensor | None) -> Tensor | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from zoom_engine.common.errors import ConfigError
+from zoom_engine.common.typed import one_of
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,7 @@ class StyleLayer:
     """One modulated convolution's part of the style vector: entries `start` to `stop` of S.
 
     `is_motion` marks a part of no convolution: where the picture is and how it is turned (StyleGAN3's input).
+    `is_frozen` marks any other part that edits must leave alone.
     """
 
     name: str
@@ -24,6 +26,7 @@ class StyleLayer:
     start: int
     is_rgb: bool
     is_motion: bool = False
+    is_frozen: bool = False
 
     @property
     def stop(self) -> int:
@@ -38,17 +41,26 @@ class StyleSpace:
     input channels.
     """
 
-    def __init__(self, layers: Sequence[tuple[str, int, int, bool]], *, motion: str | None = None) -> None:
+    def __init__(
+        self, layers: Sequence[tuple[str, int, int, bool]], *, motion: str | None = None, frozen: Collection[str] = ()
+    ) -> None:
         """Place the layers one after the other.
 
         Args:
             layers: name, resolution, channels, and whether it is a toRGB convolution, of each.
             motion: the name of the layer that moves the picture.
+            frozen: the names of further layers that edits must leave alone.
+
+        Raises:
+            ConfigError: there is no layer of a name in `frozen`.
         """
+        names = [name for name, *_ in layers]
+        if unknown := [name for name in frozen if name not in names]:
+            raise ConfigError(f"a code has no part {one_of(unknown[0], names)}")
         placed: list[StyleLayer] = []
         start = 0
         for name, resolution, channels, is_rgb in layers:
-            placed.append(StyleLayer(name, resolution, channels, start, is_rgb, name == motion))
+            placed.append(StyleLayer(name, resolution, channels, start, is_rgb, name == motion, name in frozen))
             start += channels
         self.layers: tuple[StyleLayer, ...] = tuple(placed)
         self.size = start
@@ -68,10 +80,10 @@ class StyleSpace:
     def fixed_mask(self) -> Tensor:
         """Return bool `[S]`: true for the entries that edit directions leave alone.
 
-        These feed a toRGB convolution, or move and turn the picture as a whole.
+        These feed a toRGB convolution, move and turn the picture as a whole, or are frozen.
         """
         mask = torch.zeros(self.size, dtype=torch.bool)
         for layer in self.layers:
-            if layer.is_rgb or layer.is_motion:
+            if layer.is_rgb or layer.is_motion or layer.is_frozen:
                 mask[layer.start : layer.stop] = True
         return mask

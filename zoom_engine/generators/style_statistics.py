@@ -12,6 +12,8 @@ from zoom_engine.common.errors import ConfigError
 from zoom_engine.common.progress import ProgressFactory, silent
 from zoom_engine.generators.generator import EditableGenerator
 
+_COLUMNS = 1 << 14  # in float64 at a time: a code of noise and a prompt has four times as many
+
 
 @dataclass(frozen=True)
 class StyleStatistics:
@@ -66,5 +68,9 @@ def style_statistics(
         for _, part in batches:
             parts.append(part)
             bar.update(len(part))
-    styles = torch.cat(parts).double()
-    return StyleStatistics(styles.mean(0).float(), styles.std(0, correction=0).float())
+    means, stds = [], []
+    for columns in torch.split(torch.cat(parts), _COLUMNS, dim=1):
+        styles = columns.double()
+        means.append(styles.mean(0).float())
+        stds.append(styles.std(0, correction=0).float())
+    return StyleStatistics(torch.cat(means), torch.cat(stds))

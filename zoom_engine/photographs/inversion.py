@@ -1,4 +1,4 @@
-"""Inversion: the code of a generator that draws a photograph, found by following gradients.
+"""Inversion: the code of a generator that draws a photograph, by its own `encode`, else found by following gradients.
 
 W+ first (Abdal 2019; the w of each layer is a common one and its own offset from it, after Tov 2021, who keep offsets
 small so that edits work): w = w̄ + σ·(u + v_l), with Adam, from the mean latent. Then StyleSpace: s = s(w) + σ_s·r. Of
@@ -27,10 +27,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from zoom_engine.common.contracts import theirs
 from zoom_engine.common.errors import AuditError, ConfigError, system_errors
 from zoom_engine.common.files import atomic
 from zoom_engine.common.progress import ProgressFactory, silent
-from zoom_engine.generators import EditableGenerator, Renderer, check_gradients_of
+from zoom_engine.generators import EditableGenerator, Encoding, Renderer, check_gradients_of
 from zoom_engine.generators.generator import Layered
 from zoom_engine.photographs.crops import Crop
 from zoom_engine.text import TextEncoder
@@ -64,15 +65,17 @@ class Inversion:
 
 
 def check_invertible(generator: EditableGenerator) -> None:
-    """Refuse a generator without gradients.
+    """Refuse a generator that neither encodes photographs nor has gradients.
 
     Raises:
         ConfigError: it is forward only, or its gradients are wrong.
     """
+    if isinstance(generator, Encoding):
+        return
     if not generator.differentiable:
         raise ConfigError(
             f"photographs are found in a generator by its gradients, and {type(generator).__name__} has none (it is"
-            " forward only): give a StyleGAN checkpoint or a torch module"
+            " forward only): give a StyleGAN checkpoint, a torch module, or a generator with `encode`"
         )
     check_gradients_of(generator)
 
@@ -111,6 +114,8 @@ class Inverter:
     @property
     def identity(self) -> dict[str, Any]:
         """What a photograph's code depends on beside its pixels, ready for JSON."""
+        if isinstance(self.generator, Encoding):
+            return {"generator": self.generator.content_hash, "by": "encode"}
         return {
             "generator": self.generator.content_hash,
             "text_encoder": self.text_encoder.content_hash,
@@ -151,7 +156,13 @@ class Inverter:
         return torch.stack([codes[index] for index in range(len(crops))])
 
     def invert(self, images: Tensor) -> Tensor:
-        """Return the codes `[B, S]` (CPU) that draw `images [B, 3, R, R]` best."""
+        """Return the codes `[B, S]` (CPU) that draw `images [B, 3, R, R]` best.
+
+        Raises:
+            ConfigError: the generator's own `encode` fails, or gives no codes.
+        """
+        if isinstance(self.generator, Encoding):
+            return self._encoded(self.generator, images)
         how, count = self.inversion, len(images)
         images = images.to(self.generator.device)
         with torch.no_grad():
@@ -177,6 +188,21 @@ class Inverter:
             [moved], lambda: start + std * moved, lambda: weight * _energy(moved), images, seen, steps, rate
         )
         return inverted.cpu()
+
+    @torch.no_grad()
+    def _encoded(self, generator: Encoding, images: Tensor) -> Tensor:
+        """Return the codes that the generator finds itself, of each picture alone."""
+        place, size = self.generator.device, self.generator.space.size
+        with theirs(ConfigError, "the generator's encode fails"):
+            codes: object = torch.cat([generator.encode(image[None].to(place)) for image in images])
+        if (
+            not isinstance(codes, Tensor)
+            or tuple(codes.shape) != (len(images), size)
+            or not bool(codes.isfinite().all())
+        ):
+            seen = list(codes.shape) if isinstance(codes, Tensor) else type(codes).__name__
+            raise ConfigError(f"the generator's encode must give finite codes {[len(images), size]}, not {seen}")
+        return codes.float().cpu()
 
     def _descend(
         self,

@@ -405,7 +405,14 @@ def edit(config: Config) -> str:
             f"{_upper(made_by(config.edits))}. Strength 0 is the unedited picture; what another strength means is up to"
             " what edits, so strengths of two attributes need not compare."
         )
-    if uses_text(config):
+    unit = "an edit weight of 1 is one standard deviation of unedited codes along it"
+    if config.method == "generator":
+        made = (
+            "The generator gives each attribute a direction itself: what its prompt adds to a code in place of"
+            f" “{config.neutral}”"
+        )
+        unit += ", or a tenth of that difference where they vary by less"
+    elif uses_text(config):
         words = any(attribute.text not in config.given_by for attribute in config.attributes)
         of_words = (
             f"The text model gives each attribute a direction among texts, its prompt less “{config.neutral}”. "
@@ -421,7 +428,6 @@ def edit(config: Config) -> str:
             f"The edit directions were given to the audit, made by “{one_line(config.method or '', 80)}”:"
             " it did not find them from the attributes’ prompts, so check that each shows what its name says"
         )
-    unit = "an edit weight of 1 is one standard deviation of unedited codes along it"
     return f"{made}; {unit}, and a positive weight adds the attribute."
 
 

@@ -52,6 +52,8 @@ least and at most how many in all."""
 LEAST_BESIDE_CONTROL_PROMPTS = 8
 """How many searches of attributes there are at least for each search along a control prompt."""
 MOST_PARAPHRASES = 64
+BATCH_SIZE = 32
+"""The number of images per forward pass where neither the user nor the generator says another."""
 SOURCES = ("generator", "pairs", "editor")
 """The options that say where edits come from: one of them is given."""
 OF_EDITORS = ("editor_options",)
@@ -187,14 +189,14 @@ class AuditSettings:
     """
 
     generator: str | Path | Any | None = option(
-        "a domain (avatars), a StyleGAN2 or StyleGAN3 checkpoint, an ONNX file from codes to images, or FAMILY:REST"
-        " of a package",
+        "a domain (avatars), a StyleGAN2 or StyleGAN3 checkpoint, an ONNX file from codes to images, FAMILY:REST of a"
+        " package, or python:FILE.py:NAME",
         None,
         python="a torch module, an EditableGenerator",
         registered=registry.GENERATORS,
     )
     generator_options: Mapping[str, Any] | None = option(
-        "passed to load_generator, such as {'codes': 'codes.npy', 'output_range': [0, 1]}", None
+        "options of a package's generator, NAME=VALUE", None, python="or load_generator's", name="generator_option"
     )
     generator_class: int | None = option(
         "the class that a class-conditional generator draws, counted from 0", None, decides=True
@@ -234,16 +236,16 @@ class AuditSettings:
         decides=True,
     )
     preset: str | Path | None = option(
-        "prompts for a published kind of generator, where none are given, and labels after a colon: faces, faces:age"
-        " (zoom-engine presets lists them), or a TOML file",
+        "where none are given, prompts for a published kind of generator, and labels after a colon: faces, faces:age"
+        " (see zoom-engine presets), or a TOML file",
         None,
     )
     neutral: str | None = option(
         "the prompt subtracted from each attribute's; by default the domain's", None, decides=True
     )
     labels: Sequence[str] | None = option(
-        "a prompt of each of the target's classes, for label check and L_attr; by default the target's own, an"
-        " empty list turns both off",
+        "a prompt of each class of the target, for label check and L_attr; by default its own, an empty list turns both"
+        " off",
         None,
         name="label",
         decides=True,
@@ -262,8 +264,7 @@ class AuditSettings:
     mode: Mode = option("one attribute at a time, or all together", "single", choices=get_args(Mode), decides=True)
     search: str | None = option(
         "scan (single, forward only), minimal (multi, the smallest edit), sgd or pgd (all three follow gradients),"
-        " cmaes (multi, forward only); by default scan in single mode, in multi mode minimal, or cmaes without"
-        " gradients",
+        " cmaes (multi, forward only); by default scan, in multi mode minimal, or cmaes without gradients",
         None,
         registered=registry.SEARCHES,
         only_registered=True,
@@ -272,9 +273,10 @@ class AuditSettings:
     search_options: Mapping[str, Any] | None = option(
         "options of the search, NAME=VALUE such as step_size=0.5", None, python="a mapping", name="search_option"
     )
-    directions: str | Path | Any = option(
-        "how edit directions are found (regression, sampled, gradient), or a file of ready ones",
-        "regression",
+    directions: str | Path | Any | None = option(
+        "how edit directions are found: regression, sampled, gradient, generator (default where it reads prompts), or a"
+        " file",
+        None,
         python="or ready EditDirections, found with these settings",
         registered=registry.DIRECTION_METHODS,
     )
@@ -320,8 +322,7 @@ class AuditSettings:
         decides=True,
     )
     by: Sequence[str] | None = option(
-        "a prompt, or 'attributes' for all of them: images that have what it says are compared with those that lack it"
-        " (single mode)",
+        "a prompt, or 'attributes' for all: images that have what it says are compared with the others (single mode)",
         None,
         decides=True,
     )
@@ -338,7 +339,7 @@ class AuditSettings:
     )
     truncation: float = option("truncation ψ; 1 turns it off", 1.0, decides=True)
     truncation_cutoff: int | None = option("the number of layers that ψ acts on; by default all", None, decides=True)
-    batch_size: int = option("images per forward pass; results depend on it by rounding alone", 32)
+    batch_size: int | None = option("images per forward pass, by default 32, or what the generator says", None)
     device: str = option("cpu or cuda", "cpu")
     backend: Backend = option(
         "what runs forward passes (auto: the fastest one here); gradients come from the native operators or torch",
@@ -372,7 +373,7 @@ class AuditSettings:
         if self.preset is not None:
             self._fill_in(*find_preset(self.preset))
         check_generator(self.generator)
-        if self.batch_size < 1:
+        if self.batch_size is not None and self.batch_size < 1:
             raise ConfigError(f"batch size must be at least 1, got {self.batch_size}")
         for name in ("workers", "worker_cores"):
             if (number := getattr(self, name)) is not None and number < 1:
@@ -651,10 +652,11 @@ def check_generator(spec: object) -> None:
     if not isinstance(spec, str | Path) or spec in registry.names(registry.DOMAINS) or Path(spec).is_file():
         return
     family, colon, _ = str(spec).partition(":")
+    known = (*registry.all_names(registry.GENERATORS), "python")
     if not colon and family in registry.names(registry.GENERATORS):
         raise CheckpointError(
             f"'{family}' is a family of generators: say which of them after a colon, {family}:REST, as its package"
             f" {registry.packages(registry.GENERATORS)[family]} describes it"
         )
-    if not colon or family not in registry.names(registry.GENERATORS):
+    if not colon or family not in known:
         raise CheckpointError(f"no generator '{spec}': neither an installed domain nor a file")

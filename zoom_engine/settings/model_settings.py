@@ -35,7 +35,7 @@ class DecoderSettings:
         None,
     )
     output_range: tuple[float, float] | None = option(
-        "for an ONNX generator: its black and white, such as 0,1; by default -1,1", None
+        "for an ONNX generator: its black and white, such as 0,1 (-1,1)", None
     )
 
 
@@ -52,7 +52,7 @@ class TargetSettings:
     task_options: Mapping[str, Any] | None = option(
         "options of the task, NAME=VALUE such as range=[0,100] or unit=years", None, name="task_option"
     )
-    trust: bool = option("run a target file that contains a program", False)
+    trust: bool = option("run a target file that contains a program, and Python code that is named", False)
     classes: Sequence[str] | None = option("a class name, in the outputs' order", None, name="class")
     output: str | int | None = option("which of several outputs to audit: its name or index", None)
     kind: Kind | None = option("what the output is", None, name="output_kind", choices=get_args(Kind))

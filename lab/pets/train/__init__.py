@@ -1,1 +1,1 @@
-"""Training recipes of the pets: ``python -m lab.pets.train {probe,generator,text,targets}``."""
+"""Training recipes of the pets: ``python -m lab.pets.train {probe,generator,text,targets,prompted}``."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from lab.pets.train.prompted import train_prompted
 from lab.pets.train.subject import PHASES, POOL, RECIPES, SUBJECT
 from lab.training.command import train_parts
 from lab.training.generator import train_generator
@@ -20,8 +21,9 @@ if __name__ == "__main__":
             "generator": partial(train_generator, SUBJECT, PHASES),
             "text": partial(train_text, SUBJECT, image_steps=900, text_steps=700),
             "targets": partial(train_targets, POOL, RECIPES, steps=400),
+            "prompted": train_prompted,
         },
         WEIGHTS,
         probe=SUBJECT.probe,
-        order="the generator needs the probe, the others nothing",
+        order="the generator needs the probe, prompted needs generator and text, the others nothing",
     )
