@@ -101,9 +101,9 @@ def _tasks(figures: dict[str, Any]) -> str:
             ]
         )
     return (
-        "## Targets of other tasks\n\nTrained on renders alone: `python -m lab.avatars.train tasks`. Two were told wrong on purpose: of faces"
-        " with eyeglasses, eyes and brows were marked a quarter of the pupils' distance too low; of faces with long hair, eyes, brows and mouth were marked as"
-        " skin. Errors are on renders that training never saw, against the truth; effects as above, by the task's own change in [0, 1] (an edit may rightly"
+        "## Targets of other tasks\n\nTrained on renders alone: `python -m lab.avatars.train tasks`. Two were trained on wrong labels on"
+        " purpose: of faces with eyeglasses, eyes and brows were a quarter of the pupils' distance too low; of faces with long hair, eyes, brows and mouth were"
+        " labelled as skin. Errors are on renders that training never saw, against the truth; effects as above, by the task's own change in [0, 1] (an edit may rightly"
         " move areas and points: long hair is a larger area of hair).\n\n"
         + table(
             [

@@ -69,7 +69,7 @@ def audits(folder: Path) -> tuple[Diagnosis, Diagnosis]:
     return pairs, by.run(out=folder / "of corruptions")
 
 
-def measured(*audits: Diagnosis) -> Yardstick:
+def measure_of(*audits: Diagnosis) -> Yardstick:
     result = yardstick(audits)
     assert result is not None
     return result
@@ -84,7 +84,7 @@ def changes_at(stops: float) -> float:
 @pytest.mark.parametrize("turned", [False, True])
 def test_the_equal_strength_is_the_true_one(audits: tuple[Diagnosis, Diagnosis], turned: bool) -> None:
     """Whichever audit is named first: corruptions are the yardstick."""
-    (row,) = measured(*(audits[::-1] if turned else audits)).rows
+    (row,) = measure_of(*(audits[::-1] if turned else audits)).rows
     assert row.name == "red"
     assert row.figures.value == pytest.approx(ADDED / 3 / 255, abs=1e-3)
     (equal,) = row.equals
@@ -97,7 +97,7 @@ def test_the_equal_strength_is_the_true_one(audits: tuple[Diagnosis, Diagnosis],
 
 def test_what_is_not_sensitive_and_what_is_not_shown_has_no_equal(audits: tuple[Diagnosis, Diagnosis]) -> None:
     """“little” is nothing to measure; JPEG hardly moves a plain grey, and darker pictures cannot fall as far."""
-    measure = measured(*audits)
+    measure = measure_of(*audits)
     assert measure.left_out == 1
     assert [equal.edit for row in measure.rows for equal in row.equals if equal.at > 0] == ["brightness"]
     assert "1 attribute is not sensitive and is left out" in measure.notes[1]
@@ -115,7 +115,7 @@ def test_an_audit_along_directions_is_measured_too(audits: tuple[Diagnosis, Diag
     by = audits[1]
     of_model = {name: by.config.content[name] for name in ("target", "target_details")}
     first = simulated(images=100, means=(0.01, 0.03, 0.06, 0.3), baseline=0.01, **of_model)
-    measure = measured(first, by)
+    measure = measure_of(first, by)
     assert "eyeglasses" in [row.name for row in measure.rows]
     row = next(row for row in measure.rows if row.name == "eyeglasses")
     (equal,) = row.equals

@@ -344,7 +344,7 @@ class _Memory:
 
     def read(self, wanted: Sequence[Wanted]) -> list[Picture]:
         """Return pictures, see `EditedPictures.read`."""
-        known = {one: found for one in wanted if (found := self._seen.get(one, self._kept.get(one))) is not None}
+        known = {one: picture for one in wanted if (picture := self._seen.get(one, self._kept.get(one))) is not None}
         missing = [one for one in dict.fromkeys(wanted) if one not in known]
         read = dict(zip(missing, self._pictures.read(missing), strict=True)) if missing else {}
         for one, picture in read.items():

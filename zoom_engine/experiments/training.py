@@ -194,14 +194,15 @@ def _bars(axes: Any, values: Sequence[Sequence[float] | None], title: str) -> No
 def tell(data: Data) -> str:
     """Say whether training on counterfactuals removes a bias, at which cost, and more than plain images do."""
     paragraph = (
-        "How to read it: each target is audited, trained further, and audited again: on its counterfactuals with their"
-        " kept labels beside the unedited images (repaired); or on unedited images alone, as many in each of as many"
-        " steps, with its own answers for labels (control). A label is confirmed where the text encoder says the same"
-        " of the unedited image, and only such images are repaired with; “confirmed labels” are these, unedited. Each"
-        " is taught to be as sure as the target was: labels of 0 and 1 would make it so sure of everything that no edit"
-        " moves its output. Bars are sensitivities with 95 % intervals over images. On the right, where it is known,"
-        " how far the planted attribute truly moves the output, how often it changes the decision, and the accuracy"
-        " where it says nothing of the label; intervals are over renders, of one training each.\n\nWhat came out:"
+        "How to read it: each target is audited, trained further, and audited again. Repaired: trained on its"
+        " counterfactuals with their kept labels, beside the unedited images. Control: trained on as many unedited"
+        " images for as many steps, with its own answers as labels. A label is confirmed where the text encoder says"
+        " the same of the unedited image, and repair takes such images alone; “confirmed labels” are these, unedited."
+        " Labels are soft, as sure as the target was: labels of 0 and 1 would make it so sure of everything that no"
+        " edit moves its output. Bars are sensitivities with 95 % intervals over images. On the right, where the truth"
+        " is known: how far the planted attribute truly moves the output, how often it changes the decision, and the"
+        " accuracy on renders in which it says nothing of the label; intervals are over renders, for one training"
+        " each.\n\nWhat came out:"
     )
     known = [target for target in data["targets"] if target["truth"]]
     for target in data["targets"]:
@@ -235,18 +236,15 @@ def tell(data: Data) -> str:
         "Here the planted attribute's true effect falls by half or more, significantly further than in the control,"
     )
     paragraph += f" and at no more than {ALLOWED_LOSS:.2f} of accuracy lost, for {passed} of {len(known)} targets."
-    paragraph += " In the control it"
     paragraph += (
-        f" falls by half or more for {sum(_halved(target, 'control') for target in known)}, by confirmed labels of"
+        f" It falls by half or more in the control too for {sum(_halved(target, 'control') for target in known)}, and"
+        f" with confirmed labels alone for {sum(_halved(target, CONFIRMED) for target in known)}."
     )
-    paragraph += (
-        f" unedited images alone for {sum(_halved(target, CONFIRMED) for target in known)}; these do significantly"
-    )
-    further = sum(target["truth"]["less"][CONFIRMED][1] > 0 for target in known)
+    better = sum(target["truth"]["less"][CONFIRMED][1] > 0 for target in known)
     worse = sum(target["truth"]["less"][CONFIRMED][2] < 0 for target in known)
     return paragraph + (
-        f" less than counterfactuals for {further}, significantly more for {worse}. Generated images do not have the"
-        " tie that was planted, so labels that someone confirms are a remedy by themselves."
+        f" Compared with confirmed labels, counterfactuals do significantly better for {better} and significantly worse"
+        f" for {worse}. Generated images lack the planted tie, so confirmed labels are a remedy by themselves."
     )
 
 

@@ -64,8 +64,8 @@ def yardstick_table(yardstick: Yardstick, *, width: int = WIDTH, colors: bool = 
         for number, row in enumerate(yardstick.rows)
     }
     below = {number: f"as far as {text}" if text else "further than shown" for number, text in as_far.items()}
-    measured, by = yardstick.titles
-    lines = [wrapped(text, width=width, hanging=3) for text in (f"Measured: {measured}", f"By {yardstick.edits}: {by}")]
+    audit, by = yardstick.titles
+    lines = [wrapped(text, width=width, hanging=3) for text in (f"Measured: {audit}", f"By {yardstick.edits}: {by}")]
     lines += ruled(columns, body, width=width, colors=colors, below=below) if body else []
     return "\n".join([*lines, *(wrapped(note, width=width) for note in yardstick.notes)])
 

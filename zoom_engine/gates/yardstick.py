@@ -98,13 +98,13 @@ class Yardstick:
     """A measure of an audit.
 
     Attributes:
-        measured: the audit that is measured.
+        audit: the one that is measured.
         by: the audit of which the edits measure it.
         rows: the sensitive attributes.
         furthest: what moves the output furthest of the edits.
     """
 
-    measured: Diagnosis
+    audit: Diagnosis
     by: Diagnosis
     rows: tuple[Measured, ...]
     furthest: Furthest
@@ -112,7 +112,7 @@ class Yardstick:
     @property
     def titles(self) -> tuple[str, str]:
         """Return the names of the measured audit and of the yardstick."""
-        return title(self.measured), title(self.by)
+        return title(self.audit), title(self.by)
 
     @property
     def edits(self) -> str:
@@ -122,12 +122,12 @@ class Yardstick:
     @property
     def left_out(self) -> int:
         """Return how many attributes are not sensitive, and so have nothing to be measured."""
-        return len(self.measured.attributes) - len(self.rows)
+        return len(self.audit.attributes) - len(self.rows)
 
     @property
     def headline(self) -> str:
         """Say what the most sensitive attribute comes to."""
-        target = self.measured.config.target or "the model"
+        target = self.audit.config.target or "the model"
         if not self.rows:
             return f"No attribute is shown to move {target}: there is nothing to measure by {self.edits}."
         row = next((row for row in self.rows if row.equals), None)
@@ -143,7 +143,7 @@ class Yardstick:
     @property
     def notes(self) -> tuple[str, ...]:
         """Return what must be known beside the figures, a sentence each."""
-        counts = [number_of(one.summary().images, "image") for one in (self.measured, self.by)]
+        counts = [number_of(one.summary().images, "image") for one in (self.audit, self.by)]
         notes = [
             f"Each mean is over its own audit’s images: {counts[0]}, and {counts[1]} of the yardstick. Where these"
             " differ, so may what an edit does to them."
@@ -191,29 +191,29 @@ def yardstick(audits: Sequence[Diagnosis]) -> Yardstick | None:
     if not graded:
         return None
     by = next((one for one in graded if _kind(one) == FIRST_CHOICE), graded[-1])
-    (measured,) = (one for one in audits if one is not by)
+    (audit,) = (one for one in audits if one is not by)
     for one in audits:
         check_whole(one)
-    if measured.config.target_hash != by.config.target_hash or measured.config.task != by.config.task:
+    if audit.config.target_hash != by.config.target_hash or audit.config.task != by.config.task:
         raise AuditError(
-            f"{title(measured)} cannot be measured by {title(by)}: they are audits of other models, and edits of"
+            f"{title(audit)} cannot be measured by {title(by)}: they are audits of other models, and edits of"
             " another source say nothing of them: audit one model by both"
         )
     curves = list(_curves(by))
     if not curves:
         raise AuditError(f"{title(by)} cannot measure anything: none of its pictures was edited")
-    sensitive = [row for row in measured.sensitivity if row.verdict == "sensitive"]
+    sensitive = [row for row in audit.sensitivity if row.verdict == "sensitive"]
     level = LEVEL / (2 * len(curves) * max(1, len(sensitive)))
     rows = tuple(
         Measured(
             row.attribute,
-            short_name(row.attribute, measured.config.neutral),
+            short_name(row.attribute, audit.config.neutral),
             row,
-            tuple(_equals(np.array([*judged_by_seed(measured, [row.attribute]).values()]), curves, level=level)),
+            tuple(_equals(np.array([*judged_by_seed(audit, [row.attribute]).values()]), curves, level=level)),
         )
         for row in sensitive
     )
-    return Yardstick(measured, by, rows, _furthest(curves))
+    return Yardstick(audit, by, rows, _furthest(curves))
 
 
 @dataclass(frozen=True)
@@ -272,22 +272,22 @@ def _equals(changes: Array, curves: Sequence[_Curve], *, level: float) -> Iterat
     `changes [J, 1]` are those by the attribute; a test shows something where its p-value is below `level`.
     """
 
-    def moves(curve: _Curve, places: Iterable[int], *, further: bool) -> list[float]:
-        """Return the first strengths, in the order of their places, that all move the output further, or less."""
+    def moves(curve: _Curve, indices: Iterable[int], *, further: bool) -> list[float]:
+        """Return the first strengths, in the order of their indices, that all move the output further, or less."""
         shown = []
-        for place in places:
-            at_strength = curve.changes[np.isfinite(curve.changes[:, place])][:, [place]]
+        for index in indices:
+            at_strength = curve.changes[np.isfinite(curve.changes[:, index])][:, [index]]
             pair = (changes, at_strength) if further else (at_strength, changes)
             if not len(at_strength) or float(permuted(pair[1], pair[0])[0]) >= level:
                 break
-            shown.append(curve.strengths[place])
+            shown.append(curve.strengths[index])
         return shown
 
     for curve in curves:
-        at, places = _reached(curve, float(changes.mean())), range(len(curve.strengths))
-        if at is None or not (further := moves(curve, reversed(places), further=True)):
+        at, indices = _reached(curve, float(changes.mean())), range(len(curve.strengths))
+        if at is None or not (further := moves(curve, reversed(indices), further=True)):
             continue
-        less = moves(curve, places, further=False)
+        less = moves(curve, indices, further=False)
         yield Equal(curve.edit.name, curve.edit.unit, at, less[-1] if less else 0.0, further[-1])
 
 

@@ -43,7 +43,7 @@ def write_yardstick(path: Path, yardstick: Yardstick) -> Path:
     Raises:
         AuditError: a picture cannot be read, or the file cannot be written.
     """
-    audits = (yardstick.measured, yardstick.by)
+    audits = (yardstick.audit, yardstick.by)
     reports = [report_link(audit, path.parent) for audit in audits]
     mentions = tuple(
         Mention(title, audit.summary().images, sentences.edits_in_short(audit.config), audit.about.lines, report)
@@ -54,10 +54,10 @@ def write_yardstick(path: Path, yardstick: Yardstick) -> Path:
 
 
 def _lines(yardstick: Yardstick, reports: Sequence[str]) -> list[Line]:
-    measured, by = (_with_pictures(audit) for audit in (yardstick.measured, yardstick.by))
+    source, by = (_with_pictures(audit) for audit in (yardstick.audit, yardstick.by))
     lines = []
     for row in yardstick.rows:
-        examples = [None if measured is None else example_of(measured, row.attribute, None, reports[0])]
+        examples = [None if source is None else example_of(source, row.attribute, None, reports[0])]
         examples += [None if by is None else _as_far(by, one) for one in row.equals[:MOST_TOLD]]
         lines.append(Line(row, tuple(one for one in examples if one is not None)))
     return lines

@@ -190,8 +190,8 @@ def edits_in_short(config: Config) -> str:
         return f"edit directions of a generator, {checked}"
     controls = f"{number_of(len(config.edits.controls), 'control')}" if config.edits.controls else "no controls"
     kind = one_line(config.edits.kind, 80)
-    known = kind == BY_DEFINITION or "text_encoder" in config.content
-    scored = "" if known else ", whether they show what they are called not checked"
+    is_told = kind == BY_DEFINITION or "text_encoder" in config.content
+    scored = "" if is_told else ", whether they show what they are called not checked"
     source = "pairs that others edited" if kind == "pairs" else f"pictures edited by “{kind}”"
     return f"{source}, {controls}, label not checked{scored}"
 
