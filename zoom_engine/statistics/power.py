@@ -19,13 +19,15 @@ import numpy as np
 from zoom_engine.audit.summary import Power
 from zoom_engine.settings.interim_analyses import confidence
 from zoom_engine.statistics.intervals import Array, Ends
-from zoom_engine.statistics.random_edits import Dispersion
+from zoom_engine.statistics.random_edits import Dispersion, variation
 
 SIZES = (0.05, 0.1, 0.2)
 LIKELY = 0.8
 AUDITS = 100
 DRAWS = 4000
 MOST_IMAGES = 1000
+PRIOR_IMAGES = 16
+"""As many images the variance of all attributes together counts for, beside that of one."""
 _STEP = 1.1
 _HALVINGS = 6
 _LEAST = 1e-4
@@ -52,6 +54,32 @@ def power(
     if images < 2:
         return None
     spread = Dispersion.of_changes(np.concatenate([change, baseline], axis=1))
+    return power_of(spread, images, attributes, smallest, specific_from=specific_from, analyses=analyses, seed=seed)
+
+
+def power_of(
+    spread: Dispersion,
+    images: int,
+    attributes: int,
+    smallest: float,
+    *,
+    specific_from: float | None = None,
+    sizes: Sequence[float] = SIZES,
+    analyses: int = 1,
+    seed: int = 0,
+) -> Power:
+    """Estimate the power of an audit of so many images and attributes, whose changes vary as `spread` says.
+
+    Args:
+        spread: how a change of some mean varies over images.
+        images: how many, 2 or more.
+        attributes: how many are judged at once.
+        smallest: the smallest effect that matters, in [0, 1].
+        specific_from: as in `power`.
+        sizes: of injected effects, in (0, 1].
+        analyses: as in `power`.
+        seed: as in `power`.
+    """
     ends = Ends(images, level=confidence(analyses, attributes), draws=DRAWS, seed=seed)
 
     def fractions_found(size: float) -> tuple[float, float]:
@@ -64,12 +92,33 @@ def power(
         far = drawn.mean(axis=0) >= (1.0 if specific_from is None else specific_from)
         return float(sensitive.mean()), float((sensitive & far).mean())
 
-    shares = {f"{size:g}": fractions_found(size) for size in SIZES}
+    shares = {f"{size:g}": fractions_found(size) for size in sizes}
     return Power(
         {size: round(share, 3) for size, (share, _) in shares.items()},
         None if specific_from is None else {size: round(share, 3) for size, (_, share) in shares.items()},
         _detectable(lambda size: fractions_found(size)[0], smallest),
     )
+
+
+def spread_of_attribute(changes: Array, pooled: Dispersion, smallest: float) -> Dispersion:
+    """Estimate how a larger effect of one attribute would vary over images, from its changes on a few.
+
+    Its own variance counts beside that of all attributes and random directions: as much as it has images against
+    `PRIOR_IMAGES`, and as far as its mean reaches the smallest effect that matters. What hardly moves says nothing of
+    how an effect would be spread.
+
+    Args:
+        changes: float64 `[I]` in [0, 1], by the attribute; NaN where it was not tried.
+        pooled: of all changes.
+        smallest: the smallest effect that matters, in [0, 1].
+    """
+    changes = changes[np.isfinite(changes)]
+    if len(changes) < 2 or not (mean := float(changes.mean())) > 0:
+        return pooled
+    phi = float(variation(changes[:, None])[0])
+    alone = phi / mean**pooled.slope
+    weight = len(changes) / (len(changes) + PRIOR_IMAGES) * (min(1.0, mean / smallest) if smallest else 1.0)
+    return Dispersion(weight * alone + (1 - weight) * pooled.scale, pooled.slope)
 
 
 def _detectable(share: Callable[[float], float], smallest: float) -> float | None:
