@@ -119,7 +119,9 @@ def _of_distances(among: Array, across: Array, neighbours: int) -> tuple[NDArray
     """Compute coverage and density of distances among photographs `[N, N]` and to generated pictures `[N, M]`."""
     reach = np.partition(among, neighbours, axis=1)[:, neighbours]  # the nearest is the photograph itself
     inside = across < reach[:, None]
-    return inside.any(axis=1), inside.sum(axis=0) / neighbours
+    covered: NDArray[np.bool_] = np.asarray(inside.any(axis=1))
+    density: Array = inside.sum(axis=0) / neighbours
+    return covered, density
 
 
 def _distances(one: Array, other: Array) -> Array:

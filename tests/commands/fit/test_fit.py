@@ -5,20 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from html_page import Page
 from PIL import Image
-from torch import nn
 
 from zoom_engine import fitness
 from zoom_engine.cli import main
 from zoom_engine.commands.fit.fitness import Fitness
+from zoom_engine.commands.fit.measuring import _invert
+from zoom_engine.commands.fit.verdicts import judge_inversion
 from zoom_engine.common.errors import ConfigError, PhotographError
 from zoom_engine.domains import avatars, pets
+from zoom_engine.settings.fit_settings import FitSettings
 
 ATTRIBUTES = {
     "avatars": ["a smiling face", "a face with eyeglasses"],
@@ -67,6 +69,7 @@ def asked(folder: Path, domain: str, **options: Any) -> Fitness:
     return fitness(folder, **given)
 
 
+@pytest.mark.slow(10)
 @pytest.mark.parametrize("pictures", list(FOLDERS))
 def test_the_avatars_are_fit_for_their_renders_and_for_nothing_else(pictures: str, tmp_path: Path) -> None:
     result = asked(FOLDERS[pictures](tmp_path / "photographs", 40), "avatars")
@@ -153,22 +156,13 @@ def test_the_file_and_the_page_hold_the_same(written: tuple[Path, Fitness]) -> N
     assert "good photo of this" not in page[page.index('class="command"') : page.index("</pre>")]
 
 
-def test_a_generator_without_gradients_is_not_inverted_and_the_page_says_so(tmp_path: Path) -> None:
-    class Draw(nn.Module):
-        code_size = 8
-
-        def forward(self, codes: torch.Tensor) -> torch.Tensor:
-            with torch.no_grad():
-                return torch.tanh(codes[:, :3, None, None] + torch.zeros(1, 3, 32, 32))
-
-    folder = renders(tmp_path / "photographs", "avatars", 40)
-    result = asked(
-        folder, "avatars", generator=Draw(), text_encoder="avatars", neutral="a face", inverted=2, out=tmp_path / "out"
-    )
-    assert result.verdict == "not fit"
-    assert result.inverted.tried == 0
-    assert "forward only" in (tmp_path / "out" / "fit.html").read_text()
-    assert all(one.judgement.verdict == "not fit" for one in result.attributes)
+def test_a_generator_without_gradients_is_not_inverted_and_it_is_said() -> None:
+    models: Any = SimpleNamespace(generator=SimpleNamespace(differentiable=False))
+    result = _invert(models, [], FitSettings(inverted=4), None)
+    assert result.tried == 0
+    assert "has none (it is forward only)" in result.note
+    assert judge_inversion(result).verdict == "fit"
+    assert "as was asked" in _invert(models, [], FitSettings(inverted=0), None).note
 
 
 @pytest.mark.parametrize(

@@ -70,10 +70,10 @@ def test_answers(excess: float, verdict: str) -> None:
 def test_inversion_makes_doubtful_at_worst() -> None:
     accepts = Inverted(8, 6, fraction_interval(6, 8), 0.2, 0.25)
     assert judge_inversion(accepts).verdict == "fit"
-    refuses = dataclasses.replace(accepts, accepted=0, refusals=(("as 8 of them are not what the generator draws", 8),))
+    refuses = dataclasses.replace(accepts, accepted=0, refusals=(("is not what the generator draws", 8),))
     judgement = judge_inversion(refuses)
     assert judgement.verdict == "doubtful"
-    assert "0 of 8 photographs, as 8 of them are not" in judgement.reasons[0]
+    assert "0 of 8 photographs (most often one “is not what the generator draws”)" in judgement.reasons[0]
     nothing = Inverted(0, 0, None, None, 0.25, note="it has no gradients")
     assert judge_inversion(nothing) == ("fit", ("it has no gradients",))
 

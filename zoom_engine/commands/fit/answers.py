@@ -90,6 +90,6 @@ def _decisions(target: Target, photographs: Tensor, generated: Tensor) -> list[D
         return [Decision(name, float(a), float(b), share=False) for name, a, b in zip(names, *quantiles, strict=True)]
     states = [np.array([task.view.state(row, row) for row in recorded.tolist()]) for recorded in kinds]
     made = sorted({state for kind in states for state in kind.tolist()})
-    shares = {state: [float((kind == state).mean()) for kind in states] for state in made}
-    named = [Decision(name, *shares[state]) for state in made if (name := task.view.state_name(state))]
+    fractions = {state: [float((kind == state).mean()) for kind in states] for state in made}
+    named = [Decision(name, *fractions[state]) for state in made if (name := task.view.state_name(state))]
     return sorted(named, key=lambda one: -max(one.photographs, one.generated))

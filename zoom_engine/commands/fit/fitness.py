@@ -143,7 +143,7 @@ class Fitness:
 
     def to_json(self) -> dict[str, Any]:
         """Return what fit.json holds."""
-        return _plain(
+        plain: dict[str, Any] = _plain(
             {
                 "format": FORMAT,
                 "verdict": self.overall,
@@ -185,6 +185,7 @@ class Fitness:
                 "environment": dict(self.environment),
             }
         )
+        return plain
 
     def table(self, *, width: int = WIDTH, colors: bool = False) -> str:
         """Return the verdicts as text of at most `width` columns."""

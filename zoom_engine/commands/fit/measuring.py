@@ -255,7 +255,7 @@ def _invert(models: Models, crops: Sequence[Crop], run: FitSettings, inversions:
         fraction_interval(accepted, len(sample)),
         float(np.median(errors)) if errors else None,
         LARGEST,
-        tuple((f"as {count} of them {reason}", count) for reason, count in refusals.most_common()),
+        tuple(refusals.most_common()),
     )
 
 

@@ -62,7 +62,7 @@ class Inverted:
         interval: 95 % of the fraction, by Wilson (1927); None without any.
         error: median of the larger reconstruction error, and its limit; None without any.
         limit: of the error.
-        refusals: why, with how many each.
+        refusals: why a photograph is left out, and how many are.
         note: why nothing was looked for; "" where it was.
     """
 
@@ -156,7 +156,7 @@ def judge_inversion(inverted: Inverted) -> Judgement:
         return Judgement("fit", (inverted.note,))
     said = f"inversion accepts {inverted.accepted} of {number_of(inverted.tried, 'photograph')}"
     if inverted.fraction < DRAWN:
-        why = "" if not inverted.refusals else f", {inverted.refusals[0][0]}"
+        why = f" (most often one “{inverted.refusals[0][0]}”)" if inverted.refusals else ""
         return Judgement("doubtful", (f"{said}{why}: audits around photographs would leave most out",))
     return Judgement("fit", (said,))
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from zoom_engine.commands.fit.verdicts import Read, ReadAttribute
 from zoom_engine.common.errors import DirectionError
-from zoom_engine.diagnose.measurements import calibrated_range, edit_directions
+from zoom_engine.diagnose.measurements import edit_directions
 from zoom_engine.diagnose.models import Models
 from zoom_engine.directions import EditDirections, text_directions
 from zoom_engine.directions.answers import agreement, recognised
@@ -64,10 +64,7 @@ def refusals(models: Models) -> list[str]:
     for index in range(len(models.attributes)):
         alone = with_attributes(models, [index])
         try:
-            calibrated = models.settings.edit_range == "calibrated"
-            directions = edit_directions(alone)
-            if calibrated:
-                calibrated_range(alone, directions)
+            edit_directions(alone)
         except DirectionError as error:
             reasons.append(str(error))
         else:
