@@ -150,5 +150,5 @@ def test_an_attributes_own_spread_counts_as_far_as_it_moves_the_model() -> None:
     assert pooled.scale < spread_of_attribute(flips[:8], pooled, 0.05).scale < 0.6
     still = np.where(np.arange(200) == 7, 0.2, 0.0)  # a mean of 0.001
     assert spread_of_attribute(still, pooled, 0.05).scale == pytest.approx(0.1, abs=0.02)
-    for nothing in (np.zeros(8), np.full(8, np.nan), np.array([0.4])):
-        assert spread_of_attribute(nothing, pooled, 0.05) == pooled
+    for still in (np.zeros(8), np.full(8, np.nan), np.array([0.4])):
+        assert spread_of_attribute(still, pooled, 0.05) == pooled

@@ -74,8 +74,8 @@ def test_inversion_makes_doubtful_at_worst() -> None:
     judgement = judge_inversion(refuses)
     assert judgement.verdict == "doubtful"
     assert "0 of 8 photographs (most often one “is not what the generator draws”)" in judgement.reasons[0]
-    nothing = Inverted(0, 0, None, None, 0.25, note="it has no gradients")
-    assert judge_inversion(nothing) == ("fit", ("it has no gradients",))
+    untried = Inverted(0, 0, None, None, 0.25, note="it has no gradients")
+    assert judge_inversion(untried) == ("fit", ("it has no gradients",))
 
 
 def test_photographs_that_the_encoder_does_not_read_make_doubtful() -> None:

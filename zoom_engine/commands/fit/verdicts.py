@@ -127,18 +127,18 @@ def judge_coverage(coverage: Coverage, of_outlines: Coverage) -> Judgement:
     """Judge how the generator covers the photographs, in the text encoder's eyes and by outlines: by the worse."""
     worse = min(coverage, of_outlines, key=lambda one: one.relative.value)
     relative, (low, _) = worse.relative
-    said = (
+    text = (
         f"its pictures cover {percent(worse.coverage.value)} of the photographs"
         f"{' by their outlines' if worse is of_outlines else ''}, where photographs cover"
         f" {percent(worse.reference_coverage.value)} of one another"
     )
     if relative < NOT_COVERED:
-        return Judgement("not fit", (f"{said}: it does not draw such pictures",))
+        return Judgement("not fit", (f"{text}: it does not draw such pictures",))
     if relative < COVERED:
-        return Judgement("doubtful", (f"{said}: a part of them it does not draw",))
+        return Judgement("doubtful", (f"{text}: a part of them it does not draw",))
     if low < NOT_COVERED:
-        return Judgement("doubtful", (f"{said}, and too few photographs to be sure of it",))
-    return Judgement("fit", (said,))
+        return Judgement("doubtful", (f"{text}, and too few photographs to be sure of it",))
+    return Judgement("fit", (text,))
 
 
 def judge_answers(answers: Distance, worded: str) -> Judgement:
@@ -146,28 +146,28 @@ def judge_answers(answers: Distance, worded: str) -> Judgement:
     if answers.excess >= ANSWERS_NEAR:
         verdict: Verdict = "not fit" if answers.excess >= ANSWERS_FAR else "doubtful"
         return Judgement(verdict, (f"the model answers generated pictures otherwise than photographs, by {worded}",))
-    said = "the model answers generated pictures as it answers photographs"
-    return Judgement("fit", (f"{said}, but for {worded}" if answers.excess > 0 else said,))
+    text = "the model answers generated pictures as it answers photographs"
+    return Judgement("fit", (f"{text}, but for {worded}" if answers.excess > 0 else text,))
 
 
 def judge_inversion(inverted: Inverted) -> Judgement:
     """Judge what inversion accepts; at worst it makes a generator doubtful, as most audits invert nothing."""
     if inverted.fraction is None:
         return Judgement("fit", (inverted.note,))
-    said = f"inversion accepts {inverted.accepted} of {number_of(inverted.tried, 'photograph')}"
+    text = f"inversion accepts {inverted.accepted} of {number_of(inverted.tried, 'photograph')}"
     if inverted.fraction < DRAWN:
         why = f" (most often one “{inverted.refusals[0][0]}”)" if inverted.refusals else ""
-        return Judgement("doubtful", (f"{said}{why}: audits around photographs would leave most out",))
-    return Judgement("fit", (said,))
+        return Judgement("doubtful", (f"{text}{why}: audits around photographs would leave most out",))
+    return Judgement("fit", (text,))
 
 
 def judge_reading(read: Read) -> Judgement:
     """Judge whether the text encoder reads photographs at all."""
-    said = f"of random texts photographs answer {percent(read.photographs)} alike in another paraphrase"
+    text = f"of random texts photographs answer {percent(read.photographs)} alike in another paraphrase"
     if read.photographs < LEAST_READ:
-        why = f"the text encoder reads little on the photographs: {said}, generated pictures {percent(read.generated)}"
+        why = f"the text encoder reads little on the photographs: {text}, generated pictures {percent(read.generated)}"
         return Judgement("doubtful", (why,))
-    return Judgement("fit", (said,))
+    return Judgement("fit", (text,))
 
 
 def judge_attribute(read: ReadAttribute, power: Sequence[Power], generator: Verdict) -> Judgement:
@@ -199,8 +199,8 @@ def judge_attribute(read: ReadAttribute, power: Sequence[Power], generator: Verd
         elif at_twice < ENOUGH_POWER:
             reasons.append(("doubtful", f"{percent(at_twice)} {would} {twice}"))
     if not reasons:
-        said = f"{percent(has)} that the generator draws have it, {percent(of_photographs)} of the photographs"
-        return Judgement("fit", (said,))
+        text = f"{percent(has)} that the generator draws have it, {percent(of_photographs)} of the photographs"
+        return Judgement("fit", (text,))
     return Judgement(worst(verdict for verdict, _ in reasons), tuple(reason for _, reason in reasons))
 
 
