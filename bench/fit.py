@@ -98,7 +98,7 @@ def told(result: Fitness) -> dict[str, Any]:
     }
 
 
-def verdicts(count: int, inverted: int, seeds: Sequence[int], out: Path) -> list[dict[str, Any]]:
+def verdicts(count: int, inverted: int, audited: int, seeds: Sequence[int], out: Path) -> list[dict[str, Any]]:
     """Each generator beside each kind of pictures."""
     rows = []
     for seed in seeds:
@@ -110,7 +110,7 @@ def verdicts(count: int, inverted: int, seeds: Sequence[int], out: Path) -> list
                     generator=domain,
                     target=target,
                     inverted=inverted,
-                    pilot=8 if kind == domain else 0,
+                    pilot=audited if kind == domain else 0,
                     out=out / f"fit-{domain}-{kind}-{count}-{seed}",
                     progress=forced,
                 )
@@ -155,6 +155,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python bench/fit.py", description=__doc__)
     parser.add_argument("--photographs", type=int, default=100)
     parser.add_argument("--inverted", type=int, default=8)
+    parser.add_argument("--audited", type=int, default=8, help="images of the small audit beside own renders")
     parser.add_argument("--seeds", default="40", help="of the pictures, such as 40-42")
     parser.add_argument("--pilot", type=int, default=8, help="images of a pilot")
     parser.add_argument("--pilot-seeds", default="0", help="such as 0-2")
@@ -165,7 +166,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     figures: dict[str, Any] = {}
     if given.only != "power":
         figures["photographs"] = given.photographs
-        figures["verdicts"] = verdicts(given.photographs, given.inverted, seeds_of(given.seeds), given.out)
+        figures["verdicts"] = verdicts(
+            given.photographs, given.inverted, given.audited, seeds_of(given.seeds), given.out
+        )
     if given.only != "verdicts":
         figures["power"] = power(given.pilot, seeds_of(given.pilot_seeds), given.out)
     figures["environment"] = describe_environment()

@@ -13,12 +13,13 @@ import bisect
 import functools
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from zoom_engine.audit.summary import Power
 from zoom_engine.settings.interim_analyses import confidence
-from zoom_engine.statistics.intervals import Array, Ends
+from zoom_engine.statistics.intervals import Array, Ends, column_means
 from zoom_engine.statistics.random_edits import Dispersion, variation
 
 SIZES = (0.05, 0.1, 0.2)
@@ -27,7 +28,9 @@ AUDITS = 100
 DRAWS = 4000
 MOST_IMAGES = 1000
 PRIOR_IMAGES = 16
-"""As many images the variance of all attributes together counts for, beside that of one."""
+"""As many images what is known otherwise counts for, beside what a few images show."""
+Spread = Callable[[Array], Array]
+"""φ by the mean of an effect, such as a `Dispersion`."""
 _STEP = 1.1
 _HALVINGS = 6
 _LEAST = 1e-4
@@ -58,7 +61,7 @@ def power(
 
 
 def power_of(
-    spread: Dispersion,
+    spread: Spread,
     images: int,
     attributes: int,
     smallest: float,
@@ -100,25 +103,56 @@ def power_of(
     )
 
 
-def spread_of_attribute(changes: Array, pooled: Dispersion, smallest: float) -> Dispersion:
+@dataclass(frozen=True)
+class Mixture:
+    """φ as the mean of two: `weight` times the first, and the rest of the second."""
+
+    first: Spread
+    second: Spread
+    weight: float
+
+    def __call__(self, effects: Array) -> Array:
+        """Return φ of each effect."""
+        mixed: Array = self.weight * self.first(effects) + (1 - self.weight) * self.second(effects)
+        return mixed
+
+
+FLIPS = Dispersion(1.0, 0.0)
+"""Effects that are all or nothing: no others take more images to find."""
+
+
+def spread_of_few(changes: Array, smallest: float) -> Spread:
+    """Estimate how larger effects would vary over images, from the changes on a few.
+
+    What hardly moves says nothing of how an effect would be spread, and flips may not have come up yet. So changes
+    count as far as their mean reaches the smallest effect that matters, and beside `PRIOR_IMAGES` of `FLIPS`.
+
+    Args:
+        changes: float64 `[I, J]` in [0, 1], by attributes and random baseline directions; NaN where one was not tried.
+        smallest: the smallest effect that matters, in [0, 1].
+    """
+    images = np.isfinite(changes).sum(axis=0)
+    reached = np.nan_to_num(column_means(changes)) / smallest if smallest else np.ones(len(images))
+    known = float((images * reached.clip(max=1.0)).sum())
+    return Mixture(Dispersion.of_changes(changes), FLIPS, known / (known + PRIOR_IMAGES))
+
+
+def spread_of_attribute(changes: Array, others: Spread, smallest: float) -> Spread:
     """Estimate how a larger effect of one attribute would vary over images, from its changes on a few.
 
-    Its own variance counts beside that of all attributes and random directions: as much as it has images against
-    `PRIOR_IMAGES`, and as far as its mean reaches the smallest effect that matters. What hardly moves says nothing of
-    how an effect would be spread.
+    Its own variance counts beside that of `others` in the same way as these beside flips: by its images, as far as its
+    mean reaches the smallest effect that matters, against `PRIOR_IMAGES`.
 
     Args:
         changes: float64 `[I]` in [0, 1], by the attribute; NaN where it was not tried.
-        pooled: of all changes.
+        others: of all changes.
         smallest: the smallest effect that matters, in [0, 1].
     """
     changes = changes[np.isfinite(changes)]
     if len(changes) < 2 or not (mean := float(changes.mean())) > 0:
-        return pooled
-    phi = float(variation(changes[:, None])[0])
-    alone = phi / mean**pooled.slope
-    weight = len(changes) / (len(changes) + PRIOR_IMAGES) * (min(1.0, mean / smallest) if smallest else 1.0)
-    return Dispersion(weight * alone + (1 - weight) * pooled.scale, pooled.slope)
+        return others
+    known = len(changes) * (min(1.0, mean / smallest) if smallest else 1.0)
+    return Mixture(Dispersion(float(variation(changes[:, None])[0]), 0.0), others, known / (known + PRIOR_IMAGES))
 
 
 def _detectable(share: Callable[[float], float], smallest: float) -> float | None:

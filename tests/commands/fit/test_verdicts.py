@@ -104,8 +104,8 @@ def test_attributes(read: ReadAttribute, verdict: str, says: str) -> None:
 @pytest.mark.parametrize(
     ("power", "verdict", "says"),
     [
-        (power_of(0.9, 1.0), "fit", "have it"),
-        (power_of(0.7, 0.9), "doubtful", "70 % of audits of 200 images would find an effect of 0.1"),
+        (power_of(0.4, 1.0), "fit", "have it"),
+        (power_of(0.1, 0.7), "doubtful", "70 % of audits of 200 images would find an effect of 0.2"),
         (power_of(0.2, 0.4), "not fit", "40 % of audits of 200 images would find an effect of 0.2"),
     ],
 )

@@ -46,7 +46,7 @@ THRESHOLDS: Mapping[str, float] = {
     "random texts read, doubtful below": LEAST_READ,
     "attribute, has or lacks it, doubtful below": RARE,
     "attribute, has or lacks it, not fit below": UNKNOWN,
-    "power for twice the smallest effect, doubtful below": ENOUGH_POWER,
+    "power for four times the smallest effect, doubtful below": ENOUGH_POWER,
     "power for four times the smallest effect, not fit below": LITTLE_POWER,
 }
 

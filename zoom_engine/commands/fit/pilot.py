@@ -15,8 +15,7 @@ from zoom_engine.settings.audit_settings import SMALLEST_EFFECT, RunSettings
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.statistics.effects import effects, is_judged_at_end, judged
 from zoom_engine.statistics.intervals import Array
-from zoom_engine.statistics.power import power_of, spread_of_attribute
-from zoom_engine.statistics.random_edits import Dispersion
+from zoom_engine.statistics.power import Spread, power_of, spread_of_attribute, spread_of_few
 
 
 @dataclass(frozen=True)
@@ -49,10 +48,10 @@ def predict(diagnosis: Diagnosis, counts: Sequence[int], *, seed: int = 0) -> Pi
     smallest = config.smallest_effect
     sizes = [round(multiple * (smallest or SMALLEST_EFFECT), 6) for multiple in MULTIPLES]
     sizes = [size for size in sizes if size <= 1]
-    pooled = Dispersion.of_changes(np.concatenate([change, baseline], axis=1))
+    pooled = spread_of_few(np.concatenate([change, baseline], axis=1), smallest)
     count = len(config.attributes)
 
-    def powers(spread: Dispersion) -> tuple[Power, ...]:
+    def powers(spread: Spread) -> tuple[Power, ...]:
         return tuple(power_of(spread, images, count, smallest, sizes=sizes, seed=seed) for images in counts)
 
     return Pilot(

@@ -36,8 +36,9 @@ RARE, UNKNOWN = 0.05, 0.02
 """The fraction of generated pictures that has, or lacks, an attribute: doubtful below the first, not fit below the
 second."""
 ENOUGH_POWER, LITTLE_POWER = 0.8, 0.5
-"""Power with the most of `IMAGES`: for an effect twice the smallest doubtful below the first, for one of four times not
-fit below the second."""
+"""The power of an audit of the most of `IMAGES` for an effect of four times the smallest that matters: doubtful below
+the first, not fit below the second. Of 200 images even flips of that size are found nearly always; effects of twice the
+smallest only where they are spread more evenly, which is told and not judged."""
 IMAGES = (50, 200)
 """Numbers of images whose power is told; the last is the default of an audit."""
 MULTIPLES = (1, 2, 4)
@@ -113,6 +114,12 @@ class ReadAttribute:
     floor: tuple[float, float]
     has: tuple[float, float]
     refused: str = ""
+
+    @property
+    def beyond_random(self) -> tuple[float, float]:
+        """Return the agreement in times of what random texts reach, on generated pictures and on photographs."""
+        generated, photographs = (max(floor, 1e-9) for floor in self.floor)
+        return self.generated / generated, self.photographs / photographs
 
 
 def fraction_interval(count: int, of: int) -> Interval:
@@ -192,12 +199,10 @@ def judge_attribute(read: ReadAttribute, power: Sequence[Power], generator: Verd
     if not read.photographs > read.floor[1]:
         reasons.append(("doubtful", "photographs answer it no better than random text"))
     if power:
-        (twice, at_twice), (most, at_most) = list(power[-1].sensitive.items())[-2:]
-        would = f"of audits of {IMAGES[-1]} images would find an effect of"
-        if at_most < LITTLE_POWER:
-            reasons.append(("not fit", f"{percent(at_most)} {would} {most}"))
-        elif at_twice < ENOUGH_POWER:
-            reasons.append(("doubtful", f"{percent(at_twice)} {would} {twice}"))
+        size, share = list(power[-1].sensitive.items())[-1]
+        if share < ENOUGH_POWER:
+            would = f"{percent(share)} of audits of {IMAGES[-1]} images would find an effect of {size}"
+            reasons.append(("not fit" if share < LITTLE_POWER else "doubtful", would))
     if not reasons:
         text = f"{percent(has)} that the generator draws have it, {percent(of_photographs)} of the photographs"
         return Judgement("fit", (text,))
