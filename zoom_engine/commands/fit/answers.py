@@ -56,8 +56,10 @@ class Answers:
 def compare_answers(target: Target, photographs: Tensor, generated: Tensor, *, seed: int = 0) -> Answers:
     """Compare outputs `[N, …]` on photographs with outputs `[M, …]` on generated pictures."""
     large = photographs[0].numel() >= _LARGE
-    most = _COMPARED_MAPS if large else _COMPARED
-    compared, drawn = photographs[:most], generated[: max(most, len(photographs) // 2)]
+    most, random = _COMPARED_MAPS if large else _COMPARED, torch.Generator().manual_seed(seed)
+    compared, drawn = (  # by chance: files lie in the order of their names, which may be that of days
+        outputs[torch.randperm(len(outputs), generator=random)[:most]] for outputs in (photographs, generated)
+    )
     apart = distance(_changes(target, compared, compared), _changes(target, compared, drawn), seed=seed)
     view = target.task.view
     excess = max(0.0, apart.excess)
@@ -90,6 +92,9 @@ def _decisions(target: Target, photographs: Tensor, generated: Tensor) -> list[D
         return [Decision(name, float(a), float(b), share=False) for name, a, b in zip(names, *quantiles, strict=True)]
     states = [np.array([task.view.state(row, row) for row in recorded.tolist()]) for recorded in kinds]
     made = sorted({state for kind in states for state in kind.tolist()})
-    fractions = {state: [float((kind == state).mean()) for kind in states] for state in made}
-    named = [Decision(name, *fractions[state]) for state in made if (name := task.view.state_name(state))]
+    named = [
+        Decision(name, float((states[0] == state).mean()), float((states[1] == state).mean()))
+        for state in made
+        if (name := task.view.state_name(state))
+    ]
     return sorted(named, key=lambda one: -max(one.photographs, one.generated))
