@@ -37,6 +37,7 @@ _HOMES = {
     "explore": "zoom_engine.commands.explore.widget",
     "find_directions": "zoom_engine.directions",
     "find_domain": "zoom_engine.diagnose.domain",
+    "fitness": "zoom_engine.commands.fit.measuring",
     "load_generator": "zoom_engine.generators",
     "load_target": "zoom_engine.targets",
     "load_text_encoder": "zoom_engine.text",

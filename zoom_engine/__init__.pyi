@@ -1,4 +1,5 @@
 from zoom_engine.commands.explore.widget import explore as explore
+from zoom_engine.commands.fit.measuring import fitness as fitness
 from zoom_engine.common.errors import ZoomError as ZoomError
 from zoom_engine.diagnose.diagnoser import Diagnoser as Diagnoser
 from zoom_engine.diagnose.diagnosers import Diagnosers as Diagnosers

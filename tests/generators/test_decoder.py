@@ -105,7 +105,11 @@ def test_a_decoder_that_draws_otherwise_takes_nothing_from_the_cache(tmp_path: P
             return super().forward(codes) * 0.5 + float(np.asarray(list(map(float, iter(light)))).sum())
 
     encoder: Any = SimpleNamespace(
-        content_hash="colours", precision="fp32", dim=3, embed_images=lambda images: images.mean((2, 3))
+        content_hash="colours",
+        embedding_hash="colours",
+        precision="fp32",
+        dim=3,
+        embed_images=lambda images: images.mean((2, 3)),
     )
 
     def embedded(generator: Decoder) -> Tensor:

@@ -259,3 +259,13 @@ def test_a_hostile_picture_is_refused_in_one_line_and_little_memory(
         tracemalloc.stop()
     assert "\n" not in str(error.value)
     assert len(str(error.value)) < 300
+
+
+def test_of_a_large_folder_a_sample_is_read_the_same_one_each_time(tmp_path: Path) -> None:
+    for number in range(12):
+        Image.fromarray(np.full((40, 40, 3), 10 * number, np.uint8)).save(tmp_path / f"{number:02}.png")
+    names = [[crop.file for crop in read_crops(tmp_path, side=16, canonical=FFHQ, sample=5)] for _ in range(2)]
+    assert names[0] == names[1] == sorted(names[0])
+    assert len(names[0]) == 5
+    assert names[0] != [f"{number:02}.png" for number in range(5)], "the first ones may be of one day"
+    assert len(read_crops(tmp_path, side=16, canonical=FFHQ, sample=20)) == 12

@@ -10,7 +10,16 @@ from audits import ATTRIBUTES, config_of, searches
 
 from zoom_engine.statistics.attribute_tests import attribute_tests, baseline_level
 from zoom_engine.statistics.intervals import Ends
-from zoom_engine.statistics.power import SIZES, images_to_settle, most_images, power
+from zoom_engine.statistics.power import (
+    SIZES,
+    images_to_settle,
+    most_images,
+    power,
+    power_of,
+    spread_of_attribute,
+    spread_of_few,
+)
+from zoom_engine.statistics.random_edits import Dispersion
 from zoom_engine.statistics.summarise import summarise
 
 
@@ -126,3 +135,39 @@ def test_an_audit_of_a_thousand_images_is_not_continued() -> None:
     assert images_to_settle(many, many, 0.05, [0, 1]) == [None, None]
     assert most_images(999) == 1000
     assert most_images(5000) == 5000
+
+
+def test_a_few_images_foretell_the_power_of_many() -> None:
+    """By the spread of eight images of the same population; the smallest effect, twice and four times as much."""
+    foretold, result = [], []
+    for seed in range(15):
+        few, many = changes_of(seed, 8, 0.1), changes_of(100 + seed, 100, 0.1)
+        told = power_of(spread_of_few(few, 0.05), 100, 5, 0.05)
+        large = power(many[:, :5], many[:, 5:], 0.05, specific_from=None)
+        assert large is not None
+        foretold.append([told.sensitive[f"{size:g}"] for size in SIZES])
+        result.append([large.sensitive[f"{size:g}"] for size in SIZES])
+    assert np.abs(np.mean(foretold, axis=0) - np.mean(result, axis=0)).max() < 0.2
+
+
+def test_what_moves_the_model_little_is_taken_for_flips() -> None:
+    effect = np.array([0.1])
+    random = np.random.default_rng(0)
+    assert spread_of_few(np.zeros((8, 20)), 0.05)(effect) == pytest.approx(1.0)
+    little = 1e-4 * random.random((8, 20))
+    assert spread_of_few(little, 0.05)(effect)[0] > 0.95
+    much = random.beta(4 * 0.1, 4 * 0.9, (200, 20))  # φ = 1/5
+    assert spread_of_few(much, 0.05)(effect)[0] == pytest.approx(0.2, abs=0.03)
+    assert 0.2 < spread_of_few(much[:8], 0.05)(effect)[0] < 0.5
+
+
+def test_an_attributes_own_spread_counts_as_far_as_it_moves_the_model() -> None:
+    random, effect = np.random.default_rng(0), np.array([0.1])
+    others = Dispersion(0.1, 0.0)
+    flips = (random.random(200) < 0.3).astype(float)
+    assert spread_of_attribute(flips, others, 0.05)(effect)[0] == pytest.approx(0.93, abs=0.03)
+    assert 0.2 < spread_of_attribute(flips[:8], others, 0.05)(effect)[0] < 0.6
+    still = np.where(np.arange(200) == 7, 0.2, 0.0)  # a mean of 0.001
+    assert spread_of_attribute(still, others, 0.05)(effect)[0] == pytest.approx(0.1, abs=0.03)
+    for unmoved in (np.zeros(8), np.full(8, np.nan), np.array([0.4])):
+        assert spread_of_attribute(unmoved, others, 0.05) == others

@@ -1,8 +1,8 @@
 """The command line: a file per command, its options made of typed settings. Errors are one line on stderr.
 
 Exit codes: 1 for what cannot be done, 2 for a command line that cannot be read, 70 for an internal error, 130 for
-Ctrl-C, 141 where the reader of the output is gone. For a gate 1 says that a rule fails and nothing else: what it cannot
-do is 2 too.
+Ctrl-C, 141 where the reader of the output is gone. For a gate 1 says that a rule fails and nothing else, for a fit that
+the generator is not fit: what they cannot do is 2 too.
 """
 
 from __future__ import annotations
@@ -34,8 +34,23 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 INTERNAL = 70
 """EX_SOFTWARE of sysexits.h: no verdict of a gate, and none of the codes that shells and signals have."""
 HELP_WIDTH = 100
+JUDGES = ("gate", "fit")
+"""Commands whose exit code 1 is a verdict."""
 COMMANDS = (
-    *("demo", "diagnose", "plan", "init", "discover", "explore", "experiment", "repair", "edit", "view", "report"),
+    *(
+        "demo",
+        "diagnose",
+        "plan",
+        "fit",
+        "init",
+        "discover",
+        "explore",
+        "experiment",
+        "repair",
+        "edit",
+        "view",
+        "report",
+    ),
     *("compare", "history", "gate", "inspect", "convert", "export", "export-images", "track", "model-index", "words"),
     "presets",
     "info",
@@ -51,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 code = build_app()(given)
                 sys.stdout.flush()
         except (Exception, KeyboardInterrupt) as error:
-            return _folded(error, failed=2 if list(given[:1]) == ["gate"] else 1)
+            return _folded(error, failed=2 if given and given[0] in JUDGES else 1)
     return code if isinstance(code, int) else 0
 
 

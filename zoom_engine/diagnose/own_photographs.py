@@ -13,6 +13,7 @@ from zoom_engine.audit.photographs_file import Photograph, load_photographs
 from zoom_engine.common.plurals import agreeing, number_of
 from zoom_engine.diagnose.domain import KnownFace, find_domain
 from zoom_engine.diagnose.models import Models
+from zoom_engine.evaluation.evaluator import Evaluator
 from zoom_engine.photographs import (
     FFHQ,
     Audited,
@@ -20,6 +21,7 @@ from zoom_engine.photographs import (
     FacePoints,
     Inverter,
     Yardstick,
+    compared,
     crop_of_square,
     judged,
     read_crops,
@@ -28,13 +30,14 @@ from zoom_engine.settings.audit_settings import RunSettings
 from zoom_engine.text import AttributeEncoder, TextEncoder
 
 
-def crops_of(models: Models) -> list[Crop]:
-    """Read the settings' photographs as squares of the generator's size."""
+def crops_of(models: Models, folder: Path | None = None, *, sample: int | None = None) -> list[Crop]:
+    """Read the settings' photographs, or those of a folder, as squares of the generator's size; see `read_crops`."""
     settings = models.settings
+    folder = Path(settings.photos or "") if folder is None else folder
     domain: object = find_domain(settings.generator)
     canonical = FacePoints(*domain.face_points) if isinstance(domain, KnownFace) else FFHQ
     side = models.generator.resolution
-    crops = read_crops(Path(settings.photos or ""), side=side, canonical=canonical, progress=models.progress)
+    crops = read_crops(folder, side=side, canonical=canonical, progress=models.progress, sample=sample)
     middle = [crop.file for crop in crops if crop.cut == "middle"]
     if middle:
         models.notices.add(f"without landmarks, cut to the square in their middle: {_some(middle)}")
@@ -63,19 +66,34 @@ def audited_photographs(
     Raises:
         PhotographError: none is left.
     """
-    readable = [crop for crop in crops if crop.pixels is not None]
-    codes = torch.empty(0, models.generator.space.size)
-    if readable:
-        size = min(models.batch_size, 8)
-        codes = inverter(models, seed=seed).codes(readable, cache=inversions, batch_size=size, progress=models.progress)
-    yardstick = Yardstick.of(models.generator, _reader(models), models.synthesizer, seed=seed)
-    evaluator = models.evaluator(torch.zeros(1, models.generator.space.size))
+    codes, evaluator, yardstick = _inverted(models, crops, seed, inversions)
     audited = judged(crops, codes, evaluator=evaluator, yardstick=yardstick)
     if audited.refused:
         told = [f"{photograph.file} {photograph.refused}" for photograph in audited.refused]
         of = f"{len(told)} of {number_of(len(crops), 'photograph')}"
         models.notices.add(f"{of} {agreeing(len(told), 'is', 'are')} left out: {_some(told)}")
     return audited
+
+
+def compared_photographs(
+    models: Models, crops: Sequence[Crop], *, seed: int = RunSettings.seed, inversions: Path | None = None
+) -> Audited:
+    """Find photographs' codes as `audited_photographs` does, and say what becomes of each; all may be refused."""
+    codes, evaluator, yardstick = _inverted(models, crops, seed, inversions)
+    return compared(crops, codes, evaluator=evaluator, yardstick=yardstick)
+
+
+def _inverted(
+    models: Models, crops: Sequence[Crop], seed: int, inversions: Path | None
+) -> tuple[Tensor, Evaluator, Yardstick]:
+    """Return the codes of readable photographs, and what compares their pictures."""
+    readable = [crop for crop in crops if crop.pixels is not None]
+    codes = torch.empty(0, models.generator.space.size)
+    if readable:
+        size = min(models.batch_size, 8)
+        codes = inverter(models, seed=seed).codes(readable, cache=inversions, batch_size=size, progress=models.progress)
+    yardstick = Yardstick.of(models.generator, _reader(models), models.synthesizer, seed=seed)
+    return codes, models.evaluator(torch.zeros(1, models.generator.space.size)), yardstick
 
 
 def photographs_of_audit(models: Models, audit: Path, *, seed: int) -> tuple[list[Photograph], Tensor]:

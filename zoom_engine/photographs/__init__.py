@@ -5,7 +5,7 @@ from __future__ import annotations
 from zoom_engine.photographs.alignment import FFHQ, FacePoints
 from zoom_engine.photographs.crops import Crop, crop_of_square, read_crops
 from zoom_engine.photographs.inversion import Inversion, Inverter, check_invertible
-from zoom_engine.photographs.judging import Audited, Yardstick, judged
+from zoom_engine.photographs.judging import Audited, Yardstick, compared, judged
 
 __all__ = [
     "FFHQ",
@@ -16,6 +16,7 @@ __all__ = [
     "Inverter",
     "Yardstick",
     "check_invertible",
+    "compared",
     "crop_of_square",
     "judged",
     "read_crops",

@@ -52,18 +52,23 @@ class Crop:
         return int(self.sha256[:8], 16)
 
 
-def read_crops(folder: Path, *, side: int, canonical: FacePoints, progress: ProgressFactory = silent) -> list[Crop]:
+def read_crops(
+    folder: Path, *, side: int, canonical: FacePoints, progress: ProgressFactory = silent, sample: int | None = None
+) -> list[Crop]:
     """Read every file of the folder but hidden ones and those of landmarks, by name.
 
-    Folders in it are not read. A file that cannot be read, and one with the pixels of another, is `refused`.
+    Folders in it are not read. A file that cannot be read, and one with the pixels of another, is `refused`. Of more
+    files than `sample` so many are read, the same ones each time: those whose names have the smallest hashes.
 
     Raises:
-        ConfigError: no such folder, nothing in it, or more than `MOST_PHOTOGRAPHS`.
+        ConfigError: no such folder, nothing in it, or, without a sample, more than `MOST_PHOTOGRAPHS`.
         PhotographError: landmarks that cannot be read.
     """
     with system_errors(ConfigError, f"no photographs in {folder}"):
         entries = [path for path in folder.iterdir() if not path.name.startswith(".") and not path.is_dir()]
     files = sorted((path for path in entries if path.name not in LANDMARKS), key=lambda path: path.name)
+    if sample is not None and len(files) > sample:
+        files = sorted(sorted(files, key=_hash_of_name)[:sample], key=lambda path: path.name)
     if not 1 <= len(files) <= MOST_PHOTOGRAPHS:
         raise ConfigError(f"{folder} holds {len(files)} photographs: give a folder of 1 to {MOST_PHOTOGRAPHS}")
     landmarks = read_landmarks(folder)
@@ -94,6 +99,10 @@ def _crop(path: Path, points: FacePoints | None, canonical: FacePoints, side: in
         return Crop(name, refused=str(error).removeprefix(f"{path.name} "))
     digest = hashlib.sha256(pixels.tobytes()).hexdigest()
     return Crop(name, "middle" if points is None else "landmarks", pixels, digest)
+
+
+def _hash_of_name(path: Path) -> str:
+    return hashlib.sha256(path.name.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _once(crops: list[Crop]) -> Iterator[Crop]:

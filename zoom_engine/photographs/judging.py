@@ -83,7 +83,22 @@ class Audited:
 
 
 def judged(crops: Sequence[Crop], codes: Tensor, *, evaluator: Evaluator, yardstick: Yardstick) -> Audited:
-    """Compare inversions with their photographs and refuse those that do not show them.
+    """Compare inversions with their photographs and refuse those that do not show them, see `compared`.
+
+    Raises:
+        PhotographError: none is left.
+    """
+    audited = compared(crops, codes, evaluator=evaluator, yardstick=yardstick)
+    if not audited.seeds:
+        photographs = audited.photographs
+        told = "; ".join(f"{one.file} {one.refused}" for one in photographs[:3])
+        more = f"; and {len(photographs) - 3} more" if len(photographs) > 3 else ""
+        raise PhotographError(f"none of {number_of(len(photographs), 'photograph')} can be audited: {told}{more}")
+    return audited
+
+
+def compared(crops: Sequence[Crop], codes: Tensor, *, evaluator: Evaluator, yardstick: Yardstick) -> Audited:
+    """Compare inversions with their photographs; there may be none that shows its photograph.
 
     An inversion is refused that lies further off than `LARGEST`, that moves the target's output by the decisive change,
     flip or not, or whose label is not kept: what is found around such an inversion does not hold for the photograph.
@@ -94,28 +109,23 @@ def judged(crops: Sequence[Crop], codes: Tensor, *, evaluator: Evaluator, yardst
         codes: `[I, S]`, of the readable ones, in their order.
         evaluator: evaluates the target.
         yardstick: the units of the distances.
-
-    Raises:
-        PhotographError: none is left.
     """
     photographs: list[Photograph] = []
-    audited: list[tuple[Tensor, int]] = []
-    row = 0
+    rows: list[int] = []
+    readable = iter(range(len(codes)))
+    seeds: list[int] = []
     for crop in crops:
         if crop.pixels is None:
             photographs.append(Photograph(file=crop.file, refused=crop.refused))
             continue
+        row = next(readable)
         photograph = _compared(crop, codes[row : row + 1], evaluator, yardstick)
         if photograph.refused is None:
-            photograph = dataclasses.replace(photograph, image=len(audited), seed=crop.seed)
-            audited.append((codes[row], crop.seed))
+            photograph = dataclasses.replace(photograph, image=len(rows), seed=crop.seed)
+            rows.append(row)
+            seeds.append(crop.seed)
         photographs.append(photograph)
-        row += 1
-    if not audited:
-        told = "; ".join(f"{one.file} {one.refused}" for one in photographs[:3])
-        more = f"; and {len(photographs) - 3} more" if len(photographs) > 3 else ""
-        raise PhotographError(f"none of {number_of(len(photographs), 'photograph')} can be audited: {told}{more}")
-    return Audited(tuple(photographs), torch.stack([code for code, _ in audited]), tuple(seed for _, seed in audited))
+    return Audited(tuple(photographs), codes[rows], tuple(seeds))
 
 
 @torch.no_grad()

@@ -19,14 +19,18 @@ import numpy as np
 
 from zoom_engine.audit.summary import Power
 from zoom_engine.settings.interim_analyses import confidence
-from zoom_engine.statistics.intervals import Array, Ends
-from zoom_engine.statistics.random_edits import Dispersion
+from zoom_engine.statistics.intervals import Array, Ends, column_means
+from zoom_engine.statistics.random_edits import Dispersion, variation
 
 SIZES = (0.05, 0.1, 0.2)
 LIKELY = 0.8
 AUDITS = 100
 DRAWS = 4000
 MOST_IMAGES = 1000
+PRIOR_IMAGES = 16
+"""As many images what is known otherwise counts for, beside what a few images show."""
+Spread = Callable[[Array], Array]
+"""φ by the mean of an effect, such as a `Dispersion`."""
 _STEP = 1.1
 _HALVINGS = 6
 _LEAST = 1e-4
@@ -51,7 +55,34 @@ def power(
     images = fewest(change)
     if images < 2:
         return None
-    injected = _Injected.of(change, baseline, analyses=analyses, seed=seed)
+    spread, attributes = Dispersion.of_changes(np.concatenate([change, baseline], axis=1)), change.shape[1]
+    return power_of(spread, images, attributes, smallest, specific_from=specific_from, analyses=analyses, seed=seed)
+
+
+def power_of(
+    spread: Spread,
+    images: int,
+    attributes: int,
+    smallest: float,
+    *,
+    specific_from: float | None = None,
+    sizes: Sequence[float] = SIZES,
+    analyses: int = 1,
+    seed: int = 0,
+) -> Power:
+    """Estimate the power of an audit of so many images and attributes, whose changes vary as `spread` says.
+
+    Args:
+        spread: how a change of some mean varies over images.
+        images: how many, 2 or more.
+        attributes: how many are judged at once.
+        smallest: the smallest effect that matters, in [0, 1].
+        specific_from: as in `power`.
+        sizes: of injected effects, in (0, 1].
+        analyses: as in `power`.
+        seed: as in `power`.
+    """
+    injected = _Injected(spread, confidence(analyses, attributes), seed)
     ends = injected.ends(images)
 
     def fractions_found(size: float) -> tuple[float, float]:
@@ -61,7 +92,7 @@ def power(
         far = drawn.mean(axis=0) >= (1.0 if specific_from is None else specific_from)
         return float(sensitive.mean()), float((sensitive & far).mean())
 
-    shares = {f"{size:g}": fractions_found(size) for size in SIZES}
+    shares = {f"{size:g}": fractions_found(size) for size in sizes}
     return Power(
         {size: round(share, 3) for size, (share, _) in shares.items()},
         None if specific_from is None else {size: round(share, 3) for size, (_, share) in shares.items()},
@@ -73,15 +104,9 @@ def power(
 class _Injected:
     """Audits into which effects are injected, spread over images by `spread`, of intervals of some `level`."""
 
-    spread: Dispersion
+    spread: Spread
     level: float
     seed: int
-
-    @classmethod
-    def of(cls, change: Array, baseline: Array, *, analyses: int, seed: int) -> _Injected:
-        """Make those that are like an audit, see `power`."""
-        spread = Dispersion.of_changes(np.concatenate([change, baseline], axis=1))
-        return cls(spread, confidence(analyses, change.shape[1]), seed)
 
     def ends(self, images: int) -> Ends:
         """Return the test of the intervals of so many images."""
@@ -123,7 +148,8 @@ def images_for_power(
     images = fewest(change)
     if images < 1 or size <= smallest:
         return None
-    injected, steps = _Injected.of(change, baseline, analyses=analyses, seed=seed), [images + 1]
+    spread = Dispersion.of_changes(np.concatenate([change, baseline], axis=1))
+    injected, steps = _Injected(spread, confidence(analyses, change.shape[1]), seed), [images + 1]
     while steps[-1] < MOST_IMAGES:
         steps.append(min(math.ceil(_STEP * steps[-1]), MOST_IMAGES))
 
@@ -137,6 +163,58 @@ def images_for_power(
 def fewest(change: Array) -> int:
     """Return on how many images the attribute was tried that was tried on the fewest."""
     return int(np.isfinite(change).sum(axis=0).min(initial=len(change)))
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """φ as the mean of two: `weight` times the first, and the rest of the second."""
+
+    first: Spread
+    second: Spread
+    weight: float
+
+    def __call__(self, effects: Array) -> Array:
+        """Return φ of each effect."""
+        mixed: Array = self.weight * self.first(effects) + (1 - self.weight) * self.second(effects)
+        return mixed
+
+
+FLIPS = Dispersion(1.0, 0.0)
+"""Effects that are all or nothing: no others take more images to find."""
+
+
+def spread_of_few(changes: Array, smallest: float) -> Spread:
+    """Estimate how larger effects would vary over images, from the changes on a few.
+
+    What hardly moves says nothing of how an effect would be spread, and flips may not have come up yet. So changes
+    count as far as their mean reaches the smallest effect that matters, and beside `PRIOR_IMAGES` of `FLIPS`.
+
+    Args:
+        changes: float64 `[I, J]` in [0, 1], by attributes and random baseline directions; NaN where one was not tried.
+        smallest: the smallest effect that matters, in [0, 1].
+    """
+    images = np.isfinite(changes).sum(axis=0)
+    reached = np.nan_to_num(column_means(changes)) / smallest if smallest else np.ones(len(images))
+    known = float((images * reached.clip(max=1.0)).sum())
+    return Mixture(Dispersion.of_changes(changes), FLIPS, known / (known + PRIOR_IMAGES))
+
+
+def spread_of_attribute(changes: Array, others: Spread, smallest: float) -> Spread:
+    """Estimate how a larger effect of one attribute would vary over images, from its changes on a few.
+
+    Its own variance counts beside that of `others` in the same way as these beside flips: by its images, as far as its
+    mean reaches the smallest effect that matters, against `PRIOR_IMAGES`.
+
+    Args:
+        changes: float64 `[I]` in [0, 1], by the attribute; NaN where it was not tried.
+        others: of all changes.
+        smallest: the smallest effect that matters, in [0, 1].
+    """
+    changes = changes[np.isfinite(changes)]
+    if len(changes) < 2 or not (mean := float(changes.mean())) > 0:
+        return others
+    known = len(changes) * (min(1.0, mean / smallest) if smallest else 1.0)
+    return Mixture(Dispersion(float(variation(changes[:, None])[0]), 0.0), others, known / (known + PRIOR_IMAGES))
 
 
 def _detectable(share: Callable[[float], float], smallest: float) -> float | None:

@@ -1,0 +1,204 @@
+"""The embedded generators are fit for their own renders, which they never drew, for nothing else; the page says why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from html_page import Page
+from PIL import Image
+
+from zoom_engine import fitness
+from zoom_engine.cli import main
+from zoom_engine.commands.fit.fitness import Fitness
+from zoom_engine.commands.fit.measuring import _invert
+from zoom_engine.commands.fit.verdicts import judge_inversion
+from zoom_engine.common.errors import ConfigError, PhotographError
+from zoom_engine.domains import avatars, pets
+from zoom_engine.settings.fit_settings import FitSettings
+
+ATTRIBUTES = {
+    "avatars": ["a smiling face", "a face with eyeglasses"],
+    "pets": ["a pet with a collar", "a sleepy pet"],
+}
+TARGETS = {"avatars": "avatars:eyeglasses-biased-smiling", "pets": "pets:dog"}
+RENDERS = {"avatars": avatars, "pets": pets}
+FEW: dict[str, Any] = {"generated": 64, "inverted": 0, "pilot": 0}
+
+
+def renders(folder: Path, domain: str, count: int, seed: int = 9) -> Path:
+    """Renders of a domain, by its renderer: the generator draws none of them."""
+    folder.mkdir()
+    for number, pixels in enumerate(RENDERS[domain].sample(count, seed)[0]):
+        Image.fromarray(pixels).save(folder / f"{number:03}.png")
+    return folder
+
+
+def photographs(folder: Path, count: int, seed: int = 0) -> Path:
+    """Squares cut out of what cameras took: the pictures that scikit-learn and matplotlib bring."""
+    from matplotlib import cbook
+    from sklearn.datasets import load_sample_images
+
+    with cbook.get_sample_data("grace_hopper.jpg") as file:
+        hopper = Image.open(file).convert("RGB")
+    pictures = [*map(Image.fromarray, load_sample_images().images), hopper]
+    random = np.random.default_rng(seed)
+    folder.mkdir()
+    for number in range(count):
+        picture = pictures[number % len(pictures)]
+        side = int(random.integers(128, min(picture.size)))
+        left, top = (int(random.integers(0, length - side + 1)) for length in picture.size)
+        picture.crop((left, top, left + side, top + side)).save(folder / f"{number:03}.png")
+    return folder
+
+
+FOLDERS: dict[str, Callable[[Path, int], Path]] = {
+    "avatars": lambda folder, count: renders(folder, "avatars", count),
+    "pets": lambda folder, count: renders(folder, "pets", count),
+    "a camera": photographs,
+}
+
+
+def asked(folder: Path, domain: str, **options: Any) -> Fitness:
+    given = {"generator": domain, "target": TARGETS[domain], "attributes": ATTRIBUTES[domain], **FEW, **options}
+    return fitness(folder, **given)
+
+
+@pytest.mark.slow(10)
+@pytest.mark.parametrize("pictures", list(FOLDERS))
+def test_the_avatars_are_fit_for_their_renders_and_for_nothing_else(pictures: str, tmp_path: Path) -> None:
+    result = asked(FOLDERS[pictures](tmp_path / "photographs", 40), "avatars")
+    assert result.verdict == ("fit" if pictures == "avatars" else "not fit"), result.table()
+    verdicts = {one.attribute.text: one.judgement.verdict for one in result.attributes}
+    assert set(verdicts.values()) == ({"fit"} if pictures == "avatars" else {"not fit"}), result.table()
+    assert result.exit_code == (0 if pictures == "avatars" else 1)
+    assert result.overall == result.verdict
+
+
+@pytest.mark.ci
+@pytest.mark.slow(60)
+@pytest.mark.parametrize("domain", ["avatars", "pets"])
+@pytest.mark.parametrize("pictures", list(FOLDERS))
+def test_both_domains_are_fit_for_their_own_renders_alone(domain: str, pictures: str, tmp_path: Path) -> None:
+    folder = FOLDERS[pictures](tmp_path / "photographs", 100)
+    result = asked(folder, domain, generated=256, inverted=4, pilot=4 if domain == pictures else 0)
+    assert (result.verdict == "fit") is (domain == pictures), result.table()
+    if domain != pictures:
+        assert result.verdict == "not fit"
+        assert result.inverted.accepted == 0
+    else:
+        assert result.inverted.fraction is not None
+        assert result.inverted.fraction >= 0.5
+        assert all(one.power for one in result.attributes)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Fitness]:
+    """A fit with a small audit, of two attributes and one that says nothing, and the folder that it wrote."""
+    folder = tmp_path_factory.mktemp("fit")
+    renders(folder / "photographs", "avatars", 40)
+    (folder / "photographs" / "<b>notes.txt").write_text("taken on Sunday")
+    result = asked(
+        folder / "photographs",
+        "avatars",
+        attributes=[*ATTRIBUTES["avatars"], "a good photo of this"],
+        pilot=4,
+        random_directions=2,
+        out=folder / "out",
+    )
+    return folder / "out", result
+
+
+def test_an_attribute_that_says_nothing_is_refused_and_the_others_are_audited(written: tuple[Path, Fitness]) -> None:
+    _, result = written
+    smiling, glasses, number = result.attributes
+    assert number.judgement.verdict == "not fit"
+    refusal = "an audit refuses it: the pictures answer 'a good photo of this'"
+    assert number.judgement.reasons[0].startswith(refusal)
+    assert number.power == ()
+    assert result.pilot is not None
+    assert result.pilot.images == 4
+    for one in (smiling, glasses):
+        few, many = one.power
+        assert few.sensitive["0.2"] <= many.sensitive["0.2"] + 0.05
+        assert set(many.sensitive) == {"0.05", "0.1", "0.2"}
+        assert 0.02 < one.read.has[0] < 0.9
+        assert one.read.generated > one.read.floor[0]
+    decisions = {one.name: one for one in result.answers.decisions}
+    assert sum(one.photographs for one in decisions.values()) == pytest.approx(1)
+    assert sum(one.generated for one in decisions.values()) == pytest.approx(1)
+
+
+def test_the_file_and_the_page_hold_the_same(written: tuple[Path, Fitness]) -> None:
+    out, result = written
+    stored = json.loads((out / "fit.json").read_text())
+    assert stored["verdict"] == result.overall
+    assert [one["verdict"] for one in stored["attributes"]] == [one.judgement.verdict for one in result.attributes]
+    assert stored["coverage"]["relative"]["value"] == pytest.approx(result.coverage.relative.value, abs=1e-6)
+    assert stored["unread"] == {"<b>notes.txt": "is no JPEG, PNG or WebP picture"}
+    assert stored["pilot"]["power"]["200"]["sensitive"]["0.2"] == result.pilot.audit[1].sensitive["0.2"]
+    read = Page(out / "fit.html")
+    assert not read.open
+    page = read.html
+    assert result.headline in read.text
+    for one in result.attributes:
+        assert one.attribute.name in read.text
+    for value in stored["thresholds"].values():
+        assert f"{value:g}" in read.text
+    assert [one["src"].partition(",")[0] for one in read.all("img")] == ["data:image/webp;base64"] * 16
+    assert all(one["alt"] for one in read.all("img"))
+    assert "zoom-engine diagnose --generator avatars" in page
+    assert "good photo of this" not in page[page.index('class="command"') : page.index("</pre>")]
+
+
+def test_a_generator_without_gradients_is_not_inverted_and_it_is_said() -> None:
+    models: Any = SimpleNamespace(generator=SimpleNamespace(differentiable=False))
+    result = _invert(models, [], FitSettings(inverted=4), None)
+    assert result.tried == 0
+    assert "has none (it is forward only)" in result.note
+    assert judge_inversion(result).verdict == "fit"
+    assert "as was asked" in _invert(models, [], FitSettings(inverted=0), None).note
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"by": ["a smiling face"]}, "fit takes no by of an audit"),
+        ({"mode": "multi"}, "fit looks at each attribute alone"),
+        ({"pilot": 2}, "pilot must be 0 or in 4"),
+        ({"generated": 3}, "generated must be in 16"),
+        ({"inverted": -1}, "inverted must be in 0"),
+        ({"colour": 3}, "colour"),
+    ],
+)
+def test_options_that_mean_nothing_here_are_refused_at_once(options: dict[str, Any], says: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=says):
+        asked(tmp_path, "avatars", **options)
+
+
+def test_too_few_photographs_are_refused_in_a_line(tmp_path: Path) -> None:
+    folder = renders(tmp_path / "photographs", "avatars", 6)
+    (folder / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(50))
+    with pytest.raises(PhotographError, match=r"6 photographs can be read, and coverage takes 40 or more.*a\.png is"):
+        asked(folder, "avatars")
+
+
+def test_the_command_ends_with_the_verdict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = renders(tmp_path / "photographs", "pets", 40)
+    options = ["--generated", "32", "--inverted", "0", "--pilot", "0", "--quiet"]
+    command = ["fit", "--generator", "avatars", "--target", "avatars:eyeglasses", "--photos", str(folder), *options]
+    command += ["--attribute", "a smiling face"]
+    assert main([*command, "--out", str(tmp_path / "out")]) == 1
+    told = capsys.readouterr().out
+    assert "Not fit: its pictures cover" in told
+    assert "a smiling face" in told
+    assert f"Open {tmp_path / 'out' / 'fit.html'}" in " ".join(told.split())
+    assert main([*command, "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["verdict"] == "not fit"
+    assert main([*command[:5], "--photos", str(tmp_path / "none"), *options]) == 2
+    assert capsys.readouterr().err.count("\n") == 1

@@ -1,0 +1,214 @@
+"""From figures to verdicts: fit, doubtful or not fit, and why. The thresholds stand here, on the page, and in the docs.
+
+They were set from what is known of the embedded domains before any other generator was looked at: renders, which a
+domain's generator was trained to draw, cover as renders cover each other; those of the other domain, and photographs of
+a camera, hardly at all. A threshold lies between, nearer to the renders where a false "fit" costs more.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from zoom_engine.audit.summary import Interval, Power
+from zoom_engine.common.plurals import number_of
+from zoom_engine.directions.answers import LEAST_RECOGNISED
+from zoom_engine.settings.audit_settings import DECISIVE_CHANGE
+from zoom_engine.statistics.coverage import Coverage
+from zoom_engine.statistics.table import percent
+from zoom_engine.statistics.two_samples import Distance
+
+Verdict = Literal["fit", "doubtful", "not fit"]
+VERDICTS: tuple[Verdict, ...] = ("fit", "doubtful", "not fit")
+EXIT_CODES: dict[Verdict, int] = {"fit": 0, "doubtful": 3, "not fit": 1}
+
+COVERED, NOT_COVERED = 0.7, 0.4
+"""Coverage over what photographs reach among themselves: fit from the first on, not fit below the second."""
+DRAWN = 0.5
+"""The fraction of photographs that inversion accepts, below which a generator is doubtful."""
+ANSWERS_NEAR, ANSWERS_FAR = DECISIVE_CHANGE, 0.3
+"""Excess distance of the target's answers, in [0, 1]: fit below the first, not fit from the second on."""
+LEAST_READ = LEAST_RECOGNISED
+"""The fraction of random texts that pictures must answer alike in another paraphrase, as for an audit."""
+RARE, UNKNOWN = 0.05, 0.02
+"""The fraction of generated pictures that has, or lacks, an attribute: doubtful below the first, not fit below the
+second."""
+ENOUGH_POWER, LITTLE_POWER = 0.8, 0.5
+"""The power of an audit of the most of `IMAGES` for an effect of four times the smallest that matters: doubtful below
+the first, not fit below the second. Of 200 images even flips of that size are found nearly always; effects of twice the
+smallest only where they are spread more evenly, which is told and not judged."""
+IMAGES = (50, 200)
+"""Numbers of images whose power is told; the last is the default of an audit."""
+MULTIPLES = (1, 2, 4)
+"""Sizes of injected effects, in units of the smallest that matters. An effect of just that size is found by no audit,
+however large: its interval would have to lie above the effect itself."""
+
+
+class Judgement(NamedTuple):
+    """A verdict, and why in words, a clause each."""
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Inverted:
+    """What inversion accepts.
+
+    Attributes:
+        tried: how many photographs were looked for; 0 where the generator cannot be inverted or nobody asked.
+        accepted: how many are drawn so that the target sees them alike.
+        interval: 95 % of the fraction, by Wilson (1927); None without any.
+        error: median of the larger reconstruction error, and its limit; None without any.
+        limit: of the error.
+        refusals: why a photograph is left out, and how many are.
+        note: why nothing was looked for; "" where it was.
+    """
+
+    tried: int
+    accepted: int
+    interval: Interval | None
+    error: float | None
+    limit: float
+    refusals: tuple[tuple[str, int], ...] = ()
+    note: str = ""
+
+    @property
+    def fraction(self) -> float | None:
+        """Return the fraction that is accepted; None where nothing was tried."""
+        return self.accepted / self.tried if self.tried else None
+
+
+@dataclass(frozen=True)
+class Read:
+    """How the text encoder reads the pictures of both kinds.
+
+    Attributes:
+        photographs: the fraction of random texts that photographs answer alike in another paraphrase.
+        generated: the same of generated pictures.
+        pictures: how many of each.
+    """
+
+    photographs: float
+    generated: float
+    pictures: int
+
+
+@dataclass(frozen=True)
+class ReadAttribute:
+    """How the text encoder reads an attribute.
+
+    Attributes:
+        generated: the agreement of its paraphrases on generated pictures.
+        photographs: on photographs.
+        floor: what random texts reach on generated pictures, and on photographs.
+        has: of generated pictures and of photographs, the fraction that has it; the score that tells is Otsu's (1979)
+            over as many pictures of both kinds.
+        refused: why an audit on this generator refuses it; "" where it does not.
+    """
+
+    generated: float
+    photographs: float
+    floor: tuple[float, float]
+    has: tuple[float, float]
+    refused: str = ""
+
+    @property
+    def beyond_random(self) -> tuple[float, float]:
+        """Return the agreement in times of what random texts reach, on generated pictures and on photographs."""
+        generated, photographs = (max(floor, 1e-9) for floor in self.floor)
+        return self.generated / generated, self.photographs / photographs
+
+
+def fraction_interval(count: int, of: int) -> Interval:
+    """Return the 95 % interval of a fraction (Wilson 1927)."""
+    z, share = 1.959964, count / of
+    middle = (share + z * z / (2 * of)) / (1 + z * z / of)
+    half = z / (1 + z * z / of) * math.sqrt(share * (1 - share) / of + z * z / (4 * of * of))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def judge_coverage(coverage: Coverage, of_outlines: Coverage) -> Judgement:
+    """Judge how the generator covers the photographs, in the text encoder's eyes and by outlines: by the worse."""
+    worse = min(coverage, of_outlines, key=lambda one: one.relative.value)
+    relative, (low, _) = worse.relative
+    text = (
+        f"its pictures cover {percent(worse.coverage.value)} of the photographs"
+        f"{' by their outlines' if worse is of_outlines else ''}, where photographs cover"
+        f" {percent(worse.reference_coverage.value)} of one another"
+    )
+    if relative < NOT_COVERED:
+        return Judgement("not fit", (f"{text}: it does not draw such pictures",))
+    if relative < COVERED:
+        return Judgement("doubtful", (f"{text}: a part of them it does not draw",))
+    if low < NOT_COVERED:
+        return Judgement("doubtful", (f"{text}, and too few photographs to be sure of it",))
+    return Judgement("fit", (text,))
+
+
+def judge_answers(answers: Distance, worded: str) -> Judgement:
+    """Judge how far the target answers generated pictures otherwise than photographs; `worded` is the excess."""
+    if answers.excess >= ANSWERS_NEAR:
+        verdict: Verdict = "not fit" if answers.excess >= ANSWERS_FAR else "doubtful"
+        return Judgement(verdict, (f"the model answers generated pictures otherwise than photographs, by {worded}",))
+    text = "the model answers generated pictures as it answers photographs"
+    return Judgement("fit", (f"{text}, but for {worded}" if answers.excess > 0 else text,))
+
+
+def judge_inversion(inverted: Inverted) -> Judgement:
+    """Judge what inversion accepts; at worst it makes a generator doubtful, as most audits invert nothing."""
+    if inverted.fraction is None:
+        return Judgement("fit", (inverted.note,))
+    text = f"inversion accepts {inverted.accepted} of {number_of(inverted.tried, 'photograph')}"
+    if inverted.fraction < DRAWN:
+        why = f" (most often one “{inverted.refusals[0][0]}”)" if inverted.refusals else ""
+        return Judgement("doubtful", (f"{text}{why}: audits around photographs would leave most out",))
+    return Judgement("fit", (text,))
+
+
+def judge_reading(read: Read) -> Judgement:
+    """Judge whether the text encoder reads photographs at all."""
+    text = f"of random texts photographs answer {percent(read.photographs)} alike in another paraphrase"
+    if read.photographs < LEAST_READ:
+        why = f"the text encoder reads little on the photographs: {text}, generated pictures {percent(read.generated)}"
+        return Judgement("doubtful", (why,))
+    return Judgement("fit", (text,))
+
+
+def judge_attribute(read: ReadAttribute, power: Sequence[Power], generator: Verdict) -> Judgement:
+    """Judge an attribute: what the encoder reads, who has it, and which effects an audit would find.
+
+    Args:
+        read: what the encoder reads.
+        power: with each of `IMAGES`; empty where there was no pilot.
+        generator: the verdict on the generator: on one that is not fit no attribute is.
+    """
+    has, of_photographs = read.has
+    reasons: list[tuple[Verdict, str]] = []
+    if generator == "not fit":
+        reasons.append(("not fit", "the generator itself is not fit"))
+    if read.refused:
+        reasons.append(("not fit", f"an audit refuses it: {read.refused}"))
+    for share, one, several in ((has, "has it", "have it"), (1 - has, "lacks it", "lack it")):
+        if share < UNKNOWN:
+            reasons.append(("not fit", f"nearly nobody that the generator draws {one} ({percent(share)})"))
+        elif share < RARE:
+            reasons.append(("doubtful", f"few that the generator draws {several} ({percent(share)})"))
+    if not read.photographs > read.floor[1]:
+        reasons.append(("doubtful", "photographs answer it no better than random text"))
+    if power:
+        size, share = list(power[-1].sensitive.items())[-1]
+        if share < ENOUGH_POWER:
+            would = f"{percent(share)} of audits of {IMAGES[-1]} images would find an effect of {size}"
+            reasons.append(("not fit" if share < LITTLE_POWER else "doubtful", would))
+    if not reasons:
+        text = f"{percent(has)} that the generator draws have it, {percent(of_photographs)} of the photographs"
+        return Judgement("fit", (text,))
+    return Judgement(worst(verdict for verdict, _ in reasons), tuple(reason for _, reason in reasons))
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """Return the worst of the verdicts."""
+    return max(verdicts, key=VERDICTS.index)
