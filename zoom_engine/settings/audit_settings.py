@@ -251,7 +251,7 @@ class AuditSettings:
         decides=True,
     )
     text_encoder: str | Path | Any | None = option(
-        "open_clip NAME:TAG or a folder, or none; by default the domain's, else ViT-B/32",
+        "open_clip NAME:TAG, a folder, none; by default the domain's or ViT-B/32",
         None,
         python="or a TextEncoder",
     )
