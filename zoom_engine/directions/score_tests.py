@@ -6,7 +6,7 @@
 2. **Do the generator's codes decide the score?** The score of unedited pictures is regressed on their latents and
    predicted on pictures that were left out, by turns (four folds; ridge regression, with as much prior variance of the
    signal as of the noise). The correlation of what is predicted with the score must exceed what it is for shuffled
-   scores, on `LOOKS[0]` pictures or else on `LOOKS[1]`, each at half of `level`. So a scorer is refused that gives all
+   scores, on `PICTURES_BY_STAGE[0]` pictures or else on `PICTURES_BY_STAGE[1]`, each at half of `level`. So a scorer is refused that gives all
    pictures one number, or noise, and examples of something that this generator never draws.
 """
 
@@ -27,7 +27,7 @@ from zoom_engine.generators import EditableGenerator
 from zoom_engine.text import AttributeEncoder, TextEncoder
 
 SHUFFLED = 199
-LOOKS = (SAMPLES, 4 * SAMPLES)
+PICTURES_BY_STAGE = (SAMPLES, 4 * SAMPLES)
 """Of so many pictures codes may predict the score: where a few leave it open, more decide, each at half the level."""
 _FOLDS = 4
 _SAME_SCORE = 1e-6  # of a score's size: less is rounding
@@ -85,7 +85,7 @@ def _by_codes(
     level: float,
 ) -> ScoreTest:
     """Return how well codes predict the score along `along [D]` (float64) of an attribute, see `check_scores`."""
-    for count in LOOKS:
+    for count in PICTURES_BY_STAGE:
         unedited = dataclasses.replace(sampling, samples=count, texts=None)
         pictures = unedited_embeddings(generator, text_encoder, unedited, doing="Scoring unedited images")
         scores = pictures.double() @ along
@@ -96,7 +96,7 @@ def _by_codes(
             )
         latents = torch.cat([latents.cpu() for latents, _ in unedited.draw(generator)])
         correlation, shuffled = predicted(scores, latents)
-        floor = exceeds(shuffled, max(level / len(LOOKS), 1 / (SHUFFLED + 1)))
+        floor = exceeds(shuffled, max(level / len(PICTURES_BY_STAGE), 1 / (SHUFFLED + 1)))
         if level == 1 or correlation > floor:
             return ScoreTest(correlation, max(floor, 0.0))
     raise DirectionError(

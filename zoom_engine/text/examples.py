@@ -107,13 +107,15 @@ class _Whitened:
 
     def of(self, pictures: Tensor) -> Tensor:
         """Return the coordinates `[n, r]` of embeddings `[n, D]`."""
-        return (pictures - self.mean) @ self.rows.T * self.scale
+        placed: Tensor = (pictures - self.mean) @ self.rows.T * self.scale
+        return placed
 
     def aside(self, pictures: Tensor) -> Tensor:
         """Compute how far each of the embeddings `[n, D]` lies from what the largest ways to differ reach, `[n]`."""
         most = int((self.values.cumsum(dim=0) < _MOST * self.values.sum()).sum()) + 1
         centred = pictures - self.mean
-        return torch.linalg.vector_norm(centred - centred @ self.rows[:most].T @ self.rows[:most], dim=1)
+        aside: Tensor = (centred - centred @ self.rows[:most].T @ self.rows[:most]).norm(dim=1)
+        return aside
 
 
 def _apart(rows: Tensor, chosen: Tensor) -> Tensor:
