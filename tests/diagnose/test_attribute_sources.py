@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from zoom_engine import Diagnoser, Diagnosis
 from zoom_engine.audit.folder import RECORDS
 from zoom_engine.cli import main
+from zoom_engine.commands.explore.sources import load_explored
 from zoom_engine.common.errors import AuditError, ConfigError, DirectionError, TargetError
 from zoom_engine.diagnose.models import Models
 from zoom_engine.directions import EditDirections
@@ -71,6 +72,7 @@ def moved_by(diagnoser: Diagnoser, target: str, weight: float = 12.0) -> torch.T
 
 
 @pytest.mark.slow(20)
+@pytest.mark.ci
 def test_examples_and_a_scorer_find_the_directions_that_change_what_they_show(folders: dict[str, Path]) -> None:
     diagnoser = Diagnoser(
         **COMMON,
@@ -117,6 +119,8 @@ def test_a_mixed_audit_measures_all_of_it_and_goes_on_with_the_same_pictures_alo
     assert "described by words, examples and models that score pictures, under names such as" in page
     assert "text score" not in page
     assert "What no words say" in page
+    with pytest.raises(AuditError, match="which the folder does not hold: give all of them by --attribute"):
+        load_explored([tmp_path], {})
     lines = (tmp_path / RECORDS).read_bytes()
     diagnoser("with").run(images=2, out=tmp_path)
     with pytest.raises(AuditError, match="begun with other examples of “glasses”") as refusal:
@@ -127,6 +131,7 @@ def test_a_mixed_audit_measures_all_of_it_and_goes_on_with_the_same_pictures_alo
 
 
 @pytest.mark.slow(20)
+@pytest.mark.ci
 def test_no_text_encoder_is_loaded_where_there_are_no_words(
     folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,6 +199,7 @@ def test_what_cannot_be_is_refused_in_one_line_before_anything_is_drawn(
 
 
 @pytest.mark.slow(20)
+@pytest.mark.ci
 def test_directions_of_a_file_are_audited_from_the_command_line_with_names_that_are_no_words(tmp_path: Path) -> None:
     generator = DOMAIN.generator()
     latents, _ = generator.draw(1000, torch.Generator().manual_seed(0))

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zoom_engine.text.examples import separation
+from zoom_engine.text.examples import Separation, separation
 
 DIM, VARIED = 40, 12
 
@@ -44,6 +44,22 @@ def test_random_pictures_lie_no_further_apart_than_chance_has_it() -> None:
     assert 0.3 < float(shares.mean()) < 0.7
     assert float((shares < 0.1).double().mean()) < 0.25
     assert not all(shares < 0.5)
+
+
+def test_nor_do_they_where_pictures_differ_in_more_ways_than_there_are_pictures() -> None:
+    spread = torch.linspace(1, 0, 300).square() + 0.01
+
+    def drawn(count: int, seed: int) -> Tensor:
+        return torch.randn(count, 300, generator=torch.Generator().manual_seed(seed)) * spread
+
+    others = drawn(128, 0)
+    chances = torch.tensor([_chance(separation(drawn(20, 100 + seed), None, others)) for seed in range(40)])
+    assert float((chances < 0.1).double().mean()) < 0.25
+    assert float((chances < 0.02).double().mean()) < 0.1
+
+
+def _chance(result: Separation) -> float:
+    return float((result.by_chance >= result.apart).double().mean())
 
 
 def test_what_the_generator_never_differs_in_is_left_out() -> None:

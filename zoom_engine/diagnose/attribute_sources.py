@@ -104,6 +104,16 @@ def load_scorers(
     return scorers, joined if known and len(known) == len(answers) else None
 
 
+def assumed_inputs(scorers: Sequence[tuple[Sequence[str], PictureScorer]]) -> Iterator[str]:
+    """Yield a notice on each scorer that does not say which numbers stand for black and white."""
+    for names, scorer in scorers:
+        if scorer.target.assumed:
+            yield (
+                f"the scorer of '{names[0]}' does not say what its input looks like, and is fed RGB in [0, 1]: write it"
+                " with save_onnx, whose files say so, if it was trained on other numbers"
+            )
+
+
 def read_examples(
     sources: Mapping[str, Source],
     generator: EditableGenerator,

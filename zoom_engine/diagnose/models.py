@@ -23,6 +23,7 @@ from zoom_engine.common.probes import Answers
 from zoom_engine.common.progress import ProgressFactory, silent
 from zoom_engine.common.threads import working
 from zoom_engine.diagnose.attribute_sources import (
+    assumed_inputs,
     attribute_encoder,
     check_options,
     given_sources,
@@ -347,6 +348,8 @@ def load_models(
             check_gradients_of(generator)
         if like is None:
             scorers, answered = load_scorers(settings, sources, generator.resolution)
+            for notice in assumed_inputs(scorers):
+                notices.add(notice)
             examples = read_examples(sources, generator, domain, notices, progress)
             encoder = attribute_encoder(reader, scorers, examples, sources, answered)
         else:

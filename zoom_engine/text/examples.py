@@ -70,30 +70,52 @@ def separation(having: Tensor, without: Tensor | None, population: Tensor) -> Se
         population: `[K, D]`, of the generator's unedited pictures.
     """
     having, population = having.double(), population.double()
-    mean = population.mean(dim=0)
-    _, singular, rows = torch.linalg.svd(population - mean, full_matrices=False)
-    values = singular.square() / len(population)
-    retained = values > _RANK * values.max()
-    values, rows = values[retained], rows[retained]
-    scale = (values + SHRINKAGE * values.mean()).rsqrt()
-
-    def whitened(pictures: Tensor) -> Tensor:
-        placed: Tensor = (pictures - mean) @ rows.T * scale
-        return placed
-
-    lacking = population if without is None else without.double()
-    groups = torch.cat([whitened(having), whitened(lacking)])
-    count = len(having)
-    step = groups[:count].mean(dim=0) - groups[count:].mean(dim=0)
-    random = torch.Generator().manual_seed(0)
+    others = None if without is None else without.double()
+    whole = _Whitened.by(population)
+    step = whole.of(having).mean(dim=0) - whole.of(population if others is None else others).mean(dim=0)
+    # Pictures that a covariance was measured on lie nearer to its mean than new ones do: they are not compared by it.
+    judge, compared = (_Whitened.by(population[::2]), population[1::2]) if others is None else (whole, others)
+    groups = torch.cat([judge.of(having), judge.of(compared)])
+    random, count = torch.Generator().manual_seed(0), len(having)
     drawn = torch.stack([torch.randperm(len(groups), generator=random)[:count] for _ in range(DRAWS)])
     return Separation(
-        direction=F.normalize((step * scale) @ rows, dim=0).float(),
+        direction=F.normalize((step * whole.scale) @ whole.rows, dim=0).float(),
         apart=float(_apart(groups, torch.arange(count)[None])[0]),
         by_chance=_apart(groups, drawn),
-        unlike=float(_aside(having - mean, values, rows).median())
-        > float(_aside(population - mean, values, rows).quantile(_USUAL)),
+        unlike=float(whole.aside(having).median()) > float(whole.aside(population).quantile(_USUAL)),
     )
+
+
+@dataclass(frozen=True)
+class _Whitened:
+    """Coordinates around the `mean [D]` along eigenvectors `rows [r, D]`, times `scale [r]`, 1/√(λ + ρ)."""
+
+    mean: Tensor
+    values: Tensor
+    rows: Tensor
+    scale: Tensor
+
+    @classmethod
+    def by(cls, population: Tensor) -> _Whitened:
+        """Return those of a population `[K, D]`."""
+        mean = population.mean(dim=0)
+        _, singular, rows = torch.linalg.svd(population - mean, full_matrices=False)
+        values = singular.square() / len(population)
+        retained = values > _RANK * values.max()
+        values = values[retained]
+        return cls(mean, values, rows[retained], (values + SHRINKAGE * values.mean()).rsqrt())
+
+    def of(self, pictures: Tensor) -> Tensor:
+        """Return the coordinates `[n, r]` of embeddings `[n, D]`."""
+        placed: Tensor = (pictures - self.mean) @ self.rows.T * self.scale
+        return placed
+
+    def aside(self, pictures: Tensor) -> Tensor:
+        """Compute how far each of the embeddings `[n, D]` lies from what the largest ways to differ reach, `[n]`."""
+        most = int((self.values.cumsum(dim=0) < _MOST * self.values.sum()).sum()) + 1
+        centred = pictures - self.mean
+        aside: Tensor = (centred - centred @ self.rows[:most].T @ self.rows[:most]).norm(dim=1)
+        return aside
 
 
 def _apart(rows: Tensor, chosen: Tensor) -> Tensor:
@@ -106,10 +128,3 @@ def _apart(rows: Tensor, chosen: Tensor) -> Tensor:
     of_chosen = (sums.square().sum(dim=1) - within) / (n * (n - 1))
     of_rest = (rest.square().sum(dim=1) - rest_within) / (m * (m - 1))
     return of_chosen + of_rest - 2 * (sums * rest).sum(dim=1) / (n * m)
-
-
-def _aside(pictures: Tensor, values: Tensor, rows: Tensor) -> Tensor:
-    """Compute how far each of the centred `pictures [n, D]` lies from what the largest ways to differ reach, `[n]`."""
-    most = int((values.cumsum(dim=0) < _MOST * values.sum()).sum()) + 1
-    aside: Tensor = (pictures - pictures @ rows[:most].T @ rows[:most]).norm(dim=1)
-    return aside
