@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from zoom_engine.common import registry
+from lab.evaluation import SAMPLES
 from zoom_engine.common.files import atomic
 from zoom_engine.common.machine import describe_environment
 
@@ -21,7 +21,7 @@ def measure_parts(domain: str, parts: Mapping[str, Callable[..., Any]], sheet: C
         description="Measure every quality figure of the shipped weights.",
     )
     parser.add_argument("parts", nargs="*", choices=[[], *parts], help="what to measure; all by default")
-    methods = tuple(registry.DIRECTION_METHODS.ours)
+    methods = tuple(SAMPLES)
     parser.add_argument("--directions", nargs="+", choices=methods, default=methods, help="kinds for the edits")
     if "tasks" in parts:
         parser.add_argument("--targets", nargs="+", default=(), help="those of other tasks to measure; all by default")

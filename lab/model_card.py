@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from lab.benchmark import Table, mean_table
+from lab.evaluation import SAMPLES
 from lab.scatter import truth_scatter
-from zoom_engine.common import registry
 from zoom_engine.common.files import atomic
 
 LEAST_TOLD = 0.1  # of a true effect, to be told beside what audits measure of it
@@ -54,7 +54,7 @@ def edits_section(figures: dict[str, Any], whom: str) -> str:
         f" changes most, judged by the probe. {whom.capitalize()} without the attribute are edited by +w, the others by −w; w is chosen on other samples. Refused: the"
         " method finds no channel that answers the attribute more than random text.\n\n"
     )
-    methods = [method for method in registry.DIRECTION_METHODS.ours if method in figures]
+    methods = [method for method in SAMPLES if method in figures]
     head = ["attribute"] + [f"{method}: w, wanted, worst other" for method in methods]
     names = list(figures[methods[0]]["attributes"])
     rows = []
@@ -75,9 +75,7 @@ def edits_section(figures: dict[str, Any], whom: str) -> str:
         text += (
             f"\n{method}: {len(passing)} of {len(names)} change at least 80 % and every other attribute at most 15 %."
         )
-    text += "".join(
-        f"\n{method}: not measured yet." for method in registry.DIRECTION_METHODS.ours if method not in methods
-    )
+    text += "".join(f"\n{method}: not measured yet." for method in SAMPLES if method not in methods)
     text += "\n"
     short = [name[:9] for name in names]
     for method in methods:

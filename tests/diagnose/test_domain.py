@@ -171,9 +171,9 @@ def test_info_and_help_name_what_packages_bring(monkeypatch: pytest.MonkeyPatch,
     registered.install_example(monkeypatch, tmp_path, version="1.2")
     told = sections()
     assert told["domains"] == ["avatars, pets, skies (skies 1.2)"]
-    assert told["generator families"] == ["skies (skies 1.2)"]
+    assert told["generator families"] == ["diffusers, skies (skies 1.2)"]
     assert told["tasks"][0].endswith("detection, embedding, level (skies 1.2)")
-    assert told["direction methods"] == ["regression, sampled, gradient, together (skies 1.2)"]
+    assert told["direction methods"] == ["regression, sampled, gradient, generator, together (skies 1.2)"]
     assert told["report sections"] == ["level (skies 1.2)"]
     assert told["searches"] == ["scan, minimal, sgd, pgd, cmaes, ends (skies 1.2)"]
     asked = [sys.executable, "-m", "zoom_engine", "diagnose", "--help"]

@@ -49,7 +49,7 @@ GENERATORS = Kind(
     "generator family",
     "zoom_engine.generators",
     "zoom_engine.generators.generator:GeneratorFamily",
-    ours={"diffusers": "zoom_engine.generators.diffusers_pipeline:FAMILY"},
+    ours={"diffusers": "zoom_engine.generators.diffusers_pipeline:DiffusersFamily"},
 )
 """``load(rest)`` → an `EditableGenerator`, for the generator "NAME:REST"."""
 TASKS = Kind(

@@ -13,7 +13,7 @@ import inspect
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from torch import Tensor
@@ -119,8 +119,10 @@ class DiffusersGenerator(DrawnFromPrompts):
 class DiffusersFamily:
     """``--generator diffusers:FOLDER``; `guidance` above 1 is classifier-free, each step takes twice as long then."""
 
+    name: ClassVar[str] = "diffusers"
+
+    @staticmethod
     def load(
-        self,
         rest: str,
         *,
         population: str | Path | None = None,
@@ -141,6 +143,3 @@ class DiffusersFamily:
         pipeline = load_pipeline(kind, folder, place=find_device(device), dtype=dtype, refusal=ConfigError)
         files = folder_hash(folder)
         return DiffusersGenerator(pipeline, prompts, steps=steps, guidance=guidance, side=side, files=files)
-
-
-FAMILY = DiffusersFamily()

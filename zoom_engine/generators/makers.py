@@ -58,6 +58,7 @@ class Asked:
         Raises:
             ConfigError: without trust; where the code is missing or fails.
         """
+        registry.find(registry.GENERATORS, PYTHON, taken=(PYTHON,))  # refuses a package that claims the name
         trust = self.told["trust"]
         thing = import_object(spec, trust=trust, what="generator", usable=_is_or_makes_one, refusal=ConfigError)
         if _is_one(thing):

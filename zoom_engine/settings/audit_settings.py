@@ -189,8 +189,8 @@ class AuditSettings:
     """
 
     generator: str | Path | Any | None = option(
-        "a domain (avatars), a StyleGAN2 or StyleGAN3 checkpoint, an ONNX file from codes to images, FAMILY:REST of a"
-        " package, or python:FILE.py:NAME",
+        "a domain (avatars), a StyleGAN2 or StyleGAN3 checkpoint, an ONNX file from codes to images,"
+        " python:FILE.py:NAME, or FAMILY:REST of a package",
         None,
         python="a torch module, an EditableGenerator",
         registered=registry.GENERATORS,

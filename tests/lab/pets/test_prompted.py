@@ -22,6 +22,7 @@ pytestmark = pytest.mark.slow
 
 PLANTED = "dog-biased-collar"
 ATTRIBUTES = ("collar", "on_grass", "fluffy", "ginger_fur", "sleepy")
+EACH = 4  # pictures of a prompt
 
 
 @pytest.fixture(scope="module")
@@ -51,11 +52,11 @@ def test_a_file_of_prompts_decides_what_it_draws(tmp_path: Path, generator: Prom
 def test_pictures_show_what_prompts_claim(generator: PromptedPets) -> None:
     claims = [{name: present} for name in ATTRIBUTES for present in (True, False)]
     texts = [text for name in ATTRIBUTES for text in both_prompts(name)]
-    noise = torch.randn(len(texts) * 8, generator.codes.noise, generator=torch.Generator().manual_seed(3))
-    codes = torch.cat([noise, generator.embedded(texts).repeat_interleave(8, dim=0)], dim=1)
+    noise = torch.randn(len(texts) * EACH, generator.codes.noise, generator=torch.Generator().manual_seed(3))
+    codes = torch.cat([noise, generator.embedded(texts).repeat_interleave(EACH, dim=0)], dim=1)
     with torch.no_grad():
         images = torch.cat([generator.render(part) for part in torch.split(codes, 16)])
-    shares = obeyed(images, [claim for claim in claims for _ in range(8)], EVALUATION.probe())
+    shares = obeyed(images, [claim for claim in claims for _ in range(EACH)], EVALUATION.probe())
     assert np.mean(list(shares.values())) >= 0.85, shares
 
 
@@ -85,6 +86,7 @@ def test_it_learns_and_a_run_that_was_stopped_goes_on(tmp_path: Path, monkeypatc
     train_prompted(tmp_path / "work", tmp_path, steps=3, count=256)
 
 
+@pytest.mark.ci
 def test_an_audit_along_prompts_finds_what_was_planted(generator: PromptedPets, tmp_path: Path) -> None:
     attributes = [EVALUATION.subject.prompt(name) for name in ATTRIBUTES]
     diagnoser = Diagnoser(
