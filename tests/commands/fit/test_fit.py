@@ -195,7 +195,7 @@ def test_the_command_ends_with_the_verdict(tmp_path: Path, capsys: pytest.Captur
     command += ["--attribute", "a smiling face"]
     assert main([*command, "--out", str(tmp_path / "out")]) == 1
     told = capsys.readouterr().out
-    assert "Not fit: its pictures cover" in told
+    assert "Not fit: it does not draw such pictures." in told
     assert "a smiling face" in told
     assert f"Open {tmp_path / 'out' / 'fit.html'}" in " ".join(told.split())
     assert main([*command, "--json"]) == 1

@@ -132,13 +132,13 @@ class Fitness:
         """Return the answer in a sentence."""
         usable = [f"“{one.attribute.name}”" for one in self.attributes if one.judgement.verdict == "fit"]
         if self.verdict == "not fit":
-            return f"Not fit: {self.reasons[0]}"
+            return f"Not fit: {self.reasons[0].partition(':')[0]}"
         if self.overall == "not fit":
             return "Not fit: no attribute can be audited on this generator"
         which = listed(usable) if len(usable) < len(self.attributes) else "every attribute"
         of = f"for {which}" if usable else "for no attribute without a doubt"
         if self.verdict == "doubtful":
-            return f"Doubtful: {self.reasons[0]}"
+            return f"Doubtful: {self.reasons[0].partition(':')[0]}"
         return f"Fit {of}"
 
     def to_json(self) -> dict[str, Any]:

@@ -140,11 +140,11 @@ def judge_coverage(coverage: Coverage, of_outlines: Coverage) -> Judgement:
         f" {percent(worse.reference_coverage.value)} of one another"
     )
     if relative < NOT_COVERED:
-        return Judgement("not fit", (f"{text}: it does not draw such pictures",))
+        return Judgement("not fit", (f"it does not draw such pictures: {text}",))
     if relative < COVERED:
-        return Judgement("doubtful", (f"{text}: a part of them it does not draw",))
+        return Judgement("doubtful", (f"a part of such pictures it does not draw: {text}",))
     if low < NOT_COVERED:
-        return Judgement("doubtful", (f"{text}, and too few photographs to be sure of it",))
+        return Judgement("doubtful", (f"there are too few photographs to be sure: {text}",))
     return Judgement("fit", (text,))
 
 
