@@ -158,18 +158,18 @@ def test_an_index_is_written_again_as_it_was(make_audit, tmp_path: Path) -> None
     for audit in audits:
         write_report(audit)
     page = write_index(tmp_path, [IndexEntry(audits[0], "One", "First."), audits[1]], title="Two", introduction="Both.")
-    before = page.read_text(encoding="utf-8")
+    before, diagnosis = page.read_text(encoding="utf-8"), Diagnosis.load(audits[1])
     page.write_text(before.replace("First.", ""), encoding="utf-8")
-    assert writer.write_index_again(audits[1]) == page
+    assert writer.write_index_again(audits[1], diagnosis) == page
     assert page.read_text(encoding="utf-8") == before
     (tmp_path / "index.json").write_text('{"audits": [{"audit": "../../elsewhere"}]}')
     with pytest.raises(AuditError, match=r"cannot read .*index\.json"):
-        writer.write_index_again(audits[1])
+        writer.write_index_again(audits[1], diagnosis)
     (tmp_path / "index.json").unlink()
     with pytest.raises(AuditError, match="is of an older version: run the command that made it again"):
-        writer.write_index_again(audits[1])
+        writer.write_index_again(audits[1], diagnosis)
     page.unlink()
-    assert writer.write_index_again(audits[1]) is None
+    assert writer.write_index_again(audits[1], diagnosis) is None
 
 
 def test_a_report_says_where_it_comes_from_and_links_what_lies_beside_it(make_audit) -> None:
