@@ -85,16 +85,16 @@ def test_the_avatars_are_fit_for_their_renders_and_for_nothing_else(pictures: st
 @pytest.mark.parametrize("domain", ["avatars", "pets"])
 @pytest.mark.parametrize("pictures", list(FOLDERS))
 def test_both_domains_are_fit_for_their_own_renders_alone(domain: str, pictures: str, tmp_path: Path) -> None:
-    folder = FOLDERS[pictures](tmp_path / "photographs", 100)
-    result = asked(folder, domain, generated=256, inverted=4, pilot=4 if domain == pictures else 0)
+    folder = FOLDERS[pictures](tmp_path / "photographs", 80)
+    result = asked(folder, domain, generated=128, inverted=2, pilot=4 if domain == pictures else 0)
     assert (result.verdict == "fit") is (domain == pictures), result.table()
-    if domain != pictures:
-        assert result.verdict == "not fit"
-        assert result.inverted.accepted == 0
-    else:
-        assert result.inverted.fraction is not None
+    assert result.inverted.fraction is not None
+    if domain == pictures:
         assert result.inverted.fraction >= 0.5
         assert all(one.power for one in result.attributes)
+    else:
+        assert result.verdict == "not fit"
+        assert result.inverted.fraction <= 0.5, "a plain square of a photograph may be drawn again"
 
 
 @pytest.fixture(scope="module")
