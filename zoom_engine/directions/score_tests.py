@@ -6,8 +6,8 @@
 2. **Do the generator's codes decide the score?** The score of unedited pictures is regressed on their latents and
    predicted on pictures that were left out, by turns (four folds; ridge regression, with as much prior variance of the
    signal as of the noise). The correlation of what is predicted with the score must exceed what it is for shuffled
-   scores, on `COUNTS[0]` pictures or else on `COUNTS[1]`, each at half of `level`. So a scorer is refused that gives
-   all pictures one number, or noise, and examples of something that this generator never draws.
+   scores, on 256 pictures or else on 1,024, each at half of `level`. So a scorer is refused that gives all pictures one
+   number, or noise, and examples of something that this generator never draws.
 """
 
 from __future__ import annotations
