@@ -68,4 +68,4 @@ def test_a_setting_is_described_by_its_help(monkeypatch: pytest.MonkeyPatch) -> 
         attribute = module["AuditSettings"][name]
         assert about.text[1:] in attribute.docstring.value
         assert "option(" not in str(attribute.value)
-    assert str(module["AuditSettings"]["batch_size"].value) == "32"
+    assert str(module["AuditSettings"]["worker_cores"].value) == "2"

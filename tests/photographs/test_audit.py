@@ -112,7 +112,7 @@ def test_results_are_grouped_by_photograph_in_summary_and_page(audit: Path) -> N
     assert "Photograph by photograph" in page
     assert "The generator draws each photograph again" in page
     assert "pet.png" in page
-    assert "Photograph a.jpg" in page or "Photograph b.jpg" in page or "Photograph c.jpg" in page
+    assert any(f"photograph {name}.jpg" in page for name in "abc")
     assert "Images are generated" not in page
 
 

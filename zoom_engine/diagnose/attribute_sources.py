@@ -76,7 +76,7 @@ def check_options(settings: AuditSettings, sources: Mapping[str, Source]) -> Non
     if sources and settings.paraphrases is not None:
         raise ConfigError(f"paraphrases are of words, and '{next(iter(sources))}' is given by none: leave them out")
     unmade = next((name for name, source in sources.items() if isinstance(source, OwnEdits)), None)
-    if unmade is not None and isinstance(settings.directions, str):
+    if unmade is not None and (settings.directions is None or isinstance(settings.directions, str)):
         raise ConfigError(f"'{unmade}=edits' means what a ready edit direction does: give its file with --directions")
 
 
