@@ -289,11 +289,11 @@ def test_a_command_is_watched_from_its_start_to_its_report(
     cold, warm = (rows[case, "command"] for case in cases)
     assert {"directions", "calibration", "baseline", "search", "gallery"} <= set(cold["pictures"])
     assert not {"directions", "calibration"} & set(warm["pictures"])
-    assert sum(cold["part_seconds"].values()) == pytest.approx(cold["seconds"], rel=0.1)
+    assert -0.1 < cold["seconds"] - sum(cold["part_seconds"].values()) < 2.5, "all but the end of the process"
     assert cold["part_seconds"]["loading"] > 1, "imports too"
     assert cold["first_record_steps"] < cold["steps"]
     assert cold["records"] > 2, "random baseline directions have records too"
-    assert 10**8 < max(cold["part_memory"].values()) <= cold["peak_memory"]
+    assert 10**8 < max(cold["part_memory"].values()) <= 1.01 * cold["peak_memory"], "the kernel counts roughly"
     assert cold["runtimes"]["backend"]
     told = capfd.readouterr()
     assert "directions took" in told.err

@@ -22,7 +22,7 @@ from zoom_engine.targets.target import Target
 OPSET = 17
 
 
-def save_onnx(target: Target, path: Path, *, resolution: int | None = None) -> None:
+def save_onnx(target: Target, path: str | Path, *, resolution: int | None = None) -> None:
     """Write the target's network, raw outputs and all, as an ONNX file that `load_target` reads back.
 
     The preprocessing is not part of the graph; it, the task and the labels go into the metadata.
