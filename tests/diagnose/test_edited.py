@@ -6,7 +6,7 @@ import io
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -125,13 +125,11 @@ def test_large_pictures_come_alone(table: Path, audit: Diagnosis, monkeypatch: p
     assert diagnose(table).records == audit.records
 
 
-@pytest.mark.parametrize("at", [1, 2, 5])
-def test_an_audit_that_is_interrupted_goes_on(
-    table: Path, audit: Diagnosis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
-) -> None:
+def interrupted(at: int) -> Callable[[AuditFolder, Any], None]:
+    """An `AuditFolder.append` that at its call `at`, of those with records, writes three and is interrupted."""
     append, calls = AuditFolder.append, 0
 
-    def interrupted(self: AuditFolder, records: Any) -> None:
+    def appended(self: AuditFolder, records: Any) -> None:
         nonlocal calls
         calls += bool(records)
         if calls == at:
@@ -139,8 +137,15 @@ def test_an_audit_that_is_interrupted_goes_on(
             raise KeyboardInterrupt
         append(self, records)
 
+    return appended
+
+
+@pytest.mark.parametrize("at", [1, 2, 5])
+def test_an_audit_that_is_interrupted_goes_on(
+    table: Path, audit: Diagnosis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
     with monkeypatch.context() as once:
-        once.setattr(AuditFolder, "append", interrupted)
+        once.setattr(AuditFolder, "append", interrupted(at))
         with pytest.raises(KeyboardInterrupt):
             diagnose(table, tmp_path / "audit")
     assert not Diagnosis.load(tmp_path / "audit").finished
@@ -490,19 +495,9 @@ def test_several_targets_that_are_interrupted_go_on(
     table: Path, audit: Diagnosis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
     """Each where it was."""
-    append, calls = AuditFolder.append, 0
-
-    def interrupted(self: AuditFolder, records: Any) -> None:
-        nonlocal calls
-        calls += bool(records)
-        if calls == at:
-            append(self, records[:3])
-            raise KeyboardInterrupt
-        append(self, records)
-
     both = Diagnosers(pairs=table, target={"red": red, "blue": blue}, batch_size=30)
     with monkeypatch.context() as once:
-        once.setattr(AuditFolder, "append", interrupted)
+        once.setattr(AuditFolder, "append", interrupted(at))
         with pytest.raises(KeyboardInterrupt):
             both.run(out=tmp_path)
     assert [Diagnosis.load(tmp_path / name).finished for name in ("red", "blue")] == [False, False]

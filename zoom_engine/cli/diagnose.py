@@ -22,6 +22,7 @@ from zoom_engine.cli.options import (
     options,
     read_generator_options,
     read_target_options,
+    read_templates,
     takes,
     target_options,
     told_options,
@@ -138,9 +139,7 @@ def settings_of(
     match values.get("target"):
         case [target]:
             values["target"] = target
-    match given.get("templates"):
-        case [name] if "{}" not in name:
-            values["templates"] = name  # of a set
+    values |= read_templates(given)
     values["generator_options"] = read_generator_options(given, stored.get("generator_options"))
     values["target_options"] = read_target_options(given, stored.get("target_options"))
     search = stored.get("search_options", {}) | dict(given.get("search_options", ())) | given_of(["steps"], values)

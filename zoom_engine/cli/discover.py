@@ -51,9 +51,6 @@ def discover(
     from zoom_engine.audit.folder import check_folder
 
     use_threads(given.pop("threads", None))
-    match given.get("templates"):
-        case [name] if "{}" not in name:
-            given["templates"] = name  # of a set
     run = {name: given.pop(name) for name in ("images", "seed") if name in given}
     model_options = read_model_options(given)
     DiscoveryRun(**run)

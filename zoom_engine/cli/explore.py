@@ -65,9 +65,6 @@ def explore(
     for module in ("starlette", "uvicorn", "websockets"):
         imported(module, ConfigError, "the page cannot be served", install="zoom-engine[explore]")
     use_threads(given.pop("threads", None))
-    match given.get("templates"):
-        case [name] if "{}" not in name:
-            given["templates"] = name  # of a set
     with starting():
         from zoom_engine.commands.explore.explorer import Explorer
         from zoom_engine.commands.explore.server import listen, serve

@@ -56,9 +56,6 @@ def fit(
     """
     told = given_of(TOLD, given)
     given = {name: value for name, value in given.items() if name not in TOLD}
-    match given.get("templates"):
-        case [name] if "{}" not in name:
-            given["templates"] = name  # of a set
     with open_output(**told) as output:
         use_threads(given.pop("threads", None), output.progress)
         with starting(output.progress):

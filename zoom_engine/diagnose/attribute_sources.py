@@ -13,9 +13,9 @@ from zoom_engine.common.notices import Notices
 from zoom_engine.common.plurals import number_of
 from zoom_engine.common.probes import Answers
 from zoom_engine.common.progress import ProgressFactory, silent
-from zoom_engine.diagnose.domain import Domain, KnownFace
+from zoom_engine.diagnose.domain import Domain, face_points_of
 from zoom_engine.generators import EditableGenerator
-from zoom_engine.photographs import FFHQ, Crop, FacePoints, read_crops
+from zoom_engine.photographs import Crop, read_crops
 from zoom_engine.settings.attributes import Attribute, Examples, OwnEdits, Scorer, Source, sources_of
 from zoom_engine.settings.audit_settings import EVERY_ATTRIBUTE, AuditSettings
 from zoom_engine.targets import check_target
@@ -127,8 +127,7 @@ def read_examples(
         ConfigError: a folder holds fewer than `FEWEST` pictures, or a picture lies in both folders of an attribute.
         PhotographError: landmarks that cannot be read.
     """
-    face: object = domain
-    canonical = FacePoints(*face.face_points) if isinstance(face, KnownFace) else FFHQ
+    canonical = face_points_of(domain)
 
     def read(name: str, folder: Path) -> list[Crop]:
         crops = read_crops(folder, side=generator.resolution, canonical=canonical, progress=progress)

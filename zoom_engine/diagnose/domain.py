@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from zoom_engine.common import registry
 from zoom_engine.generators import EditableGenerator
+from zoom_engine.photographs import FFHQ, FacePoints
 from zoom_engine.targets import Target
 from zoom_engine.text import TextEncoder
 
@@ -88,6 +89,11 @@ class KnownFace(Protocol):
     """
 
     face_points: tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
+
+
+def face_points_of(domain: object) -> FacePoints:
+    """Return where a domain has eyes and mouth in its pictures; where FFHQ has them, if it does not say."""
+    return FacePoints(*domain.face_points) if isinstance(domain, KnownFace) else FFHQ
 
 
 def find_domain(name: object) -> Domain | None:

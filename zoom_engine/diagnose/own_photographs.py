@@ -11,14 +11,12 @@ from torch import Tensor
 from zoom_engine.audit.folder import INVERSIONS, inside
 from zoom_engine.audit.photographs_file import Photograph, load_photographs
 from zoom_engine.common.plurals import agreeing, number_of
-from zoom_engine.diagnose.domain import KnownFace, find_domain
+from zoom_engine.diagnose.domain import face_points_of, find_domain
 from zoom_engine.diagnose.models import Models
 from zoom_engine.evaluation.evaluator import Evaluator
 from zoom_engine.photographs import (
-    FFHQ,
     Audited,
     Crop,
-    FacePoints,
     Inverter,
     Yardstick,
     compared,
@@ -34,8 +32,7 @@ def crops_of(models: Models, folder: Path | None = None, *, sample: int | None =
     """Read the settings' photographs, or those of a folder, as squares of the generator's size; see `read_crops`."""
     settings = models.settings
     folder = Path(settings.photos or "") if folder is None else folder
-    domain: object = find_domain(settings.generator)
-    canonical = FacePoints(*domain.face_points) if isinstance(domain, KnownFace) else FFHQ
+    canonical = face_points_of(find_domain(settings.generator))
     side = models.generator.resolution
     crops = read_crops(folder, side=side, canonical=canonical, progress=models.progress, sample=sample)
     middle = [crop.file for crop in crops if crop.cut == "middle"]

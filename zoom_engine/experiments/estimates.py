@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from zoom_engine.statistics import intervals
 from zoom_engine.statistics.intervals import bootstrap_means, column_means, interval
 
 Estimate = list[float]
@@ -25,15 +26,11 @@ def estimate(values: ArrayLike) -> Estimate | None:
     return [round(float(value[0]), 4) for value in (column_means(rows[:, None]), low, high)]
 
 
-def wilson(successes: int, trials: int, *, z: float = 1.959964) -> Estimate | None:
+def wilson(successes: int, trials: int) -> Estimate | None:
     """Return a proportion and its 95 % score interval (Wilson 1927); None without trials."""
     if not trials:
         return None
-    rate = successes / trials
-    scale = 1 + z * z / trials
-    middle = (rate + z * z / (2 * trials)) / scale
-    half = z * math.sqrt(rate * (1 - rate) / trials + z * z / (4 * trials * trials)) / scale
-    return [round(value, 4) for value in (rate, max(0.0, middle - half), min(1.0, middle + half))]
+    return [round(value, 4) for value in (successes / trials, *intervals.wilson(successes, trials))]
 
 
 def in_words(value: Sequence[float] | None, form: str = ".2f") -> str:

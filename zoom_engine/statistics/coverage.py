@@ -24,6 +24,7 @@ LEAST_PHOTOGRAPHS = 8 * NEIGHBOURS
 part, and what is drawn elsewhere would lie in some."""
 _SPLITS = 20
 _RESAMPLES = 2000
+_LEAST = 1e-3
 
 
 class Estimate(NamedTuple):
@@ -110,9 +111,6 @@ def coverage(photographs: Array, generated: Array, *, seed: int = 0) -> Coverage
         _estimate(density_of_others.mean(), rows @ density_of_others),
         _estimate(covered.mean() / max(by_others.mean(), _LEAST), resampled / resampled_others.clip(min=_LEAST)),
     )
-
-
-_LEAST = 1e-3
 
 
 def _of_distances(among: Array, across: Array, neighbours: int) -> tuple[NDArray[np.bool_], Array]:

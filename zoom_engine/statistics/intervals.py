@@ -10,10 +10,13 @@ each other.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+_NORMAL_975 = 1.959964  # 97.5 % of a standard normal distribution
 _BEYOND, _MOST_DRAWS = 50, 40_000
 
 
@@ -122,6 +125,15 @@ class Ends:
     def _are_below(self, drawn: Array, limit: float | Array) -> NDArray[np.bool_]:
         is_below: NDArray[np.bool_] = (drawn + self._more >= limit).mean(axis=0) <= self._beyond
         return is_below
+
+
+def wilson(successes: int, trials: int) -> tuple[float, float]:
+    """Return the 95 % score interval of the proportion of 1 or more trials (Wilson 1927)."""
+    z, rate = _NORMAL_975, successes / trials
+    scale = 1 + z * z / trials
+    middle = (rate + z * z / (2 * trials)) / scale
+    half = z * math.sqrt(rate * (1 - rate) / trials + z * z / (4 * trials * trials)) / scale
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def share_first(means: Array) -> Array:

@@ -149,15 +149,21 @@ def images_for_power(
     if images < 1 or size <= smallest:
         return None
     spread = Dispersion.of_changes(np.concatenate([change, baseline], axis=1))
-    injected, steps = _Injected(spread, confidence(analyses, change.shape[1]), seed), [images + 1]
-    while steps[-1] < MOST_IMAGES:
-        steps.append(min(math.ceil(_STEP * steps[-1]), MOST_IMAGES))
+    injected, steps = _Injected(spread, confidence(analyses, change.shape[1]), seed), _steps(images + 1)
 
     def finds(count: int) -> bool:
         return bool(injected.ends(count).above(injected.changes(size, count), smallest).mean() >= share)
 
     first = bisect.bisect_left(steps, True, key=finds)
     return steps[first] if first < len(steps) else None
+
+
+def _steps(images: int) -> list[int]:
+    """Return so many images and a tenth more each time, up to `MOST_IMAGES`."""
+    steps = [images]
+    while steps[-1] < MOST_IMAGES:
+        steps.append(min(math.ceil(_STEP * steps[-1]), MOST_IMAGES))
+    return steps
 
 
 def fewest(change: Array) -> int:
@@ -252,9 +258,7 @@ def images_to_settle(
     images, attributes = change.shape
     if not 2 <= images < MOST_IMAGES:  # draws for more take gigabytes
         return [None] * len(inconclusive)
-    spread, steps = Dispersion.of_changes(np.concatenate([change, baseline], axis=1)), [images]
-    while steps[-1] < MOST_IMAGES:
-        steps.append(min(math.ceil(_STEP * steps[-1]), MOST_IMAGES))
+    spread, steps = Dispersion.of_changes(np.concatenate([change, baseline], axis=1)), _steps(images)
     ends = functools.cache(lambda count: Ends(count, level=confidence(analyses, attributes), draws=DRAWS, seed=seed))
 
     def needed(column: int) -> int | None:

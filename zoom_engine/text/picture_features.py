@@ -52,11 +52,15 @@ class PictureFeatures(nn.Module):
         return torch.cat(parts, dim=1) / math.sqrt(self.dim)
 
 
+def central_differences(bright: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the differences of the neighbours across and down, of `[B, 1, S, S]`; beyond a rim it goes on as there."""
+    padded = F.pad(bright, (1, 1, 1, 1), mode="replicate")
+    return padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2], padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]
+
+
 def _edges(bright: Tensor) -> Tensor:
     """Compute how strong edges of each orientation are `[B, O, C, C]` in brightness `[B, 1, S, S]`."""
-    padded = F.pad(bright, (1, 1, 1, 1), mode="replicate")
-    across = (padded[:, :, 1:-1, 2:] - padded[:, :, 1:-1, :-2]) / 2
-    down = (padded[:, :, 2:, 1:-1] - padded[:, :, :-2, 1:-1]) / 2
+    across, down = (step / 2 for step in central_differences(bright))
     strength = (across.square() + down.square() + _STEP**2).sqrt()
     # Of an orientation θ, cos 2θ and sin 2θ have no jump where an edge is turned by half a turn.
     twice = torch.cat([across.square() - down.square(), 2 * across * down], dim=1) / strength.square()

@@ -16,9 +16,10 @@ from zoom_engine.commands.fit.answers import Answers, Decision
 from zoom_engine.commands.fit.fitness import AttributeFitness, Fitness
 from zoom_engine.commands.fit.page import Nearest, next_command, write_fit_page
 from zoom_engine.commands.fit.pilot import Pilot
-from zoom_engine.commands.fit.verdicts import Inverted, Judgement, Read, ReadAttribute, Verdict, fraction_interval
+from zoom_engine.commands.fit.verdicts import Inverted, Judgement, Read, ReadAttribute, Verdict
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.statistics.coverage import Coverage, Estimate
+from zoom_engine.statistics.intervals import wilson
 from zoom_engine.statistics.two_samples import Distance
 
 LONG = "x" * 120
@@ -48,7 +49,7 @@ def fitness_of(*verdicts: Verdict, **changes: Any) -> Fitness:
         generated=256,
         coverage=covering,
         outlines=covering,
-        inverted=Inverted(16, 3, fraction_interval(3, 16), 0.31, 0.25, ((f"is {LONG}", 13),)),
+        inverted=Inverted(16, 3, wilson(3, 16), 0.31, 0.25, ((f"is {LONG}", 13),)),
         answers=Answers(
             Distance(0.12, 0.05, 0.07, (0.02, 0.11)),
             tuple(Decision(name, 0.25, 0.75) for name in (LONG, *HOSTILE)),

@@ -15,7 +15,6 @@ from zoom_engine.commands.fit.verdicts import (
     Inverted,
     Read,
     ReadAttribute,
-    fraction_interval,
     judge_answers,
     judge_attribute,
     judge_coverage,
@@ -24,6 +23,7 @@ from zoom_engine.commands.fit.verdicts import (
     worst,
 )
 from zoom_engine.statistics.coverage import Coverage, Estimate
+from zoom_engine.statistics.intervals import wilson
 from zoom_engine.statistics.two_samples import Distance
 
 GOOD = ReadAttribute(generated=9.0, photographs=8.0, floor=(3.0, 3.0), has=(0.4, 0.5))
@@ -68,7 +68,7 @@ def test_answers(excess: float, verdict: str) -> None:
 
 
 def test_inversion_makes_doubtful_at_worst() -> None:
-    accepts = Inverted(8, 6, fraction_interval(6, 8), 0.2, 0.25)
+    accepts = Inverted(8, 6, wilson(6, 8), 0.2, 0.25)
     assert judge_inversion(accepts).verdict == "fit"
     refuses = dataclasses.replace(accepts, accepted=0, refusals=(("is not what the generator draws", 8),))
     judgement = judge_inversion(refuses)
@@ -122,6 +122,6 @@ def test_on_a_generator_that_is_not_fit_no_attribute_is() -> None:
 
 
 def test_the_interval_of_a_fraction_is_wilsons() -> None:
-    low, high = fraction_interval(0, 10)
+    low, high = wilson(0, 10)
     assert (low, high) == pytest.approx((0.0, 0.2775), abs=1e-3)
-    assert fraction_interval(5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-3)
+    assert wilson(5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-3)

@@ -23,7 +23,6 @@ from zoom_engine.commands.fit.pilot import Pilot, run_pilot
 from zoom_engine.commands.fit.verdicts import (
     Inverted,
     Judgement,
-    fraction_interval,
     judge_answers,
     judge_attribute,
     judge_coverage,
@@ -49,6 +48,7 @@ from zoom_engine.photographs.judging import LARGEST
 from zoom_engine.settings.audit_settings import SEEDS_PER_RUN, AuditSettings, options_of
 from zoom_engine.settings.fit_settings import FitSettings
 from zoom_engine.statistics.coverage import LEAST_PHOTOGRAPHS, coverage
+from zoom_engine.statistics.intervals import wilson
 
 PAGE, FIGURES = "fit.html", "fit.json"
 THUMBNAIL = 128  # pixels of a side
@@ -252,7 +252,7 @@ def _invert(models: Models, crops: Sequence[Crop], run: FitSettings, inversions:
     return Inverted(
         len(sample),
         accepted,
-        fraction_interval(accepted, len(sample)),
+        wilson(accepted, len(sample)),
         float(np.median(errors)) if errors else None,
         LARGEST,
         tuple(refusals.most_common()),

@@ -11,15 +11,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from zoom_engine.text.picture_features import central_differences
+
 SIDE, CELLS, DIRECTIONS = 64, 8, 8
 
 
 def outlines(images: Tensor) -> Tensor:
     """Return unit vectors `[B, 512]` of images `[B, 3, R, R]` in [-1, 1]; 0 of a picture without any edge."""
     grey = F.interpolate(images.float().mean(dim=1, keepdim=True), size=SIDE, mode="area")
-    padded = F.pad(grey, (1, 1, 1, 1), mode="replicate")
-    across = padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]
-    down = padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]
+    across, down = central_differences(grey)
     direction = torch.atan2(down, across).remainder(torch.pi) / torch.pi * DIRECTIONS  # a line has no sign
     first = direction.floor()
     bins = torch.arange(DIRECTIONS, device=images.device).view(1, -1, 1, 1)

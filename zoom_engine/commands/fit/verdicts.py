@@ -7,7 +7,6 @@ a camera, hardly at all. A threshold lies between, nearer to the renders where a
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -120,14 +119,6 @@ class ReadAttribute:
         """Return the agreement in times of what random texts reach, on generated pictures and on photographs."""
         generated, photographs = (max(floor, 1e-9) for floor in self.floor)
         return self.generated / generated, self.photographs / photographs
-
-
-def fraction_interval(count: int, of: int) -> Interval:
-    """Return the 95 % interval of a fraction (Wilson 1927)."""
-    z, share = 1.959964, count / of
-    middle = (share + z * z / (2 * of)) / (1 + z * z / of)
-    half = z / (1 + z * z / of) * math.sqrt(share * (1 - share) / of + z * z / (4 * of * of))
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def judge_coverage(coverage: Coverage, of_outlines: Coverage) -> Judgement:
