@@ -40,6 +40,7 @@ class Side:
     title: str
     images: str
     notes: tuple[str, ...]
+    edits: str
     facts: tuple[tuple[str, str], ...]
     report: str
 
@@ -143,7 +144,8 @@ def comparison_page(comparison: Comparison, folder: Path) -> ComparisonPage:
             title,
             _images(audit.summary().images, pairs),
             notes,
-            (("Edits", sentences.edits_in_short(audit.config)), *audit.about.lines),
+            sentences.edits_in_short(audit.config),
+            audit.about.lines,
             report_link(audit, folder),
         )
         for letter, title, audit, pairs, notes in zip(
