@@ -67,7 +67,7 @@ def undeclared(folder: str, declared: set[str]) -> set[str]:
     """Names of distributions that the files in ``folder`` import and ``declared`` lacks."""
     named = {name for path in sorted((ROOT / folder).rglob("*.py")) for name in imports(path)}
     foreign = named - set(sys.stdlib_module_names) - OWN
-    known = {"mlflow": ["mlflow-skinny"], "sklearn": ["scikit-learn"]}  # where they are not installed
+    known = {"mlflow": ["mlflow-skinny"], "sklearn": ["scikit-learn"], "griffe": ["griffelib"]}  # if not installed
     distributions = {**known, **packages_distributions(), "google.protobuf": ["protobuf"]}
     makers = {name: [normal(maker) for maker in distributions.get(name, [name])] for name in foreign}
     return {name for name, candidates in makers.items() if not declared & set(candidates)}
