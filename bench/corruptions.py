@@ -10,6 +10,7 @@ took, in seconds of the processor and on the clock, by a process of its own with
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import resource
@@ -48,6 +49,7 @@ COMMAND = "import sys\nfrom zoom_engine.cli import main\ncode = main(sys.argv[1:
 TOLD = COMMAND + "print('loaded', *sorted({'open_clip', 'transformers'} & sys.modules.keys()))\nsys.exit(code)\n"
 
 
+@functools.cache
 def scenes(count: int, seed: int) -> tuple[Pixels, NDArray[np.int64]]:
     """Renders ``[count, 128, 128, 3]``, people (1) and pets (0) in turn, and which is which."""
     people, _ = avatars.sample((count + 1) // 2, seed)
