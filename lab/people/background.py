@@ -57,7 +57,7 @@ def _room(row: Row, size: int) -> Points:
         inside = _box(x - cx, w) * _box(y - cy, h)
         paint = np.array(colorsys.hsv_to_rgb(rng.random(), 0.35, rng.uniform(0.15, 0.9))) ** 2.2
         picture += 0.55 * inside[..., None] * (paint * (0.12 + 0.5 * lightness) - picture)
-    edge = -0.95 + 0.5 * tint
+    edge = 1.9 * (tint - 0.5)
     window = _box(x - edge, 0.34) * _box(y + 0.35, 0.62)
     panes = 1 - 0.45 * np.exp(-(((x - edge) / 0.03) ** 2))
     picture += (window * panes)[..., None] * np.array([0.85, 0.93, 1.0]) * (0.12 + 0.8 * lightness)

@@ -16,7 +16,7 @@ from PIL import Image
 from lab.people.mesh import Points
 from lab.people.scene import Coloured, Light, Scene, as_float32
 from lab.people.strands import Strands
-from zoom_engine.common.errors import ConfigError
+from zoom_engine.common.errors import ConfigError, imported
 
 SIZE, SAMPLES = 256, 8
 DISTANCE, LENS = 1.9, 200.0  # metres, millimetres of a sensor of 36
@@ -31,11 +31,8 @@ class Cycles:
         Raises:
             ConfigError: `bpy` is not installed.
         """
-        try:
-            with _silent():
-                import bpy
-        except ImportError as error:
-            raise ConfigError("people are rendered by the package bpy; install it as lab/README.md says") from error
+        with _silent():
+            bpy = imported("bpy", ConfigError, "People are rendered by Blender's Cycles", install="bpy==5.0.0")
         self.bpy: Any = bpy
         bpy.ops.wm.read_factory_settings(use_empty=True)
         self.scene: Any = bpy.context.scene
@@ -220,11 +217,10 @@ class Cycles:
         return tint.inputs[0]
 
     def _light(self, light: Light) -> None:
-        from mathutils import Vector  # comes with bpy
-
         x, y, z = light.place
         self.key.location = (x, -z, y)
-        self.key.rotation_euler = (-Vector((x, -z, y))).to_track_quat("-Z", "Y").to_euler()
+        # It shines down and is turned to the face, at the origin.
+        self.key.rotation_euler = (np.arccos(y / np.linalg.norm(light.place)), 0.0, np.arctan2(x, z))
         self.key.data.energy = light.watts
         self.key.data.color = tuple(light.colour)
         self.world.default_value = tuple(light.around)

@@ -72,7 +72,7 @@ class Studio:
         self.surface = Surface(base.near_head(base.faces_of("body")), levels=LEVELS)
         self.map = SkinMap(base, self.surface)
         self.hair = Hair(base, self.surface, self.map)
-        self.wardrobe = Wardrobe(base, self.surface, self.map)
+        self.wardrobe = Wardrobe(base, self.map)
         self.jaws = [Surface(base.faces_of(name), levels=2) for name in ("helper-upper-teeth", "helper-lower-teeth")]
         self.tongue = Surface(base.faces_of("helper-tongue"), levels=1)
         self.teeth_rest = [jaw.points(base.vertices) for jaw in self.jaws]
@@ -100,9 +100,14 @@ class Studio:
         clothes = np.array(
             colorsys.hsv_to_rgb(0.22 + 0.74 * row["clothes_hue"], 0.45, 0.03 + 0.62 * row["clothes_lightness"] ** 1.6)
         )
+        held = self.surface.points(figure.held)
+        if row["headscarf"] > 0.5:  # which presses the ears down
+            ears = self.map.ears > 0.02
+            flat = Skull(shaped[self.wardrobe.bare]).softened(1.6)
+            held[ears] = figure.place(flat.below(shaped[ears], 0.0, np.array(True)))
         return Scene(
             skin=Coloured(
-                _metres(Shell(self.surface.points(figure.held)[self.seen], self.seen_quads)),
+                _metres(Shell(held[self.seen], self.seen_quads)),
                 skin.colour[self.seen],
                 skin.roughness[self.seen],
                 skin.height[self.seen] * METRES,
@@ -125,8 +130,8 @@ class Studio:
         hue = row["wear_hue"]
         if row["headscarf"] > 0.5:
             scarf = self.wardrobe.scarf(shaped)
-            # Below the neck it follows the shoulders, which turn less than the head.
-            share = self.with_head[self.wardrobe.scarf_points, None]
+            # Below the chin it follows the shoulders, which turn less than the head.
+            share = smooth(5.72, 6.5, scarf.points[:, 1] + 0.35 * scarf.points[:, 2])[:, None]
             turned = figure.place(scarf.points)
             still = scarf.points + figure.shift
             held = Shell(share * turned + (1 - share) * still, scarf.quads)
@@ -249,7 +254,7 @@ def _eye_colour(value: float, angle: Field, around: Field) -> Points:
     white = np.array([0.66, 0.62, 0.59]) * (1 - 0.25 * smooth(0.7, 1.4, angle))[:, None] * np.array([1.0, 0.94, 0.92])
     outside = smooth(0.51, 0.57, angle)[:, None]
     pupil = (1 - smooth(0.18, 0.21, angle))[:, None]
-    return (coloured * (1 - outside) + white * outside) * (1 - pupil) + 0.004 * pupil
+    return np.asarray((coloured * (1 - outside) + white * outside) * (1 - pupil) + 0.004 * pupil)
 
 
 def as_float32(points: Points) -> NDArray[np.float32]:

@@ -31,7 +31,7 @@ LIPSTICK = np.array([0.42, 0.016, 0.03])
 HAIR_COLOURS = {
     "hair_black": (0.007, 0.006, 0.006),
     "hair_brown": (0.055, 0.027, 0.014),
-    "hair_blond": (0.42, 0.27, 0.125),
+    "hair_blond": (0.56, 0.35, 0.13),
     "hair_red": (0.24, 0.062, 0.018),
     "hair_gray": (0.46, 0.45, 0.44),
 }

@@ -186,7 +186,7 @@ class Hair:
         length = length * (1 - fringe) + np.minimum(fringe_length, np.maximum(length, 0.35)) * fringe
         # Short steps where the hair leaves the skull and bends, long ones where it hangs.
         shares = np.linspace(0.3, 1.7, steps - 1) / (steps - 1)
-        lift = (0.5 - 0.34 * longer) * (1 - 0.4 * fringe) * (0.4 + 0.6 * top) + 0.75 * curl * (1 - 0.7 * longer)
+        lift = (0.5 - 0.34 * longer) * (1 - 0.4 * fringe) * (0.4 + 0.6 * top) + 0.55 * curl * (1 - 0.6 * longer)
         direction = normal * lift[:, None] + comb * (1 - 0.5 * curl) + 0.10 * roots.normal
         fall = np.array([0.0, -1.0, 0.0])
         bends = 0.2 + 0.35 * (1 - longer) + (1.6 - 1.3 * longer) * curl  # over so many decimetres
@@ -259,6 +259,8 @@ class Hair:
         ):
             seen = smooth(0.0, 0.1, amount * 1.1 - roots.chance)
             keep = seen > 0.05
+            if row["headscarf"] > 0.5:
+                keep &= in_face(roots.rest) < 0.92
             if not keep.any():
                 continue
             start, normal = roots.of(points), roots.of(normals)
@@ -303,6 +305,8 @@ class Hair:
         )
         path += normal[:, None] * 0.012
         keep = roots.normal[:, 1] < -0.5 + 2.2 * thick
+        if row["headscarf"] > 0.5:
+            keep &= in_face(roots.rest) < 0.8
         radii = np.repeat((0.0026 * (1 - 0.55 * along))[None], len(path), axis=0)
         lashes = [self._lashes(row, vertices, edges) for edges in self.lash_edges]
         return Strands(
@@ -323,6 +327,13 @@ class Hair:
         path = root[:, None] + (tip - root)[:, None] * along * reach
         radii = np.repeat(((0.0022 + 0.0010 * (1 - row["masculinity"])) * (1 - 0.7 * along[..., 0])), count, axis=0)
         return Strands(path[close], radii[close])
+
+
+def in_face(rest: Points) -> Field:
+    """Return for points of the base mesh where they are in the oval that a headscarf leaves free, 1 at its edge."""
+    x, y, z = rest.T
+    oval = (x / 0.60) ** 2 + ((y - 7.12) / np.where(y > 7.12, 0.86, 0.93)) ** 2
+    return np.asarray(np.where(z > 0.3, oval, np.inf))
 
 
 def hat_line(points: Points) -> Field:

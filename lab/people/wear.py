@@ -9,7 +9,7 @@ import numpy as np
 from lab.people.mesh import BaseMesh, Faces, Points, Surface
 from lab.people.shape import Row, smooth
 from lab.people.skin import SkinMap
-from lab.people.strands import CENTRE, Skull
+from lab.people.strands import CENTRE, Skull, in_face
 
 
 class Shell(NamedTuple):
@@ -31,21 +31,13 @@ def joined(*shells: Shell) -> Shell:
 class Wardrobe:
     """Clothes and scarf as parts of surfaces that the person moves."""
 
-    def __init__(self, base: BaseMesh, surface: Surface, skin: SkinMap) -> None:
+    def __init__(self, base: BaseMesh, skin: SkinMap) -> None:
         """Cut clothes and scarf out of the base mesh."""
         self.base = base
         tights = base.near_head(base.faces_of("helper-tights"))
         self.cloth = Surface(tights, levels=1)  # it ends in a ring around the neck
         self.rest_cloth = self.cloth.points(base.vertices)
-        rest = skin.rest
-        x, y, z = rest.T
-        oval = (x / 0.60) ** 2 + ((y - 7.12) / np.where(y > 7.12, 0.86, 0.93)) ** 2
-        face = (oval < 1) & (z > 0.3)
-        kept = ~face[surface.quads].all(axis=1) & ((y + 0.3 * z)[surface.quads].min(axis=1) > 5.72)
-        kept &= skin.inside[surface.quads].max(axis=1) < 0.5
-        self.scarf_points, compact = np.unique(surface.quads[kept], return_inverse=True)
-        self.scarf_quads = compact.reshape(-1, 4)
-        self.scarf_rest = rest[self.scarf_points]
+        _, y, z = skin.rest.T
         self.bare = (skin.ears < 0.2) & (y + 0.3 * z > 5.9)  # what a scarf lies on: it spans the ears
 
     def clothes(self, vertices: Points) -> Shell:
@@ -59,12 +51,48 @@ class Wardrobe:
 
     def scarf(self, points: Points) -> Shell:
         """Return a headscarf around the fine points of a shaped head."""
-        offsets = points[self.scarf_points] - CENTRE
-        x, y, z = self.scarf_rest.T
-        distance, radius = Skull(points[self.bare]).softened(1.6).radius(offsets)
-        folds = 0.012 * np.sin(13 * np.arctan2(z - 0.3, x) + 9 * y) + 0.014 * np.sin(15 * y + 4 * x + 3 * z)
-        gap = 0.07 + folds * smooth(8.2, 7.0, y) - 0.05 * smooth(6.25, 5.9, y + 0.3 * z)
-        return Shell(np.asarray(CENTRE + offsets * ((radius + gap) / distance)[:, None]), self.scarf_quads)
+        skull = Skull(points[self.bare]).softened(1.6)
+        around, up = 150, 84
+        azimuth = np.linspace(0, 2 * np.pi, around, endpoint=False)[None]
+        level = np.linspace(0, 1, up)[:, None]
+        lowest = np.radians(-66 - 6 * np.cos(azimuth))  # in the collar
+        elevation = lowest * (1 - level) + np.radians(89.5) * level
+        flat = np.cos(elevation)
+        direction = np.stack([flat * np.sin(azimuth), np.sin(elevation), flat * np.cos(azimuth)], axis=-1).reshape(
+            -1, 3
+        )
+        shell = _draped(direction, skull)
+        oval = in_face(shell)
+        quads = _grid_quads(up, around)
+        quads = quads[(oval[quads] > 1).any(axis=1)]
+        # Corners that are inside the opening come to its edge, which is smooth then.
+        inner = np.flatnonzero(oval < 1)
+        middle = np.array([0.0, 7.12])
+        edge = shell[inner].copy()
+        edge[:, :2] = middle + (edge[:, :2] - middle) / np.sqrt(np.maximum(oval[inner], 0.3))[:, None]
+        offsets = edge - CENTRE
+        shell[inner] = _draped(offsets / np.linalg.norm(offsets, axis=1, keepdims=True), skull)
+        used, compact = np.unique(quads, return_inverse=True)
+        return Shell(shell[used], compact.reshape(-1, 4))
+
+
+def _draped(direction: Points, skull: Skull) -> Points:
+    """Return where cloth lies in some directions from the middle of the skull."""
+    _, radius = skull.radius(direction)
+    azimuth, height = np.arctan2(direction[:, 0], direction[:, 2]), direction[:, 1]
+    folds = 0.014 * np.sin(9 * azimuth + 7 * height) + 0.016 * np.sin(14 * height + 4 * azimuth)
+    gap = 0.075 + folds * smooth(0.75, 0.1, height) - 0.05 * smooth(-0.75, -0.9, height)
+    return np.asarray(CENTRE + direction * (radius + gap)[:, None])
+
+
+def _grid_quads(rows: int, columns: int) -> Faces:
+    """Return the quads of a grid whose last column meets the first."""
+    i, j = np.meshgrid(np.arange(rows - 1), np.arange(columns), indexing="ij")
+    following = (j + 1) % columns
+    quads = np.stack(
+        [i * columns + j, i * columns + following, (i + 1) * columns + following, (i + 1) * columns + j], axis=-1
+    )
+    return quads.reshape(-1, 4)
 
 
 def hat(skull: Skull) -> Shell:
@@ -85,13 +113,7 @@ def hat(skull: Skull) -> Shell:
         knit = 0.010 * np.cos(48 * azimuth) * (1 if rim else 0.6)
         slack = 0.10 * max(0.0, level - 0.5)
         rows.append(CENTRE + direction * (skin + gap + knit + slack)[:, None])
-    points = np.concatenate(rows)
-    quads = []
-    for row in range(len(rows) - 1):
-        first = row * around + np.arange(around)
-        following = row * around + (np.arange(around) + 1) % around
-        quads.append(np.stack([first, following, following + around, first + around], axis=1))
-    return Shell(points, np.concatenate(quads))
+    return Shell(np.concatenate(rows), _grid_quads(len(rows), around))
 
 
 class Glasses(NamedTuple):

@@ -102,10 +102,9 @@ def missing(folder: Path, count: int) -> list[int]:
 
 def draw_rows(folder: Path, parameters: Parameters, rows: Sequence[int], render: Render | None) -> None:
     """Render some rows, a file each."""
-    if render is None:
-        from lab.people.renderer import render  # Blender, which takes seconds to load
+    draw = render if render is not None else _installed()
     for row in rows:
-        picture = render(parameters[row])[0]
+        picture = draw(parameters[row])[0]
         with replacing(folder / _name(row)) as temporary:
             Image.fromarray(picture).save(temporary, format="PNG")
 
@@ -179,6 +178,12 @@ def _hold_recipe(folder: Path, seed: int, *, installed: bool) -> None:
         return
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(recipe, indent=1) + "\n")
+
+
+def _installed() -> Render:
+    from lab.people.renderer import render  # with Blender, which takes seconds to load
+
+    return render
 
 
 def _version(package: str) -> str:
