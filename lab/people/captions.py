@@ -60,7 +60,7 @@ def _sentence(chosen: Mapping[str, bool], rng: np.random.Generator) -> str:
     adjectives: list[str] = []
     have: list[str] = []
     lack: list[str] = []
-    places: list[str] = []
+    endings: list[str] = []
     for name, is_present in chosen.items():
         wording = ATTRIBUTE_PHRASES[name]
         words = wording.present if is_present else wording.absent
@@ -69,7 +69,7 @@ def _sentence(chosen: Mapping[str, bool], rng: np.random.Generator) -> str:
         elif wording.kind == "adjective":
             adjectives.append(pick(rng, words))
         elif wording.kind == "place":
-            places.append(pick(rng, words))
+            endings.append(pick(rng, words))
         elif is_present and name in _COLOR_WORDS and rng.random() < 0.3:
             adjectives.append(pick(rng, _COLOR_WORDS[name]))
         elif is_present or (words and rng.random() < 0.6):
@@ -83,4 +83,4 @@ def _sentence(chosen: Mapping[str, bool], rng: np.random.Generator) -> str:
         sentence += f" {'who has' if rng.random() < 0.1 else 'with'} {listed(have, 'and')}"
     if lack:
         sentence += f" {'and ' if have else ''}without {listed(lack, 'or')}"
-    return " ".join([sentence, *places])
+    return " ".join([sentence, *endings])

@@ -289,13 +289,13 @@ class Cycles:
 @contextlib.contextmanager
 def _silent() -> Iterator[None]:
     """Keep what Blender prints out of the terminal, which it does below Python."""
-    with open(os.devnull, "w") as nothing:
+    with open(os.devnull, "w") as sink:
         before = [os.dup(1), os.dup(2)]
         try:
-            os.dup2(nothing.fileno(), 1)
-            os.dup2(nothing.fileno(), 2)
+            os.dup2(sink.fileno(), 1)
+            os.dup2(sink.fileno(), 2)
             yield
         finally:
-            for number, kept in zip((1, 2), before, strict=True):
-                os.dup2(kept, number)
-                os.close(kept)
+            for number, saved in zip((1, 2), before, strict=True):
+                os.dup2(saved, number)
+                os.close(saved)

@@ -95,19 +95,19 @@ class Studio:
         brows = self.hair.brows_and_lashes(row, shaped, normals, figure.shaped)
         worn = self._worn(row, figure, shaped, skull)
         if row["headscarf"] > 0.5:
-            hair = hair.kept(np.zeros(len(hair.points), dtype=bool))
-        cloth = self.wardrobe.clothes(figure.held)
+            hair = hair.subset(np.zeros(len(hair.points), dtype=bool))
+        cloth = self.wardrobe.clothes(figure.posed)
         clothes = np.array(
             colorsys.hsv_to_rgb(0.22 + 0.74 * row["clothes_hue"], 0.45, 0.03 + 0.62 * row["clothes_lightness"] ** 1.6)
         )
-        held = self.surface.points(figure.held)
+        posed = self.surface.points(figure.posed)
         if row["headscarf"] > 0.5:  # which presses the ears down
             ears = self.map.ears > 0.02
             flat = Skull(shaped[self.wardrobe.bare]).softened(1.6)
-            held[ears] = figure.place(flat.below(shaped[ears], 0.0, np.array(True)))
+            posed[ears] = figure.place(flat.below(shaped[ears], 0.0, np.array(True)))
         return Scene(
             skin=Coloured(
-                _metres(Shell(held[self.seen], self.seen_quads)),
+                _metres(Shell(posed[self.seen], self.seen_quads)),
                 skin.colour[self.seen],
                 skin.roughness[self.seen],
                 skin.height[self.seen] * METRES,
@@ -134,8 +134,8 @@ class Studio:
             share = smooth(5.72, 6.5, scarf.points[:, 1] + 0.35 * scarf.points[:, 2])[:, None]
             turned = figure.place(scarf.points)
             still = scarf.points + figure.shift
-            held = Shell(share * turned + (1 - share) * still, scarf.quads)
-            worn["headscarf"] = _plain(_metres(held), np.array(colorsys.hsv_to_rgb(hue, 0.5, 0.42)))
+            posed = Shell(share * turned + (1 - share) * still, scarf.quads)
+            worn["headscarf"] = _plain(_metres(posed), np.array(colorsys.hsv_to_rgb(hue, 0.5, 0.42)))
         elif row["hat"] > 0.5:
             shell = hat(skull)
             worn["hat"] = _plain(
@@ -178,7 +178,7 @@ class Studio:
             gaps = np.exp(-(((np.mod(along / 0.17, 1.0) - 0.5) / 0.13) ** 2))
             tooth = np.array([0.66, 0.61, 0.53]) * (1 - 0.45 * gaps)[:, None]
             colours.append(tooth * (1 - gum[:, None]) + np.array([0.42, 0.13, 0.12]) * gum[:, None])
-        tongue = Shell(self.tongue.points(figure.held), self.tongue.quads)
+        tongue = Shell(self.tongue.points(figure.posed), self.tongue.quads)
         shells.append(tongue)
         colours.append(np.tile([0.33, 0.09, 0.085], (len(tongue.points), 1)))
         total = np.cumsum([0, *(len(shell.points) for shell in shells)])
@@ -208,8 +208,8 @@ def _seen(surface: Surface, rest: Points) -> tuple[NDArray[np.int64], Faces]:
     """Return the points and quads of the skin that a camera in front can see: no back, nothing under the clothes."""
     corners = rest[surface.quads]
     facing = surface.normals(rest)[surface.quads][..., 2].max(axis=1)
-    kept = (facing > -0.45) & (corners[..., 1].max(axis=1) > 5.15)
-    points, compact = np.unique(surface.quads[kept], return_inverse=True)
+    visible = (facing > -0.45) & (corners[..., 1].max(axis=1) > 5.15)
+    points, compact = np.unique(surface.quads[visible], return_inverse=True)
     return points, compact.reshape(-1, 4)
 
 

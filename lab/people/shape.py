@@ -93,7 +93,7 @@ class Figure(NamedTuple):
     points of the shaped head to where they are held."""
 
     shaped: Points
-    held: Points
+    posed: Points
     head: NDArray[np.float64]
     shift: Points
 
@@ -124,10 +124,10 @@ class Shaper:
         body = rotation(SHOULDERS * turn, 0.0, 0.0)
         share = self.with_head[:, None]
         around = shaped - PIVOT
-        held = share * (around @ head.T) + (1 - share) * (around @ body.T) + PIVOT
+        posed = share * (around @ head.T) + (1 - share) * (around @ body.T) + PIVOT
         moved = (self._between_eyes(shaped) - PIVOT) @ head.T + PIVOT
         shift = np.array([-0.75 * moved[0], 0.6 * (self._between_eyes(shaped)[1] - moved[1]), 0.0])
-        return Figure(shaped, held + shift, head, shift)
+        return Figure(shaped, posed + shift, head, shift)
 
     def _between_eyes(self, vertices: Points) -> Points:
         both = [vertices[self.base.group(f"helper-{side}-eye")].mean(axis=0) for side in ("l", "r")]

@@ -25,7 +25,7 @@ class Strands(NamedTuple):
     points: Points
     radii: Field
 
-    def kept(self, keep: NDArray[np.bool_]) -> Strands:
+    def subset(self, keep: NDArray[np.bool_]) -> Strands:
         """Return some of the strands."""
         return Strands(self.points[keep], self.radii[keep])
 
@@ -227,7 +227,7 @@ class Hair:
         face &= strands[..., 1] > 6.1
         seen = seen * ~face.any(axis=1)
         radii = 0.0052 * (1 - 0.55 * along**2)[None] * seen[:, None] * (0.8 + 0.4 * chance)[:, None]
-        return Strands(strands, radii).kept(seen > 0.05)
+        return Strands(strands, radii).subset(seen > 0.05)
 
     def _curled(self, strands: Points, along: Field, length: Field, curl: float, chance: Field) -> Points:
         if curl < 0.02:

@@ -96,8 +96,8 @@ def parameters_of(count: int, seed: int) -> Parameters:
 
 def missing(folder: Path, count: int) -> list[int]:
     """Return the rows that have no picture yet."""
-    there = {path.name for path in folder.glob("*.png") if not path.name.startswith(".")}
-    return [row for row in range(count) if _name(row) not in there]
+    existing = {path.name for path in folder.glob("*.png") if not path.name.startswith(".")}
+    return [row for row in range(count) if _name(row) not in existing]
 
 
 def draw_rows(folder: Path, parameters: Parameters, rows: Sequence[int], render: Render | None) -> None:
@@ -170,10 +170,10 @@ def _hold_recipe(folder: Path, seed: int, *, installed: bool) -> None:
     path = folder / "recipe.json"
     if path.exists():
         try:
-            held = json.loads(path.read_text())
+            recorded = json.loads(path.read_text())
         except ValueError as error:
             raise ConfigError(f"{path} is no JSON; give another --out") from error
-        if held != recipe:
+        if recorded != recipe:
             raise ConfigError(f"{folder} holds pictures of another recipe ({path.name} differs); give another --out")
         return
     with replacing(path) as temporary:

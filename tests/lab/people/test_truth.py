@@ -27,10 +27,10 @@ def test_each_parameter_has_a_direction_of_the_latents() -> None:
 
 def test_ties_are_as_written() -> None:
     factors = SCHEME.factors(np.random.default_rng(1).standard_normal((6000, LATENT_DIM)))
-    measured = np.corrcoef(factors.T)
+    sampled = np.corrcoef(factors.T)
     wanted = SCHEME.factor_matrix.T @ SCHEME.factor_matrix
     assert np.allclose(np.diag(wanted), 1.0)
-    assert np.abs(measured - wanted).max() < 0.06
+    assert np.abs(sampled - wanted).max() < 0.06
     beard, man = SCHEME.column("beard"), SCHEME.column("masculinity")
     assert wanted[beard, man] == pytest.approx(0.55)
     untied = SCHEME.column("outdoors"), SCHEME.column("skin_tone")
@@ -49,11 +49,11 @@ def test_an_attribute_is_set_alone(attribute: str) -> None:
     for value in (True, False):
         after = intervene(before, attribute, value)
         assert (labels(after)[attribute] == value).all()
-        own = {TRUTH.table[attribute].parameter}
+        parameters = {TRUTH.table[attribute].parameter}
         if attribute in TRUTH.colours:
-            own |= set(SCHEME.colours)
+            parameters |= set(SCHEME.colours)
         hiders = [hider for hider, hidden in TRUTH.hides.items() if attribute in hidden]
-        allowed = own | {TRUTH.table[hider].parameter for hider in hiders} if value else own
+        allowed = parameters | {TRUTH.table[hider].parameter for hider in hiders} if value else parameters
         changed = {name for name in PARAMETER_NAMES if not np.array_equal(before[name], after[name])}
         assert changed <= allowed
         if not value:
@@ -79,10 +79,10 @@ def test_captions_are_varied_true_and_of_known_words() -> None:
     assert texts == captions(persons, 5)
     assert len(set(texts)) > 450
     assert {word for text in texts for word in words_of(text)} <= set(vocabulary())
-    said = {"beard": r"(a beard|a full beard)", "hat": r"(a hat|a cap|a knitted hat)", "bald": r"bald"}
+    phrases = {"beard": r"(a beard|a full beard)", "hat": r"(a hat|a cap|a knitted hat)", "bald": r"bald"}
     for row, text in enumerate(texts):
         stated = re.sub(r"without .*", "", text)
-        for name, words in said.items():
+        for name, words in phrases.items():
             if re.search(rf"(?<!no ){words}\b", stated) and f"no {name}" not in stated:
                 assert truth[name][row], text
         if re.search(r"\b(man|gentleman|guy)\b", stated):
