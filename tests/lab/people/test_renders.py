@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,6 @@ from lab.people.attributes import ATTRIBUTES, labels
 from lab.people.parameters import PARAMETER_NAMES, Parameters
 from lab.people.train import renders
 from lab.people.train.renders import main, missing, parameters_of, render_set
-from lab.training.renders import latents_for
 from zoom_engine.common.errors import ConfigError
 
 
@@ -56,6 +56,8 @@ def test_a_killed_writer_leaves_a_name_that_is_no_picture(tmp_path: Path) -> Non
 
 def test_the_recipes_read_what_is_packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(renders, "CHUNK", 4)
+    from lab.training.renders import latents_for  # with torch, which the processes of another test do without
+
     render_set(tmp_path, 6, 7, processes=1, render=stand_in)
     chunks = [np.load(tmp_path / f"sample-7-{chunk}.npy") for chunk in range(2)]
     assert [len(chunk) for chunk in chunks] == [4, 2]
@@ -116,3 +118,17 @@ def test_truth_needs_no_renderer() -> None:
     code = "import sys, lab.people.train.renders; sys.exit(bool({'bpy', 'anny', 'torch'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], check=False, timeout=60)
     assert done.returncode == 0
+
+
+def test_training_reads_the_packed_set_and_draws_nothing_again(tmp_path: Path) -> None:
+    from lab.people.train.subject import SUBJECT
+    from lab.training.renders import renders as read
+
+    def again(parameters: Parameters) -> NDArray[np.uint8]:
+        raise AssertionError("these pictures are there")
+
+    render_set(tmp_path / "renders", 6, SUBJECT.seed, processes=1, render=stand_in)
+    data = read(replace(SUBJECT, render=again), tmp_path, 6, SUBJECT.seed)
+    assert data.parameters == parameters_of(6, SUBJECT.seed)
+    assert np.array_equal(data.images, stand_in(data.parameters))
+    assert len(SUBJECT.prompts) == len(ATTRIBUTES)
