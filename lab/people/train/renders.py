@@ -153,7 +153,11 @@ def _in_processes(
 
 def _work(folder: Path, count: int, seed: int, rows: Sequence[int], render: Render | None) -> None:
     try:
-        draw_rows(folder, parameters_of(count, seed), rows, render)
+        parameters, parent = parameters_of(count, seed), multiprocessing.parent_process()
+        for row in rows:
+            if parent is not None and not parent.is_alive():  # killed: nobody waits for the others
+                return
+            draw_rows(folder, parameters, [row], render)
     except ZoomError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -86,6 +87,31 @@ def test_several_processes_draw_the_same(tmp_path: Path) -> None:
     for row in range(5):
         name = f"{row:06d}.png"
         assert (folder / name).read_bytes() == (alone / name).read_bytes()
+
+
+def slow_stand_in(parameters: Parameters) -> NDArray[np.uint8]:
+    time.sleep(0.2)
+    return stand_in(parameters)
+
+
+def test_processes_end_when_who_started_them_is_killed(tmp_path: Path) -> None:
+    script = tmp_path / "run.py"
+    script.write_text(
+        f"import sys\nsys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "from test_renders import Path, render_set, slow_stand_in\n"
+        "if __name__ == '__main__':\n"
+        f"    render_set(Path({str(tmp_path)!r}), 400, 7, processes=2, render=slow_stand_in)\n"
+    )
+    with subprocess.Popen([sys.executable, str(script)], stderr=subprocess.DEVNULL) as running:
+        deadline = time.monotonic() + 60
+        while not list((tmp_path / "7").glob("0*.png")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        running.kill()
+    counts = [0, -1]
+    while counts[-1] != counts[-2] and len(counts) < 15:  # 400 pictures would take 40 seconds
+        time.sleep(1.0)
+        counts.append(len(list((tmp_path / "7").glob("0*.png"))))
+    assert 0 < counts[-1] == counts[-2] < 400
 
 
 def test_pictures_of_another_recipe_are_not_mixed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
