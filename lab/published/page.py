@@ -80,7 +80,7 @@ def _models() -> str:
 
 
 def _of_renders(figures: Mapping[str, Any]) -> str:
-    every = figures["agreement"]["all"]
+    total = figures["agreement"]["all"]
     rows = []
     for name, about in figures["models"].items():
         of = figures["agreement"]["models"][name]
@@ -101,7 +101,7 @@ def _of_renders(figures: Mapping[str, Any]) -> str:
             f"| model | audit: strongest | truth: strongest | Spearman | called, true effect below {SMALL:g} | called, {LARGE:g} and more |",
             "| --- | --- | --- | --- | --- | --- |",
             *rows,
-            f"| **all** | | | **{_number(every['spearman'])}** | **{_share(every['false'])}** | **{_share(every['hits'])}** |",
+            f"| **all** | | | **{_number(total['spearman'])}** | **{_share(total['false'])}** | **{_share(total['hits'])}** |",
             "",
             _shortfalls(figures["agreement"]),
             "",
@@ -111,21 +111,21 @@ def _of_renders(figures: Mapping[str, Any]) -> str:
 
 def _shortfalls(agreement: Mapping[str, Any]) -> str:
     """Say where the figures fall short of what they were meant to be, by model, and that they do not where they do not."""
-    every, models = agreement["all"], agreement["models"]
+    total, models = agreement["all"], agreement["models"]
     meant = (
         "They were meant to be: Spearman 0.8 over all pairs, at most 5 % called below"
         f" {SMALL:g}, at least 85 % at {LARGE:g} and more."
     )
     short = []
-    if (every["spearman"] or 0) < 0.8:
+    if (total["spearman"] or 0) < 0.8:
         weak = [name for name, of in models.items() if of["spearman"] is not None and of["spearman"] < 0.8]
-        short.append(f"Spearman is {_number(every['spearman'])}; below 0.8 by themselves: {_list(weak)}")
-    if every["false"][0] > 0.05 * every["false"][1]:
+        short.append(f"Spearman is {_number(total['spearman'])}; below 0.8 by themselves: {_list(weak)}")
+    if total["false"][0] > 0.05 * total["false"][1]:
         wrong = [name for name, of in models.items() if of["false"][0]]
-        short.append(f"{_share(every['false'])} are called below {SMALL:g}, of {_list(wrong)}")
-    if every["hits"][0] < 0.85 * every["hits"][1]:
+        short.append(f"{_share(total['false'])} are called below {SMALL:g}, of {_list(wrong)}")
+    if total["hits"][0] < 0.85 * total["hits"][1]:
         missed = [name for name, of in models.items() if of["hits"][0] < of["hits"][1]]
-        short.append(f"{_share(every['hits'])} are called at {LARGE:g} and more; missed of {_list(missed)}")
+        short.append(f"{_share(total['hits'])} are called at {LARGE:g} and more; missed of {_list(missed)}")
     return f"{meant} " + (f"They fall short: {'; '.join(short)}." if short else "They are.")
 
 

@@ -88,9 +88,9 @@ def test_a_target_is_fed_from_the_pixels_on(grey: bool) -> None:
     target = load_target(fed.finish(value, name="sum", task=task, pixels=12))
     assert (target.name, target.task, target.differentiable) == ("sum", task, True)
     with torch.no_grad():
-        (said,) = target(to_images(PICTURE[None]))[0].tolist()
+        (answer,) = target(to_images(PICTURE[None]))[0].tolist()
     rows, columns = feed.matrices(FACE, 12)
     cut: NDArray[Any] = np.stack([rows @ PICTURE[:, :, channel] @ columns.T for channel in range(3)])
     if grey:
         cut = np.tensordot((0.2989, 0.5870, 0.1140), cut, 1)
-    assert said == pytest.approx(float((cut / 127.5 - 1).sum()), abs=1e-3)
+    assert answer == pytest.approx(float((cut / 127.5 - 1).sum()), abs=1e-3)

@@ -135,13 +135,13 @@ def test_a_graph_is_a_target_with_gradients(tmp_path: Path) -> None:
 
 
 def _of(about: dict[str, Any], name: str) -> dict[str, Any]:
-    found: dict[str, Any] = next(one for one in about["modelTopology"]["node"] if one["name"] == name)
-    return found
+    wanted: dict[str, Any] = next(one for one in about["modelTopology"]["node"] if one["name"] == name)
+    return wanted
 
 
 def _weight(about: dict[str, Any], name: str) -> dict[str, Any]:
-    found: dict[str, Any] = next(one for one in about["weightsManifest"][0]["weights"] if one["name"] == name)
-    return found
+    wanted: dict[str, Any] = next(one for one in about["weightsManifest"][0]["weights"] if one["name"] == name)
+    return wanted
 
 
 @pytest.mark.parametrize(
