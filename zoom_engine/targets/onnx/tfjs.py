@@ -1,4 +1,4 @@
-"""TensorFlow.js graph models, read as ONNX: a `model.json` and its shards of weights.
+"""The reading of TensorFlow.js graph models, a `model.json` and its shards of weights, as ONNX.
 
 Nothing of the file is run: the operators are those of the tables below, and each number is counted before it is read.
 Values keep TensorFlow's layout (batch, height, width, channels); convolutions and pooling are turned for ONNX and back,
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from zoom_engine.common.errors import TargetError, one_line, system_errors
+from zoom_engine.common.files.foreign_models import TFJS
 from zoom_engine.common.files.json_file import opened, read_json
 from zoom_engine.common.json_object import JsonObject, shown
 
@@ -52,13 +53,14 @@ def read_tfjs(path: Path) -> onnx.ModelProto:
     """Return the graph model at `path`, with its outputs named as the file's signature names them.
 
     Args:
-        path: of the `model.json`; its shards lie beside it.
+        path: of the `model.json`, beside which its shards lie; or of the folder of both.
 
     Raises:
         TargetError: one line: it cannot be read, is another kind of model, is damaged, or has an operator (or an option
             of one) that is not known here.
     """
     with system_errors(TargetError, f"{path} cannot be read"):
+        path = path / TFJS if path.is_dir() else path
         try:
             model = JsonObject(read_json(path))
             if model.get("format", str) == "layers-model":
@@ -76,10 +78,9 @@ def read_tfjs(path: Path) -> onnx.ModelProto:
 def _signature(model: JsonObject) -> dict[str, str]:
     """Return the outputs that the file names: the node of each; none where it names none."""
     for place in (model, model.object("userDefinedMetadata")):
-        if outputs := place.object("signature").object("outputs"):
-            named = {key: JsonObject(about, key).need("name", str) for key, about in outputs.values.items()}
-            if named:
-                return {key.removesuffix(":0"): name.removesuffix(":0") for key, name in named.items()}
+        outputs = place.object("signature").object("outputs").values
+        if named := {key: JsonObject(about, key).need("name", str) for key, about in outputs.items()}:
+            return {key.removesuffix(":0"): name.removesuffix(":0") for key, name in named.items()}
     return {}
 
 

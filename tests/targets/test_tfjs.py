@@ -14,9 +14,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from lab.published.tfjs import read_tfjs
 from zoom_engine.common.errors import TargetError
-from zoom_engine.targets import load_target
+from zoom_engine.targets import describe_target_file, load_target
+from zoom_engine.targets.onnx.tfjs import read_tfjs
 
 RANDOM = np.random.default_rng(5)
 WEIGHTS = {
@@ -124,6 +124,30 @@ def test_a_graph_says_what_the_same_operators_say_in_torch(tmp_path: Path) -> No
     expected, expected_cut = by_torch(pictures)
     np.testing.assert_allclose(classes, expected, atol=1e-5)
     np.testing.assert_allclose(cut, expected_cut, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["model.json", "."])
+def test_a_file_or_its_folder_is_a_target(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / "faces"
+    folder.mkdir()
+    about = described()
+    about["signature"]["outputs"].pop("cut")
+    _of(about, "product")["attr"]["fused_ops"] = texts("BiasAdd")
+    write(folder, about)
+    target = load_target(folder / name, resolution=9)
+    assert (target.name, target.differentiable) == ("faces", True)
+    assert target.task.to_dict()["output"] == "probabilities", "of its softmax"
+    told = describe_target_file(folder / name)
+    assert told[0] == "kind: TensorFlow.js graph, read as ONNX"
+    assert any(line.startswith("preprocessing:") for line in told)
+
+
+def test_a_damaged_file_is_described_as_refused(tmp_path: Path) -> None:
+    about = described()
+    _of(about, "mean").update(op="Mystery")
+    told = describe_target_file(write(tmp_path, about))
+    assert told[-1].startswith("refused: ")
+    assert "Mystery" in told[-1]
 
 
 def test_a_graph_is_a_target_with_gradients(tmp_path: Path) -> None:
