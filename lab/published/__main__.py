@@ -14,6 +14,7 @@ from lab.published.check import TOLERANCE, differences
 from lab.published.models import LEFT_OUT, MODELS
 from lab.published.packages import fetched
 from lab.published.page import page
+from lab.published.picture import QUALITY
 from lab.published.subjects import SUBJECTS
 from zoom_engine.common.errors import ConfigError, ZoomError
 from zoom_engine.common.files import atomic
@@ -43,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             command.add_argument("--random-directions", type=int, help="beside the words (as many as an audit takes)")
             command.add_argument("--truth-on", type=int, default=TRUTH_ON, help=f"renders, for the truth ({TRUTH_ON})")
             command.add_argument("--json", type=Path, help="write the figures here")
+            command.add_argument("--picture", type=Path, help="draw what moved each model most here, a .webp")
     pages = commands.add_parser("page", help="write the page of the documentation from the figures of audits")
     pages.add_argument("figures", nargs="*", type=Path, help="what audit --json wrote, for each subject")
     pages.add_argument("--out", type=Path, required=True, help="where the page goes")
@@ -88,6 +90,10 @@ def _run(given: argparse.Namespace) -> int:
     counts = {"images": given.images, "random_directions": given.random_directions, "truth_on": given.truth_on}
     audits = Audits(subject, given.folder, models, seed=given.seed, **counts)
     table = audits.table()
+    if given.picture:
+        with atomic.replacing(given.picture) as temporary:
+            audits.picture().save(temporary, format="WEBP", quality=QUALITY)
+        table["picture"] = given.picture.name
     if given.json:
         atomic.write_json(given.json, table)
     print(json.dumps(table.get("agreement", {}), indent=1))

@@ -14,6 +14,7 @@ from PIL import Image
 
 from lab.benchmark import spearman
 from lab.published.models import MODELS, Published
+from lab.published.picture import pairs_picture
 from lab.published.subjects import Subject, domain_of
 from zoom_engine import Diagnoser, Diagnosers, Diagnosis
 from zoom_engine.audit.folder import SUMMARY
@@ -82,8 +83,7 @@ class Audits:
 
     def audits(self) -> dict[str, Diagnosis]:
         """Audit every model: by the words of the subject's domain, or by corruptions of its pictures."""
-        beside = "" if self.random_directions is None else f"-{self.random_directions}"
-        out = self.folder / self.subject.name / f"audits-{self.seed}-{self.images}{beside}"
+        out = self._audits_folder()
         left = [model for model in self.models if not (out / model.name / SUMMARY).is_file()]
         if left:
             targets = {model.name: self.target(model) for model in left}
@@ -104,6 +104,10 @@ class Audits:
             else:
                 Diagnosers(**options).run(images=self.images, seed=self.seed, out=out)
         return {model.name: Diagnosis.load(out / model.name) for model in self.models}
+
+    def _audits_folder(self) -> Path:
+        beside = "" if self.random_directions is None else f"-{self.random_directions}"
+        return self.folder / self.subject.name / f"audits-{self.seed}-{self.images}{beside}"
 
     def _photographs(self) -> Path:
         """Return a folder with the subject's pictures as PNG."""
@@ -147,6 +151,10 @@ class Audits:
         logits = target(to_images(self.subject.pictures(count, self.seed + 1)))
         first = target.task.recorded(logits, logits.roll(1, 0))[:, 0].double().numpy()
         return [round(float(value), 3) for value in np.quantile(first, (0.25, 0.5, 0.75))]
+
+    def picture(self) -> Image.Image:
+        """Return a picture of what moved each model most, see `pairs_picture`."""
+        return pairs_picture(self.audits(), self._audits_folder())
 
     def table(self) -> dict[str, Any]:
         """Return all figures, JSON-ready."""

@@ -6,7 +6,6 @@ points of MTCNN run in facenet-pytorch where it is installed.
 
 from __future__ import annotations
 
-import dataclasses
 import importlib.util
 import json
 from pathlib import Path
@@ -84,7 +83,7 @@ def tfjs_answers(
         "pixels": subject.pixels,
         "picture": picture.ravel().tolist(),
         "square": [square.left, square.top, square.side],
-        "whole": dataclasses.astuple(square) == (0.0, 0.0, 1.0),
+        "uncut": model.feed.uncut,
         "through": model.feed.through,
         "part": model.feed.part,
         "size": model.feed.size,
@@ -125,4 +124,4 @@ def facenet_answers(
     cut = np.stack([rows @ picture[:, :, channel].astype(float) @ columns.T for channel in range(3)])
     with torch.no_grad():
         points = ONet()(torch.from_numpy((cut - 127.5) / 128).float()[None])[1]
-    return {"points": points[0].tolist()}
+    return {"raw": points[0].tolist()}

@@ -93,6 +93,7 @@ class Feed:
         through: of a first cut, the pixels of its side, before it is resized to `size`; None cuts at once.
         part: of that first cut (left, top, right, bottom) what the network sees.
         smooth: whether the cut is antialiased; else it is TensorFlow's.
+        uncut: whether it sees the whole picture, resized and not cut, whatever the square.
         grey: whether it sees one channel, of `GREY`.
         scale: a value of 0 to 255 becomes `scale` times it plus `shift`: a number each, or three.
         shift: see `scale`.
@@ -104,6 +105,7 @@ class Feed:
     through: int | None = None
     part: tuple[float, float, float, float] | None = None
     smooth: bool = False
+    uncut: bool = False
     grey: bool = False
     scale: tuple[float, ...] = (1.0,)
     shift: tuple[float, ...] = (0.0,)
@@ -116,7 +118,9 @@ class Feed:
         made = []
         for start, (low, high) in ((square.top, (top, bottom)), (square.left, (left, right))):
             ends = start, start + square.side
-            if self.smooth:
+            if self.uncut:
+                matrix = resized_by_tensorflow(pixels, self.size)
+            elif self.smooth:
                 matrix = cut_smoothly(*ends, pixels, self.size)
             elif self.through is None:
                 matrix = cut_by_tensorflow(*ends, pixels, self.size)
@@ -205,9 +209,9 @@ class Fed:
             pixels: the side of the pictures.
         """
         graph = self._model.graph
-        graph.node.append(helper.make_node("Identity", [output], ["raw"]))
+        graph.node.append(helper.make_node("Identity", [output], ["answer"]))
         del graph.output[:], graph.value_info[:]
-        graph.output.append(helper.make_tensor_value_info("raw", onnx.TensorProto.FLOAT, None))
+        graph.output.append(helper.make_tensor_value_info("answer", onnx.TensorProto.FLOAT, None))
         described = {
             "name": name,
             "task": task.to_dict(),

@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 
 from lab.published.feeding import Face, Fed, Feed, Square
-from lab.published.mtcnn import face_points
+from lab.published.mtcnn import TASK, face_points
 from lab.published.packages import Package, files_of
 from zoom_engine.targets import BinaryTask, EmbeddingTask, KeypointsTask, MultiClassTask, RegressionTask, Task
 from zoom_engine.targets.onnx.tfjs import read_tfjs
@@ -65,7 +65,6 @@ MESH = {
     "right cheek": 454,
 }
 """Points of MediaPipe's mesh of 468, by where they lie in the picture."""
-POINTS = ("left eye", "right eye", "nose tip", "mouth left", "mouth right")
 
 Head = Callable[[Fed, Sequence[str], Square], str]
 """Adds to a graph what makes of the network's outputs, which it is given by name, and of the square that was cut out
@@ -169,12 +168,17 @@ def _loose(face: Face) -> Square:
     return face.detected.grown(LOOSE)
 
 
-def _fed_by_human(size: int, **options: object) -> Feed:
-    return Feed(size, _loose, through=FACE_SIZE if size != FACE_SIZE else None, **options)  # type: ignore[arg-type]
+def _fed_by_human(
+    size: int, *, grey: bool = False, scale: tuple[float, ...] = (1.0,), shift: tuple[float, ...] = (0.0,)
+) -> Feed:
+    through = FACE_SIZE if size != FACE_SIZE else None
+    return Feed(size, _loose, through=through, grey=grey, scale=scale, shift=shift)
 
 
-UNIT = {"scale": (1 / 255,)}
-SIGNED = {"scale": (2 / 255,), "shift": (-1.0,)}
+UNIT = (1 / 255,)
+"""From values of 0 to 255 to those of 0 to 1."""
+SIGNED = (2 / 255,)
+"""To those of -1 to 1, less 1."""
 MEANS = (122.781998, 117.000999, 104.297997)
 
 _ALL = (
@@ -235,7 +239,7 @@ _ALL = (
         "GPL-3.0 (its repository; the package says MIT)",
         "age in years",
         YEARS,
-        Feed(198, _loose, through=FACE_SIZE, part=(0.10, 0.0, 0.90, 0.90), **UNIT),
+        Feed(198, _loose, through=FACE_SIZE, part=(0.10, 0.0, 0.90, 0.90), scale=UNIT),
         expected("age_output", (15, 23, 28, 35.5, 45.5, 55.5, 65)),
         read_tfjs,
         "Its age is the mean under the probabilities of its seven classes, at the ages that Human gives them.",
@@ -248,7 +252,7 @@ _ALL = (
         "GPL-3.0 (its repository; the package says MIT)",
         "male or female",
         BinaryTask(classes=("male", "female"), output="two-probabilities"),
-        Feed(198, _loose, through=FACE_SIZE, part=(0.10, 0.0, 0.90, 0.90), **UNIT),
+        Feed(198, _loose, through=FACE_SIZE, part=(0.10, 0.0, 0.90, 0.90), scale=UNIT),
         output("gender_output"),
         read_tfjs,
     ),
@@ -260,7 +264,7 @@ _ALL = (
         "MIT",
         "male or female",
         BinaryTask(classes=GENDER, output="two-probabilities"),
-        _fed_by_human(64, grey=True, **SIGNED),
+        _fed_by_human(64, grey=True, scale=SIGNED, shift=(-1.0,)),
         output("Identity"),
         read_tfjs,
     ),
@@ -272,7 +276,7 @@ _ALL = (
         "MIT",
         "which of seven emotions",
         MultiClassTask(classes=EMOTIONS, output="probabilities"),
-        _fed_by_human(64, grey=True, **SIGNED),
+        _fed_by_human(64, grey=True, scale=SIGNED, shift=(-1.0,)),
         output("Identity"),
         read_tfjs,
     ),
@@ -298,7 +302,7 @@ _ALL = (
         "Apache-2.0",
         "where eyes, nose and mouth are",
         KeypointsTask(points=tuple(MESH), between=(0, 3)),
-        _fed_by_human(192, **UNIT),
+        _fed_by_human(192, scale=UNIT),
         mesh_points,
         read_tfjs,
     ),
@@ -310,7 +314,7 @@ _ALL = (
         "Apache-2.0",
         "whether there is a face",
         BinaryTask(classes=("no face", "face")),
-        Feed(256, _whole, through=None, **SIGNED),
+        Feed(256, _whole, uncut=True, scale=SIGNED, shift=(-1.0,)),
         surest_face,
         read_tfjs,
     ),
@@ -359,7 +363,7 @@ _ALL = (
         "https://github.com/timesler/facenet-pytorch",
         "MIT",
         "where eyes, nose and mouth are",
-        KeypointsTask(order="axes", points=POINTS, between=(0, 1)),
+        TASK,
         Feed(
             48,
             Face.as_dlib_cuts,

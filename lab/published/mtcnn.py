@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,8 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from zoom_engine.common.errors import TargetError, one_line
+from zoom_engine.targets import KeypointsTask, Preprocessing, Target
+from zoom_engine.targets.onnx.write import target_model
 
 SIDE = 48
+POINTS = ("left eye", "right eye", "nose tip", "mouth left", "mouth right")
+TASK = KeypointsTask(order="axes", points=POINTS, between=(0, 1))
 
 
 class _Points(nn.Module):
@@ -48,15 +51,5 @@ def face_points(path: Path) -> onnx.ModelProto:
         network.load_state_dict({name: stored[name] for name in network.state_dict()})
     except Exception as error:  # torch.load raises anything
         raise TargetError(f"{path} has not the weights of MTCNN's last network ({one_line(error)})") from error
-    file = io.BytesIO()
-    torch.onnx.export(
-        network,
-        (torch.zeros(1, 3, SIDE, SIDE),),
-        file,
-        dynamo=False,
-        opset_version=17,
-        input_names=["faces"],
-        output_names=["points"],
-        dynamic_axes={"faces": {0: "batch"}, "points": {0: "batch"}},
-    )
-    return onnx.load_model_from_string(file.getvalue())
+    target = Target(network, name="MTCNN", task=TASK, preprocessing=Preprocessing(size=SIDE))
+    return target_model(target)

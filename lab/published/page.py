@@ -7,10 +7,11 @@ from typing import Any
 
 from lab.published.audits import LARGE, SMALL
 from lab.published.models import LEFT_OUT, MODELS
+from lab.published.wording import short_name
+from zoom_engine.targets import BinaryTask, EmbeddingTask, RegressionTask
 
 FEW = 3
 """How many attributes of a model a row names."""
-BEFORE = ("a face with ", "a face of ", "a face ", "a ")
 
 
 def page(figures: Sequence[Mapping[str, Any]]) -> str:
@@ -86,7 +87,7 @@ def _of_renders(figures: Mapping[str, Any]) -> str:
         of = figures["agreement"]["models"][name]
         true = sorted(about["rows"], key=lambda row: -row["effect"])
         rows.append(
-            f"| `{name}` | {_strongest(about['rows'], 'change')} | {_strongest(true, 'effect')} | {_number(of['spearman'])}"
+            f"| `{name}` | {_unedited(name, about['outputs'])} | {_strongest(about['rows'], 'change')} | {_strongest(true, 'effect')} | {_number(of['spearman'])}"
             f" | {_share(of['false'])} | {_share(of['hits'])} |"
         )
     return "\n".join(
@@ -96,17 +97,24 @@ def _of_renders(figures: Mapping[str, Any]) -> str:
             f"The {figures['subject']} are drawn faces, and BlazeFace finds a face in {_percent(figures['faces_found'])} of them. An audit of {figures['images']}"
             " images edits what the generator draws along words; the truth is the mean change of the same model between renders with an attribute and without it,"
             f" {figures['truth_on']} of each. Changes are those of the model's task: of a probability, in shares of 80 years, in cosine similarity, in the distance of"
-            " the outer corners of the eyes. “Called” is how often the audit said *sensitive*.",
+            " the outer corners of the eyes. “Called” is how often the audit said *sensitive*. What a model says of unedited ones are its quartiles over 50 renders.",
             "",
-            f"| model | audit: strongest | truth: strongest | Spearman | called, true effect below {SMALL:g} | called, {LARGE:g} and more |",
-            "| --- | --- | --- | --- | --- | --- |",
+            f"| model | says of unedited ones | audit: strongest | truth: strongest | Spearman | called, true effect below {SMALL:g} | called, {LARGE:g} and more |",
+            "| --- | --- | --- | --- | --- | --- | --- |",
             *rows,
-            f"| **all** | | | **{_number(total['spearman'])}** | **{_share(total['false'])}** | **{_share(total['hits'])}** |",
+            f"| **all** | | | | **{_number(total['spearman'])}** | **{_share(total['false'])}** | **{_share(total['hits'])}** |",
             "",
             _shortfalls(figures["agreement"]),
             "",
+            *(_picture(figures["picture"]) if figures.get("picture") else ()),
         ]
     )
+
+
+def _picture(name: str) -> list[str]:
+    words = "What moved each model most: a face as it is, and edited"
+    below = "Of each model a typical image of the attribute that moved it most; below it what the model says before and after."
+    return [f"![{words}](../pictures/{name})", "", below, ""]
 
 
 def _shortfalls(agreement: Mapping[str, Any]) -> str:
@@ -131,7 +139,7 @@ def _shortfalls(agreement: Mapping[str, Any]) -> str:
 
 def _of_corruptions(figures: Mapping[str, Any]) -> str:
     rows = [
-        f"| `{name}` | {_strongest(about['rows'], 'change', only='sensitive')} | {_names(about['rows'], 'negligible')} |"
+        f"| `{name}` | {_unedited(name, about['outputs'])} | {_strongest(about['rows'], 'change', only='sensitive')} | {_names(about['rows'], 'negligible')} |"
         for name, about in figures["models"].items()
     ]
     return "\n".join(
@@ -142,8 +150,8 @@ def _of_corruptions(figures: Mapping[str, Any]) -> str:
             f" in {_percent(figures['faces_found'])} of them. {figures['images']} pictures were made darker, blurred, turned and so on (`--editor corruptions`); there is no"
             " truth beside this, as a corruption is its own.",
             "",
-            "| model | sensitive to, strongest first | negligible |",
-            "| --- | --- | --- |",
+            "| model | says of unedited ones | sensitive to, strongest first | negligible |",
+            "| --- | --- | --- | --- |",
             *rows,
             "",
         ]
@@ -172,17 +180,26 @@ def _limits(figures: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
+def _unedited(name: str, quartiles: Sequence[float]) -> str:
+    """Return what a model says of pictures as they are, by its quartiles; nothing of tasks of several numbers."""
+    task = MODELS[name].task if name in MODELS else None
+    low, _, high = quartiles
+    if isinstance(task, RegressionTask):
+        return f"{low:.0f} to {high:.0f} years"
+    if isinstance(task, BinaryTask):
+        return f"{task.classes[1]} with {low:.2f} to {high:.2f}"
+    if isinstance(task, EmbeddingTask):
+        return f"two faces alike by {low:.2f} to {high:.2f}"
+    return "–"
+
+
 def _strongest(rows: Sequence[Mapping[str, Any]], key: str, *, only: str | None = None) -> str:
     shown = [row for row in rows if only is None or row["verdict"] == only][:FEW]
-    return ", ".join(f"{_short(row['attribute'])} {row[key]:.2f}" for row in shown) or "none"
+    return ", ".join(f"{short_name(row['attribute'])} {row[key]:.2f}" for row in shown) or "none"
 
 
 def _names(rows: Sequence[Mapping[str, Any]], verdict: str) -> str:
-    return ", ".join(_short(row["attribute"]) for row in rows if row["verdict"] == verdict) or "none"
-
-
-def _short(prompt: str) -> str:
-    return next((prompt.removeprefix(start) for start in BEFORE if prompt.startswith(start)), prompt)
+    return ", ".join(short_name(row["attribute"]) for row in rows if row["verdict"] == verdict) or "none"
 
 
 def _list(names: Sequence[str]) -> str:

@@ -1,5 +1,5 @@
 // What TensorFlow.js itself says of a picture, by the steps of Human (src/face/facemesh.ts and the models beside it):
-// node tfjs_reference.cjs MODEL.json, with {pixels, picture, square, through, part, size, grey, scale, shift} in standard
+// node tfjs_reference.cjs MODEL.json, with {pixels, picture, square, uncut, through, part, size, grey, scale, shift} in standard
 // input and {output: [numbers]} in standard output. Installed by `python -m lab.published check`.
 const fs = require('fs');
 const path = require('path');
@@ -36,7 +36,7 @@ async function main() {
     x = given.part
       ? tf.image.cropAndResize(x, [[given.part[1], given.part[0], given.part[3], given.part[2]]], [0], [given.size, given.size])
       : tf.image.resizeBilinear(x, [given.size, given.size], false);
-  } else if (given.whole) {
+  } else if (given.uncut) {
     x = tf.image.resizeBilinear(x, [given.size, given.size], false);
   } else {
     x = tf.image.cropAndResize(x, [[top, left, top + side, left + side]], [0], [given.size, given.size]);

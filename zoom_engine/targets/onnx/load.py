@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from zoom_engine.common.errors import TargetError, one_line
+from zoom_engine.common.files.foreign_models import TFJS
 from zoom_engine.common.files.onnx_file import (
     check_onnx_model,
     count_weights,
@@ -31,7 +32,7 @@ from zoom_engine.targets.entry import OneByOne
 from zoom_engine.targets.loaders.loaded_model import LoadedModel, Reading
 from zoom_engine.targets.onnx.graph import OnnxGraph
 from zoom_engine.targets.onnx.ops import UnsupportedError
-from zoom_engine.targets.onnx.tfjs import TFJS, read_tfjs
+from zoom_engine.targets.onnx.tfjs import read_tfjs
 from zoom_engine.targets.preprocessing import InputOptions, Preprocessing, scale_is_assumed
 from zoom_engine.targets.target import probe_images
 from zoom_engine.targets.tasks import Task, task_from_dict
