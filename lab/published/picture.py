@@ -7,9 +7,11 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
+from lab.published.models import MODELS
 from lab.published.wording import short_name
 from zoom_engine import Diagnosis
 from zoom_engine.audit.gallery_file import Gallery
+from zoom_engine.targets import BinaryTask
 
 SIDE, GAP, LINE, COLUMNS = 112, 10, 15, 3
 WHITE, BLACK = (255, 255, 255), (20, 20, 20)
@@ -49,7 +51,9 @@ def _pair(name: str, diagnosis: Diagnosis, audit: Path) -> Image.Image | None:
         with Image.open(audit / frame.file) as picture:
             cell.paste(picture.convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS), (index * SIDE, 0))
     draw, font = ImageDraw.Draw(cell), ImageFont.load_default(SIZE)
-    lines = (name, short_name(attribute.text), f"{before.caption} → {after.caption}")
+    task = MODELS[name].task if name in MODELS else None
+    what = f"{task.classes[1]} " if isinstance(task, BinaryTask) else ""
+    lines = (name, short_name(attribute.text), f"{what}{before.caption} to {after.caption}")
     for index, line in enumerate(lines):
         draw.text((2, SIDE + index * LINE), line, BLACK, font=font)
     return cell
