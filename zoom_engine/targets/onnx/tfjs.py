@@ -7,8 +7,6 @@ which runtimes take out again.
 
 from __future__ import annotations
 
-import base64
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,15 +18,12 @@ from onnx import helper, numpy_helper
 
 from zoom_engine.common.errors import TargetError, one_line, system_errors
 from zoom_engine.common.files.foreign_models import TFJS
-from zoom_engine.common.files.json_file import opened, read_json
+from zoom_engine.common.files.json_file import read_json
 from zoom_engine.common.json_object import JsonObject, shown
+from zoom_engine.targets.onnx.tfjs_file import Attributes, read_weights, signature_of
 
 OPSET = 17
 MOST_NODES = 30_000
-MOST_BYTES = 2**30
-"""The most bytes of all shards together."""
-STORED: dict[str, type[np.generic]] = {"float32": np.float32, "int32": np.int32, "bool": np.bool_}
-QUANTISED: dict[str, type[np.generic]] = {"float16": np.float16, "uint8": np.uint8, "uint16": np.uint16}
 TO_ONNX, TO_TENSORFLOW = [0, 3, 1, 2], [0, 2, 3, 1]
 
 SAME_NAME = {"Relu", "Sigmoid", "Tanh", "Abs", "Exp", "Neg", "Sqrt", "Identity", "Elu", "Softplus", "Reciprocal"}
@@ -68,72 +63,11 @@ def read_tfjs(path: Path) -> onnx.ModelProto:
             nodes = model.object("modelTopology").need("node", list)
             if len(nodes) > MOST_NODES:
                 raise ValueError(f"it has more than {MOST_NODES:,} nodes")
-            weights = _weights(path, model.need("weightsManifest", list))
+            weights = read_weights(path, model.need("weightsManifest", list))
             graph = _Graph([JsonObject(node, f"node {index}") for index, node in enumerate(nodes)], weights)
-            return graph.model(_signature(model))
+            return graph.model(signature_of(model))
         except (ValueError, TypeError, IndexError, OverflowError, RecursionError) as error:  # the last of damaged nodes
             raise TargetError(f"{path} is no TensorFlow.js graph model that can be read: {one_line(error)}") from error
-
-
-def _signature(model: JsonObject) -> dict[str, str]:
-    """Return the outputs that the file names: the node of each; none where it names none."""
-    for place in (model, model.object("userDefinedMetadata")):
-        outputs = place.object("signature").object("outputs").values
-        if named := {key: JsonObject(about, key).need("name", str) for key, about in outputs.items()}:
-            return {key.removesuffix(":0"): name.removesuffix(":0") for key, name in named.items()}
-    return {}
-
-
-def _weights(path: Path, groups: list[Any]) -> dict[str, NDArray[Any]]:
-    """Read every weight, by name, from the shards of its group.
-
-    Raises:
-        ValueError: a shard lies elsewhere or has another size than its weights, or a weight is of an unknown type.
-    """
-    weights: dict[str, NDArray[Any]] = {}
-    read = 0
-    for index, given in enumerate(groups):
-        group = JsonObject(given, f"weightsManifest[{index}]")
-        content = bytearray()
-        for name in group.need("paths", tuple[str, ...]):
-            if Path(name).name != name or name in ("", ".", ".."):
-                raise ValueError(f"its shard {shown(name)} does not lie beside it")
-            with opened(path.parent / name) as file:
-                content += file.read(MOST_BYTES - read - len(content) + 1)
-            if read + len(content) > MOST_BYTES:
-                raise ValueError(f"its shards have more than {MOST_BYTES >> 20} MB")
-        place = 0
-        for about in group.need("weights", list):
-            name, values, place = _weight(JsonObject(about, "weight"), content, place)
-            weights[name] = values
-        if place != len(content):
-            raise ValueError(f"the shards of {group.name} have {len(content)} bytes, and its weights {place}")
-        read += len(content)
-    return weights
-
-
-def _weight(about: JsonObject, content: bytearray, place: int) -> tuple[str, NDArray[Any], int]:
-    """Return a weight's name and values, and where its bytes end."""
-    name, shape = about.need("name", str), about.need("shape", tuple[int, ...])
-    if any(side < 0 for side in shape):
-        raise ValueError(f"weight {shown(name)} has the shape {list(shape)}")
-    kind, quantised = about.need("dtype", str), about.object("quantization")
-    stored = quantised.need("dtype", str) if quantised.values else kind
-    types = QUANTISED if quantised.values else STORED
-    if stored not in types or (quantised.values and kind != "float32"):
-        raise ValueError(f"weight {shown(name)} is of type {shown(stored)}")
-    count = math.prod(shape)
-    end = place + count * np.dtype(types[stored]).itemsize
-    if end > len(content):
-        raise ValueError(f"its shards end before weight {shown(name)} of shape {list(shape)}")
-    values: NDArray[Any] = np.frombuffer(content, types[stored], count, place).reshape(shape)
-    if quantised.values:
-        values = values.astype(np.float32)
-        if stored != "float16":
-            values = values * np.float32(quantised.need("scale", float)) + np.float32(quantised.need("min", float))
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
-        raise ValueError(f"weight {shown(name)} has NaN or infinite numbers")
-    return name, values, end
 
 
 class _Graph:
@@ -202,7 +136,7 @@ class _Graph:
 
     def _make(self, name: str, node: JsonObject) -> None:
         """Make one node of the file."""
-        op, sources, about = node.need("op", str), self._sources(node), _Attributes(node)
+        op, sources, about = node.need("op", str), self._sources(node), Attributes(node)
         if op == "Const":
             if name not in self._weights:
                 raise ValueError(f"the constant {shown(name)} is not among its weights")
@@ -257,7 +191,7 @@ class _Graph:
             raise ValueError(f"{shown(name)} is no constant of {axes} axes, as weights have to be here")
         return self._constants[name]
 
-    def _convolution(self, name: str, op: str, sources: Sequence[str], about: _Attributes) -> None:
+    def _convolution(self, name: str, op: str, sources: Sequence[str], about: Attributes) -> None:
         weight = self._weight_of(sources[1], 4)
         depthwise, (height, width, channels, filters) = "epthwise" in op, weight.shape
         if depthwise:
@@ -276,7 +210,7 @@ class _Graph:
         )
         self._finish(name, self._emit("Transpose", [x], perm=TO_TENSORFLOW), sources[2:], about)
 
-    def _finish(self, name: str, x: str, rest: Sequence[str], about: _Attributes) -> None:
+    def _finish(self, name: str, x: str, rest: Sequence[str], about: Attributes) -> None:
         """Do what is fused behind a convolution or a product, and give the result its name."""
         left = list(rest)
         for fused in about.texts("fused_ops"):
@@ -295,40 +229,40 @@ class _Graph:
     def _clipped(self, x: str, output: str | None = None) -> str:
         return self._emit("Clip", [x, self._constant(0, np.float32), self._constant(6, np.float32)], output)
 
-    def _pooling(self, name: str, op: str, source: str, about: _Attributes) -> None:
+    def _pooling(self, name: str, op: str, source: str, about: Attributes) -> None:
         x = self._emit("Transpose", [self._value(source)], perm=TO_ONNX)
         strides, kernel = about.spatial("strides"), about.spatial("ksize")
         x = self._emit(POOLED[op], [x], strides=strides, kernel_shape=kernel, **about.padding())
         self._emit("Transpose", [x], name, perm=TO_TENSORFLOW)
 
-    def _reduced(self, name: str, op: str, sources: Sequence[str], about: _Attributes) -> None:
+    def _reduced(self, name: str, op: str, sources: Sequence[str], about: Attributes) -> None:
         axes, keep = self._whole(sources[1]), int(about.flags("keep_dims")[0])
         if REDUCED[op] == "ReduceSum":  # its axes are an input since opset 13
             self._emit("ReduceSum", [self._value(sources[0]), self._constant(axes)], name, keepdims=keep)
         else:
             self._emit(REDUCED[op], [self._value(sources[0])], name, axes=axes, keepdims=keep)
 
-    def _reshape(self, name: str, sources: Sequence[str], about: _Attributes) -> None:
+    def _reshape(self, name: str, sources: Sequence[str], about: Attributes) -> None:
         self._emit("Reshape", [self._value(sources[0]), self._constant(self._whole(sources[1]))], name)
 
-    def _squeeze(self, name: str, sources: Sequence[str], about: _Attributes) -> None:
+    def _squeeze(self, name: str, sources: Sequence[str], about: Attributes) -> None:
         axes = about.wholes("squeeze_dims") or about.wholes("axis")
         if not axes:
             raise ValueError(f"{shown(name)} says no axes")
         self._emit("Squeeze", [self._value(sources[0]), self._constant(axes)], name)
 
-    def _expand(self, name: str, sources: Sequence[str], about: _Attributes) -> None:
+    def _expand(self, name: str, sources: Sequence[str], about: Attributes) -> None:
         self._emit("Unsqueeze", [self._value(sources[0]), self._constant(self._whole(sources[1]))], name)
 
-    def _concatenation(self, name: str, sources: Sequence[str], about: _Attributes) -> None:
+    def _concatenation(self, name: str, sources: Sequence[str], about: Attributes) -> None:
         (axis,) = self._whole(sources[-1])
         self._emit("Concat", [self._value(source) for source in sources[:-1]], name, axis=axis)
 
-    def _padded(self, name: str, sources: Sequence[str], about: _Attributes) -> None:
+    def _padded(self, name: str, sources: Sequence[str], about: Attributes) -> None:
         ends = np.array(self._whole(sources[1])).reshape(-1, 2)
         self._emit("Pad", [self._value(sources[0]), self._constant(ends.T.reshape(-1))], name)
 
-    def _sliced(self, name: str, sources: Sequence[str], about: _Attributes) -> None:
+    def _sliced(self, name: str, sources: Sequence[str], about: Attributes) -> None:
         if any(about.whole(mask) for mask in ("ellipsis_mask", "new_axis_mask")):
             raise ValueError(f"{shown(name)} has a mask that is not known here")
         starts, ends, steps = (self._whole(source) for source in sources[1:4])
@@ -349,26 +283,26 @@ class _Graph:
         if gone:
             self._emit("Squeeze", [x, self._constant(gone)], name)
 
-    def _softmax(self, name: str, sources: Sequence[str], about: _Attributes) -> None:
+    def _softmax(self, name: str, sources: Sequence[str], about: Attributes) -> None:
         self._emit("Softmax", [self._value(sources[0])], name, axis=-1)
 
-    def _square(self, name: str, sources: Sequence[str], about: _Attributes) -> None:
+    def _square(self, name: str, sources: Sequence[str], about: Attributes) -> None:
         self._emit("Mul", [self._value(sources[0])] * 2, name)
 
-    def _rsqrt(self, name: str, sources: Sequence[str], about: _Attributes) -> None:
+    def _rsqrt(self, name: str, sources: Sequence[str], about: Attributes) -> None:
         self._emit("Reciprocal", [self._emit("Sqrt", [self._value(sources[0])])], name)
 
-    def _relu6(self, name: str, sources: Sequence[str], about: _Attributes) -> None:
+    def _relu6(self, name: str, sources: Sequence[str], about: Attributes) -> None:
         self._clipped(self._value(sources[0]), name)
 
-    def _sum_of_all(self, name: str, sources: Sequence[str], about: _Attributes) -> None:
+    def _sum_of_all(self, name: str, sources: Sequence[str], about: Attributes) -> None:
         x = self._value(sources[0])
         for source in sources[1:]:
             x = self._emit("Add", [x, self._value(source)])
         self._emit("Identity", [x], name)
 
 
-OTHERS: dict[str, Callable[[_Graph, str, Sequence[str], _Attributes], None]] = {
+OTHERS: dict[str, Callable[[_Graph, str, Sequence[str], Attributes], None]] = {
     "Reshape": _Graph._reshape,
     "Squeeze": _Graph._squeeze,
     "ExpandDims": _Graph._expand,
@@ -381,63 +315,3 @@ OTHERS: dict[str, Callable[[_Graph, str, Sequence[str], _Attributes], None]] = {
     "Relu6": _Graph._relu6,
     "AddN": _Graph._sum_of_all,
 }
-
-
-class _Attributes:
-    """A node's attributes, as TensorFlow writes them into JSON: whole numbers as texts, texts in base64."""
-
-    def __init__(self, node: JsonObject) -> None:
-        self._of = node.object("attr")
-
-    def whole(self, name: str) -> int:
-        """Return a whole number, 0 where it is not said."""
-        return int(self._of.object(name).values.get("i") or 0)
-
-    def wholes(self, name: str) -> list[int]:
-        return [int(value) for value in self._of.object(name).object("list").values.get("i") or ()]
-
-    def flags(self, *names: str) -> list[bool]:
-        return [bool(self._of.object(name).get("b", bool)) for name in names]
-
-    def texts(self, name: str) -> list[str]:
-        return [_text(value) for value in self._of.object(name).object("list").get("s", tuple[str, ...]) or ()]
-
-    def spatial(self, name: str) -> list[int]:
-        """Return the two numbers, of height and width, of a list of four; 1 and 1 where it is not said."""
-        values = self.wholes(name) or [1, 1, 1, 1]
-        if len(values) != 4 or (values[0], values[3]) != (1, 1) or min(values) < 1:
-            raise ValueError(f"{name} are {shown(values)}: they begin and end with 1")
-        return values[1:3]
-
-    def padding(self) -> dict[str, Any]:
-        """Return ONNX's attributes for it.
-
-        Raises:
-            ValueError: it is no kind that is known, or the channels come first.
-        """
-        layout, kind = (_text(self._of.object(name).get("s", str) or "") for name in ("data_format", "padding"))
-        if layout not in ("", "NHWC"):
-            raise ValueError(f"its layout {shown(layout)} is not known here")
-        if kind == "EXPLICIT":
-            ends = self.wholes("explicit_paddings")
-            if len(ends) != 8 or any(ends[:2] + ends[6:]):
-                raise ValueError(f"explicit_paddings are {shown(ends)}")
-            return {"pads": [ends[2], ends[4], ends[3], ends[5]]}
-        kinds = {"SAME": "SAME_UPPER", "VALID": "VALID"}
-        if kind not in kinds:
-            raise ValueError(f"the padding {shown(kind)} is not known here")
-        return {"auto_pad": kinds[kind]}
-
-    def placeholder(self, name: str) -> onnx.ValueInfoProto:
-        """Return the input: numbers of float32, with the batch and other sides open where the file has -1."""
-        if self._of.object("dtype").get("type", str) not in ("DT_FLOAT", None):
-            raise ValueError(f"its input {shown(name)} is of another type than float32")
-        sides = [JsonObject(one, "dim") for one in self._of.object("shape").object("shape").get("dim", list) or ()]
-        sizes = [int(side.values.get("size", -1)) for side in sides]
-        shape = [size if size > 0 else f"open_{axis}" for axis, size in enumerate(sizes)]
-        return helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
-
-
-def _text(value: str) -> str:
-    """Return a text that is written in base64."""
-    return base64.b64decode(value, validate=True).decode("utf-8", "replace")
