@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
 from lab.benchmark import spearman
 from lab.published.models import MODELS, Published
@@ -98,11 +99,13 @@ class Audits:
                 }
             else:
                 options |= {"editor": "corruptions", "photos": self._photographs()}
+            # Of a folder of pictures an audit takes all.
+            run: dict[str, Any] = {"images": self.images, "seed": self.seed} if self.subject.domain else {}
             if len(left) == 1:
                 options["target"] = targets[left[0].name]
-                Diagnoser(**options).run(images=self.images, seed=self.seed, out=out / left[0].name)
+                Diagnoser(**options).run(out=out / left[0].name, **run)
             else:
-                Diagnosers(**options).run(images=self.images, seed=self.seed, out=out)
+                Diagnosers(**options).run(out=out, **run)
         return {model.name: Diagnosis.load(out / model.name) for model in self.models}
 
     def _audits_folder(self) -> Path:
@@ -137,18 +140,20 @@ class Audits:
         return {name: json.loads(path.read_text(encoding="utf-8")) for name, path in paths.items()}
 
     @torch.no_grad()
-    def accepted(self) -> float:
-        """Return in what share of the subject's pictures BlazeFace finds a face with a probability above a half."""
+    def accepted(self, pictures: Tensor) -> float:
+        """Return in what share of pictures BlazeFace finds a face with a probability above a half."""
         target = self.target(MODELS[DETECTOR])
-        pictures = to_images(self.subject.pictures(ACCEPTED_OF, self.seed + 1))
         logits = torch.cat([target(part) for part in torch.split(pictures, BATCH)])
         return round(float((logits > 0).float().mean()), 3)
 
     @torch.no_grad()
-    def outputs(self, model: Published, count: int) -> list[float]:
-        """Return what the model says of unedited pictures, in short: the quartiles of its first number."""
+    def outputs(self, model: Published, pictures: Tensor) -> list[float]:
+        """Return what the model says of unedited pictures, in short: the quartiles of its first number.
+
+        Of embeddings that is how alike each picture's is to the next one's.
+        """
         target = self.target(model)
-        logits = target(to_images(self.subject.pictures(count, self.seed + 1)))
+        logits = target(pictures)
         first = target.task.recorded(logits, logits.roll(1, 0))[:, 0].double().numpy()
         return [round(float(value), 3) for value in np.quantile(first, (0.25, 0.5, 0.75))]
 
@@ -159,15 +164,17 @@ class Audits:
     def table(self) -> dict[str, Any]:
         """Return all figures, JSON-ready."""
         audits, truth = self.audits(), self.effects() if self.subject.domain else {}
+        pictures = to_images(self.subject.pictures(ACCEPTED_OF, self.seed + 1))
         rows = {name: _told(diagnosis, truth.get(name)) for name, diagnosis in audits.items()}
         figures: dict[str, Any] = {
             "subject": self.subject.name,
             "images": self.images,
             "seed": self.seed,
             "random_directions": self.random_directions,
-            "faces_found": self.accepted(),
+            "faces_found": self.accepted(pictures),
             "models": {
-                model.name: {"outputs": self.outputs(model, BATCH), "rows": rows[model.name]} for model in self.models
+                model.name: {"outputs": self.outputs(model, pictures[:BATCH]), "rows": rows[model.name]}
+                for model in self.models
             },
             "environment": describe_environment(),
         }

@@ -22,7 +22,7 @@ def page(figures: Sequence[Mapping[str, Any]]) -> str:
     """
     parts = [_BEGIN.format(count=len(MODELS)), _models()]
     parts += [_of_renders(one) if "agreement" in one else _of_corruptions(one) for one in figures]
-    return "\n".join([*parts, _limits(figures), _ANEW])
+    return "\n".join([*parts, _limits(figures), _anew(figures)])
 
 
 _BEGIN = """# What published face models are sensitive to
@@ -35,6 +35,24 @@ is run. Each network is fed as its package or its authors feed it, with the face
 This page is written by a command from figures that are committed (`bench/results/published-*.json`).
 """
 
+
+def _anew(figures: Sequence[Mapping[str, Any]]) -> str:
+    """Return the commands that made the figures, with the numbers that they were made with."""
+    audits = []
+    for one in figures:
+        options = [f"--subject {one['subject']}", f"--images {one['images']}", f"--seed {one['seed']}"]
+        if one.get("random_directions") is not None and "agreement" in one:
+            options.append(f"--random-directions {one['random_directions']}")
+        if "truth_on" in one:
+            options.append(f"--truth-on {one['truth_on']}")
+        if one.get("picture"):
+            options.append(f"--picture docs/pictures/{one['picture']}")
+        names = " ".join([] if len(one["models"]) == len(MODELS) else one["models"])
+        command = " ".join(filter(None, ["python -m lab.published audit", names, *options]))
+        audits.append(f"{command} --json bench/results/published-{one['subject']}.json")
+    return _ANEW.format(audits="\n".join(audits))
+
+
 _ANEW = """
 ## Make it anew
 
@@ -42,8 +60,7 @@ _ANEW = """
 ```bash
 python -m lab.published list
 python -m lab.published check
-python -m lab.published audit --subject avatars --json bench/results/published-avatars.json
-python -m lab.published audit --subject dcgan --images 32 --json bench/results/published-dcgan.json
+{audits}
 python -m lab.published page bench/results/published-*.json --out docs/explanation/published-models.md
 ```
 
@@ -106,9 +123,16 @@ def _of_renders(figures: Mapping[str, Any]) -> str:
             "",
             _shortfalls(figures["agreement"]),
             "",
+            *_missing(figures),
             *(_picture(figures["picture"]) if figures.get("picture") else ()),
         ]
     )
+
+
+def _missing(figures: Mapping[str, Any]) -> list[str]:
+    """Say which models were not audited on these pictures, where there are some."""
+    names = [name for name in MODELS if name not in figures["models"]]
+    return [f"Not audited on the {figures['subject']} yet: {_list(names)}.", ""] if names else []
 
 
 def _picture(name: str) -> list[str]:
@@ -154,6 +178,7 @@ def _of_corruptions(figures: Mapping[str, Any]) -> str:
             "| --- | --- | --- | --- |",
             *rows,
             "",
+            *_missing(figures),
         ]
     )
 

@@ -32,6 +32,8 @@ def figures(rows: dict[str, list[dict[str, Any]]], *, faces_found: float = 1.0) 
     return {
         "subject": "avatars",
         "images": 16,
+        "seed": 100,
+        "random_directions": 4,
         "faces_found": faces_found,
         "truth_on": 100,
         "agreement": agreement(rows),
@@ -78,6 +80,18 @@ def test_the_page_names_shortfalls_where_there_are_some_and_none_elsewhere() -> 
 def test_the_page_says_of_faces_that_were_not_found_only_where_there_are_some() -> None:
     assert "finds no face" not in page([figures(ROWS)])
     assert "BlazeFace finds no face in 12.5 % of the avatars" in page([figures(ROWS, faces_found=0.875)])
+
+
+def test_the_page_has_the_commands_that_made_its_figures_and_names_what_is_missing() -> None:
+    told = page([figures(dict.fromkeys(MODELS, ROWS["good"])) | {"picture": "sheet.webp"}])
+    command = "python -m lab.published audit --subject avatars --images 16 --seed 100 --random-directions 4"
+    assert f"{command} --truth-on 100 --picture docs/pictures/sheet.webp --json" in told
+    assert "](../pictures/sheet.webp)" in told
+    assert "Not audited" not in told
+    some = page([figures({"dlib-age": ROWS["good"]})])
+    assert "audit dlib-age --subject" in some
+    assert "Not audited on the avatars yet: `ssrnet-age`" in some
+    assert "sheet.webp" not in some
 
 
 def test_the_list_needs_no_network(capsys: pytest.CaptureFixture[str]) -> None:
