@@ -37,6 +37,7 @@ import mutations  # noqa: E402
 import test_decoder as decoders  # noqa: E402
 import test_gallery_file as galleries  # noqa: E402
 import test_onnx as targets  # noqa: E402
+import test_tfjs as graphs  # noqa: E402
 from judging import fault_of  # noqa: E402
 from literal_stylegan2 import Literal  # noqa: E402
 from literal_stylegan3 import Literal3  # noqa: E402
@@ -52,7 +53,7 @@ from zoom_engine.cli.config import read_config  # noqa: E402
 from zoom_engine.commands.inspection import describe_file  # noqa: E402
 from zoom_engine.common.errors import CheckpointError, TargetError, ZoomError  # noqa: E402
 from zoom_engine.common.files.kinds_of_file import kind_by_content  # noqa: E402
-from zoom_engine.common.files.onnx_file import read_onnx_file  # noqa: E402
+from zoom_engine.common.files.onnx_file import check_onnx_model, read_onnx_file  # noqa: E402
 from zoom_engine.directions import EditDirections  # noqa: E402
 from zoom_engine.discovery.findings import SUMMARY, Discovery, manifest_of  # noqa: E402
 from zoom_engine.edits.pairs import read_pairs  # noqa: E402
@@ -81,6 +82,7 @@ from zoom_engine.targets.loaders.state_dict import read_state_dict  # noqa: E402
 from zoom_engine.targets.onnx.graph import OnnxGraph  # noqa: E402
 from zoom_engine.targets.onnx.load import chosen_output, image_input, onnx_preprocessing, read_metadata  # noqa: E402
 from zoom_engine.targets.onnx.ops import UnsupportedError  # noqa: E402
+from zoom_engine.targets.onnx.tfjs import read_tfjs  # noqa: E402
 from zoom_engine.targets.tasks import BinaryTask, task_from_dict  # noqa: E402
 
 WORK = Path(tempfile.mkdtemp(prefix="zoom-fuzz-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
@@ -279,6 +281,24 @@ def read_onnx_whole(data: bytes) -> None:
     """A target's file, run on probe pictures by ONNX Runtime and as its conversion."""
     path = _file(data, "file.onnx")
     load_target(path, output=0)
+
+
+def read_tfjs_graph(data: bytes) -> None:
+    """A TensorFlow.js graph, whose shards are as they should be."""
+    folder = WORK / "graph"
+    if not folder.is_dir():
+        folder.mkdir()
+        graphs.write(folder, graphs.described())
+    path = folder / "model.json"
+    path.write_bytes(data)
+    _each(lambda: describe_target_file(path), lambda: check_onnx_model(read_tfjs(path), refusal=TargetError))
+
+
+def tfjs_seeds() -> Iterator[bytes]:
+    """The graph of the tests, and one whose signature lies elsewhere."""
+    about = graphs.described()
+    yield json.dumps(about).encode()
+    yield json.dumps({**about, "signature": {}, "userDefinedMetadata": {"signature": about["signature"]}}).encode()
 
 
 def _with_metadata(folder: Path) -> bytes:
@@ -588,6 +608,7 @@ READERS: dict[str, Reader] = {
     "safetensors": Reader(read_tensors, safetensors_seeds, mutations.safetensors),
     "onnx": Reader(read_onnx, onnx_seeds, mutations.protobuf, 1.5),
     "onnx-whole": Reader(read_onnx_whole, onnx_seeds, mutations.protobuf),
+    "tfjs": Reader(read_tfjs_graph, tfjs_seeds, mutations.json_value, 0.6),
     "decoder": Reader(read_decoder, decoder_seeds, mutations.protobuf, 0.7),
     "decoder-whole": Reader(read_decoder_whole, decoder_seeds, mutations.protobuf, 0.7),
     "records": Reader(read_records, records_seeds, mutations.json_lines),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import onnx
 from safetensors import SafetensorError, safe_open
 
 from zoom_engine.common.errors import TargetError, one_line
@@ -13,7 +15,8 @@ from zoom_engine.common.files.kinds_of_file import CONFIG, RUNS_CODE, FileKind, 
 from zoom_engine.common.files.onnx_file import open_inputs, parse_onnx
 from zoom_engine.targets.loaders.architectures import Architecture
 from zoom_engine.targets.loaders.hugging_face import check_folder, folder_preprocessing, read_json
-from zoom_engine.targets.onnx.load import METADATA_KEY, open_onnx, tells_scale, type_name
+from zoom_engine.targets.onnx.load import METADATA_KEY, OpenedOnnx, open_onnx, open_tfjs, tells_scale, type_name
+from zoom_engine.targets.onnx.tfjs import read_tfjs
 from zoom_engine.targets.preprocessing import InputOptions, Preprocessing
 
 SHOWN = 20
@@ -34,6 +37,8 @@ def describe_target_file(path: Path, options: InputOptions = None) -> list[str]:
     kind = kind_of_file(path)
     if kind == "onnx":
         return _onnx(path, options)
+    if kind == "tfjs":
+        return _tfjs(path, options)
     if kind == "hugging-face":
         return _hugging_face(path, options)
     return _program(path, kind, options)
@@ -58,10 +63,22 @@ def _preprocessing(used: Preprocessing, *, stated: bool = True, size: str = "") 
 
 def _onnx(path: Path, options: InputOptions) -> list[str]:
     model, _ = parse_onnx(path, refusal=TargetError)
+    return _graph("ONNX model", model, lambda: open_onnx(path, options))
+
+
+def _tfjs(path: Path, options: InputOptions) -> list[str]:
+    try:
+        model = read_tfjs(path)
+    except TargetError as error:
+        return ["kind: TensorFlow.js graph", f"refused: {error}"]
+    return _graph("TensorFlow.js graph, read as ONNX", model, lambda: open_tfjs(path, model, options))
+
+
+def _graph(kind: str, model: onnx.ModelProto, opened_model: Callable[[], OpenedOnnx]) -> list[str]:
     graph = model.graph
     opsets = ", ".join(f"{entry.domain or 'ai.onnx'} {entry.version}" for entry in model.opset_import)
     operators = sorted({node.op_type for node in graph.node})
-    lines = ["kind: ONNX model", f"opset: {opsets}"]
+    lines = [f"kind: {kind}", f"opset: {opsets}"]
     lines += [f"input: {_value(value)}" for value in open_inputs(graph)[:SHOWN]]
     lines += [f"output: {_value(value)}" for value in graph.output[:SHOWN]]
     lines.append(f"operators: {len(graph.node)} nodes of {_few(operators)}")
@@ -73,7 +90,7 @@ def _onnx(path: Path, options: InputOptions) -> list[str]:
     if others:
         lines.append(f"metadata: {_few(others)}")
     try:
-        opened = open_onnx(path, options)
+        opened = opened_model()
     except TargetError as error:
         return [*lines, f"refused: {error}"]
     if opened.noted.task is not None:

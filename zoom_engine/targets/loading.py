@@ -28,7 +28,7 @@ from zoom_engine.targets.loaders.python_object import import_object, is_onnx_obj
 from zoom_engine.targets.loaders.service import load_service
 from zoom_engine.targets.loaders.torch_programs import load_exported_program, load_torchscript
 from zoom_engine.targets.loaders.transforms import StatedInput, stated_preprocessing
-from zoom_engine.targets.onnx.load import load_onnx, load_onnx_model
+from zoom_engine.targets.onnx.load import load_onnx, load_onnx_model, load_tfjs
 from zoom_engine.targets.onnx.session import OnnxSession, load_session
 from zoom_engine.targets.target import Target, probe_images, raw_outputs
 from zoom_engine.targets.tasks import EmbeddingTask, RegressionTask, Task, task_from_dict
@@ -45,6 +45,7 @@ NAMED: dict[str, Callable[[str, Reading], LoadedModel]] = {
 """What loads "KEY:…"."""
 FILES: dict[FileKind, Callable[[Path, Reading], LoadedModel]] = {
     "onnx": load_onnx,
+    "tfjs": load_tfjs,
     "torchscript": load_torchscript,
     "exported-program": load_exported_program,
     "hugging-face": load_hugging_face,
@@ -79,8 +80,8 @@ def load_target(
         spec: what to load, one of
 
             - "domain:target" such as "avatars:mustache"
-            - the path of an ONNX file, a TorchScript file or a `torch.export` program (.pt2), told apart by
-              content; the last two run a graph of their own, which takes `trust`
+            - the path of an ONNX file, a TensorFlow.js graph (its model.json), a TorchScript file or a `torch.export`
+              program (.pt2), told apart by content; the last two run a graph of their own, which takes `trust`
             - "torchvision:NAME@WEIGHTS" or "timm:NAME@WEIGHTS": an architecture of these libraries with a
               state-dict file (torch or safetensors), or with published weights by their tag where they are
               on this machine

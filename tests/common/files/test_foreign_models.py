@@ -58,7 +58,6 @@ NAMED = r"pickle of sklearn\.linear_model\._logistic\.LogisticRegression"
 OTHERS = {
     "HDF5": (HDF5, r"python -m tf2onnx\.convert --keras .*model' --output model\.onnx"),
     "Keras": (_keras(), "is a Keras model.*--keras"),
-    "TensorFlow.js": (TFJS % b"graph-model", r"python -m tf2onnx\.convert --tfjs .*model' --output model\.onnx$"),
     "Keras for TensorFlow.js": (
         TFJS % b"layers-model",
         r"tfjs_layers_model .*model' model && python -m tf2onnx\.convert --saved-model model --output model\.onnx$",
@@ -90,9 +89,20 @@ def test_a_saved_model_of_tensorflow_is_named_with_the_way_to_onnx(tmp_path: Pat
         load_target(tmp_path)
 
 
-def test_a_folder_of_tensorflow_js_is_named_with_the_way_to_onnx(tmp_path: Path) -> None:
-    (tmp_path / "model.json").write_bytes(TFJS % b"graph-model")
-    with pytest.raises(TargetError, match=r"--tfjs .*model\.json --output model\.onnx"):
+def test_a_graph_of_tensorflow_js_is_read_as_a_target_and_as_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "model.json"
+    path.write_bytes(TFJS % b"graph-model")
+    for target in (path, tmp_path):
+        with pytest.raises(TargetError, match="has 0 inputs"):
+            load_target(target)
+        assert foreign_model(target) is not None
+    with pytest.raises(CheckpointError, match=r"--tfjs .*model\.json --output model\.onnx"):
+        load_generator(path)
+
+
+def test_a_folder_of_a_keras_model_for_tensorflow_js_is_named_with_the_way_to_onnx(tmp_path: Path) -> None:
+    (tmp_path / "model.json").write_bytes(TFJS % b"layers-model")
+    with pytest.raises(TargetError, match=r"tfjs_layers_model"):
         load_target(tmp_path)
 
 

@@ -62,6 +62,18 @@ def foreign_model(path: Path) -> str | None:
     return None
 
 
+def is_tensorflow_js_graph(path: Path) -> bool:
+    """Return whether the file at `path`, or the model.json in the folder, is that of a TensorFlow.js graph.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if path.is_dir():
+        return (path / TFJS).is_file() and is_tensorflow_js_graph(path / TFJS)
+    start = _start(path)
+    return _is_tensorflow_js(start) and LAYERS.search(start) is None
+
+
 def pickled_object(path: Path) -> str | None:
     """Return the first class that a file of `torch.save` or `pickle` names, as "package.module.Class".
 
@@ -83,7 +95,7 @@ def _by_tf2onnx(path: Path, what: str, kind: str) -> str:
 def _of_tensorflow_js(path: Path) -> str | None:
     """Describe the model.json of TensorFlow.js; None for any other file."""
     start = _start(path)
-    if not start.lstrip().startswith(b"{") or b'"modelTopology"' not in start:
+    if not _is_tensorflow_js(start):
         return None
     if LAYERS.search(start) is None:
         return _by_tf2onnx(path, "a TensorFlow.js graph", "tfjs")
@@ -94,6 +106,10 @@ def _of_tensorflow_js(path: Path) -> str | None:
     return (
         f"is a Keras model for TensorFlow.js, which is not read: make an ONNX file of it with {folder} model && {made}"
     )
+
+
+def _is_tensorflow_js(start: bytes) -> bool:
+    return start.lstrip().startswith(b"{") and b'"modelTopology"' in start
 
 
 def _quoted(path: Path) -> str:

@@ -8,10 +8,10 @@ from typing import Literal
 
 from zoom_engine.common.errors import TargetError, one_line, system_errors
 from zoom_engine.common.files.archives import DAMAGED
-from zoom_engine.common.files.foreign_models import foreign_model, pickled_object
+from zoom_engine.common.files.foreign_models import foreign_model, is_tensorflow_js_graph, pickled_object
 from zoom_engine.common.files.safetensors_header import is_safetensors
 
-FileKind = Literal["onnx", "torchscript", "exported-program", "hugging-face"]
+FileKind = Literal["onnx", "tfjs", "torchscript", "exported-program", "hugging-face"]
 RUNS_CODE = {"torchscript": "TorchScript", "exported-program": "torch.export"}
 CONFIG = "config.json"
 
@@ -25,6 +25,8 @@ def kind_of_file(path: Path) -> FileKind:
     if path.is_dir():
         if (path / CONFIG).is_file():
             return "hugging-face"
+        if is_tensorflow_js_graph(path):
+            return "tfjs"
         if (foreign := foreign_model(path)) is not None:
             raise TargetError(f"{path} {foreign}")
         raise TargetError(
@@ -120,4 +122,7 @@ def kind_by_content(path: Path) -> FileKind | Literal["state-dict"] | None:
         return "state-dict" if "data.pkl" in members else None
     if start[:1] == b"\x80":  # a pickle, as torch wrote them before it wrote archives
         return "state-dict"
-    return "onnx" if start[:1] == b"\x08" else None  # the first field of an ONNX model, its version
+    if start[:1] == b"\x08":  # the first field of an ONNX model, its version
+        return "onnx"
+    with system_errors(TargetError, f"{path} cannot be read"):
+        return "tfjs" if is_tensorflow_js_graph(path) else None

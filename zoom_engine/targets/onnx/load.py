@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from zoom_engine.common.errors import TargetError, one_line
+from zoom_engine.common.files.foreign_models import TFJS
 from zoom_engine.common.files.onnx_file import (
     check_onnx_model,
     count_weights,
@@ -31,6 +32,7 @@ from zoom_engine.targets.entry import OneByOne
 from zoom_engine.targets.loaders.loaded_model import LoadedModel, Reading
 from zoom_engine.targets.onnx.graph import OnnxGraph
 from zoom_engine.targets.onnx.ops import UnsupportedError
+from zoom_engine.targets.onnx.tfjs import read_tfjs
 from zoom_engine.targets.preprocessing import InputOptions, Preprocessing, scale_is_assumed
 from zoom_engine.targets.target import probe_images
 from zoom_engine.targets.tasks import Task, task_from_dict
@@ -136,6 +138,21 @@ def load_onnx_model(given: onnx.ModelProto, how: Reading) -> LoadedModel:
     """Load a model at hand as `load_onnx` does a file."""
     opened = _opened(CALLED, *check_onnx_model(given, refusal=TargetError), how.options)
     return _loaded(CALLED, opened, how, given.graph.name or "model")
+
+
+def load_tfjs(path: Path, how: Reading) -> LoadedModel:
+    """Read a TensorFlow.js graph, of its model.json or the folder of one, as ONNX, and load that as `load_onnx` does.
+
+    Raises:
+        TargetError: one line.
+    """
+    name = path.parent.name if path.name == TFJS else path.stem
+    return _loaded(path, open_tfjs(path, read_tfjs(path), how.options), how, name)
+
+
+def open_tfjs(path: Path, model: onnx.ModelProto, options: InputOptions = None) -> OpenedOnnx:
+    """Open what `read_tfjs` made of the file as `open_onnx` does a file."""
+    return _opened(path, *check_onnx_model(model, refusal=TargetError), options)
 
 
 def _loaded(path: Path, opened: OpenedOnnx, how: Reading, name: str) -> LoadedModel:
