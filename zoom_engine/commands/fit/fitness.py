@@ -35,8 +35,11 @@ from zoom_engine.common.terminal import WIDTH, Column, ruled, wrapped
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.statistics.coverage import Coverage
 from zoom_engine.statistics.table import percent
+from zoom_engine.text import NO_WORDS
 
 FORMAT = 1
+FEATURES = "colours and edges by their place"
+"""What compares pictures where there is no text encoder, see `PictureFeatures`."""
 THRESHOLDS: Mapping[str, float] = {
     "coverage, relative, fit from": COVERED,
     "coverage, relative, not fit below": NOT_COVERED,
@@ -53,9 +56,13 @@ THRESHOLDS: Mapping[str, float] = {
 
 @dataclass(frozen=True)
 class AttributeFitness:
-    """An attribute: what the encoder reads of it, its power with `IMAGES` (empty without a pilot), and the verdict."""
+    """An attribute: what the encoder reads of it, its power with `IMAGES` (empty without a pilot), and the verdict.
+
+    `given` is the text that it was given as.
+    """
 
     attribute: Attribute
+    given: str
     read: ReadAttribute
     power: tuple[Power, ...]
     judgement: Judgement
@@ -68,7 +75,7 @@ class Fitness:
     Attributes:
         generator: as it was given.
         target: its name.
-        text_encoder: its name; coverage and words are in its eyes.
+        text_encoder: its name; coverage and words are in its eyes. `NO_WORDS` where there is none.
         photographs: how many were compared.
         unread: the names of files that could not be read, and why.
         generated: how many generated images.
@@ -76,12 +83,14 @@ class Fitness:
         outlines: the same by `outlines`, which know of no kind of pictures.
         inverted: what inversion accepts.
         answers: how far the target's answers lie apart.
-        read: how the text encoder reads both.
+        read: how the text encoder reads both; None where no attribute is given by words.
         pilot: the small audit behind `power`; None without one.
         parts: a judgement by name of what was looked at.
         attributes: each attribute.
         notices: lines on what was assumed.
         environment: the machine and its packages.
+        audit: the words of a command line for the audit, without attributes and folder.
+        unsaid: the option that no command line says; "" where they all can be said.
     """
 
     generator: str
@@ -94,12 +103,19 @@ class Fitness:
     outlines: Coverage
     inverted: Inverted
     answers: Answers
-    read: Read
+    read: Read | None
     pilot: Pilot | None
     parts: Mapping[str, Judgement]
     attributes: tuple[AttributeFitness, ...]
     notices: tuple[str, ...] = ()
     environment: Mapping[str, Any] = field(default_factory=dict)
+    audit: tuple[str, ...] = ()
+    unsaid: str = ""
+
+    @property
+    def eyes(self) -> str:
+        """Return in whose eyes pictures are compared."""
+        return FEATURES if self.text_encoder == NO_WORDS else self.text_encoder
 
     @property
     def verdict(self) -> Verdict:
@@ -163,7 +179,7 @@ class Fitness:
                     "decisions": [dataclasses.asdict(one) for one in self.answers.decisions],
                     "unit": self.answers.unit,
                 },
-                "read": dataclasses.asdict(self.read),
+                "read": None if self.read is None else dataclasses.asdict(self.read),
                 "pilot": None
                 if self.pilot is None
                 else {
@@ -192,7 +208,7 @@ class Fitness:
         lines = [
             wrapped(
                 f"{self.generator} for {self.target}: {number_of(self.photographs, 'photograph')} beside"
-                f" {number_of(self.generated, 'generated image')}, in the eyes of {self.text_encoder}",
+                f" {number_of(self.generated, 'generated image')}, in the eyes of {self.eyes}",
                 width=width,
             )
         ]
