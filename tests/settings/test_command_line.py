@@ -19,16 +19,16 @@ def read(words: list[str], monkeypatch: pytest.MonkeyPatch) -> AuditSettings:
     """The settings that `zoom-engine diagnose` reads from these words."""
     from zoom_engine.cli import main
 
-    found: list[AuditSettings] = []
+    made: list[AuditSettings] = []
 
     def keep(stored: Any, given: Any, values: dict[str, Any], output: Any) -> None:
         del output
-        found.append(settings_of(stored, given, values, needs=("target", "out"))[0])
+        made.append(settings_of(stored, given, values, needs=("target", "out"))[0])
         raise KeyboardInterrupt
 
     monkeypatch.setattr(diagnose, "_run", keep)
     main(["diagnose", *words, "--out", "audit"])
-    (settings,) = found
+    (settings,) = made
     return settings
 
 

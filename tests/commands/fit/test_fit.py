@@ -22,6 +22,7 @@ from zoom_engine.commands.fit.measuring import _invert
 from zoom_engine.commands.fit.verdicts import judge_inversion
 from zoom_engine.common.errors import ConfigError, PhotographError
 from zoom_engine.domains import avatars, pets
+from zoom_engine.domains.avatars.domain import DOMAIN
 from zoom_engine.settings.fit_settings import FitSettings
 
 ATTRIBUTES = {
@@ -161,7 +162,7 @@ def test_the_file_and_the_page_hold_the_same(written: tuple[Path, Fitness]) -> N
 def with_and_without(folder: Path) -> str:
     """Renders with and without eyeglasses, as the source of an attribute."""
     pictures, parameters = avatars.sample(200, 77)
-    glasses = avatars.domain.DOMAIN.subject.truth.labels(parameters)["eyeglasses"]
+    glasses = DOMAIN.subject.truth.labels(parameters)["eyeglasses"]
     for name, chosen in (("with", glasses), ("without", ~glasses)):
         (folder / name).mkdir()
         for number, pixels in enumerate(pictures[chosen][:12]):
@@ -170,44 +171,32 @@ def with_and_without(folder: Path) -> str:
 
 
 @pytest.mark.slow(20)
-def test_each_way_of_an_attribute_is_judged_and_the_next_command_runs_as_printed(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    folder = renders(tmp_path / "photographs", "avatars", 40)
+def test_each_way_of_an_attribute_is_judged_and_the_next_command_runs_as_printed(tmp_path: Path) -> None:
     given = ["a smiling face", f"glasses={with_and_without(tmp_path)}", "beard=scorer:avatars:attributes#beard"]
-    options = ["--neutral", "a face", "--label", "a face with eyeglasses", "--label", "a face", "--seed", "3"]
-    options += [
-        "--samples",
-        "256",
-        "--smallest-effect",
-        "0.07",
-        "--generator",
-        "avatars",
-        "--target",
-        "avatars:eyeglasses",
-    ]
-    texts = [word for text in given for word in ("--attribute", text)]
-    few = ["--generated", "64", "--inverted", "0", "--pilot", "4", "--json", "--quiet", "--out", str(tmp_path / "out")]
-    assert main(["fit", "--photos", str(folder), *options, *texts, *few]) == 0
-    told = json.loads(capsys.readouterr().out)
-    words, examples, scorer = told["attributes"]
-    assert [one["verdict"] for one in told["attributes"]] == ["fit"] * 3
-    assert words["photographs"] > words["floor"][1]
+    options: dict[str, Any] = {"neutral": "a face", "labels": ["a face with eyeglasses", "a face"], "seed": 3}
+    options |= {"smallest_effect": 0.07, "random_directions": 2, "samples": 256, "attributes": given}
+    out, folder = tmp_path / "out", renders(tmp_path / "photographs", "avatars", 40)
+    result = asked(folder, "avatars", target="avatars:eyeglasses", pilot=4, out=out, **options)
+    words, examples, scorer = result.attributes
+    assert [one.judgement.verdict for one in result.attributes] == ["fit"] * 3, result.table()
+    assert words.read.photographs is not None
+    assert words.read.photographs > words.read.floor[1]
     for one in (examples, scorer):
-        assert one["photographs"] is None
-        assert one["generated"] > one["floor"][0]
-        assert 0.02 < one["has"][0] < 0.9
-        assert one["power"]["200"]["sensitive"]["0.28"] > 0.5
-    page = Page(tmp_path / "out" / "fit.html")
-    command = page.html[page.html.index('class="command"') :].partition(">")[2].partition("</pre>")[0]
-    asked = shlex.split(html.unescape(command).replace("\\\n", ""))
-    assert asked[:2] == ["zoom-engine", "diagnose"]
-    assert all(word in asked for word in (*options, *texts))
-    assert main([*asked[1:-1], str(tmp_path / "audit"), "--images", "2", "--random-directions", "2", "--quiet"]) == 0
+        assert one.read.photographs is None
+        assert one.read.generated is not None
+        assert one.read.generated > one.read.floor[0]
+        assert 0.02 < one.read.has[0] < 0.9
+        assert one.power[-1].sensitive["0.28"] > 0.5
+    page = Page(out / "fit.html").html
+    command = html.unescape(page[page.index('class="command"') :].partition(">")[2].partition("</pre>")[0])
+    asked_for = shlex.split(command.replace("\\\n", ""))
+    assert asked_for[:6] == ["zoom-engine", "diagnose", "--generator", "avatars", "--target", "avatars:eyeglasses"]
+    assert main([*asked_for[1:-1], str(tmp_path / "audit"), "--images", "2", "--quiet"]) == 0
     config = Diagnosis.load(tmp_path / "audit").config
     assert [attribute.text for attribute in config.attributes] == ["a smiling face", "glasses", "beard"]
     assert (config.neutral, config.seed, config.smallest_effect) == ("a face", 3, 0.07)
     assert config.labels == ("a face with eyeglasses", "a face")
+    assert config.random_directions == 2
 
 
 @pytest.mark.slow(15)

@@ -12,12 +12,11 @@ import pytest
 from browser import CHROMIUM, opened
 from html_page import HOSTILE, Page
 
-from zoom_engine.audit.summary import Power
 from zoom_engine.commands.fit.answers import Answers, Decision
 from zoom_engine.commands.fit.fitness import AttributeFitness, Fitness
 from zoom_engine.commands.fit.page import Nearest, next_command, write_fit_page
 from zoom_engine.commands.fit.pilot import Pilot
-from zoom_engine.commands.fit.verdicts import Inverted, Judgement, Read, ReadAttribute, Verdict
+from zoom_engine.commands.fit.verdicts import Foretold, Inverted, Judgement, Read, ReadAttribute, Verdict
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.statistics.coverage import Coverage, Estimate
 from zoom_engine.statistics.intervals import wilson
@@ -32,7 +31,8 @@ def fitness_of(*verdicts: Verdict, **changes: Any) -> Fitness:
     """A result with an attribute of each verdict, on a generator of the first."""
     one = Estimate(0.913, (0.85, 0.961))
     covering = Coverage(50, one, one, one, one, one)
-    power = tuple(Power({"0.05": 0.01, "0.1": share, "0.2": 0.99}, None, 0.14) for share in (0.4, 0.9))
+    ranges = {"0.05": (0.0, 0.02), "0.1": (0.31, 0.95), "0.2": (0.99, 0.99)}
+    power = tuple(Foretold({"0.05": 0.01, "0.1": share, "0.2": 0.99}, ranges, 0.14) for share in (0.4, 0.9))
     read = ReadAttribute(9.12, 8.3, (3.1, 2.9), (0.31, 0.28))
     names = ["a smiling face", LONG, *HOSTILE]
     attributes = tuple(

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from zoom_engine.audit.summary import Power
 from zoom_engine.commands.fit.answers import Answers
 from zoom_engine.commands.fit.pilot import Pilot
 from zoom_engine.commands.fit.verdicts import (
@@ -23,6 +22,7 @@ from zoom_engine.commands.fit.verdicts import (
     NOT_COVERED,
     RARE,
     UNKNOWN,
+    Foretold,
     Inverted,
     Judgement,
     Read,
@@ -58,13 +58,13 @@ THRESHOLDS: Mapping[str, float] = {
 class AttributeFitness:
     """An attribute: what the encoder reads of it, its power with `IMAGES` (empty without a pilot), and the verdict.
 
-    `given` is the text that it was given as.
+    `given` is the text that it was given as; None where it was an object.
     """
 
     attribute: Attribute
-    given: str
+    given: str | None
     read: ReadAttribute
-    power: tuple[Power, ...]
+    power: tuple[Foretold, ...]
     judgement: Judgement
 
 
@@ -232,7 +232,7 @@ class Fitness:
                 one.attribute.name,
                 one.judgement.verdict,
                 *map(percent, one.read.has),
-                *[percent(list(power.sensitive.values())[-2]) for power in one.power],
+                *[share_in_words(power) for power in one.power],
             ]
             for one in self.attributes
         ]
@@ -243,19 +243,31 @@ class Fitness:
         }
         lines += ruled(columns, rows, width=width, colors=colors, below=doubts)
         if self.pilot is not None:
-            size = list(self.pilot.audit[-1].sensitive)[-2]
+            size, _, _ = self.pilot.audit[-1].told
             note = (
-                f"power: how many of 100 such audits find an effect of {size}; by a pilot of {self.pilot.images} images"
+                f"power: how many of 100 such audits find an effect of {size} [between what that lies]; by a pilot of"
+                f" {self.pilot.images} images"
             )
             lines.append(wrapped(note, width=width))
         return "\n".join(lines)
 
 
-def _by_images(power: tuple[Power, ...]) -> dict[str, Any] | None:
+def share_in_words(power: Foretold) -> str:
+    """Return the share of audits that find the effect that is told, and its range."""
+    _, share, (low, high) = power.told
+    ends = percent(low), percent(high)
+    return percent(share) if ends[0] == ends[1] else f"{percent(share)} [{ends[0]}, {ends[1]}]"
+
+
+def _by_images(power: tuple[Foretold, ...]) -> dict[str, Any] | None:
     if not power:
         return None
     return {
-        str(images): {"sensitive": dict(one.sensitive), "detectable": one.detectable}
+        str(images): {
+            "sensitive": dict(one.sensitive),
+            "ranges": {size: list(ends) for size, ends in one.ranges.items()},
+            "detectable": one.detectable,
+        }
         for images, one in zip(IMAGES, power, strict=True)
     }
 

@@ -113,7 +113,10 @@ def fitness(
     result, nearest = examine(models, crops, run, inversions=None if folder is None else folder / INVERSIONS)
     try:
         seed = [] if run.seed == FitSettings.seed else ["--seed", str(run.seed)]
-        result = dataclasses.replace(result, audit=(*arguments_of(settings, leave_out=["attributes"]), *seed))
+        audit = (*arguments_of(settings, leave_out=["attributes"]), *seed)
+        if any(one.given is None for one in result.attributes):
+            raise UnsayableError("attributes")
+        result = dataclasses.replace(result, audit=audit)
     except UnsayableError as option:
         result = dataclasses.replace(result, unsaid=str(option))
     if folder is not None:
@@ -165,12 +168,13 @@ def examine(
         "words": judge_reading(read),
     }
     verdict = worst(judgement.verdict for judgement in parts.values())
-    pilot = _pilot(models, [index for index, one in enumerate(by_attribute) if not one.refused], run)
+    pilot = _pilot(models, [index for index, one in enumerate(by_attribute) if not one.refused], run, generated.outputs)
     attributes = []
-    given = models.settings.attributes or [attribute.text for attribute in models.attributes]
-    for attribute, text, one in zip(models.attributes, given, by_attribute, strict=True):
+    given = models.settings.attributes or models.attributes
+    for attribute, as_given, one in zip(models.attributes, given, by_attribute, strict=True):
+        as_text = attribute.text if attribute.source is None else as_given if isinstance(as_given, str) else None
         power = () if pilot is None else pilot.attributes.get(attribute.text, ())
-        attributes.append(AttributeFitness(attribute, text, one, power, judge_attribute(one, power, verdict)))
+        attributes.append(AttributeFitness(attribute, as_text, one, power, judge_attribute(one, power, verdict)))
     result = Fitness(
         generator=_named(models),
         target=models.target.name,
@@ -278,13 +282,14 @@ def _invert(models: Models, crops: Sequence[Crop], run: FitSettings, inversions:
     )
 
 
-def _pilot(models: Models, chosen: list[int], run: FitSettings) -> Pilot | None:
-    """Audit the attributes that an audit takes on a few images."""
+def _pilot(models: Models, chosen: list[int], run: FitSettings, outputs: Tensor) -> Pilot | None:
+    """Audit the attributes that an audit takes on a few images; `outputs` are the target's on generated ones."""
     if not run.pilot or not chosen:
         return None
     wanted = with_attributes(models, chosen) if len(chosen) < len(models.attributes) else models
     population = models.generator.population
-    return run_pilot(wanted, images=run.pilot if population is None else min(run.pilot, population), seed=run.seed)
+    images = run.pilot if population is None else min(run.pilot, population)
+    return run_pilot(wanted, images=images, seed=run.seed, outputs=outputs)
 
 
 def _nearest(crops: Sequence[Crop], photographs: Looked, generated: Looked) -> list[Nearest]:

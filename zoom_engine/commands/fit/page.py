@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from zoom_engine.commands.fit.fitness import THRESHOLDS, Fitness
+from zoom_engine.commands.fit.fitness import THRESHOLDS, Fitness, share_in_words
 from zoom_engine.commands.fit.verdicts import IMAGES, Verdict
 from zoom_engine.common.files.webp import webp_uri
 from zoom_engine.report.environment import template
@@ -64,6 +64,7 @@ def write_fit_page(path: Path, fitness: Fitness, nearest: Sequence[Nearest]) -> 
         parts=[(PARTS.get(name, name), judgement) for name, judgement in fitness.parts.items()],
         nearest=nearest,
         images=IMAGES,
+        share_in_words=share_in_words,
         thresholds=THRESHOLDS,
         command=next_command(fitness),
     )
@@ -77,7 +78,7 @@ def next_command(fitness: Fitness) -> str:
     """
     if fitness.overall == "not fit" or fitness.unsaid:
         return ""
-    usable = [one.given for one in fitness.attributes if one.judgement.verdict != "not fit"]
+    usable = [one.given or "" for one in fitness.attributes if one.judgement.verdict != "not fit"]
     words = [*fitness.audit, *(word for text in usable for word in ("--attribute", text)), "--out", "audit"]
     lines = ["zoom-engine diagnose"]
     for place, word in enumerate(words):

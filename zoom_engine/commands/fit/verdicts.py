@@ -7,11 +7,11 @@ a camera, hardly at all. A threshold lies between, nearer to the renders where a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from zoom_engine.audit.summary import Interval, Power
+from zoom_engine.audit.summary import Interval
 from zoom_engine.common.plurals import number_of
 from zoom_engine.directions.answers import LEAST_RECOGNISED
 from zoom_engine.settings.audit_settings import DECISIVE_CHANGE
@@ -43,6 +43,26 @@ IMAGES = (50, 200)
 MULTIPLES = (1, 2, 4)
 """Sizes of injected effects, in units of the smallest that matters. An effect of just that size is found by no audit,
 however large: its interval would have to lie above the effect itself."""
+
+
+class Foretold(NamedTuple):
+    """The power that an audit would have.
+
+    Attributes:
+        sensitive: by the size of an effect in text, the share of such audits that find it.
+        ranges: between which shares that lies, as far as a pilot can tell.
+        detectable: the smallest effect that 80 % of them find; None where there is none.
+    """
+
+    sensitive: Mapping[str, float]
+    ranges: Mapping[str, Interval]
+    detectable: float | None
+
+    @property
+    def told(self) -> tuple[str, float, Interval]:
+        """Return the size that tables show, its share and the range."""
+        size = list(self.sensitive)[-2 if len(self.sensitive) > 1 else -1]
+        return size, self.sensitive[size], self.ranges[size]
 
 
 class Judgement(NamedTuple):
@@ -174,7 +194,7 @@ def judge_reading(read: Read | None) -> Judgement:
     return Judgement("fit", (text,))
 
 
-def judge_attribute(read: ReadAttribute, power: Sequence[Power], generator: Verdict) -> Judgement:
+def judge_attribute(read: ReadAttribute, power: Sequence[Foretold], generator: Verdict) -> Judgement:
     """Judge an attribute: what the encoder reads, who has it, and which effects an audit would find.
 
     Args:

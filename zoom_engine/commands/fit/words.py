@@ -65,19 +65,19 @@ def _read_words(models: Models, kinds: tuple[Tensor, Tensor]) -> tuple[Read | No
 
 def _directions(models: Models) -> list[tuple[EditDirections | None, str]]:
     """Return for each attribute its edit direction, or None and why an audit refuses it."""
-    found: list[tuple[EditDirections | None, str]] = []
+    results: list[tuple[EditDirections | None, str]] = []
     for index in range(len(models.attributes)):
         try:
-            found.append((edit_directions(with_attributes(models, [index])), ""))
+            results.append((edit_directions(with_attributes(models, [index])), ""))
         except DirectionError as error:
-            found.append((None, str(error)))
-    return found
+            results.append((None, str(error)))
+    return results
 
 
 def with_attributes(models: Models, chosen: list[int]) -> Models:
     """Return the same models for some of the attributes."""
     attributes, directions = tuple(models.attributes[index] for index in chosen), models.settings.directions
-    given = models.settings.attributes or [attribute.text for attribute in models.attributes]
+    given = models.settings.attributes or models.attributes
     if isinstance(directions, EditDirections):
         directions = directions.of([attribute.text for attribute in attributes])
     settings = dataclasses.replace(
