@@ -163,8 +163,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     about["baseline"] = stored.get("baseline") or baseline(Diagnoser(target=one, **options_of(generator)))
     for seed in seeds_of(given.seeds):
         if missing := [name for name in given.targets if f"{name}@{seed}" not in runs]:
-            found = audits(generator, missing, seed, given.images, given.out / str(seed))
-            runs |= {f"{name}@{seed}": told(name, audit) for name, audit in found.items()}
+            diagnoses = audits(generator, missing, seed, given.images, given.out / str(seed))
+            runs |= {f"{name}@{seed}": told(name, audit) for name, audit in diagnoses.items()}
         if given.json:
             figures = {**about, "figures": added_up(runs), "environment": describe_environment(), "runs": runs}
             atomic.write_json(given.json, figures)
