@@ -3,38 +3,55 @@
 - ``verdicts``: each embedded generator beside renders of its own domain (which it never drew), renders of the other
   one, and squares cut out of photographs of a camera (the three that scikit-learn and matplotlib bring): the verdict,
   and the figures behind it. ``--seeds`` draws the pictures anew.
-- ``power``: for each classifier of the avatars a pilot of ``--pilot`` images predicts the power of audits of as many
-  images as `bench/calls.py` made, beside what these say of themselves and how many effects of that size they found
-  (`bench/results/calls.json`); by the spread of all changes (``audit``), and as the mean over attributes.
+- ``power``: targets are audited on ``IMAGES`` images (at the ends of ranges, all on the same pictures); of each, six
+  pilots of ``PILOT`` of these images and the answers to 256 others foretell the power of an audit of as many images.
+  Beside it stands what the other images say by the rule that audits (and `bench/calls.py`) tell their power by. By
+  target and size: both powers, how often they lie within ``NEAR`` of each other, and how often the range that is told
+  holds it. ``chosen`` are the audits that the constants of `zoom_engine.statistics.power` were chosen on, ``held_out``
+  those that were looked at once, after that: other images, and five targets of other tasks.
 
-FOLDER keeps pictures, codes of photographs and pilots: what is there is not made again.
+FOLDER keeps pictures, codes of photographs and the audits' changes: what is there is not made again.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import calls
 import checkout  # noqa: F401 - finds lab
 import numpy as np
+import torch
 from kept_audits import seeds_of
 from PIL import Image
 
-from zoom_engine import fitness
+from zoom_engine import Diagnoser, Diagnosers, fitness
 from zoom_engine.commands.fit.fitness import Fitness
-from zoom_engine.commands.fit.pilot import predict
+from zoom_engine.commands.fit.pilot import AUDITS, changes_of, foretold, spread_of_outputs, spread_of_pilot
 from zoom_engine.common.files import atomic
 from zoom_engine.common.machine import describe_environment
 from zoom_engine.common.progress import forced
+from zoom_engine.domains.avatars.domain import DOMAIN as AVATARS
+from zoom_engine.domains.pets.domain import DOMAIN as PETS
+from zoom_engine.settings.audit_settings import SEEDS_PER_RUN, SMALLEST_EFFECT
+from zoom_engine.statistics.power import Curve, power_of
+from zoom_engine.statistics.random_edits import Dispersion
 
 DOMAINS = {"avatars": "avatars:eyeglasses-biased-smiling", "pets": "pets:dog"}
 KINDS = (*DOMAINS, "camera")
-MEASURED = Path(__file__).parent / "results" / "calls.json"
+DOMAINS_BY_NAME = {"avatars": AVATARS, "pets": PETS}
+IMAGES, PILOT, GENERATED, NEAR = 48, 8, 256, 0.1
+SIZES = (0.1, 0.2)
+ENDS: dict[str, Any] = {"points": 2, "outer_points": 2, "tolerance": None}
+"""Options of the scan that look at the ends of a range alone, by which audits are judged."""
+FURTHER = ("hair-color", "attributes", "age-years", "keypoints-weak-eyeglasses", "segmentation-weak-long-hair")
+CHOSEN = (("avatars", 100, 100, ()), ("pets", 100, 200, ()))
+"""Domain, seed of the audits, seed of the pictures that are answered, and targets beside the classifiers."""
+HELD_OUT = (("avatars", 101, 201, FURTHER),)
+CURVED = ("binary", "multiclass", "multilabel", "regression")
 
 
 def pictures(kind: str, count: int, seed: int, folder: Path) -> Path:
@@ -119,35 +136,121 @@ def verdicts(count: int, inverted: int, audited: int, seeds: Sequence[int], out:
     return rows
 
 
-def power(pilot: int, seeds: Sequence[int], out: Path) -> dict[str, Any]:
-    """The power that pilots predict, beside that of the audits of `bench/calls.py`."""
-    stored = json.loads(MEASURED.read_text(encoding="utf-8"))
-    of_audit: dict[str, list[float]] = {size: [] for size in stored["power"]}
-    of_attributes: dict[str, list[float]] = {size: [] for size in stored["power"]}
-    for seed in seeds:
-        for target in stored["targets"]:
-            diagnosis = calls.audit(target, seed, pilot, out / f"pilots-{pilot}")
-            predicted = predict(diagnosis, [stored["images"]])
-            for size in stored["power"]:
-                of_audit[size].append(predicted.audit[0].sensitive[size])
-                of_attributes[size].append(
-                    float(np.mean([one[0].sensitive[size] for one in predicted.attributes.values()]))
+def changes_of_audits(domain: str, seed: int, names: Sequence[str], out: Path) -> Mapping[str, Any]:
+    """Changes ``[I, A]`` by attributes and ``[I, J]`` by random directions of each target, kept by its name."""
+    path = out / f"power-{domain}-{seed}.npz"
+    if not path.is_file():
+        options: dict[str, Any] = {"generator": domain, "attributes": list(DOMAINS_BY_NAME[domain].attributes)}
+        targets = {name: f"{domain}:{name}" for name in names}
+        audits = Diagnosers(target=targets, **options, search_options=ENDS, progress=forced).run(
+            images=IMAGES, seed=seed
+        )
+        arrays = {}
+        for name, audit in audits.items():
+            arrays[f"{name}|change"], arrays[f"{name}|baseline"] = changes_of(audit)
+            arrays[f"{name}|attributes"] = np.array([attribute.text for attribute in audit.attributes])
+        out.mkdir(parents=True, exist_ok=True)
+        np.savez(path, **arrays)
+    return dict(np.load(path))
+
+
+def answers_of(domain: str, seed: int, names: Sequence[str], out: Path) -> Mapping[str, Any]:
+    """Outputs ``[GENERATED, …]`` of each target on a seed's unedited pictures, by its name."""
+    path = out / f"outs-{domain}-{seed}.npz"
+    if not path.is_file():
+        embedded = DOMAINS_BY_NAME[domain]
+        models = Diagnoser(generator=domain, target=f"{domain}:{names[0]}", attributes=embedded.attributes[:1]).models
+        styles = models.styles(range(seed * SEEDS_PER_RUN, seed * SEEDS_PER_RUN + GENERATED))
+        targets, seen = {name: embedded.target(name) for name in names}, {name: [] for name in names}
+        with torch.no_grad():
+            for first in range(0, GENERATED, 32):
+                images = models.synthesizer.render(styles[first : first + 32])
+                for name, target in targets.items():
+                    seen[name].append(target(images).numpy())
+        out.mkdir(parents=True, exist_ok=True)
+        np.savez(path, **{name: np.concatenate(parts) for name, parts in seen.items()})
+    return dict(np.load(path))
+
+
+def power(out: Path) -> list[dict[str, Any]]:
+    """Of each target the power that pilots foretell beside that by other images, see the module."""
+    rows = []
+    for held_out, audits in ((False, CHOSEN), (True, HELD_OUT)):
+        for domain, seed, of_answers, further in audits:
+            embedded = DOMAINS_BY_NAME[domain]
+            names = [*embedded.classifier_names(), *further]
+            changes, outputs = (
+                changes_of_audits(domain, seed, names, out),
+                answers_of(
+                    domain, of_answers, [name for name in names if embedded.target(name).task.name in CURVED], out
+                ),
+            )
+            for name in names:
+                target = embedded.target(name)
+                judged = [text not in target.labels for text in changes[f"{name}|attributes"]]
+                moved = np.concatenate([changes[f"{name}|change"][:, judged], changes[f"{name}|baseline"]], axis=1)
+                curve = spread_of_outputs(target.task, torch.from_numpy(outputs[name])) if name in outputs else None
+                rows.append(
+                    {
+                        "domain": domain,
+                        "target": name,
+                        "task": target.task.name,
+                        "seed": seed,
+                        "held_out": held_out,
+                        "by_size": foretold_beside(moved, sum(judged), curve),
+                    }
                 )
+                print(json.dumps(rows[-1]), flush=True)
+    return rows
+
+
+def foretold_beside(moved: Any, attributes: int, curve: Curve | None) -> dict[str, Any]:
+    """The figures of a target whose changes are ``moved [I, J]``, by size."""
+    told: dict[str, list[tuple[float, ...]]] = {f"{size:g}": [] for size in SIZES}
+    order = np.random.default_rng(1).permutation(len(moved))
+    for pilot in np.split(order, len(order) // PILOT):
+        others = moved[np.setdiff1d(order, pilot)]
+        by_others = power_of(
+            Dispersion.of_changes(others), IMAGES, attributes, SMALLEST_EFFECT, sizes=SIZES, audits=AUDITS
+        )
+        spread, unsure = spread_of_pilot(moved[pilot], SMALLEST_EFFECT, curve)
+        guess = foretold(spread, unsure, IMAGES, attributes, SMALLEST_EFFECT, SIZES)
+        for size, pairs in told.items():
+            (low, high), share = guess.ranges[size], by_others.sensitive[size]
+            pairs.append(
+                (
+                    share,
+                    guess.sensitive[size],
+                    abs(guess.sensitive[size] - share) <= NEAR,
+                    low <= share <= high,
+                    high - low,
+                )
+            )
+    names = ("measured", "foretold", "near", "inside", "width")
     return {
-        "pilot": pilot,
-        "seeds": list(seeds),
-        "images": stored["images"],
-        "by_size": {
-            size: {
-                "audit": round(float(np.mean(of_audit[size])), 4),
-                "attributes": round(float(np.mean(of_attributes[size])), 4),
-                "spread_of_targets": [round(float(value), 4) for value in np.quantile(of_audit[size], [0.0, 0.5, 1.0])],
-                "calls": stored["power"][size]["predicted"],
-                "observed": stored["power"][size]["observed"],
-                "pairs": stored["power"][size]["pairs"],
-            }
-            for size in stored["power"]
-        },
+        size: dict(zip(names, np.mean(pairs, axis=0).round(4).tolist(), strict=True)) for size, pairs in told.items()
+    }
+
+
+def added_up(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """By group of targets and size how often what is foretold is near, and its range holds the other."""
+    groups: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        which = "held out" if row["held_out"] else "chosen on"
+        kind = "with a curve" if row["task"] in CURVED else "without"
+        groups.setdefault(f"{which}, {kind}", []).append(row["by_size"])
+    return {
+        group: {
+            "targets": len(of_group),
+            **{
+                size: {
+                    name: round(float(np.mean([one[size][name] for one in of_group])), 3)
+                    for name in ("near", "inside", "width")
+                }
+                for size in of_group[0]
+            },
+        }
+        for group, of_group in groups.items()
     }
 
 
@@ -157,8 +260,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--inverted", type=int, default=8)
     parser.add_argument("--audited", type=int, default=8, help="images of the small audit beside own renders")
     parser.add_argument("--seeds", default="40", help="of the pictures, such as 40-42")
-    parser.add_argument("--pilot", type=int, default=8, help="images of a pilot")
-    parser.add_argument("--pilot-seeds", default="0", help="such as 0-2")
     parser.add_argument("--only", choices=("verdicts", "power"))
     parser.add_argument("--out", type=Path, required=True, help="folder of pictures and pilots")
     parser.add_argument("--json", type=Path, help="write the figures here, beside those that are there")
@@ -170,12 +271,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
             given.photographs, given.inverted, given.audited, seeds_of(given.seeds), given.out
         )
     if given.only != "verdicts":
-        figures["power"] = power(given.pilot, seeds_of(given.pilot_seeds), given.out)
+        rows = power(given.out)
+        figures["power"] = {"images": IMAGES, "pilot": PILOT, "near": NEAR, "figures": added_up(rows), "targets": rows}
     figures["environment"] = describe_environment()
     if given.json:
         stored = json.loads(given.json.read_text(encoding="utf-8")) if given.json.is_file() else {}
         atomic.write_json(given.json, {**stored, **figures})
-    print(json.dumps(figures.get("power"), indent=1))
+    print(json.dumps(figures.get("power", {}).get("figures"), indent=1))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ ranges (`ENDS`).
   they move pictures beside the attributes.
 - ``obeyed``: of claims in captions, by attribute, how many the domain's probe sees in the generator's pictures.
 
-FOLDER keeps the audits: what is there is not made again.
+Targets are audited together, on the same pictures. FOLDER keeps the audits, OUT what was told of them: what is in one
+of them is not made again.
 """
 
 from __future__ import annotations
@@ -17,14 +18,13 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import checkout  # noqa: F401 - finds lab
 import numpy as np
 import torch
-from kept_audits import kept_audit, seeds_of
+from kept_audits import seeds_of
 
 from lab.captions import TEMPLATES
 from lab.pets.captions import draw_caption
@@ -32,7 +32,8 @@ from lab.pets.evaluate import EVALUATION
 from lab.pets.prompted import PromptedPets, prompted_pets
 from lab.pets.train.prompted import obeyed
 from lab.training.renders import latents_for
-from zoom_engine import Diagnoser, Diagnosis
+from zoom_engine import Diagnoser, Diagnosers, Diagnosis
+from zoom_engine.audit.folder import SUMMARY
 from zoom_engine.common.files import atomic
 from zoom_engine.common.machine import describe_environment
 from zoom_engine.common.progress import forced
@@ -48,12 +49,25 @@ ENDS: dict[str, Any] = {"points": 2, "outer_points": 2, "tolerance": None}
 """Options of the scan that look at the ends of a range alone, where no label is asked in between."""
 
 
-def diagnoser(generator: PromptedPets, name: str) -> Diagnoser:
-    """The audit of one target, along the domain's attributes."""
-    target = DOMAIN.target(name)
-    attributes = [text for text in DOMAIN.attributes if text not in target.labels]
-    options: dict[str, Any] = {"text_encoder": DOMAIN.text_encoder(), "neutral": DOMAIN.neutral, "search_options": ENDS}
-    return Diagnoser(generator=generator, target=target, attributes=attributes, progress=forced, **options)
+def options_of(generator: PromptedPets) -> dict[str, Any]:
+    """How each of `TARGETS` is audited, along the domain's attributes but their own classes."""
+    classes = DOMAIN.target(TARGETS[0]).labels
+    return {
+        "generator": generator,
+        "attributes": [text for text in DOMAIN.attributes if text not in classes],
+        "text_encoder": DOMAIN.text_encoder(),
+        "neutral": DOMAIN.neutral,
+        "search_options": ENDS,
+        "progress": forced,
+    }
+
+
+def audits(generator: PromptedPets, names: Sequence[str], seed: int, images: int, out: Path) -> Mapping[str, Diagnosis]:
+    """The audits of these targets on one seed's images, made or read."""
+    if all((out / name / SUMMARY).is_file() for name in names):
+        return {name: Diagnosis.load(out / name) for name in names}
+    targets = {name: DOMAIN.target(name) for name in names}
+    return Diagnosers(target=targets, **options_of(generator)).run(images=images, seed=seed, out=out)
 
 
 def told(name: str, diagnosis: Diagnosis) -> dict[str, Any]:
@@ -142,17 +156,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--json", type=Path, help="write the figures here, after each audit")
     given = parser.parse_args(arguments)
     generator = prompted_pets()
-    about: dict[str, Any] = {"images": given.images, "obeyed": obedience(generator)}
-    about["baseline"] = baseline(diagnoser(generator, given.targets[0]))  # of all, whose labels are the same
-    runs: dict[str, Any] = {}
-    for name in given.targets:
-        for seed in seeds_of(given.seeds):
-            path = given.out / f"{name}-{seed}"
-            audit = kept_audit(path, partial(diagnoser, generator, name), images=given.images, seed=seed)
-            runs[f"{name}@{seed}"] = told(name, audit)
-            if given.json:
-                figures = {**about, "figures": added_up(runs), "environment": describe_environment(), "runs": runs}
-                atomic.write_json(given.json, figures)
+    stored = json.loads(given.json.read_text(encoding="utf-8")) if given.json and given.json.is_file() else {}
+    runs: dict[str, Any] = stored.get("runs", {}) if stored.get("images") == given.images else {}
+    about: dict[str, Any] = {"images": given.images, "obeyed": stored.get("obeyed") or obedience(generator)}
+    one = DOMAIN.target(given.targets[0])  # of all, whose labels are the same
+    about["baseline"] = stored.get("baseline") or baseline(Diagnoser(target=one, **options_of(generator)))
+    for seed in seeds_of(given.seeds):
+        if missing := [name for name in given.targets if f"{name}@{seed}" not in runs]:
+            diagnoses = audits(generator, missing, seed, given.images, given.out / str(seed))
+            runs |= {f"{name}@{seed}": told(name, audit) for name, audit in diagnoses.items()}
+        if given.json:
+            figures = {**about, "figures": added_up(runs), "environment": describe_environment(), "runs": runs}
+            atomic.write_json(given.json, figures)
     print(json.dumps(added_up(runs), indent=1))
 
 

@@ -15,7 +15,8 @@ generator; every seed draws its own. What counts is in how many seeds the plante
 - ``refusals``: of folders of 20 renders that were drawn at random, how many are refused; of the generator's own
   pictures, too; and how many of the folders that show an attribute are not.
 
-FOLDER keeps the renders and what was measured.
+FOLDER keeps the renders and what was measured. Runs that OUT has are not made again either; `--targets` leaves out the
+others, which takes little less where all are drawn at once.
 """
 
 from __future__ import annotations
@@ -117,10 +118,18 @@ def given(evaluation: Evaluation, way: str, names: Mapping[str, str], seed: int,
     return {"attributes": attributes, **({"text_encoder": "none", "labels": []} if way == "no encoder" else {})}
 
 
-def audited(evaluation: Evaluation, way: str, seed: int, images: int, work: Path, cache: Path) -> dict[str, Any]:
+def planted_targets(evaluation: Evaluation, chosen: Sequence[str] | None = None) -> list[str]:
+    """The domain's targets that have something planted, or those of them that are ``chosen``."""
+    targets = Benchmark(evaluation).targets
+    return [name for name, about in targets.items() if about.planted is not None and name in (chosen or targets)]
+
+
+def audited(
+    evaluation: Evaluation, way: str, seed: int, images: int, names: Sequence[str], work: Path, cache: Path
+) -> dict[str, Any]:
     """Mean changes by target and attribute, on one seed's images."""
     domain, benchmark = evaluation.domain, Benchmark(evaluation)
-    planted = {name: about for name, about in benchmark.targets.items() if about.planted is not None}
+    planted = {name: benchmark.targets[name] for name in names}
     begun = time.perf_counter()
     diagnoser = Diagnoser(
         generator=domain.name,
@@ -245,27 +254,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--images", type=int, default=12)
     parser.add_argument("--domains", nargs="+", default=list(EVALUATIONS), choices=EVALUATIONS)
     parser.add_argument("--ways", nargs="+", default=[*WAYS, "refusals"], choices=[*WAYS, "refusals"])
+    parser.add_argument("--targets", nargs="+", help="of both domains; by default all that have something planted")
     parser.add_argument("--threads", type=int, help="of torch")
     parser.add_argument("--out", type=Path, required=True, help="folder of renders and of what was measured")
     parser.add_argument("--json", type=Path, help="write the figures here, after each audit")
     options = parser.parse_args(arguments)
     if options.threads:
         torch.set_num_threads(options.threads)
-    runs: dict[str, Any] = {}
+    stored = json.loads(options.json.read_text(encoding="utf-8")) if options.json and options.json.is_file() else {}
+    runs: dict[str, Any] = stored.get("runs", {})
     for seed in seeds_of(options.seeds):
         for domain in options.domains:
-            for way in options.ways:
+            evaluation, cache = EVALUATIONS[domain], options.out / "cache"
+            names = planted_targets(evaluation, options.targets)
+            for way in options.ways if names else ():
+                key = f"{domain} | {way} | {seed}"
                 path = options.out / "runs" / f"{domain}-{way.replace(' ', '-')}-{seed}-{options.images}.json"
-                if not path.is_file():
-                    evaluation, cache = EVALUATIONS[domain], options.out / "cache"
+                if key not in runs and path.is_file():
+                    runs[key] = json.loads(path.read_text(encoding="utf-8"))
+                if key not in runs or (way != "refusals" and not set(names) <= runs[key]["first"].keys()):
                     if way == "refusals":
                         run: Any = refusals(evaluation, seed, options.out, cache)
                     else:
-                        run = audited(evaluation, way, seed, options.images, options.out, cache)
+                        run = audited(evaluation, way, seed, options.images, names, options.out, cache)
                     path.parent.mkdir(parents=True, exist_ok=True)
                     atomic.write_json(path, run)
-                runs[f"{domain} | {way} | {seed}"] = json.loads(path.read_text(encoding="utf-8"))
-                print(domain, way, seed, runs[f"{domain} | {way} | {seed}"].get("first", ""), flush=True)
+                    runs[key] = run
+                print(domain, way, seed, runs[key].get("first", ""), runs[key].get("seconds", ""), flush=True)
                 if options.json:
                     about = {"images": options.images, "examples": EXAMPLES, "level": LEVEL}
                     figures = {"figures": added_up(runs), **about, "environment": describe_environment(), "runs": runs}

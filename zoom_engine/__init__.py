@@ -21,6 +21,7 @@ if "torch" not in sys.modules:
 __version__ = VERSION
 
 _HOMES = {
+    "Attribute": "zoom_engine.settings.attributes",
     "AuditSettings": "zoom_engine.settings.audit_settings",
     "Diagnoser": "zoom_engine.diagnose.diagnoser",
     "Diagnosers": "zoom_engine.diagnose.diagnosers",

@@ -13,6 +13,7 @@ from zoom_engine.edits.contract import check_editor as check_editor
 from zoom_engine.generators import check_editable_generator as check_editable_generator
 from zoom_engine.generators import load_generator as load_generator
 from zoom_engine.search import check_search as check_search
+from zoom_engine.settings.attributes import Attribute as Attribute
 from zoom_engine.settings.audit_settings import AuditSettings as AuditSettings
 from zoom_engine.statistics.diagnosis import Diagnosis as Diagnosis
 from zoom_engine.targets import check_task as check_task

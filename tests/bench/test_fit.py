@@ -37,12 +37,25 @@ def test_each_generator_is_fit_for_its_own_renders_alone(figures: dict[str, Any]
         assert max(row["relative"][0], row["relative_by_outlines"][0]) <= 1.1
 
 
-def test_a_pilot_foretells_the_power_of_calls_on_average_over_attributes(figures: dict[str, Any]) -> None:
-    of_calls = json.loads((RESULTS / "calls.json").read_text(encoding="utf-8"))
-    assert figures["power"]["images"] == of_calls["images"]
-    for size, row in figures["power"]["by_size"].items():
-        assert row["calls"] == of_calls["power"][size]["predicted"]
-        assert abs(row["attributes"] - row["calls"]) <= NEAR
+def test_a_pilot_foretells_power_with_a_range_that_holds_on_audits_that_were_held_out(figures: dict[str, Any]) -> None:
+    told = figures["power"]
+    assert (told["pilot"], told["images"], told["near"]) == (8, 48, NEAR)
+    held_out = [row for row in told["targets"] if row["held_out"]]
+    assert len({row["task"] for row in held_out}) >= 4
+    assert not {row["seed"] for row in held_out} & {row["seed"] for row in told["targets"] if not row["held_out"]}
+    for size in ("0.1", "0.2"):
+        assert told["figures"]["held out, with a curve"][size]["inside"] >= 0.9
+        for row in told["targets"]:
+            of_size = row["by_size"][size]
+            assert 0 <= of_size["width"] <= 1
+
+
+def test_the_page_tells_what_was_measured(figures: dict[str, Any]) -> None:
+    page = (RESULTS.parents[1] / "docs" / "how-to" / "fit.md").read_text(encoding="utf-8")
+    for group in figures["power"]["figures"].values():
+        for size in ("0.1", "0.2"):
+            near, inside, width = (group[size][name] for name in ("near", "inside", "width"))
+            assert f"| {size} | {near:.0%} | {inside:.0%} | {width:.2f} |".replace("%", " %") in page
 
 
 def test_pictures_are_made_once_and_are_of_their_kind(fit: ModuleType, tmp_path: Path) -> None:

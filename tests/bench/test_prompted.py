@@ -35,6 +35,7 @@ def test_what_was_planted_comes_first_in_nine_seeds_of_ten_and_random_directions
     assert (result["baseline"]["share_in_prompt"], result["baseline"]["entries_in_noise"]) == (1.0, 0)
     change = result["baseline"]["pictures_change"]
     assert 0.7 < change["random"] / change["attributes"] < 1.3
-    whole = {name: counts for name, counts in result["figures"].items() if counts["seeds"] >= 10}
-    assert "dog-biased-collar" in whole
-    assert all(counts["first"] >= 0.9 * counts["seeds"] for counts in whole.values()), whole
+    assert set(result["figures"]) == {"dog-biased-collar", "dog-biased-fur", "dog-biased-background"}
+    for counts in result["figures"].values():
+        assert counts["seeds"] == 10
+        assert counts["first"] >= 9

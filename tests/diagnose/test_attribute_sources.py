@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from zoom_engine import Diagnoser, Diagnosis
+from zoom_engine import Attribute, Diagnoser, Diagnosers, Diagnosis
 from zoom_engine.audit.folder import RECORDS
 from zoom_engine.cli import main
 from zoom_engine.commands.explore.sources import load_explored
@@ -128,6 +128,100 @@ def test_a_mixed_audit_measures_all_of_it_and_goes_on_with_the_same_pictures_alo
     assert "\n" not in str(refusal.value)
     assert (tmp_path / RECORDS).read_bytes() == lines
     assert Diagnosis.load(tmp_path).config.given_by == audit.config.given_by
+
+
+def brightness(pixels: Any) -> Any:
+    return pixels.reshape(len(pixels), -1).mean(axis=1)
+
+
+@pytest.mark.slow(15)
+def test_pictures_and_scorers_may_be_objects_and_mean_what_their_files_do(folders: dict[str, Path]) -> None:
+    having, without = ([Image.open(path) for path in sorted(folders[name].iterdir())] for name in ("with", "without"))
+    attributes = [
+        Attribute.by_examples("glasses", having, without=[np.asarray(picture) for picture in without]),
+        Attribute.by_scorer("beard", DOMAIN.target("attributes"), output="beard"),
+        Attribute.by_scorer("brightness", brightness),
+    ]
+    diagnoser = Diagnoser(**COMMON, **FEW, attributes=attributes, keep=attributes[1:2])
+    files = models_of(f"glasses=examples:{folders['with']},without:{folders['without']}").text_encoder
+    encoder = diagnoser.models.text_encoder
+    assert isinstance(encoder, AttributeEncoder)
+    assert isinstance(files, AttributeEncoder)
+    assert encoder.sources()["examples"] == files.sources()["examples"], "it is the pictures that count"
+    assert list(encoder.sources()["scorers"]) == ["beard", "brightness"]
+    with torch.no_grad():
+        pictures = diagnoser.models.generator.render(diagnoser.models.styles(range(4))[:])
+        scores = encoder.embed_images(pictures)[:, -1]
+    shown = pictures.add(1).mul(127.5).round().clamp(0, 255).mean(dim=(1, 2, 3))
+    assert scores == pytest.approx(shown.numpy(), abs=0.1), "the number is the score, and no log-odds of it"
+    audit = diagnoser.run(images=1)
+    assert [attribute.text for attribute in audit.attributes] == ["glasses", "beard", "brightness"]
+
+
+def test_objects_that_are_no_pictures_and_no_scorers_are_refused_in_one_line(folders: dict[str, Path]) -> None:
+    grey = [np.full((32, 32), value, np.uint8) for value in range(9)]
+    refused: list[tuple[type[Exception], str, Any]] = [
+        (ConfigError, "the list of examples holds 1 picture .*picture 1 is the same", ("x", grey[:1] * 9)),
+        (ConfigError, "picture 0 must be uint8 .* not float64", ("x", [picture / 255 for picture in grey])),
+        (ConfigError, "picture 0 has 3 × 2 pixels", ("x", [picture[:2, :3] for picture in grey])),
+        (ConfigError, "there are 0 pictures", ("x", [])),
+        (ConfigError, "a folder or a list of pictures, not a int", ("x", 5)),
+        (ConfigError, "no folder of examples", ("x", folders["with"] / "none")),
+        (ConfigError, "name of an attribute is empty", (" ", grey)),
+    ]
+    for kind, told, (name, pictures) in refused:
+        with pytest.raises(kind, match=told) as refusal:
+            Diagnoser(**COMMON, attributes=[Attribute.by_examples(name, pictures)])
+        assert "\n" not in str(refusal.value)
+    with pytest.raises(TargetError, match="a int is no target"):
+        Diagnoser(**COMMON, attributes=[Attribute.by_scorer("x", 5)])
+
+
+@pytest.mark.slow(10)
+@pytest.mark.ci
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"mode": "multi"},
+        {"mode": "multi", "search": "cmaes", "search_options": {"steps": 2}},
+        {"search": "pgd", "search_options": {"steps": 3}, "random_directions": 2},
+        {"directions": "gradient", "samples": 8, "random_directions": 2},
+        {"target": ["avatars:mustache", "avatars:age"], "random_directions": 2},
+        {"photos": "other", "random_directions": 2},
+    ],
+    ids=["multi", "cmaes", "pgd", "gradient", "several targets", "photographs"],
+)
+def test_examples_and_scorers_go_with_every_kind_of_audit(folders: dict[str, Path], options: dict[str, Any]) -> None:
+    attributes = [
+        f"glasses=examples:{folders['with']},without:{folders['without']}",
+        "beard=scorer:avatars:attributes#beard",
+    ]
+    if "photos" in options:
+        some, (first, *_) = folders["other"].parent / "a photograph", sorted(folders["other"].iterdir())
+        some.mkdir(exist_ok=True)
+        (some / first.name).write_bytes(first.read_bytes())
+        options = {**options, "photos": some}
+    given = {**COMMON, "samples": 256, **options, "attributes": attributes}
+    kind = Diagnosers if isinstance(given["target"], list) else Diagnoser
+    told = kind(**given).run() if "photos" in options else kind(**given).run(images=1)
+    for audit in told.values() if isinstance(told, dict) else [told]:
+        assert [attribute.text for attribute in audit.attributes] == ["glasses", "beard"]
+        for record in audit.records:
+            assert any(record.edit_weights) or record.steps == 0
+        assert {record.attribute for record in audit.records} == (
+            {None} if options.get("mode") == "multi" else {"glasses", "beard"}
+        )
+
+
+@pytest.mark.slow(10)
+@pytest.mark.ci
+def test_what_an_audit_of_examples_and_scorers_takes_is_planned(
+    folders: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    glasses = f"glasses=examples:{folders['with']},without:{folders['without']}"
+    words = ["plan", "--generator", "avatars", "--target", "avatars:mustache", "--images", "2", "--quiet"]
+    assert main([*words, "--attribute", glasses, "--attribute", "beard=scorer:avatars:attributes#beard"]) == 0
+    assert "2 images, 2 attributes" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.slow(20)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from service_stand import json_picture, redness, stand
 from torch import Tensor, nn
 
 from zoom_engine.common.errors import TargetError
@@ -66,10 +67,26 @@ def test_what_gives_no_one_number_is_refused_in_a_line_that_says_what_to_choose(
         assert "\n" not in str(refusal.value)
     with pytest.raises(TargetError, match="gives no score"):
         PictureScorer(Target(Colours(), name="e", task=EmbeddingTask()))
-    with pytest.raises(TargetError, match="is a service"):
-        load_scorer("http://127.0.0.1:1/predict")
     with pytest.raises(TargetError, match="trust"):
         load_scorer("python:somewhere.py:score")
+
+
+@pytest.mark.parametrize("scale", [1.0, 250.0])
+def test_the_one_number_of_a_function_or_a_service_is_the_score_as_it_is(
+    scale: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZOOM_ENGINE_CACHE", str(tmp_path))
+    shown = pictures()
+    red = (scale * (shown + 1).mul(127.5).round()[:, :1].mean(dim=(2, 3)) / 255).float()
+    function = load_scorer(lambda pixels: scale * pixels[..., 0].mean(axis=(1, 2)) / 255)
+    torch.testing.assert_close(function(shown), red, atol=1e-4, rtol=1e-4)
+    with stand(lambda _, body: [scale * redness(json_picture(body))]) as service:
+        asked = load_scorer(service.url)
+        torch.testing.assert_close(asked(shown), red, atol=1e-4, rtol=1e-4)
+        count = service.received["answered"]
+        torch.testing.assert_close(asked(shown), red, atol=1e-4, rtol=1e-4)
+        assert service.received["answered"] == count, "answers are kept"
+    assert not asked.differentiable
 
 
 def test_its_identity_is_the_weights_and_the_output() -> None:

@@ -126,7 +126,8 @@ def _fits(part: Any, value: object) -> bool:
     if kind is Literal:
         return isinstance(value, str) and value in get_args(part)
     if kind is Sequence:
-        return isinstance(value, list | tuple) and all(isinstance(entry, str) for entry in value)
+        (entries,) = get_args(part) or (str,)
+        return isinstance(value, list | tuple) and all(fits(entries, entry) for entry in value)
     if isinstance(value, bool):
         return kind is bool
     if dataclasses.is_dataclass(kind) and isinstance(value, Mapping):

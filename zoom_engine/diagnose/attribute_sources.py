@@ -15,8 +15,8 @@ from zoom_engine.common.probes import Answers
 from zoom_engine.common.progress import ProgressFactory, silent
 from zoom_engine.diagnose.domain import Domain, face_points_of
 from zoom_engine.generators import EditableGenerator
-from zoom_engine.photographs import Crop, read_crops
-from zoom_engine.settings.attributes import Attribute, Examples, OwnEdits, Scorer, Source, sources_of
+from zoom_engine.photographs import Crop, crops_of_pictures, read_crops
+from zoom_engine.settings.attributes import Attribute, Examples, OwnEdits, Pictures, Scorer, Source, sources_of
 from zoom_engine.settings.audit_settings import EVERY_ATTRIBUTE, AuditSettings
 from zoom_engine.targets import check_target
 from zoom_engine.targets.scorer import PictureScorer, load_scorer
@@ -38,7 +38,7 @@ def given_sources(settings: AuditSettings) -> dict[str, Source]:
         if not isinstance(source, Examples):
             continue
         for folder in (source.having, source.without):
-            if folder is not None and not folder.is_dir():
+            if isinstance(folder, Path) and not folder.is_dir():
                 raise ConfigError(f"attribute '{name}': there is no folder of examples {folder}")
     return sources
 
@@ -47,7 +47,11 @@ def words_of(settings: AuditSettings, attributes: Sequence[str | Attribute] | No
     """Return the texts that a text encoder must read, of `attributes` and of what the settings keep and compare by."""
     sources = sources_of(settings.attributes, settings.keep, settings.by)
     by = [text for text in settings.by or () if text != EVERY_ATTRIBUTE]
-    given = [*(settings.attributes or () if attributes is None else attributes), *(settings.keep or ()), *by]
+    given: list[str | Attribute] = [
+        *(settings.attributes or () if attributes is None else attributes),
+        *(settings.keep or ()),
+        *by,
+    ]
     texts = (Attribute.parse(text).text for text in given)
     return [text for text in dict.fromkeys(texts) if text not in sources]
 
@@ -93,10 +97,14 @@ def load_scorers(
     trust = bool((settings.target_options or {}).get("trust"))
     given = {name: source for name, source in sources.items() if isinstance(source, Scorer)}
     scorers, answers = [], []
-    for model in dict.fromkeys(source.model for source in given.values()):
-        names = [name for name, source in given.items() if source.model == model]
+    by_model: dict[object, list[str]] = {}
+    for name, source in given.items():
+        by_model.setdefault(source.model if isinstance(source.model, str) else id(source.model), []).append(name)
+    for names in by_model.values():
         outputs = [given[name].output for name in names]
-        scorer = load_scorer(model, outputs, trust=trust, download=settings.download).to(settings.device)
+        scorer = load_scorer(given[names[0]].model, outputs, trust=trust, download=settings.download).to(
+            settings.device
+        )
         scorers.append((names, scorer))
         answers.append(scorer.check(resolution))
     known = [rows for rows in answers if rows is not None]
@@ -129,14 +137,17 @@ def read_examples(
     """
     canonical = face_points_of(domain)
 
-    def read(name: str, folder: Path) -> list[Crop]:
-        crops = read_crops(folder, side=generator.resolution, canonical=canonical, progress=progress)
+    def read(name: str, shown: Path | Pictures) -> list[Crop]:
+        if isinstance(shown, Path):
+            crops = read_crops(shown, side=generator.resolution, canonical=canonical, progress=progress)
+        else:
+            crops = crops_of_pictures(shown.given, side=generator.resolution)
         fine = [crop for crop in crops if crop.pixels is not None]
         refused = [f"{crop.file} {crop.refused}" for crop in crops if crop.pixels is None]
         why = f" ({refused[0]})" if refused else ""
         if len(fine) < FEWEST:
             raise ConfigError(
-                f"attribute '{name}': {folder} holds {number_of(len(fine), 'picture')} that can be read{why}:"
+                f"attribute '{name}': {shown} holds {number_of(len(fine), 'picture')} that can be read{why}:"
                 f" {FEWEST} are the fewest, and 20 say much more"
             )
         if refused:

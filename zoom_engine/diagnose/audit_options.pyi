@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 from zoom_engine.common.backends import Backend, Precision
+from zoom_engine.settings.attributes import Attribute
 from zoom_engine.settings.audit_settings import Correction, EditRange, LossWeights, Mode
 from zoom_engine.directions import EditDirections
 from zoom_engine.edits.editor import Editor
@@ -43,13 +44,13 @@ class _OfAudits(_Shared, total=False):
     editor: str | Editor | None
     editor_options: Mapping[str, Any] | None
     photos: str | Path | None
-    attributes: Sequence[str] | None
+    attributes: Sequence[str | Attribute] | None
     preset: str | Path | None
     mode: Mode
     search: str | None
     search_options: Mapping[str, Any] | None
     directions: str | EditDirections | None
-    keep: Sequence[str] | None
+    keep: Sequence[str | Attribute] | None
     samples: int | None
     threshold: float | None
     level: float | None
@@ -57,7 +58,7 @@ class _OfAudits(_Shared, total=False):
     decisive_change: float
     random_directions: int | None
     correction: Correction
-    by: Sequence[str] | None
+    by: Sequence[str | Attribute] | None
     paraphrases: int | None
     loss_weights: LossWeights
     owner: str | None

@@ -207,12 +207,13 @@ def edited_pictures(settings: AuditSettings, notices: Notices, progress: Progres
     Raises:
         ZoomError: they cannot be used, in one line.
     """
+    attributes = None if settings.attributes is None else [str(attribute) for attribute in settings.attributes]
     if settings.pairs is not None:
-        return read_pairs(Path(settings.pairs), attributes=settings.attributes, progress=progress)
+        return read_pairs(Path(settings.pairs), attributes=attributes, progress=progress)
     trust = bool((settings.target_options or {}).get("trust"))
     editor = load_editor(settings.editor, options=settings.editor_options, trust=trust, device=settings.device)
     folder = Path(settings.photos or "")
-    return edit_photographs(editor, folder, attributes=settings.attributes, notify=notices.add, progress=progress)
+    return edit_photographs(editor, folder, attributes=attributes, notify=notices.add, progress=progress)
 
 
 @working()

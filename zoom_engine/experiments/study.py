@@ -102,7 +102,7 @@ class Study:
         with self.progress(1, f"Loading {self.name}", unit="generator") as bar:
             editing = Editing.of(
                 self.settings.generator,
-                self.settings.attributes,
+                self.attributes,
                 cache=cache,
                 templates=templates,
                 progress=self.progress,
@@ -167,12 +167,17 @@ class Study:
         """Return the single-mode audits of targets that experiments share, by title."""
         return {self.title(target): self.audit(target, images=self.count(AUDITED)) for target in targets}
 
+    @property
+    def attributes(self) -> list[str] | None:
+        """Return the attributes that were given, as texts; None where there are none."""
+        return None if self.settings.attributes is None else [str(one) for one in self.settings.attributes]
+
     def true_effects(self, targets: Sequence[Spec]) -> dict[str, dict[str, float]]:
         """Return the true effects by title and attribute, where the domain knows them."""
         if self.judge is None or self.domain is None:
             return {}
         loaded = {self.title(target): self.target(target) for target in targets}
-        attributes = self.domain.attributes if self.settings.attributes is None else self.settings.attributes
+        attributes = self.domain.attributes if self.attributes is None else self.attributes
         hashes = [target.content_hash for target in loaded.values()]
         measure = partial(self.judge.true_effects, loaded, attributes, count=TRUE_EFFECTS_OF)
         effects: dict[str, dict[str, float]] = Folder(self.out).part(f"true effects {hashes} {attributes}", measure)

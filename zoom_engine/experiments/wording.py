@@ -32,7 +32,7 @@ Array = NDArray[np.float64]
 def run(study: Study, folder: Folder) -> dict[str, Any]:
     """Audit the same targets on the same images with directions of each paraphrase."""
     targets = study.binary_targets()
-    attributes = study.settings.attributes or (study.domain.attributes if study.domain else ())
+    attributes = study.attributes or (study.domain.attributes if study.domain else ())
     parts = []
     for wording in study.progress(TEMPLATES, f"Paraphrases of {study.name}", unit="wording"):
         parts.append(folder.part(wording, partial(_audited, study, targets, tuple(attributes), wording)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from zoom_engine.photographs.alignment import FFHQ, FacePoints
-from zoom_engine.photographs.crops import Crop, crop_of_square, read_crops
+from zoom_engine.photographs.crops import Crop, crop_of_square, crops_of_pictures, read_crops
 from zoom_engine.photographs.inversion import Inversion, Inverter, check_invertible
 from zoom_engine.photographs.judging import Audited, Yardstick, compared, judged
 
@@ -18,6 +18,7 @@ __all__ = [
     "check_invertible",
     "compared",
     "crop_of_square",
+    "crops_of_pictures",
     "judged",
     "read_crops",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -16,7 +16,7 @@ from torch import Tensor
 from zoom_engine.common.errors import ConfigError, PhotographError, one_line, system_errors
 from zoom_engine.common.progress import ProgressFactory, silent
 from zoom_engine.photographs.alignment import LANDMARKS, FacePoints, by_points, in_middle, read_landmarks
-from zoom_engine.photographs.reading import read_photograph
+from zoom_engine.photographs.reading import given_picture, read_photograph
 
 MOST_PHOTOGRAPHS = 500  # their squares are in memory
 
@@ -77,6 +77,26 @@ def read_crops(
         for path in files:
             crops.append(_crop(path, landmarks.get(path.name), canonical, side))
             bar.update()
+    return list(_once(crops))
+
+
+def crops_of_pictures(pictures: Sequence[object], *, side: int) -> list[Crop]:
+    """Cut pictures in memory to the square in their middle, as `read_crops` does files; they are called by number.
+
+    Raises:
+        ConfigError: there is none, or there are more than `MOST_PHOTOGRAPHS`.
+    """
+    if not 1 <= len(pictures) <= MOST_PHOTOGRAPHS:
+        raise ConfigError(f"there are {len(pictures)} pictures: give 1 to {MOST_PHOTOGRAPHS}")
+    crops = []
+    for number, picture in enumerate(pictures):
+        name = f"picture {number}"
+        try:
+            pixels = in_middle(given_picture(picture), side)
+        except PhotographError as error:
+            crops.append(Crop(name, refused=str(error)))
+        else:
+            crops.append(Crop(name, "middle", pixels, hashlib.sha256(pixels.tobytes()).hexdigest()))
     return list(_once(crops))
 
 

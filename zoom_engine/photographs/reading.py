@@ -54,6 +54,37 @@ def read_picture(content: bytes, name: str, *, size: tuple[int, int]) -> Image.I
         return _upright(picture, name)
 
 
+def given_picture(picture: object) -> Image.Image:
+    """Return a picture in memory as `read_photograph` returns those of files.
+
+    Args:
+        picture: a uint8 array `[H, W, 3]`, or `[H, W]` of grey; or a picture of Pillow.
+
+    Raises:
+        PhotographError: it is none, or has too few pixels or too many; the message goes on after its name.
+    """
+    if not isinstance(picture, Image.Image):
+        pixels = np.asarray(picture)
+        if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or pixels.shape[2:] not in ((), (3,)):
+            shape = f"{pixels.dtype} {list(pixels.shape)}" if pixels.dtype != object else type(picture).__name__
+            raise PhotographError(f"must be uint8 [H, W, 3], [H, W] or a picture of Pillow, not {shape}")
+        picture = Image.fromarray(np.ascontiguousarray(pixels))
+    if min(picture.size) < LEAST_SIDE or picture.width * picture.height > MOST_PIXELS:
+        raise PhotographError(
+            f"has {picture.width} × {picture.height} pixels: {LEAST_SIDE} a side is the least and {MOST_PIXELS:,} in"
+            " all the most"
+        )
+    profile = picture.info.get("icc_profile")
+    try:
+        with quiet():
+            upright = ImageOps.exif_transpose(picture)
+            return _in_parts(upright, lambda part: _as_seen(part, profile))
+    except PhotographError:
+        raise
+    except Exception as error:  # a file that Pillow has not read yet
+        raise PhotographError(f"is damaged ({one_line(error, 120)})") from error
+
+
 def photograph_size(path: Path) -> tuple[int, int]:
     """Return height and width that `read_photograph` gives, in pixels, by the head of the file alone.
 

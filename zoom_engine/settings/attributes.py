@@ -2,7 +2,8 @@
 
 What no words say is given by pictures that have it, "scratch=examples:FOLDER", or by a model that scores pictures,
 "older=scorer:age.onnx"; of a ready edit direction by what its edits show, "component 2=edits". The name before "=" is
-what people see, and the `Source` says what it means.
+what people see, and the `Source` says what it means. In Python pictures and models may be objects, see
+`Attribute.by_examples` and `Attribute.by_scorer`.
 
 Attribute texts reach file names, terminals and web pages, so this is where hostile ones are refused (`Attribute`) or
 made harmless (`slug`).
@@ -16,12 +17,15 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from zoom_engine.common.errors import ConfigError
 
 NEUTRAL = "a face"
 """The prompt that attribute prompts are compared with, unless the user or the domain gives another one."""
 
+Shown = str | Path | Sequence[Any]
+"""Pictures as they are given: their folder, or a list of them."""
 _LONGEST = 300  # CLIP reads 77 tokens, about 300 characters, and would drop the rest in silence
 _BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _SOURCED = re.compile(r"(?P<name>[^=]*)=\s*(?P<kind>examples:|scorer:|edits$)(?P<rest>.*)", re.DOTALL)
@@ -32,15 +36,26 @@ class Source:
     """What gives an attribute its meaning in place of words: one of the classes below."""
 
 
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """Pictures in memory: uint8 arrays `[H, W, 3]` or `[H, W]`, or pictures of Pillow."""
+
+    given: tuple[Any, ...] = field(repr=False)
+
+    def __str__(self) -> str:
+        """Say what they are, for messages."""
+        return "the list of examples"
+
+
 @dataclass(frozen=True)
 class Examples(Source):
-    """Pictures that have an attribute, in the folder `having`.
+    """Pictures that have an attribute, in the folder `having` or in memory.
 
-    They are compared with those in the folder `without`, where it is None with the generator's unedited pictures.
+    They are compared with those of `without`, where it is None with the generator's unedited pictures.
     """
 
-    having: Path
-    without: Path | None = None
+    having: Path | Pictures
+    without: Path | Pictures | None = None
 
     @classmethod
     def parse(cls, text: str, name: str) -> Examples:
@@ -69,7 +84,7 @@ class Scorer(Source):
     `model` is what `load_target` takes; of several outputs `output` names the one that counts, or is its index.
     """
 
-    model: str
+    model: Any
     output: str | None = None
 
     @classmethod
@@ -148,6 +163,37 @@ class Attribute:
             return cls((name,), (Examples if kind == "examples:" else Scorer).parse(rest, name))
         return cls(tuple(paraphrase.strip() for paraphrase in text.split("|")))
 
+    @classmethod
+    def by_examples(cls, name: str, having: Shown, *, without: Shown | None = None) -> Attribute:
+        """Return the attribute that pictures have; "NAME=examples:FOLDER,without:FOLDER2" says the same of folders.
+
+        Args:
+            name: what people see.
+            having: a folder, or a list of uint8 arrays `[H, W, 3]` (`[H, W]` is grey) or of Pillow's pictures.
+            without: the same of pictures that lack it; None compares with the generator's own.
+
+        Raises:
+            ConfigError: the name is none, or there are no pictures.
+        """
+        _check(name, "name of an attribute")
+        return cls((name.strip(),), Examples(_shown(having, name), None if without is None else _shown(without, name)))
+
+    @classmethod
+    def by_scorer(cls, name: str, model: object, *, output: str | int | None = None) -> Attribute:
+        """Return the attribute that a model scores; "NAME=scorer:MODEL#OUTPUT" says the same of a file or a name.
+
+        Args:
+            name: what people see.
+            model: all that `load_target` takes, as a torch module; of a function that returns one number for each
+                uint8 picture of `[B, H, W, 3]` the number is the score itself.
+            output: of several outputs the one that counts: its name or index.
+
+        Raises:
+            ConfigError: the name is none.
+        """
+        _check(name, "name of an attribute")
+        return cls((name.strip(),), Scorer(model, None if output is None else str(output)))
+
     @property
     def text(self) -> str:
         """All prompts joined by "|": the attribute's identity, in records and everywhere else."""
@@ -217,6 +263,20 @@ def sources_of(*lists: Sequence[str | Attribute] | None) -> dict[str, Source]:
         if attribute.source is not None and sources.setdefault(attribute.text, attribute.source) != attribute.source:
             raise ConfigError(f"{attribute.text!r} is given by two different sources: give one a name of its own")
     return sources
+
+
+def _shown(pictures: Shown, name: str) -> Path | Pictures:
+    """Return where pictures are: a folder, or in memory."""
+    if isinstance(pictures, str | Path):
+        return Path(pictures)
+    try:
+        given = tuple(pictures)
+    except TypeError as error:
+        kind = type(pictures).__name__
+        raise ConfigError(
+            f"attribute {shortened(name)!r}: examples are a folder or a list of pictures, not a {kind}"
+        ) from error
+    return Pictures(given)
 
 
 def shortened(text: str, most: int = 40) -> str:

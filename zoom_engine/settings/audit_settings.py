@@ -228,10 +228,11 @@ class AuditSettings:
         None,
         python="or landmarks.json, see `photographs.alignment`; all are taken, whatever `images` says",
     )
-    attributes: Sequence[str] | None = option(
+    attributes: Sequence[str | Attribute] | None = option(
         "a prompt, which becomes one edit direction, its paraphrases after '|'; NAME=examples:FOLDER (pictures that"
         " have it) or NAME=scorer:MODEL; by default the domain's that are not the target's classes",
         None,
+        python="or Attribute.by_examples and Attribute.by_scorer of objects",
         name="attribute",
         decides=True,
     )
@@ -280,7 +281,7 @@ class AuditSettings:
         python="or ready EditDirections, found with these settings",
         registered=registry.DIRECTION_METHODS,
     )
-    keep: Sequence[str] | None = option(
+    keep: Sequence[str | Attribute] | None = option(
         "a prompt whose score the edits of others must not change: their directions are made orthogonal to it",
         None,
         decides=True,
@@ -321,7 +322,7 @@ class AuditSettings:
         choices=CORRECTIONS,
         decides=True,
     )
-    by: Sequence[str] | None = option(
+    by: Sequence[str | Attribute] | None = option(
         "a prompt, or 'attributes' for all: images that have what it says are compared with the others (single mode)",
         None,
         decides=True,
@@ -454,7 +455,7 @@ class AuditSettings:
         asked = [Attribute.parse(text).text for text in self._own_by() or ()]
         return [*asked, *(text for text in attributes if EVERY_ATTRIBUTE in (self.by or ()) and text not in asked)]
 
-    def _own_by(self) -> Sequence[str] | None:
+    def _own_by(self) -> Sequence[str | Attribute] | None:
         """Return the prompts of `by` itself, None where there are none to check."""
         if self.by is None or EVERY_ATTRIBUTE not in self.by:
             return self.by
@@ -601,7 +602,7 @@ def _check_single_mode(settings: AuditSettings) -> None:
             raise ConfigError(f"paraphrases must be in 2..{MOST_PARAPHRASES}, got {settings.paraphrases}")
 
 
-def _check_prompts(settings: AuditSettings, *others: Sequence[str] | None) -> None:
+def _check_prompts(settings: AuditSettings, *others: Sequence[str | Attribute] | None) -> None:
     """Refuse attributes, labels and `others` that are no prompts, and attributes that are lacking."""
     neutral = {} if settings.neutral is None else {"neutral": settings.neutral}
     for texts in others:

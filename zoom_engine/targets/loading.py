@@ -20,12 +20,12 @@ from zoom_engine.common.typed import named_options, one_of
 from zoom_engine.settings.model_settings import Kind
 from zoom_engine.targets.entry import Entry
 from zoom_engine.targets.loaders.architectures import load_architecture
-from zoom_engine.targets.loaders.black_box import BlackBox
+from zoom_engine.targets.loaders.black_box import BlackBox, FunctionNetwork
 from zoom_engine.targets.loaders.hugging_face import load_from_hub, load_hugging_face
 from zoom_engine.targets.loaders.loaded_model import LARGEST_PROBE, PROBE_SIZE, LoadedModel, Reading
 from zoom_engine.targets.loaders.predictor import Predictor
 from zoom_engine.targets.loaders.python_object import import_object, is_onnx_object, load_object
-from zoom_engine.targets.loaders.service import load_service
+from zoom_engine.targets.loaders.service import Service, load_service
 from zoom_engine.targets.loaders.torch_programs import load_exported_program, load_torchscript
 from zoom_engine.targets.loaders.transforms import StatedInput, stated_preprocessing
 from zoom_engine.targets.onnx.load import load_onnx, load_onnx_model, load_tfjs
@@ -181,20 +181,29 @@ def load_untried(
     return complete
 
 
-def load_for_scores(spec: str, *, trust: bool = False, download: bool = False) -> Target:
+def load_for_scores(spec: Spec, *, trust: bool = False, download: bool = False) -> Target:
     """Load the model of a scorer, untried: as a target, but a number in a unit of its own needs no range.
 
+    The one number that a function or a service gives for a picture is taken as it is.
+
     Raises:
-        TargetError: as `load_target`; or it is a service.
+        TargetError: as `load_target`.
     """
-    if asks_a_service(spec):
-        raise TargetError(f"{spec} is a service: a scorer looks at thousands of pictures, give the model's file")
-    complete = _of_domain(spec)
+    complete = spec if isinstance(spec, Target) else _of_domain(spec)
     if complete is None:
         loaded = _load(spec, Reading(None, None, trust, download, PROBE_SIZE, None))
-        number = loaded.task is None and loaded.final == "number"
+        number = loaded.task is None and (loaded.final == "number" or _calls_for_one_number(loaded))
         complete = _as_target(loaded, None, _NUMBER if number else None, None, None, None, PROBE_SIZE)
     return complete
+
+
+def _calls_for_one_number(loaded: LoadedModel) -> bool:
+    """Tell whether a model is a function or a service that returns one number for each picture."""
+    if not isinstance(loaded.network, FunctionNetwork | Service):
+        return False
+    height, width = loaded.preprocessing.hw or (PROBE_SIZE, PROBE_SIZE)
+    raw = raw_outputs(loaded.network, loaded.preprocessing(probe_images(height, width)), loaded.name)
+    return raw.ndim == 1 or tuple(raw.shape[1:]) == (1,)
 
 
 def check_target(spec: Spec) -> None:

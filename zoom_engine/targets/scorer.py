@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from zoom_engine.common.errors import TargetError
 from zoom_engine.common.plurals import listed
 from zoom_engine.common.probes import Answers
-from zoom_engine.targets.loading import load_for_scores
+from zoom_engine.targets.loading import Spec, load_for_scores
 from zoom_engine.targets.target import Target
 from zoom_engine.targets.tasks import BinaryTask, MultiClassTask, MultiLabelTask, RegressionTask
 
@@ -81,12 +81,12 @@ class PictureScorer(nn.Module):
 
 
 def load_scorer(
-    model: str, outputs: Sequence[str | None] = (None,), *, trust: bool = False, download: bool = False
+    model: Spec, outputs: Sequence[str | None] = (None,), *, trust: bool = False, download: bool = False
 ) -> PictureScorer:
     """Load the model that `load_target` would load by this name, as a scorer, untried.
 
     Args:
-        model: its name or file.
+        model: its name, its file, or the model itself.
         outputs: see `PictureScorer`.
         trust: run files that contain a program, and import Python code.
         download: fetch published weights that are not on this machine.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,13 +15,14 @@ import pytest
 from html_page import Page
 from PIL import Image
 
-from zoom_engine import fitness
+from zoom_engine import Diagnosis, fitness
 from zoom_engine.cli import main
 from zoom_engine.commands.fit.fitness import Fitness
 from zoom_engine.commands.fit.measuring import _invert
 from zoom_engine.commands.fit.verdicts import judge_inversion
 from zoom_engine.common.errors import ConfigError, PhotographError
 from zoom_engine.domains import avatars, pets
+from zoom_engine.domains.avatars.domain import DOMAIN
 from zoom_engine.settings.fit_settings import FitSettings
 
 ATTRIBUTES = {
@@ -154,6 +157,62 @@ def test_the_file_and_the_page_hold_the_same(written: tuple[Path, Fitness]) -> N
     assert all(one["alt"] for one in read.all("img"))
     assert "zoom-engine diagnose --generator avatars" in page
     assert "good photo of this" not in page[page.index('class="command"') : page.index("</pre>")]
+
+
+def with_and_without(folder: Path) -> str:
+    """Renders with and without eyeglasses, as the source of an attribute."""
+    pictures, parameters = avatars.sample(200, 77)
+    glasses = DOMAIN.subject.truth.labels(parameters)["eyeglasses"]
+    for name, chosen in (("with", glasses), ("without", ~glasses)):
+        (folder / name).mkdir()
+        for number, pixels in enumerate(pictures[chosen][:12]):
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+    return f"examples:{folder / 'with'},without:{folder / 'without'}"
+
+
+@pytest.mark.slow(20)
+def test_each_way_of_an_attribute_is_judged_and_the_next_command_runs_as_printed(tmp_path: Path) -> None:
+    given = ["a smiling face", f"glasses={with_and_without(tmp_path)}", "beard=scorer:avatars:attributes#beard"]
+    options: dict[str, Any] = {"neutral": "a face", "labels": ["a face with eyeglasses", "a face"], "seed": 3}
+    options |= {"smallest_effect": 0.07, "random_directions": 2, "samples": 256, "attributes": given}
+    out, folder = tmp_path / "out", renders(tmp_path / "photographs", "avatars", 40)
+    result = asked(folder, "avatars", target="avatars:eyeglasses", pilot=4, out=out, **options)
+    words, examples, scorer = result.attributes
+    assert [one.judgement.verdict for one in result.attributes] == ["fit"] * 3, result.table()
+    assert words.read.photographs is not None
+    assert words.read.photographs > words.read.floor[1]
+    for one in (examples, scorer):
+        assert one.read.photographs is None
+        assert one.read.generated is not None
+        assert one.read.generated > one.read.floor[0]
+        assert 0.02 < one.read.has[0] < 0.9
+        assert one.power[-1].sensitive["0.28"] > 0.5
+    page = Page(out / "fit.html").html
+    command = html.unescape(page[page.index('class="command"') :].partition(">")[2].partition("</pre>")[0])
+    asked_for = shlex.split(command.replace("\\\n", ""))
+    assert asked_for[:6] == ["zoom-engine", "diagnose", "--generator", "avatars", "--target", "avatars:eyeglasses"]
+    assert main([*asked_for[1:-1], str(tmp_path / "audit"), "--images", "2", "--quiet"]) == 0
+    config = Diagnosis.load(tmp_path / "audit").config
+    assert [attribute.text for attribute in config.attributes] == ["a smiling face", "glasses", "beard"]
+    assert (config.neutral, config.seed, config.smallest_effect) == ("a face", 3, 0.07)
+    assert config.labels == ("a face with eyeglasses", "a face")
+    assert config.random_directions == 2
+
+
+@pytest.mark.slow(15)
+@pytest.mark.ci
+def test_without_a_text_encoder_pictures_are_compared_by_colours_and_edges(tmp_path: Path) -> None:
+    folder = renders(tmp_path / "photographs", "avatars", 40)
+    attributes = ["beard=scorer:avatars:attributes#beard", f"glasses={with_and_without(tmp_path)}"]
+    for few in (attributes[:1], attributes):
+        result = asked(folder, "avatars", attributes=few, text_encoder="none", inverted=2, target="avatars:eyeglasses")
+        assert result.verdict == "fit", result.table()
+        assert result.read is None
+        assert "there is none" in result.inverted.note
+        assert "colours and edges by their place" in result.table()
+    other = renders(tmp_path / "pets", "pets", 40)
+    result = asked(other, "avatars", attributes=attributes[:1], text_encoder="none", target="avatars:eyeglasses")
+    assert result.verdict == "not fit"
 
 
 def test_a_generator_without_gradients_is_not_inverted_and_it_is_said() -> None:

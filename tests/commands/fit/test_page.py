@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,11 @@ import pytest
 from browser import CHROMIUM, opened
 from html_page import HOSTILE, Page
 
-from zoom_engine.audit.summary import Power
 from zoom_engine.commands.fit.answers import Answers, Decision
 from zoom_engine.commands.fit.fitness import AttributeFitness, Fitness
 from zoom_engine.commands.fit.page import Nearest, next_command, write_fit_page
 from zoom_engine.commands.fit.pilot import Pilot
-from zoom_engine.commands.fit.verdicts import Inverted, Judgement, Read, ReadAttribute, Verdict
+from zoom_engine.commands.fit.verdicts import Foretold, Inverted, Judgement, Read, ReadAttribute, Verdict
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.statistics.coverage import Coverage, Estimate
 from zoom_engine.statistics.intervals import wilson
@@ -31,12 +31,13 @@ def fitness_of(*verdicts: Verdict, **changes: Any) -> Fitness:
     """A result with an attribute of each verdict, on a generator of the first."""
     one = Estimate(0.913, (0.85, 0.961))
     covering = Coverage(50, one, one, one, one, one)
-    power = tuple(Power({"0.05": 0.01, "0.1": share, "0.2": 0.99}, None, 0.14) for share in (0.4, 0.9))
+    ranges = {"0.05": (0.0, 0.02), "0.1": (0.31, 0.95), "0.2": (0.99, 0.99)}
+    power = tuple(Foretold({"0.05": 0.01, "0.1": share, "0.2": 0.99}, ranges, 0.14) for share in (0.4, 0.9))
     read = ReadAttribute(9.12, 8.3, (3.1, 2.9), (0.31, 0.28))
     names = ["a smiling face", LONG, *HOSTILE]
     attributes = tuple(
         AttributeFitness(
-            Attribute.parse(name), read, power if number else (), Judgement(verdict, (f"since {LONG}", "and so"))
+            Attribute.parse(name), name, read, power if number else (), Judgement(verdict, (f"since {LONG}", "and so"))
         )
         for number, (name, verdict) in enumerate(zip(names, verdicts, strict=False))
     )
@@ -60,6 +61,7 @@ def fitness_of(*verdicts: Verdict, **changes: Any) -> Fitness:
         parts={"coverage": Judgement(verdicts[0], (f"it covers {LONG}",)), "words": Judgement("fit", ("it reads",))},
         attributes=attributes,
         notices=(LONG,),
+        audit=("--generator", "faces.pkl", "--target", "age.onnx", "--neutral", "a face's photo", "--label=-1"),
     )
     return dataclasses.replace(result, **changes)
 
@@ -99,6 +101,50 @@ def test_a_generator_on_which_no_attribute_can_be_audited_is_not_fit() -> None:
     assert (result.verdict, result.overall, result.exit_code) == ("fit", "not fit", 1)
     assert "no attribute can be audited" in result.headline
     assert next_command(result) == ""
+
+
+def test_the_next_command_repeats_what_was_given_a_line_for_each_option() -> None:
+    result = fitness_of("fit", "fit", "not fit")
+    command = next_command(result)
+    assert command.splitlines() == [
+        "zoom-engine diagnose --generator faces.pkl --target age.onnx \\",
+        "    --neutral 'a face'\"'\"'s photo' \\",
+        "    --label=-1 \\",
+        "    --attribute 'a smiling face' \\",
+        f"    --attribute {LONG} \\",
+        "    --out audit",
+    ]
+    words = shlex.split(command.replace("\\\n", ""))
+    assert words == ["zoom-engine", "diagnose", *result.audit, *words[9:]]
+    assert words[9:] == ["--attribute", "a smiling face", "--attribute", LONG, "--out", "audit"]
+
+
+def test_options_that_no_command_line_says_are_named_in_its_place(tmp_path: Path) -> None:
+    result = fitness_of("fit", "fit", audit=(), unsaid="text_encoder")
+    assert next_command(result) == ""
+    text = Page(written(tmp_path, result)).text
+    assert "in Python: no command line says text_encoder" in text
+    refused = Page(written(tmp_path, fitness_of("not fit", unsaid="text_encoder"))).text
+    assert "no command line says" not in refused
+
+
+def test_what_was_assumed_stands_below_the_verdict(tmp_path: Path) -> None:
+    html = Page(written(tmp_path, fitness_of("fit", "fit"))).html
+    assert html.index("<h1>") < html.index('class="command"') < html.index('class="banner"')
+
+
+def test_without_words_and_text_encoder_the_page_speaks_of_neither(tmp_path: Path) -> None:
+    result = fitness_of("fit", "fit", text_encoder="none", read=None)
+    attributes = tuple(
+        dataclasses.replace(one, read=ReadAttribute(None, None, (0.0, 0.0), (0.3, 0.4)), power=())
+        for one in result.attributes
+    )
+    result = dataclasses.replace(result, attributes=attributes, pilot=None)
+    text = Page(written(tmp_path, result)).text
+    assert "colours and edges by their place" in text
+    assert "eyes of none" not in text
+    assert "colours and edges" in result.table()
+    assert result.to_json()["read"] is None
 
 
 def test_texts_of_others_stay_texts(tmp_path: Path) -> None:

@@ -6,12 +6,12 @@ import dataclasses
 
 import pytest
 
-from zoom_engine.audit.summary import Power
 from zoom_engine.commands.fit.verdicts import (
     ANSWERS_FAR,
     ANSWERS_NEAR,
     COVERED,
     NOT_COVERED,
+    Foretold,
     Inverted,
     Read,
     ReadAttribute,
@@ -34,9 +34,9 @@ def covering(relative: float, low: float) -> Coverage:
     return Coverage(50, one, one, one, one, Estimate(relative, (low, 1.1)))
 
 
-def power_of(twice: float, four: float) -> list[Power]:
+def power_of(twice: float, four: float) -> list[Foretold]:
     sizes = ({"0.05": 0.0, "0.1": twice / 2, "0.2": four / 2}, {"0.05": 0.0, "0.1": twice, "0.2": four})
-    return [Power(sensitive, None, None) for sensitive in sizes]
+    return [Foretold(sensitive, dict.fromkeys(sensitive, (0.0, 1.0)), None) for sensitive in sizes]
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_attributes(read: ReadAttribute, verdict: str, says: str) -> None:
         (power_of(0.2, 0.4), "not fit", "40 % of audits of 200 images would find an effect of 0.2"),
     ],
 )
-def test_power(power: list[Power], verdict: str, says: str) -> None:
+def test_power(power: list[Foretold], verdict: str, says: str) -> None:
     judgement = judge_attribute(GOOD, power, "fit")
     assert judgement.verdict == verdict
     assert says in judgement.reasons[0]

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from zoom_engine.audit.summary import Power
 from zoom_engine.commands.fit.answers import Answers
 from zoom_engine.commands.fit.pilot import Pilot
 from zoom_engine.commands.fit.verdicts import (
@@ -23,6 +22,7 @@ from zoom_engine.commands.fit.verdicts import (
     NOT_COVERED,
     RARE,
     UNKNOWN,
+    Foretold,
     Inverted,
     Judgement,
     Read,
@@ -35,8 +35,11 @@ from zoom_engine.common.terminal import WIDTH, Column, ruled, wrapped
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.statistics.coverage import Coverage
 from zoom_engine.statistics.table import percent
+from zoom_engine.text import NO_WORDS
 
 FORMAT = 1
+FEATURES = "colours and edges by their place"
+"""What compares pictures where there is no text encoder, see `PictureFeatures`."""
 THRESHOLDS: Mapping[str, float] = {
     "coverage, relative, fit from": COVERED,
     "coverage, relative, not fit below": NOT_COVERED,
@@ -53,11 +56,15 @@ THRESHOLDS: Mapping[str, float] = {
 
 @dataclass(frozen=True)
 class AttributeFitness:
-    """An attribute: what the encoder reads of it, its power with `IMAGES` (empty without a pilot), and the verdict."""
+    """An attribute: what the encoder reads of it, its power with `IMAGES` (empty without a pilot), and the verdict.
+
+    `given` is the text that it was given as; None where it was an object.
+    """
 
     attribute: Attribute
+    given: str | None
     read: ReadAttribute
-    power: tuple[Power, ...]
+    power: tuple[Foretold, ...]
     judgement: Judgement
 
 
@@ -68,7 +75,7 @@ class Fitness:
     Attributes:
         generator: as it was given.
         target: its name.
-        text_encoder: its name; coverage and words are in its eyes.
+        text_encoder: its name; coverage and words are in its eyes. `NO_WORDS` where there is none.
         photographs: how many were compared.
         unread: the names of files that could not be read, and why.
         generated: how many generated images.
@@ -76,12 +83,14 @@ class Fitness:
         outlines: the same by `outlines`, which know of no kind of pictures.
         inverted: what inversion accepts.
         answers: how far the target's answers lie apart.
-        read: how the text encoder reads both.
+        read: how the text encoder reads both; None where no attribute is given by words.
         pilot: the small audit behind `power`; None without one.
         parts: a judgement by name of what was looked at.
         attributes: each attribute.
         notices: lines on what was assumed.
         environment: the machine and its packages.
+        audit: the words of a command line for the audit, without attributes and folder.
+        unsaid: the option that no command line says; "" where they all can be said.
     """
 
     generator: str
@@ -94,12 +103,19 @@ class Fitness:
     outlines: Coverage
     inverted: Inverted
     answers: Answers
-    read: Read
+    read: Read | None
     pilot: Pilot | None
     parts: Mapping[str, Judgement]
     attributes: tuple[AttributeFitness, ...]
     notices: tuple[str, ...] = ()
     environment: Mapping[str, Any] = field(default_factory=dict)
+    audit: tuple[str, ...] = ()
+    unsaid: str = ""
+
+    @property
+    def eyes(self) -> str:
+        """Return in whose eyes pictures are compared."""
+        return FEATURES if self.text_encoder == NO_WORDS else self.text_encoder
 
     @property
     def verdict(self) -> Verdict:
@@ -163,7 +179,7 @@ class Fitness:
                     "decisions": [dataclasses.asdict(one) for one in self.answers.decisions],
                     "unit": self.answers.unit,
                 },
-                "read": dataclasses.asdict(self.read),
+                "read": None if self.read is None else dataclasses.asdict(self.read),
                 "pilot": None
                 if self.pilot is None
                 else {
@@ -192,7 +208,7 @@ class Fitness:
         lines = [
             wrapped(
                 f"{self.generator} for {self.target}: {number_of(self.photographs, 'photograph')} beside"
-                f" {number_of(self.generated, 'generated image')}, in the eyes of {self.text_encoder}",
+                f" {number_of(self.generated, 'generated image')}, in the eyes of {self.eyes}",
                 width=width,
             )
         ]
@@ -216,7 +232,7 @@ class Fitness:
                 one.attribute.name,
                 one.judgement.verdict,
                 *map(percent, one.read.has),
-                *[percent(list(power.sensitive.values())[-2]) for power in one.power],
+                *[share_in_words(power) for power in one.power],
             ]
             for one in self.attributes
         ]
@@ -227,19 +243,31 @@ class Fitness:
         }
         lines += ruled(columns, rows, width=width, colors=colors, below=doubts)
         if self.pilot is not None:
-            size = list(self.pilot.audit[-1].sensitive)[-2]
+            size, _, _ = self.pilot.audit[-1].told
             note = (
-                f"power: how many of 100 such audits find an effect of {size}; by a pilot of {self.pilot.images} images"
+                f"power: how many of 100 such audits find an effect of {size} [between what that lies]; by a pilot of"
+                f" {self.pilot.images} images"
             )
             lines.append(wrapped(note, width=width))
         return "\n".join(lines)
 
 
-def _by_images(power: tuple[Power, ...]) -> dict[str, Any] | None:
+def share_in_words(power: Foretold) -> str:
+    """Return the share of audits that find the effect that is told, and its range."""
+    _, share, (low, high) = power.told
+    ends = percent(low), percent(high)
+    return percent(share) if ends[0] == ends[1] else f"{percent(share)} [{ends[0]}, {ends[1]}]"
+
+
+def _by_images(power: tuple[Foretold, ...]) -> dict[str, Any] | None:
     if not power:
         return None
     return {
-        str(images): {"sensitive": dict(one.sensitive), "detectable": one.detectable}
+        str(images): {
+            "sensitive": dict(one.sensitive),
+            "ranges": {size: list(ends) for size, ends in one.ranges.items()},
+            "detectable": one.detectable,
+        }
         for images, one in zip(IMAGES, power, strict=True)
     }
 

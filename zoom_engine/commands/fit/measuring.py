@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ from zoom_engine.commands.fit.verdicts import (
     judge_reading,
     worst,
 )
-from zoom_engine.commands.fit.words import read_words, with_attributes
+from zoom_engine.commands.fit.words import read_attributes, with_attributes
 from zoom_engine.common.errors import AuditError, ConfigError, PhotographError, system_errors
 from zoom_engine.common.files import atomic
 from zoom_engine.common.files.png import to_pixels
@@ -46,9 +47,12 @@ from zoom_engine.photographs import Crop, check_invertible
 from zoom_engine.photographs.crops import MOST_PHOTOGRAPHS
 from zoom_engine.photographs.judging import LARGEST
 from zoom_engine.settings.audit_settings import SEEDS_PER_RUN, AuditSettings, options_of
+from zoom_engine.settings.command_line import UnsayableError, arguments_of
 from zoom_engine.settings.fit_settings import FitSettings
 from zoom_engine.statistics.coverage import LEAST_PHOTOGRAPHS, coverage
 from zoom_engine.statistics.intervals import wilson
+from zoom_engine.text import NO_WORDS, AttributeEncoder
+from zoom_engine.text.picture_features import PictureFeatures
 
 PAGE, FIGURES = "fit.html", "fit.json"
 THUMBNAIL = 128  # pixels of a side
@@ -61,13 +65,15 @@ class Looked:
     """Pictures as text encoder and target see them.
 
     Attributes:
-        embeddings: float32 `[N, D]`, unit vectors.
+        embeddings: float32 `[N, D]`, what attributes are told apart by.
+        seen: float32 `[N, d]`, what pictures are compared in: the text encoder's unit vectors, or `PictureFeatures`.
         outlines: float32 `[N, 512]`, see `outlines`.
         outputs: `[N, …]`, the target's.
         thumbnails: uint8 `[N, side, side, 3]`.
     """
 
     embeddings: Tensor
+    seen: Tensor
     outlines: Tensor
     outputs: Tensor
     thumbnails: Thumbnails
@@ -105,6 +111,14 @@ def fitness(
     models = load_models(settings, progress=progress, notify=notify)
     crops = crops_of(models, Path(photos), sample=MOST_PHOTOGRAPHS)
     result, nearest = examine(models, crops, run, inversions=None if folder is None else folder / INVERSIONS)
+    try:
+        seed = [] if run.seed == FitSettings.seed else ["--seed", str(run.seed)]
+        audit = (*arguments_of(settings, leave_out=["attributes"]), *seed)
+        if any(one.given is None for one in result.attributes):
+            raise UnsayableError("attributes")
+        result = dataclasses.replace(result, audit=audit)
+    except UnsayableError as option:
+        result = dataclasses.replace(result, unsaid=str(option))
     if folder is not None:
         with system_errors(AuditError, f"cannot write {folder / FIGURES}"):
             atomic.write_json(folder / FIGURES, result.to_json())
@@ -140,12 +154,12 @@ def examine(
     covering, by_outlines = (
         coverage(one.double().numpy(), other.double().numpy(), seed=run.seed)
         for one, other in (
-            (photographs.embeddings, generated.embeddings),
+            (photographs.seen, generated.seen),
             (photographs.outlines, generated.outlines),
         )
     )
     answers = compare_answers(models.target, photographs.outputs, generated.outputs, seed=run.seed)
-    read, by_attribute = read_words(models, photographs.embeddings, generated.embeddings)
+    read, by_attribute = read_attributes(models, photographs.embeddings, generated.embeddings)
     inverted = _invert(models, readable, run, inversions)
     parts: dict[str, Judgement] = {
         "coverage": judge_coverage(covering, by_outlines),
@@ -154,11 +168,13 @@ def examine(
         "words": judge_reading(read),
     }
     verdict = worst(judgement.verdict for judgement in parts.values())
-    pilot = _pilot(models, [index for index, one in enumerate(by_attribute) if not one.refused], run)
+    pilot = _pilot(models, [index for index, one in enumerate(by_attribute) if not one.refused], run, generated.outputs)
     attributes = []
-    for attribute, one in zip(models.attributes, by_attribute, strict=True):
+    given = models.settings.attributes or models.attributes
+    for attribute, as_given, one in zip(models.attributes, given, by_attribute, strict=True):
+        as_text = attribute.text if attribute.source is None else as_given if isinstance(as_given, str) else None
         power = () if pilot is None else pilot.attributes.get(attribute.text, ())
-        attributes.append(AttributeFitness(attribute, one, power, judge_attribute(one, power, verdict)))
+        attributes.append(AttributeFitness(attribute, as_text, one, power, judge_attribute(one, power, verdict)))
     result = Fitness(
         generator=_named(models),
         target=models.target.name,
@@ -200,13 +216,18 @@ def _named(models: Models) -> str:
 def _look_at(models: Models, images: Tensor) -> Looked:
     """Return what is seen of images `[B, 3, R, R]`."""
     small = F.interpolate(images.float(), size=min(THUMBNAIL, images.shape[-1]), mode="area")
-    embeddings = check_finite(models.text_encoder.embed_images(images).float().cpu())
-    return Looked(embeddings, outlines(images).cpu(), models.target(images).cpu(), to_pixels(small.cpu()))
+    encoder = models.text_encoder
+    embeddings = check_finite(encoder.embed_images(images).float().cpu())
+    seen = embeddings
+    if isinstance(encoder, AttributeEncoder):  # its other coordinates are scores, in units of their own
+        seen = embeddings[:, : encoder.seen] if encoder.seen else PictureFeatures()(images).cpu()
+    return Looked(embeddings, seen, outlines(images).cpu(), models.target(images).cpu(), to_pixels(small.cpu()))
 
 
 def _joined(parts: Sequence[Looked]) -> Looked:
     return Looked(
         torch.cat([part.embeddings for part in parts]),
+        torch.cat([part.seen for part in parts]),
         torch.cat([part.outlines for part in parts]),
         torch.cat([part.outputs for part in parts]),
         np.concatenate([part.thumbnails for part in parts]),
@@ -242,6 +263,8 @@ def _invert(models: Models, crops: Sequence[Crop], run: FitSettings, inversions:
         return Inverted(0, 0, None, None, LARGEST, note="no photograph was looked for in the generator, as was asked")
     try:
         check_invertible(models.generator)
+        if models.text_encoder.name == NO_WORDS:
+            raise ConfigError("inversions are held to photographs by a text encoder, and there is none")
     except ConfigError as error:
         return Inverted(0, 0, None, None, LARGEST, note=f"no photograph was looked for in the generator: {error}")
     sample = sorted(crops, key=lambda crop: crop.sha256 or "")[: run.inverted]
@@ -259,18 +282,19 @@ def _invert(models: Models, crops: Sequence[Crop], run: FitSettings, inversions:
     )
 
 
-def _pilot(models: Models, chosen: list[int], run: FitSettings) -> Pilot | None:
-    """Audit the attributes that an audit takes on a few images."""
+def _pilot(models: Models, chosen: list[int], run: FitSettings, outputs: Tensor) -> Pilot | None:
+    """Audit the attributes that an audit takes on a few images; `outputs` are the target's on generated ones."""
     if not run.pilot or not chosen:
         return None
     wanted = with_attributes(models, chosen) if len(chosen) < len(models.attributes) else models
     population = models.generator.population
-    return run_pilot(wanted, images=run.pilot if population is None else min(run.pilot, population), seed=run.seed)
+    images = run.pilot if population is None else min(run.pilot, population)
+    return run_pilot(wanted, images=images, seed=run.seed, outputs=outputs)
 
 
 def _nearest(crops: Sequence[Crop], photographs: Looked, generated: Looked) -> list[Nearest]:
     """Return photographs beside the nearest generated picture: the furthest ones, then those around the median."""
-    distances = torch.cdist(photographs.embeddings, generated.embeddings)
+    distances = torch.cdist(photographs.seen, generated.seen)
     nearest, which = distances.min(dim=1)
     order = nearest.argsort(descending=True).tolist()
     half = SHOWN // 2

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from zoom_engine.commands.fit.fitness import THRESHOLDS, Fitness
+from zoom_engine.commands.fit.fitness import THRESHOLDS, Fitness, share_in_words
 from zoom_engine.commands.fit.verdicts import IMAGES, Verdict
 from zoom_engine.common.files.webp import webp_uri
 from zoom_engine.report.environment import template
@@ -64,6 +64,7 @@ def write_fit_page(path: Path, fitness: Fitness, nearest: Sequence[Nearest]) -> 
         parts=[(PARTS.get(name, name), judgement) for name, judgement in fitness.parts.items()],
         nearest=nearest,
         images=IMAGES,
+        share_in_words=share_in_words,
         thresholds=THRESHOLDS,
         command=next_command(fitness),
     )
@@ -71,15 +72,21 @@ def write_fit_page(path: Path, fitness: Fitness, nearest: Sequence[Nearest]) -> 
 
 
 def next_command(fitness: Fitness) -> str:
-    """Return the audit of the attributes that are fit; "" where there is none, or a model that has no name there."""
-    if fitness.overall == "not fit":
+    """Return the audit of the attributes that are not ruled out, with every option that was given.
+
+    "" where there is none, or where no command line says an option.
+    """
+    if fitness.overall == "not fit" or fitness.unsaid:
         return ""
-    usable = [one.attribute.text for one in fitness.attributes if one.judgement.verdict != "not fit"]
-    lines = [
-        f"zoom-engine diagnose --generator {shlex.quote(fitness.generator)} --target {shlex.quote(fitness.target)}"
-    ]
-    lines += [f"    --attribute {shlex.quote(text)}" for text in usable]
-    return " \\\n".join([*lines, "    --out audit"])
+    usable = [one.given or "" for one in fitness.attributes if one.judgement.verdict != "not fit"]
+    words = [*fitness.audit, *(word for text in usable for word in ("--attribute", text)), "--out", "audit"]
+    lines = ["zoom-engine diagnose"]
+    for place, word in enumerate(words):
+        first = word.startswith("--")  # no value does: see `arguments_of`
+        if first and place > 2:
+            lines.append("   ")
+        lines[-1] += f" {shlex.quote(word)}"
+    return " \\\n".join(lines)
 
 
 def _inlined(pixels: NDArray[np.uint8]) -> Picture:

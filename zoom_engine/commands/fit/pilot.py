@@ -2,20 +2,45 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+from scipy.stats import gamma
+from torch import Tensor
 
-from zoom_engine.audit.summary import Power
-from zoom_engine.commands.fit.verdicts import IMAGES, MULTIPLES
+from zoom_engine.audit.summary import Interval, Power
+from zoom_engine.commands.fit.verdicts import IMAGES, MULTIPLES, Foretold
 from zoom_engine.diagnose.models import Models
 from zoom_engine.diagnose.run import diagnosed
 from zoom_engine.settings.audit_settings import SMALLEST_EFFECT, RunSettings
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.statistics.effects import effects, is_judged_at_end, judged
 from zoom_engine.statistics.intervals import Array
-from zoom_engine.statistics.power import Spread, power_of, spread_of_attribute, spread_of_few
+from zoom_engine.statistics.power import (
+    CURVE_UNSURE,
+    FEW_UNSURE,
+    Curve,
+    Spread,
+    power_of,
+    scaled_curve,
+    spread_of_attribute,
+    spread_of_few,
+    times,
+)
+from zoom_engine.targets import BinaryTask, MultiClassTask, MultiLabelTask, RegressionTask, Task
+
+AUDITS = 400
+"""How many larger audits are simulated: so the share that finds an effect is known to 5 points."""
+SHAPE = 4.0
+"""Of the gamma distribution of shifts over images, chosen on the classifiers of `CURVE_SCALE`."""
+SHIFTS = (0.003, 100.0, 80)
+"""The least shift, the largest, and how many; of a number in units of its range."""
+MOST_TIMES, MOST_NUMBERS = 32, 1 << 20
+"""How often each image is shifted at most, and how many numbers that are at a time."""
+LEAST_STEP = 1e-6
 
 
 @dataclass(frozen=True)
@@ -31,28 +56,38 @@ class Pilot:
 
     images: int
     smallest: float
-    audit: tuple[Power, ...]
-    attributes: dict[str, tuple[Power, ...]]
+    audit: tuple[Foretold, ...]
+    attributes: dict[str, tuple[Foretold, ...]]
 
 
-def run_pilot(models: Models, *, images: int, seed: int) -> Pilot:
-    """Audit a few images as the settings say, in memory, and predict the power of audits of `verdicts.IMAGES`."""
+def run_pilot(models: Models, *, images: int, seed: int, outputs: Tensor) -> Pilot:
+    """Audit a few images as the settings say, in memory, and predict the power of audits of `verdicts.IMAGES`.
+
+    Args:
+        models: of the audit.
+        images: how many.
+        seed: names the images.
+        outputs: the target's on unedited images, see `spread_of_outputs`.
+    """
     (diagnosis,) = diagnosed([models], RunSettings(images=images, seed=seed), [None])
-    return predict(diagnosis, IMAGES, seed=seed)
+    return predict(diagnosis, IMAGES, curve=spread_of_outputs(models.target.task, outputs), seed=seed)
 
 
-def predict(diagnosis: Diagnosis, counts: Sequence[int], *, seed: int = 0) -> Pilot:
-    """Predict the power of audits of so many images from one of a few, a `diagnosis` of single mode."""
+def predict(diagnosis: Diagnosis, counts: Sequence[int], *, curve: Curve | None = None, seed: int = 0) -> Pilot:
+    """Predict the power of audits of so many images from one of a few, a `diagnosis` of single mode.
+
+    `curve` is what `spread_of_outputs` says of the target.
+    """
     config = diagnosis.config
     change, baseline = changes_of(diagnosis)
     smallest = config.smallest_effect
     sizes = [round(multiple * (smallest or SMALLEST_EFFECT), 6) for multiple in MULTIPLES]
     sizes = [size for size in sizes if size <= 1]
-    pooled = spread_of_few(np.concatenate([change, baseline], axis=1), smallest)
+    pooled, unsure = spread_of_pilot(np.concatenate([change, baseline], axis=1), smallest, curve)
     count = len(config.attributes)
 
-    def powers(spread: Spread) -> tuple[Power, ...]:
-        return tuple(power_of(spread, images, count, smallest, sizes=sizes, seed=seed) for images in counts)
+    def powers(spread: Spread) -> tuple[Foretold, ...]:
+        return tuple(foretold(spread, unsure, images, count, smallest, sizes, seed=seed) for images in counts)
 
     return Pilot(
         len(change),
@@ -63,6 +98,72 @@ def predict(diagnosis: Diagnosis, counts: Sequence[int], *, seed: int = 0) -> Pi
             for column, attribute in enumerate(config.attributes)
         },
     )
+
+
+def spread_of_pilot(changes: Array, smallest: float, curve: Curve | None) -> tuple[Spread, Interval]:
+    """Return how effects would be spread by the changes `[I, J]` of a pilot, and how many times φ may be of that."""
+    if curve is None:
+        return spread_of_few(changes, smallest), FEW_UNSURE
+    return scaled_curve(curve, changes), CURVE_UNSURE
+
+
+def foretold(
+    spread: Spread,
+    unsure: Interval,
+    images: int,
+    attributes: int,
+    smallest: float,
+    sizes: Sequence[float],
+    *,
+    seed: int = 0,
+) -> Foretold:
+    """Return the power of an audit of so many images; `unsure` is how many times φ may be of what `spread` says."""
+
+    def power(factor: float) -> Power:
+        varied = spread if factor == 1 else times(spread, factor)
+        return power_of(varied, images, attributes, smallest, sizes=sizes, seed=seed, audits=AUDITS)
+
+    expected, most, least = (power(factor) for factor in (1.0, *unsure))
+    ranges = {
+        size: (min(least.sensitive[size], share), max(most.sensitive[size], share))
+        for size, share in expected.sensitive.items()
+    }
+    return Foretold(expected.sensitive, ranges, expected.detectable)
+
+
+def spread_of_outputs(task: Task, outputs: Tensor) -> Curve | None:
+    """Return how effects of each size would be spread over images by what the target says of unedited ones.
+
+    An effect is taken for a shift of the outputs (logits, or a number), each way of an image's own size: gamma
+    distributed, of shape `SHAPE`. Where a target is sure a shift moves few images much, and elsewhere all a little.
+
+    Args:
+        task: of the target.
+        outputs: float `[N, C]`, on unedited images.
+
+    Returns:
+        The curve; None for a task whose outputs are no logits and no numbers.
+    """
+    if not isinstance(task, BinaryTask | MultiClassTask | MultiLabelTask | RegressionTask):
+        return None
+    count, width = outputs.shape
+    repeats = max(1, min(MOST_TIMES, MOST_NUMBERS // (count * width)))
+    rows, random = outputs.double().repeat(repeats, 1), torch.Generator().manual_seed(0)
+    ways = torch.randn(len(rows), width, generator=random, dtype=torch.float64)
+    quantiles = (torch.randperm(len(rows), generator=random).double() + 0.5) / len(rows)
+    sizes = torch.from_numpy(gamma.ppf(quantiles.numpy(), SHAPE) / SHAPE)[:, None]
+    unit = task.width if isinstance(task, RegressionTask) else 1.0
+    shift = unit * sizes * ways / ways.norm(dim=1, keepdim=True)
+    effects: list[float] = []
+    phi: list[float] = []
+    for size in math.sqrt(width) * np.geomspace(*SHIFTS):
+        changes = task.change(rows + size * shift, rows).double().numpy()
+        mean = float(changes.mean())
+        if effects and mean <= effects[-1] + LEAST_STEP:
+            continue
+        effects.append(mean)
+        phi.append(float(changes.var()) / max(mean * (1 - mean), LEAST_STEP))
+    return Curve(np.array(effects), np.array(phi))
 
 
 def changes_of(diagnosis: Diagnosis) -> tuple[Array, Array]:

@@ -7,11 +7,11 @@ a camera, hardly at all. A threshold lies between, nearer to the renders where a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from zoom_engine.audit.summary import Interval, Power
+from zoom_engine.audit.summary import Interval
 from zoom_engine.common.plurals import number_of
 from zoom_engine.directions.answers import LEAST_RECOGNISED
 from zoom_engine.settings.audit_settings import DECISIVE_CHANGE
@@ -43,6 +43,26 @@ IMAGES = (50, 200)
 MULTIPLES = (1, 2, 4)
 """Sizes of injected effects, in units of the smallest that matters. An effect of just that size is found by no audit,
 however large: its interval would have to lie above the effect itself."""
+
+
+class Foretold(NamedTuple):
+    """The power that an audit would have.
+
+    Attributes:
+        sensitive: by the size of an effect in text, the share of such audits that find it.
+        ranges: between which shares that lies, as far as a pilot can tell.
+        detectable: the smallest effect that 80 % of them find; None where there is none.
+    """
+
+    sensitive: Mapping[str, float]
+    ranges: Mapping[str, Interval]
+    detectable: float | None
+
+    @property
+    def told(self) -> tuple[str, float, Interval]:
+        """Return the size that tables show, its share and the range."""
+        size = list(self.sensitive)[-2 if len(self.sensitive) > 1 else -1]
+        return size, self.sensitive[size], self.ranges[size]
 
 
 class Judgement(NamedTuple):
@@ -97,28 +117,32 @@ class Read:
 
 @dataclass(frozen=True)
 class ReadAttribute:
-    """How the text encoder reads an attribute.
+    """How an attribute is told apart: by the text encoder, or by what gives it in place of words.
 
     Attributes:
-        generated: the agreement of its paraphrases on generated pictures.
-        photographs: on photographs.
-        floor: what random texts reach on generated pictures, and on photographs.
+        generated: of words the agreement of their paraphrases on generated pictures; of examples how far they lie
+            apart, of a scorer how well the generator's codes predict it. None where nothing was measured.
+        photographs: the agreement on photographs; None where it is no words.
+        floor: what random texts reach on generated pictures, and on photographs; of others what is reached by chance.
         has: of generated pictures and of photographs, the fraction that has it; the score that tells is Otsu's (1979)
             over as many pictures of both kinds.
         refused: why an audit on this generator refuses it; "" where it does not.
     """
 
-    generated: float
-    photographs: float
+    generated: float | None
+    photographs: float | None
     floor: tuple[float, float]
     has: tuple[float, float]
     refused: str = ""
 
     @property
-    def beyond_random(self) -> tuple[float, float]:
-        """Return the agreement in times of what random texts reach, on generated pictures and on photographs."""
-        generated, photographs = (max(floor, 1e-9) for floor in self.floor)
-        return self.generated / generated, self.photographs / photographs
+    def beyond_random(self) -> tuple[float | None, float | None]:
+        """Return both in times of what is reached by chance; None where it was not measured, or chance reaches 0."""
+        generated, photographs = (
+            None if value is None or not floor > 0 else value / floor
+            for value, floor in zip((self.generated, self.photographs), self.floor, strict=True)
+        )
+        return generated, photographs
 
 
 def judge_coverage(coverage: Coverage, of_outlines: Coverage) -> Judgement:
@@ -159,8 +183,10 @@ def judge_inversion(inverted: Inverted) -> Judgement:
     return Judgement("fit", (text,))
 
 
-def judge_reading(read: Read) -> Judgement:
-    """Judge whether the text encoder reads photographs at all."""
+def judge_reading(read: Read | None) -> Judgement:
+    """Judge whether the text encoder reads photographs at all; None: no attribute is given by words."""
+    if read is None:
+        return Judgement("fit", ("no attribute is given by words",))
     text = f"of random texts photographs answer {percent(read.photographs)} alike in another paraphrase"
     if read.photographs < LEAST_READ:
         why = f"the text encoder reads little on the photographs: {text}, generated pictures {percent(read.generated)}"
@@ -168,7 +194,7 @@ def judge_reading(read: Read) -> Judgement:
     return Judgement("fit", (text,))
 
 
-def judge_attribute(read: ReadAttribute, power: Sequence[Power], generator: Verdict) -> Judgement:
+def judge_attribute(read: ReadAttribute, power: Sequence[Foretold], generator: Verdict) -> Judgement:
     """Judge an attribute: what the encoder reads, who has it, and which effects an audit would find.
 
     Args:
@@ -187,7 +213,7 @@ def judge_attribute(read: ReadAttribute, power: Sequence[Power], generator: Verd
             reasons.append(("not fit", f"nearly nobody that the generator draws {one} ({percent(share)})"))
         elif share < RARE:
             reasons.append(("doubtful", f"few that the generator draws {several} ({percent(share)})"))
-    if not read.photographs > read.floor[1]:
+    if read.photographs is not None and not read.photographs > read.floor[1]:
         reasons.append(("doubtful", "photographs answer it no better than random text"))
     if power:
         size, share = list(power[-1].sensitive.items())[-1]

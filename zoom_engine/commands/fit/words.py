@@ -1,4 +1,4 @@
-"""What a text encoder reads on photographs and on generated pictures: whether it reads attributes, and who has them."""
+"""How attributes are told apart on photographs and generated pictures, by words or in their place, and who has them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from zoom_engine.directions.calibration import split_in_two
 from zoom_engine.directions.wording import DEFAULT_LEVEL, exceeds, phrase
 
 
-def read_words(models: Models, photographs: Tensor, generated: Tensor) -> tuple[Read, list[ReadAttribute]]:
-    """Read the audit's attributes on as many pictures of both kinds.
+def read_attributes(models: Models, photographs: Tensor, generated: Tensor) -> tuple[Read | None, list[ReadAttribute]]:
+    """Tell the audit's attributes apart on as many pictures of both kinds.
 
     Args:
         models: of the audit.
@@ -26,55 +26,62 @@ def read_words(models: Models, photographs: Tensor, generated: Tensor) -> tuple[
         generated: float32 `[M, D]`, embeddings.
 
     Returns:
-        How both are read, and each attribute.
+        How the text encoder reads both, None where no attribute is given by words; and each attribute.
     """
     count = min(len(photographs), len(generated))
     kinds = (generated[:count], photographs[:count])
-    prompts = [attribute.text for attribute in models.attributes]
+    names = [attribute.text for attribute in models.attributes]
+    along = text_directions(models.text_encoder, names, neutral=models.neutral, templates=models.templates)
+    scores = [pictures.float() @ along.T for pictures in kinds]
+    splits = split_in_two(torch.cat(scores)).splits
+    has = [(of_kind > splits).double().mean(dim=0).tolist() for of_kind in scores]
+    read, of_words = _read_words(models, kinds)
+    told = []
+    for column, (name, (directions, refused)) in enumerate(zip(names, _directions(models), strict=True)):
+        shares = (has[0][column], has[1][column])
+        if name in of_words:
+            told.append(dataclasses.replace(of_words[name], has=shares, refused=refused))
+            continue
+        strength, floor = (None, 0.0) if directions is None else (directions.strength[0], directions.noise_floor[0])
+        told.append(ReadAttribute(strength, None, (floor, 0.0), shares, refused))
+    return read, told
+
+
+def _read_words(models: Models, kinds: tuple[Tensor, Tensor]) -> tuple[Read | None, dict[str, ReadAttribute]]:
+    """Read those attributes that are words on generated pictures and photographs, `[K, D]` each; `has` is left open."""
+    prompts = [attribute.text for attribute in models.attributes if attribute.source is None]
+    if not prompts:
+        return None, {}
     texts = phrase(models.text_encoder, prompts, neutral=models.neutral, templates=models.templates, cache=models.cache)
     level = DEFAULT_LEVEL if models.settings.level in (None, 1) else models.settings.level
     known = [recognised(pictures, texts.random) for pictures in kinds]
     agreements = [agreement(pictures, texts.wanted).tolist() for pictures in kinds]
-    floors = [exceeds(agreement(pictures, texts.random), level or DEFAULT_LEVEL) for pictures in kinds]
-    along = text_directions(models.text_encoder, prompts, neutral=models.neutral, templates=models.templates)
-    scores = [pictures.float() @ along.T for pictures in kinds]
-    splits = split_in_two(torch.cat(scores)).splits
-    has = [(of_kind > splits).double().mean(dim=0).tolist() for of_kind in scores]
-    refused = refusals(models)
-    return Read(known[1], known[0], count), [
-        ReadAttribute(
-            agreements[0][column],
-            agreements[1][column],
-            (floors[0], floors[1]),
-            (has[0][column], has[1][column]),
-            refused[column],
-        )
-        for column in range(len(prompts))
-    ]
+    generated, photographs = (exceeds(agreement(pictures, texts.random), level or DEFAULT_LEVEL) for pictures in kinds)
+    return Read(known[1], known[0], len(kinds[0])), {
+        prompt: ReadAttribute(drawn, photographed, (generated, photographs), (0.0, 0.0))
+        for prompt, drawn, photographed in zip(prompts, *agreements, strict=True)
+    }
 
 
-def refusals(models: Models) -> list[str]:
-    """Return for each attribute why an audit refuses it, "" where it does not.
-
-    Directions that were given are taken as they are.
-    """
-    if isinstance(models.settings.directions, EditDirections):
-        return [""] * len(models.attributes)
-    reasons = []
+def _directions(models: Models) -> list[tuple[EditDirections | None, str]]:
+    """Return for each attribute its edit direction, or None and why an audit refuses it."""
+    results: list[tuple[EditDirections | None, str]] = []
     for index in range(len(models.attributes)):
-        alone = with_attributes(models, [index])
         try:
-            edit_directions(alone)
+            results.append((edit_directions(with_attributes(models, [index])), ""))
         except DirectionError as error:
-            reasons.append(str(error))
-        else:
-            reasons.append("")
-    return reasons
+            results.append((None, str(error)))
+    return results
 
 
 def with_attributes(models: Models, chosen: list[int]) -> Models:
     """Return the same models for some of the attributes."""
-    attributes = tuple(models.attributes[index] for index in chosen)
-    settings = dataclasses.replace(models.settings, attributes=[attribute.text for attribute in attributes])
+    attributes, directions = tuple(models.attributes[index] for index in chosen), models.settings.directions
+    given = models.settings.attributes or models.attributes
+    if isinstance(directions, EditDirections):
+        directions = directions.of([attribute.text for attribute in attributes])
+    settings = dataclasses.replace(
+        models.settings, attributes=[given[index] for index in chosen], directions=directions
+    )
     _ = models.measuring_encoder  # compiled once
     return dataclasses.replace(models, settings=settings, attributes=attributes, like=models)
