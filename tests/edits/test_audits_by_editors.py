@@ -200,7 +200,7 @@ def test_a_service_that_is_lost_ends_in_one_line_and_the_same_command_goes_on(
 def test_a_file_of_settings_names_the_service_and_takes_its_key_from_the_environment(
     photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Address, headers, timeouts, tries and requests at a time, as a target's service has them; the key is in no file."""
+    """Address, headers, timeouts, tries and requests at a time, as a target's service has them; no file has the key."""
     keys: set[str] = set()
 
     def answer(headers: dict[str, str], body: bytes) -> Any:
