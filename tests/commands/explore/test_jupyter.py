@@ -70,14 +70,14 @@ def drag(tab: Tab, slider: str) -> list[str]:
           return [box.left, box.top + box.height / 2, box.width];
         }})(root.querySelector('{slider}'))"""
     )
-    said = [str(tab.value(f"{AFTER}.getAttribute('aria-label')"))]
+    labels = [str(tab.value(f"{AFTER}.getAttribute('aria-label')"))]
     tab.mouse("mousePressed", left + width / 2, top)
     for step in range(1, 11):
         tab.mouse("mouseMoved", left + width * (0.5 + 0.025 * step), top)
-        tab.wait(f"{AFTER}.getAttribute('aria-label') !== {json.dumps(said[-1])}")
-        said.append(str(tab.value(f"{AFTER}.getAttribute('aria-label')")))
+        tab.wait(f"{AFTER}.getAttribute('aria-label') !== {json.dumps(labels[-1])}")
+        labels.append(str(tab.value(f"{AFTER}.getAttribute('aria-label')")))
     tab.mouse("mouseReleased", left + 0.75 * width, top)
-    return said
+    return labels
 
 
 def test_a_notebook_shows_the_widget_and_its_picture_follows_the_mouse(tmp_path: Path) -> None:
@@ -94,8 +94,8 @@ def test_a_notebook_shows_the_widget_and_its_picture_follows_the_mouse(tmp_path:
         tab.wait(f"(globalThis.root = {ROOT})?.querySelector('#work')?.hidden === false", STARTS)
         tab.wait(f"{AFTER}.getAttribute('aria-label') !== null && !!root.querySelector('.says b')")
         before = tab.value(f"{AFTER}.toDataURL()")
-        said = drag(tab, "#slider-0")
-        assert len(set(said)) == len(said), "a picture for each move"
+        labels = drag(tab, "#slider-0")
+        assert len(set(labels)) == len(labels), "a picture for each move"
         tab.wait(f"/smiling \\+/.test({AFTER}.getAttribute('aria-label'))")
         assert tab.value(f"{AFTER}.toDataURL()") != before
         tab.screenshot(tmp_path / "notebook.png")
