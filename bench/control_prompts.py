@@ -1,4 +1,4 @@
-"""``python bench/control_prompts.py --out FOLDER --json OUT``: do prompts that name nothing visible move targets?
+"""``python bench/control_prompts.py --out FOLDER --json OUT``: do meaningless control prompts move targets?
 
 They are audited as if somebody had typed them (`as attributes`), within the range of their own text scores, beside
 eight random directions on the same images; and the shipped way (`beside attributes`), followed as far as pictures

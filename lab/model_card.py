@@ -32,8 +32,8 @@ def text_section(figures: dict[str, Any]) -> str:
     ]
     good = sum(row["accuracy"] >= 0.95 for row in figures["attributes"].values())
     return (
-        f"## Text encoder\n\nBalanced zero-shot accuracy (%) on {figures['renders']} held-out renders (seed {figures['seed']}) whose margin is at least"
-        f" {figures['margin']} of the parameter's range, with templates that training never saw. {good} of {len(rows)} attributes reach 95 %.\n\n"
+        f"## Text encoder\n\nBalanced zero-shot accuracy (%) on {figures['renders']} held-out renders (seed {figures['seed']}) that are clearly on one side: by at least"
+        f" {figures['margin']} of the parameter's range. Training never saw these templates. {good} of {len(rows)} attributes reach 95 %.\n\n"
         + table(["attribute", "all held-out templates", "worst single template"], rows)
     )
 
@@ -50,9 +50,9 @@ def generator_section(figures: dict[str, Any]) -> str:
 
 def edits_section(figures: dict[str, Any], whom: str) -> str:
     text = (
-        f"## Edits\n\nShare of {whom} (%) in which an edit changes the wanted attribute, and the one attribute outside its exclusion group that it"
-        f" changes most, judged by the probe. {whom.capitalize()} without the attribute are edited by +w, the others by −w; w is chosen on other samples. Refused: the"
-        " method finds no channel that answers the attribute more than random text.\n\n"
+        f"## Edits\n\nShare of {whom} (%) in which an edit changes the wanted attribute, and the other attribute that it changes most (those that"
+        f" exclude it left out), judged by the probe. {whom.capitalize()} without the attribute are edited by +w, the others by −w; w is chosen on other samples. Refused: the"
+        " method found no channel that responds to the attribute more than to random text.\n\n"
     )
     methods = [method for method in SAMPLES if method in figures]
     head = ["attribute"] + [f"{method}: w, wanted, worst other" for method in methods]
@@ -168,10 +168,10 @@ def benchmark_section(figures: dict[str, Any] | None, domain: str) -> str:
     truth_kept = figures["truth_kept"]
     if truth_kept["kept"] is not None:
         text += (
-            f"\n\nOf {truth_kept['flips']} flipped counterfactuals of classifiers the probe sees the target's own attribute"
-            f" unchanged in {percent(truth_kept['kept'])} %. That is no proof that the ground truth is kept: the probe is a"
-            " network of the targets’ own kind, trained on renders as they are, and may be misled where they are."
-            " `bench/truth_kept.py` asks a probe of another kind; docs/explanation/method.md has its answer."
+            f"\n\nIn {truth_kept['flips']} counterfactuals that flip a classifier, the probe sees the target's own attribute"
+            f" unchanged in {percent(truth_kept['kept'])} %. That does not prove that the ground truth is kept: the probe is a"
+            " network of the targets’ own kind, trained on the same renders, and may err where they do. What a probe of"
+            " another kind says stands in docs/explanation/method.md (`bench/truth_kept.py`)."
         )
     for name, row in figures.get("counterfactuals", {}).items():
         text += (

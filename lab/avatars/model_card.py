@@ -42,7 +42,7 @@ drawing parameters, and their ties (beards with men, grey hair with age) were ch
 
 **Known limits**: faces dissolve towards ±30. The text encoder reads the words of its training alone (`zoom-engine words avatars`); prompts with others are
 refused. It and the probe were trained on renders whose hair, fringe and beard moved their texture with the head; now the texture keeps its place.
-Where the truth gives a bald head hair (long or curly hair, bangs), what hair a model sees changes less in audits: no edit of these words makes hair grow.
+Setting long hair, curly hair or bangs gives a bald head hair in the renderer; no edit along these words does, so audits report less there than the truth.
 """
 
 TRAINED = "Trained on renders alone, in which age, gender, mustache, eyeglasses, smile, beard and pale skin were set by chance."
@@ -72,9 +72,9 @@ def _word_forms(figures: dict[str, dict[str, dict[str, float]]]) -> str:
     count = sum(len(pairs) for pairs in figures.values())
     return (
         f'\nOther forms of these words (`avatars/word_forms.py`), {count} pairs of prompts such as "a face with a smile" and "a face without a'
-        " smile\": their accuracy on the same renders, and how far the edit direction (regression) of each is that of the attribute's own prompt."
-        ' Falls short: the denials of `smiling`, `bald`, `angry` and `old` ("a face without a smile", "not old") are told from their positive, but'
-        ' make no edit direction of their own: give the positive, or an opposite such as "a serious face". "A big smile" is read as big eyes.\n\n'
+        " smile\": their accuracy on the same renders, and the cosine between the edit direction (regression) of each and that of the attribute's own prompt."
+        ' Falls short: the denials of `smiling`, `bald`, `angry` and `old` ("a face without a smile", "not old") are told from the positive, but'
+        ' give no edit direction of their own: use the positive, or an opposite such as "a serious face". "A big smile" is read as big eyes.\n\n'
         + table(["attribute", "pairs", "lowest accuracy, %", "least cosine of directions"], rows)
     )
 
@@ -102,7 +102,7 @@ def _tasks(figures: dict[str, Any]) -> str:
         )
     return (
         "## Targets of other tasks\n\nTrained on renders alone: `python -m lab.avatars.train tasks`. Two were trained on wrong labels on"
-        " purpose: of faces with eyeglasses, eyes and brows were a quarter of the pupils' distance too low; of faces with long hair, eyes, brows and mouth were"
+        " purpose. Faces with eyeglasses: eyes and brows a quarter of the pupils' distance too low. Faces with long hair: eyes, brows and mouth"
         " labelled as skin. Errors are on renders that training never saw, against the truth; effects as above, by the task's own change in [0, 1] (an edit may rightly"
         " move areas and points: long hair is a larger area of hair).\n\n"
         + table(

@@ -197,6 +197,40 @@ def test_a_service_that_is_lost_ends_in_one_line_and_the_same_command_goes_on(
     assert key(audit) == key(undisturbed)
 
 
+def test_a_file_of_settings_names_the_service_and_takes_its_key_from_the_environment(
+    photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Address, headers, timeouts, tries and requests at a time, as a target's service has them; no file has the key."""
+    keys: set[str] = set()
+
+    def answer(headers: dict[str, str], body: bytes) -> Any:
+        keys.add(headers["authorization"])
+        return lighter_png(headers, body)
+
+    with stand(answer) as service:
+        options = 'strengths = [-30, 30]\nunit = "levels"\ntimeout = 5\npatience = 20\nat_once = 2\nrate = 400\n'
+        options += 'headers = {Authorization = "$EDITOR_TOKEN"}\n'
+        (tmp_path / "audit.toml").write_text(
+            f'editor = "{service.url}"\nphotos = "{photographs}"\ntarget = "avatars:eyeglasses"\n'
+            f'attributes = ["light"]\nout = "{tmp_path / "audit"}"\n\n[editor_options]\n{options}'
+        )
+        command = ["diagnose", "--config", str(tmp_path / "audit.toml")]
+        assert main(command) == 1
+        assert "names the environment variable EDITOR_TOKEN: set it\n" in capsys.readouterr().err
+        monkeypatch.setenv("EDITOR_TOKEN", "Bearer 7f3a9c")
+        assert main(command) == 0
+        assert keys == {"Bearer 7f3a9c"}
+        assert len(service.bodies) == 2 * IMAGES
+        assert main([*command, "--editor-option", "at_once=0"]) == 1
+        assert "'at_once' must be greater than 0" in capsys.readouterr().err
+    files = [path for path in (tmp_path / "audit").rglob("*") if path.is_file()]
+    assert not any(b"7f3a9c" in path.read_bytes() for path in files)
+    audit = Diagnosis.load(tmp_path / "audit")
+    assert audit.config.edits is not None
+    assert audit.config.edits.attributes[0].unit == "levels"
+    assert [point.weights[0] for point in audit.records[0].trajectory] == [-30, 0, 30]
+
+
 FILE = """
 import numpy as np
 

@@ -65,6 +65,19 @@ def test_a_gate_reads_its_audit_once(audit: Path, monkeypatch: pytest.MonkeyPatc
     assert '<span class="tag fail">FAIL</span>' in (audit.parent / "index.html").read_text(encoding="utf-8")
 
 
+def test_an_audit_that_no_gate_judged_does_not_pass_for_one_that_passed(audit: Path, tmp_path: Path) -> None:
+    """Beside one that has conditions the index says so, and it is silent where no audit has any."""
+    simulated(images=40, path=tmp_path / "older", target_details=BINARY)
+    write_report(tmp_path / "older")
+    index = write_index(tmp_path, [audit, tmp_path / "older"])
+    assert "JUDGED" not in (before := index.read_text(encoding="utf-8"))
+    assert "held to any" not in before
+    assert main(["gate", str(audit), "--max-sensitivity", "0.6"]) == 0
+    after = index.read_text(encoding="utf-8")
+    assert after.count('<span class="tag pass">PASS</span>') == 2
+    assert after.count("NOT JUDGED") == after.count("this audit was not held to any") == 1
+
+
 def test_the_baseline_is_named_without_a_folder_of_the_machine(audit: Path, tmp_path: Path) -> None:
     before = simulated(images=40, path=tmp_path / "secret" / "before", target_details=BINARY)
     assert main(["gate", str(audit), "--max-growth", "0.5", "--baseline", str(before.path)]) == 0

@@ -9,8 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from edited import red, write_pairs
 from simulated import simulated
 
+from zoom_engine import Diagnoser
 from zoom_engine.cli import main
 from zoom_engine.common.errors import AuditError, TrackingError
 from zoom_engine.integrations.tracking import metrics, parameters, tags, track
@@ -89,3 +91,25 @@ def test_a_store_of_this_machine_holds_the_audit(
     (tmp_path / "file").write_text("")
     with pytest.raises(TrackingError, match="cannot keep"):
         track(audit, f"file:{tmp_path / 'file'}")
+
+
+@pytest.mark.skipif(importlib.util.find_spec("mlflow") is None, reason="mlflow is not installed")
+@pytest.mark.filterwarnings("default")  # MLflow's own
+def test_a_store_of_this_machine_holds_an_audit_of_pairs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    out, uri = tmp_path / "audit", f"file:{tmp_path / 'runs'}"
+    audit = Diagnoser(pairs=write_pairs(tmp_path / "pairs"), target=red, model_version="1.4").run(out=out)
+    assert main(["track", str(out), "--mlflow", uri, "--json"]) == 0
+    client = importlib.import_module("mlflow").MlflowClient(tracking_uri=uri)
+    run = client.get_run(json.loads(capsys.readouterr().out)["run"])
+    rows = {row.attribute.text: row for row in audit.sensitivity}
+    assert set(rows) == {"red", "blue"}
+    for name, row in rows.items():
+        assert run.data.metrics[f"sensitivity/{name}"] == row.value
+    assert run.data.metrics["random_edits"] > 0, "the table's controls stand there"
+    assert not {"generator", "seed"} & run.data.params.keys()
+    assert run.data.tags["model_version"] == "1.4"
+    client.download_artifacts(run.info.run_id, "", str(tmp_path))
+    assert Diagnosis.load(tmp_path).records == audit.records

@@ -120,10 +120,11 @@ def test_conditions_of_a_gate_stand_on_top_of_report_and_card_the_worst_first(ma
     audit_id = Diagnosis.load(audit).about.audit_id
     told = f"FAIL Conditions: 1 fail, 1 inconclusive, 1 pass (audit {audit_id}, 2026-02-03) {worst} "
     assert index.count(told) == 1
-    assert index.partition("Conditions")[0].count("FAIL") == 1 + 1, "beside its headline on top, and on its card"
+    assert index.partition("Conditions:")[0].count("FAIL") == 1 + 1, "beside its headline on top, and on its card"
     assert "PASS" not in index
     assert "INCONCLUSIVE" not in index
-    assert index.count("Conditions") == 1
+    assert index.count("Conditions") == 1 + index.count("Conditions None: this audit was not held to any.")
+    assert index.count("NOT JUDGED") == index.count("Conditions None") == 1, "of the other audit"
 
 
 def test_all_failures_are_shown_and_of_the_rest_a_few(make_audit) -> None:

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 from zoom_engine.common.errors import ConfigError
+from zoom_engine.common.imports import importing
 from zoom_engine.common.progress import ProgressFactory, forced
 from zoom_engine.common.threads import check_number_of_threads
 
@@ -13,7 +14,7 @@ from zoom_engine.common.threads import check_number_of_threads
 @contextlib.contextmanager
 def starting(progress: ProgressFactory = forced) -> Iterator[None]:
     """Show a sign of life at once around imports that take seconds, such as torch's."""
-    with progress(1, "Starting", unit="step") as bar:
+    with progress(1, "Starting", unit="step") as bar, importing():
         yield
         bar.update()
 

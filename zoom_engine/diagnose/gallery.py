@@ -25,6 +25,7 @@ from zoom_engine.common.files.png import Pixels, png_bytes, to_pixels
 from zoom_engine.diagnose.image_grid import write_pictures
 from zoom_engine.directions.cache import DirectionCache
 from zoom_engine.evaluation.evaluator import Evaluation, Evaluator, Originals
+from zoom_engine.evaluation.side_by_side import side_by_side
 from zoom_engine.generators import StyleRows
 from zoom_engine.photographs import Audited, Crop
 from zoom_engine.report.source import direction_of
@@ -334,9 +335,9 @@ def _strip(audit: AuditFolder, pick: Pick, diagnosis: Diagnosis, evaluator: Eval
     pictures, seen = _looked_at(evaluator, styles[record.image].expand(len(weights), -1), weights, at_once)
     stem = f"images/strip-{slug(record.attribute or 'all')}-{pick.kind}-{record.seed}"
     recorded, frames = seen.recorded.tolist(), []
-    for index, picture in enumerate(pictures):
+    for index, content in enumerate(side_by_side(png_bytes, pictures)):
         name = f"{stem}-{index}.png"
-        audit.write(name, png_bytes(picture))
+        audit.write(name, content)
         entry = FrameEntry(
             file=name,
             weight=along[index],
@@ -435,7 +436,8 @@ class _Sheets:
         }
 
         def drawn() -> dict[str, Tensor]:
-            files = ((f"{row}-{column}", png_bytes(p)) for row, column, p in self._drawn(index, columns))
+            pictures = {f"{row}-{column}": pixels for row, column, pixels in self._drawn(index, columns)}
+            files = zip(pictures, side_by_side(png_bytes, list(pictures.values())), strict=True)
             return {name: torch.frombuffer(bytearray(content), dtype=torch.uint8) for name, content in files}
 
         files = self._cache.cached("sheet", known, drawn)

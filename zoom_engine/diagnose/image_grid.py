@@ -18,6 +18,7 @@ from zoom_engine.audit.records import Record
 from zoom_engine.common.files.png import Pixels, to_pixels
 from zoom_engine.common.files.webp import webp_bytes
 from zoom_engine.evaluation.evaluator import Evaluator
+from zoom_engine.evaluation.side_by_side import side_by_side
 from zoom_engine.generators import StyleRows
 from zoom_engine.report.image_grid import strongest_first
 from zoom_engine.settings.attributes import Attribute, slug
@@ -48,8 +49,8 @@ def write_pictures(
     entries = []
     for first in range(0, len(drawn), batch_size):
         part = drawn[first : first + batch_size]
-        for (image, record), pixels in zip(part, pictures.of(part, styles), strict=True):
-            picture = webp_bytes(Image.fromarray(pixels), side=LARGEST_SIDE, quality=QUALITY)
+        files = side_by_side(_file, pictures.of(part, styles))
+        for (image, record), picture in zip(part, files, strict=True):
             original = f"images/image-{image}.webp"
             if record is None:
                 audit.write(original, picture)
@@ -59,6 +60,10 @@ def write_pictures(
             attribute = None if record.attribute is None else Attribute.parse(record.attribute)
             entries.append(PictureEntry(image=image, attribute=attribute, file=file, original=original))
     return tuple(entries)
+
+
+def _file(pixels: Pixels) -> bytes:
+    return webp_bytes(Image.fromarray(pixels), side=LARGEST_SIDE, quality=QUALITY)
 
 
 class _Pictures:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.experiments import EXPERIMENTS
-from zoom_engine.experiments.folder import DATA, TEXT, Folder
+from zoom_engine.experiments.folder import DATA, ITEM, TEXT, Folder
 
 PAGE, PICTURES = "experiments.md", "experiments"
 WIDEST = 1000  # pixels of a figure
@@ -65,6 +65,11 @@ def _paragraphs(folder: Folder) -> list[str]:
     return (folder.path / TEXT).read_text(encoding="utf-8").strip().split("\n\n")
 
 
+def _with_list(paragraph: str) -> str:
+    """Return a paragraph with the empty line that Markdown wants before a list."""
+    return paragraph.replace(ITEM, f"\n{ITEM}", 1)
+
+
 def _machines(documents: list[dict[str, Any]]) -> Iterator[str]:
     """Yield the machine that each experiment was made on."""
     for document in documents:
@@ -78,7 +83,7 @@ def _machines(documents: list[dict[str, Any]]) -> Iterator[str]:
 
 def _section(target: Folder, name: str, folder: Folder, document: dict[str, Any]) -> list[str]:
     subject, settings = document["subject"], document["settings"]
-    parts = [f"## {name}, {subject}", f"*{EXPERIMENTS[name]}.*", *_paragraphs(folder)]
+    parts = [f"## {name}, {subject}", f"*{EXPERIMENTS[name]}.*", *(_with_list(text) for text in _paragraphs(folder))]
     given = {"--generator": settings["generator"], "--images": settings["images"], "--seed": settings["seed"] or None}
     words = [word for option, value in given.items() if value is not None for word in (option, str(value))]
     words += [word for target in settings["targets"] for word in ("--target", target)]

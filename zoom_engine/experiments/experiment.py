@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.experiments import EXPERIMENTS
-from zoom_engine.experiments.folder import Folder
+from zoom_engine.experiments.folder import ITEM, Folder
 from zoom_engine.experiments.study import Study
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Experiment:
         rows: the data as a table, for CSV; every row has the same columns.
         draw: (name, figure) of each figure, in order.
         tell: paragraphs, separated by an empty line: how to read the figures, what came out, and where the paper claims
-            something, whether that holds here.
+            something, whether that holds here. A paragraph may end in a list, see `listed`.
         files: writes what else belongs to it, such as a page, into the folder.
     """
 
@@ -38,6 +38,11 @@ class Experiment:
     draw: Callable[[Data, Folder], Iterable[tuple[str, Figure]]]
     tell: Callable[[Data], str]
     files: Callable[[Data, Folder], None] | None = None
+
+
+def listed(beginning: str, items: Iterable[str]) -> str:
+    """Return a paragraph that ends in a list, an item for each target, say."""
+    return ITEM.join([beginning, *items])
 
 
 def find_experiment(name: str) -> Experiment:

@@ -20,6 +20,8 @@ from zoom_engine.common.files.png import png_bytes
 from zoom_engine.settings.attributes import slug
 
 DATA, SETTINGS, TEXT, TABLE = "data.json", "settings.json", "text.txt", "data.csv"
+ITEM = "\n- "
+"""What begins each item of a list at the end of a paragraph of the text."""
 Pixels = NDArray[np.uint8]
 
 

@@ -160,7 +160,7 @@ def tell(data: Data) -> str:
     paragraph = (
         "How to read it: all attributes are edited together within ±30, as the paper's ablation has it; SGD and"
         " PGD take its 100 steps at η = 0.1. SSIM is that of the counterfactuals, where the prediction flips; bars are"
-        " means over images with 95 % intervals. A bar that is missing: nothing flipped. `minimal` steps to the nearest"
+        " means over images with 95 % intervals. A missing bar: nothing flipped. `minimal` steps to the nearest"
         " decision boundary, CMA-ES needs no gradients. On the right, PGD's step size against its flip rate.\n\n"
         f"What came out ({data['images']} images; PGD less SGD on the same images):"
     )
@@ -177,10 +177,8 @@ def tell(data: Data) -> str:
     sweep = data["sweep"]["sizes"]
     rates = [f"{row['step_size']:g}: {percent(row['flipped'])}" for row in sweep]
     grid = min(row["on_grid"] for row in sweep)
-    paragraph += (
-        f"PGD by step size: {', '.join(rates)}; {percent(grid)} of its edit weights at least are multiples of the"
-    )
-    paragraph += " step: it does walk a grid."
+    paragraph += f"PGD by step size: {', '.join(rates)}; {percent(grid)}{'' if grid == 1 else ' or more'} of its"
+    paragraph += " edit weights are multiples of the step: it walks a grid."
     orderings = data["orderings"]
     paragraph += "\n\nThe paper finds finer pictures by PGD and more flips by SGD. "
     paragraph += _verdict("Finer pictures by PGD", [ordering["ssim"] for ordering in orderings], sign=1)

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from zoom_engine.experiments import EXPERIMENTS
-from zoom_engine.experiments.folder import DATA, TABLE, TEXT
+from zoom_engine.experiments.folder import DATA, ITEM, TABLE, TEXT
 from zoom_engine.report import Section, write_experiments
 
 
@@ -37,7 +37,7 @@ def _section(out: Path, name: str, folder: Path) -> Section:
         title=f"{name}: {EXPERIMENTS[name]}",
         subject=document["subject"],
         anchor=f"{name}-{document['subject']}",
-        paragraphs=tuple((folder / TEXT).read_text(encoding="utf-8").strip().split("\n\n")),
+        paragraphs=tuple(tuple(text.split(ITEM)) for text in (folder / TEXT).read_text("utf-8").strip().split("\n\n")),
         figures=tuple(_link(path, out) for path in figures),
         links=tuple((path.name, _link(path, out)) for path in files if path.is_file()),
         made=f"seed {settings['seed']}, zoom-engine {made['zoom_engine']}, {made['system']}, {made['cores']} cores",

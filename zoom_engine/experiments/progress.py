@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoom_engine.common.plurals import agreeing
 from zoom_engine.experiments.estimates import percent, wilson
-from zoom_engine.experiments.experiment import Data, Experiment
+from zoom_engine.experiments.experiment import Data, Experiment, listed
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.strips import draw_strips, strip_rows, strips_of
 from zoom_engine.experiments.study import Study
@@ -82,25 +82,26 @@ def tell(data: Data) -> str:
         " which it was searched, and its counterfactual is framed; in the second all together, in equal steps to the"
         f" counterfactual. In the corner, {_corners(data['targets'])}. A flip crosses 0.5; it is decisive where the"
         " output moves by 0.1 or more. Where no edit of a target flips, its most typical strip is shown, and what moved"
-        " the output most is framed.\n\nWhat came out, images that some edit flips decisively:"
+        " the output most is framed.\n\n"
     )
     rates = []
     for mode, name in (("single", "one attribute"), ("multi", "all together")):
         first = data["targets"][0][mode]
-        listed = ", ".join(f"{target['target']} {percent(target[mode]['decisive'])}" for target in data["targets"])
-        rates.append(f" {name} ({first['images']} images, {first['search']}): {listed}")
+        rate_of_each = ", ".join(
+            f"{target['target']} {percent(target[mode]['decisive'])}" for target in data["targets"]
+        )
+        rates.append(f"{name} ({first['images']} images, {first['search']}): {rate_of_each}.")
     strips = [strip for mode in ("single", "multi") for strip in _strips(data, mode)]
     flips = [strip for strip in strips if strip["decisive"]]
     valid = [strip for strip in flips if strip["label_kept"] is not False]
     similar = [strip["ssim"] for strip in flips if strip["ssim"] is not None]
     flip = agreeing(len(flips), "flips", "flip")
-    paragraph += (
-        f"{';'.join(rates)}. Of the {len(strips)} strips shown {len(flips)} {flip} decisively, {len(valid)} of them"
+    shown = (
+        f"Of the {len(strips)} strips shown {len(flips)} {flip} decisively, {len(valid)} of them with the label kept"
     )
-    paragraph += " with the label kept"
     if similar:
-        paragraph += f" and a mean SSIM of {sum(similar) / len(similar):.2f}"
-    return f"{paragraph}."
+        shown += f" and a mean SSIM of {sum(similar) / len(similar):.2f}"
+    return paragraph + listed("What came out, images that some edit flips decisively:", [*rates, f"{shown}."])
 
 
 def _corners(targets: Sequence[dict[str, Any]]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from zoom_engine.experiments.estimates import in_words
-from zoom_engine.experiments.experiment import Data, Experiment
+from zoom_engine.experiments.experiment import Data, Experiment, listed
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.strips import draw_strips, strip_rows, strips_of
 from zoom_engine.experiments.study import Study, UnsuitedError
@@ -75,21 +75,21 @@ def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
 
 def tell(data: Data) -> str:
     """Say what moves each target."""
-    paragraph = (
-        "How to read it: each strip leads from an image (left) to the end of its range; the edit that it stands for is"
-        " framed. Key points and areas are drawn into the pictures; the corner says what the target says. A flip is a"
-        " prediction that the task calls another one.\n\nWhat came out:"
+    how = (
+        "How to read it: each strip leads from an image (left) to the end of its range, and its edit is framed. Key"
+        " points and areas are drawn into the pictures; the corner has the target's answer. A flip is a prediction that"
+        " the task counts as another one.\n\n"
     )
     parts = []
     for target in data["targets"]:
         first = ", ".join(f"{name} {in_words(value)}" for name, value in target["first"])
-        text = f" {target['target']} ({target['task']}, {target['images']} images): moved most by {first}"
+        text = f"{target['target']} ({target['task']}, {target['images']} images): moved most by {first}"
         if target["planted"]:
             comes = bool(target["first"]) and target["first"][0][0] == target["planted"]
             text += f"; its weakness, {target['planted']}, {'comes' if comes else 'does not come'} first"
         flips = target["decisive_flip_rate"]
-        parts.append(text + ("" if flips is None else f"; {100 * flips:.0f} % of the images flip decisively"))
-    return paragraph + ";".join(f"{part}" for part in parts).replace(";;", ";") + "."
+        parts.append(text + ("." if flips is None else f"; {100 * flips:.0f} % of the images flip decisively."))
+    return how + listed("What came out:", parts)
 
 
 EXPERIMENT = Experiment(run, rows, draw, tell)

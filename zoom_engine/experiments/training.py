@@ -13,7 +13,7 @@ from safetensors.torch import save
 
 from zoom_engine.common.errors import TargetError
 from zoom_engine.experiments.estimates import columns, error_bars, estimate, in_words, percent
-from zoom_engine.experiments.experiment import Data, Experiment
+from zoom_engine.experiments.experiment import Data, Experiment, listed
 from zoom_engine.experiments.fine_tuning import fine_tuned, lessons, unedited_lessons
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.study import AUDITED, Spec, Study, UnsuitedError
@@ -202,30 +202,30 @@ def tell(data: Data) -> str:
         " edit moves its output. Bars are sensitivities with 95 % intervals over images. On the right, where the truth"
         " is known: how far the planted attribute truly moves the output, how often it changes the decision, and the"
         " accuracy on renders in which it says nothing of the label; intervals are over renders, for one training"
-        " each.\n\nWhat came out:"
+        " each.\n\n"
     )
+    results = []
     known = [target for target in data["targets"] if target["truth"]]
     for target in data["targets"]:
         flips = [in_words(target["versions"][version]["flipped"]) for version in VERSIONS]
-        paragraph += (
-            f" {target['target']} ({target['lessons']} lessons): flip rate {flips[0]} before, {flips[1]} control,"
-        )
-        paragraph += f" {flips[2]} repaired"
+        result = f"{target['target']} ({target['lessons']} lessons): flip rate {flips[0]} before, {flips[1]} control,"
+        result += f" {flips[2]} repaired"
         if truth := target["truth"]:
             effect = [f"{truth['effect'][version][0]:.2f}" for version in (*VERSIONS, CONFIRMED)]
             changed = [percent(truth["decisions"][version][0]) for version in (*VERSIONS, CONFIRMED)]
-            paragraph += (
+            result += (
                 f"; true effect of {target['planted']} {effect[0]} before, {effect[1]} control, {effect[2]} repaired"
             )
-            paragraph += (
+            result += (
                 f" (less than the control's by {in_words(truth['less']['control'], '.3f')}), {effect[3]} by confirmed"
             )
-            paragraph += (
-                f" labels alone; it changes the decision in {', '.join(changed)} of renders; accuracy changes by"
-            )
-            paragraph += f" {in_words(truth['accuracy_change']['repaired'], '+.3f')} repaired"
-        paragraph += "."
-    paragraph += "\n\nThe paper says that counterfactual training makes a target less sensitive. "
+            result += f" labels alone; it changes the decision in {', '.join(changed)} of renders; accuracy changes by"
+            result += f" {in_words(truth['accuracy_change']['repaired'], '+.3f')} repaired"
+        results.append(f"{result}.")
+    paragraph += (
+        listed("What came out:", results)
+        + "\n\nThe paper says that counterfactual training makes a target less sensitive. "
+    )
     if not known:
         return paragraph + (
             "The bars tell, but whether accuracy suffered is not known here. Measure it on data of your own before you"

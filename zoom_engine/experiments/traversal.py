@@ -155,7 +155,7 @@ def tell(data: Data) -> str:
     paragraph = (
         "How to read it: a row is one image, a column one edit weight; a positive weight adds the attribute, a negative"
         " one takes it away. The bar above the pictures is the calibrated range, as far as an audit edits; columns"
-        " outside it are in brackets, and there pictures may be of no use. In the last figure a text score of 1 is the"
+        " outside it are in brackets, and pictures there may be unusable. In the last figure a text score of 1 is the"
         " distance between unedited images that lack the attribute and those that have it.\n\n"
         f"What came out ({data['images']} images): for {rising} of {len(attributes)} attributes the attribute's own"
         " score rises at every step in at least half of the images."

@@ -216,7 +216,7 @@ def tell(data: Data) -> str:
     }
     proxy = data["proxy"]
     low, high = proxy["accuracy"][1:] if proxy["accuracy"] else (0.0, 1.0)
-    chance = "which so many pictures do not tell from chance"
+    chance = "which so few pictures cannot tell from chance"
     verdict = chance if low <= 0.5 <= high else "better than by chance" if low > 0.5 else "worse than by chance"
     return (
         "How to read it: group-1.html and group-2.html are pages for people, one for each group; they need no network"

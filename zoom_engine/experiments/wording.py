@@ -151,7 +151,7 @@ def tell(data: Data) -> str:
     )
     claim = "The paper says that wording hardly matters."
     paragraph += (
-        f"\n\n{claim} That {'holds' if median >= ALIKE else 'does not hold'}: the median W was to be {ALIKE} at least."
+        f"\n\n{claim} That {'holds' if median >= ALIKE else 'does not hold'}: the bar was a median W of {ALIKE}."
     )
     unmoved = [target["target"] for target in low if target["largest_bar"] < 0.05]
     if unmoved:

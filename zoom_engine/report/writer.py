@@ -185,12 +185,15 @@ def _kind_of(shown: tuple[IndexEntry, str, Card]) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """A finished experiment on one generator; `figures` and `links` are relative to the page."""
+    """A finished experiment on one generator; `figures` and `links` are relative to the page.
+
+    A paragraph is its text, and the items of the list that it ends in, if any.
+    """
 
     title: str
     subject: str
     anchor: str
-    paragraphs: tuple[str, ...]
+    paragraphs: tuple[tuple[str, ...], ...]
     figures: tuple[str, ...]
     links: tuple[tuple[str, str], ...]
     made: str

@@ -22,6 +22,7 @@ from zoom_engine.common import registry
 from zoom_engine.common.errors import TextEncoderError, one_line
 from zoom_engine.common.files import hub
 from zoom_engine.common.files.archives import grows
+from zoom_engine.common.imports import importing
 from zoom_engine.common.threads import quiet, working
 from zoom_engine.text.encoder import TextEncoder
 
@@ -141,7 +142,8 @@ def _load_snapshot(name: str, *, download: bool) -> TextEncoder:
 
 
 def _load_builtin(name: str, *, download: bool) -> TextEncoder:
-    import open_clip
+    with importing():
+        import open_clip
 
     model_name, _, tag = name.partition(":")
     config = open_clip.get_model_config(model_name)
@@ -251,7 +253,8 @@ def _missing_parts(text_cfg: dict[str, object]) -> str:
 
 def _create(source: str, model_cfg: dict[str, Any], preprocess_cfg: dict[str, object]) -> tuple[Any, Any]:
     """Make the model (not yet with its weights) and its tokenizer."""
-    import open_clip
+    with importing():
+        import open_clip
 
     # open_clip reads a folder's configuration itself and would pick up that folder's weights on its own terms; a
     # temporary folder with the configuration alone leaves the choice of file to us.

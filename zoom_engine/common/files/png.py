@@ -11,12 +11,14 @@ from PIL import Image
 from torch import Tensor
 
 Pixels = NDArray[np.uint8]
+COMPRESSION = 4
+"""Of zlib: half the time of its default 6, for files that are 5 % larger."""
 
 
 def png_bytes(image: NDArray[np.uint8]) -> bytes:
     """Return a uint8 `[H, W, 3]` picture as PNG."""
     buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, format="PNG")
+    Image.fromarray(image).save(buffer, format="PNG", compress_level=COMPRESSION)
     return buffer.getvalue()
 
 
