@@ -97,7 +97,7 @@ def slow_stand_in(parameters: Parameters) -> NDArray[np.uint8]:
 def test_processes_end_when_who_started_them_is_killed(tmp_path: Path) -> None:
     script = tmp_path / "run.py"
     script.write_text(
-        f"import sys\nsys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        f"import sys\nsys.path += {[str(Path(__file__).parent), str(Path(__file__).parents[3])]!r}\n"
         "from test_renders import Path, render_set, slow_stand_in\n"
         "if __name__ == '__main__':\n"
         f"    render_set(Path({str(tmp_path)!r}), 400, 7, processes=2, render=slow_stand_in)\n"
