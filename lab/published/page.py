@@ -21,7 +21,7 @@ def page(figures: Sequence[Mapping[str, Any]]) -> str:
         figures: of each subject, as ``audit --json`` writes them.
     """
     audited = {name for one in figures for name in one["models"]}
-    parts = [_BEGIN.format(count=len(MODELS), audited=len(audited)), _models()]
+    parts = [_BEGIN.format(count=len(MODELS), audited="all" if audited == {*MODELS} else len(audited)), _models()]
     parts += [_of_renders(one) if "agreement" in one else _of_corruptions(one) for one in figures]
     return "\n".join([*parts, _limits(figures), _anew(figures)])
 
