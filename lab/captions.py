@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zoom_engine.domains.wording import Wording, with_article
+from zoom_engine.text.prompts import words_of
+
 DrawCaption = Callable[
     [Mapping[str, float], np.random.Generator, Sequence[str], int], tuple[str, dict[str, bool]]
 ]  # margins, random numbers, templates, most claims → a true caption and what it claims
@@ -68,3 +71,53 @@ def listed(words: Sequence[str], conjunction: str) -> str:
     if len(words) == 1:
         return words[0]
     return f"{', '.join(words[:-1])} {conjunction} {words[-1]}"
+
+
+def spoken_words(nouns: Sequence[str], phrases: Mapping[str, Wording], *others: str) -> list[str]:
+    """All words of captions that are made of these nouns and phrases, and of ``others``, sorted."""
+    spoken = [*nouns, *TEMPLATES, "a an who has with without and or", *others]
+    spoken += [words for wording in phrases.values() for words in (*wording.present, *wording.absent)]
+    return sorted({word for text in spoken for word in words_of(text)})
+
+
+def sentence(
+    chosen: Mapping[str, bool],
+    phrases: Mapping[str, Wording],
+    nouns: Sequence[str],
+    colour_words: Mapping[str, Sequence[str]],
+    rng: np.random.Generator,
+    *,
+    coloured: float,
+) -> str:
+    """What is true of one picture in a sentence: "a black dog with a collar and without stripes on grass".
+
+    ``colour_words`` are adjectives for attributes that phrases say as well, used in a share ``coloured`` of cases.
+    """
+    noun = pick(rng, nouns)
+    adjectives: list[str] = []
+    have: list[str] = []
+    lack: list[str] = []
+    endings: list[str] = []
+    for name, is_present in chosen.items():
+        wording = phrases[name]
+        words = wording.present if is_present else wording.absent
+        if wording.kind == "noun":
+            noun = pick(rng, words)
+        elif wording.kind == "adjective":
+            adjectives.append(pick(rng, words))
+        elif wording.kind == "place":
+            endings.append(pick(rng, words))
+        elif is_present and name in colour_words and rng.random() < coloured:
+            adjectives.append(pick(rng, colour_words[name]))
+        elif is_present or (words and rng.random() < 0.6):
+            have.append(pick(rng, words))
+        else:
+            lack.append(pick(rng, wording.present))
+    rng.shuffle(adjectives)
+    rng.shuffle(have)
+    told = with_article(" ".join([*adjectives, noun]))
+    if have:
+        told += f" {'who has' if rng.random() < 0.1 else 'with'} {listed(have, 'and')}"
+    if lack:
+        told += f" {'and ' if have else ''}without {listed(lack, 'or')}"
+    return " ".join([told, *endings])

@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from lab.captions import TEMPLATES, draw_claims, listed, pick, true_captions
+from lab.captions import TEMPLATES, draw_claims, listed, pick, spoken_words, true_captions
 from zoom_engine.domains.avatars.attributes import ATTRIBUTES, HAIR_ATTRIBUTES, margins
 from zoom_engine.domains.avatars.parameters import Parameters
 from zoom_engine.domains.avatars.wording import ATTRIBUTE_PHRASES
 from zoom_engine.domains.wording import with_article
-from zoom_engine.text.prompts import words_of
 
 NOUNS: tuple[str, ...] = ("face", "face", "person", "avatar", "character")
 
@@ -21,9 +20,7 @@ _NEEDS_HAIR = frozenset({"long_hair", "curly_hair"})
 
 def vocabulary() -> list[str]:
     """All words that a caption can hold, sorted."""
-    spoken = [*NOUNS, *TEMPLATES, "a an the face of who has with without and or hair"]
-    spoken += [words for wording in ATTRIBUTE_PHRASES.values() for words in (*wording.present, *wording.absent)]
-    return sorted({word for text in spoken for word in words_of(text)})
+    return spoken_words(NOUNS, ATTRIBUTE_PHRASES, "the face of hair")
 
 
 def captions(parameters: Parameters, seed: int, *, templates: Sequence[str] = TEMPLATES, most: int = 4) -> list[str]:

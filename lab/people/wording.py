@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lab.people.attributes import TRUTH
-from zoom_engine.domains.wording import Wording, with_article
+from zoom_engine.domains.wording import Wording, phrase
 
 ATTRIBUTE_PHRASES: dict[str, Wording] = {
     "old": Wording("adjective", ("old", "elderly", "aged"), ("young", "youthful")),
@@ -60,17 +60,4 @@ def zero_shot_prompts(attribute: str) -> tuple[str, str]:
 
 def _phrase(attribute: str, *, present: bool) -> str:
     TRUTH.check(attribute)
-    wording = ATTRIBUTE_PHRASES[attribute]
-    words = wording.present if present else wording.absent
-    if not words:
-        return "a person" if wording.kind != "with" else f"a person without {wording.present[0]}"
-    match wording.kind:
-        case "noun":
-            return with_article(words[0])
-        case "adjective":
-            return with_article(f"{words[0]} person")
-        case "place":
-            return f"a person {words[0]}"
-    if present or attribute in OPPOSITES:
-        return f"a person with {words[0]}"
-    return f"a person without {wording.present[0]}"
+    return phrase(ATTRIBUTE_PHRASES[attribute], "person", present=present, opposite=attribute in OPPOSITES)

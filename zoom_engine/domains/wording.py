@@ -21,3 +21,27 @@ class Wording(NamedTuple):
 def with_article(phrase: str) -> str:
     """Return the phrase with "a" or "an" before it."""
     return f"{'an' if phrase[0] in 'aeiou' else 'a'} {phrase}"
+
+
+def phrase(wording: Wording, noun: str, *, present: bool, opposite: bool) -> str:
+    """Say an attribute of a picture of a `noun`, or its absence: "a pet with a collar", "a fluffy pet", "a dog".
+
+    Args:
+        wording: of the attribute.
+        noun: what the pictures show.
+        present: say the presence.
+        opposite: absence has words of its own after "with"; else it is said with "without".
+    """
+    words = wording.present if present else wording.absent
+    if not words:
+        return f"a {noun} without {wording.present[0]}" if wording.kind == "with" else f"a {noun}"
+    match wording.kind:
+        case "noun":
+            return with_article(words[0])
+        case "adjective":
+            return with_article(f"{words[0]} {noun}")
+        case "place":
+            return f"a {noun} {words[0]}"
+    if present or opposite:
+        return f"a {noun} with {words[0]}"
+    return f"a {noun} without {wording.present[0]}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from zoom_engine.domains.pets.attributes import TRUTH
-from zoom_engine.domains.wording import Wording, with_article
+from zoom_engine.domains.wording import Wording, phrase
 
 ATTRIBUTE_PHRASES: dict[str, Wording] = {
     "dog": Wording("noun", ("dog", "puppy", "hound"), ("cat", "kitten", "kitty")),
@@ -48,15 +48,4 @@ def zero_shot_prompts(attribute: str) -> tuple[str, str]:
 
 def _phrase(attribute: str, *, present: bool) -> str:
     TRUTH.check(attribute)
-    wording = ATTRIBUTE_PHRASES[attribute]
-    words = wording.present if present else wording.absent
-    match wording.kind:
-        case "noun":
-            return with_article(words[0])
-        case "adjective":
-            return with_article(f"{words[0]} pet")
-        case "place":
-            return f"a pet {words[0]}"
-    if present or attribute in _OPPOSITES:
-        return f"a pet with {words[0]}"
-    return f"a pet without {wording.present[0]}"
+    return phrase(ATTRIBUTE_PHRASES[attribute], "pet", present=present, opposite=attribute in _OPPOSITES)
