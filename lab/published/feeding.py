@@ -6,7 +6,6 @@ had to the last digit, and has gradients.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from onnx import helper, numpy_helper
 from zoom_engine.common.errors import TargetError
 from zoom_engine.common.files.onnx_file import open_inputs
 from zoom_engine.targets import Preprocessing, Task
-from zoom_engine.targets.onnx.load import METADATA_KEY
+from zoom_engine.targets.onnx.write import note_target
 
 Matrix = NDArray[np.float64]
 GREY = (0.2989, 0.5870, 0.1140)
@@ -212,12 +211,5 @@ class Fed:
         graph.node.append(helper.make_node("Identity", [output], ["answer"]))
         del graph.output[:], graph.value_info[:]
         graph.output.append(helper.make_tensor_value_info("answer", onnx.TensorProto.FLOAT, None))
-        described = {
-            "name": name,
-            "task": task.to_dict(),
-            "classes": list(getattr(task, "classes", ())),
-            "labels": [],
-            "preprocessing": Preprocessing(size=pixels, value_range=(0.0, 255.0)).to_dict(),
-        }
-        helper.set_model_props(self._model, {METADATA_KEY: json.dumps(described)})
+        note_target(self._model, name, task, Preprocessing(size=pixels, value_range=(0.0, 255.0)))
         return onnx.shape_inference.infer_shapes(self._model, data_prop=True)

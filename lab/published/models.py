@@ -181,6 +181,14 @@ SIGNED = (2 / 255,)
 """To those of -1 to 1, less 1."""
 ALIGNED = "Its package turns and cuts each face by five points; here the cut is the same for all, by where eyes lie."
 MEANS = (122.781998, 117.000999, 104.297997)
+FED_TO_GEAR = Feed(198, _loose, through=FACE_SIZE, part=(0.10, 0.0, 0.90, 0.90), scale=UNIT)
+FED_TO_OARRIAGA = _fed_by_human(64, grey=True, scale=SIGNED, shift=(-1.0,))
+
+
+def _fed_by_dlib(size: int) -> Feed:
+    shift = tuple(-mean / 256 for mean in MEANS)
+    return Feed(size, Face.as_dlib_cuts, smooth=True, scale=(1 / 256,), shift=shift, last=False)
+
 
 _ALL = (
     Published(
@@ -240,7 +248,7 @@ _ALL = (
         "GPL-3.0 (its repository; the package says MIT)",
         "age in years",
         YEARS,
-        Feed(198, _loose, through=FACE_SIZE, part=(0.10, 0.0, 0.90, 0.90), scale=UNIT),
+        FED_TO_GEAR,
         expected("age_output", (15, 23, 28, 35.5, 45.5, 55.5, 65)),
         read_tfjs,
         "Its age is the mean under the probabilities of its seven classes, at the ages that Human gives them.",
@@ -253,7 +261,7 @@ _ALL = (
         "GPL-3.0 (its repository; the package says MIT)",
         "male or female",
         BinaryTask(classes=("male", "female"), output="two-probabilities"),
-        Feed(198, _loose, through=FACE_SIZE, part=(0.10, 0.0, 0.90, 0.90), scale=UNIT),
+        FED_TO_GEAR,
         output("gender_output"),
         read_tfjs,
     ),
@@ -265,7 +273,7 @@ _ALL = (
         "MIT",
         "male or female",
         BinaryTask(classes=GENDER, output="two-probabilities"),
-        _fed_by_human(64, grey=True, scale=SIGNED, shift=(-1.0,)),
+        FED_TO_OARRIAGA,
         output("Identity"),
         read_tfjs,
     ),
@@ -277,7 +285,7 @@ _ALL = (
         "MIT",
         "which of seven emotions",
         MultiClassTask(classes=EMOTIONS, output="probabilities"),
-        _fed_by_human(64, grey=True, scale=SIGNED, shift=(-1.0,)),
+        FED_TO_OARRIAGA,
         output("Identity"),
         read_tfjs,
     ),
@@ -327,14 +335,7 @@ _ALL = (
         "CC0-1.0",
         "age in years",
         YEARS,
-        Feed(
-            64,
-            Face.as_dlib_cuts,
-            smooth=True,
-            scale=(1 / 256,),
-            shift=tuple(-mean / 256 for mean in MEANS),
-            last=False,
-        ),
+        _fed_by_dlib(64),
         expected("probabilities", (0.25, *(float(age) for age in range(1, 81)))),
         onnx.load,
         ALIGNED,
@@ -347,14 +348,7 @@ _ALL = (
         "CC0-1.0",
         "male or female",
         BinaryTask(classes=GENDER, output="two-probabilities"),
-        Feed(
-            32,
-            Face.as_dlib_cuts,
-            smooth=True,
-            scale=(1 / 256,),
-            shift=tuple(-mean / 256 for mean in MEANS),
-            last=False,
-        ),
+        _fed_by_dlib(32),
         output("probabilities"),
         onnx.load,
         ALIGNED,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from zoom_engine.audit.about import sha256_of
 from zoom_engine.common.errors import CacheError, one_line
 from zoom_engine.common.files.atomic import replacing, write_bytes
 from zoom_engine.common.files.cache import cache_errors, default_cache
@@ -109,12 +109,6 @@ def run(command: Sequence[str], folder: Path, failed: str, *, text: str | None =
     except subprocess.CalledProcessError as error:
         raise CacheError(f"{failed}: {one_line(error.stderr or str(error))}") from error
     return done.stdout
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def files_of(package: Package, names: Sequence[str], *, cache: Path | None = None) -> Path:

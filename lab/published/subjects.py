@@ -52,7 +52,12 @@ class Subject:
 
 
 class FaceGenerator(nn.Module):
-    """The published DCGAN (Radford 2016) of gan-face-generate: codes `[B, 100]` to pictures of 64² in [-1, 1]."""
+    """The published DCGAN (Radford 2016) of gan-face-generate, its weights read as tensors alone.
+
+    Codes `[B, 100]` become pictures of 64² in [-1, 1].
+    """
+
+    code_size = GAN_CODES
 
     def __init__(self, weights: Path) -> None:
         super().__init__()

