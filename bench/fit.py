@@ -25,7 +25,7 @@ from typing import Any
 import checkout  # noqa: F401 - finds lab
 import numpy as np
 import torch
-from kept_audits import seeds_of
+from kept_audits import ENDS, seeds_of
 from PIL import Image
 
 from zoom_engine import Diagnoser, Diagnosers, fitness
@@ -45,8 +45,6 @@ KINDS = (*DOMAINS, "camera")
 DOMAINS_BY_NAME = {"avatars": AVATARS, "pets": PETS}
 IMAGES, PILOT, GENERATED, NEAR = 48, 8, 256, 0.1
 SIZES = (0.1, 0.2)
-ENDS: dict[str, Any] = {"points": 2, "outer_points": 2, "tolerance": None}
-"""Options of the scan that look at the ends of a range alone, by which audits are judged."""
 FURTHER = ("hair-color", "attributes", "age-years", "keypoints-weak-eyeglasses", "segmentation-weak-long-hair")
 CHOSEN = (("avatars", 100, 100, ()), ("pets", 100, 200, ()))
 """Domain, seed of the audits, seed of the pictures that are answered, and targets beside the classifiers."""

@@ -24,7 +24,7 @@ from typing import Any
 import checkout  # noqa: F401 - finds lab
 import numpy as np
 import torch
-from kept_audits import seeds_of
+from kept_audits import ENDS, seeds_of
 
 from lab.captions import TEMPLATES
 from lab.pets.captions import draw_caption
@@ -45,8 +45,6 @@ from zoom_engine.settings.audit_settings import RunSettings
 
 TARGETS = ("dog-biased-collar", "dog-biased-fur", "dog-biased-background")
 OBEYED_ON, OBEYED_SEED = 400, 77
-ENDS: dict[str, Any] = {"points": 2, "outer_points": 2, "tolerance": None}
-"""Options of the scan that look at the ends of a range alone, where no label is asked in between."""
 
 
 def options_of(generator: PromptedPets) -> dict[str, Any]:

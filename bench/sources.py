@@ -31,7 +31,7 @@ from typing import Any
 import checkout  # noqa: F401 - finds lab
 import numpy as np
 import torch
-from kept_audits import seeds_of
+from kept_audits import ENDS, seeds_of
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -55,8 +55,6 @@ WAYS = ("words", "examples", "examples alone", "no encoder", "scorer")
 EXAMPLES = 20
 DRAWN = 4000  # parameters among which renders are chosen
 LEVEL = 0.1
-ENDS: dict[str, Any] = {"points": 2, "outer_points": 2, "tolerance": None}
-"""Options of the scan that look at the ends of a range alone, which takes a quarter of the time."""
 _OWN_SEED = 7  # of pictures of the generator that no audit draws
 
 

@@ -34,7 +34,7 @@ import checkout  # noqa: F401 - finds lab
 import numpy as np
 import torch
 from calls import size_of
-from kept_audits import kept_audit, seeds_of
+from kept_audits import ENDS, kept_audit, seeds_of
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -61,8 +61,6 @@ STEPS = 500
 STRONG, WEAK = PLANTED, 0.75  # how often a biased target's label agrees with the planted attribute as it is trained
 UNTRAINED, SPREAD = 10, 2.0  # networks with random weights, and the standard deviation of their logits on renders
 LABELS = ("labels", "no labels")
-ENDS: dict[str, Any] = {"points": 2, "outer_points": 2, "tolerance": None}
-"""Options of the scan that look at the ends of a range alone, which takes a quarter of the time."""
 
 
 @dataclass(frozen=True)
