@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, diags_array, identity
+from scipy.sparse import csr_array, diags_array, identity, vstack
 
 from zoom_engine.common.errors import ConfigError
 
@@ -157,7 +157,7 @@ def catmull_clark(count: int, quads: Faces) -> tuple[csr_array, Faces]:
     border = diags_array((1 - inside) / 2) @ (
         diags_array(1 / np.maximum(on_rim, 1.0)) @ (at_edges @ rim @ midpoints) + one
     )
-    matrix = csr_array(_stacked(smooth + border, edge_points, of_face))
+    matrix = csr_array(vstack([smooth + border, edge_points, of_face]))
     first_edge, first_face = count, count + middles
     new = np.stack(
         [
@@ -182,12 +182,6 @@ def combined(offsets: Mapping[str, Points], weights: Mapping[str, float], base: 
 
 def _entries(rows: Faces, columns: Faces, value: float, shape: tuple[int, int]) -> csr_array:
     return csr_array((np.full(len(rows), value), (rows, columns)), shape=shape)
-
-
-def _stacked(*parts: csr_array) -> csr_array:
-    from scipy.sparse import vstack
-
-    return csr_array(vstack(parts))
 
 
 def _read_obj(path: Path) -> tuple[Points, Faces, list[str]]:

@@ -1,4 +1,4 @@
-"""Pictures of people, by the parameters alone: whoever has the same row gets the same picture.
+"""Pictures of people by the parameters alone: equal rows give equal scenes, and the same picture up to rounding.
 
 The scene is ours (`scene.py`), the light is traced by Blender's Cycles (`cycles.py`).
 """

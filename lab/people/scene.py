@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lab.people.mesh import BaseMesh, Faces, Points, Surface, data_folder
-from lab.people.shape import TURN, Figure, Row, Shaper, rotation, smooth
+from lab.people.shape import TURN, Figure, Row, Shaper, rotation, share_of_head, smooth
 from lab.people.skin import HAIR_COLOURS, Field, SkinMap, hair_colour
-from lab.people.strands import Chest, Hair, Skull, Strands
-from lab.people.wear import Shell, Wardrobe, glasses, hat
+from lab.people.strands import NO_STRANDS, Chest, Hair, Skull, Strands
+from lab.people.wear import Shell, Wardrobe, glasses, hat, joined
 
 METRES = 0.1  # in a decimetre of the base mesh
 LEVELS = 2
@@ -90,21 +90,20 @@ class Studio:
         shares = {name: row[name] for name in HAIR_COLOURS}
         colour = hair_colour(shares)
         skin = self.map.skin(row, colour)
-        hair = self.hair.on_head(row, shaped, normals, skull, chest)
+        veiled = row["headscarf"] > 0.5
+        hair = NO_STRANDS if veiled else self.hair.on_head(row, shaped, normals, skull, chest)
         beard = self.hair.on_face(row, shaped, normals)
         brows = self.hair.brows_and_lashes(row, shaped, normals, figure.shaped)
-        worn = self._worn(row, figure, shaped, skull)
-        if row["headscarf"] > 0.5:
-            hair = hair.subset(np.zeros(len(hair.points), dtype=bool))
+        lining = self.wardrobe.lining(shaped) if veiled else None
+        worn = self._worn(row, figure, shaped, skull, lining)
         cloth = self.wardrobe.clothes(figure.posed)
         clothes = np.array(
             colorsys.hsv_to_rgb(0.22 + 0.74 * row["clothes_hue"], 0.45, 0.03 + 0.62 * row["clothes_lightness"] ** 1.6)
         )
         posed = self.surface.points(figure.posed)
-        if row["headscarf"] > 0.5:  # which presses the ears down
+        if lining is not None:  # the scarf presses the ears down
             ears = self.map.ears > 0.02
-            flat = Skull(shaped[self.wardrobe.bare]).softened(1.6)
-            posed[ears] = figure.place(flat.below(shaped[ears], 0.0, np.array(True)))
+            posed[ears] = figure.place(lining.below(shaped[ears], 0.0, np.array(True)))
         return Scene(
             skin=Coloured(
                 _metres(Shell(posed[self.seen], self.seen_quads)),
@@ -125,13 +124,15 @@ class Studio:
             worn=worn,
         )
 
-    def _worn(self, row: Row, figure: Figure, shaped: Points, skull: Skull) -> dict[str, Coloured]:
+    def _worn(
+        self, row: Row, figure: Figure, shaped: Points, skull: Skull, lining: Skull | None
+    ) -> dict[str, Coloured]:
         worn: dict[str, Coloured] = {}
         hue = row["wear_hue"]
-        if row["headscarf"] > 0.5:
-            scarf = self.wardrobe.scarf(shaped)
+        if lining is not None:
+            scarf = self.wardrobe.scarf(lining)
             # Below the chin it follows the shoulders, which turn less than the head.
-            share = smooth(5.72, 6.5, scarf.points[:, 1] + 0.35 * scarf.points[:, 2])[:, None]
+            share = share_of_head(scarf.points)[:, None]
             turned = figure.place(scarf.points)
             still = scarf.points + figure.shift
             posed = Shell(share * turned + (1 - share) * still, scarf.quads)
@@ -160,11 +161,9 @@ class Studio:
             around_eye = figure.shaped[self.base.group(f"helper-{side}-eye")]
             centre = around_eye.mean(axis=0)
             radius = np.median(np.linalg.norm(around_eye - centre, axis=1))
-            shells.append(figure.place(centre + radius * (points @ look.T)))
-        count = len(points)
+            shells.append(Shell(figure.place(centre + radius * (points @ look.T)), quads))
         colour = np.tile(_eye_colour(row["eye_color"], angle, around), (2, 1))
-        both = Shell(np.concatenate(shells), np.concatenate([quads, quads + count]))
-        return Coloured(_metres(both), colour)
+        return Coloured(_metres(joined(*shells)), colour)
 
     def _mouth(self, figure: Figure) -> Coloured:
         shells, colours = [], []
@@ -181,10 +180,7 @@ class Studio:
         tongue = Shell(self.tongue.points(figure.posed), self.tongue.quads)
         shells.append(tongue)
         colours.append(np.tile([0.33, 0.09, 0.085], (len(tongue.points), 1)))
-        total = np.cumsum([0, *(len(shell.points) for shell in shells)])
-        points = np.concatenate([shell.points for shell in shells])
-        quads = np.concatenate([shell.quads + start for shell, start in zip(shells, total, strict=False)])
-        return Coloured(_metres(Shell(points, quads)), np.concatenate(colours))
+        return Coloured(_metres(joined(*shells)), np.concatenate(colours))
 
 
 def light(row: Row) -> Light:
@@ -231,7 +227,6 @@ def _plain(shell: Shell, colour: Points) -> Coloured:
 def _eye() -> tuple[Points, Faces, Field, Field]:
     """Return an eyeball of radius 1 that looks along z: points, quads, the angle from the axis, the angle around it."""
     rows, columns = 44, 40
-    angle = np.linspace(0.001, np.pi, rows) ** 1.0
     angle = np.pi * (np.linspace(0.002, 1, rows) ** 1.7)
     around = np.linspace(0, 2 * np.pi, columns, endpoint=False)
     a, b = np.meshgrid(angle, around, indexing="ij")

@@ -111,8 +111,7 @@ class Shaper:
         names = {name for pair in TARGETS.values() for half in pair for name in _sides(half)}
         names |= {name for gender in (0.0, 1.0) for age in (0.0, 1.0) for name in _means(gender, age, (1.0, 1.0, 1.0))}
         self.offsets = {name: base.target(name) for name in sorted(names)}
-        y, z = base.vertices[:, 1], base.vertices[:, 2]
-        self.with_head = smooth(5.72, 6.5, y + 0.35 * z)
+        self.with_head = share_of_head(base.vertices)
 
     def figure(self, row: Row) -> Figure:
         """Return the person of a row of parameters."""
@@ -164,6 +163,11 @@ def _sides(half: Mapping[str, float]) -> dict[str, float]:
     return {
         name.format(side): weight for name, weight in half.items() for side in (("l", "r") if "{}" in name else ("",))
     }
+
+
+def share_of_head(points: Points) -> NDArray[np.float64]:
+    """Return how far points `[p, 3]` of the base mesh turn with the head, 1, and not with the shoulders, 0."""
+    return smooth(5.72, 6.5, points[:, 1] + 0.35 * points[:, 2])
 
 
 def rotation(turn: float, nod: float, tilt: float) -> NDArray[np.float64]:

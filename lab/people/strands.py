@@ -30,6 +30,9 @@ class Strands(NamedTuple):
         return Strands(self.points[keep], self.radii[keep])
 
 
+NO_STRANDS = Strands(np.zeros((0, 6, 3)), np.zeros((0, 6)))
+
+
 class Roots:
     """Points of a surface where strands begin: chosen once, by area and density."""
 
@@ -148,7 +151,7 @@ class Hair:
         self.beard = roots(skin.beard**2, 3200, 12)
         self.mustache = roots(skin.mustache**2, 1300, 13)
         self.brows = roots(_brows(rest), 900, 14)
-        self.guides = _nearest(self.head.rest, self.head.rest[:: max(1, len(self.head.rest) // 260)])
+        self.guides = _guides(self.head.rest)
         self.base = base
         self.lash_edges = [_lash_edges(base, side) for side in ("l", "r")]
 
@@ -286,7 +289,7 @@ class Hair:
             radii = 0.0038 * (1 - 0.6 * along)[None] * seen[:, None]
             parts.append((path[keep], radii[keep]))
         if not parts:
-            return Strands(np.zeros((0, 6, 3)), np.zeros((0, 6)))
+            return NO_STRANDS
         return Strands(np.concatenate([path for path, _ in parts]), np.concatenate([radii for _, radii in parts]))
 
     def brows_and_lashes(self, row: Row, points: Points, normals: Points, vertices: Points) -> Strands:
@@ -352,10 +355,10 @@ def _brows(rest: Points) -> Field:
     return np.asarray(inside * (z > 1.0))
 
 
-def _nearest(points: Points, guides: Points) -> NDArray[np.int64]:
-    """Return for each point the index, among all points, of its nearest guide (every n-th point)."""
+def _guides(points: Points) -> NDArray[np.int64]:
+    """Return for each point the index, among all points, of its nearest guide: some 260 of them, every n-th point."""
     stride = max(1, len(points) // 260)
-    distance = ((points[:, None] - guides[None]) ** 2).sum(axis=-1)
+    distance = ((points[:, None] - points[None, ::stride]) ** 2).sum(axis=-1)
     return np.asarray(distance.argmin(axis=1) * stride)
 
 

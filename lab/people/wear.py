@@ -49,9 +49,12 @@ class Wardrobe:
         folds = 0.02 * np.sin(9 * x + 5 * y + 2 * np.sin(4 * y)) * smooth(5.6, 5.0, y)
         return Shell(points + normals * (0.05 + 0.03 * collar + folds)[:, None], self.cloth.quads)
 
-    def scarf(self, points: Points) -> Shell:
-        """Return a headscarf around the fine points of a shaped head."""
-        skull = Skull(points[self.bare]).softened(1.6)
+    def lining(self, points: Points) -> Skull:
+        """Return what a headscarf lies on, for the fine points of a shaped head."""
+        return Skull(points[self.bare]).softened(1.6)
+
+    def scarf(self, lining: Skull) -> Shell:
+        """Return a headscarf around its `lining`."""
         around, up = 150, 84
         azimuth = np.linspace(0, 2 * np.pi, around, endpoint=False)[None]
         level = np.linspace(0, 1, up)[:, None]
@@ -61,7 +64,7 @@ class Wardrobe:
         direction = np.stack([flat * np.sin(azimuth), np.sin(elevation), flat * np.cos(azimuth)], axis=-1).reshape(
             -1, 3
         )
-        shell = _draped(direction, skull)
+        shell = _draped(direction, lining)
         oval = in_face(shell)
         quads = _grid_quads(up, around)
         quads = quads[(oval[quads] > 1).any(axis=1)]
@@ -71,7 +74,7 @@ class Wardrobe:
         edge = shell[inner].copy()
         edge[:, :2] = middle + (edge[:, :2] - middle) / np.sqrt(np.maximum(oval[inner], 0.3))[:, None]
         offsets = edge - CENTRE
-        shell[inner] = _draped(offsets / np.linalg.norm(offsets, axis=1, keepdims=True), skull)
+        shell[inner] = _draped(offsets / np.linalg.norm(offsets, axis=1, keepdims=True), lining)
         used, compact = np.unique(quads, return_inverse=True)
         return Shell(shell[used], compact.reshape(-1, 4))
 
@@ -100,7 +103,7 @@ def hat(skull: Skull) -> Shell:
     around, up = 96, 26
     azimuth = np.linspace(0, 2 * np.pi, around, endpoint=False)
     rows = []
-    for level in np.concatenate([[-0.13, -0.12, 0.0], np.linspace(0.02, 1.0, up) ** 1.0]):
+    for level in np.concatenate([[-0.13, -0.12, 0.0], np.linspace(0.02, 1.0, up)]):
         rim = level <= 0.25
         # Heights run from the rim to the crown; where a row lies on the skull is found by its direction.
         elevation = np.radians(np.clip(12 + 8 * np.cos(azimuth) + level * 78, -12, 89.5))
@@ -156,13 +159,7 @@ def glasses(row: Row, base: BaseMesh, vertices: Points, points: Points) -> Glass
         frames.append(_tube(rim, thick, closed=True))
         middle = np.array([sign * place, centre_y, front - 0.28 * max(0.0, place - 0.1) ** 2 + 0.012])
         rings = [middle + (rim - middle) * share for share in (0.02, 0.5, 1.0)]
-        count = len(rim)
-        quads = [
-            np.stack([k * count + np.arange(count), k * count + (np.arange(count) + 1) % count,
-                      (k + 1) * count + (np.arange(count) + 1) % count, (k + 1) * count + np.arange(count)], axis=1)
-            for k in range(2)
-        ]  # fmt: skip
-        lenses.append(Shell(np.concatenate(rings), np.concatenate(quads)))
+        lenses.append(Shell(np.concatenate(rings), _grid_quads(len(rings), len(rim))))
         outer = rim[np.argmax(sign * rim[:, 0])]
         ear = points[
             (sign * points[:, 0] > 0.55)
