@@ -18,7 +18,7 @@ from lab.people.scene import Coloured, Light, Scene, as_float32
 from lab.people.strands import Strands
 from zoom_engine.common.errors import ConfigError, imported
 
-SIZE, SAMPLES = 256, 8
+SIZE, SAMPLES = 256, 6
 DISTANCE, LENS = 1.9, 200.0  # metres, millimetres of a sensor of 36
 
 
@@ -132,8 +132,8 @@ class Cycles:
         material, tree, principled = self._surface("skin")
         principled.subsurface_method = "BURLEY"
         principled.inputs["Subsurface Weight"].default_value = 0.75
-        principled.inputs["Subsurface Scale"].default_value = 0.0035
-        principled.inputs["Subsurface Radius"].default_value = (1.0, 0.36, 0.2)
+        principled.inputs["Subsurface Scale"].default_value = 0.0028
+        principled.inputs["Subsurface Radius"].default_value = (1.0, 0.5, 0.32)
         principled.inputs["Specular IOR Level"].default_value = 0.42
         rough = tree.nodes.new("ShaderNodeAttribute")
         rough.attribute_name = "rough"
@@ -154,7 +154,7 @@ class Cycles:
         clear = tree.nodes.new("ShaderNodeBsdfTransparent")
         clear.inputs[0].default_value = (passing, passing, passing, 1.0)
         gloss = tree.nodes.new("ShaderNodeBsdfGlossy")
-        gloss.inputs["Roughness"].default_value = 0.12
+        gloss.inputs["Roughness"].default_value = 0.3  # sharper ones glitter at few samples
         facing = tree.nodes.new("ShaderNodeFresnel")
         facing.inputs[0].default_value = 1.18
         tree.links.new(facing.outputs[0], mix.inputs[0])
@@ -166,10 +166,9 @@ class Cycles:
     def _hair(self, name: str) -> tuple[Any, Any]:
         material, tree = self._material(name)
         out = tree.nodes.new("ShaderNodeOutputMaterial")
-        hair = tree.nodes.new("ShaderNodeBsdfHairPrincipled")
-        hair.parametrization = "COLOR"
-        hair.inputs["Roughness"].default_value = 0.32
-        hair.inputs["Radial Roughness"].default_value = 0.5
+        # Light that a strand throws back and light that comes through it: cheaper than the principled hair, whose
+        # colours at few bounces are not the ones that it is given.
+        hair = tree.nodes.new("ShaderNodeMixShader")
         info = tree.nodes.new("ShaderNodeHairInfo")
         spread = tree.nodes.new("ShaderNodeMapRange")
         spread.inputs["To Min"].default_value, spread.inputs["To Max"].default_value = 0.65, 1.35
@@ -177,7 +176,12 @@ class Cycles:
         tint.operation = "SCALE"
         tree.links.new(info.outputs["Random"], spread.inputs["Value"])
         tree.links.new(spread.outputs[0], tint.inputs["Scale"])
-        tree.links.new(tint.outputs[0], hair.inputs["Color"])
+        for place, component in ((1, "Reflection"), (2, "Transmission")):
+            half = tree.nodes.new("ShaderNodeBsdfHair")
+            half.component = component
+            half.inputs["RoughnessU"].default_value, half.inputs["RoughnessV"].default_value = 0.3, 0.8
+            tree.links.new(tint.outputs[0], half.inputs["Color"])
+            tree.links.new(half.outputs[0], hair.inputs[place])
         tree.links.new(hair.outputs[0], out.inputs[0])
         return material, tint.inputs[0]
 
@@ -197,6 +201,8 @@ class Cycles:
         self.scene.collection.objects.link(key)
         world = self.bpy.data.worlds.new("around")
         self.scene.world = world
+        # It is so even that a map of where it is bright, made anew for each picture, costs more than it helps.
+        world.cycles.sampling_method = "NONE"
         with contextlib.suppress(AttributeError):
             world.use_nodes = True
         return key, self._sky(world.node_tree)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lab.people.mesh import BaseMesh, Faces, Points, Surface, data_folder
 from lab.people.shape import TURN, Figure, Row, Shaper, rotation, share_of_head, smooth
 from lab.people.skin import HAIR_COLOURS, Field, SkinMap, hair_colour
-from lab.people.strands import NO_STRANDS, Chest, Hair, Skull, Strands
+from lab.people.strands import NO_STRANDS, Chest, Hair, Skull, Strands, in_face
 from lab.people.wear import Shell, Wardrobe, glasses, hat, joined
 
 METRES = 0.1  # in a decimetre of the base mesh
@@ -96,11 +96,8 @@ class Studio:
         brows = self.hair.brows_and_lashes(row, shaped, normals, figure.shaped)
         lining = self.wardrobe.lining(shaped) if veiled else None
         worn = self._worn(row, figure, shaped, skull, lining)
-        cloth = self.wardrobe.clothes(figure.posed)
-        clothes = np.array(
-            colorsys.hsv_to_rgb(0.22 + 0.74 * row["clothes_hue"], 0.45, 0.03 + 0.62 * row["clothes_lightness"] ** 1.6)
-        )
         posed = self.surface.points(figure.posed)
+        cloth = self.wardrobe.clothes(row, figure.posed, posed)
         if lining is not None:  # the scarf presses the ears down
             ears = self.map.ears > 0.02
             posed[ears] = figure.place(lining.below(shaped[ears], 0.0, np.array(True)))
@@ -113,12 +110,12 @@ class Studio:
             ),
             eyes=self._eyes(row, figure),
             mouth=self._mouth(figure),
-            clothes=_plain(_metres(cloth), clothes),
+            clothes=_plain(_metres(cloth), _dyed(row["clothes_hue"], row["clothes_lightness"])),
             hair=_held(hair, figure),
             beard=_held(beard, figure),
             brows=_held(brows, figure),
             hair_colour=colour,
-            brow_colour=colour * 0.45 + 0.55 * np.array([0.03, 0.018, 0.012]) * (1 + 4 * row["hair_gray"]),
+            brow_colour=colour * 0.6 + 0.4 * np.array([0.03, 0.018, 0.012]) * (1 + 4 * row["hair_gray"]),
             beard_colour=colour * 0.7 + 0.3 * np.array([0.03, 0.018, 0.012]),
             light=light(row),
             worn=worn,
@@ -135,16 +132,18 @@ class Studio:
             share = share_of_head(scarf.points)[:, None]
             turned = figure.place(scarf.points)
             still = scarf.points + figure.shift
-            posed = Shell(share * turned + (1 - share) * still, scarf.quads)
-            worn["headscarf"] = _plain(_metres(posed), np.array(colorsys.hsv_to_rgb(hue, 0.5, 0.42)))
+            around = Shell(share * turned + (1 - share) * still, scarf.quads)
+            cloth = joined(around, self.wardrobe.cowl(figure.posed))
+            worn["headscarf"] = _plain(_metres(cloth), _dyed(hue, 0.62))
         elif row["hat"] > 0.5:
             shell = hat(skull)
-            worn["hat"] = _plain(
-                _metres(Shell(figure.place(shell.points), shell.quads)), np.array(colorsys.hsv_to_rgb(hue, 0.6, 0.28))
-            )
+            worn["hat"] = _plain(_metres(Shell(figure.place(shell.points), shell.quads)), _dyed(hue, 0.5))
         if max(row["eyeglasses"], row["sunglasses"]) > 0.5:
             made = glasses(row, self.base, figure.shaped, shaped)
-            frame = Shell(figure.place(made.frame.points), made.frame.quads)
+            rims = made.frame.points
+            if lining is not None:  # the temples are under the scarf
+                rims = lining.below(rims, 0.0, in_face(rims) > 0.95)
+            frame = Shell(figure.place(rims), made.frame.quads)
             lenses = Shell(figure.place(made.lenses.points), made.lenses.quads)
             shade = np.array(colorsys.hsv_to_rgb((hue * 3) % 1.0, 0.5, 0.03 if hue < 0.7 else 0.2))
             worn["frame"] = _plain(_metres(frame), shade)
@@ -196,8 +195,14 @@ def light(row: Row) -> Light:
     colour = np.array([1 + 0.14 * warm, 1.0, 1 - 0.22 * warm])
     fill = 0.34 * (1 - 0.86 * side)
     return Light(
-        place, 21.0 * (1 + 0.5 * side), colour, fill * np.array([0.95, 1.0, 1.06]), -1.25 + 2.6 * row["exposure"]
+        place, 21.0 * (1 + 0.5 * side), colour, fill * np.array([0.98, 1.0, 1.03]), -1.25 + 2.3 * row["exposure"]
     )
+
+
+def _dyed(hue: float, lightness: float) -> Points:
+    """Return a cloth's colour, linear RGB: hues around the circle, some strong, some nearly gray."""
+    strength = 0.08 + 0.6 * (0.5 + 0.5 * np.sin(2 * np.pi * 3.3 * hue))
+    return np.array(colorsys.hsv_to_rgb(hue % 1.0, strength, 0.015 + 0.6 * lightness**1.8))
 
 
 def _seen(surface: Surface, rest: Points) -> tuple[NDArray[np.int64], Faces]:
@@ -245,8 +250,8 @@ def _eye_colour(value: float, angle: Field, around: Field) -> Points:
     iris = np.array([np.interp(value, [0, 0.4, 0.65, 1], _IRIS[:, channel]) for channel in range(3)])
     fibres = 1 + 0.25 * np.sin(23 * around) * np.sin(9 * around + 1)
     ring = smooth(0.40, 0.53, angle)
-    coloured = iris * (fibres * (1.25 - 0.75 * ring))[:, None]
-    white = np.array([0.66, 0.62, 0.59]) * (1 - 0.25 * smooth(0.7, 1.4, angle))[:, None] * np.array([1.0, 0.94, 0.92])
+    coloured = iris * (fibres * (1.5 - 1.2 * ring))[:, None]
+    white = np.array([0.70, 0.67, 0.64]) * (1 - 0.25 * smooth(0.7, 1.4, angle))[:, None] * np.array([1.0, 0.94, 0.92])
     outside = smooth(0.51, 0.57, angle)[:, None]
     pupil = (1 - smooth(0.18, 0.21, angle))[:, None]
     return np.asarray((coloured * (1 - outside) + white * outside) * (1 - pupil) + 0.004 * pupil)

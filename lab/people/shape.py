@@ -143,6 +143,12 @@ def weights(row: Row) -> dict[str, float]:
         half = positive if value >= 0 else negative
         for name, weight in _sides(half).items():
             result[name] = result.get(name, 0.0) + weight * abs(value)
+    # The base mesh's eyes are small, its lids hang, and its brows frown.
+    result["faceunits/browInnerUp"] += 0.3
+    for side, tall in (("l", "Left"), ("r", "Right")):
+        larger = f"eyes/{side}-eye-scale-incr"
+        result[larger] = result.get(larger, 0.0) + 0.4
+        result[f"faceunits/eyeWide{tall}"] += 0.3 * (1 - row["eyes_closed"])
     # Lips that are stretched over an open mouth would meet the teeth.
     result["faceunits/mouthSmileLeft"] *= 1 - 0.25 * row["mouth_open"]
     result["faceunits/mouthSmileRight"] *= 1 - 0.25 * row["mouth_open"]

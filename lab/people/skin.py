@@ -18,22 +18,22 @@ Field = NDArray[np.float64]
 TONES = np.array([0.0, 0.22, 0.44, 0.6, 0.75, 0.9, 1.0])
 ALBEDO = np.array(
     [
-        [0.74, 0.53, 0.43],
-        [0.68, 0.45, 0.335],
-        [0.56, 0.345, 0.23],
+        [0.63, 0.425, 0.335],
+        [0.59, 0.375, 0.275],
+        [0.51, 0.31, 0.205],
         [0.36, 0.205, 0.125],
         [0.205, 0.110, 0.068],
         [0.100, 0.054, 0.037],
         [0.060, 0.034, 0.025],
     ]
 )
-LIPSTICK = np.array([0.42, 0.016, 0.03])
+LIPSTICK = np.array([0.36, 0.02, 0.035])
 HAIR_COLOURS = {
-    "hair_black": (0.007, 0.006, 0.006),
-    "hair_brown": (0.055, 0.027, 0.014),
-    "hair_blond": (0.62, 0.30, 0.075),
-    "hair_red": (0.34, 0.085, 0.022),
-    "hair_gray": (0.46, 0.45, 0.44),
+    "hair_black": (0.028, 0.022, 0.020),
+    "hair_brown": (0.17, 0.082, 0.043),
+    "hair_blond": (0.86, 0.62, 0.37),
+    "hair_red": (0.56, 0.15, 0.04),
+    "hair_gray": (0.70, 0.68, 0.66),
 }
 
 
@@ -210,7 +210,7 @@ class SkinMap:
         shadow = np.maximum(shadow, 0.5 * self.beard * row["beard"])
         shadow = np.maximum(shadow, 0.5 * self.mustache * row["mustache"])
         shown = np.maximum(roots, shadow)[:, None]
-        colour = colour * (1 - shown) + np.minimum(hair * 1.4 + 0.01, albedo) * shown
+        colour = colour * (1 - shown) + np.minimum(hair * 0.6 + 0.01, albedo) * shown
         lips = self.lips[:, None]
         natural = albedo * np.array([0.86, 0.52, 0.52]) + np.array([0.03, 0.0, 0.005])
         painted = row["lipstick"] * LIPSTICK + (1 - row["lipstick"]) * natural

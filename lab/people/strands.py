@@ -172,7 +172,8 @@ class Hair:
         long = np.clip(start[:, 1] - ends, 0.25, 4.2) + 0.25 * top
         longer = smooth(0.22, 0.62, np.array(length_of))
         length = (1 - longer) * short + longer * np.maximum(long, short)
-        length = length * (0.85 + 0.3 * chance) * (1 - 0.28 * curl * longer)
+        # Ends are uneven: most strands are long, some are far shorter.
+        length = length * (0.62 + 0.46 * np.sqrt(chance)) * (1 - 0.28 * curl * longer)
         part = 0.32 * row["hair_part"]
         away = np.sign(x - part) * (0.45 + 0.55 * np.clip(np.abs(x - part) / 0.25, 0, 1))
         fringe = row["bangs"] * smooth(0.45, 0.95, z) * smooth(7.45, 7.75, y)
@@ -215,9 +216,9 @@ class Hair:
         strands = np.stack(path, axis=1)
         along = np.concatenate([[0.0], np.cumsum(shares)])
         guide = strands[self.guides]
-        clump = (0.15 + 0.25 * longer + 0.2 * curl) * along**1.2
+        clump = (0.2 + 0.32 * longer + 0.1 * curl) * along**1.2
         strands = strands + clump[..., None] * (guide - strands)
-        strands = self._curled(strands, along, length, curl, chance)
+        strands = self._curled(self._wavy(strands, along, length), along, length, curl, chance)
         strands += 0.012 * along[None, :, None] * roots.normal[:, None]
         strands[:, 2:] = skull.outside(strands[:, 2:], 0.012)
         strands = self._under_hat(row, strands, skull)
@@ -229,8 +230,19 @@ class Hair:
         face = (strands[..., 2] > 0.75) & (np.abs(strands[..., 0]) < 0.56) & (strands[..., 1] < low)
         face &= strands[..., 1] > 6.1
         seen = seen * ~face.any(axis=1)
+        # Single ones that stand up from the crown are combed away.
+        height, skin = skull.radius(strands - CENTRE)
+        seen = seen * ~((height - skin > 0.3 + 0.5 * curl) & (strands[..., 1] > 8.0)).any(axis=1)
         radii = 0.0052 * (1 - 0.55 * along**2)[None] * seen[:, None] * (0.8 + 0.4 * chance)[:, None]
         return Strands(strands, radii).subset(seen > 0.05)
+
+    def _wavy(self, strands: Points, along: Field, length: Field) -> Points:
+        """Bend strands a little to the sides, those of a guide together: nobody's hair is straight."""
+        phase = 2 * np.pi * self.head.chance[self.guides][:, None]
+        angle = phase + 2 * np.pi * length[:, None] * along / (0.9 + 0.8 * np.cos(3 * phase) ** 2)
+        width = 0.045 * np.minimum(1.0, length)[:, None] * smooth(0.1, 0.6, along)
+        sideways = np.stack([np.sin(phase[:, 0] * 5), 0 * length, np.cos(phase[:, 0] * 5)], axis=1)
+        return np.asarray(strands + (width * np.sin(angle))[..., None] * sideways[:, None])
 
     def _curled(self, strands: Points, along: Field, length: Field, curl: float, chance: Field) -> Points:
         if curl < 0.02:
@@ -263,7 +275,8 @@ class Hair:
             seen = smooth(0.0, 0.1, amount * 1.1 - roots.chance)
             keep = seen > 0.05
             if row["headscarf"] > 0.5:
-                keep &= in_face(roots.rest) < 0.92
+                keep &= in_face(roots.rest) < 0.86
+                reach = min(reach, 0.14)
             if not keep.any():
                 continue
             start, normal = roots.of(points), roots.of(normals)
@@ -287,6 +300,8 @@ class Hair:
             path += (0.10 * reach_of[:, None] * along * bend)[..., None] * roots.normal[:, None]
             path += normal[:, None] * (0.06 * np.sqrt(along) * np.minimum(1, reach_of[:, None] / 0.15))[..., None]
             radii = 0.0038 * (1 - 0.6 * along)[None] * seen[:, None]
+            if row["headscarf"] > 0.5:  # what would grow through it is under it
+                keep &= (in_face(path) < 0.98).all(axis=1)
             parts.append((path[keep], radii[keep]))
         if not parts:
             return NO_STRANDS
@@ -334,7 +349,7 @@ class Hair:
 
 def in_face(rest: Points) -> Field:
     """Return for points of the base mesh where they are in the oval that a headscarf leaves free, 1 at its edge."""
-    x, y, z = rest.T
+    x, y, z = np.moveaxis(rest, -1, 0)
     oval = (x / 0.60) ** 2 + ((y - 7.12) / np.where(y > 7.12, 0.86, 0.93)) ** 2
     return np.asarray(np.where(z > 0.3, oval, np.inf))
 
@@ -349,7 +364,7 @@ def _brows(rest: Points) -> Field:
     x, y, z = rest.T
     side = np.abs(x)
     place = (side - 0.1) / 0.46
-    arch = 7.475 + 0.10 * np.sin(np.clip(place, 0, 1) * 2.3) - 0.045 * np.clip(place - 0.7, 0, 1) / 0.3
+    arch = 7.5 + 0.06 * np.sin(np.clip(place, 0, 1) * 2.3) - 0.045 * np.clip(place - 0.7, 0, 1) / 0.3
     half = 0.040 * (1 - 0.72 * np.clip(place, 0, 1) ** 1.6)
     inside = np.clip(1 - np.abs(y - arch) / half, 0, 1) * smooth(-0.05, 0.05, place) * (1 - smooth(0.95, 1.05, place))
     return np.asarray(inside * (z > 1.0))

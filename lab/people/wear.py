@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lab.people.mesh import BaseMesh, Faces, Points, Surface
 from lab.people.shape import Row, smooth
-from lab.people.skin import SkinMap
+from lab.people.skin import Field, SkinMap
 from lab.people.strands import CENTRE, Skull, in_face
 
 
@@ -28,6 +29,9 @@ def joined(*shells: Shell) -> Shell:
     )
 
 
+SHIRT, TURTLENECK = 0.4, 0.72  # above which `collar` is one
+
+
 class Wardrobe:
     """Clothes and scarf as parts of surfaces that the person moves."""
 
@@ -35,19 +39,63 @@ class Wardrobe:
         """Cut clothes and scarf out of the base mesh."""
         self.base = base
         tights = base.near_head(base.faces_of("helper-tights"))
-        self.cloth = Surface(tights, levels=1)  # it ends in a ring around the neck
+        self.cloth = Surface(tights, levels=2)  # it ends in a ring around the neck
         self.rest_cloth = self.cloth.points(base.vertices)
+        self.around_neck = _around_neck(skin.rest)
+        x = self.rest_cloth[:, 0]
+        self.shawl = 5.2 + 0.14 * np.abs(x) + 0.1 * x  # how far down a headscarf lies on the shoulders
         _, y, z = skin.rest.T
         self.bare = (skin.ears < 0.2) & (y + 0.3 * z > 5.9)  # what a scarf lies on: it spans the ears
 
-    def clothes(self, vertices: Points) -> Shell:
-        """Return a pullover, for the vertices of the base mesh as held."""
+    def clothes(self, row: Row, vertices: Points, skin: Points) -> Shell:
+        """Return a pullover or a shirt, for the vertices of the base mesh and the fine points of the skin as held."""
         points = self.cloth.points(vertices)
         normals = self.cloth.normals(points)
-        x, y, _ = self.rest_cloth.T
-        collar = smooth(5.45, 5.9, y + 0.25 * np.abs(x))
+        x, y, z = self.rest_cloth.T
+        side = np.abs(x)
         folds = 0.02 * np.sin(9 * x + 5 * y + 2 * np.sin(4 * y)) * smooth(5.6, 5.0, y)
-        return Shell(points + normals * (0.05 + 0.03 * collar + folds)[:, None], self.cloth.quads)
+        if row["headscarf"] > 0.5:
+            return clipped(Shell(points + normals * (0.05 + folds)[:, None], self.cloth.quads), y - self.shawl - 0.2)
+        if row["collar"] > TURTLENECK:
+            high = smooth(5.45, 5.9, y + 0.25 * side)
+            return Shell(points + normals * (0.05 + 0.03 * high + folds)[:, None], self.cloth.quads)
+        shirt = row["collar"] > SHIRT
+        deep = 0.5 if shirt else 0.45 * smooth(0.12, 0.0, np.array(row["collar"]))  # a few have a V
+        opening = np.clip(side / (0.4 if shirt else 0.42), 0, 1)
+        line = 5.74 + 0.2 * smooth(0.3, 0.9, side) + 0.25 * smooth(0.3, -0.2, z) - deep * (1 - opening) * (z > 0)
+        above = y - line
+        seam = 0.0 if shirt else 0.03 * np.exp(-(((above + 0.045) / 0.035) ** 2))
+        shell = clipped(Shell(points + normals * (0.035 + folds + seam)[:, None], self.cloth.quads), above)
+        return joined(shell, self._collar(skin)) if shirt else shell
+
+    def _collar(self, skin: Points) -> Shell:
+        """Return a shirt's collar, which stands around the neck and is folded down."""
+        around = skin[self.around_neck]
+        count = len(around)
+        axis = around.mean(axis=0)
+        outward = (around - axis) * np.array([1.0, 0.0, 1.0])
+        outward /= np.linalg.norm(outward, axis=1, keepdims=True)
+        ends = np.linspace(-1, 1, count)[:, None] ** 6  # where it is open, its points are long
+        up = np.array([0.0, 1.0, 0.0])
+        profile = [(0.015, -0.12, 0.0), (0.03, 0.1, 0.0), (0.05, 0.17, 0.0), (0.085, 0.18, 0.0), (0.115, 0.12, 0.02)]
+        profile += [(0.145, 0.0, 0.14), (0.17, -0.1, 0.3)]
+        rows = [
+            around + outward * (out + 0.3 * longer * ends) + up * (high - longer * ends)
+            for out, high, longer in profile
+        ]
+        quads = _grid_quads(len(rows), count)
+        return Shell(np.concatenate(rows), quads[np.arange(len(quads)) % count != count - 1])
+
+    def cowl(self, vertices: Points) -> Shell:
+        """Return the part of a headscarf that lies on the shoulders."""
+        points = self.cloth.points(vertices)
+        normals = self.cloth.normals(points)
+        x, y, z = self.rest_cloth.T
+        azimuth = np.arctan2(x, z - 0.2)
+        near = smooth(1.9, 0.5, np.abs(x))
+        folds = 0.035 * np.sin(7 * azimuth + 9 * y + 1.5 * np.sin(3 * azimuth)) + 0.03 * np.sin(15 * y - 4 * azimuth)
+        thick = 0.14 + folds * (0.4 + 0.6 * near) * smooth(6.1, 5.8, y)
+        return clipped(Shell(points + normals * thick[:, None], self.cloth.quads), self.shawl - y)
 
     def lining(self, points: Points) -> Skull:
         """Return what a headscarf lies on, for the fine points of a shaped head."""
@@ -79,12 +127,47 @@ class Wardrobe:
         return Shell(shell[used], compact.reshape(-1, 4))
 
 
+def clipped(shell: Shell, above: Field) -> Shell:
+    """Return the part of a shell where `above` `[p]` is at most 0; its edge is where that is 0."""
+    out = above > 0
+    quads = shell.quads[~out[shell.quads].all(axis=1)]
+    points = shell.points.copy()
+    # Corners that are outside come to the edge, along the quads' sides, or else along their diagonals.
+    for steps in ((2,), (1, 3)):
+        pairs = np.concatenate(
+            [np.stack([quads, np.roll(quads, -step, axis=1)], axis=-1).reshape(-1, 2) for step in steps]
+        )
+        outer, inner = pairs[out[pairs[:, 0]] & ~out[pairs[:, 1]]].T
+        share = (above[inner] / (above[inner] - above[outer]))[:, None]
+        meeting = shell.points[inner] + share * (shell.points[outer] - shell.points[inner])
+        count = np.bincount(outer, minlength=len(points))
+        total = np.stack([np.bincount(outer, meeting[:, axis], len(points)) for axis in range(3)], axis=1)
+        points[count > 0] = total[count > 0] / count[count > 0, None]
+    used, compact = np.unique(quads, return_inverse=True)
+    return Shell(points[used], compact.reshape(-1, 4))
+
+
+def _around_neck(rest: Points) -> NDArray[np.int64]:
+    """Return fine points of the skin around the neck's foot, from one side of the throat around to the other."""
+    azimuth = np.radians(np.linspace(9, 351, 60))
+    x, y, z = rest.T
+    of_point = np.arctan2(x, z - 0.22) % (2 * np.pi)
+    height = 5.86 - 0.12 * np.cos(azimuth)
+    low = (y > 5.6) & (y < 6.15) & (np.hypot(x, z - 0.22) < 0.95)
+    candidates = np.flatnonzero(low)
+    apart = np.abs((of_point[candidates][None] - azimuth[:, None] + np.pi) % (2 * np.pi) - np.pi)
+    return candidates[(apart + 1.5 * np.abs(y[candidates][None] - height[:, None])).argmin(axis=1)]
+
+
 def _draped(direction: Points, skull: Skull) -> Points:
     """Return where cloth lies in some directions from the middle of the skull."""
     _, radius = skull.radius(direction)
     azimuth, height = np.arctan2(direction[:, 0], direction[:, 2]), direction[:, 1]
     folds = 0.014 * np.sin(9 * azimuth + 7 * height) + 0.016 * np.sin(14 * height + 4 * azimuth)
-    gap = 0.075 + folds * smooth(0.75, 0.1, height) - 0.05 * smooth(-0.75, -0.9, height)
+    loose = smooth(-0.2, 0.6, height) * smooth(0.5, -0.9, direction[:, 2])
+    gap = 0.1 + 1.1 * folds * smooth(0.75, 0.1, height) + 0.14 * loose + 0.2 * smooth(-0.5, -0.85, height)
+    # At the edge of its opening it lies on the face.
+    gap = 0.02 + (gap - 0.02) * smooth(1.0, 1.35, in_face(CENTRE + direction * radius[:, None]))
     return np.asarray(CENTRE + direction * (radius + gap)[:, None])
 
 
@@ -142,7 +225,7 @@ def glasses(row: Row, base: BaseMesh, vertices: Points, points: Points) -> Glass
     deep = points[near][:, 2] + 0.28 * np.clip(np.abs(points[near][:, 0]) - 0.1, 0, None) ** 2
     front = float(np.where(np.abs(points[near][:, 0]) > 0.1, deep + 0.035, deep - 0.03).max())
     place = max(apart, width + 0.055)
-    thick = 0.016 + 0.012 * (row["wear_hue"] > 0.45) + 0.01 * dark
+    thick = 0.016 + 0.012 * (row["wear_hue"] > 0.45) + 0.004 * dark
     angle = np.linspace(0, 2 * np.pi, 48, endpoint=False)
     frames, lenses = [], []
     for sign in (1.0, -1.0):

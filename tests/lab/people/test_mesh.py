@@ -15,6 +15,7 @@ from lab.people.mesh import Surface, catmull_clark, data_folder
 from lab.people.parameters import PARAMETER_NAMES, Parameters
 from lab.people.shape import TURN, rotation, weights
 from lab.people.strands import CENTRE, Skull
+from lab.people.wear import Shell, clipped
 from zoom_engine.common.errors import ConfigError
 
 CUBE = np.array([[x, y, z] for x in (-1.0, 1) for y in (-1.0, 1) for z in (-1.0, 1)])
@@ -69,6 +70,23 @@ def test_hair_stays_out_of_the_skull_and_under_a_hat() -> None:
     assert np.allclose(out[before > 1.2], before[before > 1.2])
     pressed = skull.below(strands, 0.05, np.ones(before.shape, dtype=bool))
     assert np.linalg.norm(pressed - CENTRE, axis=-1).max() < 1.16
+
+
+def test_cloth_is_cut_along_a_line_that_its_quads_do_not_follow() -> None:
+    across, up = np.meshgrid(np.arange(9.0), np.arange(7.0))
+    points = np.stack([across.ravel(), up.ravel(), np.zeros(63)], axis=1)
+    first = (np.arange(6)[:, None] * 9 + np.arange(8)).ravel()
+    cloth = Shell(points, np.stack([first, first + 1, first + 10, first + 9], axis=1))
+    line = 3.3 + 0.2 * points[:, 0]
+    cut = clipped(cloth, points[:, 1] - line)
+    over = cut.points[:, 1] - (3.3 + 0.2 * cut.points[:, 0])
+    assert over.max() < 0.1
+    assert len(cut.points) < len(points)
+    assert cut.quads.max() == len(cut.points) - 1
+    assert (np.abs(over) < 0.1).sum() >= 8  # its edge is the line
+    below = points[:, 1] < line
+    assert {tuple(point) for point in points[below]} <= {tuple(point) for point in cut.points}
+    assert len(clipped(cloth, np.full(63, -1.0)).quads) == len(cloth.quads)
 
 
 def test_a_head_turns_to_the_side_that_is_said() -> None:

@@ -36,16 +36,24 @@ def changed(attribute: str) -> NDArray[np.bool_]:
     return np.asarray(np.abs(picture(attribute) - picture()).max(axis=-1) > 16)
 
 
-@needs_anny
-def test_scenes_are_whole_and_change_in_what_is_set_alone() -> None:
+def row_of(**values: float) -> dict[str, float]:
+    row = Parameters.neutral().replace(**values)
+    return dict(zip(PARAMETER_NAMES, row.values[0].astype(float).tolist(), strict=True))
+
+
+@cache
+def studio_of_all():  # type: ignore[no-untyped-def]
     from lab.people.scene import Studio
 
-    studio = Studio()
+    return Studio()
 
-    def scene(**values: float):  # type: ignore[no-untyped-def]
-        row = Parameters.neutral().replace(**values)
-        return studio.scene(dict(zip(PARAMETER_NAMES, row.values[0].astype(float).tolist(), strict=True)))
 
+def scene(**values: float):  # type: ignore[no-untyped-def]
+    return studio_of_all().scene(row_of(**values))
+
+
+@needs_anny
+def test_scenes_are_whole_and_change_in_what_is_set_alone() -> None:
     plain = scene()
     points = plain.skin.shell.points
     assert np.isfinite(points).all()
@@ -69,6 +77,31 @@ def test_scenes_are_whole_and_change_in_what_is_set_alone() -> None:
     assert np.array_equal(dark.skin.colour, plain.skin.colour)
     longest = scene(hair_length=1.0).hair.points[..., 1].min()
     assert longest < scene(hair_length=0.0).hair.points[..., 1].min() - 0.05
+
+
+@needs_anny
+def test_a_neck_is_free_in_a_collar_and_a_scarf_lies_over_a_beard() -> None:
+    from lab.people.strands import in_face
+    from lab.people.wear import SHIRT, TURTLENECK
+
+    def throat(collar: float) -> float:
+        points = scene(masculinity=1.0, collar=collar).clothes.shell.points
+        front = (np.abs(points[:, 0]) < 0.006) & (points[:, 2] > -0.09)
+        return float(points[front, 1].max())
+
+    v_neck, round_neck, shirt, turtleneck = (
+        throat(collar) for collar in (0.0, SHIRT - 0.05, TURTLENECK - 0.05, TURTLENECK + 0.05)
+    )
+    assert v_neck < round_neck < turtleneck - 0.03
+    assert shirt < round_neck
+    everything = scene(masculinity=1.0, headscarf=1.0, beard=1.0, mustache=1.0, beard_length=1.0)
+    assert len(everything.hair.points) == 0
+    assert len(everything.beard.points) > 300  # it is seen
+    values = row_of(masculinity=1.0, headscarf=1.0, beard=1.0, beard_length=1.0)
+    studio = studio_of_all()
+    shaped = studio.surface.points(studio.shaper.figure(values).shaped)
+    beard = studio.hair.on_face(values, shaped, studio.surface.normals(shaped))
+    assert in_face(beard.points).max() < 1.0  # within the opening of the scarf
 
 
 @needs_bpy

@@ -32,7 +32,7 @@ def test_ties_are_as_written() -> None:
     assert np.allclose(np.diag(wanted), 1.0)
     assert np.abs(sampled - wanted).max() < 0.06
     beard, man = SCHEME.column("beard"), SCHEME.column("masculinity")
-    assert wanted[beard, man] == pytest.approx(0.55)
+    assert wanted[beard, man] == pytest.approx(0.75)
     untied = SCHEME.column("outdoors"), SCHEME.column("skin_tone")
     assert wanted[untied] == pytest.approx(0.0, abs=1e-9)
 
