@@ -30,7 +30,7 @@ ALBEDO = np.array(
 LIPSTICK = np.array([0.36, 0.02, 0.035])
 HAIR_COLOURS = {
     "hair_black": (0.028, 0.022, 0.020),
-    "hair_brown": (0.17, 0.082, 0.043),
+    "hair_brown": (0.155, 0.085, 0.050),
     "hair_blond": (0.86, 0.62, 0.37),
     "hair_red": (0.56, 0.15, 0.04),
     "hair_gray": (0.70, 0.68, 0.66),
@@ -205,7 +205,7 @@ class SkinMap:
         marks = row["age"] ** 2 * self.age_spots
         colour *= 1 - marks[:, None] * np.array([0.22, 0.32, 0.36])
         # Where hair is shaven or grows, its roots show.
-        roots = 0.62 * self.scalp * (1 - row["baldness"])
+        roots = 0.8 * self.scalp * (1 - row["baldness"])
         shadow = 0.22 * row["masculinity"] * (1 - row["hair_gray"]) * np.maximum(self.beard, self.mustache)
         shadow = np.maximum(shadow, 0.5 * self.beard * row["beard"])
         shadow = np.maximum(shadow, 0.5 * self.mustache * row["mustache"])
