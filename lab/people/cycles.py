@@ -80,7 +80,7 @@ class Cycles:
         scene.render.engine = "CYCLES"
         cycles = scene.cycles
         cycles.device, cycles.samples, cycles.seed = "CPU", samples, 1
-        cycles.use_adaptive_sampling = False
+        cycles.use_adaptive_sampling = cycles.use_light_tree = False  # there is one light
         cycles.use_denoising, cycles.denoiser = True, "OPENIMAGEDENOISE"
         cycles.denoising_prefilter = "NONE"
         cycles.denoising_quality = "BALANCED"

@@ -156,7 +156,7 @@ def _around_neck(rest: Points) -> NDArray[np.int64]:
     low = (y > 5.6) & (y < 6.15) & (np.hypot(x, z - 0.22) < 0.95)
     candidates = np.flatnonzero(low)
     apart = np.abs((of_point[candidates][None] - azimuth[:, None] + np.pi) % (2 * np.pi) - np.pi)
-    return candidates[(apart + 1.5 * np.abs(y[candidates][None] - height[:, None])).argmin(axis=1)]
+    return np.asarray(candidates[(apart + 1.5 * np.abs(y[candidates][None] - height[:, None])).argmin(axis=1)])
 
 
 def _draped(direction: Points, skull: Skull) -> Points:
