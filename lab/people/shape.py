@@ -76,8 +76,8 @@ TARGETS: dict[str, tuple[dict[str, float], dict[str, float]]] = {
     ),
     "brow_raise": (
         {},
-        {"faceunits/browInnerUp": 1.0, "faceunits/browOuterUpLeft": 1.0, "faceunits/browOuterUpRight": 1.0,
-         "eyebrows/eyebrows-trans-up": 0.4, "faceunits/eyeWideLeft": 0.35, "faceunits/eyeWideRight": 0.35},
+        {"faceunits/browInnerUp": 0.9, "faceunits/browOuterUpLeft": 1.5, "faceunits/browOuterUpRight": 1.5,
+         "eyebrows/eyebrows-trans-up": 1.0, "faceunits/eyeWideLeft": 0.5, "faceunits/eyeWideRight": 0.5},
     ),
     "eyes_closed": ({}, {"faceunits/eyeBlinkLeft": 1.0, "faceunits/eyeBlinkRight": 1.0}),
 }  # fmt: skip
@@ -144,7 +144,7 @@ def weights(row: Row) -> dict[str, float]:
         for name, weight in _sides(half).items():
             result[name] = result.get(name, 0.0) + weight * abs(value)
     # The base mesh's eyes are small, its lids hang, and its brows frown.
-    result["faceunits/browInnerUp"] += 0.3
+    result["faceunits/browInnerUp"] += 0.15
     for side, tall in (("l", "Left"), ("r", "Right")):
         larger = f"eyes/{side}-eye-scale-incr"
         result[larger] = result.get(larger, 0.0) + 0.4

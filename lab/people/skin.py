@@ -112,7 +112,7 @@ class SkinMap:
             near = np.flatnonzero(np.abs(self.rest[:, 1] - self.rest[centre, 1]) < 0.05)
             distance = np.linalg.norm(self.rest[near] - self.rest[centre], axis=1)
             result[near] = np.maximum(
-                result[near], rng.uniform(0.4, 1.0) * np.exp(-((distance / rng.uniform(0.011, 0.02)) ** 2))
+                result[near], rng.uniform(0.4, 1.0) * np.exp(-((distance / rng.uniform(0.014, 0.024)) ** 2))
             )
         return result
 
@@ -173,12 +173,12 @@ class SkinMap:
             -(((side - 0.6) / 0.1) ** 2) - ((y - 7.24) / 0.16) ** 2
         )
         under = (
-            -np.exp(-(((y - 7.1 + 0.35 * (side - 0.32) ** 2) / 0.025) ** 2))
+            -np.exp(-(((y - 7.1 + 0.35 * (side - 0.32) ** 2) / 0.035) ** 2))
             * np.exp(-(((side - 0.33) / 0.14) ** 2))
             * (z > 1.1)
         )
         fold = (
-            -np.exp(-(((side - 0.2 - 0.36 * (6.85 - y)) / 0.025) ** 2))
+            -np.exp(-(((side - 0.2 - 0.36 * (6.85 - y)) / 0.038) ** 2))
             * smooth(6.5, 6.6, y)
             * (1 - smooth(6.82, 6.9, y))
             * (z > 1.2)
@@ -201,9 +201,14 @@ class SkinMap:
         colour *= 1 - flush[:, None] * np.array([0.05, 0.30, 0.27])
         colour *= 1 - (0.16 + 0.12 * row["age"]) * self.sockets[:, None] * np.array([0.8, 1.0, 0.95])
         freckles = row["freckles"] * self.spots * (0.25 + 0.75 * pale)
-        colour *= 1 - freckles[:, None] * np.array([0.34, 0.52, 0.62])
+        colour *= 1 - freckles[:, None] * np.array([0.45, 0.66, 0.76])
         marks = row["age"] ** 2 * self.age_spots
         colour *= 1 - marks[:, None] * np.array([0.22, 0.32, 0.36])
+        # What is deep is dark: more is seen of a wrinkle by its colour than by its height.
+        old = smooth(0.2, 1.0, np.array(row["age"]))
+        brows_up = np.clip(-self.forehead_lines, 0, 1) * np.maximum(0.8 * old, 0.6 * row["brow_raise"])
+        creases = np.clip(np.clip(-self.wrinkles, 0, 1) * old + brows_up, 0, 1)
+        colour *= 1 - creases[:, None] * np.array([0.24, 0.32, 0.34])
         # Where hair is shaven or grows, its roots show.
         roots = 0.8 * self.scalp * (1 - row["baldness"])
         shadow = 0.22 * row["masculinity"] * (1 - row["hair_gray"]) * np.maximum(self.beard, self.mustache)
@@ -220,8 +225,7 @@ class SkinMap:
         oily = self.blob((0.0, 7.8, 1.45), 0.3) + self.blob((0.0, 7.0, 1.65), 0.2)
         roughness = 0.5 - 0.06 * np.clip(oily, 0, 1) + 0.03 * self.grain
         roughness = roughness * (1 - self.lips) + (0.38 - 0.14 * row["lipstick"]) * self.lips
-        old = smooth(0.2, 1.0, np.array(row["age"]))
-        height = 0.006 * old * self.wrinkles + (0.006 * old + 0.005 * row["brow_raise"]) * self.forehead_lines
+        height = 0.011 * old * self.wrinkles + (0.009 * old + 0.008 * row["brow_raise"]) * self.forehead_lines
         height += 0.0005 * self.grain
         height -= 0.002 * self.lips * np.abs(np.sin(self.rest[:, 0] * 75))
         return Skin(np.clip(colour, 0.004, 0.9), np.clip(roughness, 0.2, 0.8), height)

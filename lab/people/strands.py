@@ -262,7 +262,7 @@ class Hair:
         if row["hat"] < 0.5:
             return strands
         below_rim = hat_line(strands) - strands[..., 1]
-        return skull.below(strands, 0.02 + 0.3 * np.clip(below_rim + 0.05, 0, None), below_rim < 0.9)
+        return skull.below(strands, 0.02 + 0.3 * np.clip(below_rim - 0.08, 0, None), below_rim < 0.9)
 
     def on_face(self, row: Row, points: Points, normals: Points) -> Strands:
         """Grow beard and mustache."""
