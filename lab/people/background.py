@@ -34,8 +34,10 @@ def composed(row: Row, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def background(row: Row, size: int) -> Points:
     """Return the background as a display shows it, `[n, n, 3]` in [0, 1], as lit and exposed as the person."""
-    outside, room = _outdoors(row, size), _room(row, size)
     share = row["outdoors"]
+    unseen = np.zeros((size, size, 3))
+    outside = _outdoors(row, size) if share > 0.002 else unseen
+    room = _room(row, size) if share < 0.998 else unseen
     scene = outside * share + room * (1 - share)
     stops = 2.0 ** (0.75 * (2.4 * row["exposure"] - 1.2))
     warm = row["light_warmth"]

@@ -88,7 +88,7 @@ class Cycles:
         cycles.transmission_bounces, cycles.transparent_max_bounces = 2, 6
         cycles.caustics_reflective = cycles.caustics_refractive = False
         cycles.sample_clamp_indirect, cycles.sample_clamp_direct = 3.0, 12.0
-        scene.cycles_curves.shape, scene.cycles_curves.subdivisions = "RIBBONS", 1
+        scene.cycles_curves.shape, scene.cycles_curves.subdivisions = "RIBBONS", 0
         render = scene.render
         render.threads_mode, render.threads = "FIXED", 1
         render.resolution_x = render.resolution_y = size

@@ -97,7 +97,7 @@ def parameters_of(count: int, seed: int) -> Parameters:
 def missing(folder: Path, count: int) -> list[int]:
     """Return the rows that have no picture yet."""
     existing = {path.name for path in folder.glob("*.png") if not path.name.startswith(".")}
-    return [row for row in range(count) if _name(row) not in existing]
+    return [row for row in range(count) if file_name(row) not in existing]
 
 
 def draw_rows(folder: Path, parameters: Parameters, rows: Sequence[int], render: Render | None) -> None:
@@ -105,7 +105,7 @@ def draw_rows(folder: Path, parameters: Parameters, rows: Sequence[int], render:
     draw = render if render is not None else _installed()
     for row in rows:
         picture = draw(parameters[row])[0]
-        with replacing(folder / _name(row)) as temporary:
+        with replacing(folder / file_name(row)) as temporary:
             Image.fromarray(picture).save(temporary, format="PNG")
 
 
@@ -117,7 +117,7 @@ def write_truth(path: Path, parameters: Parameters) -> None:
         writer.writerow(["file", *PARAMETER_NAMES, *(f"seen_{name}" for name in truth)])
         for row, values in enumerate(parameters.values):
             seen = [int(column[row]) for column in truth.values()]
-            writer.writerow([_name(row), *(f"{value:.7g}" for value in values), *seen])
+            writer.writerow([file_name(row), *(f"{value:.7g}" for value in values), *seen])
 
 
 def pack(out: Path, folder: Path, count: int, seed: int) -> None:
@@ -129,7 +129,7 @@ def pack(out: Path, folder: Path, count: int, seed: int) -> None:
             continue
         pictures = []
         for row in rows:
-            with Image.open(folder / _name(row)) as picture:
+            with Image.open(folder / file_name(row)) as picture:
                 pictures.append(np.asarray(picture.convert("RGB")))
         with replacing(path) as temporary:
             np.save(temporary, np.stack(pictures))
@@ -197,7 +197,8 @@ def _version(package: str) -> str:
         raise ConfigError(f"people need the package {package}; install it as lab/README.md says") from None
 
 
-def _name(row: int) -> str:
+def file_name(row: int) -> str:
+    """Return the name of a row's picture."""
     return f"{row:06d}.png"
 
 

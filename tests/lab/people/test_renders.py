@@ -18,6 +18,7 @@ from lab.people.attributes import ATTRIBUTES, labels
 from lab.people.parameters import PARAMETER_NAMES, Parameters
 from lab.people.train import renders
 from lab.people.train.renders import main, missing, parameters_of, render_set
+from lab.people.train.sheet import main as show
 from zoom_engine.common.errors import ConfigError
 
 
@@ -79,6 +80,22 @@ def test_the_table_says_what_is_true_of_each_picture(tmp_path: Path) -> None:
     truth = labels(parameters)
     for name in ATTRIBUTES:
         assert [row[f"seen_{name}"] == "1" for row in rows] == truth[name].tolist()
+
+
+def test_the_first_people_are_shown_beside_each_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = render_set(tmp_path, 7, 7, processes=1, render=stand_in)
+    wanted = stand_in(parameters_of(7, 7))
+    path = tmp_path / "sheet.png"
+    assert show([str(folder), str(path), "--first", "1", "--columns", "3", "--rows", "2"]) == 0
+    with Image.open(path) as picture:
+        shown = np.asarray(picture).reshape(2, 8, 3, 8, 3).swapaxes(1, 2).reshape(6, 8, 8, 3)
+    assert np.array_equal(shown, wanted[1:7])
+    path.unlink()
+    capsys.readouterr()
+    for wrong in (["--rows", "0"], ["--columns", "3"]):  # nobody, and more than there are
+        assert show([str(folder), str(path), *wrong]) == 1
+        assert capsys.readouterr().err.count("\n") == 1
+        assert not path.exists()
 
 
 def test_several_processes_draw_the_same(tmp_path: Path) -> None:
