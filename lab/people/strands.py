@@ -295,7 +295,11 @@ class Hair:
             path = (
                 start[:, None]
                 + (reach_of[:, None] * along)[..., None]
-                * (0.45 * normal + 0.75 * comb + (0.16 if roots is self.beard else 0.12) * roots.normal)[:, None]
+                * (
+                    (0.45 if roots is self.beard else 0.15) * normal
+                    + 0.75 * comb
+                    + (0.16 if roots is self.beard else 0.12) * roots.normal
+                )[:, None]
             )
             path += (0.10 * reach_of[:, None] * along * bend)[..., None] * roots.normal[:, None]
             path += normal[:, None] * (0.06 * np.sqrt(along) * np.minimum(1, reach_of[:, None] / 0.15))[..., None]

@@ -94,7 +94,8 @@ class Wardrobe:
         azimuth = np.arctan2(x, z - 0.2)
         near = smooth(1.9, 0.5, np.abs(x))
         folds = 0.035 * np.sin(7 * azimuth + 9 * y + 1.5 * np.sin(3 * azimuth)) + 0.03 * np.sin(15 * y - 4 * azimuth)
-        thick = 0.14 + folds * (0.4 + 0.6 * near) * smooth(6.1, 5.8, y)
+        # At the neck it is under the part around the head.
+        thick = (0.14 + folds * (0.4 + 0.6 * near)) * smooth(6.12, 5.8, y)
         return clipped(Shell(points + normals * thick[:, None], self.cloth.quads), self.shawl - y)
 
     def lining(self, points: Points) -> Skull:
