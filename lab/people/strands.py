@@ -226,7 +226,7 @@ class Hair:
         stays = 1 - 0.75 * smooth(0.0, 1.0, top) - 0.25 * chance
         seen = smooth(-0.02, 0.04, stays - row["baldness"] * 1.06 + 0.02)
         # What would hang over the eyes and the mouth is cut off.
-        low = np.where(fringe > 0.3, 7.4, 7.8)[:, None]
+        low = np.where(fringe > 0.3, 7.4, 7.93)[:, None]
         face = (strands[..., 2] > 0.75) & (np.abs(strands[..., 0]) < 0.56) & (strands[..., 1] < low)
         face &= strands[..., 1] > 6.1
         seen = seen * ~face.any(axis=1)

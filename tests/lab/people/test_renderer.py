@@ -75,6 +75,13 @@ def test_scenes_are_whole_and_change_in_what_is_set_alone() -> None:
     dark = scene(exposure=0.06)
     assert dark.light.stops < plain.light.stops - 0.8
     assert np.array_equal(dark.skin.colour, plain.skin.colour)
+
+    def over_the_forehead(hair: NDArray[np.float64]) -> float:
+        front = (np.abs(hair[..., 0]) < 0.05) & (hair[..., 2] > -0.04)
+        return float(hair[front, 1].min())
+
+    assert over_the_forehead(plain.hair.points) > 0.06  # metres above the eyes
+    assert over_the_forehead(scene(bangs=1.0).hair.points) < 0.045
     longest = scene(hair_length=1.0).hair.points[..., 1].min()
     assert longest < scene(hair_length=0.0).hair.points[..., 1].min() - 0.05
 
