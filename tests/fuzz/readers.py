@@ -291,7 +291,7 @@ def read_tfjs_graph(data: bytes) -> None:
         graphs.write(folder, graphs.described())
     path = folder / "model.json"
     path.write_bytes(data)
-    _each(lambda: describe_target_file(path), lambda: check_onnx_model(read_tfjs(path), refusal=TargetError))
+    _each(lambda: describe_target_file(path), lambda: check_onnx_model(path, read_tfjs(path), refusal=TargetError))
 
 
 def tfjs_seeds() -> Iterator[bytes]:

@@ -150,6 +150,16 @@ def test_a_damaged_file_is_described_as_refused(tmp_path: Path) -> None:
     assert "Mystery" in told[-1]
 
 
+def test_what_onnx_alone_refuses_is_called_by_its_file(tmp_path: Path) -> None:
+    about = described()
+    sides = _of(about, "input")["attr"]["shape"]["shape"]["dim"]
+    sides[1]["size"] = sides[2]["size"] = str(2**16)  # the reader asks for no memory
+    path = write(tmp_path, about)
+    with pytest.raises(TargetError, match="is too large") as caught:
+        load_target(path, resolution=9)
+    assert str(caught.value).startswith(f"{path}: ")
+
+
 def test_a_graph_is_a_target_with_gradients(tmp_path: Path) -> None:
     about = described()
     _of(about, "product")["attr"]["fused_ops"] = texts("BiasAdd")  # all of it saturates on the largest inputs

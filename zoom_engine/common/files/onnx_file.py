@@ -38,6 +38,8 @@ UNASKED = ("RegexFullMatch", "DictVectorizer", "LabelEncoder", "TreeEnsemble")
 """Operators whose shapes onnx infers without asking whether their input has a type: where it has none, the process
 ends."""
 STANDARD_DOMAINS = ("", "ai.onnx")
+AT_HAND = Path("the onnx.ModelProto")
+"""What messages call a model at hand."""
 
 
 def parse_onnx(path: Path, *, refusal: type[ZoomError]) -> tuple[onnx.ModelProto, bytes]:
@@ -70,13 +72,14 @@ def read_onnx_file(path: Path, *, refusal: type[ZoomError]) -> tuple[onnx.ModelP
     return _checked(path, *parse_onnx(path, refusal=refusal), refusal)
 
 
-def check_onnx_model(model: onnx.ModelProto, *, refusal: type[ZoomError]) -> tuple[onnx.ModelProto, str]:
+def check_onnx_model(called: Path, model: onnx.ModelProto, *, refusal: type[ZoomError]) -> tuple[onnx.ModelProto, str]:
     """Return a copy of a model at hand, checked as `read_onnx_file` checks a file's, and the SHA-256 of its content.
+
+    `called` is what messages call it: `AT_HAND`, or the file of another kind that it was made of.
 
     Raises:
         ZoomError: the `refusal`, one line.
     """
-    called = Path("the onnx.ModelProto")
     if model.ByteSize() > MOST_DATA:
         raise refusal(f"{called}: is larger than an ONNX model can be ({MOST_DATA >> 30} GiB)")
     if any(isinstance(tensor, onnx.TensorProto) and uses_external_data(tensor) for tensor in _tensors(model)):

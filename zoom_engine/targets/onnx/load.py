@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from zoom_engine.common.errors import TargetError, one_line
 from zoom_engine.common.files.foreign_models import TFJS
 from zoom_engine.common.files.onnx_file import (
+    AT_HAND,
     check_onnx_model,
     count_weights,
     cpu_session,
@@ -39,8 +40,6 @@ from zoom_engine.targets.tasks import Task, task_from_dict
 from zoom_engine.targets.tasks.guess import Final
 
 METADATA_KEY = "zoom_engine"
-CALLED = Path("the onnx.ModelProto")
-"""What messages call a model at hand."""
 OLDEST_OPSET = 7
 PARITY = 1e-3
 MOST_VALUES = 2**27
@@ -136,8 +135,8 @@ def load_onnx(path: Path, how: Reading) -> LoadedModel:
 
 def load_onnx_model(given: onnx.ModelProto, how: Reading) -> LoadedModel:
     """Load a model at hand as `load_onnx` does a file."""
-    opened = _opened(CALLED, *check_onnx_model(given, refusal=TargetError), how.options)
-    return _loaded(CALLED, opened, how, given.graph.name or "model")
+    opened = _opened(AT_HAND, *check_onnx_model(AT_HAND, given, refusal=TargetError), how.options)
+    return _loaded(AT_HAND, opened, how, given.graph.name or "model")
 
 
 def load_tfjs(path: Path, how: Reading) -> LoadedModel:
@@ -152,7 +151,7 @@ def load_tfjs(path: Path, how: Reading) -> LoadedModel:
 
 def open_tfjs(path: Path, model: onnx.ModelProto, options: InputOptions = None) -> OpenedOnnx:
     """Open what `read_tfjs` made of the file as `open_onnx` does a file."""
-    return _opened(path, *check_onnx_model(model, refusal=TargetError), options)
+    return _opened(path, *check_onnx_model(path, model, refusal=TargetError), options)
 
 
 def _loaded(path: Path, opened: OpenedOnnx, how: Reading, name: str) -> LoadedModel:
