@@ -27,6 +27,7 @@ from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 
+from lab.published.audits import told_of
 from zoom_engine import Diagnosis
 from zoom_engine.common.files import atomic
 from zoom_engine.common.machine import describe_environment
@@ -135,19 +136,6 @@ def audited(photographs: Path, model: Path, out: Path, *options: str) -> dict[st
         "clock_seconds": round(time.monotonic() - began, 1),
         "loaded": told.splitlines()[-1].split()[1:],
     }
-
-
-def told_of(diagnosis: Diagnosis) -> list[dict[str, Any]]:
-    """Each corruption with its mean change and its verdict, the most sensitive first."""
-    return [
-        {
-            "attribute": row.attribute.text,
-            "change": round(float(row.value or 0), 4),
-            "interval": None if row.interval is None else [round(end, 4) for end in row.interval],
-            "verdict": row.verdict,
-        }
-        for row in diagnosis.sensitivity
-    ]
 
 
 def main() -> None:

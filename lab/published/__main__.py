@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from lab.published.audits import IMAGES, SEED, TRUTH_ON, Audits, chosen
 from lab.published.check import TOLERANCE, differences
@@ -16,8 +17,9 @@ from lab.published.packages import fetched
 from lab.published.page import page
 from lab.published.picture import QUALITY
 from lab.published.subjects import SUBJECTS
-from zoom_engine.common.errors import ConfigError, ZoomError
+from zoom_engine.common.errors import ConfigError, ZoomError, one_line, system_errors
 from zoom_engine.common.files import atomic
+from zoom_engine.common.files.json_file import read_json
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             command.add_argument("--seed", type=int, default=SEED, help=f"of the images ({SEED})")
             command.add_argument("--random-directions", type=int, help="beside the words (as many as an audit takes)")
             command.add_argument("--truth-on", type=int, default=TRUTH_ON, help=f"renders, for the truth ({TRUTH_ON})")
-            command.add_argument("--json", type=Path, help="write the figures here")
+            command.add_argument("--json", type=Path, help="write the figures here, beside those of other models")
             command.add_argument("--picture", type=Path, help="draw what moved each model most here, a .webp")
     pages = commands.add_parser("page", help="write the page of the documentation from the figures of audits")
     pages.add_argument("figures", nargs="*", type=Path, help="what audit --json wrote, for each subject")
@@ -64,8 +66,7 @@ def _run(given: argparse.Namespace) -> int:
             print(f"left out: {name}: {why}")
         return 0
     if given.command == "page":
-        figures = [json.loads(path.read_text(encoding="utf-8")) for path in given.figures]
-        atomic.write_text(given.out, page(figures))
+        atomic.write_text(given.out, page([_figures(path) for path in given.figures]))
         return 0
     models = chosen(given.names)
     if given.command == "fetch":
@@ -89,7 +90,7 @@ def _run(given: argparse.Namespace) -> int:
         return 0
     counts = {"images": given.images, "random_directions": given.random_directions, "truth_on": given.truth_on}
     audits = Audits(subject, given.folder, models, seed=given.seed, **counts)
-    table = audits.table()
+    table = audits.table(_figures(given.json) if given.json and given.json.exists() else None)
     if given.picture:
         with atomic.replacing(given.picture) as temporary:
             audits.picture().save(temporary, format="WEBP", quality=QUALITY)
@@ -98,6 +99,22 @@ def _run(given: argparse.Namespace) -> int:
         atomic.write_json(given.json, table)
     print(json.dumps(table.get("agreement", {}), indent=1))
     return 0
+
+
+def _figures(path: Path) -> dict[str, Any]:
+    """Read what ``audit --json`` wrote.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    with system_errors(ConfigError, f"{path} cannot be read"):
+        try:
+            figures = read_json(path)
+        except ValueError as error:
+            raise ConfigError(f"{path} cannot be read: {one_line(error)}") from error
+    if not isinstance(figures, dict) or not isinstance(figures.get("models"), dict):
+        raise ConfigError(f"{path} holds no figures of audits: give what audit --json wrote")
+    return figures
 
 
 if __name__ == "__main__":

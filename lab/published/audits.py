@@ -161,30 +161,63 @@ class Audits:
         """Return a picture of what moved each model most, see `pairs_picture`."""
         return pairs_picture(self.audits(), self._audits_folder())
 
-    def table(self) -> dict[str, Any]:
-        """Return all figures, JSON-ready."""
-        audits, truth = self.audits(), self.effects() if self.subject.domain else {}
-        pictures = to_images(self.subject.pictures(ACCEPTED_OF, self.seed + 1))
-        rows = {name: _told(diagnosis, truth.get(name)) for name, diagnosis in audits.items()}
-        figures: dict[str, Any] = {
+    def table(self, earlier: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return all figures, JSON-ready.
+
+        Args:
+            earlier: such figures, of which those of other models are taken over.
+
+        Raises:
+            ConfigError: the earlier ones are of other audits.
+        """
+        asked: dict[str, Any] = {
             "subject": self.subject.name,
             "images": self.images,
             "seed": self.seed,
             "random_directions": self.random_directions,
+        }
+        if self.subject.domain:
+            asked["truth_on"] = self.truth_on
+        kept = _of_same_audits(earlier or {}, asked)
+        audits, truth = self.audits(), self.effects() if self.subject.domain else {}
+        pictures = to_images(self.subject.pictures(ACCEPTED_OF, self.seed + 1))
+        made = {
+            model.name: {
+                "outputs": self.outputs(model, pictures[:BATCH]),
+                "rows": told_of(audits[model.name], truth.get(model.name)),
+            }
+            for model in self.models
+        }
+        models = {name: (kept | made)[name] for name in MODELS if name in kept | made}
+        figures: dict[str, Any] = {
+            **asked,
             "faces_found": self.accepted(pictures),
-            "models": {
-                model.name: {"outputs": self.outputs(model, pictures[:BATCH]), "rows": rows[model.name]}
-                for model in self.models
-            },
+            "models": models,
             "environment": describe_environment(),
         }
         if truth:
-            figures |= {"truth_on": self.truth_on, "agreement": agreement(rows)}
+            figures["agreement"] = agreement({name: model["rows"] for name, model in models.items()})
+        if earlier and "picture" in earlier:
+            figures["picture"] = earlier["picture"]
         return figures
 
 
-def _told(diagnosis: Diagnosis, effects: Mapping[str, float] | None) -> list[dict[str, Any]]:
-    """Return what an audit says of each attribute, the strongest first, beside what is true of it."""
+def _of_same_audits(earlier: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the models of earlier figures.
+
+    Raises:
+        ConfigError: they are of other audits than what is asked.
+    """
+    if earlier and (other := [name for name, value in asked.items() if earlier.get(name) != value]):
+        had = ", ".join(f"{name.replace('_', ' ')} {earlier.get(name)}" for name in other)
+        raise ConfigError(
+            f"the figures that are there are of other audits ({had}): ask for the same, or give a new file"
+        )
+    return dict(earlier.get("models", {}))
+
+
+def told_of(diagnosis: Diagnosis, effects: Mapping[str, float] | None = None) -> list[dict[str, Any]]:
+    """Return what an audit says of each attribute, the strongest first, and beside it what is true of it if known."""
     return [
         {
             "attribute": row.attribute.text,

@@ -7,6 +7,7 @@ from types import ModuleType
 
 import pytest
 
+from lab.published.audits import told_of
 from zoom_engine import Diagnoser
 
 pytestmark = pytest.mark.slow(12)
@@ -30,7 +31,7 @@ def test_brightness_comes_first_where_it_was_taught_and_is_not_sensitive_where_i
         corruptions.write_target(kind, tmp_path / f"{kind}.onnx", count=400, steps=250)
         options = {"photos": tmp_path / "photographs", "target": tmp_path / f"{kind}.onnx"}
         diagnosis = Diagnoser(editor="corruptions", **options).run()
-        rows = corruptions.told_of(diagnosis)
+        rows = told_of(diagnosis)
         verdicts[kind] = {row["attribute"]: row["verdict"] for row in rows}
         if kind == "brightness":
             assert rows[0]["attribute"] == "brightness"

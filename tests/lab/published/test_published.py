@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from torch import Tensor
 
 from lab.published.__main__ import main
-from lab.published.audits import agreement
+from lab.published.audits import Audits, agreement
 from lab.published.check import TOLERANCE, differences
-from lab.published.models import LEFT_OUT, MODELS
+from lab.published.models import LEFT_OUT, MODELS, Published
 from lab.published.page import page
 from lab.published.subjects import SUBJECTS
+from zoom_engine.common.files import atomic
 
 ROWS = {
     "good": [
@@ -92,6 +97,57 @@ def test_the_page_has_the_commands_that_made_its_figures_and_names_what_is_missi
     assert "audit dlib-age --subject" in some
     assert "Not audited on the avatars yet: `ssrnet-age`" in some
     assert "sheet.webp" not in some
+
+
+class Answered(Audits):
+    """Audits whose figures are at hand, in place of minutes of models that are fetched."""
+
+    def audits(self) -> dict[str, Any]:
+        interval, verdict = (0.1, 0.3), "sensitive"
+        row = SimpleNamespace(
+            attribute=SimpleNamespace(text="a smiling face"), value=0.2, interval=interval, verdict=verdict
+        )
+        return {model.name: SimpleNamespace(sensitivity=[row]) for model in self.models}
+
+    def effects(self) -> dict[str, dict[str, float]]:
+        return {model.name: {"a smiling face": 0.15} for model in self.models}
+
+    def accepted(self, pictures: Tensor) -> float:
+        return 1.0
+
+    def outputs(self, model: Published, pictures: Tensor) -> list[float]:
+        return [0.1, 0.2, 0.3]
+
+
+def test_figures_of_one_model_stand_beside_those_of_the_others_that_are_there(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("lab.published.__main__.Audits", Answered)
+    monkeypatch.setattr("lab.published.audits.ACCEPTED_OF", 2)
+    out = tmp_path / "figures.json"
+
+    def audit(*options: str) -> int:
+        return main(["audit", *options, "--folder", str(tmp_path / "runs"), "--json", str(out)])
+
+    first, second = "gear-gender", "dlib-age"
+    assert audit(second) == 0
+    alone = json.loads(out.read_text())
+    atomic.write_json(out, alone | {"picture": "sheet.webp"})
+    assert audit(first) == 0
+    both = json.loads(out.read_text())
+    assert list(both["models"]) == [first, second], "in the order of the registry"
+    assert both["models"][second] == alone["models"][second]
+    assert (both["agreement"]["all"]["pairs"], both["picture"]) == (2, "sheet.webp")
+    assert audit(first) == 0
+    assert json.loads(out.read_text()) == both, "a model's figures take the place of its own"
+    capsys.readouterr()
+    before = out.read_bytes()
+    assert audit(first, "--images", "8") == 1
+    assert "of other audits (images 16)" in capsys.readouterr().err
+    assert out.read_bytes() == before
+    out.write_text("[]")
+    assert audit(first) == 1
+    assert "holds no figures" in capsys.readouterr().err
 
 
 def test_the_list_needs_no_network(capsys: pytest.CaptureFixture[str]) -> None:
