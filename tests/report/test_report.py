@@ -53,6 +53,19 @@ def test_the_headline_says_what_moves_the_model_and_how_sure_that_is(make_audit)
     assert "the probability of “mustache”" in page.text
 
 
+def test_the_first_screen_says_once_how_many_images_flip(make_audit) -> None:
+    audit = make_audit("audit")
+    gallery = json.loads((audit / "gallery.json").read_text())
+    for strip in gallery["strips"]:
+        strip["kind"] = "typical"
+    (audit / "gallery.json").write_text(json.dumps(gallery))
+    hero = hero_of(audit)
+    assert "The median change of 12 images;" in hero
+    assert hero.count("of 12 images flip") == 1
+    strips = Page(write_report(audit)).text.partition("How the audit works")[2]
+    assert strips.count("of 12 images flip decisively") >= 2, "each picture below says it for itself"
+
+
 def test_a_report_says_what_it_is_for_and_can_be_signed_once_the_audit_is_finished(make_audit) -> None:
     purpose = "release 4 of <the door>"
     audit = make_audit("audit", purpose=purpose)

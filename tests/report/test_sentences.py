@@ -127,6 +127,23 @@ def test_a_picture_says_for_how_many_images_it_stands(kind: str | None, tag: str
 
 
 @pytest.mark.parametrize(
+    ("kind", "alike", "sentence"),
+    [
+        ("typical", 2, "The median change of 32 images; 9 of them change by 0.1 or more."),
+        ("flip", 2, "One from the middle of those that flip so."),
+        ("flip", 1, "1 of 32 images flips decisively in this direction: this one."),
+        ("extreme", 2, "The largest change of 32 images."),
+        ("clearest", 2, "In this one the output moves furthest."),
+        (None, 2, "Chosen for a large change, not as typical."),
+    ],
+)
+def test_a_picture_does_not_say_again_how_many_images_flip(kind: str | None, alike: int, sentence: str) -> None:
+    shown = strip("dog 0.8", "fox 0.6", **({"kind": kind, "direction": (1, 2), "decisive": True} if kind else {}))
+    result = strip_note(shown, Counts(32, 9, 2, 2), alike, READING, least=0.1, flips_said=True)
+    assert result.sentence == sentence
+
+
+@pytest.mark.parametrize(
     ("moved", "words"), [(0, "none of them changes"), (1, "1 of them changes"), (9, "9 of them change")]
 )
 def test_how_many_change_is_said_in_the_singular_of_one(moved: int, words: str) -> None:
@@ -364,6 +381,24 @@ def together(*rows: Sensitivity, counts: Counts = ALL[None], **about: Any) -> Fi
     rate = counts.decisive / max(1, counts.images)
     known = {"images": counts.images, "trials": counts.images, "decisive_flip_rate": rate} | about
     return seen(*rows, mode="multi", baseline=None, power=None, counts={None: counts}, **known)
+
+
+@pytest.mark.parametrize(
+    ("screen", "told"),
+    [
+        (seen(SPECIFIC, also(OPEN, "b")), True),
+        (seen(SPECIFIC, counts={A: NONE}), True),
+        (seen(OPEN), True),
+        (seen(OPEN, counts={None: NONE}), False),
+        (seen(OPEN, also(OPEN, "b")), False),  # some edit of any attribute
+        (seen(SPECIFIC, progress="3 of 9 measurements"), False),
+        (together(moved("a", 0.4)), True),
+        (together(moved("a", None), counts=Counts(32, 9, 1, 0)), True),
+        (together(moved("a", None), counts=NONE), False),
+    ],
+)
+def test_whether_the_flips_of_what_leads_are_told_is_known(screen: FirstScreen, told: bool) -> None:
+    assert screen.tells_flips == told
 
 
 EACH_HEADLINE = {

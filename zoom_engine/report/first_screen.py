@@ -45,12 +45,16 @@ LABELS_LOST = 0.9
 
 @dataclass(frozen=True)
 class FirstScreen:
-    """What the first screen says: the `kind` of the result, and a sentence or two each."""
+    """What the first screen says: the `kind` of the result, and a sentence or two each.
+
+    With `tells_flips` they say how many images the leading attribute flips, so no picture beside them does.
+    """
 
     kind: Kind
     headline: str
     certainty: str
     next: str
+    tells_flips: bool
 
 
 def first_screen(
@@ -83,7 +87,8 @@ def first_screen(
     else:
         kind, headline = audit.none_sensitive()
         certainty = audit.largest()
-    return FirstScreen(kind, headline, certainty, next_steps(summary, names, unfinished=progress is not None)[0])
+    step = next_steps(summary, names, unfinished=progress is not None)[0]
+    return FirstScreen(kind, headline, certainty, step, audit.tells_flips(kind))
 
 
 @dataclass(frozen=True)
@@ -105,6 +110,15 @@ class _Audit:
     def open_ones(self) -> list[Sensitivity]:
         """The attributes of which nothing is shown: neither that they matter nor that they do not."""
         return [row for row in self.summary.sensitivity if row.verdict != "negligible" or self._is_unseen(row)]
+
+    def tells_flips(self, kind: Kind) -> bool:
+        """Tell whether headline or certainty of a result say how many images the leading attribute flips."""
+        if self.summary.mode == "multi":
+            return bool(self.counts[None].flipped)
+        if kind == "unfinished":
+            return False
+        is_all = len(self.summary.sensitivity) == 1 and bool(self.counts[None].decisive)
+        return is_all or bool(leading(self.summary))
 
     def so_far(self) -> str:
         """Say what the records of an unfinished audit hold."""

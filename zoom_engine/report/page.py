@@ -142,15 +142,19 @@ def read_page(source: Source, budget: Budget, images: ImageGrids | None = None, 
     proof = source.leading and source.clearest(source.leading)
     typical = source.leading and source.first_strip(source.leading)
 
-    def load(strip: StripEntry, budget: Budget, *, ends: bool = False) -> Strip:
-        loaded = source.load(strip, budget, ends=ends)
+    def load(strip: StripEntry, budget: Budget, *, ends: bool = False, flips_said: bool = False) -> Strip:
+        loaded = source.load(strip, budget, ends=ends, flips_said=flips_said)
         return loaded if images is None else images.linked(loaded)
 
     beyond = _beyond(source.diagnosis.records, used, other)
     return Page(
         source=source,
         proof=load(proof, budget, ends=True) if proof else None,
-        typical=load(typical, LINE_BUDGET, ends=True) if typical and typical is not proof else None,
+        typical=(
+            load(typical, LINE_BUDGET, ends=True, flips_said=True)  # by the proof at least
+            if typical and typical is not proof
+            else None
+        ),
         meaning=tuple(source.meaning),
         directions=tuple(_directions(source)),
         chances=tuple(chances(summary, source.view)),

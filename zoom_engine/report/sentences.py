@@ -150,37 +150,46 @@ def _certainty(summary: Summary, names: Mapping[Attribute, str]) -> Verdict:
     return Verdict("No clear lead", "warn", close)
 
 
-def strip_note(strip: StripEntry, counts: Counts, alike: int, view: TaskView, *, least: float) -> StripNote:
+def strip_note(
+    strip: StripEntry, counts: Counts, alike: int, view: TaskView, *, least: float, flips_said: bool = False
+) -> StripNote:
     """Say what a strip of gallery.json stands for.
 
     `counts` are those of its attribute; `alike` images flip decisively as it does; a flip is decisive from a change of
-    `least` on. Galleries of older audits do not say why a strip was chosen.
+    `least` on; with `flips_said` something beside it says how many flip. Galleries of older audits do not say why a
+    strip was chosen.
     """
     outcome = f"{strip.original_caption} → {strip.caption}, {_outcome(strip, view)}"
-    kind = strip.kind
     images = number_of(counts.images, "image")
-    if kind == "typical":
+    count = "" if flips_said else flips(counts)
+
+    def note(tag: str, tone: str, *clauses: str) -> StripNote:
+        return StripNote(tag, tone, outcome, sentence("; ".join(filter(None, clauses))))
+
+    if strip.kind == "typical":
         if counts.images == 1:
-            return StripNote("Typical", "plain", outcome, f"The only image; {flips(counts)}.")
+            return note("Typical", "plain", "the only image", count)
         change = agreeing(counts.moved or 1, "changes", "change")  # none of them changes
         moved = f"{counts.moved or 'none'} of them {change} by {amount(view, least)} or more"
-        return StripNote("Typical", "plain", outcome, f"The median change of {images}; {moved}; {flips(counts)}.")
-    if kind == "extreme":
-        only = f"the largest change of {images}; {flips(counts)}"
-        return StripNote(f"Most extreme of {counts.images}", "warn", outcome, f"{_upper(only)}.")
-    if kind == "clearest":
-        tag = f"Clearest of {counts.decisive} flips"
-        return StripNote(tag, "", outcome, f"{_upper(flips(counts))}; in this one the output moves furthest.")
-    if kind == "flip":
+        return note("Typical", "plain", f"the median change of {images}", moved, count)
+    if strip.kind == "extreme":
+        return note(f"Most extreme of {counts.images}", "warn", f"the largest change of {images}", count)
+    if strip.kind == "clearest":
+        furthest = "in this one the output moves furthest"
+        return note(f"Clearest of {counts.decisive} flips", "", count, furthest)
+    if strip.kind == "flip":
         so = f"{alike} of {images} {agreeing(alike, 'flips', 'flip')} decisively in this direction"
+        is_said = flips_said and alike == counts.decisive
         if strip.extreme:
-            tag = f"Most extreme of {counts.images}"
-            return StripNote(tag, "warn", outcome, f"{_upper(so)}, and none changes more than this one.")
+            most = "none changes more than this one" if is_said else f"{so}, and none changes more than this one"
+            return note(f"Most extreme of {counts.images}", "warn", most)
         middle = agreeing(alike, "this one", "one from the middle of them")
-        if 2 * counts.decisive >= counts.images > 1 and 2 * alike >= counts.decisive:
-            return StripNote("Typical flip", "plain", outcome, f"{_upper(so)}: {middle}.")
-        return StripNote("Decisive flip", "", outcome, f"{_upper(so)}: {middle}.")
-    return StripNote("Example", "plain", outcome, f"Chosen for a large change, not as typical; {flips(counts)}.")
+        if is_said:
+            so, middle = "", agreeing(alike, "the only one that flips so", "one from the middle of those that flip so")
+        is_typical = 2 * counts.decisive >= counts.images > 1 and 2 * alike >= counts.decisive
+        tag, tone = ("Typical flip", "plain") if is_typical else ("Decisive flip", "")
+        return note(tag, tone, f"{so}: {middle}" if so else middle)
+    return note("Example", "plain", "chosen for a large change, not as typical", count)
 
 
 def edits_in_short(config: Config) -> str:

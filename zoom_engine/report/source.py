@@ -210,12 +210,25 @@ class Source:
         flipping = [strip for strip in self.strips if strip.attribute in (None, attribute) and strip.decisive]
         return max(flipping, key=_clearness, default=self.first_strip(attribute))
 
-    def load(self, strip: StripEntry, budget: Budget, *, ends: bool = False) -> Strip:
-        """Load a strip with its pictures; with `ends` only the original and the one that it is shown for."""
+    def load(self, strip: StripEntry, budget: Budget, *, ends: bool = False, flips_said: bool = False) -> Strip:
+        """Load a strip with its pictures.
+
+        Args:
+            strip: of gallery.json.
+            budget: of bytes.
+            ends: only the original and the picture that it is shown for, beside the first screen.
+            flips_said: something beside it says how many images flip, as the first screen may.
+        """
         name = "all attributes together" if strip.attribute is None else self.names[strip.attribute]
         counts = self.counts.get(strip.attribute, self.counts[None])
+        of_first = ends and self.first_screen.tells_flips and strip.attribute in (None, self.leading)
         strip_note = sentences.strip_note(
-            strip, counts, self._alike(strip), self.view, least=self.config.decisive_change
+            strip,
+            counts,
+            self._alike(strip),
+            self.view,
+            least=self.config.decisive_change,
+            flips_said=flips_said or of_first,
         )
         edit, record = self.edit_of(strip.attribute), self._record(strip)
         image, bounds = (None, None) if record is None else (record.image, record.bounds)
