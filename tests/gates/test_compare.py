@@ -253,6 +253,8 @@ def test_the_page_shows_what_differs_in_both_models_and_links_their_reports(tmp_
     for letter in "AB":
         assert shown.count(f'<figcaption><span class="tag plain">{letter}</span>') == 2
     assert "<img" not in rest
+    assert "Owner" not in shown, "who answers for an audit does not push the pictures down"
+    assert rest.partition("Which audits these are")[2].count("Owner") == 2
     assert 'href="audits/one/report.html">Report of A</a>' in shown
     assert 'href="audits/two%202/report.html">Report of B</a>' in shown
     assert "the audits show other images" not in shown

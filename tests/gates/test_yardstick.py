@@ -157,6 +157,8 @@ def test_the_command_writes_a_page_with_pictures_and_json(
     assert page.html.count("<figure>") == 2, "the attribute, and what moves the output as far"
     assert "pairs that others edited, no controls" in page.text
     assert "pictures edited by “corruptions”" in page.text
+    shown, _, rest = page.text.partition("Which audits these are")
+    assert ("Owner" in shown, rest.count("Owner")) == (False, 2)
     links = links_of(page)
     assert {"of%20pairs/report.html", "of%20corruptions/report.html"} <= set(links)
     assert any(link.startswith("of%20pairs/report.html#image-") for link in links)

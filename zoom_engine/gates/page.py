@@ -31,7 +31,7 @@ MOST_PICTURED = 8
 
 @dataclass(frozen=True)
 class Side:
-    """An audit of the comparison: its letter, title, images in words, notes, its edits and what its page one says.
+    """An audit of the page: its letter, title, images in words, notes, its edits and what its page one says.
 
     `report` leads to its report from the page; "" where there is none.
     """
@@ -138,19 +138,10 @@ def comparison_page(comparison: Comparison, folder: Path) -> ComparisonPage:
     ends = axis_for([abs(end) for one in differences for end in one.interval])
     told = ((), *comparison.notes)
     shared = (0, *(pair.pairs for pair in comparison.pairs))
+    named = zip(letters(comparison), comparison.titles, comparison.audits, shared, told, strict=True)
     sides = tuple(
-        Side(
-            letter,
-            title,
-            _images(audit.summary().images, pairs),
-            notes,
-            sentences.edits_in_short(audit.config),
-            audit.about.lines,
-            report_link(audit, folder),
-        )
-        for letter, title, audit, pairs, notes in zip(
-            letters(comparison), comparison.titles, comparison.audits, shared, told, strict=True
-        )
+        side(letter, title, audit, report_link(audit, folder), pairs=pairs, notes=notes)
+        for letter, title, audit, pairs, notes in named
     )
     centred = tuple((50 * (1 + sign), f"{sign * ends.end:+g}" if sign else "0") for sign in (-1, 0, 1))
     rows = tuple((row, tuple(_lines(comparison, row, ends.end))) for row in comparison.rows)
@@ -165,6 +156,14 @@ def comparison_page(comparison: Comparison, folder: Path) -> ComparisonPage:
         max(0, len(differing) - MOST_PICTURED),
         max(pair.matters for pair in comparison.pairs),
     )
+
+
+def side(
+    letter: str, title: str, audit: Diagnosis, report: str, *, pairs: int = 0, notes: tuple[str, ...] = ()
+) -> Side:
+    """Return an audit as pages name it, with the link to its `report`; `pairs` of its images are compared, if not 0."""
+    images = _images(audit.summary().images, pairs)
+    return Side(letter, title, images, notes, sentences.edits_in_short(audit.config), audit.about.lines, report)
 
 
 def headline(comparison: Comparison) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zoom_engine.audit.gallery_file import GALLERY
-from zoom_engine.gates.page import Example, example_of, report_link
+from zoom_engine.gates.page import Example, example_of, report_link, side
 from zoom_engine.gates.yardstick import MOST_TOLD, Equal, Measured, Yardstick
 from zoom_engine.report import sentences
 from zoom_engine.report.environment import template
@@ -16,17 +16,6 @@ from zoom_engine.report.source import Source
 from zoom_engine.report.strips import Frame
 from zoom_engine.report.writer import write_page
 from zoom_engine.statistics.diagnosis import Diagnosis
-
-
-@dataclass(frozen=True)
-class Mention:
-    """An audit of the page: its title, images, edits in words, page one's facts, and the link to its report."""
-
-    title: str
-    images: int
-    edits: str
-    facts: tuple[tuple[str, str], ...]
-    report: str
 
 
 @dataclass(frozen=True)
@@ -45,12 +34,9 @@ def write_yardstick(path: Path, yardstick: Yardstick) -> Path:
     """
     audits = (yardstick.audit, yardstick.by)
     reports = [report_link(audit, path.parent) for audit in audits]
-    mentions = tuple(
-        Mention(title, audit.summary().images, sentences.edits_in_short(audit.config), audit.about.lines, report)
-        for title, audit, report in zip(yardstick.titles, audits, reports, strict=True)
-    )
+    sides = [side(*one) for one in zip(("of", "by"), yardstick.titles, audits, reports, strict=True)]
     lines = tuple(_lines(yardstick, reports))
-    return write_page(path, template("yardstick.html.j2").render(yardstick=yardstick, mentions=mentions, lines=lines))
+    return write_page(path, template("yardstick.html.j2").render(yardstick=yardstick, sides=sides, lines=lines))
 
 
 def _lines(yardstick: Yardstick, reports: Sequence[str]) -> list[Line]:
