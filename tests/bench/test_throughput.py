@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -28,6 +30,29 @@ def test_the_textbook_formulation_is_the_same_function(config: StyleGAN2Config) 
     assert relative_error(gradient, reference) < 1e-4
 
 
+class InPlace:
+    """In place of a pool of one process, which would import torch for each case."""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        pass
+
+    def __enter__(self) -> InPlace:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def submit(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> SimpleNamespace:
+        return SimpleNamespace(result=lambda: function(*arguments, **options))
+
+
+@pytest.fixture
+def in_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    import synthesis  # its folder is on the path for a test at a time
+
+    monkeypatch.setattr(synthesis, "ProcessPoolExecutor", InPlace)
+
+
 def run(folder: Path, *arguments: str) -> dict[tuple[str, str], dict[str, Any]]:
     """The results in the JSON file, by case and variant."""
     from throughput import main
@@ -37,7 +62,8 @@ def run(folder: Path, *arguments: str) -> dict[tuple[str, str], dict[str, Any]]:
     return {(row["case"], row["variant"]): row for row in document["results"]}
 
 
-@pytest.mark.slow(15)
+@pytest.mark.slow(8)
+@pytest.mark.usefixtures("in_place")
 def test_a_quick_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     most = "textbook-fp32,torch-*32,torch-bf16,onnx*,openvino*,native*"
     assert len(run(tmp_path, "--cases", "8-forward-b2", "--variants", most)) == 8
@@ -55,11 +81,16 @@ def test_a_quick_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "textbook-fp32" in capsys.readouterr().out
 
 
-@pytest.mark.slow(11)
-def test_what_does_not_fit_is_skipped_and_runs_add_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.slow(6)
+def test_what_does_not_fit_is_skipped_and_runs_add_up(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
+) -> None:
     choice = ("--variants", "torch-fp32,native-fp32", "--note", "a test")
     first = run(tmp_path, "--cases", "16-forward-b1", *choice)
-    assert first["16-forward-b1", "torch-fp32"]["peak_memory"] > 512 * 16 * 16 * 4
+    assert first["16-forward-b1", "torch-fp32"]["peak_memory"] > 512 * 16 * 16 * 4, (
+        "measured in a process that has no memory to use again"
+    )
+    request.getfixturevalue("in_place")
     second = run(tmp_path, "--cases", "16-forward-b4", "--memory", "0.001", *choice)
     assert second["16-forward-b1", "torch-fp32"] == first["16-forward-b1", "torch-fp32"]
     assert second["16-forward-b4", "torch-fp32"]["seconds"] is None
@@ -73,14 +104,17 @@ def test_what_does_not_fit_is_skipped_and_runs_add_up(tmp_path: Path, capsys: py
     assert "was measured with other processor" in capsys.readouterr().err
 
 
-def killed(*_: Any, **__: Any) -> None:
-    signal.raise_signal(signal.SIGKILL)
+class Kills:
+    """In place of what measures a case: it ends the process that is to run it before that has imported torch."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return signal.raise_signal, (signal.SIGKILL,)
 
 
 def test_a_case_that_is_killed_takes_no_other_along(monkeypatch: pytest.MonkeyPatch) -> None:
     import synthesis
 
-    monkeypatch.setattr(synthesis, "run_case", killed)
+    monkeypatch.setattr(synthesis, "run_case", Kills())
     rows = list(synthesis.run(["8-forward-b1", "8-forward-b2"], ["torch-fp32"], repeats=1, memory=10**9))
     assert [row["case"] for row in rows] == ["8-forward-b1", "8-forward-b2"]
     assert all(row["seconds"] is None and "was killed" in row["skipped"] for row in rows)
