@@ -15,6 +15,7 @@ import torch
 from hypothesis import HealthCheck, settings
 
 from zoom_engine import ops
+from zoom_engine.statistics import power
 
 sys.path.insert(0, str(Path(__file__).parent))  # what several folders share
 sys.path.append(str(Path(__file__).parents[1]))  # lab/; last, so that an installed zoom_engine comes first
@@ -93,6 +94,25 @@ def few_samples() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Regression, "samples", SAMPLES)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_draws() -> Iterator[dict[str, int]]:
+    """Power is told by fewer simulated audits and coarser intervals: a third of a second for each summary of an audit.
+    What it was, for tests of that (`tests/statistics`)."""
+    with pytest.MonkeyPatch.context() as patch:
+        before = {"AUDITS": power.AUDITS, "DRAWS": power.DRAWS}
+        patch.setattr(power, "AUDITS", 40)
+        patch.setattr(power, "DRAWS", 800)
+        yield before
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_waiting_for_the_disk() -> Iterator[None]:
+    """No test cuts the power: what a process wrote is there for the next one, whatever the disk has of it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
         yield
 
 
