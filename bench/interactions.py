@@ -163,7 +163,7 @@ def added_up(runs: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, d
 def true_effects(names: Sequence[str]) -> dict[str, dict[str, dict[str, float]]]:
     """Of targets, by attribute, the mean change by setting it in `TRUTH_ON` renders, of dark skin and of others."""
     targets = {name: target_of(name) for name in names}
-    dark = np.asarray(TRUTH.margins(DOMAIN.subject.sample(TRUTH_ON, EFFECT_SEED)[1])[BY]) > 0
+    dark = np.asarray(TRUTH.margins(DOMAIN.subject.parameters(TRUTH_ON, EFFECT_SEED))[BY]) > 0
     effects: dict[str, dict[str, dict[str, float]]] = {name: {} for name in names}
     for attribute in ATTRIBUTES:
         outputs = DOMAIN.outputs_with_and_without(targets, prompt(attribute), count=TRUTH_ON)

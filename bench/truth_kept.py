@@ -136,7 +136,7 @@ def judge_of(domain: str) -> Judge:
     images, truth = renders(TRIED_ON, TRY_SEED)
     twins, drawn = evaluation.drawn_twins(TRIED_ON)
     drawn_truth = seen_of(twins)
-    parameters = subject.sample(TRIED_ON, TRY_SEED)[1]
+    parameters = subject.parameters(TRIED_ON, TRY_SEED)
 
     def changes(attribute: str) -> NDArray[np.float64]:
         """How often each of ``owns`` is seen to change where an attribute was set."""

@@ -21,7 +21,8 @@ from zoom_engine.common.errors import AuditError, ConfigError, DirectionError, T
 from zoom_engine.diagnose.models import Models
 from zoom_engine.directions import EditDirections
 from zoom_engine.domains.avatars.domain import DOMAIN
-from zoom_engine.domains.avatars.renderer import sample
+from zoom_engine.domains.avatars.parameters import Parameters
+from zoom_engine.domains.avatars.renderer import render
 from zoom_engine.text import AttributeEncoder
 
 EXAMPLES, DRAWN = 20, 400
@@ -29,9 +30,9 @@ COMMON: dict[str, Any] = {"generator": "avatars", "target": "avatars:mustache-bi
 FEW: dict[str, Any] = {"random_directions": 2, "samples": 256}
 
 
-def saved(folder: Path, pictures: Any) -> Path:
+def saved(folder: Path, parameters: Parameters) -> Path:
     folder.mkdir()
-    for number, picture in enumerate(pictures):
+    for number, picture in enumerate(render(parameters)):
         Image.fromarray(picture).save(folder / f"{number}.png")
     return folder
 
@@ -39,15 +40,15 @@ def saved(folder: Path, pictures: Any) -> Path:
 @pytest.fixture(scope="session")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Renders with and without eyeglasses, and renders drawn at random."""
-    pictures, parameters = sample(DRAWN, 77)
+    parameters = DOMAIN.subject.parameters(DRAWN, 77)
     glasses = DOMAIN.subject.truth.labels(parameters)["eyeglasses"]
     root = tmp_path_factory.mktemp("examples")
     return {
-        "with": saved(root / "with", pictures[glasses][:EXAMPLES]),
-        "without": saved(root / "without", pictures[~glasses][:EXAMPLES]),
-        "other": saved(root / "other", pictures[glasses][EXAMPLES : 2 * EXAMPLES]),
-        "random": saved(root / "random", pictures[:EXAMPLES]),
-        "random too": saved(root / "random-too", pictures[EXAMPLES : 2 * EXAMPLES]),
+        "with": saved(root / "with", parameters[glasses][:EXAMPLES]),
+        "without": saved(root / "without", parameters[~glasses][:EXAMPLES]),
+        "other": saved(root / "other", parameters[glasses][EXAMPLES : 2 * EXAMPLES]),
+        "random": saved(root / "random", parameters[:EXAMPLES]),
+        "random too": saved(root / "random-too", parameters[EXAMPLES : 2 * EXAMPLES]),
     }
 
 
@@ -271,9 +272,7 @@ def test_the_identity_is_that_of_the_pictures_and_not_of_their_names(folders: di
 def test_what_cannot_be_is_refused_in_one_line_before_anything_is_drawn(
     folders: dict[str, Path], tmp_path: Path
 ) -> None:
-    few = saved(
-        tmp_path / "few", np.zeros((3, 32, 32, 3), np.uint8) + np.arange(3, dtype=np.uint8)[:, None, None, None]
-    )
+    few = saved(tmp_path / "few", DOMAIN.subject.parameters(3, 78))
     with_it = folders["with"]
     refused: list[tuple[type[Exception], str, list[str], dict[str, Any]]] = [
         (ConfigError, "no folder of examples", [f"x=examples:{tmp_path / 'nothing'}"], {}),

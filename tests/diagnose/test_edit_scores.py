@@ -17,7 +17,7 @@ from zoom_engine import Diagnoser, Diagnosis
 from zoom_engine.audit.folder import RECORDS
 from zoom_engine.common.errors import ConfigError, TextEncoderError
 from zoom_engine.diagnose import edit_scores
-from zoom_engine.domains import avatars
+from zoom_engine.domains.avatars.domain import DOMAIN
 from zoom_engine.domains.avatars.renderer import render
 from zoom_engine.gates.judge import judge
 from zoom_engine.gates.rules import Rule
@@ -31,7 +31,7 @@ IMAGES = 20
 def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Eyeglasses are put on, and what is called a smile shifts the backdrop by a little."""
     folder = tmp_path_factory.mktemp("renders")
-    parameters = avatars.sample(IMAGES, 3)[1]
+    parameters = DOMAIN.subject.parameters(IMAGES, 3)
     glasses = (np.arange(IMAGES) % 2).astype(float)
     before = parameters.replace(eyeglasses=glasses)
     tint = np.clip(before["background_tint"] + np.where(np.arange(IMAGES) % 3, 0.06, -0.06), 0, 1)

@@ -44,17 +44,17 @@ def loaded(folder: Path, **options: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("name", "strengths", "unit"),
+    ("name", "strengths", "unit", "steps"),
     [
-        ("instruction", [2.0, 12.0], "guidance"),
-        ("img2img", [0.3, 1.0], "of the noise"),
-        ("text", [0.3, 1.0], "of the noise"),
+        ("instruction", [2.0, 12.0], "guidance", 1),
+        ("img2img", [0.5, 1.0], "of the noise", 2),
+        ("text", [0.5, 1.0], "of the noise", 2),
     ],
 )
 def test_a_pipeline_of_a_folder_holds_the_contract_of_editors(
-    saved: Path, name: str, strengths: list[float], unit: str
+    saved: Path, name: str, strengths: list[float], unit: str, steps: int
 ) -> None:
-    editor = loaded(saved / name, strengths=strengths)
+    editor = loaded(saved / name, strengths=strengths, steps=steps)
     check_editor(editor, attribute="make it snow")
     assert (editor.attributes, editor.unit("make it snow")) == ((), unit)
     assert editor.strengths("make it snow") == tuple(strengths)

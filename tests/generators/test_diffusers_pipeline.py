@@ -128,7 +128,16 @@ def test_an_audit_goes_through_by_the_command_line(folder: Path, tmp_path: Path)
     audit = ["diagnose", "--generator", f"diffusers:{folder / 'saved'}", "--target", "pets:dog", "--images", "2"]
     audit += ["--generator-option", f"population={folder / 'prompts.txt'}", "--text-encoder", "pets"]
     audit += ["--neutral", "a pet", "--attribute", "a dog", "--attribute", "a pet on grass", "--level", "1"]
-    audit += ["--random-directions", "2", "--cache", str(tmp_path / "cache"), "--template", "none"]
+    audit += [
+        "--random-directions",
+        "2",
+        "--cache",
+        str(tmp_path / "cache"),
+        "--template",
+        "none",
+        "--batch-size",
+        "32",
+    ]
     audit += ["--label", "a cat", "--label", "a dog with a collar", "--out", str(out)]
     assert main(audit) == 0
     diagnosis = Diagnosis.load(out)

@@ -45,8 +45,12 @@ class Subject(Generic[Table]):
         Returns:
             The renders, uint8 `[count, 128, 128, 3]`, and their parameters.
         """
-        parameters = self.table.from_latents(np.random.default_rng(seed).standard_normal((count, LATENT_DIM)))
+        parameters = self.parameters(count, seed)
         return self.render(parameters), parameters
+
+    def parameters(self, count: int, seed: int) -> Table:
+        """Draw the parameters of `count` renders alone."""
+        return self.table.from_latents(np.random.default_rng(seed).standard_normal((count, LATENT_DIM)))
 
     @torch.no_grad()
     def effects_on(
@@ -59,7 +63,7 @@ class Subject(Generic[Table]):
         Returns:
             By target and attribute, rounded to 4 digits.
         """
-        _, parameters = self.sample(count, EFFECT_SEED)
+        parameters = self.parameters(count, EFFECT_SEED)
         effects: dict[str, dict[str, float]] = {name: {} for name in targets}
         for attribute in forced(attributes, "True effects", unit="attribute"):
             pair = self._with_and_without(attribute, parameters)
@@ -81,7 +85,7 @@ class Subject(Generic[Table]):
             By target the probability of class 1, `[2, count]`: in pictures with the attribute, then in the same without
             it.
         """
-        _, parameters = self.sample(count, EFFECT_SEED)
+        parameters = self.parameters(count, EFFECT_SEED)
         pair = self._with_and_without(attribute, parameters)
         outputs = {}
         for name, target in targets.items():
@@ -100,7 +104,7 @@ class Subject(Generic[Table]):
         Returns:
             By target, bool `[count]`.
         """
-        _, parameters = self.sample(count, UNTIED_SEED)
+        parameters = self.parameters(count, UNTIED_SEED)
         parameters = untie(self.truth, parameters, (attribute, planted), seed=UNTIED_SEED)
         parts = torch.split(torch.from_numpy(self.render(parameters)), BATCH)
         labels = self.truth.labels(parameters)[attribute]

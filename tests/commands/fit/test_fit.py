@@ -164,11 +164,11 @@ def test_the_file_and_the_page_hold_the_same(written: tuple[Path, Fitness]) -> N
 
 def with_and_without(folder: Path) -> str:
     """Renders with and without eyeglasses, as the source of an attribute."""
-    pictures, parameters = avatars.sample(200, 77)
+    parameters = DOMAIN.subject.parameters(200, 77)
     glasses = DOMAIN.subject.truth.labels(parameters)["eyeglasses"]
     for name, chosen in (("with", glasses), ("without", ~glasses)):
         (folder / name).mkdir()
-        for number, pixels in enumerate(pictures[chosen][:12]):
+        for number, pixels in enumerate(DOMAIN.subject.render(parameters[chosen][:12])):
             Image.fromarray(pixels).save(folder / name / f"{number}.png")
     return f"examples:{folder / 'with'},without:{folder / 'without'}"
 
