@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import io
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +27,7 @@ class MakeAudit(Protocol):
     def __call__(self, name: str, **options: Any) -> Path: ...
 
 
+@functools.lru_cache(maxsize=512)
 def picture(seed: int, strength: float, size: int = 64) -> bytes:
     """A smooth random picture as PNG, brighter with `strength`."""
     coarse = np.random.default_rng(seed).integers(40, 200, (4, 4, 3)).astype(np.float64) + 1.5 * strength
@@ -87,9 +90,54 @@ def one_record(image: int, column: int, attributes: tuple[str, ...], *, labels: 
 RANDOM = 8
 
 
+@pytest.fixture(scope="session")
+def audits_made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Path]]:
+    """A folder, and in it the audits that were made before, by their options."""
+    return tmp_path_factory.mktemp("audits"), {}
+
+
 @pytest.fixture
-def make_audit(tmp_path: Path) -> MakeAudit:
-    """Make an audit folder inside tmp_path; `size` is its pictures', `gain` how much the target moves.
+def make_audit(tmp_path: Path, audits_made: tuple[Path, dict[str, Path]]) -> MakeAudit:
+    """Make an audit folder inside tmp_path, see `made`: a copy, which costs a tenth, of one of equal options."""
+    folder, known = audits_made
+
+    def make(name: str, **options: Any) -> Path:
+        key = repr(sorted(options.items()))
+        if key not in known:
+            made(folder / str(len(known)), **options)
+            known[key] = folder / str(len(known))
+        return Path(shutil.copytree(known[key], tmp_path / name))
+
+    return make
+
+
+def made(
+    path: Path,
+    *,
+    attributes: tuple[str, ...] = ATTRIBUTES,
+    target: str = "avatars:mustache",
+    images: int = 12,
+    labels: bool = True,
+    gain: float = 1.0,
+    mode: str = "single",
+    size: int = 64,
+    finish: bool = True,
+    done: int | None = None,
+    strips_each: int = 2,
+    classes: tuple[str, ...] = ("no mustache", "mustache"),
+    task: dict[str, Any] | None = None,
+    calibrated: bool = True,
+    older: bool = False,
+    baseline: float | None = None,
+    by_control: float | None = None,
+    method: str | None = None,
+    purpose: str | None = None,
+    photographs: int = 0,
+    grid: bool = False,
+    notices: tuple[str, ...] = (),
+    **about: str,
+) -> None:
+    """Make the folder of an audit; `size` is its pictures', `gain` how much the target moves.
 
     An audit that is not to `finish` has `done` records, half of them by default. An `older` one has a gallery that
     does not say why its pictures were chosen. `baseline` is how far random directions move, if there are any,
@@ -97,114 +145,81 @@ def make_audit(tmp_path: Path) -> MakeAudit:
     The target is of the `task`, or decides between `classes`. The run told `notices`. With `photographs` the first
     images are their inversions, and one more was refused. With a `grid` each trial has its picture.
     """
-
-    def make(
-        name: str,
-        *,
-        attributes: tuple[str, ...] = ATTRIBUTES,
-        target: str = "avatars:mustache",
-        images: int = 12,
-        labels: bool = True,
-        gain: float = 1.0,
-        mode: str = "single",
-        size: int = 64,
-        finish: bool = True,
-        done: int | None = None,
-        strips_each: int = 2,
-        classes: tuple[str, ...] = ("no mustache", "mustache"),
-        task: dict[str, Any] | None = None,
-        calibrated: bool = True,
-        older: bool = False,
-        baseline: float | None = None,
-        by_control: float | None = None,
-        method: str | None = None,
-        purpose: str | None = None,
-        photographs: int = 0,
-        grid: bool = False,
-        notices: tuple[str, ...] = (),
-        **about: str,
-    ) -> Path:
-        path = tmp_path / name
-        config = {
-            "mode": mode,
-            "search": "scan" if mode == "single" else "sgd",
-            "attributes": list(attributes),
-            "neutral": "a face",
-            "target": target,
-            "target_details": {
-                "task": task or {"task": "binary" if len(classes) == 2 else "multiclass", "classes": list(classes)},
-                "note": "",
-            },
-            "labels": ["a face with a mustache", "a face without a mustache"] if labels else [],
-            "images": images,
-            "random_directions": 0 if baseline is None else RANDOM,
-            **({} if by_control is None else {"control_prompts": {"prompts": ["the face of the picture"]}}),
-            **({"by": ["a face with eyeglasses"]} if mode == "single" else {}),
-            "bound": 30.0,
-            "edit_range": "calibrated" if calibrated else "paper",
-            "calibrated_range": [[-12.0, 12.0]] * len(attributes) if calibrated else None,
-            "directions": {
-                **({} if method is None else {"method": method}),
-                "strength": [0.4] * len(attributes),
-                "noise_floor": [0.1] * len(attributes),
-            },
-        }
-        environment = {"torch": "2.13", "machine": "<b>here</b>", "notices": list(notices)}
-        manifest = Manifest.of(config, environment, purpose=purpose, **about)
-        columns = range(len(attributes))
-        records = [one_record(i, c, attributes, labels=labels, gain=gain) for i in range(images) for c in columns]
-        if mode == "multi":
-            records = [
-                replace(
-                    record,
-                    attribute=None,
-                    paper=None,
-                    groups=None,
-                    scores=None,
-                    bounds=None,
-                    edit_weights=tuple(3.0 / (1 + c) + 0.1 * i for c in columns),
-                )
-                for i, record in enumerate(records[:: len(attributes)])
-            ]
-        if task is not None:
-            records = [of_task(record, str(task["task"])) for record in records]
-        elif len(classes) > 2:
-            records = [of_several_classes(record, len(classes)) for record in records]
-        if baseline is not None:
-            records += [baseline_record(records[0], i, j, baseline) for i in range(images) for j in range(RANDOM)]
-        if by_control is not None:
-            along = replace(baseline_record(records[0], 0, 0, 0.0), change=by_control)
-            records = [
-                replace(r, edit_weights=(*r.edit_weights, 0.0)) if r.baseline is not None else r for r in records
-            ]
-            along = replace(along, baseline=RANDOM, edit_weights=(*(0.0,) * RANDOM, 9.0))
-            records += [replace(along, image=i, seed=i) for i in range(images)]
-        if not finish:
-            records = records[: len(records) // 2 if done is None else done]
-        with AuditFolder.create(path, manifest) as folder:
-            folder.append(records)
-            if photographs:
-                folder.write_json("photographs.json", {"photographs": photographed(folder, photographs, size)})
-            if finish:
-                pictures = gallery(folder, records, attributes, size, strips_each)
-                if grid:
-                    pictures["pictures"] = grid_pictures(folder, records, size)
-                if task is not None:
-                    for strip in pictures["strips"]:
-                        strip["direction"] = [0, int(strip["flipped"])]
-                if older:
-                    for strip in pictures["strips"]:
-                        for new in ("kind", "direction", "decisive", "shown", "flip_weight"):
-                            del strip[new]
-                        strip["frames"] = [
-                            {k: v for k, v in frame.items() if k not in ("followed", "flipped", "label_kept")}
-                            for frame in strip["frames"]
-                        ]
-                folder.write_json("gallery.json", pictures)
-                folder.finish(Diagnosis(manifest, tuple(records)).summary())
-        return path
-
-    return make
+    config = {
+        "mode": mode,
+        "search": "scan" if mode == "single" else "sgd",
+        "attributes": list(attributes),
+        "neutral": "a face",
+        "target": target,
+        "target_details": {
+            "task": task or {"task": "binary" if len(classes) == 2 else "multiclass", "classes": list(classes)},
+            "note": "",
+        },
+        "labels": ["a face with a mustache", "a face without a mustache"] if labels else [],
+        "images": images,
+        "random_directions": 0 if baseline is None else RANDOM,
+        **({} if by_control is None else {"control_prompts": {"prompts": ["the face of the picture"]}}),
+        **({"by": ["a face with eyeglasses"]} if mode == "single" else {}),
+        "bound": 30.0,
+        "edit_range": "calibrated" if calibrated else "paper",
+        "calibrated_range": [[-12.0, 12.0]] * len(attributes) if calibrated else None,
+        "directions": {
+            **({} if method is None else {"method": method}),
+            "strength": [0.4] * len(attributes),
+            "noise_floor": [0.1] * len(attributes),
+        },
+    }
+    environment = {"torch": "2.13", "machine": "<b>here</b>", "notices": list(notices)}
+    manifest = Manifest.of(config, environment, purpose=purpose, **about)
+    columns = range(len(attributes))
+    records = [one_record(i, c, attributes, labels=labels, gain=gain) for i in range(images) for c in columns]
+    if mode == "multi":
+        records = [
+            replace(
+                record,
+                attribute=None,
+                paper=None,
+                groups=None,
+                scores=None,
+                bounds=None,
+                edit_weights=tuple(3.0 / (1 + c) + 0.1 * i for c in columns),
+            )
+            for i, record in enumerate(records[:: len(attributes)])
+        ]
+    if task is not None:
+        records = [of_task(record, str(task["task"])) for record in records]
+    elif len(classes) > 2:
+        records = [of_several_classes(record, len(classes)) for record in records]
+    if baseline is not None:
+        records += [baseline_record(records[0], i, j, baseline) for i in range(images) for j in range(RANDOM)]
+    if by_control is not None:
+        along = replace(baseline_record(records[0], 0, 0, 0.0), change=by_control)
+        records = [replace(r, edit_weights=(*r.edit_weights, 0.0)) if r.baseline is not None else r for r in records]
+        along = replace(along, baseline=RANDOM, edit_weights=(*(0.0,) * RANDOM, 9.0))
+        records += [replace(along, image=i, seed=i) for i in range(images)]
+    if not finish:
+        records = records[: len(records) // 2 if done is None else done]
+    with AuditFolder.create(path, manifest) as folder:
+        folder.append(records)
+        if photographs:
+            folder.write_json("photographs.json", {"photographs": photographed(folder, photographs, size)})
+        if finish:
+            pictures = gallery(folder, records, attributes, size, strips_each)
+            if grid:
+                pictures["pictures"] = grid_pictures(folder, records, size)
+            if task is not None:
+                for strip in pictures["strips"]:
+                    strip["direction"] = [0, int(strip["flipped"])]
+            if older:
+                for strip in pictures["strips"]:
+                    for new in ("kind", "direction", "decisive", "shown", "flip_weight"):
+                        del strip[new]
+                    strip["frames"] = [
+                        {k: v for k, v in frame.items() if k not in ("followed", "flipped", "label_kept")}
+                        for frame in strip["frames"]
+                    ]
+            folder.write_json("gallery.json", pictures)
+            folder.finish(Diagnosis(manifest, tuple(records)).summary())
 
 
 def baseline_record(plain: Record, image: int, direction: int, change: float) -> Record:
