@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import sys
 import tomllib
@@ -20,9 +21,16 @@ OF_PYTEST = {"pytest"}
 """Of the plugin, which nothing but pytest imports."""
 
 
+@functools.cache
+def nodes_of(path: Path) -> list[ast.AST]:
+    """Those of a file that imports, protocols and sizes are read from."""
+    kinds = (ast.Import, ast.ImportFrom, ast.Call, ast.ClassDef)
+    return [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, kinds)]
+
+
 def imports(path: Path) -> Iterator[str]:
     """Top-level names that a file imports, through `import_module` too."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             yield from (alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -46,8 +54,8 @@ def members_of(protocol: ast.ClassDef, others: dict[str, ast.ClassDef]) -> set[s
 
 def classes() -> list[ast.ClassDef]:
     """Those of the package."""
-    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in sorted((ROOT / "zoom_engine").rglob("*.py"))]
-    return [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    files = sorted((ROOT / "zoom_engine").rglob("*.py"))
+    return [node for path in files for node in nodes_of(path) if isinstance(node, ast.ClassDef)]
 
 
 def test_no_class_has_more_than_300_lines() -> None:

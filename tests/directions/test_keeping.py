@@ -72,7 +72,7 @@ def test_a_tie_of_the_avatars_is_cut() -> None:
     """By correlation a mustache makes men, as avatars with one are; seen on pictures that nothing was measured on."""
     texts = ["a face with a mustache", "a face with gray hair", "a male face", "an old face"]
     # It measures as audits do, half of whose pictures are in the tests' cache.
-    editing = Editing.of("avatars", texts, estimator="correlation", samples=1024)
+    editing = Editing.of("avatars", texts, estimator="correlation", samples=512)
     along = text_directions(editing.text_encoder, texts, neutral=editing.neutral)
     codes = torch.cat([codes for _, codes in Sampling(32, 77).draw(editing.generator)])
 

@@ -275,7 +275,7 @@ def failing(before: Diagnosis, after: Diagnosis, limit: float) -> list[int]:
 @pytest.mark.parametrize(
     ("images", "runs"),
     [
-        (32, 6),
+        (32, 4),
         pytest.param(32, 20, marks=[pytest.mark.slow(18), pytest.mark.ci]),
         *(pytest.param(images, 100, marks=pytest.mark.experiment) for images in (32, 100)),
     ],
@@ -314,11 +314,11 @@ def test_real_audits_of_one_model_are_quiet_and_a_biased_one_is_not() -> None:
     assert failing(sound, again, 0.03) == failing(again, sound, 0.03) == []
     assert failing(sound, biased, 0.03) == failing(again, biased, 0.03) == [0]
     random, alarms = np.random.default_rng(0), 0
-    for _ in range(20):  # halves of one audit: other images, the same model
+    for _ in range(8):  # halves of one audit: other images, the same model
         order = random.permutation(120)
         halves = [set(order[:60].tolist()), set(order[60:].tolist())]
         alarms += bool(failing(*(part(biased, half) for half in halves), 0.03))
-    assert alarms <= 1
+    assert alarms == 0
 
 
 def part(audit: Diagnosis, images: set[int]) -> Diagnosis:
