@@ -17,20 +17,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import open_clip
 import torch
-import torchvision
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoom_engine import load_generator, load_text_encoder
+from zoom_engine.common.imports import importing
 from zoom_engine.common.threads import once, quiet
 from zoom_engine.domains.avatars.domain import DOMAIN as AVATARS
 from zoom_engine.generators import StyleGAN2, StyleGAN2Config, save_generator
 from zoom_engine.targets import Preprocessing, Target
 from zoom_engine.text import TextEncoder
 from zoom_engine.text.encoder import embedded_tokens
+
+with importing():  # as the engine does
+    import open_clip
+    import torchvision
 
 NAME = "paper-avatars"
 CHANNEL_BASE = 32768  # of the paper's networks at every size; NVIDIA's own at 256² have half of it

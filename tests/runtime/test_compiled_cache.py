@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from zoom_engine import load_generator, load_target
+from zoom_engine.common.machine import bf16_in_hardware
 from zoom_engine.runtime import choose_synthesizer, compiled_target
 from zoom_engine.runtime import compiled_networks as module
 from zoom_engine.runtime.compiled_cache import CompiledCache
@@ -104,6 +105,52 @@ def test_a_file_that_answers_otherwise_is_compiled_anew(damage: str, synthesizer
         assert session.from_disk is read
 
 
+@pytest.mark.skipif(not bf16_in_hardware(), reason="no bf16 arithmetic here")
+@pytest.mark.parametrize("damage", [None, "another's", "cut"])
+def test_how_a_lower_precision_rounds_is_measured_by_the_first_process_only(
+    damage: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    example, asked = probe_images(32, 32), list[int]()
+
+    class Counted(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network()
+
+        def forward(self, x: Tensor) -> Tensor:
+            asked.append(len(x))
+            return torch.cat([self.network(row[None]) for row in x])  # as a compiled one answers
+
+    def rounding() -> Tensor:
+        asked.clear()
+        answering = Counted()
+        compiled, runs = module.compiled_network(
+            answering.network,
+            example,
+            "openvino",
+            made_of=(answering.network, "a hash"),
+            precision="bf16",
+            answers=answering,
+            cache=tmp_path,
+        )
+        assert runs == "openvino bf16"
+        assert isinstance(compiled, CompiledNetwork)
+        assert compiled.off is not None
+        return compiled.off
+
+    first = rounding()
+    assert asked == [len(example)]
+    assert first.any()
+    (noted,) = (path for path in files(tmp_path) if path.suffix == ".noted")
+    if damage is not None:
+        content = noted.read_bytes()
+        noted.write_bytes(content[:-4] if damage == "cut" else bytes(len(content)))
+    assert torch.equal(rounding(), first)
+    assert asked == ([1] if damage is None else [1, len(example)])
+    assert torch.equal(rounding(), first)
+    assert asked == [1]
+
+
 def test_what_cannot_take_several_images_is_not_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class OfOne(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
@@ -119,7 +166,7 @@ def test_what_cannot_take_several_images_is_not_tried_again(tmp_path: Path, monk
     for times in (2, 0):
         made.clear()
         session = OpenVinoSession(model, threads=2, cache=tmp_path, identity="of one")
-        assert not session.take_together(4, {"x": rows}, session.run({"x": rows}))
+        assert not session.take_together(4, {"x": rows})
         assert torch.equal(session.run({"x": rows})["outputs"], 2 * rows)
         assert len(made) == times
 

@@ -140,7 +140,7 @@ def test_rows_share_a_request_only_where_that_changes_no_bit(threads: int) -> No
     rows = torch.randn(11, 5, generator=torch.Generator().manual_seed(0))
     for network, wanted in ((lambda x: x.relu(), True), (lambda x: x - x.mean(0), False)):
         session = Recording(_of_one_row(network), threads=threads)
-        assert session.take_together(4, {"x": rows}, session.run({"x": rows})) is wanted
+        assert session.take_together(4, {"x": rows}) is wanted
         session.rows = []
         result = session.run({"x": rows})["outputs"]
         torch.testing.assert_close(result, torch.cat([network(row[None]) for row in rows]))
@@ -173,7 +173,7 @@ def test_nothing_is_left_to_compute_of_weights_alone() -> None:
 def test_rows_do_not_share_a_request_where_the_graph_is_of_one() -> None:
     session = OpenVinoSession(_of_one_row(lambda x: x.reshape(1, 5) * 2), threads=2)
     rows = torch.ones(9, 5)
-    assert not session.take_together(4, {"x": rows}, session.run({"x": rows}))
+    assert not session.take_together(4, {"x": rows})
     assert torch.equal(session.run({"x": rows})["outputs"], 2 * rows)
 
 

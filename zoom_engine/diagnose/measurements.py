@@ -109,6 +109,7 @@ def edit_directions(models: Models) -> EditDirections:
     directions = _edit_directions(models)
     for notice in unlike_examples(models.text_encoder):
         models.notices.add(notice)
+    models.give_back_memory()
     return directions
 
 

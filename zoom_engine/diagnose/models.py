@@ -15,6 +15,7 @@ from torch import Tensor
 from zoom_engine.common import registry
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.common.files.cache import check_cache, default_cache
+from zoom_engine.common.files.mapped_weights import give_back_memory
 from zoom_engine.common.machine import find_device
 from zoom_engine.common.module_hash import Identity
 from zoom_engine.common.notices import Notices, Notify, null_notifier
@@ -178,7 +179,12 @@ class Models:
         encoder, self.networks["measurements"] = compiled_text_encoder(
             self.text_encoder, self.synthesizer, precision=precision, cache=self.cache
         )
+        self.give_back_memory()
         return encoder
+
+    def give_back_memory(self) -> None:
+        """Give back what was freed, and weights that were needed once and can be read from their file again."""
+        give_back_memory(self.text_encoder)
 
     @cached_property
     def measuring_synthesizer(self) -> Synthesizer:
@@ -417,6 +423,7 @@ def load_models(
     misread = _misread_denials(models)
     for denial in misread:
         models.notices.add(str(denial))
+    models.give_back_memory()
     return replace(models, misread=misread)
 
 
@@ -519,6 +526,7 @@ def _synthesizer(settings: AuditSettings, generator: EditableGenerator, cache: P
 
 def _with_runtimes(models: Models) -> Models:
     """Compile what looks at pictures."""
+    models.give_back_memory()  # what its hash was made of
     like, synthesizer = models.like, models.synthesizer
     lower = models.steers_lowered
     target, target_runs = compiled_target(models.target, synthesizer, lower=lower, cache=models.cache)

@@ -12,7 +12,7 @@ from zoom_engine.common.errors import ConfigError
 from zoom_engine.common.progress import ProgressFactory, silent
 from zoom_engine.generators.generator import EditableGenerator
 
-_COLUMNS = 1 << 14  # in float64 at a time: a code of noise and a prompt has four times as many
+_COLUMNS = 1 << 10  # in float64 at a time: of a StyleGAN2 all are 285 MB
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ def style_statistics(
             parts.append(part)
             bar.update(len(part))
     means, stds = [], []
-    for columns in torch.split(torch.cat(parts), _COLUMNS, dim=1):
-        styles = columns.double()
+    for begin in range(0, parts[0].shape[1], _COLUMNS):  # all of them together would be held twice
+        styles = torch.cat([part[:, begin : begin + _COLUMNS] for part in parts]).double()
         means.append(styles.mean(0).float())
         stds.append(styles.std(0, correction=0).float())
     return StyleStatistics(torch.cat(means), torch.cat(stds))

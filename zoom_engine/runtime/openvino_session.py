@@ -14,6 +14,7 @@ In bfloat16 the operators that the graph marks stay in float32 (`zoom_engine.run
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import mmap
 import tempfile
@@ -118,6 +119,26 @@ class OpenVinoSession:
         for path in self._read:
             path.unlink(missing_ok=True)
 
+    def note(self, inputs: Tensor, rows: Tensor) -> None:
+        """Keep float32 `rows` that were found out about `inputs`, where the compiled model is kept."""
+        if (path := self._place_of(inputs)) is not None:
+            self._cache.write(path, rows.numpy().tobytes())
+
+    def noted(self, inputs: Tensor, like: Tensor) -> Tensor | None:
+        """Return what `note` kept about `inputs`, a row for each of them that is `like` these; None without."""
+        path = self._place_of(inputs)
+        content = None if path is None else self._cache.read(path)
+        if content is None or len(content) != len(inputs) * like[:1].numel() * like.element_size():
+            return None
+        return torch.frombuffer(bytearray(content), dtype=torch.float32).view(len(inputs), *like.shape[1:])
+
+    def _place_of(self, inputs: Tensor) -> Path | None:
+        if self._identity is None:
+            return None
+        shown = hashlib.sha256(inputs.contiguous().numpy().tobytes()).hexdigest()
+        about = {**self._depends_on(self._streams, 1), "inputs": shown}
+        return self._cache.path(self._identity, suffix=".noted", **about)
+
     def run(self, feeds: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the outputs by name for inputs by name, see `Session.run`."""
         inputs, count = ready(feeds, "cpu")
@@ -138,24 +159,25 @@ class OpenVinoSession:
         self._fill(outputs, arrays, range(0, count, images), streams, images)
         return {name: torch.from_numpy(rows) for name, rows in outputs.items()}
 
-    def take_together(self, images: int, probes: Mapping[str, Tensor], alone: Mapping[str, Tensor]) -> bool:
+    def take_together(self, images: int, probes: Mapping[str, Tensor]) -> bool:
         """Give a request `images` at a time from now on, if that changes no answer, and return whether it does so.
 
         The last request is filled up with its last image: what is compiled for one alone would hold all weights again.
 
         Args:
             images: how many.
-            probes: inputs as `run` takes them, at least `images`.
-            alone: the answers to `probes` one by one; those of `images` at a time must be the same to the bit.
+            probes: inputs as `run` takes them, at least `images`; the answers must be the same to the bit.
         """
         inputs, count = ready(probes, "cpu")
         whole, streams = count - count % images, self._streams
-        outputs = {name: np.empty_like(rows.numpy()[:whole]) for name, rows in alone.items()}
-        arrays = {name: value.numpy() for name, value in inputs.items()}
+        arrays = {name: value.numpy()[:whole] for name, value in inputs.items()}
         with self._turns.taken():
             try:
+                self._compiled(streams, images)
+                alone = {name: rows.numpy() for name, rows in self._run(arrays, whole).items()}
+                outputs = {name: np.empty_like(rows) for name, rows in alone.items()}
                 self._fill(outputs, arrays, range(0, whole, images), streams, images)
-                same = all(np.array_equal(rows, alone[name].numpy()[:whole]) for name, rows in outputs.items())
+                same = all(np.array_equal(rows, alone[name]) for name, rows in outputs.items())
             except (BackendError, RuntimeError, ValueError):  # a size that was traced
                 same = False
             if same:
@@ -192,19 +214,25 @@ class OpenVinoSession:
                 self._networks[key] = self._compile(*key)
         return self._networks[key]
 
-    def _compile(self, streams: int, images: int) -> object:
-        self._core = self._core or self._openvino.Core()
-        config = {
+    def _config(self, streams: int) -> dict[str, Any]:
+        return {
             "INFERENCE_PRECISION_HINT": HINTS[self._precision],
             "INFERENCE_NUM_THREADS": self._threads,
             "NUM_STREAMS": streams,
             "ENABLE_CPU_PINNING": False,  # two runs on one machine would be pinned to the same cores
         }
+
+    def _depends_on(self, streams: int, images: int) -> dict[str, Any]:
+        """Return what a compiled model depends on beside the model, ready for JSON."""
         version = f"openvino {self._openvino.__version__}"
+        return {"runtime": version, "batched": self._batched, "images": images, **self._config(streams)}
+
+    def _compile(self, streams: int, images: int) -> object:
+        self._core = self._core or self._openvino.Core()
+        config = self._config(streams)
         stored = None
         if self._identity is not None:
-            depends_on = {"runtime": version, "batched": self._batched, "images": images, **config}
-            stored = self._cache.path(self._identity, suffix=".openvino", **depends_on)
+            stored = self._cache.path(self._identity, suffix=".openvino", **self._depends_on(streams, images))
         if stored is not None and (existing := self._cache.find(stored)) is not None:
             if images > 1 and not existing.stat().st_size:
                 raise BackendError(f"backend 'openvino' cannot run {images} images of this model together")

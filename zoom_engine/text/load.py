@@ -22,6 +22,7 @@ from zoom_engine.common import registry
 from zoom_engine.common.errors import TextEncoderError, one_line
 from zoom_engine.common.files import hub
 from zoom_engine.common.files.archives import grows
+from zoom_engine.common.files.mapped_weights import mapped
 from zoom_engine.common.imports import importing
 from zoom_engine.common.threads import quiet, working
 from zoom_engine.text.encoder import TextEncoder
@@ -225,7 +226,8 @@ def _build(
             if weights.suffix != ".safetensors" and grows(weights):
                 raise TextEncoderError(f"{weights} is refused: it unpacks to more than it is, as no file of torch.save")
             model, tokenizer = _create(source, model_cfg, preprocess_cfg)
-            load_checkpoint(model, str(weights), strict=True, weights_only=True)
+            with mapped(model, weights, TextEncoderError):
+                load_checkpoint(model, str(weights), strict=True, weights_only=True)
             _check_vocabulary(tokenizer, model_cfg)
             return TextEncoder(model, tokenizer, name=name, words=words)
     except TextEncoderError:
