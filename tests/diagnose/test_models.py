@@ -9,13 +9,15 @@ from typing import Any
 import open_clip
 import pytest
 import torch
+from torch import nn
 
 from zoom_engine import Diagnoser
 from zoom_engine.diagnose.measurements import edit_directions
-from zoom_engine.diagnose.models import Models
+from zoom_engine.diagnose.models import Models, _checked
 from zoom_engine.domains.avatars.domain import DOMAIN
 from zoom_engine.generators import StyleGAN2
 from zoom_engine.runtime import Synthesizer
+from zoom_engine.targets import Target
 from zoom_engine.text import TextEncoder
 
 SEES = 32  # pixels of the text encoder below
@@ -98,3 +100,36 @@ def test_no_small_pictures_without_smaller_ones(tmp_path: Path) -> None:
     models = loaded(with_details(1.0), DOMAIN.text_encoder(), tmp_path)  # which sees all 128 pixels
     assert models.measuring_synthesizer is models.synthesizer
     assert not [name for name in models.networks if "text encoder alone" in name]
+
+
+def test_gradients_of_a_target_are_looked_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    follows, looked = Target._follows, list[str]()
+
+    def counted(target: Target, images: torch.Tensor) -> bool:
+        looked.append(target.name)
+        return follows(target, images)
+
+    monkeypatch.setattr(Target, "_follows", counted)
+    mustache, noise = DOMAIN.target("mustache"), torch.Generator().manual_seed(0)
+
+    class Unsteady(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = mustache.network
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            logits: torch.Tensor = self.network(x)
+            return logits + torch.randn(len(x), 1, generator=noise)
+
+    def again(network: nn.Module, name: str) -> Target:
+        return Target(network, name=name, task=mustache.task, preprocessing=mustache.preprocessing)
+
+    louder = copy.deepcopy(mustache.network)
+    with torch.no_grad():
+        louder.head.weight.mul_(2)
+    targets = [again(mustache.network, "first"), again(mustache.network, "the same"), again(louder, "another")]
+    targets += [again(Unsteady(), name) for name in ("unsteady", "unsteady again")]
+    answers = [_checked(target, 128, tmp_path) for target in targets]
+    assert looked == ["first", "another", "unsteady", "unsteady again"]
+    assert answers[0] == answers[1] == targets[0].check(128)
+    assert answers[3] is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -319,7 +320,7 @@ def load_models(
     generator_options = {**told, **check_generator_options(settings.generator_options, settings.generator)}
     _check_directions(settings, neutral, templates, settings.attributes)
     notices = Notices(notify)
-    with progress(4, "Loading", unit="model") as bar:
+    with progress(4, "Loading", unit="model") as bar, ThreadPoolExecutor(1) as beside:
         reader = None
         if like is not None:
             reader = like.text_encoder
@@ -327,6 +328,9 @@ def load_models(
             reader = text_encoder_for(settings.generator, settings.text_encoder, download=settings.download)
             reader = reader.to(settings.device)
         if reader is not None:
+            beside.submit(
+                getattr, reader, "content_hash"
+            )  # on the core that loading leaves idle, until it is asked for
             _check_texts(reader, neutral, templates, settings)
         bar.update(note="text encoder")
         target = load_untried(given, **target_options).to(settings.device)  # it is tried when the generator is there
@@ -373,7 +377,7 @@ def load_models(
         baseline_search = _baseline_search(settings, search)
         random_directions = settings.random_direction_count(at_end=baseline_search is not search)
         answers = {
-            "target": target.check(generator.resolution),
+            "target": _checked(target, generator.resolution, cache),
             "generator": getattr(generator.content_hash, "answers", None),
             "scorers": getattr(encoder, "answers", None),
         }
@@ -489,6 +493,8 @@ def stored_answers(
     answers: Answers | None,
     resolution: int,
     measure: Callable[[], tuple[float, ...]],
+    *,
+    kind: str = "input",
 ) -> tuple[float, ...]:
     """Return what is measured on a target as it is fed, from the cache where it was measured before.
 
@@ -498,16 +504,27 @@ def stored_answers(
         answers: how it answers probes; without them nothing is stored.
         resolution: of the test pictures, in pixels.
         measure: measures it.
+        kind: names what is measured.
     """
     identity = Identity(target.content_hash)
     identity.answers = answers
     if identity.answers is None:
         return measure()
     fed = {"target": identity, "preprocessing": target.preprocessing.to_dict(), "size": resolution}
-    stored = DirectionCache(cache).cached(
-        "input", fed, lambda: {"measured": torch.tensor(measure(), dtype=torch.float64)}
-    )
+    stored = DirectionCache(cache).cached(kind, fed, lambda: {"measured": torch.tensor(measure(), dtype=torch.float64)})
     return tuple(stored["measured"].tolist())
+
+
+def _checked(target: Target, resolution: int, cache: Path) -> Answers | None:
+    """Do what `Target.check` does, but for gradients of a target that is known to have them."""
+    answers = target.check(resolution, gradients=False)
+
+    def measure() -> tuple[float, ...]:
+        target.check_gradients(resolution)
+        return (1.0,)
+
+    stored_answers(cache, target, answers, resolution, measure, kind="gradients")
+    return answers
 
 
 def _attributes(settings: AuditSettings, neutral: str, domain: Domain | None, target: Target) -> tuple[Attribute, ...]:

@@ -17,6 +17,16 @@ from zoom_engine.generators.mapped_config import MappedConfig
 from zoom_engine.generators.mapping import MappingNetwork
 
 
+def random_weights(*shape: int, divisor: float = 1.0, gain: float = 1.0) -> Tensor:
+    """Draw the first weights of a network from a normal distribution, over `divisor` and times `gain`.
+
+    On torch's device "meta", where those of a file take their places, nothing is drawn: for that, torch would import
+    its compiler.
+    """
+    empty = torch.empty(shape)
+    return empty if empty.is_meta else torch.randn(shape) / divisor * gain
+
+
 class MappedGenerator(nn.Module):
     """A generator up to w; a family adds how w becomes styles and styles become an image.
 

@@ -6,9 +6,9 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from zoom_engine.common.files import atomic
 from zoom_engine.common.files.cache import cache_errors
@@ -67,8 +67,15 @@ class CompiledCache:
 
     def write(self, path: Path, data: bytes) -> None:
         """Write `data` to `path`, whole or not at all, and drop what was not used for longest beyond `MOST_BYTES`."""
+        with self.writing(path) as file:
+            file.write(data)
+
+    @contextlib.contextmanager
+    def writing(self, path: Path) -> Iterator[BinaryIO]:
+        """Yield a file that takes the place of `path` once all is written, and do what `write` does then."""
         with cache_errors(path.parent):
-            atomic.write_bytes(path, data)
+            with atomic.replacing(path) as temporary, temporary.open("xb") as file:
+                yield file
             self._drop(path)
 
     def _drop(self, newest: Path) -> None:

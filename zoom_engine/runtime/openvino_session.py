@@ -17,11 +17,12 @@ import contextlib
 import hashlib
 import io
 import mmap
+import os
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from xml.etree import ElementTree
 
 import numpy as np
@@ -259,9 +260,8 @@ class OpenVinoSession:
                 self._cache.write(stored, b"")
             raise BackendError(f"backend 'openvino' cannot run this model: {one_line(error)}") from error
         if stored is not None:
-            exported = io.BytesIO()
-            compiled.export_model(exported)  # without an argument it returns bytes or a stream, by version
-            self._cache.write(stored, exported.getvalue())
+            with self._cache.writing(stored) as file:
+                compiled.export_model(_Into(file))  # without an argument it returns bytes or a stream, by version
         return compiled
 
     @contextlib.contextmanager
@@ -284,6 +284,23 @@ class OpenVinoSession:
                     ElementTree.SubElement(info, "attribute", name="precise", version="0")
             tree.write(xml)
             yield self._core.read_model(xml, weights)
+
+
+class _Into(io.BytesIO):
+    """A file as a stream of the one kind that OpenVINO writes to, which would hold all weights once more."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__()
+        self._file = file
+
+    def write(self, data: Any) -> int:
+        return self._file.write(data)
+
+    def seek(self, place: int, whence: int = os.SEEK_SET) -> int:
+        return self._file.seek(place, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
 
 
 def _filled_up(rows: NDArray[Any], count: int) -> NDArray[Any]:

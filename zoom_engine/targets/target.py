@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import torch
@@ -167,8 +168,12 @@ class Target(nn.Module):
         except TargetError as error:
             raise TargetError(f"target {self.name!r}: {error}") from error
 
-    def check(self, resolution: int) -> Answers | None:
+    def check(self, resolution: int, *, gradients: bool = True) -> Answers | None:
         """Try the target on random images of the generator's resolution and refuse what cannot be audited.
+
+        Args:
+            resolution: in pixels.
+            gradients: do what `check_gradients` does too.
 
         Returns:
             Its answers in short (`short_answers`), None where it answers differently each time.
@@ -178,10 +183,7 @@ class Target(nn.Module):
                 other images of the batch, (where there are gradients) an input that no output answers to, or a task of
                 somebody else's that breaks its contract on these outputs.
         """
-        images = probe_images(resolution, resolution)
-        buffers = list(self.parameters()) + list(self.buffers())
-        if buffers:
-            images = images.to(buffers[0].device)
+        images = self._probe_images(resolution)
         with torch.no_grad():
             outputs = self(images)
         if not bool(outputs.isfinite().all()):
@@ -196,11 +198,8 @@ class Target(nn.Module):
                 f"target {self.name!r} returns the same output for different"
                 " images: check its weights and preprocessing"
             )
-        if self.differentiable and not any(self._follows(images[:count]) for count in (FOLLOWED_IMAGES, len(images))):
-            raise TargetError(
-                f"target {self.name!r} does not answer to its input (its"
-                " gradient is 0 or not finite): check the value range"
-            )
+        if gradients:
+            self.check_gradients(resolution)
 
         def alike(others: Tensor) -> bool:
             first = outputs[: len(others)].float()
@@ -226,6 +225,25 @@ class Target(nn.Module):
             # It is audited all the same: random baseline directions meet the same noise.
             self.note = "; ".join(filter(None, (self.note, UNSTEADY)))
         return answers
+
+    def check_gradients(self, resolution: int) -> None:
+        """Refuse a target with gradients where none lead to random images of the generator's resolution.
+
+        Raises:
+            TargetError: there are none, or they are not finite or all 0.
+        """
+        images = self._probe_images(resolution)
+        if self.differentiable and not any(self._follows(images[:count]) for count in (FOLLOWED_IMAGES, len(images))):
+            raise TargetError(
+                f"target {self.name!r} does not answer to its input (its"
+                " gradient is 0 or not finite): check the value range"
+            )
+
+    def _probe_images(self, resolution: int) -> Tensor:
+        """Return square `probe_images` where the network is."""
+        images = probe_images(resolution, resolution)
+        weights = next(itertools.chain(self.parameters(), self.buffers()), None)
+        return images if weights is None else images.to(weights.device)
 
     def _follows(self, images: Tensor) -> bool:
         """Return whether finite gradients, not all 0, lead from the outputs to the images.

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from zoom_engine import ops
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.generators.generator import shown
-from zoom_engine.generators.mapped_generator import MappedGenerator
+from zoom_engine.generators.mapped_generator import MappedGenerator, random_weights
 from zoom_engine.generators.style_space import StyleLayer, StyleSpace
 from zoom_engine.generators.stylegan2.config import StyleGAN2Config
 from zoom_engine.ops.modulation import edited
@@ -62,10 +62,10 @@ class ModulatedConv(nn.Module):
         self.clamp = None if clamp is None else clamp * scale
         self.gain = LRELU_GAIN * scale
         self.affine = nn.Linear(w_dim, cin)
-        self.weight = nn.Parameter(torch.randn(cout, cin, 3, 3) / math.sqrt(cin * 9))
+        self.weight = nn.Parameter(random_weights(cout, cin, 3, 3, divisor=math.sqrt(cin * 9)))
         self.bias = nn.Parameter(torch.zeros(cout))
         self.noise_strength = nn.Parameter(torch.zeros(()))
-        self.register_buffer("noise_const", torch.randn(resolution, resolution))
+        self.register_buffer("noise_const", random_weights(resolution, resolution))
         self._cached_noise: tuple[Tensor, list[ops.State], tuple[Tensor, Tensor]] | None = None
 
     def forward(
@@ -131,7 +131,7 @@ class Around(nn.Module):
     def __init__(self, cin: int, cout: int) -> None:
         """Build the path, its weights random."""
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(cout, cin, 1, 1) / math.sqrt(cin) * RESIDUAL_GAIN)
+        self.weight = nn.Parameter(random_weights(cout, cin, 1, 1, divisor=math.sqrt(cin), gain=RESIDUAL_GAIN))
 
     def forward(self, x: Tensor, *, plain: bool = False) -> Tensor:
         """Compute `[B, Cout, 2H, 2W]` of `x [B, Cin, H, W]`, in the dtype of `x`."""
@@ -147,7 +147,7 @@ class ToRGB(nn.Module):
         super().__init__()
         self.clamp = clamp
         self.affine = nn.Linear(w_dim, cin)
-        self.weight = nn.Parameter(torch.randn(3, cin, 1, 1) / math.sqrt(cin))
+        self.weight = nn.Parameter(random_weights(3, cin, 1, 1, divisor=math.sqrt(cin)))
         self.bias = nn.Parameter(torch.zeros(3))
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
@@ -172,7 +172,7 @@ class StyleGAN2(MappedGenerator):
     def __init__(self, config: StyleGAN2Config) -> None:
         """Build the generator, its weights random."""
         super().__init__(config)
-        self.const = nn.Parameter(torch.randn(config.channels[0], 4, 4))
+        self.const = nn.Parameter(random_weights(config.channels[0], 4, 4))
         self.convs = nn.ModuleDict()
         self.to_rgb = nn.ModuleDict()
         self.around = nn.ModuleDict()  # of "resnet": the path around each block

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoom_engine.generators.generator import shown
-from zoom_engine.generators.mapped_generator import MappedGenerator
+from zoom_engine.generators.mapped_generator import MappedGenerator, random_weights
 from zoom_engine.generators.style_space import StyleSpace
 from zoom_engine.generators.stylegan3.config import StyleGAN3Config, StyleGAN3Layer
 from zoom_engine.ops.modulation import edited
@@ -42,9 +42,9 @@ class FourierInput(nn.Module):
         channels = config.input_channels
         self.size, self.sampling_rate, self.bandwidth = config.input_size, config.input_sampling_rate, config.bandwidth
         self.affine = nn.Linear(config.w_dim, 4)
-        self.weight = nn.Parameter(torch.randn(channels, channels) / math.sqrt(channels))
-        self.register_buffer("freqs", torch.randn(channels, 2))
-        self.register_buffer("phases", torch.rand(channels) - 0.5)
+        self.weight = nn.Parameter(random_weights(channels, channels, divisor=math.sqrt(channels)))
+        self.register_buffer("freqs", random_weights(channels, 2))
+        self.register_buffer("phases", torch.empty(channels).uniform_(-0.5, 0.5))
         self.register_buffer("transform", torch.eye(3))
 
     def forward(self, style: Tensor) -> Tensor:
@@ -96,8 +96,8 @@ class FilteredLayer(nn.Module):
         self.is_rgb, self.clamp = is_rgb, clamp
         self.up, self.down, self.padding = layer.up, layer.down, layer.padding(before)
         self.affine = nn.Linear(w_dim, cin)
-        weight = torch.randn(layer.channels, cin, layer.kernel, layer.kernel)
-        self.weight = nn.Parameter(weight / math.sqrt(cin * layer.kernel**2) if is_rgb else weight)
+        divisor = math.sqrt(cin * layer.kernel**2) if is_rgb else 1.0
+        self.weight = nn.Parameter(random_weights(layer.channels, cin, layer.kernel, layer.kernel, divisor=divisor))
         self.bias = nn.Parameter(torch.zeros(layer.channels))
         self.register_buffer("input_gain", torch.ones(()))
         for name, shape in (("up_filter", layer.up_filter), ("down_filter", layer.down_filter)):
