@@ -17,7 +17,7 @@ import sys
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -25,7 +25,7 @@ from torch import nn
 from zoom_engine.common.errors import ZoomError
 
 LEAST = 64 << 20  # bytes: smaller files are read
-_MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) (\S{4}) \S+ \S+ (\d+)")
+_MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) ..-p \S+ (\S+ [1-9]\d*) ")
 
 
 class _File:
@@ -106,29 +106,39 @@ def give_back_memory(*networks: nn.Module) -> None:
     libc = ctypes.CDLL(None)
     if hasattr(libc, "malloc_trim"):  # musl has none
         libc.malloc_trim(0)
-    weights = {
+    weights = [
         tensor.untyped_storage().data_ptr()
         for network in networks
         for tensor in (*network.parameters(), *network.buffers())
         if tensor.device.type == "cpu" and tensor.layout is torch.strided
-    }
-    for begin, end in _unwritten_mappings():
-        if any(begin <= place < end for place in weights):
-            libc.madvise(ctypes.c_void_p(begin), ctypes.c_size_t(end - begin), mmap.MADV_DONTNEED)
+    ]
+    mappings = list(_mappings_of_files())
+    files = {of.file for of in mappings if any(of.begin <= place < of.end for place in weights)}
+    for of in mappings:
+        if of.file in files and not of.written:
+            libc.madvise(ctypes.c_void_p(of.begin), ctypes.c_size_t(of.end - of.begin), mmap.MADV_DONTNEED)
 
 
-def _unwritten_mappings() -> Iterator[tuple[int, int]]:
-    """Yield begin and end of each private mapping of a file, of `LEAST` bytes or more, that nobody wrote to."""
+class _Mapping(NamedTuple):
+    """A part of a file in memory; what others advise about a part of it makes several of it."""
+
+    begin: int
+    end: int
+    file: str
+    written: bool
+
+
+def _mappings_of_files() -> Iterator[_Mapping]:
+    """Yield the private mappings of files, by device and inode, and whether somebody wrote to any page of them."""
     try:
         lines = Path("/proc/self/smaps").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return
-    place: tuple[int, int] | None = None
+    match = None
     for line in lines:
         if line.startswith("Anonymous:"):
-            if place is not None and line.split()[1] == "0":
-                yield place
-        elif (match := _MAPPING.match(line)) is not None:
-            begin, end = int(match[1], 16), int(match[2], 16)
-            of_file = match[4] != "0" and match[3].endswith("p")
-            place = (begin, end) if of_file and end - begin >= LEAST else None
+            if match is not None:
+                begin, end, file = match.groups()
+                yield _Mapping(int(begin, 16), int(end, 16), file, written=line.split()[1] != "0")
+        elif "-" in line.partition(" ")[0]:
+            match = _MAPPING.match(line)
