@@ -112,6 +112,7 @@ def test_a_file_that_is_written_to_ends_the_work(file: Path) -> None:
         model(INPUT)
     for other in alone:
         assert torch.equal(other(INPUT), before)
+    assert model.to("meta")(INPUT.to("meta")).is_meta  # another device has weights of its own
 
 
 def test_a_file_that_is_replaced_or_deleted_is_kept_until_the_end(file: Path) -> None:

@@ -50,9 +50,9 @@ class _File:
         status = os.stat(self._path)
         return (status.st_dev, status.st_ino) == self._state[:2]
 
-    def __call__(self, *_: object) -> None:
-        """Refuse to go on where the file was written to."""
-        if self._now() != self._state:
+    def __call__(self, part: nn.Module, *_: object) -> None:
+        """Refuse to let `part` compute where the file was written to and its weights have gone nowhere else."""
+        if next(part.parameters()).device.type == "cpu" and self._now() != self._state:
             raise self._error(
                 f"{self._path} was written to while its weights are in use: leave it as it is, or write a new file and"
                 " rename it, and begin again"
@@ -89,11 +89,12 @@ def mapped(model: nn.Module, path: Path, error: type[ZoomError]) -> Iterator[Non
         yield
     finally:
         del model.load_state_dict
-    file()
+    file(model)
     if not file.is_at_its_place():
         raise error(f"{path} was replaced while it was read: try again")
     for part in model.children():
-        part.register_forward_pre_hook(file)
+        if any(True for _ in part.parameters()):
+            part.register_forward_pre_hook(file)
 
 
 def give_back_memory(*networks: nn.Module) -> None:
