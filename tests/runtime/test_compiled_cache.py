@@ -98,6 +98,7 @@ def test_a_file_that_answers_otherwise_is_compiled_anew(damage: str, synthesizer
     if damage == "another network's":
         compiled(network(1), synthesizer, tmp_path / "other")
         content = files(tmp_path / "other")[0].read_bytes()
+    stored.unlink()  # which `wanted` lies in
     stored.write_bytes({"cut": content[: len(content) // 2], "not one": b"no network"}.get(damage, content))
     for read in (False, True):
         target, session = compiled(network(), synthesizer, tmp_path)

@@ -16,6 +16,7 @@ from zoom_engine.directions import (
     BASELINE_PICTURES,
     DEFAULT_LEVEL,
     DEFAULT_THRESHOLD,
+    PROMPTED,
     BaselineDirections,
     CalibratedRange,
     EditDirections,
@@ -67,7 +68,7 @@ def measure(models: Models, run: RunSettings, photographs: Audited | None = None
     directions = edit_directions(models)
     calibrated = calibrated_range(models, directions) if settings.edit_range == "calibrated" else None
     first = run.seed * SEEDS_PER_RUN
-    return Measurements(
+    measurements = Measurements(
         seeds=range(first, first + run.most) if photographs is None else photographs.seeds,
         codes=None if photographs is None else photographs.codes,
         directions=directions,
@@ -78,6 +79,8 @@ def measure(models: Models, run: RunSettings, photographs: Audited | None = None
         phrased=_paraphrase_directions(models, directions) if settings.paraphrases else None,
         region=natural_region(models.generator, directions, cache=models.cache) if multi else None,
     )
+    models.give_back_memory()
+    return measurements
 
 
 def measurements_for(other: Models, models: Models, measurements: Measurements) -> Measurements:
@@ -101,6 +104,7 @@ def with_baselines(audits: Sequence[Models], measurements: Sequence[Measurements
             drawn[labels] = _baseline_directions(first, directions, calibrated, labels)
         _notify_of_baseline(models, drawn[labels])
         completed.append(replace(of_target, baseline=drawn[labels]))
+    first.give_back_memory()
     return completed
 
 
@@ -121,6 +125,8 @@ def _edit_directions(models: Models) -> EditDirections:
             level = DEFAULT_LEVEL if settings.level is None else settings.level
             check_pictures(encoder, settings.directions.attributes, level=level)
         return settings.directions
+    if settings.directions != PROMPTED:
+        models.sampling(1).statistics(models.generator)  # first of all: while they are measured they take much memory
     return _find(
         models,
         [attribute.text for attribute in models.attributes],

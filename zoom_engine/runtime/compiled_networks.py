@@ -141,6 +141,10 @@ class _Conversion:
         """Make it of an equal network, which is not kept alive: it holds what the session is kept as long as."""
         self._network = ref(network)
 
+    def rest(self) -> None:
+        """Let go of the model until it is needed again."""
+        self._model = None
+
     def __call__(self) -> Any:
         """Return it: the ONNX file that the network is, else what OpenVINO's front end makes of its trace."""
         if self._model is None:
@@ -194,6 +198,8 @@ def _on_runtime(
         return network, f"torch: {wrong}"
     if together > 1:
         session.take_together(together, {"x": compared[:together]})
+    if precision != "fp32":
+        conversion.rest()  # nothing is compiled after it, or seldom
     sessions[precision] = _Compiled(key, conversion, session, off)
     return CompiledNetwork(network, session, off=off), runs
 

@@ -230,7 +230,6 @@ class OpenVinoSession:
 
     def _compile(self, streams: int, images: int) -> object:
         self._core = self._core or self._openvino.Core()
-        config = self._config(streams)
         stored = None
         if self._identity is not None:
             stored = self._cache.path(self._identity, suffix=".openvino", **self._depends_on(streams, images))
@@ -239,30 +238,44 @@ class OpenVinoSession:
                 raise BackendError(f"backend 'openvino' cannot run {images} images of this model together")
             # A damaged file is as good as none: it is written anew.
             with contextlib.suppress(RuntimeError, ValueError, OSError):
-                with existing.open("rb") as file:
-                    mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-                content = self._openvino.Tensor(np.frombuffer(mapped, dtype=np.uint8), shared_memory=True)
-                compiled = self._core.import_model(content, "CPU", config)
-                if hasattr(mmap, "MADV_DONTNEED"):
-                    mapped.madvise(mmap.MADV_DONTNEED)  # what is looked at again is read again
-                self._mapped[streams, images] = content
+                compiled = self._imported(existing, streams, images)
                 self._read.add(stored)
                 return compiled
+        compiled = self._compiled_anew(streams, images, stored)
+        if stored is None:
+            return compiled
+        with self._cache.writing(stored) as file:
+            compiled.export_model(_Into(file))  # without an argument it returns bytes or a stream, by version
+        # What was compiled holds the model's weights beside its own; what is read from the file does not.
+        del compiled
+        with contextlib.suppress(RuntimeError, ValueError, OSError):
+            return self._imported(stored, streams, images)
+        return self._compiled_anew(streams, images, None)
+
+    def _imported(self, stored: Path, streams: int, images: int) -> Any:
+        """Return what is compiled in a file; its pages lie in memory no longer than they are looked at."""
+        with stored.open("rb") as file:
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+        content = self._openvino.Tensor(np.frombuffer(mapped, dtype=np.uint8), shared_memory=True)
+        compiled = self._core.import_model(content, "CPU", self._config(streams))
+        if hasattr(mmap, "MADV_DONTNEED"):
+            mapped.madvise(mmap.MADV_DONTNEED)  # what is looked at again is read again
+        self._mapped[streams, images] = content
+        return compiled
+
+    def _compiled_anew(self, streams: int, images: int, stored: Path | None) -> Any:
+        """Compile the model; note in the place of what would be stored where it takes no such number of images."""
         try:
             model = self.model() if callable(self.model) else self.model
             network = self._core.read_model(model) if isinstance(model, bytes) else model.clone()
             if not self._batched:
                 network.reshape({port.any_name: [images, *list(port.partial_shape)[1:]] for port in network.inputs})
             with self._marked(network) as ready_network:
-                compiled = self._core.compile_model(ready_network, "CPU", config)
+                return self._core.compile_model(ready_network, "CPU", self._config(streams))
         except RuntimeError as error:
             if stored is not None and images > 1:  # of a size that was traced: it need not be tried again
                 self._cache.write(stored, b"")
             raise BackendError(f"backend 'openvino' cannot run this model: {one_line(error)}") from error
-        if stored is not None:
-            with self._cache.writing(stored) as file:
-                compiled.export_model(_Into(file))  # without an argument it returns bytes or a stream, by version
-        return compiled
 
     @contextlib.contextmanager
     def _marked(self, network: object) -> Iterator[object]:

@@ -15,6 +15,7 @@ import os
 import re
 import sys
 import weakref
+from bisect import bisect_left
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -107,14 +108,14 @@ def give_back_memory(*networks: nn.Module) -> None:
     libc = ctypes.CDLL(None)
     if hasattr(libc, "malloc_trim"):  # musl has none
         libc.malloc_trim(0)
-    weights = [
+    weights = sorted(
         tensor.untyped_storage().data_ptr()
         for network in networks
         for tensor in (*network.parameters(), *network.buffers())
         if tensor.device.type == "cpu" and tensor.layout is torch.strided
-    ]
+    )
     mappings = list(_mappings_of_files())
-    files = {of.file for of in mappings if any(of.begin <= place < of.end for place in weights)}
+    files = {of.file for of in mappings if bisect_left(weights, of.begin) < bisect_left(weights, of.end)}
     for of in mappings:
         if of.file in files and not of.written:
             libc.madvise(ctypes.c_void_p(of.begin), ctypes.c_size_t(of.end - of.begin), mmap.MADV_DONTNEED)
