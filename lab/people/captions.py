@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from lab.captions import TEMPLATES, draw_claims, pick, sentence, spoken_words, true_captions
-from lab.people.attributes import ATTRIBUTES, margins
+from lab.people.attributes import ATTRIBUTES, TRUTH, margins
 from lab.people.parameters import Parameters
 from lab.people.wording import ATTRIBUTE_PHRASES
 
@@ -37,6 +37,12 @@ def captions(parameters: Parameters, seed: int, *, templates: Sequence[str] = TE
     return true_captions({name: table[name] for name in ATTRIBUTES}, draw_caption, seed, templates, most)
 
 
+def speakable(row: Mapping[str, float]) -> dict[str, float]:
+    """Leave out of a person's margins what nobody would deny: straight hair is not said of the bald."""
+    hidden = {name for hider, covered in TRUTH.hides.items() if row[hider] > -0.1 for name in covered}
+    return {name: margin for name, margin in row.items() if margin > 0 or not (name in hidden or name in _NEVER_DENIED)}
+
+
 def draw_caption(
     row: Mapping[str, float], rng: np.random.Generator, templates: Sequence[str], most: int
 ) -> tuple[str, dict[str, bool]]:
@@ -45,7 +51,6 @@ def draw_caption(
     Returns:
         The caption, and the attributes that it claims (present or not).
     """
-    speakable = {name: margin for name, margin in row.items() if margin > 0 or name not in _NEVER_DENIED}
-    chosen = draw_claims(speakable, rng, most)
+    chosen = draw_claims(speakable(row), rng, most)
     template = pick(rng, templates)
     return template.format(sentence(chosen, ATTRIBUTE_PHRASES, NOUNS, _COLOR_WORDS, rng, coloured=0.3)), chosen

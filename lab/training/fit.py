@@ -29,12 +29,13 @@ def fit(
     learning_rate: float,
     weight_decay: float = 1e-2,
     decay: float = 0.99,
+    seen: int | None = None,
 ) -> Network:
     """The averaged weights, in evaluation mode, of ``make()`` fitted for ``steps`` steps.
 
-    ``batch`` draws images ``[b, 3, R, R]`` in [-1, 1], which are augmented, and their truth; ``loss`` compares float32
-    outputs with it. ``decay`` is that of the average. The checkpoint is ``folder/NAME.pt``: after a kill the same call
-    goes on there.
+    ``batch`` draws images ``[b, 3, R, R]`` in [-1, 1], which are augmented, and their truth, from ``seen`` images;
+    ``loss`` compares float32 outputs with it. ``decay`` is that of the average. The checkpoint is ``folder/NAME.pt``:
+    after a kill the same call goes on there.
     """
     torch.manual_seed(seed)
     network = make()
@@ -58,5 +59,5 @@ def fit(
         return {"loss": float(value.detach())}
 
     state = {"network": network, "average": averaged, "optimizer": optimizer}
-    run(name, steps=steps, step=step, state=state, folder=folder)
+    run(name, steps=steps, step=step, state=state, folder=folder, images=seen)
     return averaged.eval()

@@ -3,8 +3,8 @@
 1. The mapping network learns z → w, where w is a fixed rotation of the standardised render parameters.
    The sampling distribution holds natural ties (beards with men, slit pupils with cats), so what w
    knows apart, the generated population does not show apart.
-2. The synthesis network learns the teacher's w → render at 16², 32², 64² and 128², by a weighted
-   multi-scale L1 and, at 128², the probe's first feature maps; phases add the edges and make the toRGB styles
+2. The synthesis network learns the teacher's w → render at 16², 32² and so on up to the whole picture, by a weighted
+   multi-scale L1 and, of whole pictures, the probe's first feature maps; phases add the edges and make the toRGB styles
    constants. Of short trainings most steps belong at 32²: there the shapes are learned at a quarter of the price.
    The last one asks for texture, which L1 blurs, and learns the constants that show it (:func:`learn_noise`).
 
@@ -29,7 +29,7 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from lab.training.loop import Average, cosine, rng_for, run
-from lab.training.renders import Renders, renders
+from lab.training.renders import Renders, latents_for, renders
 from lab.training.subject import TrainingSubject
 from zoom_engine.common.machine import bf16_in_hardware
 from zoom_engine.domains.networks import SmallCNN
@@ -38,7 +38,6 @@ from zoom_engine.domains.weights_files import load_network
 from zoom_engine.generators import StyleGAN2, StyleGAN2Config, load_stylegan2, save_generator
 from zoom_engine.generators.stylegan2.network import ModulatedConv, ToRGB
 
-CONFIG = StyleGAN2Config(128, (128, 128, 128, 128, 64, 32), z_dim=64, w_dim=256, mapping_layers=4)
 MAPPING_STEPS = 32_000
 RATE = 0.1
 OTHER_RATE = 0.02
@@ -64,16 +63,16 @@ class Phase:
 class Teacher:
     """The w that the mapping network learns to produce: rotated, standardised parameters."""
 
-    def __init__(self, parameters: ParameterTable, seed: int) -> None:
+    def __init__(self, parameters: ParameterTable, seed: int, *, w_dim: int) -> None:
         values = torch.from_numpy(parameters.values.copy())
         self.mean, self.std = values.mean(0), values.std(0)
         generator = torch.Generator().manual_seed(seed)
-        self.basis = torch.linalg.qr(torch.randn(CONFIG.w_dim, values.shape[1], generator=generator))[0]
+        self.basis = torch.linalg.qr(torch.randn(w_dim, values.shape[1], generator=generator))[0]
 
     def __call__(self, parameters: ParameterTable) -> Tensor:
         """``[n, w_dim]``, of unit variance."""
         standard = (torch.from_numpy(parameters.values.copy()) - self.mean) / self.std
-        w: Tensor = standard @ self.basis.t() * math.sqrt(CONFIG.w_dim / standard.shape[1])
+        w: Tensor = standard @ self.basis.t() * math.sqrt(len(self.basis) / standard.shape[1])
         return w
 
 
@@ -149,7 +148,7 @@ def parameter_groups(generator: StyleGAN2) -> list[dict[str, Any]]:
         if isinstance(module, ModulatedConv | ToRGB):
             fan_in = module.weight[0].numel()
             groups.append({"params": [module.weight], "base": RATE / math.sqrt(fan_in)})
-            groups.append({"params": [module.affine.weight], "base": RATE / math.sqrt(CONFIG.w_dim)})
+            groups.append({"params": [module.affine.weight], "base": RATE / math.sqrt(generator.config.w_dim)})
             groups.append({"params": [module.affine.bias, module.bias], "base": OTHER_RATE})
         if isinstance(module, ModulatedConv):
             learned = module.noise_const.requires_grad
@@ -158,18 +157,25 @@ def parameter_groups(generator: StyleGAN2) -> list[dict[str, Any]]:
     return groups
 
 
-def train_mapping(subject: TrainingSubject[Any], generator: StyleGAN2, data: Renders[Any], work: Path) -> None:
+def teacher_of(subject: TrainingSubject[Any]) -> Teacher:
+    """Return the teacher of all images that are planned: w means the same while they are rendered."""
+    parameters = subject.table.from_latents(latents_for(subject.images, subject.seed))
+    return Teacher(parameters, subject.seed, w_dim=subject.generator.w_dim)
+
+
+def train_mapping(subject: TrainingSubject[Any], generator: StyleGAN2, work: Path, *, steps: int) -> None:
+    """Train the mapping network, which sees no picture."""
     network = generator.mapping_network
-    teacher = Teacher(data.parameters, subject.seed)
+    teacher = teacher_of(subject)
     optimizer = torch.optim.Adam(network.parameters(), lr=2e-3)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # these matrices are too small to share
 
     def step(index: int) -> dict[str, float]:
-        latents = rng_for(subject.seed, index).standard_normal((512, CONFIG.z_dim)).astype(np.float32)
+        latents = rng_for(subject.seed, index).standard_normal((512, generator.z_dim)).astype(np.float32)
         wanted = teacher(subject.table.from_latents(latents))
         for group in optimizer.param_groups:
-            group["lr"] = 2e-3 * cosine(index, MAPPING_STEPS)
+            group["lr"] = 2e-3 * cosine(index, steps)
         loss = F.mse_loss(network(torch.from_numpy(latents)), wanted)
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
@@ -178,7 +184,7 @@ def train_mapping(subject: TrainingSubject[Any], generator: StyleGAN2, data: Ren
 
     run(
         "mapping",
-        steps=MAPPING_STEPS,
+        steps=steps,
         step=step,
         state={"network": network, "optimizer": optimizer},
         folder=work,
@@ -190,14 +196,14 @@ def train_phase(
     subject: TrainingSubject[Any],
     generator: StyleGAN2,
     average: Average,
-    data: Renders[Any],
     phases: Sequence[Phase],
     number: int,
     work: Path,
 ) -> None:
     """Phase ``number`` of ``phases``."""
     phase = phases[number]
-    latents = Teacher(data.parameters, subject.seed)(data.parameters)
+    data = renders(subject, work, subject.count, subject.seed)
+    latents = teacher_of(subject)(data.parameters)
     if phase.constant_rgb:
         hold_rgb(generator, latents)
         hold_rgb(average.module, latents)
@@ -207,7 +213,7 @@ def train_phase(
     groups = parameter_groups(generator)
     optimizer = torch.optim.Adam(groups, lr=0.0, betas=(0.9, 0.99))
     weight = middle_weight(phase.resolution)
-    last = phase.resolution == CONFIG.resolution
+    last = phase.resolution == generator.resolution
     # Compiling takes a minute: the small resolutions are trained by then.
     synthesis = torch.compile(generator.synthesis) if phase.resolution >= 64 else generator.synthesis
     precision = torch.bfloat16 if bf16_in_hardware() else torch.float32
@@ -216,13 +222,13 @@ def train_phase(
     assert probe is None or isinstance(probe, SmallCNN)
 
     def step(index: int) -> dict[str, float]:
-        rows = np.sort(rng_for(subject.seed + 1000 * number, index).integers(0, len(data), phase.batch))
+        rows = np.sort(data.draw(rng_for(subject.seed + 1000 * number, index), phase.batch))
         factor = cosine(index, phase.steps, warmup=50, floor=0.02 if last else 0.2)
         for group in optimizer.param_groups:
             group["lr"] = group["base"] * phase.rate * factor
         truth = data.batch(rows)
-        scaled = F.avg_pool2d(truth, CONFIG.resolution // phase.resolution)
-        w = latents[rows].unsqueeze(1).expand(-1, CONFIG.num_ws, -1)
+        scaled = F.avg_pool2d(truth, generator.resolution // phase.resolution)
+        w = latents[rows].unsqueeze(1).expand(-1, generator.config.num_ws, -1)
         image = synthesis(generator.styles(w), max_resolution=phase.resolution, precision=precision, plain=True)
         loss = reconstruction_loss(image, scaled, weight)
         figures = {"l1": float(loss.detach())}
@@ -250,41 +256,47 @@ def train_phase(
         return figures
 
     state = {"generator": generator, "average": average.module, "optimizer": optimizer}
-    run(f"generator-{number}", steps=phase.steps, step=step, state=state, folder=work)
+    run(f"generator-{number}", steps=phase.steps, step=step, state=state, folder=work, images=len(data))
 
 
-def train_generator(subject: TrainingSubject[Any], phases: Sequence[Phase], work: Path, out: Path) -> None:
+def train_generator(
+    subject: TrainingSubject[Any],
+    phases: Sequence[Phase],
+    work: Path,
+    out: Path,
+    *,
+    mapping_steps: int = MAPPING_STEPS,
+) -> None:
     """All phases, each resumed where it was, then the shipped file.
 
     Phases that the file in ``out`` has behind it, as its metadata say, are not gone through again: the others start
     from its weights, and its mapping network stays.
     """
-    data = renders(subject, work, subject.images, subject.seed)
     torch.manual_seed(subject.seed)
     shipped = out / "generator.safetensors"
     behind = phases_of(shipped)
     if not behind or behind != list(phases[: len(behind)]):
-        behind, generator = [], new_generator()
+        behind, generator = [], new_generator(subject.generator)
     else:
-        generator = StyleGAN2(CONFIG)
+        generator = StyleGAN2(subject.generator)
         generator.load_state_dict(load_stylegan2(shipped).state_dict())
-    average = Average(generator, StyleGAN2(CONFIG))
+    average = Average(generator, StyleGAN2(subject.generator))
     for number in range(len(behind), len(phases)):
-        train_phase(subject, generator, average, data, phases, number, work)
+        train_phase(subject, generator, average, phases, number, work)
     if not behind:
-        train_mapping(subject, generator, data, work)
-    final = StyleGAN2(CONFIG).eval()
+        train_mapping(subject, generator, work, steps=mapping_steps)
+    final = StyleGAN2(subject.generator).eval()
     final.load_state_dict(average.module.state_dict())
     final.mapping_network.load_state_dict(generator.mapping_network.state_dict())
-    finish(subject, phases, final, data, shipped)
+    finish(subject, phases, final, renders(subject, work, subject.count, subject.seed), shipped)
 
 
-def new_generator() -> StyleGAN2:
+def new_generator(config: StyleGAN2Config) -> StyleGAN2:
     """Untrained: every style near 1."""
-    generator = StyleGAN2(CONFIG)
+    generator = StyleGAN2(config)
     for module in generator.modules():
         if isinstance(module, ModulatedConv | ToRGB):
-            nn.init.normal_(module.affine.weight, std=1 / math.sqrt(CONFIG.w_dim))
+            nn.init.normal_(module.affine.weight, std=1 / math.sqrt(config.w_dim))
             nn.init.ones_(module.affine.bias)
     return generator
 
@@ -304,15 +316,18 @@ def finish(
     """Store the average latent, measure, and write the shipped file."""
     latents = torch.from_numpy(data.latents)
     generator.mapping_network.w_avg.copy_(generator.mapping_network(latents).mean(0))
-    rows = np.arange(512)
-    truth = data.batch(rows)
-    images = generator.synthesis(generator.styles(generator.mapping(latents[:512]))).clamp(-1, 1)
-    psnr = 10 * math.log10(4.0 / float((images - truth).square().mean()))
+    rows = data.measured_on(512)
+    errors = []
+    for part in np.array_split(rows, -(-len(rows) // 32)):
+        images = generator.synthesis(generator.styles(generator.mapping(latents[part]))).clamp(-1, 1)
+        errors.append((images - data.batch(part)).square().mean(dim=(1, 2, 3)))
+    psnr = 10 * math.log10(4.0 / float(torch.cat(errors).mean()))
     info = {
         "domain": subject.name,
         "recipe": f"distilled in phases: {', '.join(field.name for field in fields(Phase))}; then the mapping",
         "phases": [astuple(phase) for phase in phases],
         "seed": subject.seed,
+        "images": len(data),
         "psnr_db": round(psnr, 2),
     }
     save_generator(generator, path, metadata=info, half=True)

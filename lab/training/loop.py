@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from zoom_engine.common.errors import ConfigError
 from zoom_engine.common.files.atomic import replacing
 from zoom_engine.common.progress import forced
 
@@ -55,21 +56,30 @@ def run(
     step: Callable[[int], dict[str, float]],
     state: dict[str, Any],
     folder: Path,
+    images: int | None = None,
     interval: float = 90.0,
 ) -> None:
     """Call ``step(i)`` for the steps that are left, showing its figures and saving ``state`` now and then.
 
     ``state`` maps names to objects with ``state_dict``/``load_state_dict``. The checkpoint is
-    ``folder/name.pt``; it is read with ``weights_only``.
+    ``folder/name.pt``; it is read with ``weights_only``. ``images`` are those that the steps draw from.
+
+    Raises:
+        ConfigError: the checkpoint is in the middle of steps that drew from another number of images.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.pt"
     begin = 0
     if path.exists():
         saved: dict[str, Any] = torch.load(path, weights_only=True)
-        begin = int(saved.pop("step"))
+        begin, before = int(saved.pop("step")), saved.pop("images", images)
+        if begin < steps and before != images:
+            raise ConfigError(
+                f"{path} is of {begin} steps on {before} pictures, not {images}: go on with as many, or remove it"
+            )
         for key, value in saved.items():
             state[key].load_state_dict(value)
+    about = {} if images is None else {"images": images}
     last = time.monotonic()
     shown: dict[str, float] = {}
     with forced(steps, f"Training {name}", unit="step", initial=begin) as bar:
@@ -79,5 +89,5 @@ def run(
             bar.update(1, note=", ".join(f"{k} {v:.4f}" for k, v in shown.items()))
             if time.monotonic() - last > interval or index + 1 == steps:
                 with replacing(path) as temporary:
-                    torch.save({"step": index + 1} | {k: v.state_dict() for k, v in state.items()}, temporary)
+                    torch.save({"step": index + 1} | about | {k: v.state_dict() for k, v in state.items()}, temporary)
                 last = time.monotonic()

@@ -30,7 +30,7 @@ def label_matrix(subject: TrainingSubject[Any], data: Renders[Any]) -> Tensor:
 
 
 def train_probe(subject: TrainingSubject[Any], work: Path, out: Path, *, steps: int = STEPS) -> None:
-    data = renders(subject, work, subject.images, subject.seed)
+    data = renders(subject, work, subject.count, subject.seed)
     truth = label_matrix(subject, data)
     attributes = subject.truth.attributes
     torch.manual_seed(subject.seed)
@@ -40,7 +40,7 @@ def train_probe(subject: TrainingSubject[Any], work: Path, out: Path, *, steps: 
 
     def step(index: int) -> dict[str, float]:
         rng = rng_for(subject.seed, index)
-        rows = np.sort(rng.integers(0, len(data), BATCH))
+        rows = np.sort(data.draw(rng, BATCH))
         for group in optimizer.param_groups:
             group["lr"] = LEARNING_RATE * cosine(index, steps)
         network.train()
@@ -59,6 +59,7 @@ def train_probe(subject: TrainingSubject[Any], work: Path, out: Path, *, steps: 
         step=step,
         state={"network": network, "average": average.module, "optimizer": optimizer},
         folder=work,
+        images=len(data),
     )
     save_network(
         average.module,

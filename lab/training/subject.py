@@ -2,19 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from lab.captions import DrawCaption
 from zoom_engine.domains.subject import Subject
 from zoom_engine.domains.truth import Table
+from zoom_engine.generators import StyleGAN2Config
+
+GENERATOR = StyleGAN2Config(128, (128, 128, 128, 128, 64, 32), z_dim=64, w_dim=256, mapping_layers=4)
+TEXT_ENCODER: dict[str, Any] = {
+    "embed_dim": 128,
+    "vision_cfg": {"image_size": 128, "layers": [1, 2, 2, 1], "width": 24, "head_width": 48},
+    "text_cfg": {"context_length": 40, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 3},
+}
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingSubject(Subject[Table]):
-    """A domain's subject and the words that its text encoder learns; ``seed`` is that of its probe, generator and text
-    encoder, which see so many ``images``; ``probe`` is the file of the first."""
+    """A domain's subject, the shapes of its networks and the words that its text encoder learns.
+
+    Attributes:
+        name: of the domain.
+        draw_caption: a true caption of a picture, see `lab.captions`.
+        vocabulary: the words that captions can hold.
+        zero_shot_prompts: by attribute what a zero-shot classifier compares.
+        seed: of the probe, the generator and the text encoder.
+        images: how many pictures these see; what w means is taken from the parameters of as many.
+        seen: so many of them, where not all have been rendered yet.
+        probe: the file of the first.
+        held_out: of these pictures the first, which training leaves out and figures are measured on.
+        stored: a folder of pictures that were rendered before; without it the recipes render what they need.
+        generator: its shape; its resolution is the pictures' side.
+        text_encoder: its shape, open_clip's `model_cfg`.
+    """
 
     name: str
     draw_caption: DrawCaption
@@ -23,3 +46,18 @@ class TrainingSubject(Subject[Table]):
     seed: int
     images: int
     probe: Path
+    seen: int | None = None
+    held_out: int = 0
+    stored: Path | None = None
+    generator: StyleGAN2Config = GENERATOR
+    text_encoder: Mapping[str, Any] = field(default_factory=TEXT_ENCODER.copy)
+
+    @property
+    def count(self) -> int:
+        """Return how many pictures training sees now."""
+        return self.images if self.seen is None else self.seen
+
+    @property
+    def side(self) -> int:
+        """Return the side of a picture in pixels."""
+        return self.generator.resolution

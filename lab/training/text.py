@@ -42,11 +42,6 @@ TEXT_BATCH = 256
 WEIGHT_FILE = "open_clip_model.safetensors"
 EDGE = 0.1
 SPREAD_WEIGHT = 0.05
-CONFIG: dict[str, Any] = {
-    "embed_dim": 128,
-    "vision_cfg": {"image_size": 128, "layers": [1, 2, 2, 1], "width": 24, "head_width": 48},
-    "text_cfg": {"context_length": 40, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 3},
-}
 PREPROCESS: dict[str, Any] = {
     "mean": [0.5, 0.5, 0.5],
     "std": [0.5, 0.5, 0.5],
@@ -65,14 +60,14 @@ def train_image_tower(
     subject: TrainingSubject[Any], model: CLIP, average: Average, data: Renders[Any], work: Path, steps: int
 ) -> None:
     edges = torch.from_numpy(margin_matrix(subject, data))
-    head = nn.Linear(CONFIG["embed_dim"], edges.shape[1], bias=False)
+    head = nn.Linear(subject.text_encoder["embed_dim"], edges.shape[1], bias=False)
     nn.init.normal_(head.weight, std=1.0)
     visual: nn.Module = model.visual
     optimizer = torch.optim.AdamW([*visual.parameters(), *head.parameters()], lr=2e-3, weight_decay=1e-2)
 
     def step(index: int) -> dict[str, float]:
         rng = rng_for(subject.seed, index)
-        rows = np.sort(rng.integers(0, len(data), IMAGE_BATCH))
+        rows = np.sort(data.draw(rng, IMAGE_BATCH))
         for group in optimizer.param_groups:
             group["lr"] = 2e-3 * cosine(index, steps)
         visual.train()
@@ -88,7 +83,7 @@ def train_image_tower(
         return {"bce": float(loss.detach())}
 
     state = {"visual": visual, "average": average.module, "head": head, "optimizer": optimizer}
-    run("text-image-tower", steps=steps, step=step, state=state, folder=work)
+    run("text-image-tower", steps=steps, step=step, state=state, folder=work, images=len(data))
 
 
 @torch.no_grad()
@@ -131,7 +126,7 @@ def train_text_tower(
 ) -> None:
     edges = margin_matrix(subject, data)
     attributes = subject.truth.attributes
-    tokenizer = open_clip.SimpleTokenizer(context_length=CONFIG["text_cfg"]["context_length"])
+    tokenizer = open_clip.SimpleTokenizer(context_length=subject.text_encoder["text_cfg"]["context_length"])
     bias = nn.Parameter(torch.tensor(-4.0))
     text = [p for name, p in model.named_parameters() if not name.startswith("visual.")]
     groups: list[dict[str, Any]] = [{"params": text}, {"params": [bias], "weight_decay": 0.0}]
@@ -140,7 +135,7 @@ def train_text_tower(
 
     def step(index: int) -> dict[str, float]:
         rng = rng_for(subject.seed + 1, index)
-        rows = rng.integers(0, len(data), TEXT_BATCH)
+        rows = data.draw(rng, TEXT_BATCH)
         drawn = [
             subject.draw_caption(dict(zip(attributes, row, strict=True)), rng, TEMPLATES, 4) for row in edges[rows]
         ]
@@ -175,6 +170,7 @@ def train_text_tower(
         step=step,
         state={"model": model, "bias": holder, "optimizer": optimizer},
         folder=work,
+        images=len(data),
     )
 
 
@@ -186,23 +182,30 @@ def train_text(
     image_steps: int = IMAGE_STEPS,
     text_steps: int = TEXT_STEPS,
 ) -> None:
-    data = renders(subject, work, subject.images, subject.seed)
+    data = renders(subject, work, subject.count, subject.seed)
     torch.manual_seed(subject.seed)
-    model = CLIP(**CONFIG)
-    average = Average(model.visual, CLIP(**CONFIG).visual)
+    model = CLIP(**subject.text_encoder)
+    average = Average(model.visual, CLIP(**subject.text_encoder).visual)
     train_image_tower(subject, model, average, data, work, image_steps)
     model.visual.load_state_dict(average.module.state_dict())
     model.visual.eval().requires_grad_(False)
     train_text_tower(subject, model, embed(model.visual, data), data, work, text_steps)
     info = {"recipe": [image_steps, text_steps], "seed": subject.seed}
     tensors = {k: (v.half() if v.dtype.is_floating_point else v).contiguous() for k, v in model.state_dict().items()}
-    write_text_encoder(tensors, out / "text", info, words=subject.vocabulary())
+    write_text_encoder(subject, tensors, out / "text", info, words=subject.vocabulary())
 
 
-def write_text_encoder(tensors: dict[str, Tensor], folder: Path, info: dict[str, Any], *, words: Sequence[str]) -> None:
+def write_text_encoder(
+    subject: TrainingSubject[Any],
+    tensors: dict[str, Tensor],
+    folder: Path,
+    info: dict[str, Any],
+    *,
+    words: Sequence[str],
+) -> None:
     """Write what ``open_clip`` loads as ``local-dir:FOLDER``: its config, with the ``words`` it knows, and weights."""
     folder.mkdir(parents=True, exist_ok=True)
-    config = {"model_cfg": CONFIG, "preprocess_cfg": PREPROCESS, WORDS_KEY: list(words)}
+    config = {"model_cfg": dict(subject.text_encoder), "preprocess_cfg": PREPROCESS, WORDS_KEY: list(words)}
     with replacing(folder / "open_clip_config.json") as temporary:
         temporary.write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
     with replacing(folder / WEIGHT_FILE) as temporary:

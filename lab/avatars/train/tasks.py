@@ -185,7 +185,7 @@ def train_tasks(work: Path, out: Path) -> None:
     pool = renders(SUBJECT, work, POOL, SEED, change=change, name="tasks")
     drawn = in_chunks(work / "renders", f"areas-{SEED}", POOL, lambda rows: masks(pool.parameters[rows]))
     ages = renders(SUBJECT, work, AGES, SEED + 100)  # as they are sampled: untying knows two ages
-    for number, recipe in enumerate(recipes(pool.parameters, torch.from_numpy(drawn), ages.parameters)):
+    for number, recipe in enumerate(recipes(pool.parameters, torch.from_numpy(drawn[:]), ages.parameters)):
         faces = ages if recipe.name == "age-years" else pool
 
         def batch(

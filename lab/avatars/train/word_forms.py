@@ -27,7 +27,7 @@ from lab.avatars.word_forms import draw_contrast, draw_pair, known_words
 from lab.captions import HELD_OUT_TEMPLATES, TEMPLATES
 from lab.training.loop import cosine, rng_for, run
 from lab.training.renders import renders
-from lab.training.text import CONFIG, EDGE, WEIGHT_FILE, embed, margin_matrix, write_text_encoder
+from lab.training.text import EDGE, WEIGHT_FILE, embed, margin_matrix, write_text_encoder
 from zoom_engine.domains.avatars.attributes import ATTRIBUTES
 from zoom_engine.text.templates import TEMPLATE_SETS
 
@@ -76,17 +76,17 @@ def train_word_forms(work: Path, out: Path, *, scale: float = 1.0) -> None:
     with safe_open(str(out / "text" / WEIGHT_FILE), framework="pt") as file:
         info: dict[str, Any] = json.loads((file.metadata() or {})["info"])
         stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    model = CLIP(**CONFIG)
+    model = CLIP(**SUBJECT.text_encoder)
     model.load_state_dict({k: v.float() if v.dtype == torch.float16 else v for k, v in stored.items()})
     model.eval().requires_grad_(False)
-    tokenizer = open_clip.SimpleTokenizer(context_length=CONFIG["text_cfg"]["context_length"])
+    tokenizer = open_clip.SimpleTokenizer(context_length=SUBJECT.text_encoder["text_cfg"]["context_length"])
     tokens = new_tokens(tokenizer)
     table = PartlyTrained(model.token_embedding, tokens)
     data = renders(SUBJECT, work, IMAGES, SEED)
     _train(model, table, tokenizer, margin_matrix(SUBJECT, data), embed(model.visual, data), work, int(STEPS * scale))
     stored["token_embedding.weight"][tokens] = table.rows.detach().half()
     info |= {"word_forms": {"steps": STEPS, "scale": scale, "seed": SEED}}
-    write_text_encoder(stored, out / "text", info, words=known_words())
+    write_text_encoder(SUBJECT, stored, out / "text", info, words=known_words())
 
 
 def _train(
