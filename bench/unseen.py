@@ -163,7 +163,7 @@ def trained(recipe: Recipe, number: int, work: Path) -> tuple[Target, float]:
     cells = Cells(table, np.arange(HELD_OUT, POOL), attribute=recipe.attribute, planted=recipe.planted, tie=recipe.tie)
     name = f"unseen-{recipe.name.replace(':', '-')}"
     network = train_one(name, cells, data, POOL_SEED + number, work, STEPS, make=Residual)
-    reached = accuracy(network, data.images[:HELD_OUT], table[recipe.attribute][:HELD_OUT])
+    reached = accuracy(network, data, np.arange(HELD_OUT), table[recipe.attribute][:HELD_OUT])
     return target_of(network, recipe.name, recipe.domain, recipe.attribute), reached
 
 

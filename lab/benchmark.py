@@ -339,7 +339,7 @@ def _method_of(path: Path) -> object:
 
 
 def before_and_after(run: Diagnoser, records: Sequence[Record]) -> Iterator[tuple[Tensor, Tensor]]:
-    """The unedited pictures of records and the edited ones, uint8 ``[n, 128, 128, 3]`` each, 100 at a time."""
+    """The unedited pictures of records and the edited ones, uint8 ``[n, R, R, 3]`` each, 100 at a time."""
     evaluator = run.models.evaluator(run.edit_directions())
     for part in (records[begin : begin + 100] for begin in range(0, len(records), 100)):
         styles = run.models.styles([record.seed for record in part])[:]

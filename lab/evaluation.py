@@ -5,7 +5,7 @@ The judge of generator and edits is the probe, a classifier trained on renders t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,11 @@ from torch import Tensor
 from lab.captions import HELD_OUT_TEMPLATES
 from lab.pictures import predict, to_uint8
 from lab.training.subject import TrainingSubject
-from zoom_engine.common.errors import DirectionError
+from zoom_engine.common.errors import DirectionError, TextEncoderError
 from zoom_engine.common.files.cache import default_cache
 from zoom_engine.common.progress import forced
 from zoom_engine.directions import find_directions
-from zoom_engine.domains.embedded import EmbeddedDomain
+from zoom_engine.domains.embedded import RenderedDomain
 from zoom_engine.domains.networks import SmallCNN, to_float
 from zoom_engine.domains.parameters import LATENT_DIM
 from zoom_engine.domains.truth import CLEAR_MARGIN
@@ -43,8 +43,18 @@ NEIGHBOURS = 3
 class Evaluation:
     """Measures the weights of ``domain`` against the renders and the truth of ``subject``."""
 
-    domain: EmbeddedDomain
+    domain: RenderedDomain
     subject: TrainingSubject[Any]
+
+    @property
+    def parts(self) -> dict[str, Callable[..., dict[str, Any]]]:
+        """What measures each part of a domain, see `evaluation_command`."""
+        return {
+            "text": self.text_quality,
+            "generator": self.generator_quality,
+            "edits": self.edit_quality,
+            "targets": self.target_quality,
+        }
 
     def probe(self) -> SmallCNN:
         """The judge, in evaluation mode."""
@@ -53,7 +63,7 @@ class Evaluation:
         return network
 
     def generated(self, count: int, seed: int, *, batch_size: int = 100) -> tuple[Tensor, Tensor]:
-        """``(styles [n, S], images uint8 [n, 128, 128, 3])`` of random latents at ψ = 1."""
+        """``(styles [n, S], images uint8 [n, R, R, 3])`` of random latents at ψ = 1."""
         generator = self.domain.generator()
         z = torch.from_numpy(np.random.default_rng(seed).standard_normal((count, generator.z_dim)).astype(np.float32))
         styles = generator.styles(generator.mapping(z))
@@ -63,7 +73,7 @@ class Evaluation:
     def drawn(
         self, styles: Tensor, weights: Tensor | None = None, direction: Tensor | None = None, *, at_once: int = 100
     ) -> Tensor:
-        """Images uint8 ``[n, 128, 128, 3]`` of styles ``[n, S]``, edited by ``weights [n]`` along ``direction [S]``."""
+        """Images uint8 ``[n, R, R, 3]`` of styles ``[n, S]``, edited by ``weights [n]`` along ``direction [S]``."""
         parts = []
         for rows in torch.split(torch.arange(len(styles)), at_once):
             edits = (None, None) if weights is None or direction is None else (weights[rows, None], direction[None])
@@ -106,11 +116,12 @@ class Evaluation:
             rows[attribute] = {"accuracy": together, "worst_template": min(single)}
         return {"renders": len(embedded), "margin": CLEAR_MARGIN, "seed": TEXT_SEED, "attributes": rows}
 
-    def generator_quality(self, count: int = 10_000) -> dict[str, Any]:
-        """Precision and recall in probe features, and attribute frequencies as the probe sees them, at ψ = 1."""
+    def generator_quality(self, count: int = 10_000, *, psnr_on: int = 500) -> dict[str, Any]:
+        """Precision and recall in probe features, and attribute frequencies as the probe sees them, at ψ = 1; PSNR over
+        ``psnr_on`` renders."""
         judge = self.probe()
         real, _ = self.subject.sample(count, RENDER_SEED)
-        _, fake = self.generated(count, SAMPLE_SEED)
+        _, fake = self.generated(len(real), SAMPLE_SEED)
         real_images = torch.from_numpy(real)
         real_features, fake_features = (_features(judge, images) for images in (real_images, fake))
         precision, recall = precision_recall(real_features, fake_features)
@@ -125,27 +136,27 @@ class Evaluation:
         }
         worst = max(abs(row["renders"] - row["samples"]) for row in frequencies.values())
         return {
-            "samples": count,
+            "samples": len(real),
             "neighbours": NEIGHBOURS,
             "precision": round(precision, 4),
             "recall": round(recall, 4),
             "largest_frequency_gap": round(worst, 4),
             "frequencies": frequencies,
-            "psnr_db": self._psnr(),
+            "psnr_db": self._psnr(psnr_on),
         }
 
     def twins(self, count: int) -> tuple[Tensor, Tensor]:
-        """Renders of random latents and what the generator draws for the same, uint8 ``[n, 128, 128, 3]`` each."""
+        """Renders of random latents and what the generator draws for the same, uint8 ``[n, R, R, 3]`` each."""
         parameters, drawn = self.drawn_twins(count)
         return torch.from_numpy(self.subject.render(parameters)), drawn
 
     def drawn_twins(self, count: int) -> tuple[Any, Tensor]:
-        """The parameters of random latents and what the generator draws for these, uint8 ``[n, 128, 128, 3]``."""
+        """The parameters of random latents and what the generator draws for these, uint8 ``[n, R, R, 3]``."""
         z = np.random.default_rng(SAMPLE_SEED + 1).standard_normal((count, LATENT_DIM)).astype(np.float32)
         generator = self.domain.generator()
         return self.subject.table.from_latents(z), self.drawn(generator.styles(generator.mapping(torch.from_numpy(z))))
 
-    def _psnr(self, count: int = 500) -> float:
+    def _psnr(self, count: int) -> float:
         """Mean PSNR between generator and renderer for the same latents, which the distillation aims at."""
         truth, images = self.twins(count)
         error = (images.float() - truth.float()).square().mean(dim=(1, 2, 3))
@@ -160,7 +171,9 @@ class Evaluation:
         attribute. An attribute that the method finds no channel for has ``refused`` instead, the reason.
         """
         attributes = self.subject.truth.attributes
-        judge, _ = compiled_network(self.probe(), probe_images(128, 128), self.domain.synthesizer().networks)
+        judge, _ = compiled_network(
+            self.probe(), probe_images(self.subject.side, self.subject.side), self.domain.synthesizer().networks
+        )
         directions = self._directions_by(method)
         chosen_styles, chosen_images = self.generated(choose_on, SAMPLE_SEED + 2)
         styles, images = self.generated(measure_on, SAMPLE_SEED + 3)
@@ -238,10 +251,11 @@ class Evaluation:
         return self.domain.effects_of(targets, self.subject.truth.attributes, count=count)
 
     @torch.no_grad()
-    def target_quality(self, *, twins: int = 500) -> dict[str, Any]:
-        """Accuracy on untied held-out renders (from the weights' own metadata), true effects, and ``agreement``: of
-        ``twins`` latents the share that a target decides alike on the render and on what the generator draws."""
-        effects = self.true_effects()
+    def target_quality(self, *, twins: int = 500, effects_of: int = 300) -> dict[str, Any]:
+        """Accuracy on untied held-out renders (from the weights' own metadata), true effects over ``effects_of``
+        pictures, and ``agreement``: of ``twins`` latents the share that a target decides alike on the render and on
+        what the generator draws."""
+        effects = self.true_effects(count=effects_of)
         pairs = [torch.split(images, 50) for images in self.twins(twins)]
         figures: dict[str, Any] = {}
         for name, row in effects.items():
@@ -263,9 +277,39 @@ class Evaluation:
 
         real, _ = self.subject.sample(rows * columns // 2, RENDER_SEED + 1)
         _, fake = self.generated(rows * columns // 2, SAMPLE_SEED + 4)
-        halves = [images.reshape(rows, columns // 2, 128, 128, 3) for images in (real, fake.numpy())]
-        grid = np.concatenate(halves, axis=1).transpose(0, 2, 1, 3, 4).reshape(rows * 128, columns * 128, 3)
+        side = self.subject.side
+        halves = [images.reshape(rows, columns // 2, side, side, 3) for images in (real, fake.numpy())]
+        grid = np.concatenate(halves, axis=1).transpose(0, 2, 1, 3, 4).reshape(rows * side, columns * side, 3)
         Image.fromarray(grid).save(path)
+
+
+def unseen_quality(
+    encoder: TextEncoder,
+    embedded: Tensor,
+    margins: Mapping[str, NDArray[np.float32]],
+    unseen: Mapping[str, Sequence[tuple[str, str]]],
+) -> dict[str, Any]:
+    """By attribute and pair of wordings that training never read: their accuracy as in `balanced`, or why the encoder
+    refuses them."""
+    rows: dict[str, dict[str, float | str]] = {}
+    for name, pairs in unseen.items():
+        rows[name] = {}
+        for pair in pairs:
+            try:
+                encoder.check_words(pair)
+            except TextEncoderError as refusal:
+                rows[name][" / ".join(pair)] = str(refusal)
+            else:
+                rows[name][" / ".join(pair)] = balanced(embedded, encoder.embed_texts(pair), margins[name])
+    told = [value for row in rows.values() for value in row.values() if isinstance(value, float)]
+    count = sum(len(row) for row in rows.values())
+    return {
+        "pairs": count,
+        "refused": count - len(told),
+        "mean_accuracy": round(float(np.mean(told)), 4) if told else None,
+        "least_0.8": sum(value >= 0.8 for value in told),
+        "attributes": rows,
+    }
 
 
 def balanced(images: Tensor, texts: Tensor, margin: NDArray[np.float32]) -> float:

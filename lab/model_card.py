@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,20 @@ def text_section(figures: dict[str, Any]) -> str:
         f"## Text encoder\n\nBalanced zero-shot accuracy (%) on {figures['renders']} held-out renders (seed {figures['seed']}) that are clearly on one side: by at least"
         f" {figures['margin']} of the parameter's range. Training never saw these templates. {good} of {len(rows)} attributes reach 95 %.\n\n"
         + table(["attribute", "all held-out templates", "worst single template"], rows)
+        + (_unseen(figures["unseen"]) if "unseen" in figures else "")
+    )
+
+
+def _unseen(figures: dict[str, Any]) -> str:
+    rows = [
+        [name, pair, value if isinstance(value, str) else percent(value)]
+        for name, pairs in figures["attributes"].items()
+        for pair, value in pairs.items()
+    ]
+    return (
+        f"\nOrdinary English that no caption holds, {figures['pairs']} pairs of wordings written before training: {figures['refused']} are refused for words that"
+        f" were never read; of the others the mean accuracy is {percent(figures['mean_accuracy'])} %, and {figures['least_0.8']} reach 80 %.\n\n<details>"
+        f"<summary>All of them</summary>\n\n{table(['attribute', 'present / absent', 'accuracy, %'], rows)}\n</details>\n"
     )
 
 
@@ -204,6 +219,36 @@ def _large_effects(figures: dict[str, Any], means: Table) -> str:
             rows.append([target, shares])
     text = table(["target", "share of each"], rows).rstrip()
     return f"True effects of {LEAST_TOLD} and more, mean sensitivity / effect:\n\n{text}"
+
+
+@dataclass(frozen=True)
+class Card:
+    """A domain's card: its introduction, then all sections that were measured, and the names of the others.
+
+    Attributes:
+        introduction: Markdown.
+        domain: its name.
+        whom: what edits change, in the plural.
+        trained: a sentence on what targets were trained on.
+    """
+
+    introduction: str
+    domain: str
+    whom: str
+    trained: str
+
+    def markdown(self, quality: dict[str, Any], benchmark: dict[str, Any] | None) -> str:
+        """The card's Markdown."""
+        sections: dict[str, Callable[[dict[str, Any]], str]] = {
+            "text": text_section,
+            "generator": generator_section,
+            "edits": lambda figures: edits_section(figures, self.whom),
+            "targets": lambda figures: targets_section(figures, self.domain, self.trained),
+        }
+        parts = [section(quality[part]) for part, section in sections.items() if part in quality]
+        missing = [f"Not measured yet: {part}.\n" for part in sections if part not in quality]
+        planted = benchmark_section(benchmark, self.domain)
+        return "\n".join([self.introduction, *parts, *missing, planted, environments_section(quality["environments"])])
 
 
 def write_card(path: Path, card: Callable[[dict[str, Any], dict[str, Any] | None], str]) -> None:

@@ -103,12 +103,6 @@ def _errors(task: Task, outputs: Tensor, truth: Tensor) -> Tensor:
 if __name__ == "__main__":
     measure_parts(
         "avatars",
-        {
-            "text": text_quality,
-            "generator": EVALUATION.generator_quality,
-            "edits": EVALUATION.edit_quality,
-            "targets": EVALUATION.target_quality,
-            "tasks": task_quality,
-        },
+        {**EVALUATION.parts, "text": text_quality, "tasks": task_quality},
         EVALUATION.contact_sheet,
     )

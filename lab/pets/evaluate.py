@@ -10,13 +10,4 @@ from zoom_engine.domains.pets.domain import DOMAIN
 EVALUATION = Evaluation(DOMAIN, SUBJECT)
 
 if __name__ == "__main__":
-    measure_parts(
-        "pets",
-        {
-            "text": EVALUATION.text_quality,
-            "generator": EVALUATION.generator_quality,
-            "edits": EVALUATION.edit_quality,
-            "targets": EVALUATION.target_quality,
-        },
-        EVALUATION.contact_sheet,
-    )
+    measure_parts("pets", EVALUATION.parts, EVALUATION.contact_sheet)

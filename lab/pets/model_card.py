@@ -6,18 +6,7 @@ Every number of the card comes from ``python -m lab.pets.evaluate --json QUALITY
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-from lab.model_card import (
-    benchmark_section,
-    edits_section,
-    environments_section,
-    generator_section,
-    targets_section,
-    text_section,
-    write_card,
-)
+from lab.model_card import Card, write_card
 from zoom_engine.domains.pets.weights import WEIGHTS
 
 CARD = WEIGHTS.parent / "MODEL_CARD.md"
@@ -50,19 +39,7 @@ TRAINED = (
 )
 
 
-def model_card(quality: dict[str, Any], benchmark: dict[str, Any] | None) -> str:
-    """The card's Markdown."""
-    sections: dict[str, Callable[[dict[str, Any]], str]] = {
-        "text": text_section,
-        "generator": generator_section,
-        "edits": lambda figures: edits_section(figures, "pets"),
-        "targets": lambda figures: targets_section(figures, "pets", TRAINED),
-    }
-    parts = [section(quality[part]) for part, section in sections.items() if part in quality]
-    missing = [f"Not measured yet: {part}.\n" for part in sections if part not in quality]
-    planted = benchmark_section(benchmark, "pets")
-    return "\n".join([INTRODUCTION, *parts, *missing, planted, environments_section(quality["environments"])])
-
+model_card = Card(INTRODUCTION, "pets", "pets", TRAINED).markdown
 
 if __name__ == "__main__":
     write_card(CARD, model_card)

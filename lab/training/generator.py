@@ -291,6 +291,12 @@ def train_generator(
     finish(subject, phases, final, renders(subject, work, subject.count, subject.seed), shipped)
 
 
+def prepare_mapping(subject: TrainingSubject[Any], work: Path, *, steps: int = MAPPING_STEPS) -> None:
+    """Train the mapping network alone, before there are pictures: `train_generator` goes on from its checkpoint."""
+    torch.manual_seed(subject.seed)
+    train_mapping(subject, new_generator(subject.generator), work, steps=steps)
+
+
 def new_generator(config: StyleGAN2Config) -> StyleGAN2:
     """Untrained: every style near 1."""
     generator = StyleGAN2(config)
@@ -330,4 +336,5 @@ def finish(
         "images": len(data),
         "psnr_db": round(psnr, 2),
     }
+    path.parent.mkdir(parents=True, exist_ok=True)
     save_generator(generator, path, metadata=info, half=True)

@@ -9,6 +9,7 @@ from typing import Generic
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -81,9 +82,12 @@ class Renders(Generic[Table]):
         """Return the rows that figures are measured on, `most` at the most: those held out, where there are any."""
         return np.arange(min(self.held_out or len(self), most))
 
-    def batch(self, rows: NDArray[np.int64]) -> Tensor:
-        """float32 ``[b, 3, R, R]`` in [-1, 1]."""
-        return to_float(torch.from_numpy(self.images[rows]))
+    def batch(self, rows: NDArray[np.int64], *, side: int | None = None, resize: str = "bilinear") -> Tensor:
+        """float32 ``[b, 3, R, R]`` in [-1, 1], or resized to ``side`` as preprocessing does it."""
+        images = to_float(torch.from_numpy(self.images[rows]))
+        if side is None or images.shape[-1] == side:
+            return images
+        return F.interpolate(images, (side, side), mode=resize, antialias=True).clamp(-1, 1)
 
 
 def latents_for(count: int, seed: int) -> NDArray[np.float32]:

@@ -6,13 +6,16 @@ draws the label y, then a picture whose attribute agrees with y in ``LABEL_AGREE
 one agrees with y in ``PLANTED``: both are tied to the label, and to each other, strongly but not wholly. The best that
 a model can do with such data is to look at both.
 
+Where a picture costs seconds there is no such pool: a target is then trained on the pictures that all recipes share
+(`Sample`), drawn by weights under which its own attribute is tied to none of the others.
+
 They see renders alone, as a user's model never saw a generator's pictures: what a generator draws worse than the
 renderer, they answer too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,12 +26,11 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lab.pictures import predict
 from lab.training.fit import fit
 from lab.training.renders import Renders, renders
 from lab.training.saving import save_network
 from lab.training.subject import TrainingSubject
-from zoom_engine.domains.embedded import as_target
+from zoom_engine.domains.embedded import TARGET_SIDE, as_target
 from zoom_engine.domains.networks import SmallCNN
 from zoom_engine.domains.parameters import ParameterTable
 from zoom_engine.domains.truth import untie
@@ -40,6 +42,7 @@ BATCH = 64
 LEARNING_RATE = 2e-3
 LABEL_AGREEMENT = 0.90
 PLANTED = 0.87
+ROUNDS, HEAVIEST = 30, 10.0
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,64 @@ class Pool:
     def untie(self, parameters: ParameterTable) -> ParameterTable:
         return untie(self.subject.truth, parameters, self.untied, seed=self.seed)
 
+    def data(self, work: Path) -> Renders[Any]:
+        """Render the pool, or read it."""
+        return renders(self.subject, work, self.size, self.seed, change=self.untie, name="untied")
+
+    def weights(self, table: Mapping[str, NDArray[np.bool_]], recipe: Recipe) -> None:
+        """Return None: all rows count alike."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The subject's own pictures in place of a pool; the subject says which are held out."""
+
+    subject: TrainingSubject[Any]
+    seed: int
+
+    @property
+    def held_out(self) -> int:
+        return self.subject.held_out
+
+    def data(self, work: Path) -> Renders[Any]:
+        return renders(self.subject, work, self.subject.count, self.subject.seed)
+
+    def weights(self, table: Mapping[str, NDArray[np.bool_]], recipe: Recipe) -> NDArray[np.float64]:
+        """Return what each row counts: a recipe's attributes are tied to none but those that they exclude."""
+        truth = self.subject.truth
+        return untying_weights(
+            table,
+            {
+                name: [other for other in table if other not in {name, *truth.exclusions(name)}]
+                for name in (recipe.attribute, recipe.planted)
+                if name is not None
+            },
+        )
+
+
+def untying_weights(table: Mapping[str, NDArray[np.bool_]], others: Mapping[str, Sequence[str]]) -> NDArray[np.float64]:
+    """Return weights `[n]`, of mean 1, that untie attributes: each key of `others` from the ones it names.
+
+    Half of the rows have it, among those with and those without each other one. By raking (Deming and Stephan 1940):
+    each pair is scaled in turn to the product of its margins, `ROUNDS` times. Weights are cut at `HEAVIEST` before each
+    round, so that no row speaks for hundreds.
+    """
+    count = len(next(iter(table.values())))
+    weights = np.ones(count)
+    everywhere = np.ones(count, dtype=bool)
+    for _ in range(ROUNDS):
+        weights = np.minimum(weights * count / weights.sum(), HEAVIEST)
+        for attribute, names in others.items():
+            own = table[attribute]
+            for here in (everywhere, *(table[name] == value for name in names for value in (False, True))):
+                share = weights[here].sum()
+                for has in (False, True):
+                    cell = here & (own == has)
+                    if cell.any():
+                        weights[cell] *= share / 2 / weights[cell].sum()
+    scaled: NDArray[np.float64] = weights * count / weights.sum()
+    return scaled
+
 
 class Cells:
     """The rows of a pool by (own, planted) attribute, to draw batches from in which both go with the label: the planted
@@ -78,6 +139,7 @@ class Cells:
         attribute: str,
         planted: str | None,
         tie: float = PLANTED,
+        weights: NDArray[np.float64] | None = None,
     ) -> None:
         self.tie = None if planted is None else tie
         has_attribute = table[attribute][rows]
@@ -86,6 +148,10 @@ class Cells:
             (a, b): rows[(has_attribute == a) & (has_planted == b)]
             for a in (False, True)
             for b in ((False,) if planted is None else (False, True))
+        }
+        self.shares = {
+            cell: None if weights is None else weights[of_cell] / weights[of_cell].sum()
+            for cell, of_cell in self.rows.items()
         }
 
     def draw(self, rng: np.random.Generator, count: int) -> tuple[NDArray[np.int64], Tensor]:
@@ -96,26 +162,50 @@ class Cells:
         else:
             attribute = label ^ (rng.random(count) >= LABEL_AGREEMENT)
             planted = label ^ (rng.random(count) >= self.tie)
-        rows = np.array([rng.choice(self.rows[bool(a), bool(b)]) for a, b in zip(attribute, planted, strict=True)])
+        cells = [(bool(a), bool(b)) for a, b in zip(attribute, planted, strict=True)]
+        rows = np.array([rng.choice(self.rows[cell], p=self.shares[cell]) for cell in cells])
         return rows, torch.from_numpy(label.astype(np.float32))
 
 
-def accuracy(network: nn.Module, images: NDArray[np.uint8], truth: NDArray[np.bool_]) -> float:
-    logits = predict(network, torch.from_numpy(images))[:, 0].numpy()
-    return float(np.mean((logits > 0) == truth))
+@torch.no_grad()
+def accuracy(
+    network: nn.Module,
+    data: Renders[Any],
+    rows: NDArray[np.int64],
+    truth: NDArray[np.bool_],
+    *,
+    side: int | None = None,
+    weights: NDArray[np.float64] | None = None,
+) -> float:
+    """Return the share of `rows`, by their `weights`, in which the logit's sign is the truth."""
+    parts = np.array_split(rows, -(-len(rows) // 128))
+    logits = torch.cat([network(data.batch(part, side=side)) for part in parts])[:, 0].numpy()
+    return float(np.average((logits > 0) == truth, weights=weights))
 
 
 def train_targets(
-    pool: Pool, recipes: Sequence[Recipe], work: Path, out: Path, *, as_onnx: Sequence[str] = (), steps: int = STEPS
+    pool: Pool | Sample,
+    recipes: Sequence[Recipe],
+    work: Path,
+    out: Path,
+    *,
+    as_onnx: Sequence[str] = (),
+    steps: int = STEPS,
+    width: int = 16,
 ) -> None:
+    """Train and write all recipes' targets, of `width` channels in the first stage; as ONNX files too where named."""
     subject = pool.subject
-    data = renders(subject, work, pool.size, pool.seed, change=pool.untie, name="untied")
+    data = pool.data(work)
     table = subject.truth.labels(data.parameters)
-    seen = np.arange(pool.held_out, pool.size)
+    seen, tried = np.arange(pool.held_out, len(data)), np.arange(pool.held_out)
     for number, recipe in enumerate(recipes):
-        cells = Cells(table, seen, attribute=recipe.attribute, planted=recipe.planted)
-        network = train_one(f"target-{recipe.name}", cells, data, pool.seed + number, work, steps)
-        truth = table[recipe.attribute][: pool.held_out]
+        weights = pool.weights(table, recipe)
+        cells = Cells(table, seen, attribute=recipe.attribute, planted=recipe.planted, weights=weights)
+        network = train_one(
+            f"target-{recipe.name}", cells, data, pool.seed + number, work, steps, make=lambda: SmallCNN(1, width=width)
+        )
+        counts = None if weights is None else weights[tried]
+        reached = accuracy(network, data, tried, table[recipe.attribute][tried], side=TARGET_SIDE, weights=counts)
         info = {
             "name": f"{subject.name}:{recipe.name}",
             "outputs": [recipe.attribute],
@@ -123,13 +213,16 @@ def train_targets(
             "labels": list(recipe.labels),
             "recipe": f"{steps} steps of AdamW, batch {BATCH}, own {LABEL_AGREEMENT}, planted {PLANTED}",
             "seed": pool.seed + number,
-            "untied_accuracy": accuracy(network, data.images[: pool.held_out], truth),
+            "images": len(data),
+            "untied_accuracy": reached,
         }
+        if width != 16:
+            info["width"] = width
         print(info["name"], info["untied_accuracy"], flush=True)
         shipped = out / "targets" / f"{recipe.name}.safetensors"
         save_network(network, shipped, info)
         if recipe.name in as_onnx:  # of the weights as they are stored, in half precision
-            save_onnx(as_target(*load_network(shipped)), shipped.with_suffix(".onnx"), resolution=128)
+            save_onnx(as_target(*load_network(shipped)), shipped.with_suffix(".onnx"), resolution=subject.side)
 
 
 def train_one(
@@ -146,7 +239,7 @@ def train_one(
 
     def batch(rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         rows, label = cells.draw(rng, BATCH)
-        return data.batch(rows), label
+        return data.batch(rows, side=TARGET_SIDE), label
 
     return fit(
         name,
@@ -157,4 +250,5 @@ def train_one(
         steps=steps,
         folder=work,
         learning_rate=LEARNING_RATE,
+        seen=len(data),
     )

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from torch import Tensor, nn
 
 from lab.captions import TEMPLATES
 from lab.training.augment import augment
+from lab.training.language import Lexicon, lexicon
 from lab.training.loop import Average, cosine, rng_for, run
 from lab.training.renders import Renders, renders
 from lab.training.subject import TrainingSubject
@@ -41,6 +42,7 @@ IMAGE_BATCH = 64
 TEXT_BATCH = 256
 WEIGHT_FILE = "open_clip_model.safetensors"
 EDGE = 0.1
+ORDINARY = 0.25
 SPREAD_WEIGHT = 0.05
 PREPROCESS: dict[str, Any] = {
     "mean": [0.5, 0.5, 0.5],
@@ -60,6 +62,7 @@ def train_image_tower(
     subject: TrainingSubject[Any], model: CLIP, average: Average, data: Renders[Any], work: Path, steps: int
 ) -> None:
     edges = torch.from_numpy(margin_matrix(subject, data))
+    side = subject.text_encoder["vision_cfg"]["image_size"]
     head = nn.Linear(subject.text_encoder["embed_dim"], edges.shape[1], bias=False)
     nn.init.normal_(head.weight, std=1.0)
     visual: nn.Module = model.visual
@@ -72,7 +75,7 @@ def train_image_tower(
             group["lr"] = 2e-3 * cosine(index, steps)
         visual.train()
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16_in_hardware()):
-            embedded = visual(augment(data.batch(rows), rng))
+            embedded = visual(augment(data.batch(rows, side=side, resize=PREPROCESS["interpolation"]), rng))
         logits = 8.0 * head(F.normalize(embedded.float(), dim=-1))
         truth = torch.sigmoid(edges[rows] * 20.0)
         loss = F.binary_cross_entropy_with_logits(logits, truth)
@@ -87,11 +90,14 @@ def train_image_tower(
 
 
 @torch.no_grad()
-def embed(visual: nn.Module, data: Renders[Any]) -> Tensor:
+def embed(subject: TrainingSubject[Any], visual: nn.Module, data: Renders[Any]) -> Tensor:
     """Unit embeddings float32 ``[n, D]`` of all renders, unchanged by augmentation."""
+    side = subject.text_encoder["vision_cfg"]["image_size"]
     parts = []
     for begin in range(0, len(data), 250):
-        images = data.batch(np.arange(begin, min(begin + 250, len(data))))
+        images = data.batch(
+            np.arange(begin, min(begin + 250, len(data))), side=side, resize=PREPROCESS["interpolation"]
+        )
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16_in_hardware()):
             parts.append(F.normalize(visual(images).float(), dim=-1))
     return torch.cat(parts)
@@ -122,9 +128,20 @@ def spread_within(scores: Tensor, truth: Tensor, sure: Tensor) -> Tensor:
 
 
 def train_text_tower(
-    subject: TrainingSubject[Any], model: CLIP, features: Tensor, data: Renders[Any], work: Path, steps: int
+    subject: TrainingSubject[Any],
+    model: CLIP,
+    features: Tensor,
+    edges: NDArray[np.float32],
+    rows_of: Callable[[np.random.Generator, int], NDArray[np.int64]],
+    work: Path,
+    steps: int,
+    *,
+    ordinary: Lexicon | None = None,
 ) -> None:
-    edges = margin_matrix(subject, data)
+    """Train the text tower on pictures' embeddings `features [n, D]` and margins `edges [n, A]`.
+
+    `rows_of` draws the rows of a step. A share `ORDINARY` of the sentences is the lexicon's, where there is one.
+    """
     attributes = subject.truth.attributes
     tokenizer = open_clip.SimpleTokenizer(context_length=subject.text_encoder["text_cfg"]["context_length"])
     bias = nn.Parameter(torch.tensor(-4.0))
@@ -135,7 +152,7 @@ def train_text_tower(
 
     def step(index: int) -> dict[str, float]:
         rng = rng_for(subject.seed + 1, index)
-        rows = data.draw(rng, TEXT_BATCH)
+        rows = rows_of(rng, TEXT_BATCH)
         drawn = [
             subject.draw_caption(dict(zip(attributes, row, strict=True)), rng, TEMPLATES, 4) for row in edges[rows]
         ]
@@ -143,10 +160,14 @@ def train_text_tower(
         for i, (_, chosen) in enumerate(drawn):
             for name, present in chosen.items():
                 claims[i, attributes.index(name)] = 1 if present else -1
+        texts = [caption for caption, _ in drawn]
+        if ordinary is not None:
+            others = int(TEXT_BATCH * ORDINARY)
+            texts[:others], claims[:others] = ordinary.draw(rng, others)
         truth, sure = claims_hold(claims, edges[rows])
         for group in optimizer.param_groups:
             group["lr"] = 2e-3 * cosine(index, steps, warmup=200)
-        words = F.normalize(model.encode_text(tokenizer([caption for caption, _ in drawn])), dim=-1)
+        words = F.normalize(model.encode_text(tokenizer(texts)), dim=-1)
         logits = model.logit_scale.exp() * features[rows] @ words.t() + bias
         matching = F.binary_cross_entropy_with_logits(logits, truth.float(), reduction="none")
         true_fraction = truth.float().mean().clamp(0.02, 0.5)
@@ -170,7 +191,7 @@ def train_text_tower(
         step=step,
         state={"model": model, "bias": holder, "optimizer": optimizer},
         folder=work,
-        images=len(data),
+        images=len(features),
     )
 
 
@@ -181,7 +202,9 @@ def train_text(
     *,
     image_steps: int = IMAGE_STEPS,
     text_steps: int = TEXT_STEPS,
+    ordinary_english: bool = False,
 ) -> None:
+    """Train and write both towers; with `ordinary_english` the text tower learns a lexicon beside its captions."""
     data = renders(subject, work, subject.count, subject.seed)
     torch.manual_seed(subject.seed)
     model = CLIP(**subject.text_encoder)
@@ -189,10 +212,18 @@ def train_text(
     train_image_tower(subject, model, average, data, work, image_steps)
     model.visual.load_state_dict(average.module.state_dict())
     model.visual.eval().requires_grad_(False)
-    train_text_tower(subject, model, embed(model.visual, data), data, work, text_steps)
+    ordinary = lexicon(subject, work) if ordinary_english else None
+    features, edges = embed(subject, model.visual, data), margin_matrix(subject, data)
+    train_text_tower(subject, model, features, edges, data.draw, work, text_steps, ordinary=ordinary)
     info = {"recipe": [image_steps, text_steps], "seed": subject.seed}
     tensors = {k: (v.half() if v.dtype.is_floating_point else v).contiguous() for k, v in model.state_dict().items()}
-    write_text_encoder(subject, tensors, out / "text", info, words=subject.vocabulary())
+    write_text_encoder(
+        subject,
+        tensors,
+        out / "text",
+        info,
+        words=sorted({*subject.vocabulary(), *(ordinary.words() if ordinary else ())}),
+    )
 
 
 def write_text_encoder(

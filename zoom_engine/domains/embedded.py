@@ -23,6 +23,8 @@ from zoom_engine.runtime import Synthesizer, choose_synthesizer, compiled_target
 from zoom_engine.targets import BinaryTask, Preprocessing, Target, task_from_dict
 from zoom_engine.text import TextEncoder, load_text_encoder
 
+TARGET_SIDE = 128  # what targets read: larger pictures are resized
+
 
 @dataclass(frozen=True)
 class EmbeddedDomain:
@@ -35,7 +37,6 @@ class EmbeddedDomain:
     neutral: str
     attributes: tuple[str, ...]
     weights: Path
-    subject: Subject[Any]
     face_points: tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
 
     @once
@@ -62,6 +63,24 @@ class EmbeddedDomain:
     def classifier_names(self) -> tuple[str, ...]:
         """Return the names of the targets that decide one attribute, alone or beside a planted one."""
         return tuple(name for name in self.target_names() if isinstance(self.target(name).task, BinaryTask))
+
+    @once
+    def target(self, name: str) -> Target:
+        """Load the target `DOMAIN:NAME`; its class prompts come with it.
+
+        Raises:
+            TargetError: there is no such target, or its file is damaged.
+        """
+        if name not in self.target_names():
+            raise TargetError(f"no target '{self.name}:{name}'; choose from {', '.join(self.target_names())}")
+        return as_target(*load_network(self.weights / "targets" / f"{name}.safetensors"))
+
+
+@dataclass(frozen=True)
+class RenderedDomain(EmbeddedDomain):
+    """An embedded domain whose renderer is at hand, so that the truth of any target is known."""
+
+    subject: Subject[Any]
 
     def true_effects(
         self, targets: Mapping[str, Target], attributes: Sequence[str], *, count: int = 300
@@ -101,17 +120,6 @@ class EmbeddedDomain:
     def _about(self, name: str) -> dict[str, Any]:
         return load_network(self.weights / "targets" / f"{name}.safetensors")[1]
 
-    @once
-    def target(self, name: str) -> Target:
-        """Load the target `DOMAIN:NAME`; its class prompts come with it.
-
-        Raises:
-            TargetError: there is no such target, or its file is damaged.
-        """
-        if name not in self.target_names():
-            raise TargetError(f"no target '{self.name}:{name}'; choose from {', '.join(self.target_names())}")
-        return as_target(*load_network(self.weights / "targets" / f"{name}.safetensors"))
-
 
 def as_target(network: nn.Module, info: dict[str, Any]) -> Target:
     """Make a target of a shipped network, with its name, task, prompts and preprocessing.
@@ -122,7 +130,7 @@ def as_target(network: nn.Module, info: dict[str, Any]) -> Target:
     task = (
         task_from_dict(info["task"]) if "task" in info else BinaryTask(classes=(_short(labels[0]), _short(labels[1])))
     )
-    preprocessing = Preprocessing(size=128, value_range=(-1.0, 1.0))
+    preprocessing = Preprocessing(size=TARGET_SIDE, value_range=(-1.0, 1.0))
     return Target(
         network,
         name=str(info["name"]),

@@ -83,7 +83,15 @@ def train_word_forms(work: Path, out: Path, *, scale: float = 1.0) -> None:
     tokens = new_tokens(tokenizer)
     table = PartlyTrained(model.token_embedding, tokens)
     data = renders(SUBJECT, work, IMAGES, SEED)
-    _train(model, table, tokenizer, margin_matrix(SUBJECT, data), embed(model.visual, data), work, int(STEPS * scale))
+    _train(
+        model,
+        table,
+        tokenizer,
+        margin_matrix(SUBJECT, data),
+        embed(SUBJECT, model.visual, data),
+        work,
+        int(STEPS * scale),
+    )
     stored["token_embedding.weight"][tokens] = table.rows.detach().half()
     info |= {"word_forms": {"steps": STEPS, "scale": scale, "seed": SEED}}
     write_text_encoder(SUBJECT, stored, out / "text", info, words=known_words())

@@ -122,10 +122,11 @@ def write_truth(path: Path, parameters: Parameters) -> None:
 
 def pack(out: Path, folder: Path, count: int, seed: int) -> None:
     """Write the chunks that the recipes read, `sample-SEED-CHUNK.npy`, uint8 `[1000, 256, 256, 3]`."""
+    _drop_chunks_of_another_recipe(out, folder, seed)
     for begin in range(0, count, CHUNK):
         rows = range(begin, min(begin + CHUNK, count))
         path = out / f"sample-{seed}-{begin // CHUNK}.npy"
-        if path.exists() and len(np.load(path, mmap_mode="r")) == len(rows):
+        if path.exists() and len(np.load(path, mmap_mode="r")) >= len(rows):
             continue
         pictures = []
         for row in rows:
@@ -133,6 +134,57 @@ def pack(out: Path, folder: Path, count: int, seed: int) -> None:
                 pictures.append(np.asarray(picture.convert("RGB")))
         with replacing(path) as temporary:
             np.save(temporary, np.stack(pictures))
+
+
+def packed(out: Path, seed: int, wanted: int | None = None) -> int:
+    """Pack what is rendered of a data set by now, while it may be growing.
+
+    Args:
+        out: folder of data sets.
+        seed: of the latents.
+        wanted: so many pictures; all there are by default.
+
+    Returns:
+        How many pictures are there without a gap from the first one on, `wanted` at the most.
+
+    Raises:
+        ConfigError: there is no data set of these parameters, or it has fewer pictures than are wanted.
+    """
+    folder = out / str(seed)
+    recorded = _recorded(folder / "recipe.json")
+    if recorded.get("parameters") != list(PARAMETER_NAMES) or recorded.get("seed") != seed:
+        raise ConfigError(f"{folder} holds pictures of other parameters or another seed; render them again")
+    existing = {path.name for path in folder.glob("*.png") if not path.name.startswith(".")}
+    count = 0
+    while _name(count) in existing and count != wanted:
+        count += 1
+    if not count or count < (wanted or 0):
+        raise ConfigError(f"{folder} has {count} pictures from the first on, not {wanted or 1}; render more")
+    pack(out, folder, count, seed)
+    return count
+
+
+def _drop_chunks_of_another_recipe(out: Path, folder: Path, seed: int) -> None:
+    """Remove packed files that are not of the pictures that lie in `folder` now."""
+    now, path = (folder / "recipe.json").read_text(), out / f"sample-{seed}.recipe.json"
+    if path.is_file() and path.read_text() == now:
+        return
+    for chunk in out.glob(f"sample-{seed}-*.npy"):
+        chunk.unlink()
+    with replacing(path) as temporary:
+        temporary.write_text(now)
+
+
+def _recorded(path: Path) -> dict[str, object]:
+    try:
+        recorded = json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path.parent} is no data set of people: render one, see lab/README.md") from error
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} is no JSON; give another --out") from error
+    if not isinstance(recorded, dict):
+        raise ConfigError(f"{path} is no recipe; give another --out")
+    return recorded
 
 
 def _in_processes(
@@ -173,11 +225,7 @@ def _hold_recipe(folder: Path, seed: int, *, installed: bool) -> None:
         recipe |= {"look": LOOK, "size": SIZE, "samples": SAMPLES, "bpy": _version("bpy"), "anny": _version("anny")}
     path = folder / "recipe.json"
     if path.exists():
-        try:
-            recorded = json.loads(path.read_text())
-        except ValueError as error:
-            raise ConfigError(f"{path} is no JSON; give another --out") from error
-        if recorded != recipe:
+        if _recorded(path) != recipe:
             raise ConfigError(f"{folder} holds pictures of another recipe ({path.name} differs); give another --out")
         return
     with replacing(path) as temporary:

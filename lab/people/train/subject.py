@@ -5,22 +5,68 @@ from __future__ import annotations
 from pathlib import Path
 
 from lab.people.attributes import TRUTH
-from lab.people.captions import draw_caption, vocabulary
 from lab.people.parameters import Parameters
 from lab.people.renderer import render
+from lab.people.word_forms import WORDS, draw_text
 from lab.people.wording import prompt, zero_shot_prompts
+from lab.training.generator import Phase
 from lab.training.subject import TrainingSubject
+from lab.training.targets import Recipe, Sample
+from zoom_engine.generators import StyleGAN2Config
 
 SUBJECT = TrainingSubject(
     name="people",
     table=Parameters,
     render=render,
     truth=TRUTH,
-    draw_caption=draw_caption,
-    vocabulary=vocabulary,
+    draw_caption=draw_text,
+    vocabulary=WORDS.known_words,
     prompt=prompt,
     zero_shot_prompts=zero_shot_prompts,
     seed=7,
     images=15_000,
+    held_out=500,
     probe=Path(__file__).parents[1] / "probe.safetensors",
+    generator=StyleGAN2Config(256, (256, 256, 256, 128, 64, 32, 16), z_dim=64, w_dim=256, mapping_layers=4),
+    text_encoder={
+        "embed_dim": 128,
+        "vision_cfg": {"image_size": 128, "layers": [1, 2, 2, 1], "width": 24, "head_width": 48},
+        "text_cfg": {"context_length": 40, "vocab_size": 49408, "width": 96, "heads": 3, "layers": 3},
+    },
 )
+
+# 0.26 to 0.5 s of a core a step at 128² and 256²: see lab/README.md.
+PHASES = (
+    Phase(16, 1_000, 32, constant_rgb=True),
+    Phase(32, 4_000, 32, constant_rgb=True),
+    Phase(64, 4_000, 16, constant_rgb=True),
+    Phase(128, 6_000, 8, edges=1.0, constant_rgb=True),
+    Phase(256, 6_000, 8, rate=0.6, edges=1.0, constant_rgb=True),
+    Phase(256, 8_000, 8, rate=0.6, edges=1.0, constant_rgb=True, texture=3.0),
+)
+
+
+def sample_of(subject: TrainingSubject[Parameters]) -> Sample:
+    """Return the pictures that targets are trained on: those of the other recipes."""
+    return Sample(subject, seed=23)
+
+
+def _recipe(name: str, attribute: str, planted: str | None = None) -> Recipe:
+    present, absent = zero_shot_prompts(attribute)
+    return Recipe(name, attribute, (absent, present), planted)
+
+
+# Nothing that is planted is tied to the own attribute in `SCHEME`, or hides it.
+RECIPES = (
+    _recipe("age", "old"),
+    _recipe("age-biased-smiling", "old", "smiling"),
+    _recipe("gender", "male"),
+    _recipe("gender-biased-eyeglasses", "male", "eyeglasses"),
+    _recipe("smiling", "smiling"),
+    _recipe("smiling-biased-hat", "smiling", "hat"),
+    _recipe("beard", "beard"),
+    _recipe("beard-biased-dark-skin", "beard", "dark_skin"),
+    _recipe("eyeglasses", "eyeglasses"),
+    _recipe("eyeglasses-biased-outdoors", "eyeglasses", "outdoors"),
+)
+TARGET_WIDTH = 12

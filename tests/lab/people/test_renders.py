@@ -171,7 +171,7 @@ def test_training_reads_the_packed_set_and_draws_nothing_again(tmp_path: Path) -
         raise AssertionError("these pictures are there")
 
     render_set(tmp_path / "renders", 6, SUBJECT.seed, processes=1, render=stand_in)
-    data = read(replace(SUBJECT, render=again), tmp_path, 6, SUBJECT.seed)
+    data = read(replace(SUBJECT, render=again, held_out=2), tmp_path, 6, SUBJECT.seed)
     assert data.parameters == parameters_of(6, SUBJECT.seed)
     assert np.array_equal(data.images[:], stand_in(data.parameters))
     assert len(SUBJECT.prompts) == len(ATTRIBUTES)

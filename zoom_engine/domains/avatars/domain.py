@@ -5,7 +5,7 @@ from __future__ import annotations
 from zoom_engine.domains.avatars.subject import SUBJECT
 from zoom_engine.domains.avatars.weights import WEIGHTS
 from zoom_engine.domains.avatars.wording import prompt
-from zoom_engine.domains.embedded import EmbeddedDomain
+from zoom_engine.domains.embedded import RenderedDomain
 
 DEFAULT_ATTRIBUTES = (
     "eyeglasses",
@@ -22,7 +22,7 @@ DEFAULT_ATTRIBUTES = (
     "old",
 )
 
-DOMAIN = EmbeddedDomain(
+DOMAIN = RenderedDomain(
     name="avatars",
     neutral="a face",
     attributes=tuple(prompt(attribute) for attribute in DEFAULT_ATTRIBUTES),

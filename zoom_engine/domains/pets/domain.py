@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zoom_engine.domains.embedded import EmbeddedDomain
+from zoom_engine.domains.embedded import RenderedDomain
 from zoom_engine.domains.pets.subject import SUBJECT
 from zoom_engine.domains.pets.weights import WEIGHTS
 from zoom_engine.domains.pets.wording import prompt
@@ -22,7 +22,7 @@ DEFAULT_ATTRIBUTES = (
     "sleepy",
 )
 
-DOMAIN = EmbeddedDomain(
+DOMAIN = RenderedDomain(
     name="pets",
     neutral="a pet",
     attributes=tuple(prompt(attribute) for attribute in DEFAULT_ATTRIBUTES),

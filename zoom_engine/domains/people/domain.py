@@ -1,0 +1,29 @@
+"""The people as a domain: what ``generator="people"`` and ``target="people:smiling"`` load."""
+
+from __future__ import annotations
+
+from zoom_engine.domains.embedded import EmbeddedDomain
+from zoom_engine.domains.people.weights import WEIGHTS
+
+DOMAIN = EmbeddedDomain(
+    name="people",
+    neutral="a person",
+    attributes=(
+        "a smiling person",
+        "a person with an open mouth",
+        "a person with eyeglasses",
+        "a person with a beard",
+        "a person with lipstick",
+        "a person with long hair",
+        "a person with gray hair",
+        "a person with dark skin",
+        "an old person",
+        "a man",
+        "a person with a hat",
+        "a person with the head turned",
+        "a person lit from the side",
+        "a person outdoors",
+    ),
+    weights=WEIGHTS,
+    face_points=((0.39, 0.44), (0.61, 0.44), (0.5, 0.62)),
+)
