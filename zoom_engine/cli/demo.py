@@ -17,17 +17,18 @@ from zoom_engine.settings.audit_settings import RunSettings
 def demo(
     *,
     out: Annotated[Path, Parameter(help="folder for index.html and both audits", metavar="FOLDER")] = Path("audit"),
+    domain: Annotated[str, Parameter(help="avatars or pets", metavar="NAME")] = "avatars",
     json: AsJson = False,
     **given: Any,
 ) -> None:
-    """Audit a sound and a biased face classifier and compare them."""
+    """Audit a sound and a biased classifier of an embedded domain and compare them."""
     with open_output(**given_of(TOLD, given)) as output:
         given = {name: value for name, value in given.items() if name not in TOLD}
         use_threads(given.pop("threads", None), output.progress)
         with starting(output.progress):
             from zoom_engine.commands.demo import run_demo
 
-        diagnoses = run_demo(out, progress=output.progress, **given)
+        diagnoses = run_demo(out, domain=domain, progress=output.progress, **given)
     if json:
         print_json({name: diagnosis.summary().to_json() for name, diagnosis in diagnoses.items()})
         return

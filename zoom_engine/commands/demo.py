@@ -1,37 +1,72 @@
-"""The demo: one sound and one biased target of the avatars, audited side by side."""
+"""The demo: one sound and one biased target of an embedded domain, audited side by side."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from zoom_engine.audit.folder import check_config, check_folder
+from zoom_engine.common.errors import ConfigError
 from zoom_engine.common.plurals import number_of
 from zoom_engine.common.progress import ProgressFactory, silent
+from zoom_engine.common.typed import one_of
 from zoom_engine.diagnose.diagnosers import Diagnosers
 from zoom_engine.report import IndexEntry, write_index
 from zoom_engine.settings.audit_settings import RunSettings
 from zoom_engine.statistics.diagnosis import Diagnosis
 
-AUDITS = (
-    (
-        "sound",
-        "avatars:mustache",
-        "Sound",
+
+@dataclass(frozen=True)
+class Demo:
+    """What a domain shows.
+
+    Attributes:
+        title: of the page.
+        sound: name of the sound target.
+        sound_text: a sentence on how that was trained.
+        biased: name of its biased twin.
+        biased_text: a sentence on that.
+        picture: what is generated.
+    """
+
+    title: str
+    sound: str
+    sound_text: str
+    biased: str
+    biased_text: str
+    picture: str
+
+
+DEMOS = {
+    "avatars": Demo(
+        "Two mustache classifiers, one hidden bias",
+        "mustache",
         "The same classifier, trained on faces in which mustaches come with nothing else in particular.",
-    ),
-    (
-        "biased",
-        "avatars:mustache-biased-smiling",
-        "Biased",
+        "mustache-biased-smiling",
         "A mustache classifier, trained on data in which most mustaches come with a smile. Nobody told the audit.",
+        "generated face",
     ),
-)
+    "pets": Demo(
+        "Two dog classifiers, one hidden bias",
+        "dog",
+        "The same classifier, trained on pets of which cats wear collars as often as dogs.",
+        "dog-biased-collar",
+        "A classifier of dogs and cats, trained on data in which most dogs wear a collar. Nobody told the audit.",
+        "generated pet",
+    ),
+}
 IMAGES = 32
 
 
 def run_demo(
-    out: Path, *, images: int = IMAGES, seed: int = 0, progress: ProgressFactory = silent, **options: Any
+    out: Path,
+    *,
+    domain: str = "avatars",
+    images: int = IMAGES,
+    seed: int = 0,
+    progress: ProgressFactory = silent,
+    **options: Any,
 ) -> dict[str, Diagnosis]:
     """Audit both targets into `out/sound` and `out/biased`, and write `out/index.html`.
 
@@ -40,6 +75,7 @@ def run_demo(
 
     Args:
         out: folder.
+        domain: which of `DEMOS`.
         images: how many.
         seed: which.
         progress: how work shows itself.
@@ -47,19 +83,27 @@ def run_demo(
 
     Returns:
         Both audits by the names of their folders.
+
+    Raises:
+        ConfigError: there is no such demo, or a folder cannot take its audit.
     """
-    run = RunSettings(images=images, seed=seed)
-    for name, *_ in AUDITS:
+    if domain not in DEMOS:
+        raise ConfigError(f"there is no demo of {one_of(domain, list(DEMOS))}")
+    demo, run = DEMOS[domain], RunSettings(images=images, seed=seed)
+    targets = {"sound": f"{domain}:{demo.sound}", "biased": f"{domain}:{demo.biased}"}
+    for name in targets:
         check_folder(out / name)
         check_config(out / name, run.deciding())
-    targets = {name: target for name, target, _, _ in AUDITS}
-    diagnosers = Diagnosers(generator="avatars", target=targets, progress=progress, **options)
+    diagnosers = Diagnosers(generator=domain, target=targets, progress=progress, **options)
     diagnoses = diagnosers.run(images=images, seed=seed, out=out)
     write_index(
         out,
-        [IndexEntry(out / name, title, text, diagnoses[name]) for name, _, title, text in AUDITS],
-        title="Two mustache classifiers, one hidden bias",
+        [
+            IndexEntry(out / "sound", "Sound", demo.sound_text, diagnoses["sound"]),
+            IndexEntry(out / "biased", "Biased", demo.biased_text, diagnoses["biased"]),
+        ],
+        title=demo.title,
         introduction="Audited without a labelled test image: attributes were typed as text, and"
-        f" {number_of(images, 'generated face')} edited along each to see what moves the model’s answer.",
+        f" {number_of(images, demo.picture)} edited along each to see what moves the model’s answer.",
     )
     return diagnoses

@@ -36,10 +36,13 @@ class SmallCNN(nn.Module):
         self.activation = nn.ReLU()
         self.head = nn.Linear(8 * width, outputs)
 
-    def maps(self, x: Tensor) -> list[Tensor]:
-        """Return the activations after each stage, from half the resolution downward, for perceptual losses."""
+    def maps(self, x: Tensor, *, most: int | None = None) -> list[Tensor]:
+        """Return the activations after each stage, from half the resolution downward, for perceptual losses.
+
+        Those of the first `most` stages alone, if that is given.
+        """
         features: list[Tensor] = []
-        for stage in self.stages:
+        for stage in self.stages[:most]:
             x = stage(x)
             features.append(x)
         return features

@@ -42,15 +42,15 @@ def parts(renders: Path, images: int | None) -> dict[str, Train]:
 
 
 if __name__ == "__main__":
-    own = argparse.ArgumentParser(add_help=False)
-    own.add_argument("--renders", type=Path, default=Path("runs/people/renders"), help="the data set of pictures")
-    own.add_argument("--images", type=int, help="see the first so many pictures; by default all that are there")
-    given, _ = own.parse_known_args()
+    options = argparse.ArgumentParser(add_help=False)
+    options.add_argument("--renders", type=Path, default=Path("runs/people/renders"), help="the data set of pictures")
+    options.add_argument("--images", type=int, help="see the first so many pictures; by default all that are there")
+    given, _ = options.parse_known_args()
     train_parts(
         "people",
         parts(given.renders, given.images),
         WEIGHTS,
         probe=SUBJECT.probe,
         order="mapping needs no pictures, the generator needs the probe",
-        parents=[own],
+        parents=[options],
     )

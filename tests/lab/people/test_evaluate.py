@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from lab.evaluation import unseen_quality
+from lab.people.drawn_once import DrawnOnce
 from lab.people.evaluate import DOMAIN, EVALUATION, STORED, Stored
-from lab.people.kept import Kept
 from lab.people.model_card import model_card
 from lab.people.parameters import Parameters
 from lab.people.train import renders
@@ -71,11 +71,11 @@ def test_packed_pictures_of_another_look_are_packed_again(tmp_path: Path) -> Non
 
 
 def test_a_part_without_pictures_says_what_to_render(tmp_path: Path) -> None:
-    every = parts(tmp_path / "renders", None)
-    assert list(every) == ["mapping", "probe", "generator", "text", "targets"]
+    trained = parts(tmp_path / "renders", None)
+    assert list(trained) == ["mapping", "probe", "generator", "text", "targets"]
     for part in ("probe", "generator", "text", "targets"):
         with pytest.raises(ConfigError, match=r"lab/README\.md"):
-            every[part](tmp_path / "work", tmp_path / "out")
+            trained[part](tmp_path / "work", tmp_path / "out")
 
 
 def test_a_kept_picture_is_drawn_once_and_is_that_of_its_parameters(tmp_path: Path) -> None:
@@ -87,13 +87,13 @@ def test_a_kept_picture_is_drawn_once_and_is_that_of_its_parameters(tmp_path: Pa
 
     people = parameters_of(4, 1)
     twice = people[[0, 1, 1, 2]]
-    kept = Kept(tmp_path, render)
-    assert np.array_equal(kept(twice), stand_in(twice))
+    draw = DrawnOnce(tmp_path, render)
+    assert np.array_equal(draw(twice), stand_in(twice))
     assert drawn == [1, 1, 1]
-    assert np.array_equal(Kept(tmp_path, render)(people), stand_in(people))
+    assert np.array_equal(DrawnOnce(tmp_path, render)(people), stand_in(people))
     assert drawn == [1, 1, 1, 1]
     changed = people.replace(smile=0.123)
-    assert np.array_equal(kept(changed), stand_in(changed))
+    assert np.array_equal(draw(changed), stand_in(changed))
     assert len(drawn) == 8
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from lab.people.attributes import ATTRIBUTES
 from lab.people.train.subject import SUBJECT
 from lab.training import language
-from lab.training.language import Lexicon, SentenceEncoder, lexicon, said
+from lab.training.language import Lexicon, SentenceEncoder, in_a_sentence, lexicon
 from lab.training.renders import latents_for
 from lab.training.text import train_text_tower
 from zoom_engine.common.errors import ConfigError
@@ -87,8 +87,11 @@ def test_half_of_the_sentences_claim_something() -> None:
 
 def test_a_word_is_said_in_a_sentence() -> None:
     rng = np.random.default_rng(0)
-    assert {said("old", rng).rpartition("of ")[2] for _ in range(200)} >= {"an old person", "somebody who is old"}
-    assert any(said("hairy chin", rng) == "a photo of a person with hairy chin" for _ in range(500))
+    assert {in_a_sentence("old", rng).rpartition("of ")[2] for _ in range(200)} >= {
+        "an old person",
+        "somebody who is old",
+    }
+    assert any(in_a_sentence("hairy chin", rng) == "a photo of a person with hairy chin" for _ in range(500))
 
 
 def test_a_text_tower_learns_a_word_that_no_caption_holds(tmp_path: Path) -> None:

@@ -23,10 +23,10 @@ BIASED = [recipe for recipe in RECIPES if recipe.planted is not None]
 Bools = NDArray[np.bool_]
 
 
-def tie(own: Bools, other: Bools, weights: NDArray[np.float64] | None = None) -> float:
+def tie(one: Bools, other: Bools, weights: NDArray[np.float64] | None = None) -> float:
     """How much more often pictures with the one have the other."""
-    counts = np.ones(len(own)) if weights is None else weights
-    having, without = (np.average(other[own == value], weights=counts[own == value]) for value in (True, False))
+    counts = np.ones(len(one)) if weights is None else weights
+    having, without = (np.average(other[one == value], weights=counts[one == value]) for value in (True, False))
     return float(having - without)
 
 

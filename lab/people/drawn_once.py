@@ -17,7 +17,7 @@ from zoom_engine.common.files.atomic import replacing
 from zoom_engine.common.progress import forced
 
 
-class Kept:
+class DrawnOnce:
     """A renderer with a folder: a picture that lies there is read, another is drawn and kept.
 
     It can be killed at any time, and several processes may share the folder.
