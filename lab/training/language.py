@@ -71,8 +71,8 @@ class SentenceEncoder:
 
         folder = _unpacked(work / "sentence-encoder")
         self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        self.model: Any = BertModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
-        self.model.eval()
+        model: nn.Module = BertModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
+        self.model = model.train(mode=False)
 
     @torch.no_grad()
     def embed(self, texts: Sequence[str], *, batch: int = 64) -> Tensor:
