@@ -103,6 +103,18 @@ def embed(subject: TrainingSubject[Any], visual: nn.Module, data: Renders[Any]) 
     return torch.cat(parts)
 
 
+def read(model: CLIP, tokens: Tensor, embedding: nn.Module | None = None) -> Tensor:
+    """Unit embeddings float32 ``[n, D]`` of sentences, as ``model.encode_text``, up to the longest of them.
+
+    ``embedding`` stands in for the model's own of tokens.
+    """
+    tokens = tokens[:, : int((tokens != 0).sum(dim=1).max())]
+    length = tokens.shape[1]
+    x = (embedding or model.token_embedding)(tokens) + model.positional_embedding[:length]
+    x = model.ln_final(model.transformer(x, attn_mask=model.attn_mask[:length, :length]))
+    return F.normalize((x[torch.arange(len(x)), tokens.argmax(dim=1)] @ model.text_projection).float(), dim=-1)
+
+
 def claims_hold(claims: NDArray[np.int8], edges: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
     """For captions ``claims [C, A]`` (1 present, -1 absent, 0 unsaid) and images ``edges [B, A]``:
     ``truth [B, C]`` (all claims hold) and ``sure [B, C]`` (no claimed attribute on the edge, or one clearly false).
@@ -167,7 +179,11 @@ def train_text_tower(
         truth, sure = claims_hold(claims, edges[rows])
         for group in optimizer.param_groups:
             group["lr"] = 2e-3 * cosine(index, steps, warmup=200)
-        words = F.normalize(model.encode_text(tokenizer(texts)), dim=-1)
+        if ordinary is None:
+            words = F.normalize(model.encode_text(tokenizer(texts)), dim=-1)
+        else:
+            with torch.autocast("cpu", torch.bfloat16, enabled=bf16_in_hardware()):
+                words = read(model, tokenizer(texts))
         logits = model.logit_scale.exp() * features[rows] @ words.t() + bias
         matching = F.binary_cross_entropy_with_logits(logits, truth.float(), reduction="none")
         true_fraction = truth.float().mean().clamp(0.02, 0.5)

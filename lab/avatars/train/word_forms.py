@@ -27,7 +27,7 @@ from lab.avatars.word_forms import draw_contrast, draw_pair, known_words
 from lab.captions import HELD_OUT_TEMPLATES, TEMPLATES
 from lab.training.loop import cosine, rng_for, run
 from lab.training.renders import renders
-from lab.training.text import EDGE, WEIGHT_FILE, embed, margin_matrix, write_text_encoder
+from lab.training.text import EDGE, WEIGHT_FILE, embed, margin_matrix, read, write_text_encoder
 from zoom_engine.domains.avatars.attributes import ATTRIBUTES
 from zoom_engine.text.templates import TEMPLATE_SETS
 
@@ -111,14 +111,8 @@ def _train(
     optimizer = torch.optim.Adam([table.rows], lr=RATE)
     scale = float(model.logit_scale.exp())
 
-    def read(sentences: Sequence[str], embedding: nn.Module) -> Tensor:
-        """As ``model.encode_text``, but no further than the longest sentence."""
-        tokens = tokenizer(list(sentences))
-        tokens = tokens[:, : int((tokens != 0).sum(dim=1).max())]
-        length = tokens.shape[1]
-        x = embedding(tokens) + model.positional_embedding[:length]
-        x = model.ln_final(model.transformer(x, attn_mask=model.attn_mask[:length, :length]))
-        return F.normalize(x[torch.arange(len(x)), tokens.argmax(dim=1)] @ model.text_projection, dim=-1)
+    def read_by(embedding: nn.Module, sentences: Sequence[str]) -> Tensor:
+        return read(model, tokenizer(list(sentences)), embedding)
 
     def step(index: int) -> dict[str, float]:
         rng = rng_for(SEED, index)
@@ -133,8 +127,8 @@ def _train(
             captions += [theirs[side] for _, theirs, _ in contrasts]
             plain += [neutral for _, _, neutral in contrasts]
         with torch.no_grad():
-            wanted, base = read(captions, model.token_embedding), read(plain, model.token_embedding)
-        embedded = read(sentences, table)
+            wanted, base = read_by(model.token_embedding, captions), read_by(model.token_embedding, plain)
+        embedded = read_by(table, sentences)
         distance = (1 - (embedded * wanted).sum(dim=1)).mean()
         says = (wanted - base).norm(dim=1) > LEAST_MEANING
         # A row serves a form and its denial: where both cannot be had, the form comes first.

@@ -154,10 +154,8 @@ def packed(out: Path, seed: int, wanted: int | None = None) -> int:
     recorded = _recorded(folder / "recipe.json")
     if recorded.get("parameters") != list(PARAMETER_NAMES) or recorded.get("seed") != seed:
         raise ConfigError(f"{folder} holds pictures of other parameters or another seed; render them again")
-    existing = {path.name for path in folder.glob("*.png") if not path.name.startswith(".")}
-    count = 0
-    while _name(count) in existing and count != wanted:
-        count += 1
+    most = sum(1 for _ in folder.glob("*.png")) if wanted is None else wanted
+    count = next(iter(missing(folder, most)), most)
     if not count or count < (wanted or 0):
         raise ConfigError(f"{folder} has {count} pictures from the first on, not {wanted or 1}; render more")
     pack(out, folder, count, seed)
