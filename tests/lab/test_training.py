@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from lab.training.generator import learn_noise, phases_of, texture_loss
 from lab.training.probe import train_probe
 from zoom_engine.diagnose.domain import find_domain
 from zoom_engine.domains.weights_files import load_network
-from zoom_engine.generators import StyleGAN2, StyleGAN2Config
+from zoom_engine.generators import StyleGAN2, StyleGAN2Config, load_stylegan2
 
 
 @pytest.mark.parametrize("name", ["avatars", "pets"])
@@ -26,6 +27,9 @@ def test_the_shipped_generator_is_that_of_the_recipe(name: str) -> None:
     assert domain is not None
     recipe = importlib.import_module(f"lab.{name}.train.subject")
     assert phases_of(domain.weights / "generator.safetensors") == list(recipe.PHASES)
+    assert recipe.SUBJECT.generator == load_stylegan2(domain.weights / "generator.safetensors").config
+    encoder = json.loads((domain.weights / "text" / "open_clip_config.json").read_text())
+    assert recipe.SUBJECT.text_encoder == encoder["model_cfg"]
 
 
 def stripes(shift: float) -> Tensor:
