@@ -22,17 +22,17 @@ def test_a_demo_is_of_a_planted_target_and_its_twin(name: str) -> None:
     assert domain.target(DEMOS[name].biased).labels == domain.target(DEMOS[name].sound).labels
 
 
-class Asked(Exception):
+class AskedError(Exception):
     """What was to be audited."""
 
 
 @pytest.mark.parametrize("name", DEMOS)
 def test_the_domain_that_was_asked_for_is_audited(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def asked(**options: Any) -> None:
-        raise Asked(options["generator"], options["target"])
+        raise AskedError(options["generator"], options["target"])
 
     monkeypatch.setattr(demo, "Diagnosers", asked)
-    with pytest.raises(Asked) as told:
+    with pytest.raises(AskedError) as told:
         run_demo(tmp_path, domain=name)
     generator, targets = told.value.args
     assert generator == name
