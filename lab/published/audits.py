@@ -178,7 +178,7 @@ class Audits:
         }
         if self.subject.domain:
             asked["truth_on"] = self.truth_on
-        kept = _of_same_audits(earlier or {}, asked)
+        others = _of_same_audits(earlier or {}, asked)
         audits, truth = self.audits(), self.effects() if self.subject.domain else {}
         pictures = to_images(self.subject.pictures(ACCEPTED_OF, self.seed + 1))
         made = {
@@ -188,7 +188,7 @@ class Audits:
             }
             for model in self.models
         }
-        models = {name: (kept | made)[name] for name in MODELS if name in kept | made}
+        models = {name: (others | made)[name] for name in MODELS if name in others | made}
         figures: dict[str, Any] = {
             **asked,
             "faces_found": self.accepted(pictures),

@@ -119,15 +119,15 @@ def entry_points(*, group: str, name: str | None = None) -> list[EntryPoint]:
     To look for them every package's files are read (10 ms of an environment of 200), and an audit asks a hundred times:
     so it is done again only where a place that packages lie in has changed.
     """
-    found = _entry_points(tuple(map(_state, sys.path)))[group]
-    return [entry for entry in found if name in (None, entry.name)]
+    entries = _entry_points(tuple(map(_state, sys.path)))[group]
+    return [entry for entry in entries if name in (None, entry.name)]
 
 
 @functools.lru_cache(maxsize=1)
-def _entry_points(places: tuple[tuple[object, ...], ...]) -> dict[str, tuple[EntryPoint, ...]]:
-    """Return the entry points of each of our groups; `places` are those of the path, as they are now."""
-    found = metadata.entry_points()
-    return {kind.group: tuple(found.select(group=kind.group)) for kind in KINDS}
+def _entry_points(path: tuple[tuple[object, ...], ...]) -> dict[str, tuple[EntryPoint, ...]]:
+    """Return the entry points of each of our groups; `path` is that of Python, each place as it is now."""
+    entries = metadata.entry_points()
+    return {kind.group: tuple(entries.select(group=kind.group)) for kind in KINDS}
 
 
 def _state(place: str) -> tuple[object, ...]:

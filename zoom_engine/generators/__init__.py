@@ -29,6 +29,7 @@ from zoom_engine.generators.loading import (
 from zoom_engine.generators.onnx_decoder import OnnxDecoder
 from zoom_engine.generators.prompted_codes import DrawnFromPrompts, PromptedCodes, read_prompts
 from zoom_engine.generators.seed_styles import SeedStyles, StyleRows
+from zoom_engine.generators.semantic_autoencoder import SemanticAutoencoder
 from zoom_engine.generators.style_space import StyleSpace
 from zoom_engine.generators.style_statistics import StyleStatistics, sample_styles, style_statistics
 from zoom_engine.generators.stylegan2.config import StyleGAN2Config
@@ -49,6 +50,7 @@ __all__ = [
     "RandomlyDirected",
     "Renderer",
     "SeedStyles",
+    "SemanticAutoencoder",
     "StyleGAN2",
     "StyleGAN2Config",
     "StyleGAN3",

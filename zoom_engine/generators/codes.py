@@ -99,6 +99,54 @@ class Codes:
         return torch.zeros(self.size) if self.table is None else self.table.mean(0)
 
 
+NOISE = "noise"
+"""What the part of a code is called that `NoisyCodes` draws."""
+
+
+class NoisyCodes(Codes):
+    """The source of codes of noise, which is standard normal by the seed, and of a row that says what is drawn."""
+
+    def __init__(self, noise: int, rows: Tensor) -> None:
+        """Check the sizes.
+
+        Args:
+            noise: how many numbers of a code are noise.
+            rows: `[K, P]`, which the seeds take in turn.
+
+        Raises:
+            ConfigError: a code is too large, or there are no rows.
+        """
+        if rows.ndim != 2 or not rows.numel():
+            raise ConfigError(f"what codes of noise say beside it must be [K, P], not {list(rows.shape)}")
+        super().__init__(noise + rows.shape[1])
+        self.noise, self.rows = noise, rows.float().cpu()
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What sampled codes depend on, ready for JSON."""
+        return {"noise": self.noise, "rows": hashlib.sha256(self.rows.numpy().tobytes()).hexdigest()}
+
+    def sample(self, seeds: Sequence[int], truncation: float, truncation_cutoff: int | None) -> Tensor:
+        """Return the codes of the seeds: noise of seed i, and row i modulo K."""
+        noise = seeded_latents(seeds, self.noise)
+        rows = torch.tensor([int(seed) % len(self.rows) for seed in seeds], dtype=torch.long)
+        return self._truncated(torch.cat([noise, self.rows[rows]], dim=1), truncation, truncation_cutoff)
+
+    def draw(
+        self, count: int, random: torch.Generator, truncation: float, truncation_cutoff: int | None
+    ) -> tuple[Tensor, Tensor]:
+        """Draw latents and codes, see `EditableGenerator.draw`; rows are drawn with replacement."""
+        noise = torch.randn(count, self.noise, generator=random)
+        rows = torch.randint(len(self.rows), (count,), generator=random)
+        codes = self._truncated(torch.cat([noise, self.rows[rows]], dim=1), truncation, truncation_cutoff)
+        return codes, codes
+
+    @property
+    def average(self) -> Tensor:
+        """The average code `[S]`."""
+        return torch.cat([torch.zeros(self.noise), self.rows.mean(dim=0)])
+
+
 class DrawnFromCodes:
     """The part that generators share whose codes are their own latents: `codes` is their source."""
 

@@ -36,7 +36,7 @@ class Decoder(DrawnFromCodes, nn.Module):
         network: nn.Module,
         *,
         code_size: int | None = None,
-        codes: Tensor | None = None,
+        codes: Tensor | Codes | None = None,
         output_range: tuple[float, float] = (-1.0, 1.0),
     ) -> None:
         """Copy the module and try it on two codes.
@@ -45,15 +45,16 @@ class Decoder(DrawnFromCodes, nn.Module):
             network: the module; it is copied, without hooks that only watch it (`drop_watching_hooks`).
             code_size: S; where it is not given, that of `codes`, else the network's own `code_size`, `latent_dim` or
                 `z_dim`.
-            codes: float `[K, S]`, what to sample from in place of a standard normal distribution.
+            codes: float `[K, S]`, what to sample from in place of a standard normal distribution; or what samples.
             output_range: the values of the network's output for black and white.
 
         Raises:
             ConfigError: S is nowhere said, or the network returns no square RGB images of finite numbers.
         """
         super().__init__()
-        size = code_size or (codes.shape[-1] if codes is not None else _code_size(network))
-        self.codes = Codes(size, codes)
+        if not isinstance(codes, Codes):
+            codes = Codes(code_size or (codes.shape[-1] if codes is not None else _code_size(network)), codes)
+        self.codes, size = codes, codes.size
         self._range = checked_range(output_range)
         self.network = own_copy(network)
         self.eval().requires_grad_(False)

@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 
 from zoom_engine.common.errors import ConfigError, one_line
-from zoom_engine.generators.codes import Codes, DrawnFromCodes, check_seeds, seeded_latents
+from zoom_engine.generators.codes import NOISE, DrawnFromCodes, NoisyCodes
 from zoom_engine.generators.style_space import StyleSpace
 from zoom_engine.settings.attributes import check_prompt
 
-NOISE, PROMPT = "noise", "prompt"
+PROMPT = "prompt"
 MOST_PROMPTS = 10_000
 _MOST_BYTES = 1 << 22
 
@@ -48,7 +48,7 @@ def read_prompts(path: str | Path) -> tuple[str, ...]:
     return tuple(check_prompt(line, f"prompt on line {number} of {path}") for number, line in numbered)
 
 
-class PromptedCodes(Codes):
+class PromptedCodes(NoisyCodes):
     """The source of codes of noise and prompt."""
 
     def __init__(self, noise: int, prompts: Sequence[str], embeddings: Tensor) -> None:
@@ -66,36 +66,14 @@ class PromptedCodes(Codes):
             raise ConfigError(
                 f"embeddings of {len(prompts)} prompts must be [{len(prompts)}, P], not {list(embeddings.shape)}"
             )
-        super().__init__(noise + embeddings.shape[1])
-        self.noise, self.prompts, self.embeddings = noise, tuple(prompts), embeddings.float().cpu()
+        super().__init__(noise, embeddings)
+        self.prompts = tuple(prompts)
 
     @property
     def identity(self) -> dict[str, Any]:
         """What sampled codes depend on, ready for JSON."""
         texts = hashlib.sha256(json.dumps(self.prompts).encode()).hexdigest()
-        embeddings = hashlib.sha256(self.embeddings.numpy().tobytes()).hexdigest()
-        return {"noise": self.noise, "prompts": texts, "embeddings": embeddings}
-
-    def sample(self, seeds: Sequence[int], truncation: float, truncation_cutoff: int | None) -> Tensor:
-        """Return the codes of the seeds: noise of seed i, and prompt i modulo K."""
-        check_seeds(seeds)
-        rows = torch.tensor([int(seed) % len(self.prompts) for seed in seeds], dtype=torch.long)
-        codes = torch.cat([seeded_latents(seeds, self.noise), self.embeddings[rows]], dim=1)
-        return self._truncated(codes, truncation, truncation_cutoff)
-
-    def draw(
-        self, count: int, random: torch.Generator, truncation: float, truncation_cutoff: int | None
-    ) -> tuple[Tensor, Tensor]:
-        """Draw latents and codes, see `EditableGenerator.draw`; prompts are drawn with replacement."""
-        noise = torch.randn(count, self.noise, generator=random)
-        rows = torch.randint(len(self.prompts), (count,), generator=random)
-        codes = self._truncated(torch.cat([noise, self.embeddings[rows]], dim=1), truncation, truncation_cutoff)
-        return codes, codes
-
-    @property
-    def average(self) -> Tensor:
-        """The average code `[S]`."""
-        return torch.cat([torch.zeros(self.noise), self.embeddings.mean(dim=0)])
+        return {**super().identity, "prompts": texts}
 
 
 class DrawnFromPrompts(DrawnFromCodes):
