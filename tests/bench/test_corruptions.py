@@ -11,7 +11,7 @@ import pytest
 from lab.published.audits import told_of
 from zoom_engine import Diagnoser
 
-pytestmark = pytest.mark.slow(6)
+pytestmark = [pytest.mark.ci, pytest.mark.slow(6)]
 
 IMAGES = 24
 OTHERS = ("contrast", "blur", "rotation")

@@ -49,6 +49,7 @@ def test_edits_change_what_they_say_and_nothing_else(pairs: ModuleType) -> None:
     assert not np.array_equal(pictures, renders.unedited)
 
 
+@pytest.mark.ci
 @pytest.mark.slow(8)
 def test_a_planted_bias_is_sensitive_by_as_much_as_it_truly_is_and_sound_edits_are_not(
     pairs: ModuleType, tmp_path: Path

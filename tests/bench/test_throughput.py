@@ -62,6 +62,7 @@ def run(folder: Path, *arguments: str) -> dict[tuple[str, str], dict[str, Any]]:
     return {(row["case"], row["variant"]): row for row in document["results"]}
 
 
+@pytest.mark.ci
 @pytest.mark.slow(8)
 @pytest.mark.usefixtures("in_place")
 def test_a_quick_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -81,6 +82,7 @@ def test_a_quick_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "textbook-fp32" in capsys.readouterr().out
 
 
+@pytest.mark.ci
 @pytest.mark.slow(6)
 def test_what_does_not_fit_is_skipped_and_runs_add_up(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest

@@ -355,14 +355,14 @@ def blue(pictures: Any) -> Any:
 
 
 def test_pictures_of_a_camera_are_shown_smaller_in_the_folder(tmp_path: Path) -> None:
-    size = (1300, 1040)
+    size = (1300, 130)
     for name, colour in (("a", (100, 90, 90)), ("b", (200, 90, 90))):
         write_picture(tmp_path / f"{name}.png", colour, size)
     table = write_table(tmp_path, [("a", "", 0, "a.png", ""), ("a", "red", 1, "b.png", "")])
     diagnosis = diagnose(table, tmp_path / "audit")
     (strip,) = Gallery.load(tmp_path / "audit").strips
     pictures = [(tmp_path / "audit" / frame.file).read_bytes() for frame in strip.frames]
-    assert [Image.open(io.BytesIO(picture)).size for picture in pictures] == [(819, 1024)] * 2
+    assert [Image.open(io.BytesIO(picture)).size for picture in pictures] == [(102, 1024)] * 2
     assert diagnosis.records[0].change == pytest.approx(100 / 255, abs=2e-3)
     assert diagnosis.records[0].ssim is not None
 

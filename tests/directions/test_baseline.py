@@ -150,6 +150,7 @@ def test_what_is_drawn_again_hangs_on_the_labels_and_is_kept(tmp_path: Path) -> 
     assert drawn_beside(alike, cache=tmp_path).drawn != first.drawn, "other labels, another key"
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 def test_the_length_of_many_directions_is_found_on_few_pictures_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
     """What all pictures of each would give, but for a few per cent, by a fifth of them."""

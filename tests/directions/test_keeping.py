@@ -67,6 +67,7 @@ def test_an_edit_of_which_nothing_is_left_is_refused(toy: tuple[Any, Any]) -> No
         find_directions(*toy, ["beard"], **OPTIONS, keep=["beard|beard"])
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 def test_a_tie_of_the_avatars_is_cut() -> None:
     """By correlation a mustache makes men, as avatars with one are; seen on pictures that nothing was measured on."""

@@ -275,7 +275,6 @@ def failing(before: Diagnosis, after: Diagnosis, limit: float) -> list[int]:
 @pytest.mark.parametrize(
     ("images", "runs"),
     [
-        (32, 4),
         pytest.param(32, 20, marks=[pytest.mark.slow(18), pytest.mark.ci]),
         *(pytest.param(images, 100, marks=pytest.mark.experiment) for images in (32, 100)),
     ],
