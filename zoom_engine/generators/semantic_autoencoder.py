@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -37,9 +37,9 @@ class SemanticAutoencoder(Decoder):
         self,
         model: nn.Module,
         *,
-        encode: Callable[[nn.Module, Tensor], Tensor],
-        decode: Callable[[nn.Module, Tensor, Tensor], Tensor],
-        noise_of: Callable[[nn.Module, Tensor, Tensor], Tensor] | None = None,
+        encode: Callable[[Any, Tensor], Tensor],
+        decode: Callable[[Any, Tensor, Tensor], Tensor],
+        noise_of: Callable[[Any, Tensor, Tensor], Tensor] | None = None,
         noise_shape: Sequence[int],
         semantic_codes: Tensor,
         output_range: tuple[float, float] = (-1.0, 1.0),
@@ -96,9 +96,9 @@ class _Drawing(nn.Module):
     def __init__(
         self,
         model: nn.Module,
-        encode: Callable[[nn.Module, Tensor], Tensor],
-        decode: Callable[[nn.Module, Tensor, Tensor], Tensor],
-        noise_of: Callable[[nn.Module, Tensor, Tensor], Tensor] | None,
+        encode: Callable[[Any, Tensor], Tensor],
+        decode: Callable[[Any, Tensor, Tensor], Tensor],
+        noise_of: Callable[[Any, Tensor, Tensor], Tensor] | None,
         noise_shape: tuple[int, ...],
     ) -> None:
         super().__init__()
@@ -108,7 +108,7 @@ class _Drawing(nn.Module):
     def forward(self, codes: Tensor) -> Tensor:
         """Draw pictures of codes `[B, S]`."""
         size = math.prod(self.noise_shape)
-        return self.decode_with(self.model, codes[:, :size].unflatten(1, self.noise_shape), codes[:, size:])
+        return self.decode_with(self.model, codes[:, :size].reshape(-1, *self.noise_shape), codes[:, size:])
 
     def read(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return the semantic codes of images, and the noise that draws them."""
