@@ -63,7 +63,7 @@ def test_where_the_label_is_lost_the_point_nearest_to_the_end_that_keeps_it_coun
     )
     scanned, looked = (searched(search, where, 1, 0.0, 16.0)[1] for search in (Scan(), End()))
     assert looked.change == at_end(looked) == at_end(scanned)
-    assert looked.evaluations == (1 if keeps > 1 else 4)
+    assert looked.evaluations == (1 if keeps >= 1 else 4)
     if keeps < 1 / 8:
         assert (looked.change, looked.label_kept, looked.stop) == (0.0, False, "label-lost")
     else:
