@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lab.captions import HELD_OUT_TEMPLATES
-from lab.pictures import predict, to_uint8
+from lab.pictures import predict, tiled, to_uint8
 from lab.training.subject import TrainingSubject
 from zoom_engine.common.errors import DirectionError, TextEncoderError
 from zoom_engine.common.files.cache import default_cache
@@ -279,8 +279,7 @@ class Evaluation:
         _, fake = self.generated(rows * columns // 2, SAMPLE_SEED + 4)
         side = self.subject.side
         halves = [images.reshape(rows, columns // 2, side, side, 3) for images in (real, fake.numpy())]
-        grid = np.concatenate(halves, axis=1).transpose(0, 2, 1, 3, 4).reshape(rows * side, columns * side, 3)
-        Image.fromarray(grid).save(path)
+        Image.fromarray(tiled(np.concatenate(halves, axis=1))).save(path)
 
 
 def unseen_quality(

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from lab.people.parameters import PARAMETER_NAMES, Parameters
 from lab.people.renderer import LOOK
-from zoom_engine.common.files.atomic import replacing
+from lab.people.train.renders import read_pictures, write_picture
 from zoom_engine.common.progress import forced
 
 
@@ -40,13 +39,8 @@ class DrawnOnce:
         for path, row in forced(missing, "Rendering people", unit="picture"):
             if path.is_file():
                 continue
-            with replacing(path) as temporary:
-                Image.fromarray(self.render(parameters[row])[0]).save(temporary, format="PNG")
-        pictures = []
-        for path in paths:
-            with Image.open(path) as picture:
-                pictures.append(np.asarray(picture.convert("RGB")))
-        return np.stack(pictures)
+            write_picture(path, self.render(parameters[row])[0])
+        return read_pictures(paths)
 
 
 def name_of(row: NDArray[np.float32]) -> str:

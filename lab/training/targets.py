@@ -54,6 +54,12 @@ class Recipe:
     labels: tuple[str, str]
     planted: str | None = None
 
+    @classmethod
+    def of(cls, subject: TrainingSubject[Any], name: str, attribute: str, planted: str | None = None) -> Recipe:
+        """Return the recipe whose classes have the attribute's own prompts."""
+        present, absent = subject.zero_shot_prompts(attribute)
+        return cls(name, attribute, (absent, present), planted)
+
 
 @dataclass(frozen=True)
 class Pool:

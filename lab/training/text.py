@@ -26,7 +26,6 @@ from open_clip.model import CLIP
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from lab.captions import TEMPLATES
 from lab.training.augment import augment
 from lab.training.language import Lexicon, lexicon
 from lab.training.loop import Average, cosine, rng_for, run
@@ -52,16 +51,10 @@ PREPROCESS: dict[str, Any] = {
 }
 
 
-def margin_matrix(subject: TrainingSubject[Any], data: Renders[Any]) -> NDArray[np.float32]:
-    """float32 ``[n, A]`` in the order of the subject's attributes."""
-    table = subject.truth.margins(data.parameters)
-    return np.stack([table[name] for name in subject.truth.attributes], axis=1)
-
-
 def train_image_tower(
     subject: TrainingSubject[Any], model: CLIP, average: Average, data: Renders[Any], work: Path, steps: int
 ) -> None:
-    edges = torch.from_numpy(margin_matrix(subject, data))
+    edges = torch.from_numpy(subject.margins(data.parameters))
     side = subject.text_encoder["vision_cfg"]["image_size"]
     head = nn.Linear(subject.text_encoder["embed_dim"], edges.shape[1], bias=False)
     nn.init.normal_(head.weight, std=1.0)
@@ -154,7 +147,6 @@ def train_text_tower(
 
     `rows_of` draws the rows of a step. A share `ORDINARY` of the sentences is the lexicon's, where there is one.
     """
-    attributes = subject.truth.attributes
     tokenizer = open_clip.SimpleTokenizer(context_length=subject.text_encoder["text_cfg"]["context_length"])
     bias = nn.Parameter(torch.tensor(-4.0))
     text = [p for name, p in model.named_parameters() if not name.startswith("visual.")]
@@ -165,14 +157,7 @@ def train_text_tower(
     def step(index: int) -> dict[str, float]:
         rng = rng_for(subject.seed + 1, index)
         rows = rows_of(rng, TEXT_BATCH)
-        drawn = [
-            subject.draw_caption(dict(zip(attributes, row, strict=True)), rng, TEMPLATES, 4) for row in edges[rows]
-        ]
-        claims = np.zeros((len(drawn), len(attributes)), dtype=np.int8)
-        for i, (_, chosen) in enumerate(drawn):
-            for name, present in chosen.items():
-                claims[i, attributes.index(name)] = 1 if present else -1
-        texts = [caption for caption, _ in drawn]
+        texts, claims = subject.draw_captions(edges[rows], rng)
         if ordinary is not None:
             others = int(TEXT_BATCH * ORDINARY)
             texts[:others], claims[:others] = ordinary.draw(rng, others)
@@ -229,7 +214,7 @@ def train_text(
     model.visual.load_state_dict(average.module.state_dict())
     model.visual.eval().requires_grad_(False)
     ordinary = lexicon(subject, work) if ordinary_english else None
-    features, edges = embed(subject, model.visual, data), margin_matrix(subject, data)
+    features, edges = embed(subject, model.visual, data), subject.margins(data.parameters)
     train_text_tower(subject, model, features, edges, data.draw, work, text_steps, ordinary=ordinary)
     info = {"recipe": [image_steps, text_steps], "seed": subject.seed}
     tensors = {k: (v.half() if v.dtype.is_floating_point else v).contiguous() for k, v in model.state_dict().items()}

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from examples import saved
 from PIL import Image
 from safetensors.torch import save_file
 
@@ -21,20 +22,11 @@ from zoom_engine.common.errors import AuditError, ConfigError, DirectionError, T
 from zoom_engine.diagnose.models import Models
 from zoom_engine.directions import EditDirections
 from zoom_engine.domains.avatars.domain import DOMAIN
-from zoom_engine.domains.avatars.parameters import Parameters
-from zoom_engine.domains.avatars.renderer import render
 from zoom_engine.text import AttributeEncoder
 
 EXAMPLES, DRAWN = 20, 400
 COMMON: dict[str, Any] = {"generator": "avatars", "target": "avatars:mustache-biased-smiling"}
 FEW: dict[str, Any] = {"random_directions": 2, "samples": 256}
-
-
-def saved(folder: Path, parameters: Parameters) -> Path:
-    folder.mkdir()
-    for number, picture in enumerate(render(parameters)):
-        Image.fromarray(picture).save(folder / f"{number}.png")
-    return folder
 
 
 @pytest.fixture(scope="session")

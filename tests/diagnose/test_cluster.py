@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from PIL import Image
+from examples import examples_of_glasses
 from simulated import record
 
 from zoom_engine import Diagnoser
@@ -30,7 +30,6 @@ from zoom_engine.diagnose.cluster import (
     check_cluster,
     dispatched,
 )
-from zoom_engine.domains.avatars.domain import DOMAIN
 from zoom_engine.settings.model_settings import ServiceSettings
 
 SHARDS: list[Shard] = [[(image, name) for name in ("a", "b", 0)] for image in range(12)]
@@ -379,23 +378,12 @@ def test_a_killed_worker_and_a_stopped_driver_leave_the_records_of_one_process(
     assert {path.name for path in many.iterdir()} == {path.name for path in (tmp_path / "alone").iterdir()}
 
 
-def examples_of_glasses(folder: Path) -> str:
-    """Renders with eyeglasses and without, as the source of an attribute."""
-    parameters = DOMAIN.subject.parameters(80, 77)
-    glasses = DOMAIN.subject.truth.labels(parameters)["eyeglasses"]
-    for name, chosen in (("with", glasses), ("without", ~glasses)):
-        (folder / name).mkdir()
-        for number, pixels in enumerate(DOMAIN.subject.render(parameters[chosen][:12])):
-            Image.fromarray(pixels).save(folder / name / f"{number}.png")
-    return f"glasses=examples:{folder / 'with'},without:{folder / 'without'}"
-
-
 @pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed")
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.filterwarnings("default")  # Ray's own
 def test_examples_and_a_scorer_are_audited_by_a_worker_as_by_this_process(tmp_path: Path) -> None:
-    attributes = ["a smiling face", examples_of_glasses(tmp_path), "beard=scorer:avatars:attributes#beard"]
+    attributes = ["a smiling face", f"glasses={examples_of_glasses(tmp_path)}", "beard=scorer:avatars:attributes#beard"]
     audit = {**AUDIT, "attributes": attributes, "random_directions": 1, "samples": 256}
     for name, where in (("alone", {}), ("there", {**TWO, "workers": 1})):
         Diagnoser(**audit, **where).run(images=2, seed=4, out=tmp_path / name)

@@ -47,20 +47,15 @@ POOL = Pool(
 )
 
 
-def _recipe(name: str, attribute: str, planted: str | None = None) -> Recipe:
-    present, absent = zero_shot_prompts(attribute)
-    return Recipe(name, attribute, (absent, present), planted)
-
-
 RECIPES = (
-    _recipe("age", "old"),
-    _recipe("age-biased-beard", "old", "beard"),
-    _recipe("gender", "male"),
-    _recipe("mustache", "mustache"),
-    _recipe("mustache-biased-pale-skin", "mustache", "pale_skin"),
-    _recipe("mustache-biased-smiling", "mustache", "smiling"),
-    _recipe("eyeglasses", "eyeglasses"),
-    _recipe("eyeglasses-biased-smiling", "eyeglasses", "smiling"),
+    Recipe.of(SUBJECT, "age", "old"),
+    Recipe.of(SUBJECT, "age-biased-beard", "old", "beard"),
+    Recipe.of(SUBJECT, "gender", "male"),
+    Recipe.of(SUBJECT, "mustache", "mustache"),
+    Recipe.of(SUBJECT, "mustache-biased-pale-skin", "mustache", "pale_skin"),
+    Recipe.of(SUBJECT, "mustache-biased-smiling", "mustache", "smiling"),
+    Recipe.of(SUBJECT, "eyeglasses", "eyeglasses"),
+    Recipe.of(SUBJECT, "eyeglasses-biased-smiling", "eyeglasses", "smiling"),
 )
 
 AS_ONNX = ("eyeglasses", "mustache-biased-pale-skin")

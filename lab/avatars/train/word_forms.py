@@ -27,7 +27,7 @@ from lab.avatars.word_forms import draw_contrast, draw_pair, known_words
 from lab.captions import HELD_OUT_TEMPLATES, TEMPLATES
 from lab.training.loop import cosine, rng_for, run
 from lab.training.renders import renders
-from lab.training.text import EDGE, WEIGHT_FILE, embed, margin_matrix, read, write_text_encoder
+from lab.training.text import EDGE, WEIGHT_FILE, embed, read, write_text_encoder
 from zoom_engine.domains.avatars.attributes import ATTRIBUTES
 from zoom_engine.text.templates import TEMPLATE_SETS
 
@@ -87,7 +87,7 @@ def train_word_forms(work: Path, out: Path, *, scale: float = 1.0) -> None:
         model,
         table,
         tokenizer,
-        margin_matrix(SUBJECT, data),
+        SUBJECT.margins(data.parameters),
         embed(SUBJECT, model.visual, data),
         work,
         int(STEPS * scale),

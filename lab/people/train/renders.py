@@ -104,9 +104,22 @@ def draw_rows(folder: Path, parameters: Parameters, rows: Sequence[int], render:
     """Render some rows, a file each."""
     draw = render if render is not None else _installed()
     for row in rows:
-        picture = draw(parameters[row])[0]
-        with replacing(folder / file_name(row)) as temporary:
-            Image.fromarray(picture).save(temporary, format="PNG")
+        write_picture(folder / file_name(row), draw(parameters[row])[0])
+
+
+def write_picture(path: Path, pixels: NDArray[np.uint8]) -> None:
+    """Write a picture, uint8 `[R, R, 3]`, as PNG, whole or not at all."""
+    with replacing(path) as temporary:
+        Image.fromarray(pixels).save(temporary, format="PNG")
+
+
+def read_pictures(paths: Sequence[Path]) -> NDArray[np.uint8]:
+    """Read pictures of one size, uint8 `[n, R, R, 3]`."""
+    pictures = []
+    for path in paths:
+        with Image.open(path) as picture:
+            pictures.append(np.asarray(picture.convert("RGB")))
+    return np.stack(pictures)
 
 
 def write_truth(path: Path, parameters: Parameters) -> None:
@@ -128,12 +141,8 @@ def pack(out: Path, folder: Path, count: int, seed: int) -> None:
         path = out / f"sample-{seed}-{begin // CHUNK}.npy"
         if path.exists() and len(np.load(path, mmap_mode="r")) >= len(rows):
             continue
-        pictures = []
-        for row in rows:
-            with Image.open(folder / file_name(row)) as picture:
-                pictures.append(np.asarray(picture.convert("RGB")))
         with replacing(path) as temporary:
-            np.save(temporary, np.stack(pictures))
+            np.save(temporary, read_pictures([folder / file_name(row) for row in rows]))
 
 
 def packed(out: Path, seed: int, wanted: int | None = None) -> int:

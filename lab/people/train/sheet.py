@@ -12,7 +12,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from lab.people.train.renders import file_name
+from lab.people.train.renders import file_name, read_pictures
+from lab.pictures import tiled
 from zoom_engine.common.errors import ConfigError, ZoomError
 from zoom_engine.common.files.atomic import replacing
 
@@ -46,20 +47,14 @@ def sheet(folder: Path, first: int, columns: int, rows: int) -> Image.Image:
     """
     if columns < 1 or rows < 1 or first < 0:
         raise ConfigError(f"{columns} columns and {rows} rows from row {first} on show nobody; give 1 or more of each")
-    whole: Image.Image | None = None
-    for index in range(columns * rows):
-        path = folder / file_name(first + index)
+    paths = [folder / file_name(first + index) for index in range(columns * rows)]
+    for path in paths:
         if not path.exists():
             raise ConfigError(
                 f"{path} is not rendered; render it with python -m lab.people.train.renders, or show less"
             )
-        with Image.open(path) as picture:
-            if whole is None:
-                width, height = picture.size
-                whole = Image.new("RGB", (columns * width, rows * height))
-            whole.paste(picture.convert("RGB"), (index % columns * width, index // columns * height))
-    assert whole is not None
-    return whole
+    pictures = read_pictures(paths)
+    return Image.fromarray(tiled(pictures.reshape(rows, columns, *pictures.shape[1:])))
 
 
 if __name__ == "__main__":

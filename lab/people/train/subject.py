@@ -51,22 +51,17 @@ def sample_of(subject: TrainingSubject[Parameters]) -> Sample:
     return Sample(subject, seed=23)
 
 
-def _recipe(name: str, attribute: str, planted: str | None = None) -> Recipe:
-    present, absent = zero_shot_prompts(attribute)
-    return Recipe(name, attribute, (absent, present), planted)
-
-
 # Nothing that is planted is tied to the own attribute in `SCHEME`, or hides it.
 RECIPES = (
-    _recipe("age", "old"),
-    _recipe("age-biased-smiling", "old", "smiling"),
-    _recipe("gender", "male"),
-    _recipe("gender-biased-eyeglasses", "male", "eyeglasses"),
-    _recipe("smiling", "smiling"),
-    _recipe("smiling-biased-hat", "smiling", "hat"),
-    _recipe("beard", "beard"),
-    _recipe("beard-biased-dark-skin", "beard", "dark_skin"),
-    _recipe("eyeglasses", "eyeglasses"),
-    _recipe("eyeglasses-biased-outdoors", "eyeglasses", "outdoors"),
+    Recipe.of(SUBJECT, "age", "old"),
+    Recipe.of(SUBJECT, "age-biased-smiling", "old", "smiling"),
+    Recipe.of(SUBJECT, "gender", "male"),
+    Recipe.of(SUBJECT, "gender-biased-eyeglasses", "male", "eyeglasses"),
+    Recipe.of(SUBJECT, "smiling", "smiling"),
+    Recipe.of(SUBJECT, "smiling-biased-hat", "smiling", "hat"),
+    Recipe.of(SUBJECT, "beard", "beard"),
+    Recipe.of(SUBJECT, "beard-biased-dark-skin", "beard", "dark_skin"),
+    Recipe.of(SUBJECT, "eyeglasses", "eyeglasses"),
+    Recipe.of(SUBJECT, "eyeglasses-biased-outdoors", "eyeglasses", "outdoors"),
 )
 TARGET_WIDTH = 12

@@ -55,10 +55,9 @@ POOL = Pool(
     held_out=2_000,
 )
 
-_CAT, _DOG = zero_shot_prompts("dog")[::-1]
 RECIPES = (
-    Recipe("dog", "dog", (_CAT, _DOG)),
-    Recipe("dog-biased-collar", "dog", (_CAT, _DOG), "collar"),
-    Recipe("dog-biased-fur", "dog", (_CAT, _DOG), "ginger_fur"),
-    Recipe("dog-biased-background", "dog", (_CAT, _DOG), "on_grass"),
+    Recipe.of(SUBJECT, "dog", "dog"),
+    Recipe.of(SUBJECT, "dog-biased-collar", "dog", "collar"),
+    Recipe.of(SUBJECT, "dog-biased-fur", "dog", "ginger_fur"),
+    Recipe.of(SUBJECT, "dog-biased-background", "dog", "on_grass"),
 )

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from examples import examples_of_glasses
 from html_page import Page
 from PIL import Image
 
@@ -22,7 +23,6 @@ from zoom_engine.commands.fit.measuring import _invert
 from zoom_engine.commands.fit.verdicts import judge_inversion
 from zoom_engine.common.errors import ConfigError, PhotographError
 from zoom_engine.domains import avatars, pets
-from zoom_engine.domains.avatars.domain import DOMAIN
 from zoom_engine.settings.fit_settings import FitSettings
 
 ATTRIBUTES = {
@@ -162,20 +162,9 @@ def test_the_file_and_the_page_hold_the_same(written: tuple[Path, Fitness]) -> N
     assert "good photo of this" not in page[page.index('class="command"') : page.index("</pre>")]
 
 
-def with_and_without(folder: Path) -> str:
-    """Renders with and without eyeglasses, as the source of an attribute."""
-    parameters = DOMAIN.subject.parameters(200, 77)
-    glasses = DOMAIN.subject.truth.labels(parameters)["eyeglasses"]
-    for name, chosen in (("with", glasses), ("without", ~glasses)):
-        (folder / name).mkdir()
-        for number, pixels in enumerate(DOMAIN.subject.render(parameters[chosen][:12])):
-            Image.fromarray(pixels).save(folder / name / f"{number}.png")
-    return f"examples:{folder / 'with'},without:{folder / 'without'}"
-
-
 @pytest.mark.slow(20)
 def test_each_way_of_an_attribute_is_judged_and_the_next_command_runs_as_printed(tmp_path: Path) -> None:
-    given = ["a smiling face", f"glasses={with_and_without(tmp_path)}", "beard=scorer:avatars:attributes#beard"]
+    given = ["a smiling face", f"glasses={examples_of_glasses(tmp_path)}", "beard=scorer:avatars:attributes#beard"]
     options: dict[str, Any] = {"neutral": "a face", "labels": ["a face with eyeglasses", "a face"], "seed": 3}
     options |= {"smallest_effect": 0.07, "random_directions": 2, "samples": 256, "attributes": given}
     out, folder = tmp_path / "out", renders(tmp_path / "photographs", "avatars", 40)
@@ -206,7 +195,7 @@ def test_each_way_of_an_attribute_is_judged_and_the_next_command_runs_as_printed
 @pytest.mark.ci
 def test_without_a_text_encoder_pictures_are_compared_by_colours_and_edges(tmp_path: Path) -> None:
     folder = renders(tmp_path / "photographs", "avatars", 40)
-    attributes = ["beard=scorer:avatars:attributes#beard", f"glasses={with_and_without(tmp_path)}"]
+    attributes = ["beard=scorer:avatars:attributes#beard", f"glasses={examples_of_glasses(tmp_path)}"]
     for few in (attributes[:1], attributes):
         result = asked(folder, "avatars", attributes=few, text_encoder="none", inverted=2, target="avatars:eyeglasses")
         assert result.verdict == "fit", result.table()
