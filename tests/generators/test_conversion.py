@@ -325,8 +325,9 @@ def test_an_audit_draws_the_chosen_class_of_a_conditional_generator(
 LARGE = Literal(resolution=16, channels=(512, 512, 512), z_dim=64, w_dim=64)  # 50 MB of weights
 
 
-@pytest.mark.parametrize("protocol", [0, 1, 2])
-@pytest.mark.parametrize("build", [nvidia_bytes, tensorflow_bytes])
+@pytest.mark.parametrize(
+    ("build", "protocol"), [(nvidia_bytes, 0), (nvidia_bytes, 2), (tensorflow_bytes, 0), (tensorflow_bytes, 1)]
+)
 def test_protocols_that_write_bytes_as_text_hold_weights_of_real_size(
     build: Callable[..., bytes], protocol: int, tmp_path: Path
 ) -> None:

@@ -21,6 +21,7 @@ def evaluation(request: pytest.FixtureRequest) -> Evaluation:
     return EVALUATIONS[request.param]
 
 
+@pytest.mark.ci
 def test_the_probe_sees_what_is_there(evaluation: Evaluation) -> None:
     subject = evaluation.subject
     images, parameters = subject.sample(400, 31)

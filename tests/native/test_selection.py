@@ -50,6 +50,7 @@ def pure_package(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.ci
 @needs_native
 @pytest.mark.parametrize("isa", ops.supported_isas())
 def test_isa_is_forced(isa: str) -> None:
@@ -57,6 +58,7 @@ def test_isa_is_forced(isa: str) -> None:
     assert result.stdout.strip() == isa, result.stderr
 
 
+@pytest.mark.ci
 @needs_native
 def test_unknown_isa_is_an_error() -> None:
     result = run("from zoom_engine import ops", ZOOM_ENGINE_ISA="mmx")
@@ -89,6 +91,7 @@ def test_without_the_extension_torch_runs(pure_package: Path) -> None:
     assert "NativeMissingWarning" not in result.stderr  # a pure-Python install is quiet, `info` tells
 
 
+@pytest.mark.ci
 def test_a_checkout_without_the_extension_says_so(pure_package: Path) -> None:
     (pure_package / "pyproject.toml").touch()
     result = run("from zoom_engine import ops", pure_package)
@@ -98,12 +101,14 @@ def test_a_checkout_without_the_extension_says_so(pure_package: Path) -> None:
     assert str(pure_package) in result.stderr
 
 
+@pytest.mark.ci
 def test_required_native_is_an_error(pure_package: Path) -> None:
     result = run("from zoom_engine import ops", pure_package, ZOOM_ENGINE_REQUIRE_NATIVE="1")
     assert result.returncode != 0
     assert "BackendError: ZOOM_ENGINE_REQUIRE_NATIVE is set, but" in result.stderr
 
 
+@pytest.mark.ci
 def test_a_broken_extension_tells_why(pure_package: Path) -> None:
     (pure_package / "zoom_engine" / "_core.py").write_text("raise ImportError('libfoo.so: no such file')\n")
     result = run("from zoom_engine import ops; print(ops.native_available()[1])", pure_package)

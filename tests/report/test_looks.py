@@ -464,7 +464,7 @@ def measured_by_brightness(audit: Diagnosis, folder: Path) -> Yardstick:
 
 @pytest.mark.slow(20)
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("dark", [False, pytest.param(True, marks=pytest.mark.ci)], ids=["light", "dark"])
 def test_conditions_and_pages_of_several_audits_fit_a_phone_without_a_violation(
     make_audit, tmp_path: Path, dark: bool
 ) -> None:

@@ -340,7 +340,7 @@ HOSTILE: dict[str, Hostile] = {
             ("TreeEnsemble", "ai.onnx.ml", 5),
         )
     },
-    "60,000 nodes": Hostile(lambda folder: written(many_relus(60_000))(folder), "60001 nodes; 30000 is the limit"),
+    "30,001 nodes": Hostile(lambda folder: written(many_relus(30_000))(folder), "30001 nodes; 30000 is the limit"),
     "functions that are 2^40 nodes": Hostile(written(doubling_functions(40)), "nodes; 30000 is the limit"),
     "a function that calls itself": Hostile(written(doubling_functions(1, circle=True)), "calls itself"),
     "functions in a circle": Hostile(written(doubling_functions(5, circle=True)), "calls itself"),

@@ -98,6 +98,7 @@ def test_the_first_people_are_shown_beside_each_other(tmp_path: Path, capsys: py
         assert not path.exists()
 
 
+@pytest.mark.ci
 def test_several_processes_draw_the_same(tmp_path: Path) -> None:
     folder = render_set(tmp_path / "two", 5, 7, processes=2, render=stand_in)
     alone = render_set(tmp_path / "one", 5, 7, processes=1, render=stand_in)
@@ -111,6 +112,7 @@ def slow_stand_in(parameters: Parameters) -> NDArray[np.uint8]:
     return stand_in(parameters)
 
 
+@pytest.mark.ci
 def test_processes_end_when_who_started_them_is_killed(tmp_path: Path) -> None:
     script = tmp_path / "run.py"
     script.write_text(

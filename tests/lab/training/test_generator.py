@@ -111,6 +111,7 @@ def test_w_means_the_same_while_the_set_grows(subject: TrainingSubject[Parameter
             torch.testing.assert_close(stored[f"mapping_network.{name}"], value, atol=1e-3, rtol=1e-3)
 
 
+@pytest.mark.ci
 def test_it_learns(subject: TrainingSubject[Parameters], tmp_path: Path) -> None:
     quality = []
     for steps in (1, 40):

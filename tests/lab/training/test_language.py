@@ -47,6 +47,7 @@ class StandIn(SentenceEncoder):
         return VOCABULARY
 
 
+@pytest.mark.ci
 def test_words_get_the_claims_of_captions_that_mean_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def draw_caption(row: object, rng: np.random.Generator, *_: object) -> tuple[str, dict[str, bool]]:
         kind = int(rng.integers(3))
@@ -94,6 +95,7 @@ def test_a_word_is_said_in_a_sentence() -> None:
     assert any(in_a_sentence("hairy chin", rng) == "a photo of a person with hairy chin" for _ in range(500))
 
 
+@pytest.mark.ci
 def test_a_text_tower_learns_a_word_that_no_caption_holds(tmp_path: Path) -> None:
     """Pictures are stood in for by their attributes."""
     parameters = SUBJECT.table.from_latents(latents_for(400, 3))

@@ -30,6 +30,7 @@ def tie(one: Bools, other: Bools, weights: NDArray[np.float64] | None = None) ->
     return float(having - without)
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
 def test_weights_untie_what_a_target_is_taught_from_all_else(recipe: Recipe) -> None:
     weights = sample_of(SUBJECT).weights(TABLE, recipe)
@@ -46,6 +47,7 @@ def test_natural_ties_are_there_to_be_untied() -> None:
     assert np.average(TABLE["old"], weights=untying_weights(TABLE, {"old": []})) == pytest.approx(0.5)
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("recipe", BIASED, ids=lambda recipe: recipe.name)
 def test_what_is_planted_is_tied_to_the_label_and_by_nature_to_nothing_of_it(recipe: Recipe) -> None:
     assert recipe.planted is not None
