@@ -127,7 +127,7 @@ def test_the_smallest_edit_is_searched_and_its_way_shown(tab: Tab) -> None:
     told = tab.wait(f"/tried\\.$/.test({STATUS}) && {STATUS}")
     tried = int(told.rpartition(" picture")[0].rpartition(" ")[2])
     assert tried >= 1
-    tab.wait(f"document.querySelectorAll('#points li').length === {tried}")
+    assert tab.value("document.querySelectorAll('#points li').length") == tried
     if told.startswith("Smallest flip"):
         tab.wait("document.querySelector('.says .tag') !== null")
 

@@ -83,17 +83,17 @@ export function explore(root, connect, address) {
 
     async step(header, [picture]) {
       say(`Searching: ${header.number} ${header.number === 1 ? "picture" : "pictures"} so far`, {of: "search"});
-      const bitmap = await createImageBitmap(picture);
       const canvas = make("canvas", {});
-      paint(canvas, bitmap);
-      bitmap.close();
       const flip = header.flipped && header.label_kept !== false;
       const told = header.flipped && !flip ? `${header.caption}, label changed` : header.caption;
       const button = make("button", {type: "button", className: flip ? "flipped" : "", title: told}, canvas, told);
       button.setAttribute("aria-label", `Picture ${header.number} of the search: ${told}${flip ? ", flips" : ""}. Take its edit`);
       button.addEventListener("click", () => take({...state, weights: header.weights}));
-      byId("points").append(make("li", {}, button));
+      byId("points").append(make("li", {}, button)); // in the order in which they came, however long a picture takes
       byId("way").hidden = false;
+      const bitmap = await createImageBitmap(picture);
+      paint(canvas, bitmap);
+      bitmap.close();
     },
 
     result(header) {
