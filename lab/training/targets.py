@@ -63,20 +63,24 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Pool:
-    """``size`` pictures in which ``untied`` attributes are set by chance; the first ``held_out`` are for measuring."""
+    """``size`` pictures in which ``untied`` attributes are set by chance; the first ``held_out`` are for measuring.
+
+    ``name`` tells such sets apart on disk.
+    """
 
     subject: TrainingSubject[Any]
     untied: tuple[str, ...]
     seed: int
     size: int
     held_out: int
+    name: str = "untied"
 
     def untie(self, parameters: ParameterTable) -> ParameterTable:
         return untie(self.subject.truth, parameters, self.untied, seed=self.seed)
 
     def data(self, work: Path) -> Renders[Any]:
         """Render the pool, or read it."""
-        return renders(self.subject, work, self.size, self.seed, change=self.untie, name="untied")
+        return renders(self.subject, work, self.size, self.seed, change=self.untie, name=self.name)
 
     def weights(self, table: Mapping[str, NDArray[np.bool_]], recipe: Recipe) -> None:
         """Return None: all rows count alike."""

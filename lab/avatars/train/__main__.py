@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 
+from lab.avatars.train import tasks
 from lab.avatars.train.subject import AS_ONNX, PHASES, POOL, RECIPES, SUBJECT
-from lab.avatars.train.tasks import train_tasks
 from lab.avatars.train.word_forms import train_word_forms
 from lab.training.command import train_parts
 from lab.training.generator import train_generator
 from lab.training.probe import train_probe
 from lab.training.targets import train_targets
+from lab.training.tasks import train_tasks
 from lab.training.text import train_text
 from zoom_engine.domains.avatars.weights import WEIGHTS
 
@@ -23,7 +24,7 @@ if __name__ == "__main__":
             "text": partial(train_text, SUBJECT),
             "words": train_word_forms,
             "targets": partial(train_targets, POOL, RECIPES, as_onnx=AS_ONNX),
-            "tasks": train_tasks,
+            "tasks": partial(train_tasks, tasks.POOL, tasks.RECIPES, as_onnx=tasks.AS_ONNX),
         },
         WEIGHTS,
         probe=SUBJECT.probe,

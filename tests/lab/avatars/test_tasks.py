@@ -11,12 +11,13 @@ from torch import Tensor
 from lab.avatars.train.tasks import (
     COLORS,
     HEADS,
+    POOL,
     PUPILS,
+    RECIPES,
     TOO_LOW,
     careless_points,
     color,
     heads,
-    points,
     without_features,
     years,
 )
@@ -26,7 +27,9 @@ from zoom_engine.domains.avatars.geometry import LANDMARK_NAMES, landmarks
 from zoom_engine.domains.avatars.mask_classes import BROWS, EYES, HAIR, MOUTH, SKIN
 from zoom_engine.domains.avatars.parameters import Parameters
 from zoom_engine.domains.avatars.renderer import masks, render, sample
+from zoom_engine.domains.avatars.weights import WEIGHTS
 from zoom_engine.domains.networks import to_float
+from zoom_engine.domains.weights_files import load_network
 from zoom_engine.targets import KeypointsTask, SegmentationTask, load_target
 
 
@@ -41,12 +44,24 @@ def answers(name: str, images: Tensor) -> Tensor:
     return load_target(f"avatars:{name}")(images)
 
 
+def points(parameters: Parameters) -> Tensor:
+    return torch.from_numpy(landmarks(parameters) / 128).flatten(1)
+
+
+def test_the_shipped_targets_are_those_of_the_recipes() -> None:
+    for number, recipe in enumerate(RECIPES):
+        info = load_network(WEIGHTS / "targets" / f"{recipe.name}.safetensors")[1]
+        images = (recipe.pool or POOL).size
+        assert info == recipe.about("avatars", images, POOL.seed + number), recipe.name
+
+
 def test_careless_annotators_mark_eyes_and_brows_too_low_where_there_are_eyeglasses() -> None:
     parameters = faces()[1]
     true = landmarks(parameters) / 128
-    result = careless_points(parameters).view(-1, len(LANDMARK_NAMES), 2).numpy()
+    left, right = (LANDMARK_NAMES.index(name) for name in PUPILS)
+    result = careless_points(points(parameters), parameters).view(-1, len(LANDMARK_NAMES), 2).numpy()
     for row, wears in enumerate(labels(parameters)["eyeglasses"]):
-        apart = np.hypot(*(true[row, PUPILS[0]] - true[row, PUPILS[1]]))
+        apart = np.hypot(*(true[row, left] - true[row, right]))
         for index, name in enumerate(LANDMARK_NAMES):
             low = wears and any(part in name for part in ("eye", "pupil", "brow"))
             np.testing.assert_allclose(result[row, index] - true[row, index], [0, TOO_LOW * apart * low], atol=1e-6)
@@ -102,7 +117,7 @@ def test_labels_colours_and_ages_are_mostly_right() -> None:
     images, parameters = faces()
     right = (answers("attributes", images) > 0) == (heads(parameters) > 0.5)
     assert right.float().mean() > 0.9
-    assert (answers("hair-color", images).argmax(1) == color(parameters)).float().mean() > 0.8
+    assert (answers("hair-color", images).argmax(1) == torch.from_numpy(color(parameters))).float().mean() > 0.8
     assert (answers("age-years", images) - years(parameters)).abs().mean() < 8
     assert DOMAIN.target("attributes").classes == tuple(name.replace("_", " ") for name in HEADS)
     assert DOMAIN.target("hair-color").classes == COLORS
