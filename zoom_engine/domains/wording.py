@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
+
+from zoom_engine.domains.truth import Truth
 
 
 class Wording(NamedTuple):
@@ -45,3 +49,33 @@ def phrase(wording: Wording, noun: str, *, present: bool, opposite: bool) -> str
     if present or opposite:
         return f"a {noun} with {words[0]}"
     return f"a {noun} without {wording.present[0]}"
+
+
+@dataclass(frozen=True)
+class Words:
+    """A domain's prompts, of its `truth` and the `phrases` of each attribute, about pictures of a `noun`.
+
+    `opposites` are attributes whose absence is said with words of its own after "with".
+    """
+
+    truth: Truth
+    noun: str
+    phrases: Mapping[str, Wording]
+    opposites: tuple[str, ...] = ()
+
+    def prompt(self, attribute: str) -> str:
+        """Return the attribute's default prompt: "a building with a cross", "a wooden building", "a church".
+
+        Raises:
+            ConfigError: the attribute is unknown.
+        """
+        return self._said(attribute, present=True)
+
+    def zero_shot_prompts(self, attribute: str) -> tuple[str, str]:
+        """Return what a zero-shot classifier compares, (positive, negative): ("a dog", "a cat")."""
+        return self._said(attribute, present=True), self._said(attribute, present=False)
+
+    def _said(self, attribute: str, *, present: bool) -> str:
+        self.truth.check(attribute)
+        words = self.phrases[attribute]
+        return phrase(words, self.noun, present=present, opposite=attribute in self.opposites)

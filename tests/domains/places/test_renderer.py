@@ -1,0 +1,112 @@
+"""Pictures of places: deterministic, smooth, visible where an attribute is set; class maps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from zoom_engine.domains import landscape
+from zoom_engine.domains.canvas import SIZE, Box
+from zoom_engine.domains.places import building, renderer
+from zoom_engine.domains.places.attributes import TRUTH
+from zoom_engine.domains.places.parameters import KINDS, SCHEME, Parameters
+from zoom_engine.domains.places.renderer import MASK_NAMES, masks, render
+
+CLASS = {name: index for index, name in enumerate(MASK_NAMES)}
+
+
+def places(n: int, seed: int = 0) -> Parameters:
+    return Parameters.from_latents(np.random.default_rng(seed).standard_normal((n, 64)))
+
+
+def extremes(n: int, seed: int = 0) -> Parameters:
+    low, high = SCHEME.bounds
+    return Parameters(np.where(np.random.default_rng(seed).random((n, len(low))) < 0.5, low, high))
+
+
+def difference(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.int16]:
+    return np.abs(first.astype(np.int16) - second.astype(np.int16))
+
+
+def grown(box: Box) -> Box:
+    return Box(*(slice(max(0, span.start - 10), min(SIZE, span.stop + 10)) for span in box))
+
+
+def test_rendering_is_independent_of_the_batch() -> None:
+    some = places(11, seed=1)
+    whole = render(some)
+    assert whole.dtype == np.uint8
+    assert whole.shape == (11, 128, 128, 3)
+    for row in (0, 7, 8, 10):
+        assert (render(some[row])[0] == whole[row]).all()
+
+
+def test_boxes_only_save_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Painting every part over a larger rectangle gives the same pictures: no box cuts a part off."""
+    some = Parameters(np.concatenate([extremes(6, seed=2).values, places(2).values]))
+    boxed = render(some)
+    for module in (building, landscape, renderer):
+        for name, value in list(vars(module).items()):
+            if isinstance(value, Box):
+                monkeypatch.setattr(module, name, grown(value))
+    exact = landscape.box_of
+    monkeypatch.setattr(landscape, "box_of", lambda *sides: grown(exact(*sides)))
+    assert difference(boxed, render(some)).max() <= 2
+
+
+def test_planes_stay_finite_float32() -> None:
+    some = Parameters(np.concatenate([extremes(8).values, places(8).values]))
+    painted = renderer._paint(some, classes=False)
+    assert painted.rgb.dtype == np.float32
+    assert np.isfinite(painted.rgb).all()
+
+
+@pytest.mark.parametrize("name", SCHEME.names)
+def test_pictures_are_smooth_in_each_parameter(name: str) -> None:
+    """Over a sweep no step of 1/14 of the range makes up more than a fair part of the whole change."""
+    low = SCHEME.bounds[0][SCHEME.column(name)]
+    one = Parameters.neutral().replace(
+        house=0.4, tower=0.3, trees=0.5, path=0.5, people=0.4, water=0.3, blue=0.6, clouds=0.6, tower_x=0.7
+    )
+    some = Parameters(np.repeat(one.values, 15, axis=0)).replace(**{name: np.linspace(low, 1.0, 15)})
+    images = render(some).astype(np.float32)
+    path = np.abs(np.diff(images, axis=0)).mean(axis=(1, 2, 3))
+    assert path.max() < max(0.34 * path.sum(), 0.6)
+    assert path.sum() > 0.03, "the parameter shows"
+
+
+@pytest.mark.parametrize("attribute", TRUTH.attributes)
+def test_every_attribute_is_seen(attribute: str) -> None:
+    """Setting an attribute changes at least 36 pixels of seven places in eight by a step that the eye sees."""
+    some = places(8, seed=5).replace(fog=0.0)  # which hides by design
+    with_it, without = (render(TRUTH.intervene(some, attribute, value)) for value in (True, False))
+    changed = (difference(with_it, without).max(axis=-1) > 24).sum(axis=(1, 2))
+    assert np.sort(changed)[1] >= 36
+
+
+@pytest.mark.parametrize("attribute", ["cross", "scaffolding", "red_roof", "tall_steeple", "people", "trees"])
+def test_what_is_set_leaves_the_sky_in_the_corners_alone(attribute: str) -> None:
+    change = difference(*(render(TRUTH.intervene(places(12, seed=6), attribute, value)) for value in (True, False)))
+    assert change[:, :20, :10].max() == change[:, :20, -10:].max() == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_class_maps_show_what_is_there(kind: str) -> None:
+    some = TRUTH.intervene(places(6, seed=2), kind, True)
+    maps = masks(some)
+    assert maps.dtype == np.uint8
+    share = [(maps == CLASS[name]).mean(axis=(1, 2)) for name in ("sky", "building", "ground")]
+    assert (share[0] > 0.25).all()
+    assert ((share[1] > 0.04) & (share[1] < 0.35)).all()
+    assert (share[2] > 0.25).all()
+    assert (maps[:, 0] == CLASS["sky"]).mean() > 0.9
+    assert (maps[:, -1] == CLASS["ground"]).all()
+
+
+def test_the_lake_mirrors_the_building() -> None:
+    """What changes above the shore changes below it too, upside down."""
+    still = Parameters.neutral(1).replace(water=1.0, place_x=0.0)
+    change = difference(render(still.replace(brick=1.0)), render(still))
+    assert change[0, 105:].max() > 24
+    assert (difference(render(still), render(still.replace(water=0.0)))[:, :100] == 0).all()
