@@ -46,9 +46,10 @@ def _unseen(figures: dict[str, Any]) -> str:
         for name, pairs in figures["attributes"].items()
         for pair, value in pairs.items()
     ]
+    mean = "none" if figures["mean_accuracy"] is None else f"{percent(figures['mean_accuracy'])} %"
     return (
         f"\nOrdinary English that no caption holds, {figures['pairs']} pairs of wordings written before training: {figures['refused']} are refused for words that"
-        f" were never read; of the others the mean accuracy is {percent(figures['mean_accuracy'])} %, and {figures['least_0.8']} reach 80 %.\n\n<details>"
+        f" were never read; of the others the mean accuracy is {mean}, and {figures['least_0.8']} reach 80 %.\n\n<details>"
         f"<summary>All of them</summary>\n\n{table(['attribute', 'present / absent', 'accuracy, %'], rows)}\n</details>\n"
     )
 
@@ -125,6 +126,40 @@ def targets_section(figures: dict[str, Any], domain: str, trained: str) -> str:
                 "accuracy on untied renders, %",
                 "decided alike on renders and on what the generator draws for the same latents, %",
                 "planted effect",
+                "largest effect of any other",
+            ],
+            rows,
+        )
+    )
+
+
+def tasks_section(figures: dict[str, Any], domain: str, told: str) -> str:
+    """``told`` are sentences on what was planted, and how to read the figures."""
+    rows = []
+    for name, row in figures.items():
+        split, others = row["split_by"], {a: v for a, v in row["effects"].items() if a != row["split_by"]}
+        most = max(others, key=others.__getitem__)
+        rows.append(
+            [
+                f"{domain}:{name}",
+                row["task"],
+                row["planted"] or "none",
+                f"{row['error']:.3g} ({row['unit']})",
+                "" if split is None else f"{row['error_planted']:.3g} / {row['error_without']:.3g} ({split})",
+                "" if split is None else f"{row['effects'][split]:.2f}",
+                f"{others[most]:.2f} ({most})",
+            ]
+        )
+    return (
+        f"## Targets of other tasks\n\nTrained on renders alone: `python -m lab.{domain}.train tasks`. {told}\n\n"
+        + table(
+            [
+                "target",
+                "task",
+                "planted",
+                "error",
+                "with / without the attribute",
+                "effect of the attribute",
                 "largest effect of any other",
             ],
             rows,
@@ -230,12 +265,14 @@ class Card:
         domain: its name.
         whom: what edits change, in the plural.
         trained: a sentence on what targets were trained on.
+        told: sentences on what was planted into targets of other tasks, where there are such.
     """
 
     introduction: str
     domain: str
     whom: str
     trained: str
+    told: str | None = None
 
     def markdown(self, quality: dict[str, Any], benchmark: dict[str, Any] | None) -> str:
         """The card's Markdown."""
@@ -245,6 +282,8 @@ class Card:
             "edits": lambda figures: edits_section(figures, self.whom),
             "targets": lambda figures: targets_section(figures, self.domain, self.trained),
         }
+        if (told := self.told) is not None:
+            sections["tasks"] = lambda figures: tasks_section(figures, self.domain, told)
         parts = [section(quality[part]) for part, section in sections.items() if part in quality]
         missing = [f"Not measured yet: {part}.\n" for part in sections if part not in quality]
         planted = benchmark_section(benchmark, self.domain)

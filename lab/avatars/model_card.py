@@ -16,6 +16,7 @@ from lab.model_card import (
     percent,
     table,
     targets_section,
+    tasks_section,
     text_section,
     write_card,
 )
@@ -47,6 +48,12 @@ Setting long hair, curly hair or bangs gives a bald head hair in the renderer; n
 
 TRAINED = "Trained on renders alone, in which age, gender, mustache, eyeglasses, smile, beard and pale skin were set by chance."
 
+TOLD = (
+    "Two were trained on wrong labels on purpose. Faces with eyeglasses: eyes and brows a quarter of the pupils' distance too low. Faces with long hair: eyes,"
+    " brows and mouth labelled as skin. Errors are on renders that training never saw, against the truth; effects as above, by the task's own change in [0, 1]"
+    " (an edit may rightly move areas and points: long hair is a larger area of hair)."
+)
+
 
 def model_card(quality: dict[str, Any], benchmark: dict[str, Any] | None) -> str:
     """The card's Markdown."""
@@ -58,7 +65,7 @@ def model_card(quality: dict[str, Any], benchmark: dict[str, Any] | None) -> str
         targets_section(quality["targets"], "avatars", TRAINED),
     ]
     if "tasks" in quality:
-        parts.append(_tasks(quality["tasks"]))
+        parts.append(tasks_section(quality["tasks"], "avatars", TOLD))
     parts.append(benchmark_section(benchmark, "avatars"))
     parts.append(environments_section(quality["environments"]))
     return "\n".join(parts)
@@ -82,42 +89,6 @@ def _word_forms(figures: dict[str, dict[str, dict[str, float]]]) -> str:
 def _least_alike(pairs: dict[str, dict[str, float]]) -> str:
     pair, row = min(pairs.items(), key=lambda item: item[1]["cosine"])
     return f"{row['cosine']:.2f} ({pair})"
-
-
-def _tasks(figures: dict[str, Any]) -> str:
-    rows = []
-    for name, row in figures.items():
-        split, others = row["split_by"], {a: v for a, v in row["effects"].items() if a != row["split_by"]}
-        most = max(others, key=others.__getitem__)
-        rows.append(
-            [
-                f"avatars:{name}",
-                row["task"],
-                row["planted"] or "none",
-                f"{row['error']:.3g} ({row['unit']})",
-                "" if split is None else f"{row['error_planted']:.3g} / {row['error_without']:.3g} ({split})",
-                "" if split is None else f"{row['effects'][split]:.2f}",
-                f"{others[most]:.2f} ({most})",
-            ]
-        )
-    return (
-        "## Targets of other tasks\n\nTrained on renders alone: `python -m lab.avatars.train tasks`. Two were trained on wrong labels on"
-        " purpose. Faces with eyeglasses: eyes and brows a quarter of the pupils' distance too low. Faces with long hair: eyes, brows and mouth"
-        " labelled as skin. Errors are on renders that training never saw, against the truth; effects as above, by the task's own change in [0, 1] (an edit may rightly"
-        " move areas and points: long hair is a larger area of hair).\n\n"
-        + table(
-            [
-                "target",
-                "task",
-                "planted",
-                "error",
-                "with / without the attribute",
-                "effect of the attribute",
-                "largest effect of any other",
-            ],
-            rows,
-        )
-    )
 
 
 if __name__ == "__main__":
