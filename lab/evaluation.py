@@ -37,6 +37,7 @@ WEIGHT_GRID = (2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 13.0, 18.0, 24.0, 30.0)
 SAMPLES: dict[str, int | None] = {"regression": None, "sampled": 8, "gradient": None}
 WANTED_CHANGE, ALLOWED_CHANGE = 0.80, 0.15
 NEIGHBOURS = 3
+Unseen = Mapping[str, Sequence[tuple[str, str]]]  # by attribute pairs of wordings that training never read
 
 
 @dataclass(frozen=True)
@@ -93,9 +94,13 @@ class Evaluation:
         embeddings = [encoder.embed_images(to_float(part)) for part in forced(parts, "Embedding", unit="batch")]
         return torch.cat(embeddings), self.subject.truth.margins(parameters)
 
-    def text_quality(self, count: int = 2000) -> dict[str, Any]:
-        """`zero_shot` of ``count`` renders that training never saw."""
-        return self.zero_shot(*self.embedded(count))
+    def text_quality(self, count: int = 2000, *, unseen: Unseen | None = None) -> dict[str, Any]:
+        """`zero_shot` of ``count`` renders that training never saw, and where there are any, of ``unseen`` wordings."""
+        embedded, table = self.embedded(count)
+        figures = self.zero_shot(embedded, table)
+        if unseen is not None:
+            figures["unseen"] = unseen_quality(self.text_encoder(), embedded, table, unseen)
+        return figures
 
     def zero_shot(self, embedded: Tensor, table: Any) -> dict[str, Any]:
         """Balanced zero-shot accuracy per attribute on ``embedded`` renders that are clearly on one side by their
@@ -286,7 +291,7 @@ def unseen_quality(
     encoder: TextEncoder,
     embedded: Tensor,
     margins: Mapping[str, NDArray[np.float32]],
-    unseen: Mapping[str, Sequence[tuple[str, str]]],
+    unseen: Unseen,
 ) -> dict[str, Any]:
     """By attribute and pair of wordings that training never read: their accuracy as in `balanced`, or why the encoder
     refuses them."""

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lab.evaluation import Evaluation, unseen_quality
+from lab.evaluation import Evaluation
 from lab.evaluation_command import measure_parts
 from lab.people.drawn_once import DrawnOnce
 from lab.people.parameters import Parameters
@@ -60,21 +60,12 @@ DOMAIN = RenderedDomain(**_of(SHIPPED, subject=STORED))
 EVALUATION = Evaluation(DOMAIN, STORED)
 
 
-def text_quality() -> dict[str, Any]:
-    """The figures of `Evaluation.text_quality` on pictures that were held out, and those of `UNSEEN` wordings."""
-    embedded, table = EVALUATION.embedded(STORED.held_out)
-    return {
-        **EVALUATION.zero_shot(embedded, table),
-        "unseen": unseen_quality(EVALUATION.text_encoder(), embedded, table, UNSEEN),
-    }
-
-
 if __name__ == "__main__":
     measure_parts(
         "people",
         {
             **EVALUATION.parts,
-            "text": text_quality,
+            "text": partial(EVALUATION.text_quality, STORED.held_out, unseen=UNSEEN),
             "generator": partial(EVALUATION.generator_quality, psnr_on=PSNR_ON),
             "targets": partial(EVALUATION.target_quality, twins=PSNR_ON, effects_of=EFFECTS_OF),
         },

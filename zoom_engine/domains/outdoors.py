@@ -1,6 +1,6 @@
 """Pictures of the open air: a canvas on which light falls by time of day and weather; sky, clouds and rain.
 
-A domain's table of parameters has those columns of `Outdoors` that it wants, each by its name; the others are 0.
+A domain's table of parameters has those of `COLUMNS` that it wants, each by its name; the others are 0.
 """
 
 from __future__ import annotations
@@ -21,12 +21,31 @@ from zoom_engine.domains.canvas import (
     column,
     smoothstep,
 )
-from zoom_engine.domains.parameters import ParameterTable
+from zoom_engine.domains.parameters import STEEP, Parameter, ParameterTable
 from zoom_engine.domains.textures import fractal, stars, streaks
 
 SKY, GROUND = 0, 1  # classes of masks; a domain's own follow
+COLUMNS = (
+    Parameter("night", 0.0, "0 day to 1 night, windows lit", STEEP, 0.30),
+    Parameter("sunset", 0.0, "0 none to 1 a low red sun", STEEP, 0.38),
+    Parameter("blue", 0.0, "0 an overcast sky to 1 a blue one", STEEP, 0.74),
+    Parameter("clouds", 0.0, "0 few to 1 many clouds"),
+    Parameter("fog", 0.0, "0 clear to 1 fog", STEEP, 0.26),
+    Parameter("rain", 0.0, "0 dry to 1 rain", STEEP, 0.26),
+    Parameter("snow", 0.0, "0 none to 1 snow on ground, roofs and trees", STEEP, 0.36),
+    Parameter("trees", 0.0, "0 none to 1 trees on both sides", STEEP, 0.45),
+    Parameter("conifers", 0.0, "0 round crowns to 1 firs", 8.0, 0.4),
+    Parameter("hills", 0.0, "0 flat to 1 high hills"),
+    Parameter("grass", 0.0, "0 dry to 1 lush"),
+    Parameter("path", 0.0, "0 none to 1 a path to the door", 8.0, 0.5),
+    Parameter("water", 0.0, "0 none to 1 a lake in front that mirrors", STEEP, 0.38),
+    Parameter("people", 0.0, "0 nobody to 1 five people", STEEP, 0.40),
+    Parameter("people_x", -1.0, "-1 they stand further left to 1 right"),
+    Parameter("light_x", -1.0, "sun, moon and light from -1 the left to 1 the right", 5.0, 0.5),
+)
 SWITCHES = ("night", "sunset", "blue", "fog", "rain", "snow", "trees", "conifers", "path", "water", "people")
 RANGES = ("clouds", "hills", "grass", "light_x", "people_x")
+PLAIN = dict.fromkeys(("night", "sunset", "blue", "fog", "rain", "snow", "trees", "water", "people"), 0.0)
 
 _GRAY = (0.60, 0.65, 0.71), (0.82, 0.84, 0.86)
 _RAIN = (0.40, 0.44, 0.50), (0.62, 0.65, 0.69)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import reduce
 
 import numpy as np
 
-from zoom_engine.domains.canvas import Array, bump, cover, smoothstep
+from zoom_engine.domains.canvas import Array, Colour, bump, cover, smoothstep
 from zoom_engine.domains.outdoors import Scene, box_of, mix
 from zoom_engine.domains.places.geometry import BASE, BUILDING, Place
 from zoom_engine.domains.textures import blocks, fractal
@@ -57,14 +56,7 @@ class Builder:
         air = self.place.air
         return np.asarray(0.92 + (0.10 + 0.22 * air.sunny) * toward * air.light_x)
 
-    def lay(
-        self,
-        coverage: Array,
-        colour: Sequence[Array | float],
-        tone: Array | float = 1.0,
-        *,
-        snowy: Array | float | None = None,
-    ) -> None:
+    def lay(self, coverage: Array, colour: Colour, tone: Array | float = 1.0, *, snowy: Array | None = None) -> None:
         """Lay something in a tone of its colour, with snow on the share `snowy` of it."""
         toned = [c * tone for c in colour]
         if snowy is not None:
@@ -148,8 +140,8 @@ class Builder:
         self.lay(cover(arch - 0.9) * front, self.walls, self.lit(0.0) * 0.72)
         self.lay(cover(arch) * front, (0.30, 0.19, 0.12), 1.0 - 0.4 * place.broken + 0.1 * np.sin(2.2 * p))
         trim = _inside(np.abs(gable - 0.4) - 1.5, a - half - 2.0, ruined, wall - 2.6 - q)
-        snowy = smoothstep(0.0, 0.4, gable) * 0.95
-        self.lay(cover(trim) * (1.0 - 0.6 * place.broken), self.roof, self.lit(0.0) * 0.95, snowy=snowy)
+        trimmed = cover(trim) * (1.0 - 0.6 * place.broken)
+        self.lay(trimmed, self.roof, self.lit(0.0) * 0.95, snowy=smoothstep(0.0, 0.4, gable))
 
     def dome(self) -> None:
         """Paint a mosque's dome on its drum, with a crescent."""

@@ -1,0 +1,1 @@
+"""The places in the lab: words, training, figures."""

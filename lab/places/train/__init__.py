@@ -1,0 +1,1 @@
+"""Training recipes of the places: ``python -m lab.places.train {probe,generator,text,targets,tasks}``."""

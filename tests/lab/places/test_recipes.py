@@ -1,0 +1,143 @@
+"""The places' recipes: what is planted, and all parts trained and measured in miniature."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from lab.benchmark import Benchmark
+from lab.evaluation import Evaluation, unseen_quality
+from lab.places.model_card import model_card
+from lab.places.train import subject as places
+from lab.places.unseen_words import UNSEEN
+from lab.task_quality import task_quality
+from lab.training import domain as recipes
+from lab.training.generator import phases_of, train_generator
+from lab.training.probe import train_probe
+from lab.training.targets import train_targets
+from lab.training.tasks import train_tasks
+from lab.training.text import train_text
+from zoom_engine.domains.outdoors import SKY
+from zoom_engine.domains.places.attributes import TRUTH
+from zoom_engine.domains.places.domain import DOMAIN
+from zoom_engine.domains.places.geometry import BUILDING
+from zoom_engine.domains.places.parameters import KINDS, SCHEME
+from zoom_engine.domains.places.renderer import masks
+from zoom_engine.generators import StyleGAN2Config
+
+MACHINE: dict[str, Any] = {
+    "packages": {}, "system": "Linux", "cores": 2, "cpu_features": [], "python": "3", "zoom_engine": "0",
+}  # fmt: skip
+
+
+def test_what_is_planted_is_free_in_the_pool_and_asked_for_by_audits() -> None:
+    planted = {recipe.planted for recipe in places.RECIPES if recipe.planted}
+    assert planted == {"snow", "trees", "night"}
+    assert planted <= set(places.POOL.untied)
+    assert planted <= {DOMAIN.subject.prompts[prompt] for prompt in DOMAIN.attributes}
+    assert not {TRUTH.table[name].parameter for name in planted} & set(SCHEME.ties)
+    labels = TRUTH.labels(places.POOL.untie(places.SUBJECT.parameters(3000, 1)))
+    for name in planted:
+        share = [labels[name][labels["church"] == church].mean() for church in (False, True)]
+        assert 0.4 < share[0] < 0.6
+        assert abs(share[0] - share[1]) < 0.06
+    assert places.RECIPES[0].labels == ("a building that is no church", "a church")
+
+
+def test_kinds_are_those_of_the_largest_share() -> None:
+    recipe, parameters = places.TASKS[0], places.SUBJECT.parameters(200, 2)
+    told, labels = recipe.truth(parameters).numpy(), TRUTH.labels(parameters)
+    assert all((told[labels[kind]] == index).all() for index, kind in enumerate(KINDS))
+
+
+def test_careless_annotators_see_no_building_at_night() -> None:
+    parameters = places.SUBJECT.parameters(12, 3)
+    weak, true = places.TASKS[2], masks(parameters)
+    told = weak.told(weak.truth(parameters), parameters).numpy()
+    night = TRUTH.labels(parameters)["night"]
+    assert 0 < night.sum() < 12
+    assert np.array_equal(told[~night], true[~night])
+    assert np.array_equal(told[night], np.where(true[night] == BUILDING, SKY, true[night]))
+
+
+def test_the_shared_parts_train_the_recipes_of_a_pool(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    called: dict[str, Any] = {}
+    for part in ("probe", "generator", "text", "targets", "tasks"):
+        monkeypatch.setattr(recipes, f"train_{part}", lambda *given, part=part, **_: called.update({part: given}))
+    for train in recipes.parts_of(places.POOL, places.PHASES, places.RECIPES, places.TASKS).values():
+        train(tmp_path, tmp_path)
+    assert list(called) == ["probe", "generator", "text", "targets", "tasks"]
+    assert called["generator"] == (places.SUBJECT, places.PHASES, tmp_path, tmp_path)
+    assert called["targets"][:2] == (places.POOL, places.RECIPES)
+    assert called["tasks"][:2] == (places.POOL, places.TASKS)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
+    """All parts, trained for a step or two on a few pictures."""
+    work, out = tmp_path_factory.mktemp("work"), tmp_path_factory.mktemp("weights")
+    small = StyleGAN2Config(128, (16, 16, 16, 16, 8, 8), z_dim=64, w_dim=48, mapping_layers=2)
+    subject = replace(places.SUBJECT, images=24, generator=small, probe=out / "probe.safetensors")
+    pool = replace(places.POOL, subject=subject, size=48, held_out=8)
+    train_probe(subject, work, out, steps=1)
+    phases = [replace(phase, steps=1, batch=2) for phase in places.PHASES]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch, "compile", lambda function: function)  # which takes a minute
+        train_generator(subject, phases, work, out, mapping_steps=2)
+    assert phases_of(out / "generator.safetensors") == phases
+    train_text(subject, work, out, image_steps=1, text_steps=1)
+    train_targets(pool, places.RECIPES, work, out, steps=1, width=4)
+    train_tasks(pool, [replace(recipe, steps=1, batch=4) for recipe in places.TASKS], work, out)
+    return Evaluation(replace(DOMAIN, weights=out), subject)
+
+
+def test_all_parts_are_trained_and_measured_end_to_end(trained: Evaluation, monkeypatch: pytest.MonkeyPatch) -> None:
+    domain = trained.domain
+    assert domain.classifier_names() == ("church", "church-biased-night", "church-biased-snow", "church-biased-trees")
+    others = set(domain.target_names()) - set(domain.classifier_names())
+    assert others == {"kind", "segmentation", "segmentation-weak-night"}
+    assert domain.planted("church-biased-snow") == "a building in the snow"
+    embedded, table = trained.embedded(16)
+    rng = np.random.default_rng(0)
+    table = {name: rng.choice([-0.5, 0.5], 16).astype(np.float32) for name in table}  # 16 places have not everything
+    for row in table.values():
+        row[:2] = -0.5, 0.5
+    unseen = unseen_quality(domain.text_encoder(), embedded, table, UNSEEN)
+    assert unseen["refused"] == unseen["pairs"] == 3 * len(TRUTH.attributes)
+    effect = dict.fromkeys(TRUTH.attributes, 0.1)
+    monkeypatch.setattr(
+        Evaluation,
+        "true_effects",
+        lambda self, names=None, *, count: dict.fromkeys(names or domain.classifier_names(), effect),
+    )
+    quality = {
+        "text": {**trained.zero_shot(embedded, table), "unseen": unseen},
+        "generator": trained.generator_quality(12, psnr_on=4),
+        "targets": trained.target_quality(twins=4),
+        "tasks": task_quality(trained, places.TASKS, {}, count=8),
+        "environments": {"text": MACHINE},
+    }
+    assert quality["tasks"]["segmentation"]["split_by"] == "night"
+    assert quality["tasks"]["segmentation-weak-night"]["planted"] == "night"
+    benchmark = Benchmark(trained)
+    assert benchmark.targets["church-biased-snow"].twin == benchmark.targets["church-biased-night"].twin == "church"
+    assert benchmark.targets["segmentation-weak-night"].twin == "segmentation"
+    card = model_card(quality, None)
+    assert "| places:church-biased-trees | trees |" in card
+    assert "63 are refused for words that were never read; of the others the mean accuracy is none" in card
+    assert "| places:segmentation-weak-night | segmentation | night |" in card
+    assert "Not measured yet: edits." in card
+    assert "`python -m lab.places.benchmark`) have not been run" in card
+
+
+def test_true_effects_are_measured_on_renders(trained: Evaluation) -> None:
+    effects = trained.domain.true_effects(
+        {"church": trained.domain.target("church")}, ("a tall building", "a building in the snow"), count=2
+    )
+    assert list(effects["church"]) == ["a building in the snow"]
+    assert effects["church"]["a building in the snow"] >= 0.0
