@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from lab.training.probe import train_probe
 from lab.training.targets import train_targets
 from lab.training.tasks import train_tasks
 from lab.training.text import train_text
+from zoom_engine.common.errors import ConfigError
+from zoom_engine.domains.contract import check_domain
 from zoom_engine.domains.outdoors import SKY
 from zoom_engine.domains.places.attributes import TRUTH
 from zoom_engine.domains.places.domain import DOMAIN
@@ -133,6 +136,21 @@ def test_all_parts_are_trained_and_measured_end_to_end(trained: Evaluation, monk
     assert "| places:segmentation-weak-night | segmentation | night |" in card
     assert "Not measured yet: edits." in card
     assert "`python -m lab.places.benchmark`) have not been run" in card
+
+
+def test_check_domain_says_what_is_missing(trained: Evaluation, tmp_path: Path) -> None:
+    """As docs/how-to/make-a-domain.md tells it."""
+    for part, missing in (
+        (None, r"generator\(\) holds its own contract, but it fails: cannot read .*generator.safetensors"),
+        ("generator.safetensors", r"text_encoder\(\) gives a TextEncoder, but it fails"),
+    ):
+        if part is not None:
+            shutil.copy(trained.domain.weights / part, tmp_path / part)
+        with pytest.raises(ConfigError, match=missing):
+            check_domain(replace(trained.domain, weights=tmp_path))
+    with pytest.raises(ConfigError, match=r"the text encoder reads the prompts, but it fails: .*bridge"):
+        check_domain(replace(trained.domain, attributes=("a building with a bridge",)))
+    check_domain(trained.domain)
 
 
 def test_true_effects_are_measured_on_renders(trained: Evaluation) -> None:
