@@ -31,6 +31,6 @@ _SAID = {
 }  # fmt: skip
 
 UNSEEN: dict[str, tuple[tuple[str, str], ...]] = {
-    name: tuple((pair.split(" / ")[0], pair.split(" / ")[1]) for pair in said.split("; "))
-    for name, said in _SAID.items()
+    name: tuple((pair.split(" / ")[0], pair.split(" / ")[1]) for pair in pairs.split("; "))
+    for name, pairs in _SAID.items()
 }

@@ -16,7 +16,7 @@ from zoom_engine.domains.places.renderer import MASK_NAMES, masks, render
 CLASS = {name: index for index, name in enumerate(MASK_NAMES)}
 
 
-def places(n: int, seed: int = 0) -> Parameters:
+def buildings(n: int, seed: int = 0) -> Parameters:
     return Parameters.from_latents(np.random.default_rng(seed).standard_normal((n, 64)))
 
 
@@ -34,7 +34,7 @@ def grown(box: Box) -> Box:
 
 
 def test_rendering_is_independent_of_the_batch() -> None:
-    some = places(11, seed=1)
+    some = buildings(11, seed=1)
     whole = render(some)
     assert whole.dtype == np.uint8
     assert whole.shape == (11, 128, 128, 3)
@@ -44,7 +44,7 @@ def test_rendering_is_independent_of_the_batch() -> None:
 
 def test_boxes_only_save_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Painting every part over a larger rectangle gives the same pictures: no box cuts a part off."""
-    some = Parameters(np.concatenate([extremes(6, seed=2).values, places(2).values]))
+    some = Parameters(np.concatenate([extremes(6, seed=2).values, buildings(2).values]))
     boxed = render(some)
     for module in (building, landscape, renderer):
         for name, value in list(vars(module).items()):
@@ -56,7 +56,7 @@ def test_boxes_only_save_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_planes_stay_finite_float32() -> None:
-    some = Parameters(np.concatenate([extremes(8).values, places(8).values]))
+    some = Parameters(np.concatenate([extremes(8).values, buildings(8).values]))
     painted = renderer._paint(some, classes=False)
     assert painted.rgb.dtype == np.float32
     assert np.isfinite(painted.rgb).all()
@@ -79,7 +79,7 @@ def test_pictures_are_smooth_in_each_parameter(name: str) -> None:
 @pytest.mark.parametrize("attribute", TRUTH.attributes)
 def test_every_attribute_is_seen(attribute: str) -> None:
     """Setting an attribute changes at least 36 pixels of seven places in eight by a step that the eye sees."""
-    some = places(8, seed=5).replace(fog=0.0)  # which hides by design
+    some = buildings(8, seed=5).replace(fog=0.0)  # which hides by design
     with_it, without = (render(TRUTH.intervene(some, attribute, value)) for value in (True, False))
     changed = (difference(with_it, without).max(axis=-1) > 24).sum(axis=(1, 2))
     assert np.sort(changed)[1] >= 36
@@ -87,13 +87,13 @@ def test_every_attribute_is_seen(attribute: str) -> None:
 
 @pytest.mark.parametrize("attribute", ["cross", "scaffolding", "red_roof", "tall_steeple", "people", "trees"])
 def test_what_is_set_leaves_the_sky_in_the_corners_alone(attribute: str) -> None:
-    change = difference(*(render(TRUTH.intervene(places(12, seed=6), attribute, value)) for value in (True, False)))
+    change = difference(*(render(TRUTH.intervene(buildings(12, seed=6), attribute, value)) for value in (True, False)))
     assert change[:, :20, :10].max() == change[:, :20, -10:].max() == 0
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_class_maps_show_what_is_there(kind: str) -> None:
-    some = TRUTH.intervene(places(6, seed=2), kind, True)
+    some = TRUTH.intervene(buildings(6, seed=2), kind, True)
     maps = masks(some)
     assert maps.dtype == np.uint8
     share = [(maps == CLASS[name]).mean(axis=(1, 2)) for name in ("sky", "building", "ground")]

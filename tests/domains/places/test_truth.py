@@ -12,7 +12,7 @@ from zoom_engine.domains.places.wording import ATTRIBUTE_PHRASES, WORDS
 from zoom_engine.domains.truth import CLEAR_MARGIN
 
 
-def places(n: int, seed: int = 0) -> Parameters:
+def buildings(n: int, seed: int = 0) -> Parameters:
     return Parameters.from_latents(np.random.default_rng(seed).standard_normal((n, 64)))
 
 
@@ -22,7 +22,7 @@ def anywhere(n: int, seed: int) -> Parameters:
 
 
 def test_kinds_are_mostly_clear_and_every_attribute_is_common() -> None:
-    some = places(6000, seed=3)
+    some = buildings(6000, seed=3)
     assert np.mean(some.colour_shares().max(axis=1) < 0.75) < 0.25
     truth = TRUTH.labels(some)
     for name in TRUTH.attributes:
@@ -30,7 +30,7 @@ def test_kinds_are_mostly_clear_and_every_attribute_is_common() -> None:
 
 
 def test_ties_show_and_planted_attributes_are_free() -> None:
-    truth = TRUTH.labels(places(6000, seed=4))
+    truth = TRUTH.labels(buildings(6000, seed=4))
 
     def gap(name: str) -> float:
         return float(truth[name][truth["church"]].mean() - truth[name][~truth["church"]].mean())
@@ -44,7 +44,7 @@ def test_ties_show_and_planted_attributes_are_free() -> None:
 @pytest.mark.parametrize("attribute", TRUTH.attributes)
 @pytest.mark.parametrize("value", [True, False])
 def test_an_intervention_sets_its_attribute_clearly_and_keeps_the_rest(attribute: str, value: bool) -> None:
-    for some in (places(60, seed=1), anywhere(60, seed=2)):
+    for some in (buildings(60, seed=1), anywhere(60, seed=2)):
         changed = TRUTH.intervene(some, attribute, value)
         sign = 1.0 if value else -1.0
         assert (sign * TRUTH.margins(changed)[attribute] >= CLEAR_MARGIN - 1e-6).all()

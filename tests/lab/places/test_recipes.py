@@ -14,7 +14,7 @@ import torch
 from lab.benchmark import Benchmark
 from lab.evaluation import Evaluation, unseen_quality
 from lab.places.model_card import model_card
-from lab.places.train import subject as places
+from lab.places.train import subject as recipe_book
 from lab.places.unseen_words import UNSEEN
 from lab.task_quality import task_quality
 from lab.training import domain as recipes
@@ -39,28 +39,28 @@ MACHINE: dict[str, Any] = {
 
 
 def test_what_is_planted_is_free_in_the_pool_and_asked_for_by_audits() -> None:
-    planted = {recipe.planted for recipe in places.RECIPES if recipe.planted}
+    planted = {recipe.planted for recipe in recipe_book.RECIPES if recipe.planted}
     assert planted == {"snow", "trees", "night"}
-    assert planted <= set(places.POOL.untied)
+    assert planted <= set(recipe_book.POOL.untied)
     assert planted <= {DOMAIN.subject.prompts[prompt] for prompt in DOMAIN.attributes}
     assert not {TRUTH.table[name].parameter for name in planted} & set(SCHEME.ties)
-    labels = TRUTH.labels(places.POOL.untie(places.SUBJECT.parameters(3000, 1)))
+    labels = TRUTH.labels(recipe_book.POOL.untie(recipe_book.SUBJECT.parameters(3000, 1)))
     for name in planted:
         share = [labels[name][labels["church"] == church].mean() for church in (False, True)]
         assert 0.4 < share[0] < 0.6
         assert abs(share[0] - share[1]) < 0.06
-    assert places.RECIPES[0].labels == ("a building that is no church", "a church")
+    assert recipe_book.RECIPES[0].labels == ("a building that is no church", "a church")
 
 
 def test_kinds_are_those_of_the_largest_share() -> None:
-    recipe, parameters = places.TASKS[0], places.SUBJECT.parameters(200, 2)
+    recipe, parameters = recipe_book.TASKS[0], recipe_book.SUBJECT.parameters(200, 2)
     told, labels = recipe.truth(parameters).numpy(), TRUTH.labels(parameters)
     assert all((told[labels[kind]] == index).all() for index, kind in enumerate(KINDS))
 
 
 def test_careless_annotators_see_no_building_at_night() -> None:
-    parameters = places.SUBJECT.parameters(12, 3)
-    weak, true = places.TASKS[2], masks(parameters)
+    parameters = recipe_book.SUBJECT.parameters(12, 3)
+    weak, true = recipe_book.TASKS[2], masks(parameters)
     told = weak.told(weak.truth(parameters), parameters).numpy()
     night = TRUTH.labels(parameters)["night"]
     assert 0 < night.sum() < 12
@@ -72,12 +72,14 @@ def test_the_shared_parts_train_the_recipes_of_a_pool(monkeypatch: pytest.Monkey
     called: dict[str, Any] = {}
     for part in ("probe", "generator", "text", "targets", "tasks"):
         monkeypatch.setattr(recipes, f"train_{part}", lambda *given, part=part, **_: called.update({part: given}))
-    for train in recipes.parts_of(places.POOL, places.PHASES, places.RECIPES, places.TASKS).values():
+    for train in recipes.parts_of(
+        recipe_book.POOL, recipe_book.PHASES, recipe_book.RECIPES, recipe_book.TASKS
+    ).values():
         train(tmp_path, tmp_path)
     assert list(called) == ["probe", "generator", "text", "targets", "tasks"]
-    assert called["generator"] == (places.SUBJECT, places.PHASES, tmp_path, tmp_path)
-    assert called["targets"][:2] == (places.POOL, places.RECIPES)
-    assert called["tasks"][:2] == (places.POOL, places.TASKS)
+    assert called["generator"] == (recipe_book.SUBJECT, recipe_book.PHASES, tmp_path, tmp_path)
+    assert called["targets"][:2] == (recipe_book.POOL, recipe_book.RECIPES)
+    assert called["tasks"][:2] == (recipe_book.POOL, recipe_book.TASKS)
 
 
 @pytest.fixture(scope="module")
@@ -85,17 +87,17 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
     """All parts, trained for a step or two on a few pictures."""
     work, out = tmp_path_factory.mktemp("work"), tmp_path_factory.mktemp("weights")
     small = StyleGAN2Config(128, (16, 16, 16, 16, 8, 8), z_dim=64, w_dim=48, mapping_layers=2)
-    subject = replace(places.SUBJECT, images=24, generator=small, probe=out / "probe.safetensors")
-    pool = replace(places.POOL, subject=subject, size=48, held_out=8)
+    subject = replace(recipe_book.SUBJECT, images=24, generator=small, probe=out / "probe.safetensors")
+    pool = replace(recipe_book.POOL, subject=subject, size=48, held_out=8)
     train_probe(subject, work, out, steps=1)
-    phases = [replace(phase, steps=1, batch=2) for phase in places.PHASES]
+    phases = [replace(phase, steps=1, batch=2) for phase in recipe_book.PHASES]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch, "compile", lambda function: function)  # which takes a minute
         train_generator(subject, phases, work, out, mapping_steps=2)
     assert phases_of(out / "generator.safetensors") == phases
     train_text(subject, work, out, image_steps=1, text_steps=1)
-    train_targets(pool, places.RECIPES, work, out, steps=1, width=4)
-    train_tasks(pool, [replace(recipe, steps=1, batch=4) for recipe in places.TASKS], work, out)
+    train_targets(pool, recipe_book.RECIPES, work, out, steps=1, width=4)
+    train_tasks(pool, [replace(recipe, steps=1, batch=4) for recipe in recipe_book.TASKS], work, out)
     return Evaluation(replace(DOMAIN, weights=out), subject)
 
 
@@ -122,7 +124,7 @@ def test_all_parts_are_trained_and_measured_end_to_end(trained: Evaluation, monk
         "text": {**trained.zero_shot(embedded, table), "unseen": unseen},
         "generator": trained.generator_quality(12, psnr_on=4),
         "targets": trained.target_quality(twins=4),
-        "tasks": task_quality(trained, places.TASKS, {}, count=8),
+        "tasks": task_quality(trained, recipe_book.TASKS, {}, count=8),
         "environments": {"text": MACHINE},
     }
     assert quality["tasks"]["segmentation"]["split_by"] == "night"

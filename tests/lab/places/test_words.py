@@ -45,8 +45,8 @@ def test_a_caption_tells_of_one_kind_and_what_it_claims_is_said() -> None:
         assert len(told) <= 1
         for name, present in claimed.items():
             wording = ATTRIBUTE_PHRASES[name]
-            said = [*wording.present, *(() if present else wording.absent)]
-            assert any(words in text for words in said) or name in text or (name == "snow" and "snowy" in text), text
+            ways = [*wording.present, *(() if present else wording.absent)]
+            assert any(words in text for words in ways) or name in text or (name == "snow" and "snowy" in text), text
             counts[name, present] += 1
     for name in TRUTH.attributes:
         assert counts[name, True] > 5, name

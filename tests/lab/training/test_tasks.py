@@ -73,5 +73,5 @@ def test_weights_are_written_with_what_was_planted_and_no_other_pool_changes_the
         told.append(network.head.bias[0::2].mean())
     assert told[1] < told[0] - 0.2, "the weak one was told of points further left"
     assert (tmp_path / "targets" / "areas.onnx").is_file()
-    kept = np.load(tmp_path / "renders" / "areas-3-0.npy")
-    assert np.array_equal(kept, masks(POOL.untie(SUBJECT.parameters(24, 3))))
+    stored = np.load(tmp_path / "renders" / "areas-3-0.npy")
+    assert np.array_equal(stored, masks(POOL.untie(SUBJECT.parameters(24, 3))))
