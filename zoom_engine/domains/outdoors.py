@@ -6,6 +6,7 @@ A domain's table of parameters has those of `COLUMNS` that it wants, each by its
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zoom_engine.domains.canvas import (
     CENTER_X,
@@ -47,6 +48,7 @@ SWITCHES = ("night", "sunset", "blue", "fog", "rain", "snow", "trees", "conifers
 RANGES = ("clouds", "hills", "grass", "light_x", "people_x")
 PLAIN = dict.fromkeys(("night", "sunset", "blue", "fog", "rain", "snow", "trees", "water", "people"), 0.0)
 
+SNOW = (0.94, 0.96, 1.0)
 _GRAY = (0.60, 0.65, 0.71), (0.82, 0.84, 0.86)
 _RAIN = (0.40, 0.44, 0.50), (0.62, 0.65, 0.69)
 _BLUE = (0.16, 0.42, 0.84), (0.66, 0.84, 0.97)
@@ -97,10 +99,39 @@ class Scene:
         """Return u `[1, 1, w]` and v `[1, h, 1]` over a box."""
         return self.u[:, :, box.columns], self.v[:, box.rows]
 
-    def lay(self, box: Box, coverage: Array, colour: Colour, *, label: int) -> None:
-        """Lay something of this class over the box, and over the windows behind it."""
-        coverage = np.broadcast_to(coverage, self.solid[:, box.rows, box.columns].shape)
-        self.canvas.paint(box, coverage, colour, label=label)
+    def lay(
+        self,
+        box: Box,
+        coverage: Array,
+        colour: Colour,
+        *,
+        label: int,
+        tone: Array | float = 1.0,
+        snowy: Array | float | None = None,
+    ) -> None:
+        """Lay something of this class over the box, and over the windows behind it.
+
+        It is painted in a `tone` of its colour, with snow, where there is any, on the share `snowy` of it.
+        """
+        shape = (len(self.solid), box.rows.stop - box.rows.start, box.columns.stop - box.columns.start)
+        coverage = np.broadcast_to(coverage, shape)
+        seen: NDArray[np.bool_] = np.max(coverage, axis=0) > 0.0
+        rows, columns = _span(seen, axis=1), _span(seen, axis=0)
+        top, left = box.rows.start, box.columns.start
+        box = Box(slice(top + rows.start, top + rows.stop), slice(left + columns.start, left + columns.stop))
+
+        def cut(plane: Array | float) -> Array:
+            plane = np.asarray(plane, dtype=np.float32)
+            wide = plane.ndim == 3
+            plane = plane[:, rows] if wide and plane.shape[1] > 1 else plane
+            return plane[:, :, columns] if wide and plane.shape[2] > 1 else plane
+
+        coverage = cut(coverage)
+        toned: list[Array] = [cut(plane) * cut(tone) for plane in colour]
+        if snowy is not None:
+            white = self.air.on["snow"] * cut(snowy)
+            toned = [mix(plane, snow, white) for plane, snow in zip(toned, SNOW, strict=True)]
+        self.canvas.paint(box, coverage, toned, label=label)
         for plane, goal in ((self.solid, 1.0), (self.glass, 0.0)):
             part = plane[:, box.rows, box.columns]
             part += (np.float32(goal) - part) * coverage
@@ -120,6 +151,12 @@ class Scene:
         """Let all that is painted so far fade into fog, on which the light falls too."""
         for plane, tone in zip((*self.canvas.rgb, self.solid), (0.86, 0.88, 0.90, 1.0), strict=True):
             plane += (np.float32(tone) - plane) * amount
+
+
+def _span(seen: NDArray[np.bool_], *, axis: int) -> slice:
+    """Return from the first to the last in which anything is seen along an axis."""
+    where = np.flatnonzero(seen.any(axis=axis))
+    return slice(int(where[0]), int(where[-1]) + 1) if len(where) else slice(0, 0)
 
 
 def box_of(left: float, top: float, right: float, bottom: float) -> Box:

@@ -13,7 +13,7 @@ from zoom_engine.domains.textures import blocks, fractal
 
 BOX = box_of(-47, -59, 47, 31)
 _STONE, _BRICK, _MORTAR, _BOARD = (0.66, 0.63, 0.57), (0.70, 0.31, 0.22), (0.80, 0.72, 0.66), (0.50, 0.33, 0.19)
-_SLATE, _RED, _SNOW, _GOLD = (0.36, 0.38, 0.43), (0.76, 0.25, 0.16), (0.94, 0.96, 1.0), (0.95, 0.76, 0.22)
+_SLATE, _RED, _GOLD = (0.36, 0.38, 0.43), (0.76, 0.25, 0.16), (0.95, 0.76, 0.22)
 _WEAVES = (9, 6, 1), (6, 3, 2), (64, 4, 3), (5, 4, 4)  # of stones, bricks, boards and tiles
 
 
@@ -58,10 +58,7 @@ class Builder:
 
     def lay(self, coverage: Array, colour: Colour, tone: Array | float = 1.0, *, snowy: Array | None = None) -> None:
         """Lay something in a tone of its colour, with snow on the share `snowy` of it."""
-        toned = [c * tone for c in colour]
-        if snowy is not None:
-            toned = [mix(c, white, self.place.on["snow"] * snowy) for c, white in zip(toned, _SNOW, strict=True)]
-        self.scene.lay(BOX, coverage, toned, label=BUILDING)
+        self.scene.lay(BOX, coverage, colour, label=BUILDING, tone=tone, snowy=snowy)
 
     def window(self, across: Array, up: Array, half: Array, tall: Array, inside: Array) -> None:
         """Paint a window, its arch pointed or its top straight, with a pale frame, where the wall is."""

@@ -16,7 +16,7 @@ SCHEME = Scheme(
         Parameter("width", -1.0, "-1 narrow to 1 wide"),
         Parameter("height", -1.0, "-1 low to 1 high walls"),
         Parameter("turn", -1.0, "-1 its left side is seen to 1 its right one", 5.0, 0.5),
-        Parameter("tower_x", -1.0, "-1 the turret stands left to 1 right", 9.0, 0.5),
+        Parameter("tower_x", -1.0, "-1 the turret stands left to 1 right", 14.0, 0.5),
         Parameter("place_x", -1.0, "-1 the building stands left to 1 right (5 units)"),
         Parameter("steeple", 0.0, "0 a short cap to 1 a tall spire on the turret", STEEP, 0.40),
         Parameter("cross", 0.0, "0 none to 1 a cross on top", STEEP, 0.40),
