@@ -11,6 +11,7 @@ from torch import Tensor
 
 from lab.evaluation import Evaluation
 from lab.training.tasks import TaskRecipe
+from zoom_engine.common.errors import ConfigError
 from zoom_engine.domains.networks import to_float
 from zoom_engine.targets import KeypointsTask, MultiLabelTask, RegressionTask, SegmentationTask, Task
 
@@ -40,7 +41,13 @@ def task_quality(
     Returns:
         By target: ``error``, in ``unit``, a mean over the renders, and ``error_planted`` over those with the attribute
         that was planted into the target or into its weak twin; the true ``effects``.
+
+    Raises:
+        ConfigError: a name is of no recipe.
     """
+    unknown = sorted(set(names) - {recipe.name for recipe in recipes})
+    if unknown:
+        raise ConfigError(f"no recipe of {unknown[0]!r}; choose from {', '.join(recipe.name for recipe in recipes)}")
     images, parameters = evaluation.subject.sample(count, TASK_SEED)
     pictures, table = torch.from_numpy(images), evaluation.subject.truth.labels(parameters)
     by_name = {recipe.name: recipe for recipe in recipes if not names or recipe.name in names}

@@ -127,6 +127,8 @@ def test_all_parts_are_trained_and_measured_end_to_end(trained: Evaluation, monk
         "tasks": task_quality(trained, recipe_book.TASKS, {}, count=8),
         "environments": {"text": MACHINE},
     }
+    with pytest.raises(ConfigError, match="no recipe of 'church'; choose from kind, segmentation"):
+        task_quality(trained, recipe_book.TASKS, {}, ("church",))
     assert quality["tasks"]["segmentation"]["split_by"] == "night"
     assert quality["tasks"]["segmentation-weak-night"]["planted"] == "night"
     benchmark = Benchmark(trained)
