@@ -37,7 +37,7 @@ PHASES = (
     Phase(32, 2400, 8, rate=0.5, constant_rgb=True),
     Phase(64, 2400, 8, rate=0.5, constant_rgb=True),
     Phase(128, 2000, 8, rate=0.4, edges=1.0, constant_rgb=True),
-    Phase(128, 9_000, 8, rate=0.6, edges=1.0, constant_rgb=True, texture=3.0),
+    Phase(128, 8_000, 8, rate=0.6, edges=1.0, constant_rgb=True, texture=3.0),
 )
 
 POOL = Pool(
