@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from registered import register
 
 from lab.benchmark import Benchmark
 from lab.evaluation import Evaluation, unseen_quality
@@ -23,7 +24,9 @@ from lab.training.probe import train_probe
 from lab.training.targets import train_targets
 from lab.training.tasks import train_tasks
 from lab.training.text import train_text
+from zoom_engine.common import registry
 from zoom_engine.common.errors import ConfigError
+from zoom_engine.directions.regression import Regression
 from zoom_engine.domains.contract import check_domain
 from zoom_engine.domains.outdoors import SKY
 from zoom_engine.domains.places.attributes import TRUTH
@@ -114,11 +117,11 @@ def test_all_parts_are_trained_and_measured_end_to_end(trained: Evaluation, monk
         row[:2] = -0.5, 0.5
     unseen = unseen_quality(domain.text_encoder(), embedded, table, UNSEEN)
     assert unseen["refused"] == unseen["pairs"] == 3 * len(TRUTH.attributes)
-    effect = dict.fromkeys(TRUTH.attributes, 0.1)
+    effect = {name: 0.01 * rank for rank, name in enumerate(TRUTH.attributes)}
     monkeypatch.setattr(
         Evaluation,
         "true_effects",
-        lambda self, names=None, *, count: dict.fromkeys(names or domain.classifier_names(), effect),
+        lambda self, names=None, *, count=1: dict.fromkeys(names or domain.classifier_names(), effect),
     )
     quality = {
         "text": {**trained.zero_shot(embedded, table), "unseen": unseen},
@@ -134,12 +137,19 @@ def test_all_parts_are_trained_and_measured_end_to_end(trained: Evaluation, monk
     benchmark = Benchmark(trained)
     assert benchmark.targets["church-biased-snow"].twin == benchmark.targets["church-biased-night"].twin == "church"
     assert benchmark.targets["segmentation-weak-night"].twin == "segmentation"
-    card = model_card(quality, None)
+    assert "`python -m lab.places.benchmark`) have not been run" in model_card(quality, None)
+    register(monkeypatch, registry.DOMAINS, **{domain.name: domain})
+    monkeypatch.setattr(Regression, "samples", 64)
+    few = replace(benchmark, only=("church", "church-biased-snow"))
+    audited = few.run([100], 2, options={"edit_range": "paper", "level": 1.0})  # untrained words are refused below 1
+    assert set(audited["runs"][0]["sensitivity"]["church-biased-snow"]) == set(few.attributes)
+    assert audited["agreement"]["classifiers"]["calibrated"]["pairs"] == 2 * len(few.attributes)
+    card = model_card(quality, audited)
+    assert "| church-biased-snow |" in card
     assert "| places:church-biased-trees | trees |" in card
     assert "63 are refused for words that were never read; of the others the mean accuracy is none" in card
     assert "| places:segmentation-weak-night | segmentation | night |" in card
     assert "Not measured yet: edits." in card
-    assert "`python -m lab.places.benchmark`) have not been run" in card
 
 
 def test_check_domain_says_what_is_missing(trained: Evaluation, tmp_path: Path) -> None:
