@@ -106,6 +106,7 @@ def test_points_far_from_the_picture_refuse_it_and_no_other(tmp_path: Path) -> N
 def test_domains_say_where_their_faces_lie(name: str) -> None:
     domain = find_domain(name)
     assert isinstance(domain, KnownFace)
+    assert domain.face_points is not None
     left, right, mouth = domain.face_points
     assert left[0] < mouth[0] < right[0]
     assert mouth[1] > max(left[1], right[1])

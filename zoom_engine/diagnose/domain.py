@@ -85,15 +85,16 @@ class KnownFace(Protocol):
     """A domain of faces that says where eyes and mouth lie in its pictures.
 
     `face_points` are (x, y) of left eye, right eye and mouth, as fractions of the side: photographs are aligned to
-    that, by their own points.
+    that, by their own points. None says that there are no faces.
     """
 
-    face_points: tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
+    face_points: tuple[tuple[float, float], tuple[float, float], tuple[float, float]] | None
 
 
 def face_points_of(domain: object) -> FacePoints:
     """Return where a domain has eyes and mouth in its pictures; where FFHQ has them, if it does not say."""
-    return FacePoints(*domain.face_points) if isinstance(domain, KnownFace) else FFHQ
+    points = domain.face_points if isinstance(domain, KnownFace) else None
+    return FFHQ if points is None else FacePoints(*points)
 
 
 def find_domain(name: object) -> Domain | None:

@@ -26,18 +26,18 @@ from zoom_engine.text import TextEncoder, load_text_encoder
 TARGET_SIDE = 128  # what targets read: larger pictures are resized
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EmbeddedDomain:
     """Pictures of our own: everything is package data in the folder `weights`; nothing is downloaded.
 
-    `face_points` are those of `diagnose.domain.KnownFace`, means over renders.
+    `face_points` are those of `diagnose.domain.KnownFace`, means over renders; None where pictures show no faces.
     """
 
     name: str
     neutral: str
     attributes: tuple[str, ...]
     weights: Path
-    face_points: tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
+    face_points: tuple[tuple[float, float], tuple[float, float], tuple[float, float]] | None = None
 
     @once
     def generator(self) -> StyleGAN2:
@@ -76,7 +76,7 @@ class EmbeddedDomain:
         return as_target(*load_network(self.weights / "targets" / f"{name}.safetensors"))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RenderedDomain(EmbeddedDomain):
     """An embedded domain whose renderer is at hand, so that the truth of any target is known."""
 
