@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zoom_engine.domains.wording import Wording, with_article
+from zoom_engine.domains.wording import Wording, Words, with_article
 from zoom_engine.text.prompts import words_of
 
 DrawCaption = Callable[
@@ -27,6 +28,7 @@ HELD_OUT_TEMPLATES: tuple[str, ...] = (
     "a rendering of {}",
 )
 
+DENIED = 0.15  # how often a picture is said not to be of a kind
 _COUNTS = (0.06, 0.30, 0.28, 0.20, 0.16)
 
 
@@ -121,3 +123,45 @@ def sentence(
     if lack:
         told += f" {'and ' if have else ''}without {listed(lack, 'or')}"
     return " ".join([told, *endings])
+
+
+@dataclass(frozen=True)
+class Captions:
+    """True captions of a domain whose `words` are `Words`.
+
+    Attributes:
+        nouns: what its pictures show, the more often the more often it is there.
+        adjectives: for attributes that phrases say as well, used in a share `coloured` of cases.
+        denied: of the kinds (`Truth.colours`) those that a caption may deny.
+    """
+
+    words: Words
+    nouns: tuple[str, ...]
+    adjectives: Mapping[str, tuple[str, ...]]
+    coloured: float
+    denied: tuple[str, ...] = ()
+
+    def vocabulary(self) -> list[str]:
+        """Return all words that a caption can hold, sorted."""
+        adjectives = (word for words in self.adjectives.values() for word in words)
+        return spoken_words(self.nouns, self.words.phrases, *adjectives)
+
+    def speakable(self, row: Mapping[str, float], *, kinds: bool) -> dict[str, float]:
+        """Leave out of a picture's margins what nobody would deny: kinds, and what is hidden; or all `kinds`."""
+        truth = self.words.truth
+        silent = {name for hider, covered in truth.hides.items() if row[hider] > -0.1 for name in covered}
+        silent |= set(truth.colours)
+        left = {name: margin for name, margin in row.items() if margin > 0 or name not in silent}
+        return {name: margin for name, margin in left.items() if kinds or name not in truth.colours}
+
+    def draw(
+        self, row: Mapping[str, float], rng: np.random.Generator, templates: Sequence[str], most: int
+    ) -> tuple[str, dict[str, bool]]:
+        """Draw one true caption for the margins `row`, and the attributes that it claims (present or not)."""
+        missing = [name for name in self.denied if row[name] <= -0.1]
+        deny = bool(most and missing) and rng.random() < DENIED
+        chosen = {pick(rng, missing): False} if deny else {}
+        chosen |= draw_claims(self.speakable(row, kinds=not deny), rng, most - len(chosen))
+        template = pick(rng, templates)
+        told = sentence(chosen, self.words.phrases, self.nouns, self.adjectives, rng, coloured=self.coloured)
+        return template.format(told), chosen
