@@ -1,0 +1,1 @@
+"""The cars: five kinds of drawn cars whose truth is known."""
