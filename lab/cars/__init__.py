@@ -1,0 +1,1 @@
+"""The cars: their recipes, captions, measurements and card."""
