@@ -87,12 +87,12 @@ def test_the_avatars_are_fit_for_their_renders_and_for_nothing_else(pictures: st
 @pytest.mark.slow(60)
 @pytest.mark.parametrize("pictures", ["pets", "avatars"])
 def test_the_pets_are_fit_for_their_own_renders_and_not_for_faces(pictures: str, tmp_path: Path) -> None:
-    own = pictures == "pets"
+    of_pets = pictures == "pets"
     folder = FOLDERS[pictures](tmp_path / "photographs", 80)
-    result = asked(folder, "pets", generated=128, inverted=2, pilot=4 if own else 0)
-    assert (result.verdict == "fit") is own, result.table()
+    result = asked(folder, "pets", generated=128, inverted=2, pilot=4 if of_pets else 0)
+    assert (result.verdict == "fit") is of_pets, result.table()
     assert result.inverted.fraction is not None
-    if own:
+    if of_pets:
         assert result.inverted.fraction >= 0.5
         assert all(one.power for one in result.attributes)
     else:
