@@ -118,6 +118,8 @@ class Scheme:
             else:
                 unit = _normal_cdf(factors[:, column])
             values[:, column] = unit * (1.0 - row.low) + row.low
+        if not self.colours:
+            return values.astype(np.float32)
         colours = [self.column(name) for name in self.colours]
         logits = self.sharpness * (factors[:, colours] + np.array(list(self.colours.values())))
         weights = np.exp(logits - logits.max(axis=1, keepdims=True))

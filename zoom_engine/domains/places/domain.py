@@ -15,5 +15,4 @@ DOMAIN = RenderedDomain(
     attributes=tuple(SUBJECT.prompt(attribute) for attribute in _SAID),
     weights=WEIGHTS,
     subject=SUBJECT,
-    face_points=((0.39, 0.49), (0.61, 0.49), (0.5, 0.67)),  # of no meaning: buildings are not aligned by eyes and mouth
 )

@@ -1,0 +1,28 @@
+"""A scheme turns latents into parameters, whatever parts it has."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from zoom_engine.domains.parameters import LATENT_DIM, STEEP, Parameter, ParameterTable, Scheme
+
+
+class Plates(ParameterTable):
+    """Pictures of one colour, on which nothing excludes anything."""
+
+    scheme = Scheme(
+        subject="plate",
+        columns=(Parameter("size", -1.0, "small to large"), Parameter("chipped", 0.0, "whole to chipped", STEEP, 0.3)),
+        colours={},
+        sharpness=1.0,
+        ties={},
+        plain={},
+        seed=1,
+    )
+
+
+def test_a_scheme_needs_no_kinds_that_exclude_one_another() -> None:
+    plates = Plates.from_latents(np.random.default_rng(0).standard_normal((4000, LATENT_DIM)))
+    assert abs(float(plates["size"].mean())) < 0.05
+    assert abs(float((plates["chipped"] > 0.5).mean()) - 0.3) < 0.03
+    assert len(Plates.neutral(2)) == 2
