@@ -85,6 +85,7 @@ def test_planes_stay_float32() -> None:
     assert renderer._portrait(faces(2), classes=False).rgb.dtype == np.float32
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("name", [row.name for row in SPECIFICATION])
 def test_pictures_are_smooth_in_each_parameter(name: str) -> None:
     """Over a fine sweep no step of 1/40 of the range makes up more than a fair part of the whole change."""

@@ -34,6 +34,7 @@ def test_a_picture_is_that_of_its_row_alone_even_at_the_ends_of_all_ranges() -> 
     assert (images[3:5] == render(rows[3:5])).all()
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("name", SCHEME.names)
 def test_pictures_are_smooth_in_each_parameter(name: str) -> None:
     """Over a sweep no step of a sixth of the range makes up more than a fair part of the whole change."""

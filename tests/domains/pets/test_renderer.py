@@ -68,6 +68,7 @@ def test_planes_stay_finite_float32() -> None:
     assert np.isfinite(portrait.rgb).all()
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("name", PARAMETER_NAMES)
 def test_pictures_are_smooth_in_each_parameter(name: str) -> None:
     """Over a fine sweep no step of 1/40 of the range makes up more than a fair part of the whole change."""

@@ -62,6 +62,7 @@ def test_planes_stay_finite_float32() -> None:
     assert np.isfinite(painted.rgb).all()
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("name", SCHEME.names)
 def test_pictures_are_smooth_in_each_parameter(name: str) -> None:
     """Over a sweep no step of 1/14 of the range makes up more than a fair part of the whole change."""

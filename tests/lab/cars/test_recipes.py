@@ -95,6 +95,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
     return Evaluation(replace(DOMAIN, weights=out), subject)
 
 
+@pytest.mark.ci
 def test_all_parts_are_trained_and_measured_end_to_end(
     trained: Evaluation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

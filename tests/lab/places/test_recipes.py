@@ -104,6 +104,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
     return Evaluation(replace(DOMAIN, weights=out), subject)
 
 
+@pytest.mark.ci
 def test_all_parts_are_trained_and_measured_end_to_end(trained: Evaluation, monkeypatch: pytest.MonkeyPatch) -> None:
     domain = trained.domain
     assert domain.classifier_names() == ("church", "church-biased-night", "church-biased-snow", "church-biased-trees")
