@@ -28,7 +28,6 @@ HELD_OUT_TEMPLATES: tuple[str, ...] = (
     "a rendering of {}",
 )
 
-DENIED = 0.15  # how often a picture is said not to be of a kind
 _COUNTS = (0.06, 0.30, 0.28, 0.20, 0.16)
 
 
@@ -125,6 +124,12 @@ def sentence(
     return " ".join([told, *endings])
 
 
+def wording_pairs(texts: Mapping[str, str]) -> dict[str, tuple[tuple[str, str], ...]]:
+    """Return the pairs (present, absent) of each attribute, which are written "a / b; c / d"."""
+    split = {name: [pair.split(" / ") for pair in pairs.split("; ")] for name, pairs in texts.items()}
+    return {name: tuple((present, absent) for present, absent in pairs) for name, pairs in split.items()}
+
+
 @dataclass(frozen=True)
 class Captions:
     """True captions of a domain whose `words` are `Words`.
@@ -133,6 +138,7 @@ class Captions:
         nouns: what its pictures show, the more often the more often it is there.
         adjectives: for attributes that phrases say as well, used in a share `coloured` of cases.
         denied: of the kinds (`Truth.colours`) those that a caption may deny.
+        denials: in what share of captions one of them is.
     """
 
     words: Words
@@ -140,6 +146,7 @@ class Captions:
     adjectives: Mapping[str, tuple[str, ...]]
     coloured: float
     denied: tuple[str, ...] = ()
+    denials: float = 0.15
 
     def vocabulary(self) -> list[str]:
         """Return all words that a caption can hold, sorted."""
@@ -159,7 +166,7 @@ class Captions:
     ) -> tuple[str, dict[str, bool]]:
         """Draw one true caption for the margins `row`, and the attributes that it claims (present or not)."""
         missing = [name for name in self.denied if row[name] <= -0.1]
-        deny = bool(most and missing) and rng.random() < DENIED
+        deny = bool(most and missing) and rng.random() < self.denials
         chosen = {pick(rng, missing): False} if deny else {}
         chosen |= draw_claims(self.speakable(row, kinds=not deny), rng, most - len(chosen))
         template = pick(rng, templates)

@@ -5,6 +5,8 @@ Three wordings of each attribute, each beside its opposite, written before any t
 
 from __future__ import annotations
 
+from lab.captions import wording_pairs
+
 _SAID = {
     "compact": "a tiny city runabout / a long limousine; a supermini / a large wagon; easy to park / a bulky truck",
     "saloon": "a four-door with a boot / an all-terrain wagon; a notchback / a fastback coupe; a taxi / a van",
@@ -27,7 +29,4 @@ _SAID = {
     "night": "midnight, headlights on / noon; after sunset / under the sun; a gloomy evening / a bright morning",
 }  # fmt: skip
 
-UNSEEN: dict[str, tuple[tuple[str, str], ...]] = {
-    name: tuple((pair.split(" / ")[0], pair.split(" / ")[1]) for pair in pairs.split("; "))
-    for name, pairs in _SAID.items()
-}
+UNSEEN = wording_pairs(_SAID)

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from lab.people import wording
 from lab.people.captions import NOUNS, draw_caption, speakable, vocabulary
-from lab.people.wording import ATTRIBUTE_PHRASES, zero_shot_prompts
 from lab.word_forms import Forms, WordForms
 
 WORD_FORMS: dict[str, Forms] = {
@@ -130,11 +130,11 @@ WORD_FORMS: dict[str, Forms] = {
 }
 WORDS = WordForms(
     WORD_FORMS,
-    ATTRIBUTE_PHRASES,
+    wording.ATTRIBUTE_PHRASES,
     noun="person",
     nouns=NOUNS,
     vocabulary=vocabulary,
-    zero_shot_prompts=zero_shot_prompts,
+    zero_shot_prompts=wording.WORDS.zero_shot_prompts,
     worn=frozenset({"eyeglasses", "sunglasses", "beard", "mustache", "lipstick", "hat", "headscarf"}),
 )
 FORMS_SHARE = 0.5

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lab.people.attributes import TRUTH
-from zoom_engine.domains.wording import Wording, phrase
+from zoom_engine.domains.wording import Wording, Words
 
 ATTRIBUTE_PHRASES: dict[str, Wording] = {
     "old": Wording("adjective", ("old", "elderly", "aged"), ("young", "youthful")),
@@ -41,23 +41,12 @@ ATTRIBUTE_PHRASES: dict[str, Wording] = {
     "outdoors": Wording("place", ("outdoors", "in a park", "under trees"), ("indoors", "in a room")),
 }
 
-# Attributes whose absence is said with words of its own in prompts.
-OPPOSITES = (
-    "round_face", "mouth_open", "raised_brows", "eyes_closed", "bushy_eyebrows", "full_lips", "long_hair", "curly_hair",
-    "head_turned",
+WORDS = Words(
+    TRUTH,
+    "person",
+    ATTRIBUTE_PHRASES,
+    opposites=(
+        "round_face", "mouth_open", "raised_brows", "eyes_closed", "bushy_eyebrows", "full_lips", "long_hair",
+        "curly_hair", "head_turned",
+    ),
 )  # fmt: skip
-
-
-def prompt(attribute: str) -> str:
-    """Return the attribute's default prompt: "a person with a beard", "a smiling person", "a man"."""
-    return _phrase(attribute, present=True)
-
-
-def zero_shot_prompts(attribute: str) -> tuple[str, str]:
-    """Return what a zero-shot classifier compares, (positive, negative): ("a man", "a woman")."""
-    return _phrase(attribute, present=True), _phrase(attribute, present=False)
-
-
-def _phrase(attribute: str, *, present: bool) -> str:
-    TRUTH.check(attribute)
-    return phrase(ATTRIBUTE_PHRASES[attribute], "person", present=present, opposite=attribute in OPPOSITES)

@@ -6,6 +6,8 @@ training never reads them.
 
 from __future__ import annotations
 
+from lab.captions import wording_pairs
+
 _SAID = {
     "church": "a minster / a barn; a house of god / a secular hall; where the vicar preaches / a cottage",
     "mosque": "a muslim house of prayer / a barn; minarets and a cupola / a shed; where an imam preaches / a hut",
@@ -30,7 +32,4 @@ _SAID = {
     "people": "a crowd of tourists / deserted; some strollers / abandoned; a family out for a walk / not a soul",
 }  # fmt: skip
 
-UNSEEN: dict[str, tuple[tuple[str, str], ...]] = {
-    name: tuple((pair.split(" / ")[0], pair.split(" / ")[1]) for pair in pairs.split("; "))
-    for name, pairs in _SAID.items()
-}
+UNSEEN = wording_pairs(_SAID)

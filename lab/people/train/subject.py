@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lab.people import word_forms
 from lab.people.attributes import TRUTH
 from lab.people.parameters import Parameters
 from lab.people.renderer import render
-from lab.people.word_forms import WORDS, draw_text
-from lab.people.wording import prompt, zero_shot_prompts
+from lab.people.wording import WORDS
 from lab.training.generator import Phase
 from lab.training.subject import TrainingSubject
 from lab.training.targets import Recipe, Sample
@@ -19,10 +19,10 @@ SUBJECT = TrainingSubject(
     table=Parameters,
     render=render,
     truth=TRUTH,
-    draw_caption=draw_text,
-    vocabulary=WORDS.known_words,
-    prompt=prompt,
-    zero_shot_prompts=zero_shot_prompts,
+    draw_caption=word_forms.draw_text,
+    vocabulary=word_forms.WORDS.known_words,
+    prompt=WORDS.prompt,
+    zero_shot_prompts=WORDS.zero_shot_prompts,
     seed=7,
     images=15_000,
     held_out=500,

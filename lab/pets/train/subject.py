@@ -11,7 +11,7 @@ from lab.training.targets import Pool, Recipe
 from zoom_engine.domains.pets.attributes import TRUTH
 from zoom_engine.domains.pets.parameters import Parameters
 from zoom_engine.domains.pets.renderer import render
-from zoom_engine.domains.pets.wording import prompt, zero_shot_prompts
+from zoom_engine.domains.pets.wording import WORDS
 
 SUBJECT = TrainingSubject(
     name="pets",
@@ -20,8 +20,8 @@ SUBJECT = TrainingSubject(
     truth=TRUTH,
     draw_caption=draw_caption,
     vocabulary=vocabulary,
-    prompt=prompt,
-    zero_shot_prompts=zero_shot_prompts,
+    prompt=WORDS.prompt,
+    zero_shot_prompts=WORDS.zero_shot_prompts,
     seed=7,
     images=24_000,
     probe=Path(__file__).parents[1] / "probe.safetensors",

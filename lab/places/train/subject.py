@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from lab.places.captions import draw_caption, vocabulary
+from lab.places.captions import CAPTIONS
 from lab.training.generator import Phase
 from lab.training.subject import TrainingSubject
 from lab.training.targets import Pool, Recipe
@@ -24,8 +24,8 @@ SUBJECT = TrainingSubject(
     table=Parameters,
     render=render,
     truth=TRUTH,
-    draw_caption=draw_caption,
-    vocabulary=vocabulary,
+    draw_caption=CAPTIONS.draw,
+    vocabulary=CAPTIONS.vocabulary,
     prompt=WORDS.prompt,
     zero_shot_prompts=WORDS.zero_shot_prompts,
     seed=7,

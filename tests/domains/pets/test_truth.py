@@ -8,7 +8,7 @@ import pytest
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.domains.pets.attributes import ATTRIBUTES, CLEAR_MARGIN, exclusions, intervene, labels, margins
 from zoom_engine.domains.pets.parameters import PARAMETER_NAMES, SCHEME, Parameters, parameters_from_latents
-from zoom_engine.domains.pets.wording import ATTRIBUTE_PHRASES, prompt, zero_shot_prompts
+from zoom_engine.domains.pets.wording import ATTRIBUTE_PHRASES, WORDS
 
 
 def pets(n: int, seed: int = 0) -> Parameters:
@@ -69,14 +69,14 @@ def test_exclusions_are_declared_both_ways() -> None:
 
 
 def test_prompts_read_well_and_differ() -> None:
-    assert zero_shot_prompts("dog") == ("a dog", "a cat")
-    assert prompt("collar") == "a pet with a collar"
-    assert zero_shot_prompts("sleepy") == ("a sleepy pet", "an awake pet")
-    assert zero_shot_prompts("on_grass") == ("a pet on grass", "a pet indoors")
-    pairs = [zero_shot_prompts(name) for name in ATTRIBUTES]
+    assert WORDS.zero_shot_prompts("dog") == ("a dog", "a cat")
+    assert WORDS.prompt("collar") == "a pet with a collar"
+    assert WORDS.zero_shot_prompts("sleepy") == ("a sleepy pet", "an awake pet")
+    assert WORDS.zero_shot_prompts("on_grass") == ("a pet on grass", "a pet indoors")
+    pairs = [WORDS.zero_shot_prompts(name) for name in ATTRIBUTES]
     assert len({text for pair in pairs for text in pair}) == 2 * len(ATTRIBUTES)
     with pytest.raises(ConfigError, match="unknown pet attribute 'hat'; choose from dog"):
-        prompt("hat")
+        WORDS.prompt("hat")
 
 
 def test_every_attribute_has_words() -> None:

@@ -10,7 +10,7 @@ import pytest
 from lab.people.attributes import ATTRIBUTES, TRUTH, exclusions, intervene, labels
 from lab.people.captions import captions, vocabulary
 from lab.people.parameters import LATENT_DIM, PARAMETER_NAMES, SCHEME, Parameters, parameters_from_latents
-from lab.people.wording import ATTRIBUTE_PHRASES, prompt, zero_shot_prompts
+from lab.people.wording import ATTRIBUTE_PHRASES, WORDS
 from zoom_engine.text.prompts import words_of
 
 
@@ -93,10 +93,10 @@ def test_captions_are_varied_true_and_of_known_words() -> None:
 
 def test_prompts_are_distinct_and_name_their_attribute() -> None:
     assert set(ATTRIBUTE_PHRASES) == set(ATTRIBUTES)
-    prompts = [prompt(name) for name in ATTRIBUTES]
+    prompts = [WORDS.prompt(name) for name in ATTRIBUTES]
     assert len(set(prompts)) == len(prompts)
     for name in ATTRIBUTES:
-        positive, negative = zero_shot_prompts(name)
+        positive, negative = WORDS.zero_shot_prompts(name)
         assert positive != negative
-    assert zero_shot_prompts("male") == ("a man", "a woman")
-    assert prompt("beard") == "a person with a beard"
+    assert WORDS.zero_shot_prompts("male") == ("a man", "a woman")
+    assert WORDS.prompt("beard") == "a person with a beard"

@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 
 from lab.captions import TEMPLATES
-from lab.places.captions import draw_caption, vocabulary
+from lab.places.captions import CAPTIONS
 from lab.places.train.subject import SUBJECT
 from lab.places.unseen_words import UNSEEN
 from zoom_engine.domains.places.attributes import TRUTH
@@ -21,7 +21,7 @@ def drawn(count: int) -> tuple[list[str], list[dict[str, bool]], list[dict[str, 
     rng = np.random.default_rng(5)
     margins = SUBJECT.margins(SUBJECT.parameters(count, 6))
     rows = [dict(zip(TRUTH.attributes, map(float, row), strict=True)) for row in margins]
-    texts, claims = zip(*(draw_caption(row, rng, TEMPLATES, 4) for row in rows), strict=True)
+    texts, claims = zip(*(CAPTIONS.draw(row, rng, TEMPLATES, 4) for row in rows), strict=True)
     return list(texts), list(claims), rows
 
 
@@ -29,7 +29,7 @@ def test_captions_are_varied_true_and_of_known_words() -> None:
     texts, claims, rows = drawn(800)
     assert drawn(800)[0] == texts
     assert len(set(texts)) > 650
-    assert {word for text in texts for word in words_of(text)} <= set(vocabulary())
+    assert {word for text in texts for word in words_of(text)} <= set(CAPTIONS.vocabulary())
     for text, claimed, row in zip(texts, claims, rows, strict=True):
         assert all((row[name] > 0) == present and abs(row[name]) >= 0.1 for name, present in claimed.items()), text
         for kind in KINDS:
@@ -56,13 +56,13 @@ def test_a_caption_tells_of_one_kind_and_what_it_claims_is_said() -> None:
 def test_nobody_denies_what_is_hidden() -> None:
     row = dict.fromkeys(TRUTH.attributes, -0.5) | {"night": 0.5, "house": 0.5, "wooden": 0.5}
     rng = np.random.default_rng(0)
-    claimed = {name for _ in range(200) for name in draw_caption(row, rng, TEMPLATES, 4)[1]}
+    claimed = {name for _ in range(200) for name in CAPTIONS.draw(row, rng, TEMPLATES, 4)[1]}
     assert claimed == set(TRUTH.attributes) - {"sunset", "blue_sky", "brick", "stone"}
 
 
 def test_three_unseen_wordings_of_each_attribute_hold_a_word_that_no_caption_holds() -> None:
     assert set(UNSEEN) == set(TRUTH.attributes)
-    known = set(vocabulary())
+    known = set(CAPTIONS.vocabulary())
     for name, pairs in UNSEEN.items():
         assert len(pairs) == 3, name
         for present, absent in pairs:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from zoom_engine.domains.embedded import RenderedDomain
 from zoom_engine.domains.pets.subject import SUBJECT
 from zoom_engine.domains.pets.weights import WEIGHTS
-from zoom_engine.domains.pets.wording import prompt
+from zoom_engine.domains.pets.wording import WORDS
 
 DEFAULT_ATTRIBUTES = (
     "pointed_ears",
@@ -25,7 +25,7 @@ DEFAULT_ATTRIBUTES = (
 DOMAIN = RenderedDomain(
     name="pets",
     neutral="a pet",
-    attributes=tuple(prompt(attribute) for attribute in DEFAULT_ATTRIBUTES),
+    attributes=tuple(WORDS.prompt(attribute) for attribute in DEFAULT_ATTRIBUTES),
     weights=WEIGHTS,
     subject=SUBJECT,
     face_points=((0.384, 0.463), (0.615, 0.463), (0.5, 0.666)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from zoom_engine.domains.pets.attributes import TRUTH
-from zoom_engine.domains.wording import Wording, phrase
+from zoom_engine.domains.wording import Wording, Words
 
 ATTRIBUTE_PHRASES: dict[str, Wording] = {
     "dog": Wording("noun", ("dog", "puppy", "hound"), ("cat", "kitten", "kitty")),
@@ -32,20 +32,9 @@ ATTRIBUTE_PHRASES: dict[str, Wording] = {
     "on_grass": Wording("place", ("on grass", "outdoors", "in a meadow"), ("indoors", "in a room")),
 }
 
-# Attributes whose absence is said with words of its own in prompts.
-_OPPOSITES = ("pointed_ears", "long_snout", "big_eyes", "slit_pupils", "mouth_open", "pink_nose")
-
-
-def prompt(attribute: str) -> str:
-    """Return the attribute's default prompt: "a pet with a collar", "a fluffy pet", "a dog"."""
-    return _phrase(attribute, present=True)
-
-
-def zero_shot_prompts(attribute: str) -> tuple[str, str]:
-    """Return what a zero-shot classifier compares, (positive, negative): ("a dog", "a cat")."""
-    return _phrase(attribute, present=True), _phrase(attribute, present=False)
-
-
-def _phrase(attribute: str, *, present: bool) -> str:
-    TRUTH.check(attribute)
-    return phrase(ATTRIBUTE_PHRASES[attribute], "pet", present=present, opposite=attribute in _OPPOSITES)
+WORDS = Words(
+    TRUTH,
+    "pet",
+    ATTRIBUTE_PHRASES,
+    opposites=("pointed_ears", "long_snout", "big_eyes", "slit_pupils", "mouth_open", "pink_nose"),
+)
