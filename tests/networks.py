@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from zoom_engine.generators import StyleGAN2, StyleGAN2Config
 from zoom_engine.generators.generator import shown
 from zoom_engine.ops.modulation import edited
+from zoom_engine.text import TextEncoder
 
 CONFIG = StyleGAN2Config(32, (12, 10, 8, 6), z_dim=16, w_dim=24, mapping_layers=2)
 
@@ -28,6 +29,19 @@ def spread_generator(config: StyleGAN2Config = CONFIG, *, seed: int = 0) -> Styl
         if name.endswith("affine.weight"):
             parameter.normal_(0.0, 0.3)
     return network
+
+
+def small_encoder() -> TextEncoder:
+    """A CLIP of random weights, which sees pictures of 32 pixels."""
+    import open_clip  # takes seconds
+
+    clip = open_clip.CLIP(
+        embed_dim=12,
+        vision_cfg={"image_size": 32, "layers": 1, "width": 16, "head_width": 8, "patch_size": 16},
+        text_cfg={"context_length": 16, "vocab_size": 49408, "width": 8, "heads": 2, "layers": 1},
+    )
+    clip.visual.preprocess_cfg = {"size": 32, "mean": [0.5] * 3, "std": [0.3] * 3, "interpolation": "bicubic"}
+    return TextEncoder(clip, open_clip.SimpleTokenizer(context_length=16), name="small")
 
 
 def styles_of(network: StyleGAN2, count: int, *, first: int = 0) -> torch.Tensor:

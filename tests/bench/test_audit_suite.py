@@ -7,15 +7,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-import open_clip
 import pytest
 import torch
-from networks import Function, spread_generator
+from networks import Function, small_encoder, spread_generator
 from torch import Tensor
 
 from zoom_engine import Diagnoser, load_text_encoder
 from zoom_engine.targets import BinaryTask, Target
-from zoom_engine.text import TextEncoder
 
 CHOICE = ("--suite", "audit", "--cases", "32-single-b2", "--variants", "baseline,pgd", "--repeats", "1")
 SEARCHED = (2, 4, 8)  # steps, where what they cost is not what is asked
@@ -23,18 +21,6 @@ SEARCHED = (2, 4, 8)  # steps, where what they cost is not what is asked
 
 def contrast(colours: Tensor) -> Tensor:
     return 20 * (colours[:, 0] - colours[:, 2])
-
-
-def small_encoder() -> TextEncoder:
-    """Of random weights."""
-    torch.manual_seed(0)
-    model = open_clip.CLIP(
-        embed_dim=12,
-        vision_cfg={"image_size": 32, "layers": 1, "width": 16, "head_width": 8, "patch_size": 16},
-        text_cfg={"context_length": 16, "vocab_size": 49408, "width": 8, "heads": 2, "layers": 1},
-    )
-    model.visual.preprocess_cfg = {"size": 32, "mean": [0.5] * 3, "std": [0.3] * 3, "interpolation": "bicubic"}
-    return TextEncoder(model, open_clip.SimpleTokenizer(context_length=16), name="small")
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +31,7 @@ def small_world(monkeypatch: pytest.MonkeyPatch) -> None:
 
     generator = spread_generator()
     target = Target(Function(contrast), name="contrast", task=BinaryTask())
+    torch.manual_seed(0)
     encoder = small_encoder()
     names = ("a face with bangs", "a smiling face", "a face with a beard")
     directions = worlds.made_up_directions(generator, encoder, names)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import open_clip
 import pytest
 import torch
+from networks import small_encoder
 
 from zoom_engine.directions import calibrate_range, find_directions, text_directions
 from zoom_engine.generators import StyleGAN2, StyleGAN2Config
@@ -20,15 +20,7 @@ def models() -> tuple[StyleGAN2, TextEncoder]:
     for layer in generator.space.layers:
         modules = generator.to_rgb if layer.is_rgb else generator.convs
         torch.nn.init.ones_(modules[layer.name].affine.bias)  # type: ignore[union-attr, arg-type]
-    clip = open_clip.CLIP(
-        embed_dim=12,
-        vision_cfg={"image_size": 32, "layers": 1, "width": 16, "head_width": 8, "patch_size": 16},
-        text_cfg={"context_length": 16, "vocab_size": 49408, "width": 8, "heads": 2, "layers": 1},
-    )
-    preprocess = {"size": 32, "mean": [0.5] * 3, "std": [0.3] * 3, "interpolation": "bicubic"}
-    clip.visual.preprocess_cfg = preprocess
-    tokenizer = open_clip.SimpleTokenizer(context_length=16)
-    return generator.eval().requires_grad_(False), TextEncoder(clip, tokenizer, name="tiny")
+    return generator.eval().requires_grad_(False), small_encoder()
 
 
 @pytest.mark.parametrize("method", ["regression", "sampled", "gradient"])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from drawn import at_the_ends, coarse, difference, grown, sampled
 
 from zoom_engine.domains.avatars import renderer
 from zoom_engine.domains.avatars.attributes import ATTRIBUTES, intervene
@@ -19,24 +20,9 @@ from zoom_engine.domains.avatars.parameters import (
     parameters_from_latents,
 )
 from zoom_engine.domains.avatars.renderer import render, sample
-from zoom_engine.domains.canvas import SIZE, Box
+from zoom_engine.domains.canvas import Box
 
-
-def faces(n: int, seed: int = 0) -> Parameters:
-    return parameters_from_latents(np.random.default_rng(seed).standard_normal((n, LATENT_DIM)))
-
-
-def extremes(n: int, seed: int = 0) -> Parameters:
-    low, high = SCHEME.bounds
-    return Parameters(np.where(np.random.default_rng(seed).random((n, len(low))) < 0.5, low, high))
-
-
-def difference(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.int16]:
-    return np.abs(first.astype(np.int16) - second.astype(np.int16))
-
-
-def grown(span: slice) -> slice:
-    return slice(max(0, span.start - 10), min(SIZE, span.stop + 10))
+faces, extremes = partial(sampled, Parameters), partial(at_the_ends, Parameters)
 
 
 def test_sample_draws_from_the_stated_generator() -> None:
@@ -68,7 +54,7 @@ def test_boxes_only_save_time(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (body, eyes, glasses, hair, head, mouth):
         for name, value in list(vars(module).items()):
             if isinstance(value, Box):
-                monkeypatch.setattr(module, name, Box(grown(value.rows), grown(value.columns)))
+                monkeypatch.setattr(module, name, grown(value))
     with np.errstate(all="ignore"):
         wider = render(people)
     assert difference(boxed, wider).max() <= 1
@@ -138,7 +124,7 @@ EXPECTED_MEAN = [
 
 def test_pictures_have_not_drifted() -> None:
     """The shipped weights were trained on these pictures: the mean of 64, on a 4 by 4 grid, stands."""
-    mean = render(faces(64, seed=99)).mean(axis=(0, 3)).reshape(4, 32, 4, 32).mean(axis=(1, 3))
+    mean = coarse(render(faces(64, seed=99)))
     expected = np.array(EXPECTED_MEAN, dtype=np.float64)
     np.testing.assert_allclose(mean, expected, atol=1.0)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from drawn import at_the_ends, coarse, difference, grown, sampled
 
 from zoom_engine.domains import landscape
-from zoom_engine.domains.canvas import SIZE, Box
+from zoom_engine.domains.canvas import Box
 from zoom_engine.domains.places import building, renderer
 from zoom_engine.domains.places.attributes import TRUTH
 from zoom_engine.domains.places.parameters import KINDS, SCHEME, Parameters
@@ -16,21 +18,7 @@ from zoom_engine.domains.places.renderer import MASK_NAMES, masks, render
 CLASS = {name: index for index, name in enumerate(MASK_NAMES)}
 
 
-def buildings(n: int, seed: int = 0) -> Parameters:
-    return Parameters.from_latents(np.random.default_rng(seed).standard_normal((n, 64)))
-
-
-def extremes(n: int, seed: int = 0) -> Parameters:
-    low, high = SCHEME.bounds
-    return Parameters(np.where(np.random.default_rng(seed).random((n, len(low))) < 0.5, low, high))
-
-
-def difference(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.int16]:
-    return np.abs(first.astype(np.int16) - second.astype(np.int16))
-
-
-def grown(box: Box) -> Box:
-    return Box(*(slice(max(0, span.start - 10), min(SIZE, span.stop + 10)) for span in box))
+buildings, extremes = partial(sampled, Parameters), partial(at_the_ends, Parameters)
 
 
 def test_rendering_is_independent_of_the_batch() -> None:
@@ -115,7 +103,7 @@ def test_the_lake_mirrors_the_building() -> None:
 
 def test_pictures_have_not_drifted() -> None:
     """Weights are trained on these pictures: the mean of 32, on a 4 by 4 grid, stands."""
-    mean = render(buildings(32, seed=99)).mean(axis=(0, 3)).reshape(4, 32, 4, 32).mean(axis=(1, 3))
+    mean = coarse(render(buildings(32, seed=99)))
     np.testing.assert_allclose(mean, EXPECTED_MEAN, atol=1.0)
 
 

@@ -2,35 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
+from miniature import measured_in_miniature, trained_in_miniature
 
 from lab.benchmark import Benchmark
 from lab.cars.model_card import model_card
 from lab.cars.train import subject as cars
 from lab.cars.unseen_words import UNSEEN
-from lab.evaluation import Evaluation, unseen_quality
-from lab.task_quality import task_quality
-from lab.training.generator import phases_of, train_generator
-from lab.training.probe import train_probe
-from lab.training.targets import train_targets
-from lab.training.tasks import train_tasks
-from lab.training.text import train_text
+from lab.evaluation import Evaluation
 from zoom_engine.domains.cars.attributes import TRUTH
 from zoom_engine.domains.cars.domain import DOMAIN
 from zoom_engine.domains.cars.geometry import KEY_POINTS
 from zoom_engine.domains.cars.parameters import KINDS, SCHEME
-from zoom_engine.generators import StyleGAN2Config
 from zoom_engine.targets import KeypointsTask
-
-MACHINE: dict[str, Any] = {
-    "packages": {}, "system": "Linux", "cores": 2, "cpu_features": [], "python": "3", "zoom_engine": "0",
-}  # fmt: skip
 
 
 def test_what_is_planted_is_free_in_the_pool_and_asked_for_by_audits() -> None:
@@ -75,24 +63,12 @@ def test_careless_annotators_mark_wheels_too_high_where_there_is_snow() -> None:
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
     """All parts, trained for a step or two on a few pictures."""
     work, out = tmp_path_factory.mktemp("work"), tmp_path_factory.mktemp("weights")
-    small = StyleGAN2Config(128, (16, 16, 16, 16, 8, 8), z_dim=64, w_dim=32, mapping_layers=2)
     encoder = {
         "embed_dim": 16,
         "vision_cfg": {"image_size": 32, "layers": [1, 1, 1, 1], "width": 8, "head_width": 16},
         "text_cfg": {"context_length": 40, "vocab_size": 49408, "width": 16, "heads": 1, "layers": 1},
     }
-    subject = replace(cars.SUBJECT, images=16, generator=small, text_encoder=encoder, probe=out / "probe.safetensors")
-    pool = replace(cars.POOL, subject=subject, size=40, held_out=8)
-    train_probe(subject, work, out, steps=1)
-    phases = [replace(phase, steps=1, batch=2) for phase in cars.PHASES]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(torch, "compile", lambda function: function)  # which takes a minute
-        train_generator(subject, phases, work, out, mapping_steps=2)
-    assert phases_of(out / "generator.safetensors") == phases
-    train_text(subject, work, out, image_steps=1, text_steps=1)
-    train_targets(pool, cars.RECIPES[::2], work, out, steps=1, width=4)
-    train_tasks(pool, [replace(recipe, steps=1, batch=4) for recipe in cars.TASKS], work, out)
-    return Evaluation(replace(DOMAIN, weights=out), subject)
+    return trained_in_miniature(cars, DOMAIN, work, out, cars.RECIPES[::2], text_encoder=encoder)
 
 
 @pytest.mark.ci
@@ -103,26 +79,9 @@ def test_all_parts_are_trained_and_measured_end_to_end(
     assert domain.classifier_names() == ("sports", "sports-biased-street")
     assert set(domain.target_names()) - set(domain.classifier_names()) == {"keypoints", "keypoints-weak-snow", "type"}
     assert domain.planted("sports-biased-street") == "a car on a street"
-    embedded, table = trained.embedded(16)
-    rng = np.random.default_rng(0)
-    table = {name: rng.choice([-0.5, 0.5], 16).astype(np.float32) for name in table}  # 16 cars have not all attributes
-    for row in table.values():
-        row[:2] = -0.5, 0.5
-    unseen = unseen_quality(domain.text_encoder(), embedded, table, UNSEEN)
+    quality = measured_in_miniature(trained, cars, UNSEEN, {"keypoints": "in the wheels'"}, monkeypatch)
+    unseen = quality["text"]["unseen"]
     assert unseen["refused"] == unseen["pairs"] == 3 * len(TRUTH.attributes)
-    effect = {name: 0.02 * index for index, name in enumerate(TRUTH.attributes)}
-    monkeypatch.setattr(
-        Evaluation,
-        "true_effects",
-        lambda self, names=None, *, count=0: dict.fromkeys(names or domain.classifier_names(), effect),
-    )
-    quality = {
-        "text": {**trained.zero_shot(embedded, table), "unseen": unseen},
-        "generator": trained.generator_quality(12, psnr_on=4),
-        "targets": trained.target_quality(twins=4),
-        "tasks": task_quality(trained, cars.TASKS, {"keypoints": "in the wheels'"}, count=8),
-        "environments": {"text": MACHINE},
-    }
     assert quality["tasks"]["keypoints"]["split_by"] == quality["tasks"]["keypoints-weak-snow"]["planted"] == "snow"
     benchmark = Benchmark(trained)
 

@@ -9,21 +9,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
+from miniature import measured_in_miniature, trained_in_miniature
 from registered import register
 
 from lab.benchmark import Benchmark
-from lab.evaluation import Evaluation, unseen_quality
+from lab.evaluation import Evaluation
 from lab.places.model_card import model_card
 from lab.places.train import subject as recipe_book
 from lab.places.unseen_words import UNSEEN
 from lab.task_quality import task_quality
 from lab.training import domain as recipes
-from lab.training.generator import phases_of, train_generator
-from lab.training.probe import train_probe
-from lab.training.targets import train_targets
-from lab.training.tasks import train_tasks
-from lab.training.text import train_text
 from zoom_engine.common import registry
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.directions.regression import Regression
@@ -34,11 +29,6 @@ from zoom_engine.domains.places.domain import DOMAIN
 from zoom_engine.domains.places.geometry import BUILDING
 from zoom_engine.domains.places.parameters import KINDS, SCHEME
 from zoom_engine.domains.places.renderer import masks
-from zoom_engine.generators import StyleGAN2Config
-
-MACHINE: dict[str, Any] = {
-    "packages": {}, "system": "Linux", "cores": 2, "cpu_features": [], "python": "3", "zoom_engine": "0",
-}  # fmt: skip
 
 
 def test_what_is_planted_is_free_in_the_pool_and_asked_for_by_audits() -> None:
@@ -89,19 +79,7 @@ def test_the_shared_parts_train_the_recipes_of_a_pool(monkeypatch: pytest.Monkey
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
     """All parts, trained for a step or two on a few pictures."""
     work, out = tmp_path_factory.mktemp("work"), tmp_path_factory.mktemp("weights")
-    small = StyleGAN2Config(128, (16, 16, 16, 16, 8, 8), z_dim=64, w_dim=48, mapping_layers=2)
-    subject = replace(recipe_book.SUBJECT, images=24, generator=small, probe=out / "probe.safetensors")
-    pool = replace(recipe_book.POOL, subject=subject, size=48, held_out=8)
-    train_probe(subject, work, out, steps=1)
-    phases = [replace(phase, steps=1, batch=2) for phase in recipe_book.PHASES]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(torch, "compile", lambda function: function)  # which takes a minute
-        train_generator(subject, phases, work, out, mapping_steps=2)
-    assert phases_of(out / "generator.safetensors") == phases
-    train_text(subject, work, out, image_steps=1, text_steps=1)
-    train_targets(pool, recipe_book.RECIPES, work, out, steps=1, width=4)
-    train_tasks(pool, [replace(recipe, steps=1, batch=4) for recipe in recipe_book.TASKS], work, out)
-    return Evaluation(replace(DOMAIN, weights=out), subject)
+    return trained_in_miniature(recipe_book, DOMAIN, work, out, recipe_book.RECIPES)
 
 
 @pytest.mark.ci
@@ -111,26 +89,9 @@ def test_all_parts_are_trained_and_measured_end_to_end(trained: Evaluation, monk
     others = set(domain.target_names()) - set(domain.classifier_names())
     assert others == {"kind", "segmentation", "segmentation-weak-night"}
     assert domain.planted("church-biased-snow") == "a building in the snow"
-    embedded, table = trained.embedded(16)
-    rng = np.random.default_rng(0)
-    table = {name: rng.choice([-0.5, 0.5], 16).astype(np.float32) for name in table}  # 16 places have not everything
-    for row in table.values():
-        row[:2] = -0.5, 0.5
-    unseen = unseen_quality(domain.text_encoder(), embedded, table, UNSEEN)
+    quality = measured_in_miniature(trained, recipe_book, UNSEEN, {}, monkeypatch)
+    unseen = quality["text"]["unseen"]
     assert unseen["refused"] == unseen["pairs"] == 3 * len(TRUTH.attributes)
-    effect = {name: 0.01 * rank for rank, name in enumerate(TRUTH.attributes)}
-    monkeypatch.setattr(
-        Evaluation,
-        "true_effects",
-        lambda self, names=None, *, count=1: dict.fromkeys(names or domain.classifier_names(), effect),
-    )
-    quality = {
-        "text": {**trained.zero_shot(embedded, table), "unseen": unseen},
-        "generator": trained.generator_quality(12, psnr_on=4),
-        "targets": trained.target_quality(twins=4),
-        "tasks": task_quality(trained, recipe_book.TASKS, {}, count=8),
-        "environments": {"text": MACHINE},
-    }
     with pytest.raises(ConfigError, match="no recipe of 'church'; choose from kind, segmentation"):
         task_quality(trained, recipe_book.TASKS, {}, ("church",))
     assert quality["tasks"]["segmentation"]["split_by"] == "night"
