@@ -401,6 +401,18 @@ def test_whether_the_flips_of_what_leads_are_told_is_known(screen: FirstScreen, 
     assert screen.tells_flips == told
 
 
+def test_what_is_no_noun_is_quoted_in_a_headline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(NAMES, Attribute.parse("a"), "in the snow")
+    assert seen(SPECIFIC).headline == "Sensitive to “in the snow” (0.40 [0.32, 0.48])"
+
+
+def test_one_flip_is_the_only_one() -> None:
+    shown = strip("dog 0.8", "fox 0.6", kind="clearest", direction=(1, 2), decisive=True)
+    result = strip_note(shown, Counts(32, 9, 1, 1), 1, READING, least=0.1)
+    assert result.tag == "The only flip"
+    assert result.sentence == "1 of 32 images flips decisively."
+
+
 EACH_HEADLINE = {
     "sensitive": (seen(SPECIFIC), "Sensitive to A (0.40 [0.32, 0.48])"),
     "two": (

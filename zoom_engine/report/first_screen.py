@@ -37,6 +37,7 @@ Kind = Literal["sensitive", "inconclusive", "negligible", "unfinished"]
 KINDS: tuple[Kind, ...] = ("sensitive", "inconclusive", "negligible", "unfinished")
 """In the order in which an index shows audits."""
 MOST_NAMED = 2
+PREPOSITIONS = frozenset({"at", "before", "by", "in", "near", "on", "under", "without"})
 SEEN = 0.5
 """Fraction of an attribute's edits that must keep the label before its effect is said to be ruled out."""
 LABELS_LOST = 0.9
@@ -171,11 +172,16 @@ class _Audit:
         if baseline is not None and not top.is_specific and any(row.specificity == "unspecific" for row in rows):
             several = beside(self.summary).several
             most = in_units(self.view, baseline.strongest)
-            name = self.names[top.attribute]
+            name = self._noun(top.attribute)
             return f"Reacts to any change: {name} moves it by {self._effect(top)}, {several} by up to {most}"
         more = len(rows) - MOST_NAMED
-        named = [f"{self.names[row.attribute]} ({self._effect(row, top)})" for row in rows[:MOST_NAMED]]
+        named = [f"{self._noun(row.attribute)} ({self._effect(row, top)})" for row in rows[:MOST_NAMED]]
         return f"Sensitive to {listed([*named, *([f'{more} more'] if more > 0 else [])])}"
+
+    def _noun(self, attribute: Attribute) -> str:
+        """Return an attribute's name as it follows "to": “in the snow” is quoted, pale skin is not."""
+        name = self.names[attribute]
+        return f"“{name}”" if name.partition(" ")[0].lower() in PREPOSITIONS else name
 
     def how_sure(self) -> str:
         """Say how sure it is that the model is sensitive to what the headline names first."""
@@ -211,7 +217,7 @@ class _Audit:
                 little = f"the attribute by less than {least}" if count == 1 else none
                 return "sensitive", f"Reacts to other changes: {beside(summary).several} move it by {much}, {little}"
             if count == 1:
-                return "negligible", f"No sensitivity to {self.names[rows[0].attribute]} of {least} or more found"
+                return "negligible", f"No sensitivity to {self._noun(rows[0].attribute)} of {least} or more found"
             return "negligible", f"No sensitivity of {least} or more found in {count} attributes"
         if 2 * len(open_ones) > count:
             which = "" if len(open_ones) == count else f" for {len(open_ones)} of {count} attributes"

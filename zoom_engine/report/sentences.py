@@ -176,7 +176,10 @@ def strip_note(
         return note(f"Most extreme of {counts.images}", "warn", f"the largest change of {images}", count)
     if strip.kind == "clearest":
         furthest = "in this one the output moves furthest"
-        return note(f"Clearest of {counts.decisive} flips", "", count, furthest)
+        only = counts.decisive == 1
+        return note(
+            "The only flip" if only else f"Clearest of {counts.decisive} flips", "", count, "" if only else furthest
+        )
     if strip.kind == "flip":
         so = f"{alike} of {images} {agreeing(alike, 'flips', 'flip')} decisively in this direction"
         is_said = flips_said and alike == counts.decisive
