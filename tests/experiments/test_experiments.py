@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from zoom_engine.experiments import EXPERIMENTS
 from zoom_engine.experiments.docs import write_docs
 from zoom_engine.experiments.experiment import find_experiment
 from zoom_engine.experiments.folder import Folder
-from zoom_engine.experiments.run import draw_again, run_experiment
+from zoom_engine.experiments.run import JOINED, draw_again, run_experiment
 from zoom_engine.experiments.truth import agreement
 from zoom_engine.settings.attributes import slug
 
@@ -70,6 +71,42 @@ def test_a_figure_is_drawn_again_from_its_data_alone(
     assert before == {path.name: path.read_bytes() for path in folder.glob("figure*")}
     draw_again(out, [name])
     assert before == {path.name: path.read_bytes() for path in folder.glob("figure*")}
+
+
+def test_tasks_of_several_generators_stand_in_one_figure(out: Path, models: dict[str, Any], tmp_path: Path) -> None:
+    run_experiment("tasks", out, **models)
+    for subject in (SUBJECT, "another"):
+        shutil.copytree(out / SUBJECT, tmp_path / subject)
+    page = run_experiment("tasks", tmp_path, **models).read_text(encoding="utf-8")
+    folder = tmp_path / JOINED / "tasks"
+    targets = json.loads((folder / "data.json").read_bytes())["data"]["targets"]
+    assert [target["target"] for target in targets] == [
+        f"{subject}: {name}" for subject in (SUBJECT, "another") for name in ("blue", "two")
+    ]
+    assert [target["task"] for target in targets] == ["binary", "multilabel"] * 2
+    assert all(len(target["strips"]) == 1 for target in targets)
+    source = Folder(out / SUBJECT / "tasks")
+    strip = (source.finished() or {})["data"]["targets"][0]["strips"][0]
+    for file, joined in zip(strip["files"], targets[0]["strips"][0]["files"], strict=True):
+        assert np.array_equal(source.load(file), Folder(folder).load(joined))
+    assert f"{JOINED}/tasks/figure-1-strips.svg" in page
+    assert len(list(folder.glob("figure*"))) == 2
+    before = (folder / "data.json").read_bytes()
+    draw_again(tmp_path, ["tasks"])
+    assert (folder / "data.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"domains": ["pets"], "generator": "avatars"}, "a generator, or domains"),
+        ({"domains": ["pets", "ships"]}, "no domain 'ships'"),
+    ],
+)
+def test_domains_are_known_and_no_generator_beside(tmp_path: Path, options: dict[str, Any], match: str) -> None:
+    with pytest.raises(ConfigError, match=match):
+        run_experiment("tasks", tmp_path / "a", **options)
+    assert not (tmp_path / "a").exists()
 
 
 def test_interrupted_it_ends_with_the_same_data(out: Path, models: dict[str, Any], tmp_path: Path) -> None:

@@ -46,6 +46,12 @@ def experiment(
     name: Annotated[str, Parameter(help="which, or all of them", choices=NAMES)],
     /,
     *,
+    domain: Annotated[
+        Sequence[str],
+        Parameter(
+            help="an embedded domain to use; repeat for more; by default all", metavar="NAME", show_default=False
+        ),
+    ] = (),
     target: Annotated[
         Sequence[str],
         Parameter(
@@ -73,6 +79,7 @@ def experiment(
     For example:
 
       zoom-engine experiment traversal --out experiments
+      zoom-engine experiment tasks --domain places --domain cars --out experiments
       zoom-engine experiment combination --generator pets --target pets:dog --images 8 --out experiments
     """
     use_threads(given.pop("threads", None))
@@ -90,7 +97,9 @@ def experiment(
     if draw_only:
         page = draw_again(out, tuple(EXPERIMENTS) if name == ALL else (name,))
     else:
-        page = run_experiment(name, out, targets=target, progress=forced, notify=tell, **read_model_options(given))
+        page = run_experiment(
+            name, out, domains=domain, targets=target, progress=forced, notify=tell, **read_model_options(given)
+        )
     if docs is not None:
         page = write_docs(out, docs, command=shlex.join(["zoom-engine", *sys.argv[1:]]))
     print(f"Open {page}")

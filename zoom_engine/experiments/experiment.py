@@ -31,6 +31,7 @@ class Experiment:
         tell: paragraphs, separated by an empty line: how to read the figures, what came out, and where the paper claims
             something, whether that holds here. A paragraph may end in a list, see `listed`.
         files: writes what else belongs to it, such as a page, into the folder.
+        join: makes the data of one figure of several generators, of what each made: data and folder by name.
     """
 
     run: Callable[[Study, Folder], dict[str, Any]]
@@ -38,6 +39,7 @@ class Experiment:
     draw: Callable[[Data, Folder], Iterable[tuple[str, Figure]]]
     tell: Callable[[Data], str]
     files: Callable[[Data, Folder], None] | None = None
+    join: Callable[[Mapping[str, tuple[Data, Folder]], Folder], dict[str, Any]] | None = None
 
 
 def listed(beginning: str, items: Iterable[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from zoom_engine.common.errors import ConfigError
 from zoom_engine.common.files import atomic
 from zoom_engine.common.machine import describe_environment
 from zoom_engine.common.progress import ProgressFactory, silent
+from zoom_engine.diagnose.domain import find_domain
 from zoom_engine.experiments import ALL, EMBEDDED, EXPERIMENTS
 from zoom_engine.experiments.experiment import find_experiment
 from zoom_engine.experiments.folder import DATA, TEXT, Folder
@@ -19,33 +20,48 @@ from zoom_engine.experiments.style import check_plots, saved, styled
 
 OF_ONE = frozenset({"targets", "attributes", "labels", "neutral", "text_encoder"})
 FORMAT = "zoom-engine/experiment/1"
+JOINED = "all-generators"
+"""In place of a generator's name, where several are shown together."""
 
 
 def run_experiment(
-    name: str, out: str | Path, *, generator: Any = None, progress: ProgressFactory = silent, **options: Any
+    name: str,
+    out: str | Path,
+    *,
+    generator: Any = None,
+    domains: Sequence[str] = (),
+    progress: ProgressFactory = silent,
+    **options: Any,
 ) -> Path:
     """Make the experiment `name`, or "all", write `out`/report.html, and return its path.
 
-    Each lies in `out`/GENERATOR/NAME: data.json, data.csv, figures as SVG and PNG, text.txt. Interrupted, the same call
-    resumes where it was; what is finished is only drawn again.
+    Each lies in `out`/GENERATOR/NAME: data.json, data.csv, figures as SVG and PNG, text.txt. What shows several
+    generators in one figure lies in `out`/all-generators/NAME. Interrupted, the same call resumes where it was; what is
+    finished is only drawn again.
 
     Args:
         name: of the experiment.
         out: folder.
-        generator: by default each embedded domain.
+        generator: by default each of the `domains`.
+        domains: by default all embedded ones.
         progress: how work shows itself.
         **options: those of `Study`: targets, attributes, images, seed, text_encoder and so on, as `Diagnoser` has them.
 
     Raises:
-        ConfigError: the folder was begun with other options.
+        ConfigError: the folder was begun with other options, there is no such domain, or both a generator and domains
+            are named.
     """
+    if generator is not None and domains:
+        raise ConfigError("name a generator, or domains")
+    if unknown := [domain for domain in domains if find_domain(domain) is None]:
+        raise ConfigError(f"no domain '{unknown[0]}': give one of {', '.join(EMBEDDED)}")
     if generator is None and (given := OF_ONE.intersection(key for key, value in options.items() if value)):
         raise ConfigError(f"{min(given)} belongs to one generator: name a generator too, such as {EMBEDDED[0]}")
     chosen = list(EXPERIMENTS) if name == ALL else [name]
     experiments = {experiment_name: find_experiment(experiment_name) for experiment_name in chosen}
     check_plots()
     out = Path(out)
-    for subject in EMBEDDED if generator is None else (generator,):
+    for subject in (domains or EMBEDDED) if generator is None else (generator,):
         study = Study(subject, out, progress=progress, **options)
         for experiment_name, experiment in experiments.items():
             folder = Folder(study.out / experiment_name)
@@ -58,16 +74,30 @@ def run_experiment(
                         raise
                     study.notify(f"{experiment_name} has nothing to show of {study.name}: {reason}")
                     continue
-                about = {
-                    "format": FORMAT,
-                    "experiment": experiment_name,
-                    "subject": study.name,
-                    "settings": study.identity(),
-                }
-                atomic.write_json(folder.path / DATA, {**about, "made_on": describe_environment(), "data": data})
+                _write(folder, experiment_name, study.name, study.identity(), data)
             draw(folder, experiment_name)
             write_page(out)
+    for experiment_name, experiment in experiments.items():
+        if experiment.join is not None and (parts := _finished(out, experiment_name)):
+            folder = Folder(out / JOINED / experiment_name)
+            documents = {subject: (document["data"], part) for subject, (document, part) in parts.items()}
+            settings = {**study.identity(), "generator": None}
+            _write(folder, experiment_name, JOINED, settings, experiment.join(documents, folder))
+            draw(folder, experiment_name)
     return write_page(out)
+
+
+def _finished(out: Path, name: str) -> dict[str, tuple[dict[str, Any], Folder]]:
+    """Return document and folder of an experiment by generator; nothing where fewer than two have finished it."""
+    folders = [Folder(path.parent) for path in sorted(out.glob(f"*/{name}/{DATA}"))]
+    finished = {folder.path.parent.name: (document, folder) for folder in folders if (document := folder.finished())}
+    finished.pop(JOINED, None)
+    return finished if len(finished) > 1 else {}
+
+
+def _write(folder: Folder, name: str, subject: str, settings: Mapping[str, Any], data: dict[str, Any]) -> None:
+    about = {"format": FORMAT, "experiment": name, "subject": subject, "settings": settings}
+    atomic.write_json(folder.path / DATA, {**about, "made_on": describe_environment(), "data": data})
 
 
 def draw(folder: Folder, name: str) -> None:

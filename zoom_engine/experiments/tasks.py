@@ -1,15 +1,15 @@
-"""Counterfactuals of other tasks than binary classification (Luo 2023, supplement B.1 and Fig. 3)."""
+"""Counterfactuals of each task that targets have (Luo 2023, supplement B.1 and Fig. 3)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from zoom_engine.experiments.estimates import in_words
 from zoom_engine.experiments.experiment import Data, Experiment, listed
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.strips import draw_strips, strip_rows, strips_of
-from zoom_engine.experiments.study import Study, UnsuitedError
+from zoom_engine.experiments.study import AUDITED, Spec, Study
 from zoom_engine.experiments.style import INK
 from zoom_engine.report.source import task_of
 
@@ -22,35 +22,59 @@ NAMED = 3  # attributes
 
 
 def run(study: Study, folder: Folder) -> dict[str, Any]:
-    """Audit every target of another task, one attribute at a time."""
-    targets = study.targets_of("binary", others=True)
-    if not targets:
-        raise UnsuitedError("all its targets decide between two classes: give --target")
-    results = []
-    for target in targets:
-        audit = study.audit(target, images=study.count(IMAGES))
-        name, summary = study.title(target), audit.summary()
-        planted = study.planted(target)
-        task = task_of(audit.manifest, audit.records)
-        results.append(
-            {
-                "target": name,
-                "task": task.name,
-                "images": summary.images,
-                "corner": task.view.caption_label,
-                "legend": [list(entry) for entry in task.view.legend],
-                "planted": planted and study.short(planted),
-                "flip_rate": summary.flip_rate,
-                "decisive_flip_rate": summary.decisive_flip_rate,
-                "first": [
-                    [study.short(row.attribute), [row.mean_change, *row.ci95]]
-                    for row in summary.sensitivity[:NAMED]
-                    if row.ci95
-                ],
-                "strips": strips_of(study, folder, name, audit, STRIPS),
-            }
-        )
-    return {"targets": results}
+    """Audit every target of another task than two classes, and one of these, one attribute at a time."""
+    return {"targets": [_result(study, folder, target) for target in _chosen(study)]}
+
+
+def _chosen(study: Study) -> list[Spec]:
+    """Return a target of two classes, with a planted bias where there is one, and all of other tasks."""
+    binary, others = study.targets_of("binary"), study.targets_of("binary", others=True)
+    return [*sorted(binary, key=lambda target: study.planted(target) is None)[:1], *others]
+
+
+def _result(study: Study, folder: Folder, target: Spec) -> dict[str, Any]:
+    binary = target in study.targets_of("binary")
+    audit = study.audit(target, images=study.count(AUDITED if binary else IMAGES))
+    name, summary = study.title(target), audit.summary()
+    planted = study.planted(target)
+    task = task_of(audit.manifest, audit.records)
+    return {
+        "target": name,
+        "task": task.name,
+        "images": summary.images,
+        "corner": task.view.caption_label,
+        "legend": [list(entry) for entry in task.view.legend],
+        "planted": planted and study.short(planted),
+        "flip_rate": summary.flip_rate,
+        "decisive_flip_rate": summary.decisive_flip_rate,
+        "first": [
+            [study.short(row.attribute), [row.mean_change, *row.ci95]]
+            for row in summary.sensitivity[:NAMED]
+            if row.ci95
+        ],
+        "strips": strips_of(study, folder, name, audit, STRIPS),
+    }
+
+
+def join(parts: Mapping[str, tuple[Data, Folder]], folder: Folder) -> dict[str, Any]:
+    """Take each generator's clearest strip of each task, of a target with something planted where there is one."""
+    targets = []
+    for generator, (data, source) in parts.items():
+        by_task: dict[str, dict[str, Any]] = {}
+        for target in sorted(data["targets"], key=lambda target: target["planted"] is None):
+            by_task.setdefault(target["task"], target)
+        for target in by_task.values():
+            name = f"{generator}: {target['target']}"
+            strips = [
+                {
+                    **strip,
+                    "target": name,
+                    "files": [folder.picture(f"{generator} {file}", source.load(file)) for file in strip["files"]],
+                }
+                for strip in target["strips"][:1]
+            ]
+            targets.append({**target, "target": name, "strips": strips})
+    return {"targets": targets}
 
 
 def rows(data: Data) -> list[dict[str, Any]]:
@@ -92,4 +116,4 @@ def tell(data: Data) -> str:
     return how + listed("What came out:", parts)
 
 
-EXPERIMENT = Experiment(run, rows, draw, tell)
+EXPERIMENT = Experiment(run, rows, draw, tell, join=join)
