@@ -91,6 +91,15 @@ class Benchmark:
             attribute = str(info["outputs"][0]) if name in classifiers else None
             planted = info.get("planted")
             targets[name] = Planted(attribute, planted, re.split("-biased-|-weak-", name)[0] if planted else None)
+        if not targets:
+            raise ConfigError(f"{domain.weights / 'targets'} holds no target: train them first")
+        for name, target in targets.items():
+            if target.planted and (target.twin == name or target.twin not in targets):
+                raise ConfigError(
+                    f"no sound twin of {name}: name them TASK and TASK-biased-ATTRIBUTE, or TASK-weak-ATTRIBUTE"
+                )
+            if target.planted and target.planted not in self.attributes:
+                raise ConfigError(f"{name} looks at {target.planted}, for which audits of {self.name} do not ask")
         return targets
 
     def kinds(self) -> dict[str, list[str]]:

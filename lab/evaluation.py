@@ -284,6 +284,7 @@ class Evaluation:
         _, fake = self.generated(rows * columns // 2, SAMPLE_SEED + 4)
         side = self.subject.side
         halves = [images.reshape(rows, columns // 2, side, side, 3) for images in (real, fake.numpy())]
+        path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(tiled(np.concatenate(halves, axis=1))).save(path)
 
 

@@ -34,8 +34,6 @@ def measure_parts(domain: str, parts: Mapping[str, Callable[..., Any]], sheet: C
             figures[name] = {method: parts[name](method) for method in options.directions}
         else:
             figures[name] = parts[name](options.targets) if name == "tasks" else parts[name]()
-    if options.sheet:
-        sheet(options.sheet)
     if options.json:
         before = json.loads(options.json.read_text(encoding="utf-8")) if options.json.is_file() else {}
         figures["environments"] = dict.fromkeys(figures, describe_environment())
@@ -43,4 +41,6 @@ def measure_parts(domain: str, parts: Mapping[str, Callable[..., Any]], sheet: C
             part: {**before.get(part, {}), **figures.get(part, {})} for part in ("edits", "tasks", "environments")
         }
         atomic.write_json(options.json, {**before, **figures, **{part: rows for part, rows in merged.items() if rows}})
+    if options.sheet:
+        sheet(options.sheet)
     print(json.dumps(figures, indent=1))

@@ -46,10 +46,14 @@ def _unseen(figures: dict[str, Any]) -> str:
         for name, pairs in figures["attributes"].items()
         for pair, value in pairs.items()
     ]
-    mean = "none" if figures["mean_accuracy"] is None else f"{percent(figures['mean_accuracy'])} %"
+    refused = f"{figures['refused']} are refused for words that were never read"
+    if figures["refused"] == figures["pairs"]:
+        refused = "all are refused, for words that were never read"
+    if figures["mean_accuracy"] is not None:
+        mean = percent(figures["mean_accuracy"])
+        refused += f"; of the others the mean accuracy is {mean} %, and {figures['least_0.8']} reach 80 %"
     return (
-        f"\nOrdinary English that no caption holds, {figures['pairs']} pairs of wordings written before training: {figures['refused']} are refused for words that"
-        f" were never read; of the others the mean accuracy is {mean}, and {figures['least_0.8']} reach 80 %.\n\n<details>"
+        f"\nOrdinary English that no caption holds, {figures['pairs']} pairs of wordings written before training: {refused}.\n\n<details>"
         f"<summary>All of them</summary>\n\n{table(['attribute', 'present / absent', 'accuracy, %'], rows)}\n</details>\n"
     )
 
@@ -298,5 +302,6 @@ def write_card(path: Path, card: Callable[[dict[str, Any], dict[str, Any] | None
     if benchmark is not None:
         planted = {name: target["planted"] for name, target in benchmark["targets"].items()}
         means = mean_table(benchmark["runs"], "sensitivity")
+        (path.parent / "pictures").mkdir(exist_ok=True)
         atomic.write_text(path.parent / "pictures" / "truth.svg", truth_scatter(means, benchmark["effects"], planted))
     atomic.write_text(path, card(quality, benchmark))

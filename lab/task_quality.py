@@ -48,6 +48,8 @@ def task_quality(
     unknown = sorted(set(names) - {recipe.name for recipe in recipes})
     if unknown:
         raise ConfigError(f"no recipe of {unknown[0]!r}; choose from {', '.join(recipe.name for recipe in recipes)}")
+    if not recipes:
+        return {}
     images, parameters = evaluation.subject.sample(count, TASK_SEED)
     pictures, table = torch.from_numpy(images), evaluation.subject.truth.labels(parameters)
     by_name = {recipe.name: recipe for recipe in recipes if not names or recipe.name in names}

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import replace
 
+import numpy as np
+import pytest
+
+from zoom_engine.common.errors import ConfigError
 from zoom_engine.domains.parameters import LATENT_DIM, STEEP, Parameter, ParameterTable, Scheme
 
 
@@ -26,3 +30,15 @@ def test_a_scheme_needs_no_kinds_that_exclude_one_another() -> None:
     assert abs(float(plates["size"].mean())) < 0.05
     assert abs(float((plates["chipped"] > 0.5).mean()) - 0.3) < 0.03
     assert len(Plates.neutral(2)) == 2
+    assert plates.colour_shares().shape == (4000, 0)
+
+
+def test_ties_that_leave_no_variance_are_refused() -> None:
+    replace(Plates.scheme, ties={"chipped": {"size": -1.0}})
+    with pytest.raises(ConfigError, match=r"'chipped' are too strong: 1\.21"):
+        replace(Plates.scheme, ties={"chipped": {"size": 1.1}})
+
+
+def test_a_colour_without_a_plain_share_is_named() -> None:
+    with pytest.raises(ConfigError, match="'chipped' is one of the colours"):
+        replace(Plates.scheme, colours={"chipped": 0.0})

@@ -14,15 +14,20 @@ from scipy import stats
 
 from lab.avatars.benchmark import BENCHMARK as AVATARS
 from lab.benchmark import CLASSIFIERS, IMAGES, OTHERS, Benchmark, agreement, spearman, truth_kept_rate
+from lab.cars.benchmark import BENCHMARK as CARS
 from lab.evaluation import Evaluation
 from lab.pets.benchmark import BENCHMARK as PETS
+from lab.places.benchmark import BENCHMARK as PLACES
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.directions.regression import DEFAULT_SAMPLING, Regression
 
 AVATAR_CLASSIFIERS = Benchmark(AVATARS.evaluation, only=tuple(AVATARS.kinds()[CLASSIFIERS]))
 SEEDS = range(100, 110)
 RESULTS = Path(__file__).parents[2] / "bench" / "results"
-COMMITTED = {"avatars": RESULTS / "avatar-benchmark", "pets": RESULTS / "pet-benchmark"}
+COMMITTED = {
+    "avatars": RESULTS / "avatar-benchmark",
+    "pets": RESULTS / "pet-benchmark",
+}
 FALLS_SHORT = "segmentation-weak-long-hair"  # of its sound twin, which has a test of its own
 
 
@@ -164,9 +169,24 @@ def hold_the_bars(figures: dict[str, Any]) -> None:
         assert name == FALLS_SHORT or row["sound"] <= 0.2 * seeds, name
 
 
+@pytest.mark.parametrize(
+    ("only", "match"),
+    [
+        (("mustache-biased-smiling",), "no sound twin of mustache-biased-smiling"),
+        (("mustache", "mustache-biased-smiling"), "mustache-biased-smiling looks at smiling, for which"),
+    ],
+)
+def test_names_that_no_benchmark_can_read_are_told_before_it_runs(
+    only: tuple[str, ...], match: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(vars(AVATARS.evaluation.domain), "attributes", ("a face with a beard",))
+    with pytest.raises(ConfigError, match=match):
+        Benchmark(AVATARS.evaluation, only=only).run([1], 2)
+
+
 @pytest.mark.experiment
 @pytest.mark.timeout(0)
-@pytest.mark.parametrize("domain", [AVATARS, PETS], ids=lambda domain: domain.name)
+@pytest.mark.parametrize("domain", [AVATARS, PETS, PLACES, CARS], ids=lambda domain: domain.name)
 def test_in_full_seeds_100_to_109(domain: Benchmark) -> None:
     hold_the_bars(domain.run(SEEDS, IMAGES))
 

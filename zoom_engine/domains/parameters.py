@@ -38,8 +38,9 @@ class Scheme:
     """The columns of a domain's parameters and their distribution.
 
     `colours` maps the columns that share out one whole to the offsets of their factors before the soft-max of
-    `sharpness`. `ties`: factor → {the factor it is tied to: correlation}; the rest of its variance is its own.
-    `plain` are the values of the neutral picture that are not the middle of their range. `seed` draws the projection.
+    `sharpness`. `ties`: factor → {the factor it is tied to, as that is before ties of its own: correlation}; the rest
+    of the variance is its own. `plain` are the values of the neutral picture that are not the middle of their range.
+    `seed` draws the projection.
     """
 
     subject: str
@@ -49,6 +50,18 @@ class Scheme:
     ties: Mapping[str, Mapping[str, float]]
     plain: Mapping[str, float]
     seed: int
+
+    def __post_init__(self) -> None:
+        """Refuse ties that leave a factor no variance, and colours of which the plain picture has no share."""
+        for name, ties in self.ties.items():
+            if (total := sum(weight**2 for weight in ties.values())) > 1.0:
+                raise ConfigError(
+                    f"the ties of {self.subject} parameter {name!r} are too strong: {total:.2f}, the sum of"
+                    " their squares, is above 1"
+                )
+        for name in self.colours:
+            if name not in self.plain:
+                raise ConfigError(f"{self.subject} parameter {name!r} is one of the colours: give its share in `plain`")
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -202,6 +215,8 @@ class ParameterTable:
     def colour_shares(self) -> Array:
         """Return the shares of the scheme's colours, float32 `[n, C]`, summing to 1 (the plain one where all are 0)."""
         names = list(self.scheme.colours)
+        if not names:
+            return np.empty((len(self), 0), dtype=np.float32)
         weights = np.stack([self[name] for name in names], axis=1)
         total = weights.sum(axis=1, keepdims=True)
         plain = np.array([self.scheme.plain[name] for name in names], dtype=np.float32)

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from zoom_engine.common.errors import ConfigError
 from zoom_engine.domains.truth import Truth
+
+KINDS = "with", "adjective", "noun", "place"
 
 
 class Wording(NamedTuple):
@@ -62,6 +65,17 @@ class Words:
     noun: str
     phrases: Mapping[str, Wording]
     opposites: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse an attribute without phrases, and phrases of a kind that there is not."""
+        for attribute in self.truth.attributes:
+            words = self.phrases.get(attribute)
+            if words is None or not words.present:
+                raise ConfigError(f"the attribute {attribute!r} of a {self.noun} has no phrase: give it a Wording")
+            if words.kind not in KINDS:
+                raise ConfigError(
+                    f"the Wording of {attribute!r} is of kind {words.kind!r}: choose from {', '.join(KINDS)}"
+                )
 
     def prompt(self, attribute: str) -> str:
         """Return the attribute's default prompt: "a building with a cross", "a wooden building", "a church".
