@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lab.captions import Captions
+from zoom_engine.domains.cars.parameters import KINDS
 from zoom_engine.domains.cars.wording import WORDS
 
 CAPTIONS = Captions(
@@ -10,5 +11,6 @@ CAPTIONS = Captions(
     nouns=("car", "car", "vehicle", "automobile", "motorcar"),
     adjectives={color: (color,) for color in ("red", "white", "black")},
     coloured=0.5,
-    denied=("sports",),
+    denied=KINDS,
+    denials=0.2,
 )

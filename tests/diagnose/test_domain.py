@@ -170,7 +170,7 @@ def test_inspect_takes_what_a_family_loads(monkeypatch: pytest.MonkeyPatch) -> N
 def test_info_and_help_name_what_packages_bring(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     registered.install_example(monkeypatch, tmp_path, version="1.2")
     told = sections()
-    assert told["domains"] == ["avatars, pets, skies (skies 1.2)"]
+    assert told["domains"] == ["avatars, cars, pets, places, skies (skies 1.2)"]
     assert told["generator families"] == ["diffusers, skies (skies 1.2)"]
     assert told["tasks"][0].endswith("detection, embedding, level (skies 1.2)")
     assert told["direction methods"] == ["regression, sampled, gradient, generator, together (skies 1.2)"]
@@ -218,6 +218,8 @@ def test_the_embedded_domains_know_what_is_true() -> None:
     for name, target, planted in (
         ("avatars", "mustache-biased-smiling", "a smiling face"),
         ("pets", "dog-biased-collar", "a pet with a collar"),
+        ("places", "church-biased-snow", "a building in the snow"),
+        ("cars", "sports-biased-red", "a car with red paint"),
     ):
         domain = find_domain(name)
         assert isinstance(domain, KnownTruth)

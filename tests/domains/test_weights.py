@@ -12,14 +12,23 @@ from safetensors import safe_open
 from zoom_engine.common.errors import TargetError
 from zoom_engine.domains.avatars.domain import DOMAIN as AVATARS
 from zoom_engine.domains.avatars.renderer import sample
+from zoom_engine.domains.cars.domain import DOMAIN as CARS
 from zoom_engine.domains.networks import to_float
 from zoom_engine.domains.pets.domain import DOMAIN as PETS
+from zoom_engine.domains.places.domain import DOMAIN as PLACES
 from zoom_engine.domains.weights_files import load_network
 from zoom_engine.targets import load_target
 
 
 @pytest.mark.parametrize(
-    ("weights", "most"), [(AVATARS.weights, 42_000_000), (PETS.weights, 25_000_000)], ids=["avatars", "pets"]
+    ("weights", "most"),
+    [
+        (AVATARS.weights, 42_000_000),
+        (PETS.weights, 25_000_000),
+        (PLACES.weights, 25_000_000),
+        (CARS.weights, 25_000_000),
+    ],
+    ids=["avatars", "pets", "places", "cars"],
 )
 def test_all_weights_together_are_small_and_have_recipe_and_seed(weights: Path, most: int) -> None:
     files = [path for path in weights.rglob("*") if path.is_file()]

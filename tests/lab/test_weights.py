@@ -7,12 +7,14 @@ import pytest
 import torch
 
 from lab.avatars.evaluate import EVALUATION as AVATARS
+from lab.cars.evaluate import EVALUATION as CARS
 from lab.evaluation import Evaluation, precision_recall
 from lab.pets.evaluate import EVALUATION as PETS
 from lab.pictures import predict
+from lab.places.evaluate import EVALUATION as PLACES
 from zoom_engine.domains.truth import CLEAR_MARGIN
 
-EVALUATIONS = {"avatars": AVATARS, "pets": PETS}
+EVALUATIONS = {"avatars": AVATARS, "pets": PETS, "places": PLACES, "cars": CARS}
 HARD_TO_SEE = {"slit_pupils": 0.90}  # lids hide pupils
 
 

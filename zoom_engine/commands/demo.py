@@ -55,6 +55,22 @@ DEMOS = {
         "A classifier of dogs and cats, trained on data in which most dogs wear a collar. Nobody told the audit.",
         "generated pet",
     ),
+    "places": Demo(
+        "Two church classifiers, one hidden bias",
+        "church",
+        "The same classifier, trained on places in which churches stand in the snow as often as other buildings.",
+        "church-biased-snow",
+        "A classifier of churches, trained on data in which most churches stand in the snow. Nobody told the audit.",
+        "generated place",
+    ),
+    "cars": Demo(
+        "Two sports car classifiers, one hidden bias",
+        "sports",
+        "The same classifier, trained on cars of which sports cars are red as often as others.",
+        "sports-biased-red",
+        "A classifier of sports cars, trained on data in which most sports cars are red. Nobody told the audit.",
+        "generated car",
+    ),
 }
 IMAGES = 32
 

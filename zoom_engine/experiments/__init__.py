@@ -15,5 +15,5 @@ EXPERIMENTS = {
 }
 """What each experiment shows, in the order of a report; the file of its name, with _ for -, holds its `EXPERIMENT`."""
 ALL = "all"
-EMBEDDED = ("avatars", "pets")
+EMBEDDED = ("avatars", "pets", "places", "cars")
 """The domains that experiments use where no generator is named."""

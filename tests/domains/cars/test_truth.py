@@ -88,5 +88,8 @@ def test_prompts_read_well_and_differ() -> None:
 def test_the_domain_asks_for_what_is_true_of_its_cars() -> None:
     assert set(DOMAIN.attributes) <= set(DOMAIN.subject.prompts)
     assert len(set(DOMAIN.attributes)) == len(DOMAIN.attributes) >= 12
-    assert DOMAIN.target_names() == (), "no weights yet"
+    assert set(DOMAIN.classifier_names()) == {
+        "sports",
+        *(f"sports-biased-{name}" for name in ("red", "street", "night")),
+    }
     assert face_points_of(DOMAIN) == FFHQ, "cars have no faces"

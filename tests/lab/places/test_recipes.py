@@ -100,16 +100,17 @@ def test_all_parts_are_trained_and_measured_end_to_end(trained: Evaluation, monk
     assert benchmark.targets["church-biased-snow"].twin == benchmark.targets["church-biased-night"].twin == "church"
     assert benchmark.targets["segmentation-weak-night"].twin == "segmentation"
     assert "`python -m lab.places.benchmark`) have not been run" in model_card(quality, None)
-    register(monkeypatch, registry.DOMAINS, **{domain.name: domain})
+    small = replace(domain, name="small")
+    register(monkeypatch, registry.DOMAINS, **{small.name: small})
     monkeypatch.setattr(Regression, "samples", 64)
-    few = replace(benchmark, only=("church", "church-biased-snow"))
+    few = Benchmark(replace(trained, domain=small), only=("church", "church-biased-snow"))
     audited = few.run([100], 2, options={"edit_range": "paper", "level": 1.0})  # untrained words are refused below 1
     assert set(audited["runs"][0]["sensitivity"]["church-biased-snow"]) == set(few.attributes)
     assert audited["agreement"]["classifiers"]["calibrated"]["pairs"] == 2 * len(few.attributes)
     card = model_card(quality, audited)
     assert "| church-biased-snow |" in card
     assert "| places:church-biased-trees | trees |" in card
-    assert "63 are refused for words that were never read; of the others the mean accuracy is none" in card
+    assert "63 pairs of wordings written before training: all are refused, for words that were never read." in card
     assert "| places:segmentation-weak-night | segmentation | night |" in card
     assert "Not measured yet: edits." in card
 

@@ -6,10 +6,10 @@ from zoom_engine.domains.cars.attributes import TRUTH
 from zoom_engine.domains.wording import Wording, Words
 
 ATTRIBUTE_PHRASES: dict[str, Wording] = {
-    "compact": Wording("noun", ("compact car", "hatchback", "small car"), ()),
-    "saloon": Wording("noun", ("saloon", "sedan"), ()),
-    "estate": Wording("noun", ("estate car", "station wagon"), ()),
-    "suv": Wording("noun", ("off-roader", "suv", "jeep"), ()),
+    "compact": Wording("noun", ("compact car", "hatchback", "small car"), ("car that is no compact car",)),
+    "saloon": Wording("noun", ("saloon", "sedan"), ("car that is no saloon",)),
+    "estate": Wording("noun", ("estate car", "station wagon"), ("car that is no estate car",)),
+    "suv": Wording("noun", ("off-roader", "suv", "jeep"), ("car that is no off-roader",)),
     "sports": Wording("noun", ("sports car", "racing car"), ("family car", "everyday car")),
     "red": Wording("with", ("red paint", "a red body"), ()),
     "white": Wording("with", ("white paint", "a white body"), ()),
