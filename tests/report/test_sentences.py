@@ -406,11 +406,15 @@ def test_what_is_no_noun_is_quoted_in_a_headline(monkeypatch: pytest.MonkeyPatch
     assert seen(SPECIFIC).headline == "Sensitive to “in the snow” (0.40 [0.32, 0.48])"
 
 
-def test_one_flip_is_the_only_one() -> None:
+@pytest.mark.parametrize(
+    ("is_said", "sentence"),
+    [(False, "1 of 32 images flips decisively."), (True, "No other image flips decisively.")],
+)
+def test_one_flip_is_the_only_one(is_said: bool, sentence: str) -> None:
     shown = strip("dog 0.8", "fox 0.6", kind="clearest", direction=(1, 2), decisive=True)
-    result = strip_note(shown, Counts(32, 9, 1, 1), 1, READING, least=0.1)
+    result = strip_note(shown, Counts(32, 9, 1, 1), 1, READING, least=0.1, flips_said=is_said)
     assert result.tag == "The only flip"
-    assert result.sentence == "1 of 32 images flips decisively."
+    assert result.sentence == sentence
 
 
 EACH_HEADLINE = {

@@ -377,6 +377,16 @@ def test_a_domains_name_gives_its_encoder(encoder: TextEncoder, monkeypatch: pyt
     assert load_text_encoder("toys") is encoder
 
 
+def test_a_folder_of_pictures_named_as_a_domain_is_not_taken_for_its_encoder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pets").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert load_text_encoder("pets").name == "pets"
+    with pytest.raises(TextEncoderError, match="holds no text encoder"):
+        load_text_encoder("local-dir:pets")
+
+
 def test_damaged_folders(tmp_path: Path) -> None:
     empty = write_model(tmp_path / "empty", save=False)
     with pytest.raises(TextEncoderError, match="has no weights"):

@@ -175,11 +175,9 @@ def strip_note(
     if strip.kind == "extreme":
         return note(f"Most extreme of {counts.images}", "warn", f"the largest change of {images}", count)
     if strip.kind == "clearest":
-        furthest = "in this one the output moves furthest"
-        only = counts.decisive == 1
-        return note(
-            "The only flip" if only else f"Clearest of {counts.decisive} flips", "", count, "" if only else furthest
-        )
+        if counts.decisive == 1:
+            return note("The only flip", "", count or "no other image flips decisively")
+        return note(f"Clearest of {counts.decisive} flips", "", count, "in this one the output moves furthest")
     if strip.kind == "flip":
         so = f"{alike} of {images} {agreeing(alike, 'flips', 'flip')} decisively in this direction"
         is_said = flips_said and alike == counts.decisive

@@ -59,7 +59,7 @@ def load_text_encoder(
         spec: one of
 
             - a `TextEncoder`, which is returned as it is;
-            - the name of a domain (`"avatars"`);
+            - the name of a domain (`"avatars"`), even where a folder is called so;
             - a folder, or `"local-dir:PATH"`, that holds open_clip_config.json and open_clip_model.safetensors;
             - `"hf-hub:OWNER/NAME"` whose snapshot is in the Hugging Face cache;
             - `"NAME:TAG"` as open_clip calls it (`"ViT-B-32:openai"`) whose weights are in the Hugging Face cache or in
@@ -77,13 +77,13 @@ def load_text_encoder(
     name = os.fspath(spec)
     if name.startswith("local-dir:"):
         return _load_folder(Path(name.removeprefix("local-dir:")), name_as or name)
-    if Path(name).is_dir():
+    domain = registry.find(registry.DOMAINS, name)
+    if domain is None and Path(name).is_dir():
         return _load_folder(Path(name), name_as or name)
     if name.startswith("hf-hub:"):
         return _load_snapshot(name, download=download)
     if ":" in name:
         return _load_builtin(name, download=download)
-    domain = registry.find(registry.DOMAINS, name)
     if domain is None:
         known = ", ".join(registry.names(registry.DOMAINS)) or "none is installed"
         raise TextEncoderError(
