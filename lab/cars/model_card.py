@@ -22,7 +22,7 @@ An embedded domain of drawn cars of five kinds: nothing is downloaded, and the t
 
 **Intended use**: demonstration, tests and benchmarks of zoom-engine. **Not** for statements about real cars: attributes name drawing parameters, and their ties (spoilers and open tops with sports cars, roof racks with estates and off-roaders, big wheels and mud with off-roaders, mud with fields, drivers with streets) were chosen by us. Paint, background and night are tied to no kind of car, so that a bias can be planted on them.
 
-**Known limits**: cars point to the left, and turn by 32 degrees at most. The text encoder reads the words of its training alone (`zoom-engine words cars`); prompts with others are refused.
+**Known limits**: cars point to the left, and turn by 32 degrees at most. The edit of a street turns them a little: it moves key points by as much as snow does for the target that is weak in it. The text encoder reads the words of its training alone (`zoom-engine words cars`); prompts with others are refused.
 """
 
 TRAINED = "Trained on renders alone, in which sports cars, red, two-tone, big wheels, spoiler, open top, driver, dirt, night, street and snow were set by chance."
