@@ -25,7 +25,8 @@ weights are ours. The engine treats the domain as any user's: it never sees the 
 ties (a cross and a tall steeple with churches, wood and red roofs with houses, stone with ruins and towers, firs with snow, fog with water, no people in the
 rain) were chosen by us. Snow, trees and night are tied to no kind of building, so that a bias can be planted on them.
 
-**Known limits**: every building has a turret, on which cross and steeple stand, whatever its kind; clouds and trees stand where they always stand. The text
+**Known limits**: every building has a turret, on which cross and steeple stand, whatever its kind; clouds and trees stand where they always stand. The edit of the
+night does more than the night: it moves the sound church classifier by 0.08 and the sound areas by 0.12, where the night itself moves them by 0.01 and 0.05. The text
 encoder reads the words of its training alone (`zoom-engine words places`); prompts with others are refused.
 """
 
