@@ -22,19 +22,18 @@ NAMED = 3  # attributes
 
 
 def run(study: Study, folder: Folder) -> dict[str, Any]:
-    """Audit every target of another task than two classes, and one of these, one attribute at a time."""
-    return {"targets": [_result(study, folder, target) for target in _chosen(study)]}
+    """Audit every target of another task than two classes, and one of these, one attribute at a time.
 
-
-def _chosen(study: Study) -> list[Spec]:
-    """Return a target of two classes, with a planted bias where there is one, and all of other tasks."""
+    Of two classes it is one with a planted bias, where there is one.
+    """
     binary, others = study.targets_of("binary"), study.targets_of("binary", others=True)
-    return [*sorted(binary, key=lambda target: study.planted(target) is None)[:1], *others]
+    binary = sorted(binary, key=lambda target: study.planted(target) is None)[:1]
+    chosen = [(target, AUDITED) for target in binary] + [(target, IMAGES) for target in others]
+    return {"targets": [_result(study, folder, target, images) for target, images in chosen]}
 
 
-def _result(study: Study, folder: Folder, target: Spec) -> dict[str, Any]:
-    binary = target in study.targets_of("binary")
-    audit = study.audit(target, images=study.count(AUDITED if binary else IMAGES))
+def _result(study: Study, folder: Folder, target: Spec, images: int) -> dict[str, Any]:
+    audit = study.audit(target, images=study.count(images))
     name, summary = study.title(target), audit.summary()
     planted = study.planted(target)
     task = task_of(audit.manifest, audit.records)
