@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import sys
@@ -16,6 +17,7 @@ from hypothesis import HealthCheck, settings
 
 from zoom_engine import ops
 from zoom_engine.statistics import power
+from zoom_engine.statistics.intervals import Ends
 
 sys.path.insert(0, str(Path(__file__).parent))  # what several folders share
 sys.path.append(str(Path(__file__).parents[1]))  # lab/; last, so that an installed zoom_engine comes first
@@ -98,13 +100,14 @@ def few_samples() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def few_draws() -> Iterator[dict[str, int]]:
+def few_draws() -> Iterator[dict[str, Any]]:
     """Power is told by fewer simulated audits and coarser intervals: a third of a second for each summary of an audit.
     What it was, for tests of that (`tests/statistics`)."""
     with pytest.MonkeyPatch.context() as patch:
-        before = {"AUDITS": power.AUDITS, "DRAWS": power.DRAWS}
+        before = {"AUDITS": power.AUDITS, "DRAWS": power.DRAWS, "Ends": Ends}
         patch.setattr(power, "AUDITS", 40)
         patch.setattr(power, "DRAWS", 800)
+        patch.setattr(power, "Ends", functools.lru_cache(40)(Ends))  # by the number of images
         yield before
 
 

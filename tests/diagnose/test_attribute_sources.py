@@ -84,6 +84,7 @@ def test_examples_and_a_scorer_find_the_directions_that_change_what_they_show(fo
     assert float(glasses[0]) > 3 * abs(float(glasses[1]))
 
 
+@pytest.mark.ci
 @pytest.mark.slow(30)
 def test_a_mixed_audit_measures_all_of_it_and_goes_on_with_the_same_pictures_alone(
     folders: dict[str, Path], tmp_path: Path

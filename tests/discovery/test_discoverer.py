@@ -99,6 +99,7 @@ def test_an_accessibility_checker_finds_no_violation_in_its_page(folder: Path, t
         assert tab.value("axe.run().then(({violations}) => violations.map(one => one.id))") == []
 
 
+@pytest.mark.ci
 @pytest.mark.slow(14)
 def test_a_run_that_was_stopped_ends_with_the_same_clusters(
     discoverer: Discoverer, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -123,6 +123,7 @@ def test_what_is_no_pipeline_or_would_run_code_is_one_line(folder: Path, tmp_pat
     refused("holds no pipeline of diffusers")
 
 
+@pytest.mark.ci
 def test_an_audit_goes_through_by_the_command_line(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "audit"
     audit = ["diagnose", "--generator", f"diffusers:{folder / 'saved'}", "--target", "pets:dog", "--images", "2"]

@@ -462,9 +462,10 @@ def measured_by_brightness(audit: Diagnosis, folder: Path) -> Yardstick:
     return Yardstick(audit, by, tuple(rows), Furthest("brightness", "stops", 2, 0.4))
 
 
+@pytest.mark.ci
 @pytest.mark.slow(20)
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
-@pytest.mark.parametrize("dark", [False, pytest.param(True, marks=pytest.mark.ci)], ids=["light", "dark"])
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_conditions_and_pages_of_several_audits_fit_a_phone_without_a_violation(
     make_audit, tmp_path: Path, dark: bool
 ) -> None:

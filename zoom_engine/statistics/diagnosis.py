@@ -145,13 +145,19 @@ class Diagnosis:
         An audit that chooses the number itself may end at several interim analyses: then it is the number at the next
         one. None where nothing tells the number.
         """
+        if self.config.interim_analyses is None:
+            return self.config.images
         analysis = self._summary.interim_analysis
-        return self.config.images if analysis is None else analysis.planned[analysis.number - 1]
+        assert analysis is not None  # the audit has planned them
+        return analysis.planned[analysis.number - 1]
 
     @property
     def goes_on(self) -> bool:
         """Tell whether the audit chooses the number of images itself and no interim analysis has ended it yet."""
-        return self._summary.interim_analysis is not None and self._summary.interim_analysis.ended is None
+        if self.config.interim_analyses is None:
+            return False
+        analysis = self._summary.interim_analysis
+        return analysis is not None and analysis.ended is None
 
     @property
     def finished(self) -> bool:

@@ -159,6 +159,7 @@ def test_the_file_and_the_page_hold_the_same(written: tuple[Path, Fitness]) -> N
     assert "good photo of this" not in page[page.index('class="command"') : page.index("</pre>")]
 
 
+@pytest.mark.ci
 @pytest.mark.slow(20)
 def test_each_way_of_an_attribute_is_judged_and_the_next_command_runs_as_printed(tmp_path: Path) -> None:
     given = ["a smiling face", f"glasses={examples_of_glasses(tmp_path)}", "beard=scorer:avatars:attributes#beard"]

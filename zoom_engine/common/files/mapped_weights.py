@@ -18,7 +18,7 @@ import weakref
 from bisect import bisect_left
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import nn
@@ -26,7 +26,8 @@ from torch import nn
 from zoom_engine.common.errors import ZoomError
 
 LEAST = 64 << 20  # bytes: smaller files are read
-_MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) ..-p \S+ (\S+ [1-9]\d*) ")
+_MAPPING = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) \S{3}p \S+ (\S+ [1-9]\d*) .*", re.MULTILINE)
+_WRITTEN = re.compile(_MAPPING.pattern + r"\n(?:[A-Z]\w+: .*\n)*?Anonymous: +(\d+) ", re.MULTILINE)
 
 
 class _File:
@@ -114,10 +115,11 @@ def give_back_memory(*networks: nn.Module) -> None:
         for tensor in (*network.parameters(), *network.buffers())
         if tensor.device.type == "cpu" and tensor.layout is torch.strided
     )
-    mappings = list(_mappings_of_files())
-    files = {of.file for of in mappings if bisect_left(weights, of.begin) < bisect_left(weights, of.end)}
-    for of in mappings:
-        if of.file in files and not of.written:
+    files = {of.file for of in _mappings("maps") if bisect_left(weights, of.begin) < bisect_left(weights, of.end)}
+    if not files:  # what was written to is read off every page of the process
+        return
+    for of in _mappings("smaps"):
+        if of.file in files and of.anonymous == "0":
             libc.madvise(ctypes.c_void_p(of.begin), ctypes.c_size_t(of.end - of.begin), mmap.MADV_DONTNEED)
 
 
@@ -127,20 +129,16 @@ class _Mapping(NamedTuple):
     begin: int
     end: int
     file: str
-    written: bool
+    anonymous: str
+    """Kilobytes of pages that somebody wrote to; empty where that was not asked."""
 
 
-def _mappings_of_files() -> Iterator[_Mapping]:
-    """Yield the private mappings of files, by device and inode, and whether somebody wrote to any page of them."""
+def _mappings(name: Literal["maps", "smaps"]) -> Iterator[_Mapping]:
+    """Yield the private mappings of files, by device and inode; "smaps" says how much of each was written to."""
     try:
-        lines = Path("/proc/self/smaps").read_text(encoding="utf-8", errors="replace").splitlines()
+        text = Path("/proc/self", name).read_text(encoding="utf-8", errors="replace")
     except OSError:
         return
-    match = None
-    for line in lines:
-        if line.startswith("Anonymous:"):
-            if match is not None:
-                begin, end, file = match.groups()
-                yield _Mapping(int(begin, 16), int(end, 16), file, written=line.split()[1] != "0")
-        elif "-" in line.partition(" ")[0]:
-            match = _MAPPING.match(line)
+    for match in (_MAPPING if name == "maps" else _WRITTEN).finditer(text):
+        begin, end, file, *anonymous = match.groups()
+        yield _Mapping(int(begin, 16), int(end, 16), file, "".join(anonymous))
