@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from edited import red, write_pairs, write_picture, write_table
+from edited import HEADER, red, write_pairs, write_picture, write_table
 from PIL import Image
 
 from zoom_engine import Diagnoser, Diagnosers, Diagnosis
@@ -459,6 +459,54 @@ def test_an_audit_none_of_whose_edits_was_made_says_so(tmp_path: Path) -> None:
     assert "Find out why no picture of “never” was edited." in page
     assert "With one image of an attribute" not in page
     assert diagnosis.table()
+
+
+def test_rates_and_pictures_are_of_images_that_were_edited(tmp_path: Path) -> None:
+    """Ten images, of which four were edited, and all four flip: the table, the summary and the page say so."""
+    rows: list[Sequence[object]] = []
+    for image in range(10):
+        grey, made = 60 + 5 * image, image >= 6
+        for name, red_of, mark in (("", grey, ""), ("red", grey + 100 * made, "" if made else "no")):
+            write_picture(tmp_path / f"{image}-{name}.png", (red_of, grey, grey))
+            rows.append((f"image {image}", name, 1 if name else 0, f"{image}-{name}.png", "", mark))
+    table = write_table(tmp_path, rows, (*HEADER, "made"))
+    diagnosis = Diagnoser(pairs=table, target=red).run(out=tmp_path / "audit")
+    summary = diagnosis.summary()
+    assert (summary.images, summary.edited_images, summary.flip_rate, summary.decisive_images) == (10, 4, 1.0, 4)
+    assert "100 % of the 4 edited images flip" in diagnosis.table()
+    strips = json.loads((tmp_path / "audit" / "gallery.json").read_text())["strips"]
+    assert strips
+    assert {strip["image"] for strip in strips} <= {6, 7, 8, 9}
+    assert not any(strip["extreme"] for strip in strips), "all four move alike"
+    page = (tmp_path / "audit" / "report.html").read_text()
+    assert "by 0.39 on average (4 images)" in page
+    assert "(10 images)" not in page
+
+
+def test_controls_that_were_not_made_are_named(tmp_path: Path) -> None:
+    rows: list[Sequence[object]] = []
+    for image in range(4):
+        grey = 60 + 5 * image
+        for name, red_of, kind, mark in (
+            ("", grey, "", ""),
+            ("red", grey + 60, "", ""),
+            ("left", grey, "control", "no"),
+            ("lost", grey, "control", "no" if image else ""),
+        ):
+            write_picture(tmp_path / f"{image}-{name}.png", (red_of, grey, grey))
+            rows.append((f"image {image}", name, 1 if name else 0, f"{image}-{name}.png", kind, mark))
+    told: list[str] = []
+    table = write_table(tmp_path, rows, (*HEADER, "made"))
+    Diagnoser(pairs=table, target=red, notify=told.append).run(out=tmp_path / "some")
+    (line,) = [line for line in told if line.startswith("not edited")]
+    assert "'left' of 4 images" in line
+    assert "'lost' of 3 images" in line
+    assert "“left” in 4 images and “lost” in 3 images" in (tmp_path / "some" / "report.html").read_text()
+    none = write_table(tmp_path, [(*row[:5], "no" if row[4] else "") for row in rows], (*HEADER, "made"))
+    Diagnoser(pairs=none, target=red).run(out=tmp_path / "none")
+    page = (tmp_path / "none" / "report.html").read_text()
+    assert "no edited control to compare with" in page
+    assert "controls were tried" not in page
 
 
 def test_several_targets_are_shown_the_same_pictures(

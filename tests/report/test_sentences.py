@@ -43,7 +43,9 @@ READING = MultiClassTask(classes=("cat", "dog", "fox")).view
 
 def summary(*rows: Sensitivity) -> Summary:
     rates = dict.fromkeys(("flip_rate", "decisive_flip_rate", "label_kept", "natural", "ssim"))
-    return Summary(mode="single", search="scan", images=1, trials=1 if rows else 0, sensitivity=rows, **rates)
+    return Summary(
+        mode="single", search="scan", images=1, edited_images=1, trials=1 if rows else 0, sensitivity=rows, **rates
+    )
 
 
 def row(attribute: str, value: float | None, ci: tuple[float, float] | None, first: float = 0.5) -> Sensitivity:
@@ -342,6 +344,7 @@ def seen(
         },
     }
     known = {"images": 32, "trials": 32 * len(rows), "label_kept": 1.0, "baseline": RANDOM, "power": POWER} | about
+    known = {"edited_images": known["images"], **known}
     result = dataclasses.replace(summary(*rows), **known)
     names = {one.attribute: NAMES[one.attribute] for one in rows} or {Attribute.parse("a"): "A"}
     return first_screen(
@@ -611,7 +614,7 @@ EACH_CERTAINTY = {
     ),
     "without controls": (
         seen(WITHOUT, baseline=None, edits="pairs"),
-        "No controls were tried: any other edit may do as much.",
+        "There is no edited control to compare with: any other edit may do as much.",
         seen(WITHOUT, baseline=None),
     ),
     "control prompt": (

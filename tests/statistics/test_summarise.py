@@ -274,7 +274,8 @@ def test_the_file_has_the_keys_of_the_mode_in_their_order(diagnosis: Diagnosis) 
         "by_paraphrase",
     ]
     result = diagnosis.summary().to_json()
-    whole = ["mode", "search", "images", "trials", "flip_rate", "decisive_flip_rate", "label_kept", "natural", "ssim"]
+    whole = ["mode", "search", "images", "edited_images", "trials", "flip_rate", "decisive_flip_rate"]
+    whole += ["label_kept", "natural", "ssim"]
     assert list(result) == [*whole, "baseline", "power", "side_effects", "paraphrases", "sensitivity"]
     for row in result["sensitivity"]:
         assert list(row) == [*head, "mean_abs_weight", "paper", *of_single]

@@ -341,8 +341,9 @@ class Summary:
         mode: "single" or "multi".
         search: its name.
         images: how many have a record.
+        edited_images: how many of them have a picture that was edited at all.
         trials: how many records there are.
-        flip_rate: the fraction of images that some edit flips.
+        flip_rate: the fraction of the edited images that some edit flips.
         decisive_flip_rate: the fraction that some edit flips decisively, see `records.is_decisive`.
         label_kept: the fraction of trials whose edit keeps the zero-shot label; None without label prompts.
         natural: multi mode: the fraction of trials whose edit stays within what the generator draws; None if not
@@ -366,6 +367,7 @@ class Summary:
     mode: Mode
     search: str | None
     images: int
+    edited_images: int
     trials: int
     flip_rate: float | None
     decisive_flip_rate: float | None
@@ -386,7 +388,7 @@ class Summary:
     @property
     def decisive_images(self) -> int:
         """Return how many images some edit flips decisively."""
-        return round((self.decisive_flip_rate or 0.0) * self.images)
+        return round((self.decisive_flip_rate or 0.0) * self.edited_images)
 
     def to_json(self) -> dict[str, Any]:
         """Return the summary as its file holds it, strict JSON."""

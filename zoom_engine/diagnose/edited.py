@@ -7,7 +7,6 @@ Controls, edits that should not matter, stand where random baseline directions d
 from __future__ import annotations
 
 import contextlib
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -297,7 +296,7 @@ def _show(first: EditedModels, targets: Sequence[_Audited], memory: _Memory) -> 
 
 def _tell_not_edited(diagnosis: Diagnosis, notices: Notices) -> None:
     """Say which edits left pictures as they were."""
-    counts = Counter(record.attribute or "" for record in diagnosis.records if not record.was_edited)
+    counts = diagnosis.not_edited
     if counts:
         which = ", ".join(f"{one_line(name, 60)!r} of {number_of(count, 'image')}" for name, count in counts.items())
         notices.notify(

@@ -80,9 +80,8 @@ def picks(diagnosis: Diagnosis, view: TaskView) -> list[Pick]:
     """
     choice = _Choice(diagnosis, view)
     if diagnosis.mode == "multi":
-        records = natural_records(diagnosis.records)
-        chosen = list(choice.picks(records, MULTI_FLIPS))[:MULTI_STRIPS]
-        return [*chosen, *choice.clearest(records, chosen)]
+        chosen = list(choice.picks(diagnosis.records, MULTI_FLIPS))[:MULTI_STRIPS]
+        return [*chosen, *choice.clearest(natural_records(diagnosis.records), chosen)]
     chosen, summary = [], diagnosis.summary()
     first = foremost(summary)
     for row in summary.sensitivity:
@@ -101,6 +100,7 @@ class _Choice:
 
     def picks(self, records: Sequence[Record], flips_each: int) -> Iterator[Pick]:
         """Yield the trials to show of one attribute's records, the most representative first."""
+        records = natural_records(records)
         if not records:
             return
         least = self._diagnosis.config.decisive_change

@@ -294,7 +294,7 @@ class _Audit:
         """Say whether any edit moves the output as far as an attribute."""
         words, baseline = beside(self.summary), self.summary.baseline
         if baseline is None or row.specificity is None:
-            return f"No {words.several} were tried: any other edit may do as much."
+            return f"{words.missing[:1].upper()}{words.missing[1:]}: any other edit may do as much."
         as_far, count = row.as_far or 0, baseline.directions
         move = agreeing(as_far or 1, "moves", "move")
         tried = number_of(count, words.one)

@@ -48,14 +48,14 @@ def heat_map(diagnosis: Diagnosis, view: TaskView, names: Mapping[Attribute, str
     """Compute for each part of the output and each attribute the mean over images of the largest change.
 
     A sensitivity is the same for the whole output. `names` are the attributes' own, in the order of the rows. None
-    where outputs have no parts, in multi mode, where no attribute moves alone, and before the first record.
+    where outputs have no parts, in multi mode, where no attribute moves alone, and before the first edited picture.
     """
     if diagnosis.mode == "multi" or not diagnosis.records:
         return None
     unedited = diagnosis.records[0].original_output
     parts = view.parts(unedited, unedited)
-    records_of = {a: records for a in names if (records := diagnosis.of(a))}
-    if len(parts.names) < 2:
+    records_of = {a: records for a in names if (records := diagnosis.edited(a))}
+    if not records_of or len(parts.names) < 2:
         return None
     means = np.array(
         [np.mean([_largest(r, diagnosis, view) for r in records], axis=0) for records in records_of.values()]

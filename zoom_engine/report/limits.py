@@ -99,14 +99,14 @@ def limits(
     *,
     beyond: float | None,
     edited: Mapping[Attribute, int] | None = None,
-    not_edited: Mapping[Attribute, int] | None = None,
+    not_edited: Mapping[str, int] | None = None,
 ) -> Iterator[tuple[str, str]]:
     """Yield (title, explanation) pairs.
 
     `counts` are those of images whatever the attribute; `beyond` is the fraction of flips in the paper's range that
     need weights outside the calibrated range, None where unknown. `edited` says in how many images each attribute is
-    edited, of an audit of edits from elsewhere, and `not_edited` in how many it was to be and the pictures stayed as
-    they were.
+    edited, of an audit of edits from elsewhere, and `not_edited` by name in how many one, or a control, was to
+    be and the pictures stayed as they were.
     """
     config = manifest.config
     labels, label_rate = config.labels, summary.label_kept
@@ -190,7 +190,7 @@ def limits(
     if config.edits is not None:
         yield from _of_edits(config.edits, summary, names, edited or {})
         if not_edited:
-            which = [f"“{names[attribute]}” in {number_of(count, 'image')}" for attribute, count in not_edited.items()]
+            which = [f"“{name}” in {number_of(count, 'image')}" for name, count in not_edited.items()]
             yield "Edits that were not made", _NOT_MADE.format(_some(which))
     elif config.photographs:
         yield "Inverted photographs", _INVERTED

@@ -187,15 +187,8 @@ def read_page(source: Source, budget: Budget, images: ImageGrids | None = None, 
                 source.names,
                 source.counts[None],
                 beyond=beyond,
-                edited={
-                    attribute: sum(record.was_edited for record in source.diagnosis.of(attribute))
-                    for attribute in source.order
-                },
-                not_edited={
-                    attribute: count
-                    for attribute in source.order
-                    if (count := sum(not record.was_edited for record in source.diagnosis.of(attribute)))
-                },
+                edited={attribute: len(source.diagnosis.edited(attribute)) for attribute in source.order},
+                not_edited=source.not_edited,
             )
         ),
         provenance=tuple(provenance(manifest)),
@@ -257,7 +250,7 @@ def _curves(source: Source, budget: Budget) -> Iterator[Curve]:
     config = source.config
     ranges = config.calibrated_range
     columns = {attribute: diagnosis.attributes.index(attribute) for attribute in source.order}
-    by_attribute = {a: response_curve(diagnosis.of(a), column, source.view) for a, column in columns.items()}
+    by_attribute = {a: response_curve(diagnosis.edited(a), column, source.view) for a, column in columns.items()}
     curves = {attribute: curve for attribute, curve in by_attribute.items() if curve is not None}
     tops = [*(float(c.high.max()) for c in curves.values()), response.boundary or 0.0]
     axis = response.ends or (0.0, axis_for(tops).end)

@@ -67,7 +67,7 @@ class Source:
         if diagnosis.mode == "multi":
             return Side(()), Side(())
         column = diagnosis.attributes.index(attribute)
-        return sides(diagnosis.of(attribute), column, self.view, self.config.ranges[column])
+        return sides(diagnosis.edited(attribute), column, self.view, self.config.ranges[column])
 
     @cached_property
     def counts(self) -> dict[Attribute | None, Counts]:
@@ -76,6 +76,12 @@ class Source:
         attributes = () if diagnosis.mode == "multi" else diagnosis.attributes
         counts: dict[Attribute | None, Counts] = {None: Counts.of(diagnosis.records, least=least)}
         return counts | {attribute: Counts.of(diagnosis.of(attribute), least=least) for attribute in attributes}
+
+    @property
+    def not_edited(self) -> dict[str, int]:
+        """Return in how many images the picture stayed as it was, by the name of what was to edit it."""
+        names, counts = {attribute.text: self.names[attribute] for attribute in self.order}, self.diagnosis.not_edited
+        return {names.get(text, text): counts[text] for text in dict.fromkeys([*names, *counts]) if text in counts}
 
     @property
     def expected(self) -> int | None:
@@ -278,7 +284,7 @@ class Source:
         if row is None or row.value is None or row.mode == "multi":
             return
         yield sentences.sentence(self.view.mean_in_words(row.value))
-        if extent := self.view.extent_in_words([_furthest(record) for record in self.diagnosis.of(row.attribute)]):
+        if extent := self.view.extent_in_words([_furthest(record) for record in self.diagnosis.edited(row.attribute)]):
             yield sentences.sentence(extent)
 
     def _record(self, strip: StripEntry) -> Record | None:

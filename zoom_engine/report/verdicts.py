@@ -73,7 +73,7 @@ def verdict_groups(
             "sensitive",
             "Sensitive",
             of(None),
-            f"{above}; no {others.several} were tried, so any other edit{others.of_size} may do the same",
+            f"{above}; {others.missing}, so any other edit{others.of_size} may do the same",
         ),
         ("inconclusive", "Inconclusive", inconclusive, f"the interval contains {least}: more images are needed"),
         ("negligible", "Negligible", negligible, f"a mean effect of {least} or more is ruled out"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -173,6 +174,20 @@ class Diagnosis:
     def of(self, attribute: Attribute | None) -> Sequence[Record]:
         """Return the records of one attribute; None stands for all attributes together, as in multi mode."""
         return self._by_attribute.get(None if attribute is None else attribute.text, ())
+
+    def edited(self, attribute: Attribute | None) -> Sequence[Record]:
+        """Return the records of one attribute, as `of` does, whose picture was edited at all."""
+        return [record for record in self.of(attribute) if record.was_edited]
+
+    @property
+    def not_edited(self) -> Mapping[str, int]:
+        """Return in how many images the picture stayed as it was, by the attribute or control that was to edit it."""
+        controls = () if self.config.edits is None else self.config.edits.controls
+        return Counter(
+            (record.attribute or "") if record.baseline is None else controls[record.baseline].name
+            for record in (*self.records, *self.baseline)
+            if not record.was_edited
+        )
 
     @cached_property
     def _summary(self) -> Summary:

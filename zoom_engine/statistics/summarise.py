@@ -55,6 +55,8 @@ def summarise(config: Config, records: Sequence[Record], *, resamples: int = 400
     baseline = [record for record in records if record.baseline is not None]
     records = [record for record in records if record.baseline is None]
     images = len({record.image for record in records})
+    edited = [record for record in records if record.was_edited]
+    edited_images = len({record.image for record in edited})
     planned = config.planned_analyses
     drawn = _Drawn(resamples, seed, confidence(planned))
     complete = _is_complete(config, records, baseline, images)
@@ -63,7 +65,7 @@ def summarise(config: Config, records: Sequence[Record], *, resamples: int = 400
     of_mode: dict[str, Any] = (
         _single(
             config,
-            [record for record in records if record.was_edited],
+            edited,
             [record for record in baseline if record.was_edited],
             drawn,
             planned,
@@ -76,9 +78,10 @@ def summarise(config: Config, records: Sequence[Record], *, resamples: int = 400
         mode=config.mode,
         search=config.search,
         images=images,
+        edited_images=edited_images,
         trials=len(records),
-        flip_rate=len({record.image for record in flipped}) / images if images else None,
-        decisive_flip_rate=len({record.image for record in decisive}) / images if images else None,
+        flip_rate=len({record.image for record in flipped}) / edited_images if edited else None,
+        decisive_flip_rate=len({record.image for record in decisive}) / edited_images if edited else None,
         label_kept=_mean(record.label_kept for record in records),
         natural=_mean(record.natural for record in records),
         ssim=_mean(record.ssim for record in flipped),

@@ -21,17 +21,20 @@ class Beside(NamedTuple):
     """The words for what attributes are compared with: `one` and `several` of them, and what makes them comparable.
 
     `alike` says that they change pictures as much as attributes do, and `of_size` the same of one edit, each with a
-    space before it; "" where nothing sees to that.
+    space before it; "" where nothing sees to that. `missing` says that there is none.
     """
 
     one: str
     several: str
     alike: str
     of_size: str
+    missing: str
 
 
-RANDOM_EDITS = Beside("random edit", "random edits", " that change pictures as much", " of this size")
-CONTROLS = Beside("control", "controls", "", "")
+RANDOM_EDITS = Beside(
+    "random edit", "random edits", " that change pictures as much", " of this size", "no random edits were tried"
+)
+CONTROLS = Beside("control", "controls", "", "", "there is no edited control to compare with")
 
 
 def beside(summary: Summary) -> Beside:
@@ -74,8 +77,9 @@ def summary_table(summary: Summary, *, title: str = "", width: int = WIDTH, colo
             body.append([f"  with minus without “{one.by}”", with_interval(one.difference, one.ci95)])
     how = f"search {summary.search}, {summary.mode} mode" if summary.edits is None else f"edits by {summary.edits}"
     about = f"{number_of(summary.images, 'image')}, {how}"
+    counted = "" if summary.edited_images == summary.images else f"{summary.edited_images} edited "
     closing = (
-        f"{percent(summary.flip_rate)} of the images flip, {percent(summary.decisive_flip_rate)} decisively;"
+        f"{percent(summary.flip_rate)} of the {counted}images flip, {percent(summary.decisive_flip_rate)} decisively;"
         f" label kept {percent(summary.label_kept)}"
     )
     if summary.natural is not None and summary.natural < 1:
