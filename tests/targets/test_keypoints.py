@@ -96,6 +96,8 @@ def test_the_points_are_drawn_where_they_are() -> None:
         ({"side": 3}, "need side"),
         ({"threshold": 0}, "threshold"),
         ({"between": [1, 1]}, "two different points"),
+        ({"point": -1}, "point is the index"),
+        ({"point": -9}, "point is the index"),
     ],
 )
 def test_impossible_options_are_refused_in_one_line(options: dict[str, Any], complaint: str) -> None:
@@ -165,6 +167,7 @@ def test_onnx_files_of_points_are_the_same_targets(form: str, tmp_path: Path) ->
 def test_the_scale_of_the_chart_follows_the_points() -> None:
     axis = EYES.view.response_axis
     assert (axis.ends, axis.boundary, axis.negligible, EYES.view.negligible_change) == (None, 0.1, 0.01, 0.05)
+    assert KeypointsTask(threshold=5.0).view.negligible_change == 1.0
     row, before = moved(2, 0.03, 0.04)[0].tolist(), POINTS.flatten().tolist()
     assert EYES.view.parts(row, row).names == ["left eye", "right eye", "nose"]
     np.testing.assert_allclose(EYES.view.parts(row, before).changes, [0, 0, 0.1], atol=1e-5)

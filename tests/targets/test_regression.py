@@ -87,6 +87,7 @@ def test_what_is_small_is_so_in_the_numbers_own_unit() -> None:
     assert (AGE.view.negligible_change, AGE.view.response_axis.negligible) == (0.025, 0.5)
     tenth = RegressionTask(range=(0.0, 1.0))
     assert (tenth.view.negligible_change, tenth.view.response_axis.negligible) == pytest.approx((0.05, 0.01))
+    assert RegressionTask(range=(0.0, 1.0), threshold=5.0).view.negligible_change == 1.0
 
 
 def test_a_plain_function_is_audited_as_one() -> None:

@@ -61,6 +61,8 @@ class KeypointsTask(Described):
             raise TargetError(f"keypoints task: threshold must be greater than 0, not {self.threshold}")
         if self.between is not None and (len(set(self.between)) != 2 or min(self.between) < 0):
             raise TargetError("keypoints task: between are the indices of two different points")
+        if self.point is not None and self.point < 0:
+            raise TargetError(f"keypoints task: point is the index of one point, 0 or more, not {self.point}")
 
     def outputs(self, raw: Tensor) -> Tensor:
         """Return the points `[B, 2·K]` of a raw output.
@@ -144,8 +146,8 @@ class KeypointsView(TaskView):
 
     @property
     def negligible_change(self) -> float:
-        """Return half of the displacement that flips."""
-        return self.task.threshold / 2
+        """Return half of the displacement that flips, at most 1."""
+        return min(self.task.threshold / 2, 1.0)
 
     def caption(self, outputs_row: Tensor, original_row: Tensor) -> str:
         """Return how far the points moved, such as "moved 3.4 %"."""

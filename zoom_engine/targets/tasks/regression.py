@@ -109,8 +109,8 @@ class RegressionView(TaskView):
 
     @property
     def negligible_change(self) -> float:
-        """Return half of the difference that flips, as a share of the range."""
-        return self.task.least / self.task.width / 2
+        """Return half of the difference that flips, as a share of the range, at most 1."""
+        return min(self.task.least / self.task.width / 2, 1.0)
 
     def caption(self, outputs_row: Tensor, original_row: Tensor) -> str:
         """Return the number with its unit, such as "41.3 years"."""
