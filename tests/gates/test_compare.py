@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from edited import red, write_picture, write_table
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
-from simulated import ATTRIBUTES, MEANS, record, simulated
+from simulated import ATTRIBUTES, MEANS, record, simulated, simulated_edits
 
 from zoom_engine import Diagnoser
 from zoom_engine.audit.manifest import Manifest
@@ -154,6 +155,84 @@ def test_what_does_not_measure_the_same_is_refused_in_a_line(other: dict[str, An
     with pytest.raises(AuditError) as refused:
         compare([simulated(images=3), simulated(**{"images": 3, **other})])
     assert says in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def of_task(task: str, **options: object) -> Diagnosis:
+    return simulated(images=3, target_details={"content_hash": "ab" * 32, "task": {"task": task, **options}})
+
+
+@pytest.mark.parametrize(
+    ("task", "options", "others", "says"),
+    [
+        ("regression", {"range": [0, 100]}, {"range": [15, 40]}, r"range .*\[0, 100\] and \[15, 40\]"),
+        ("keypoints", {"between": [0, 1]}, {"between": [0, 2]}, "between"),
+        ("keypoints", {}, {"point": 2}, "point"),
+        ("segmentation", {"classes": ["sky", "road"]}, {"classes": ["sky", "road"], "chosen": "road"}, "chosen"),
+        ("detection", {"chosen": 1}, {"chosen": 2}, "chosen"),
+        ("detection", {}, {"score": 0.3}, "score"),
+        ("detection", {}, {"overlap": 0.3}, "overlap"),
+    ],
+)
+def test_changes_of_another_scale_or_selection_are_refused(
+    task: str, options: dict[str, Any], others: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(AuditError, match=says) as refused:
+        compare([of_task(task, **options), of_task(task, **others)])
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("task", "options", "others"),
+    [
+        ("regression", {"range": [0, 100]}, {"range": [0.0, 100.0], "unit": "years", "toward": 90.0}),
+        ("keypoints", {"between": [0, 1]}, {"between": [1, 0], "points": ["a", "b", "c"]}),
+        ("segmentation", {"classes": ["sky", "road"], "chosen": 1}, {"classes": ["sky", "road"], "chosen": "road"}),
+        ("binary", {"classes": ["no", "yes"]}, {"classes": ["off", "on"], "output": "probability"}),
+        ("multiclass", {"classes": ["cat", "dog"]}, {"classes": ["dog", "cat"], "toward": 1}),
+        ("multilabel", {"classes": ["cat", "dog"]}, {"classes": ["hat", "tie"]}),
+        ("embedding", {"threshold": 0.5}, {"threshold": 0.4}),
+    ],
+)
+def test_options_that_leave_changes_as_they_are_do_not_matter(
+    task: str, options: dict[str, Any], others: dict[str, Any]
+) -> None:
+    assert compare([of_task(task, **options), of_task(task, **others)]).rows
+
+
+def peaking(peak: float) -> Callable[[int, str, float], float]:
+    """Changes that peak half of the way."""
+
+    def change(image: int, name: str, strength: float) -> float:
+        return 0.02 if name == "shift" else (peak if strength == 0.5 else 0.1) + image % 4 / 200
+
+    return change
+
+
+@pytest.mark.parametrize(("ends", "growth"), [((-1, 1), 0.38), ((1,), 0.0)])
+def test_what_is_compared_is_what_the_audits_judge(ends: tuple[float, ...], growth: float) -> None:
+    """Where a control goes both ways the largest change is judged, and else that at the end of the range."""
+    one, other = (simulated_edits({"red": (0.5, 1)}, peaking(peak), controls={"shift": ends}) for peak in (0.12, 0.5))
+    (row,) = compare([one, other]).rows
+    before, after = (figures.value for figures in row.figures if figures is not None)
+    assert row.differences[0] is not None
+    assert row.differences[0].mean == pytest.approx(after - before) == pytest.approx(growth)
+
+
+def test_what_was_not_edited_does_not_say_what_is_judged() -> None:
+    """An edit that goes both ways and was never made leaves the others judged at the end of the range."""
+    pictured = {"red": (0.5, 1), "blue": (-1, 1)}
+    one, other = (
+        simulated_edits(pictured, peaking(peak), made=lambda image, name: name == "red") for peak in (0.12, 0.5)
+    )
+    assert one.is_judged_at_end
+    assert Pair(one, other).differences[one.attributes[0]].mean == pytest.approx(0.0)
+
+
+def test_audits_that_judge_other_changes_are_refused() -> None:
+    one, other = (simulated_edits({"red": (0.5, 1)}, peaking(0.4), controls={"shift": s}) for s in ((1,), (-1, 1)))
+    with pytest.raises(AuditError, match=r"first .* end of the range.*second .* largest.*audit both") as refused:
+        compare([one, other])
     assert "\n" not in str(refused.value)
 
 

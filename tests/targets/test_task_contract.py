@@ -391,9 +391,9 @@ def test_what_a_view_does_not_say_has_a_default() -> None:
     assert view.mean_in_words(0.3) == "the output moves by 0.30 of at most 1 on average"
 
 
-def test_what_an_output_means_has_twelve_members_and_how_it_is_shown_sixteen() -> None:
+def test_what_an_output_means_has_twelve_members_and_how_it_is_shown_seventeen() -> None:
     assert len(members(Task)) == 12
-    assert len([name for name in (*vars(TaskView), "task") if not name.startswith("_")]) == 16
+    assert len([name for name in (*vars(TaskView), "task") if not name.startswith("_")]) == 17
 
 
 def test_a_task_of_no_usual_shape_asks_for_outputs() -> None:

@@ -68,8 +68,38 @@ def check_comparable(first: Diagnosis, other: Diagnosis) -> None:
             values = f"{shown(a.get(name))} and {shown(b.get(name))}"
             raise AuditError(f"{title(first)} and {title(other)} cannot be compared: another {words} ({values})")
     _check_strengths(first, other)
+    _check_task_options(first, other)
     if not set(first.attributes) & set(other.attributes):
         raise AuditError(f"{title(first)} and {title(other)} cannot be compared: they have no attribute in common")
+    _check_measure(first, other)
+
+
+def _check_task_options(first: Diagnosis, other: Diagnosis) -> None:
+    """Refuse targets whose changes are of another scale or selection, though their kind of task is the same."""
+    if first.config.task == other.config.task:
+        return
+    from zoom_engine.report.source import task_of  # imports torch
+
+    a, b = (task_of(one.manifest, one.records).view.change_options for one in (first, other))
+    for name in dict.fromkeys([*a, *b]):
+        if a.get(name) != b.get(name):
+            values = f"{shown(a.get(name))} and {shown(b.get(name))}"
+            raise AuditError(
+                f"{title(first)} and {title(other)} cannot be compared: the task has another {name} ({values}):"
+                " audit both with the same"
+            )
+
+
+def _check_measure(first: Diagnosis, other: Diagnosis) -> None:
+    """Refuse an audit that is judged at the end of the range beside one that is judged by the largest change."""
+    edited = [one for one in (first, other) if any(record.was_edited for record in one.records)]
+    if len({one.is_judged_at_end for one in edited}) > 1:
+        measures = ("the change at the end of the range", "the largest change on the way")
+        one, beside = measures if first.is_judged_at_end else measures[::-1]
+        raise AuditError(
+            f"{title(first)} and {title(other)} cannot be compared: the first is judged by {one}, the second by"
+            f" {beside}: audit both with the same edits and controls"
+        )
 
 
 def _check_strengths(first: Diagnosis, other: Diagnosis) -> None:

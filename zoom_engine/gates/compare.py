@@ -27,7 +27,7 @@ from zoom_engine.settings.attributes import Attribute, short_name
 from zoom_engine.settings.interim_analyses import confidence
 from zoom_engine.statistics.attribute_tests import DRAWS, LEVEL, adjust, exceedance
 from zoom_engine.statistics.diagnosis import Diagnosis
-from zoom_engine.statistics.effects import effects, is_judged_at_end, judged
+from zoom_engine.statistics.effects import effects, judged
 from zoom_engine.statistics.intervals import Array, bootstrap_means, column_means, interval
 
 Shift = Literal["more", "less", "alike", "inconclusive"]
@@ -81,8 +81,7 @@ class Pair:
         check_comparable(first, other)
         self.first, self.other = first, other
         self.attributes = [attribute for attribute in first.attributes if attribute in other.attributes]
-        at_end = all(is_judged_at_end(effects(one.config, one.records)) for one in (first, other))
-        before, after = (judged_by_seed(one, self.attributes, at_end=at_end) for one in (first, other))
+        before, after = (judged_by_seed(one, self.attributes) for one in (first, other))
         shared = sorted(before.keys() & after.keys())
         self.pairs = len(shared)
         """How many images are in both; 0 where each audit has images of its own."""
@@ -291,15 +290,12 @@ def _shift(mean: float, p_that_matters: float, ends: Interval, matters: float) -
     return "alike" if -matters < ends[0] and ends[1] < matters else "inconclusive"
 
 
-def judged_by_seed(
-    diagnosis: Diagnosis, attributes: Sequence[Attribute], *, at_end: bool | None = None
-) -> dict[int, list[float]]:
+def judged_by_seed(diagnosis: Diagnosis, attributes: Sequence[Attribute]) -> dict[int, list[float]]:
     """Return the judged change by each attribute, by the seed of the image; NaN where the image has no edit of it.
 
-    What is judged is the change at the end of the range (`at_end`) or the largest one, by default as the audit has it.
+    What is judged is what the audit's sensitivities are of: the change at the end of the range, or the largest one.
     """
-    if at_end is None:
-        at_end = any(row.effect is not None for row in diagnosis.sensitivity)
+    at_end = diagnosis.is_judged_at_end
     changes: dict[int, list[float]] = {}
     for column, attribute in enumerate(attributes):
         records = [record for record in diagnosis.of(attribute) if record.was_edited]

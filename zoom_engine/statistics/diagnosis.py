@@ -132,6 +132,11 @@ class Diagnosis:
         """Return the rows of `summary()`, the most sensitive attribute first."""
         return self._summary.sensitivity
 
+    @property
+    def is_judged_at_end(self) -> bool:
+        """Tell whether `sensitivity` is of the changes at the end of the range, and not of the largest on the way."""
+        return any(row.effect is not None for row in self.sensitivity)
+
     def summary(self, *, resamples: int = 4000, seed: int = 0) -> Summary:
         """Return what the records add up to, see `summarise`."""
         if (resamples, seed) == (4000, 0):

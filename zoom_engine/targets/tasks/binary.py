@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from typing import ClassVar, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -106,6 +106,11 @@ class BinaryView(TaskView):
     """The view that shows the probability of class 1."""
 
     task: BinaryTask
+
+    @property
+    def change_options(self) -> Mapping[str, Any]:
+        """Return none: a change of probabilities means the same of any classes."""
+        return {}
 
     def caption(self, outputs_row: Tensor, original_row: Tensor) -> str:
         """Return the probability of class 1, such as "0.83"."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
-from typing import ClassVar, Literal, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -203,6 +203,13 @@ class DetectionView(TaskView):
     """The view that shows the box that is followed, and how sure it is."""
 
     task: DetectionTask
+
+    @property
+    def change_options(self) -> Mapping[str, Any]:
+        """Return the class whose boxes count, and the thresholds by which a box is taken for the one before."""
+        number, classes = self.task.number, self.task.classes
+        chosen = classes[number] if number is not None and classes else number
+        return {"chosen": chosen, "score": self.task.score, "overlap": self.task.overlap}
 
     def caption(self, outputs_row: Tensor, original_row: Tensor) -> str:
         """Return score × overlap, such as "0.83 × 0.91".

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -104,6 +104,11 @@ class EmbeddingView(TaskView):
     """The view that says whether two pictures show the same, and how alike their vectors are."""
 
     task: EmbeddingTask
+
+    @property
+    def change_options(self) -> Mapping[str, Any]:
+        """Return none: the cosine distance has one scale alone."""
+        return {}
 
     @property
     def negligible_change(self) -> float:

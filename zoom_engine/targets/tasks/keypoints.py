@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
-from typing import ClassVar, Literal, get_args
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 import torch
@@ -148,6 +148,11 @@ class KeypointsView(TaskView):
     def negligible_change(self) -> float:
         """Return half of the displacement that flips, at most 1."""
         return min(self.task.threshold / 2, 1.0)
+
+    @property
+    def change_options(self) -> Mapping[str, Any]:
+        """Return what displacements are measured by, and the point that counts."""
+        return {"between": self.task.between and sorted(self.task.between), "point": self.task.point}
 
     def caption(self, outputs_row: Tensor, original_row: Tensor) -> str:
         """Return how far the points moved, such as "moved 3.4 %"."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -89,6 +89,11 @@ class MultiClassView(TaskView):
     """The view that shows the predicted class with its probability."""
 
     task: MultiClassTask
+
+    @property
+    def change_options(self) -> Mapping[str, Any]:
+        """Return none: a change of probabilities means the same of any classes."""
+        return {}
 
     caption_label = "the class that the model predicts for the picture, with its probability"
     response_axis = axis_of_probability("the probability of the class that the model predicts before the edit")

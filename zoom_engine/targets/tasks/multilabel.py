@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -81,6 +81,11 @@ class MultiLabelView(TaskView):
     """The view that shows the label that moved most."""
 
     task: MultiLabelTask
+
+    @property
+    def change_options(self) -> Mapping[str, Any]:
+        """Return none: a change of probabilities means the same of any classes."""
+        return {}
 
     caption_label = (
         "the label whose probability moved most, with its probability; of the unedited picture, how many labels it has"

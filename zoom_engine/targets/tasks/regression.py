@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -111,6 +111,11 @@ class RegressionView(TaskView):
     def negligible_change(self) -> float:
         """Return half of the difference that flips, as a share of the range, at most 1."""
         return min(self.task.least / self.task.width / 2, 1.0)
+
+    @property
+    def change_options(self) -> Mapping[str, Any]:
+        """Return the range, of which changes are shares."""
+        return {"range": self.task.range}
 
     def caption(self, outputs_row: Tensor, original_row: Tensor) -> str:
         """Return the number with its unit, such as "41.3 years"."""

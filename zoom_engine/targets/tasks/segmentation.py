@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import colorsys
 import dataclasses
-from collections.abc import Sequence
-from typing import ClassVar, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -196,6 +196,11 @@ class SegmentationView(TaskView):
     def negligible_change(self) -> float:
         """Return half of the change that flips."""
         return (1 - self.task.threshold) / 2
+
+    @property
+    def change_options(self) -> Mapping[str, Any]:
+        """Return the class that counts."""
+        return {"chosen": None if self.task.index is None else self.task.classes[self.task.index]}
 
     def caption(self, outputs_row: Tensor, original_row: Tensor) -> str:
         """Return the agreement, such as "mIoU 0.83"."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -129,6 +129,14 @@ class TaskView:
         The study behind the method counts such true effects as none.
         """
         return 0.05
+
+    @property
+    def change_options(self) -> Mapping[str, Any]:
+        """Return the task's options that scale a change, or select what it is of, such as the range of a number.
+
+        Audits are compared with each other only where these are equal. By default they are all of the task's options.
+        """
+        return {name: value for name, value in self.task.to_dict().items() if name != "task"}
 
     def caption(self, outputs_row: Tensor, original_row: Tensor) -> str:
         """Return a caption of a few characters for the corner of a picture: by default the response, such as "0.83"."""
