@@ -236,6 +236,19 @@ def test_audits_that_judge_other_changes_are_refused() -> None:
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize("made", [(), ("blue",)])
+def test_audits_with_nothing_edited_in_both_are_refused_in_a_line(made: tuple[str, ...]) -> None:
+    one, other = (
+        simulated_edits({"red": (1,), "blue": (1,)}, peaking(0.4), made=lambda image, name, names=names: name in names)
+        for names in (("red",), made)
+    )
+    assert Pair(one, other).attributes == []
+    assert Pair(one, other).differences == {}
+    with pytest.raises(AuditError, match="no attribute has edited pictures in both") as refused:
+        compare([one, other])
+    assert "\n" not in str(refused.value)
+
+
 def test_what_differs_harmlessly_is_told() -> None:
     labels = {"labels": ["a cat", "a dog"], "synthesis": {"backend": "torch", "precision": "fp32"}}
     first, second = Pair(simulated(images=3), simulated(images=3, **labels)).notes

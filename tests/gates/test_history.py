@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 from rich.cells import cell_len
-from simulated import ATTRIBUTES, simulated
+from simulated import ATTRIBUTES, simulated, simulated_edits
 
 from zoom_engine.audit.manifest import Manifest
 from zoom_engine.cli import main
@@ -102,6 +103,29 @@ def test_other_settings_tasks_and_attributes_are_not_one_trend(other: dict[str, 
     shown = history([version("1.0"), version("1.1", **other)])
     assert [len(group.audits) for group in shown.groups] == [1, 1]
     assert says in shown.groups[1].reason
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_a_group_holds_what_can_be_compared_with_all_of_it(order: tuple[int, ...]) -> None:
+    """Both attributes can be compared with either, but one of them not with the other."""
+    attributes = [ATTRIBUTES[:2], ATTRIBUTES[:1], ATTRIBUTES[1:2]]
+    audits = [
+        version(str(place), attributes=names, means=(0.1,) * len(names))
+        for place, names in zip(order, attributes, strict=True)
+    ]
+    shown = history(audits)
+    assert [len(group.audits) for group in shown.groups] == [2, 1]
+    assert "no attribute in common" in shown.groups[1].reason
+
+
+def test_versions_with_nothing_edited_in_both_have_no_differences() -> None:
+    audits = [
+        simulated_edits({"red": (1,), "blue": (1,)}, lambda *_: 0.2, made=lambda image, name, made=made: name == made)
+        for made in ("red", "blue")
+    ]
+    (group,) = history(audits).groups
+    assert group.changes == {}
+    assert group.headline.startswith("No attribute has edited pictures in both ")
 
 
 def test_where_no_audit_can_be_shown_there_is_no_history() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from rich.cells import cell_len
-from simulated import ATTRIBUTES, record, simulated
+from simulated import ATTRIBUTES, record, simulated, simulated_edits
 
 from zoom_engine.audit.manifest import Manifest
 from zoom_engine.audit.summary import Power
@@ -131,6 +131,31 @@ def test_growth_of_what_one_audit_lacks_is_not_judged() -> None:
     assert [finding.estimate for finding in fewer.of("inconclusive")] == ["not in the audit"]
     assert [finding.estimate for finding in more.of("inconclusive")] == ["not in the baseline"]
     assert len(fewer.of("pass")) == len(more.of("pass")) == 3
+
+
+def test_growth_of_what_was_not_edited_says_in_which_audit() -> None:
+    def edited(*names: str, odd: bool = False) -> Diagnosis:
+        return simulated_edits(
+            {"red": (1,), "blue": (1,)},
+            lambda image, name, strength: 0.2 + image % 5 / 100,
+            made=lambda image, name: name in names and (name == "red" or image % 2 == odd),
+        )
+
+    def estimates(audit: Diagnosis, baseline: Diagnosis) -> list[str]:
+        verdict = judge(audit, [Rule(max_growth=0.05)], baseline=baseline)
+        assert verdict.exit_code == 2
+        return [finding.estimate for finding in verdict.findings]
+
+    both, red, blue, none = edited("red", "blue"), edited("red"), edited("blue"), edited()
+    assert estimates(none, both) == ["not edited in the audit: no picture shows the edit"] * 2
+    assert estimates(both, none) == ["not edited in the baseline: no picture shows the edit"] * 2
+    assert [text.split(":")[0] for text in estimates(red, blue)] == [
+        "not edited in the baseline",
+        "not edited in the audit",
+    ]
+    assert estimates(none, none)[0].startswith("not edited in the audit and the baseline")
+    assert estimates(both, edited("red", "blue", odd=True))[1].startswith("no image has")
+    assert estimates(red, both)[0].startswith("0.000"), "what both have is judged"
 
 
 def test_power_passes_fails_or_is_inconclusive(monkeypatch: pytest.MonkeyPatch) -> None:

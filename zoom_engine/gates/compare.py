@@ -21,6 +21,7 @@ from typing import Any, Literal
 import numpy as np
 
 from zoom_engine.audit.summary import Interval, Sensitivity
+from zoom_engine.common.errors import AuditError
 from zoom_engine.gates.bounds import images_for, mean_bounds
 from zoom_engine.gates.comparable import check_comparable, notes, title
 from zoom_engine.settings.attributes import Attribute, short_name
@@ -68,8 +69,8 @@ class Difference:
 class Pair:
     """Two audits that may be compared: what `other` finds compared with `first`.
 
-    `attributes` are those that both have, in the order of the first. Of edits from elsewhere an image need not have
-    each: an attribute is compared on the images that have it in both.
+    `attributes` are those that both have edited, in the order of the first. Of edits from elsewhere an image need not
+    have each: an attribute is compared on the images that have it in both, and left out where there is none.
     """
 
     def __init__(self, first: Diagnosis, other: Diagnosis) -> None:
@@ -87,7 +88,8 @@ class Pair:
         """How many images are in both; 0 where each audit has images of its own."""
         ends = itertools.product(*map(_possible, (first, other)))
         self._analyses = len({min(pair) if shared else pair for pair in ends})
-        rows = [np.array([d[s] for s in shared or sorted(d)]) for d in (before, after)]
+        width = len(self.attributes)
+        rows = [np.array([d[s] for s in shared or sorted(d)]).reshape(-1, width) for d in (before, after)]
         if shared:
             rows = [np.where(np.isfinite(rows[0] + rows[1]), one, np.nan) for one in rows]
         known = np.all([np.isfinite(one).any(axis=0) for one in rows], axis=0)
@@ -113,7 +115,9 @@ class Pair:
 
     @cached_property
     def differences(self) -> dict[Attribute, Difference]:
-        """Return the difference of each attribute that both audits have."""
+        """Return the difference of each of the attributes."""
+        if not self.attributes:
+            return {}
         adjusted, analyses = self._p_adjusted(0.0), self._analyses
         means, count = column_means(self._after) - column_means(self._before), len(self.attributes)
         if self.pairs:
@@ -173,6 +177,8 @@ class Pair:
 
     def _p_above(self, before: Array, after: Array, by: float) -> Array:
         count = len(self.attributes)
+        if not count:
+            return np.empty(0)
         if np.isfinite(after).all() and np.isfinite(before).all():
             columns = [(after, before)] if not self.pairs else [(after[:, [c]], before[:, [c]]) for c in range(count)]
         else:
@@ -192,7 +198,7 @@ class Row:
         attribute: the attribute.
         name: its short name.
         figures: its figures in each audit; None where an audit lacks it.
-        differences: of each further audit from the first; None where one of both lacks it.
+        differences: of each further audit from the first; None where one of both lacks it or edits of it.
     """
 
     attribute: Attribute
@@ -251,11 +257,16 @@ def compare(audits: Sequence[Diagnosis]) -> Comparison:
     """Compare finished audits of single attributes with the first of them.
 
     Raises:
-        AuditError: in one line, why two of them do not measure the same.
+        AuditError: in one line, why two of them do not measure the same, or have nothing edited in common.
     """
     first, *others = audits
     pairs = tuple(Pair(first, other) for other in others)
     figures = [{row.attribute: row for row in audit.sensitivity} for audit in audits]
+    if (lacking := next((pair.other for pair in pairs if not pair.attributes), None)) is not None:
+        raise AuditError(
+            f"{title(first)} and {title(lacking)} cannot be compared: no attribute has edited pictures in both, of the"
+            " same images where they share any: audit both with pictures in which the same edits were made"
+        )
     most: dict[Attribute, float] = {}
     for attribute, row in (item for rows in figures for item in rows.items()):
         most[attribute] = max(most.get(attribute, 0.0), row.value or 0.0)

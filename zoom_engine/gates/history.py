@@ -6,6 +6,7 @@ Audits are ordered by the version of the model, then by their dates. Those whose
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -50,10 +51,11 @@ class Group:
     """Audits that may be compared, in their order.
 
     Attributes:
-        audits: the audits.
+        audits: the audits, each comparable with every other.
         reason: why they are not shown with those of the group before; "" for the first group.
         courses: the attributes: first those that fail in the latest audit, then by the largest sensitivity in it.
-        changes: the differences of the latest audit from the one before it, by the attribute; empty where it is alone.
+        changes: the differences of the latest audit from the one before it, by the attribute; empty where it is alone,
+            or nothing was edited in both.
         matters: the smallest change that matters.
     """
 
@@ -99,6 +101,8 @@ class Group:
         if len(self.audits) == 1:
             return f"One audit, {self.labels[0]}: a trend takes two."
         before, latest = self.unique_labels[-2:]
+        if not self.changes:
+            return f"No attribute has edited pictures in both {before} and {latest}."
         when = f"from {before} to {latest}"
         names = {course.attribute: course.name for course in self.courses}
         shown = [(names[a], one) for a, one in self.changes.items() if one.is_shown]
@@ -180,14 +184,14 @@ def history(audits: Sequence[Diagnosis], rules: Sequence[Rule] = ()) -> History:
         except AuditError as error:  # it is not finished, or has no single attributes
             left_out.append(str(error))
             continue
-        like = next((group for group in groups if not _refusal(group[0], audit)), None)
+        like = next((group for group in groups if not _refusals(group, [audit])), None)
         if like is None:
             groups.append(like := [])
         like.append(audit)
     if not groups:
         raise AuditError(left_out[0] if len(left_out) == 1 else f"none of {len(left_out)} audits: {left_out[0]}")
     first, *others = sorted(groups, key=len, reverse=True)
-    reasons = ["", *(_refusal(first[0], group[0]) for group in others)]
+    reasons = ["", *(_refusals(first, group)[0] for group in others)]
     return History(
         tuple(_group(group, reason, limiting) for group, reason in zip((first, *others), reasons, strict=True)),
         tuple(left_out),
@@ -208,13 +212,15 @@ def _order(audit: Diagnosis) -> tuple[list[tuple[int, int, str]], str]:
     return [*numbered, (1, 0, "")], audit.manifest.begun
 
 
-def _refusal(first: Diagnosis, other: Diagnosis) -> str:
-    """Say why two audits may not be compared; "" where they may."""
-    try:
-        check_comparable(first, other)
-    except AuditError as error:
-        return str(error)
-    return ""
+def _refusals(audits: Sequence[Diagnosis], others: Sequence[Diagnosis]) -> list[str]:
+    """Say why audits may not be compared with others, for each two of which that is so."""
+    refusals = []
+    for one, other in itertools.product(audits, others):
+        try:
+            check_comparable(one, other)
+        except AuditError as error:
+            refusals.append(str(error))
+    return refusals
 
 
 def _group(audits: Sequence[Diagnosis], reason: str, rules: Sequence[Rule]) -> Group:

@@ -193,10 +193,21 @@ def _grown(rule: Rule, audit: Diagnosis, over: Diagnosis, asked: Sequence[Attrib
 
     def judged(attribute: Attribute | None) -> Judgement:
         if attribute is None or attribute not in adjusted:
-            return "inconclusive", f"not in the {'baseline' if attribute in audit.attributes else 'audit'}"
+            return "inconclusive", _not_compared(audit, over, attribute)
         return _growth(pair, attribute, float(adjusted[attribute]), limit)
 
     return [judged(attribute) for attribute in asked]
+
+
+def _not_compared(audit: Diagnosis, over: Diagnosis, attribute: Attribute | None) -> str:
+    """Say why an attribute has no growth."""
+    audits = {"audit": audit, "baseline": over}
+    if lacking := [which for which, one in audits.items() if attribute not in one.attributes]:
+        return f"not in the {lacking[0]}"
+    unedited = [which for which, one in audits.items() if not any(record.was_edited for record in one.of(attribute))]
+    if unedited:
+        return f"not edited in the {' and the '.join(unedited)}: no picture shows the edit"
+    return "no image has a picture of the edit in both the audit and the baseline"
 
 
 def _growth(pair: Pair, attribute: Attribute, p_adjusted: float, limit: float) -> Judgement:
