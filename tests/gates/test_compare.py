@@ -249,6 +249,23 @@ def test_audits_with_nothing_edited_in_both_are_refused_in_a_line(made: tuple[st
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize(("seed", "first"), [(0, 1), (1, 34)], ids=["same images", "other images"])
+def test_many_attributes_and_interim_analyses_take_draws_enough(seed: int, first: int) -> None:
+    """What is left to each of them is out of the reach of 20,000 draws."""
+    plan = list(range(first, 41))
+    config = {"mode": "single", "attributes": ["a hat", "a tie", *map(str, range(13))], "interim_analyses": plan}
+    one, other = (
+        Diagnosis(
+            Manifest.of({**config, "width": None, "images": None}),
+            tuple(
+                record(i, whose * 100 + i, name, change, 15) for i in range(plan[-1]) for name in config["attributes"]
+            ),
+        )
+        for change, whose in ((0.1, 0), (0.5, seed))
+    )
+    assert max(difference.p_adjusted for difference in Pair(one, other).differences.values()) < 0.05
+
+
 def test_what_differs_harmlessly_is_told() -> None:
     labels = {"labels": ["a cat", "a dog"], "synthesis": {"backend": "torch", "precision": "fp32"}}
     first, second = Pair(simulated(images=3), simulated(images=3, **labels)).notes

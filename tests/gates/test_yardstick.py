@@ -14,7 +14,7 @@ from edited import write_picture, write_table
 from html_page import Page, links_of
 from numpy.typing import NDArray
 from rich.cells import cell_len
-from simulated import simulated
+from simulated import simulated, simulated_edits
 
 from zoom_engine import Diagnoser, Diagnosis
 from zoom_engine.cli import main
@@ -121,6 +121,35 @@ def test_an_audit_along_directions_is_measured_too(audits: tuple[Diagnosis, Diag
     (equal,) = row.equals
     assert changes_at(equal.at) == pytest.approx(row.figures.value, abs=0.05)
     assert "“eyeglasses” moves light as far as brightness at " in measure.headline
+
+
+def test_many_attributes_and_edits_take_draws_enough() -> None:
+    """With 32 attributes and 16 edits no p-value of 20,000 draws lies below the level that is left to each."""
+    by = simulated_edits(
+        {f"blur {number}": (1, 2, 3) for number in range(16)},
+        lambda image, name, strength: 0.25 * strength + image % 3 / 1000,
+        images=30,
+        kind="corruptions",
+    )
+    names = [f"attribute {number}" for number in range(32)]
+    first = simulated_edits(dict.fromkeys(names, (1,)), lambda image, *_: 0.4 + image % 7 / 1000, images=30)
+    measure = measure_of(first, by)
+    assert len(measure.rows) == 32
+    assert {(equal.low, equal.high) for row in measure.rows for equal in row.equals} == {(1, 2)}
+    assert {len(row.equals) for row in measure.rows} == {16}
+
+
+def test_an_edit_that_not_every_image_has_is_measured_by_those_that_have_it() -> None:
+    by = simulated_edits(
+        {"blur": (1, 2, 3), "noise": (1, 2)},
+        lambda image, name, strength: 0.2 * strength + image % 3 / 1000,
+        images=30,
+        made=lambda image, name: name == "blur" or image < 20,
+        kind="corruptions",
+    )
+    first = simulated_edits({"red": (1,)}, lambda image, *_: 0.3 + image % 7 / 1000, images=30)
+    (row,) = measure_of(first, by).rows
+    assert [(one.edit, one.low, one.high) for one in row.equals] == [("blur", 1, 2), ("noise", 1, 2)]
 
 
 def test_other_models_and_audits_that_are_not_whole_are_refused(

@@ -26,7 +26,7 @@ from zoom_engine.gates.bounds import images_for, mean_bounds
 from zoom_engine.gates.comparable import check_comparable, notes, title
 from zoom_engine.settings.attributes import Attribute, short_name
 from zoom_engine.settings.interim_analyses import confidence
-from zoom_engine.statistics.attribute_tests import DRAWS, LEVEL, adjust, exceedance
+from zoom_engine.statistics.attribute_tests import DRAWS, LEVEL, adjust, draws_for, exceedance
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.statistics.effects import effects, judged
 from zoom_engine.statistics.intervals import Array, bootstrap_means, column_means, interval
@@ -187,7 +187,8 @@ class Pair:
                 for one, other in zip(after.T, before.T, strict=True)
             ]
         compared = exceedance if self.pairs else permuted
-        return np.concatenate([compared(one - by, other) for one, other in columns])
+        draws = draws_for(LEVEL / (2 * self._analyses * count))
+        return np.concatenate([compared(one - by, other, draws=draws) for one, other in columns])
 
 
 @dataclass(frozen=True)
@@ -261,12 +262,12 @@ def compare(audits: Sequence[Diagnosis]) -> Comparison:
     """
     first, *others = audits
     pairs = tuple(Pair(first, other) for other in others)
-    figures = [{row.attribute: row for row in audit.sensitivity} for audit in audits]
     if (lacking := next((pair.other for pair in pairs if not pair.attributes), None)) is not None:
         raise AuditError(
             f"{title(first)} and {title(lacking)} cannot be compared: no attribute has edited pictures in both, of the"
             " same images where they share any: audit both with pictures in which the same edits were made"
         )
+    figures = [{row.attribute: row for row in audit.sensitivity} for audit in audits]
     most: dict[Attribute, float] = {}
     for attribute, row in (item for rows in figures for item in rows.items()):
         most[attribute] = max(most.get(attribute, 0.0), row.value or 0.0)
@@ -323,7 +324,7 @@ def permuted(after: Array, before: Array, *, draws: int = DRAWS, seed: int = 0) 
     pooled = np.concatenate([after, before])
     first = np.arange(len(pooled)) < len(after)
     reached = after.sum(axis=0) - 1e-9
-    random, above, block = np.random.default_rng(seed), np.zeros(after.shape[1]), max(1, _AT_ONCE // len(pooled))
+    random, above, block = np.random.default_rng(seed), np.zeros(after.shape[1]), max(1, _AT_ONCE // max(pooled.shape))
     for start in range(0, draws, block):
         picks = random.permuted(np.tile(first, (min(block, draws - start), 1)), axis=1)
         above += (picks @ pooled >= reached).sum(axis=0)

@@ -12,12 +12,14 @@ over the attributes, the edits to each side of 0, and both directions (Bonferron
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zoom_engine.audit.manifest import Edit
 from zoom_engine.audit.records import Record
@@ -27,7 +29,7 @@ from zoom_engine.common.plurals import agreeing, listed, number_of
 from zoom_engine.gates.comparable import check_whole, title
 from zoom_engine.gates.compare import judged_by_seed, permuted
 from zoom_engine.settings.attributes import Attribute, short_name
-from zoom_engine.statistics.attribute_tests import LEVEL
+from zoom_engine.statistics.attribute_tests import LEVEL, draws_for
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.statistics.intervals import Array, column_means
 
@@ -271,24 +273,37 @@ def _equals(changes: Array, curves: Sequence[_Curve], *, level: float) -> Iterat
 
     `changes [J, 1]` are those by the attribute; a test shows something where its p-value is below `level`.
     """
-
-    def moves(curve: _Curve, indices: Iterable[int], *, further: bool) -> list[float]:
-        """Return the first strengths, in the order of their indices, that all move the output further, or less."""
-        shown = []
-        for index in indices:
-            at_strength = curve.changes[np.isfinite(curve.changes[:, index])][:, [index]]
-            pair = (changes, at_strength) if further else (at_strength, changes)
-            if not len(at_strength) or float(permuted(pair[1], pair[0])[0]) >= level:
-                break
-            shown.append(curve.strengths[index])
-        return shown
-
-    for curve in curves:
+    columns = [column[np.isfinite(column)] for curve in curves for column in curve.changes.T]
+    ends = np.cumsum([len(curve.strengths) for curve in curves])[:-1]
+    draws = draws_for(level)
+    tests = (np.split(_p_values(changes, columns, draws=draws, further=further), ends) for further in (True, False))
+    for curve, p_further, p_less in zip(curves, *tests, strict=True):
         at, indices = _reached(curve, float(changes.mean())), range(len(curve.strengths))
-        if at is None or not (further := moves(curve, reversed(indices), further=True)):
+        further, less = _first_shown(p_further < level, reversed(indices)), _first_shown(p_less < level, indices)
+        if at is None or not further:
             continue
-        less = moves(curve, indices, further=False)
-        yield Equal(curve.edit.name, curve.edit.unit, at, less[-1] if less else 0.0, further[-1])
+        low = curve.strengths[less[-1]] if less else 0.0
+        yield Equal(curve.edit.name, curve.edit.unit, at, low, curve.strengths[further[-1]])
+
+
+def _first_shown(shown: NDArray[np.bool_], indices: Iterable[int]) -> list[int]:
+    """Return the indices, in their order, before the first at which nothing is shown."""
+    return list(itertools.takewhile(shown.__getitem__, indices))
+
+
+def _p_values(changes: Array, columns: Sequence[Array], *, draws: int, further: bool) -> Array:
+    """Compute for each of the `columns [I]` the p-value of its mean against that of `changes [J, 1]`.
+
+    It is small where the column's mean is larger (`further`), or smaller; 1 where a column is empty. Columns of one
+    length are permuted together.
+    """
+    p_values, lengths = np.ones(len(columns)), np.array([len(column) for column in columns])
+    for length in np.unique(lengths[lengths > 0]):
+        alike: list[int] = np.flatnonzero(lengths == length).tolist()
+        at_strength = np.stack([columns[index] for index in alike], axis=1)
+        pair = (at_strength, np.repeat(changes, len(alike), axis=1))
+        p_values[alike] = permuted(*(pair if further else pair[::-1]), draws=draws)
+    return p_values
 
 
 def _reached(curve: _Curve, mean: float) -> float | None:

@@ -19,6 +19,7 @@ edits of equal visible size, with the direction as the sampling unit (`random_ed
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -161,6 +162,11 @@ def exceedance(change: Array, baseline: Array, *, draws: int = DRAWS, seed: int 
         above += (sums >= reached).sum(axis=0)
     p_values = above / count if is_enumerated else (1 + above) / (1 + count)
     return np.where(known.any(axis=0), p_values, np.nan)
+
+
+def draws_for(level: float) -> int:
+    """Return how many permutations a p-value takes that can lie below `level`: a corrected one may ask for more."""
+    return max(DRAWS, math.ceil(2 / level))
 
 
 def adjust(p_values: Array, correction: str) -> Array:
