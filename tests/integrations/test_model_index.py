@@ -78,6 +78,25 @@ def test_a_card_keeps_all_else_and_has_an_audit_once(audit: Diagnosis, tmp_path:
     assert with_model_index(card, [other]).count("type: zoom-engine") == 2, "other images are another result"
 
 
+def test_two_versions_are_not_told_as_one_result(audit: Diagnosis, tmp_path: Path) -> None:
+    """The hub tells results apart by target and images alone: another version replaces the one before."""
+    old, new = (
+        Diagnosis(Manifest.of(simulated(images=20, model=model).config.content, model_version=text), made.records)
+        for model, text in ((0, "1.0"), (1, "2.0"))
+        for made in [simulated(images=20, model=model)]
+    )
+    with pytest.raises(AuditError, match=r"two audits .*avatars:mustache.*20 images, seed 0.*give one of them"):
+        model_index([old, new], "mustaches")
+    card = tmp_path / "README.md"
+    card.write_text(CARD)
+    for one in (old, new):
+        card.write_text(with_model_index(card, [one]))
+    results = [result for result in ModelCard(card.read_text()).data.eval_results if result.dataset_type != "beans"]
+    assert {result.dataset_args["model_version"] for result in results} == {"2.0"}
+    with pytest.raises(AuditError, match="two audits"):
+        with_model_index(card, [audit, audit])
+
+
 def test_what_cannot_be_is_one_line(audit: Diagnosis, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(AuditError, match="is not finished"):
         model_index([simulated(images=5, done=3)], "mustaches")

@@ -29,7 +29,7 @@ def model_index(diagnoses: Sequence[Diagnosis], model: str) -> str:
     It has a result for each audit, and a metric for each of its attributes.
 
     Raises:
-        AuditError: an audit is not finished.
+        AuditError: an audit is not finished, or two are of the same target and images.
     """
     from huggingface_hub import ModelCardData
 
@@ -48,7 +48,8 @@ def with_model_index(card: Path, diagnoses: Sequence[Diagnosis], model: str | No
         model: its name in the metadata; by default the card's.
 
     Raises:
-        AuditError: the card cannot be read, names no model, or an audit is not finished.
+        AuditError: the card cannot be read, names no model, an audit is not finished, or two are of the same target and
+            images.
     """
     from huggingface_hub import ModelCard, ModelCardData
 
@@ -69,7 +70,17 @@ def with_model_index(card: Path, diagnoses: Sequence[Diagnosis], model: str | No
 
 
 def _results(diagnoses: Sequence[Diagnosis]) -> list[EvalResult]:
-    return [result for diagnosis in diagnoses for result in _results_of(diagnosis)]
+    results: dict[tuple[str | None, ...], list[EvalResult]] = {}
+    for diagnosis in diagnoses:
+        of_audit = list(_results_of(diagnosis))
+        identifiers = {result.unique_identifier for result in of_audit}
+        if identifiers & results.keys():  # one result with the version and hash of the first, as the hub groups them
+            raise AuditError(
+                f"two audits are of {of_audit[0].dataset_config or 'the model'} on {of_audit[0].dataset_split}, which a"
+                " model card has one result for: give one of them, or audit other images"
+            )
+        results |= dict.fromkeys(identifiers, of_audit)
+    return [result for of_audit in results.values() for result in of_audit]
 
 
 def _results_of(diagnosis: Diagnosis) -> Iterator[EvalResult]:
