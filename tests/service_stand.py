@@ -22,8 +22,8 @@ from PIL import Image
 
 Pixels = NDArray[np.uint8]
 Answer = Callable[[dict[str, str], bytes], Any]
-"""Headers and body of a request → what is sent as JSON; a tuple is (status, bytes), None hangs, `Raw` is sent as it
-is."""
+"""Headers, the path as ":path" among them, and body of a request → what is sent as JSON; a tuple is (status, bytes),
+None hangs, `Raw` is sent as it is."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Stand:
                 if self.server is not stand._server:  # stopped: what was connected is cut off too
                     self.close_connection = True
                     return
-                headers = {key.lower(): value for key, value in self.headers.items()}
+                headers = {key.lower(): value for key, value in self.headers.items()} | {":path": self.path}
                 with stand._lock:
                     stand.bodies.append(body)
                     stand.headers.append(headers)

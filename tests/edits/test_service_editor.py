@@ -117,6 +117,24 @@ def test_a_picture_is_asked_for_once() -> None:
         assert len(service.bodies) == 14
 
 
+def lighter_by_query(headers: dict[str, str], body: bytes) -> Any:
+    return 200, in_format(question(body)[0] + np.uint8(headers[":path"].rpartition("=")[2]))
+
+
+def test_addresses_that_differ_in_the_query_or_the_scheme_are_different_editors() -> None:
+    def editor(url: str) -> Editor:
+        return load_editor(url, options={"strengths": [1]})
+
+    with stand(lighter_by_query) as service:
+        for more in (10, 50):
+            (picture,) = edited(editor(f"{service.url}?model={more}"), PICTURES[:1], "light", 1.0, [7])
+            assert np.array_equal(picture, PICTURES[0] + more)
+    urls = [f"{scheme}://127.0.0.1:1/edit{query}" for scheme in ("http", "https") for query in ("", "?key=secret")]
+    told = [json.dumps(editor(url).describe()) for url in urls]
+    assert len(set(told)) == 4
+    assert "secret" not in "".join(told)
+
+
 def bomb() -> bytes:
     """A PNG of 400 million pixels in few bytes."""
     head = bytearray(in_format(PICTURES[0]))

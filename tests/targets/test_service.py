@@ -195,6 +195,18 @@ def test_answers_that_were_given_are_not_asked_for_again() -> None:
         assert other.content_hash != first.content_hash
 
 
+def test_addresses_that_differ_in_the_query_are_different_targets() -> None:
+    """Though they answer the fixed pictures alike."""
+    with stand(red) as service:
+        urls = [service.url + query for query in ("", "?model=1", "?model=2")]
+        targets = [load_target(url, resolution=16, service={"timeout": 5.0}) for url in urls]
+        for target in targets:
+            probabilities(target)
+        assert len({target.content_hash for target in targets}) == 3
+        assert service.received["answered"] == sum(target.tries["answered"] for target in targets)
+        assert len({target.tries["answered"] for target in targets}) == 1
+
+
 def test_answers_that_differ_are_told() -> None:
     noise = np.random.default_rng(0)
     with stand(

@@ -78,8 +78,9 @@ class ServiceEditor(TypedEditor):
             raise EditorError(str(error)) from error
 
     def describe(self) -> dict[str, Any]:
-        """Return address, version and the hash of what is sent, which may hold secrets; see `Editor`."""
-        request = hashlib.sha256(json.dumps(self._body, sort_keys=True).encode()).hexdigest()
+        """Return name, version and the hash of scheme, query and what is sent, which may hold secrets; see `Editor`."""
+        asked = json.dumps([*self._client.address, self._body], sort_keys=True)
+        request = hashlib.sha256(asked.encode()).hexdigest()
         return {"editor": self.name, "version": self._version, "request": request, "answer": self._answer}
 
     def _asked(self, question: Question) -> Picture:

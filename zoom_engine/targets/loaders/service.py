@@ -107,8 +107,8 @@ class Service(nn.Module):
 def load_service(spec: str, how: Reading) -> LoadedModel:
     """Load the service at the URL `spec`, tried on fixed pictures, twice: answers that differ are told in the note.
 
-    It cannot be hashed. Its address and its answers on these pictures stand for its content: to three decimals, and to
-    the last digit (where it gives the same twice) for the answers that are kept on disk.
+    It cannot be hashed. Its address with the query, and its answers on these pictures, stand for its content: to three
+    decimals, and to the last digit (where it gives the same twice) for the answers that are kept on disk.
 
     Raises:
         TargetError: the URL is none, or the service does not answer as the settings say.
@@ -124,7 +124,9 @@ def load_service(spec: str, how: Reading) -> LoadedModel:
     pictures = preprocessing(probe_images(height, width))
     answers, again = (service(pictures).double().numpy() for _ in range(2))
     noise = float(np.abs(answers - again).max())
-    told = f"{name} {sorted(settings.deciding().items())}".encode()
+    scheme, query = client.address
+    asked = f" {scheme}?{query}" if query else ""
+    told = f"{name} {sorted(settings.deciding().items())}{asked}".encode()
     rough = hashlib.sha256(told + np.round(answers, 3).tobytes()).hexdigest()
     if settings.cache:
         exact = hashlib.sha256(told + answers.tobytes()).hexdigest() if noise <= SAME else rough

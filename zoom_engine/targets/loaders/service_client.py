@@ -115,6 +115,12 @@ class ServiceClient:
             raise TargetError(f"the address of service {name} is none ({one_line(error, 120)})") from error
         tell_of_forks(self)
 
+    @property
+    def address(self) -> tuple[str, str]:
+        """Return scheme and query of the URL, which its name leaves out: a query may hold a secret."""
+        place = urlsplit(self._url)
+        return place.scheme, place.query
+
     def _begin(self) -> None:
         """Begin with no connection, and nothing on its way."""
         self._here = threading.local()
