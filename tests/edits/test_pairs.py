@@ -81,6 +81,16 @@ def test_seeds_of_the_table_number_the_images(table: Callable[..., Path]) -> Non
             read_pairs(table((*UNEDITED, 7), (*EDITED, seed), header=header))
 
 
+def test_other_seeds_are_another_audit_and_an_empty_column_is_none(table: Callable[..., Path]) -> None:
+    def content_hash(*seeds: object) -> str:
+        rows = [(*row, seed) for row, seed in zip((UNEDITED, EDITED), seeds, strict=True)]
+        return read_pairs(table(*rows, header=(*HEADER, "seed"))).content_hash
+
+    assert content_hash("", "") == read_pairs(table(UNEDITED, EDITED)).content_hash
+    assert content_hash(7, 7) == content_hash("", 7), "an image has one seed, whichever row says it"
+    assert len({content_hash("", ""), content_hash(7, 7), content_hash(8, 8)}) == 3
+
+
 def test_what_is_marked_as_not_made_is_left_out(table: Callable[..., Path]) -> None:
     header = (*HEADER, "made")
     second = ("a", "red", 2, "b-red.png", "")

@@ -363,6 +363,7 @@ class _Table:
         known = sorted(
             [row.image, row.control, row.attribute if row.strength else "", row.strength, files[row.file].sha256]
             + ([] if row.made else ["not made"])
+            + ([f"seed {self._seeds[row.image]}"] if row.image in self._seeds else [])
             for row in wanted
         )
         return Pairs(
