@@ -181,6 +181,39 @@ def test_nothing_to_edit_is_one_line(folder: Path, editor: Any, attributes: Any,
     assert "\n" not in str(refusal.value)
 
 
+def failing(*_: object) -> Any:
+    raise KeyError("no\nmodel")
+
+
+@pytest.mark.parametrize(
+    ("member", "answer", "message"),
+    [
+        ("strengths", failing, r"fails on strengths\('hat'\): KeyError"),
+        ("unit", failing, r"fails on unit\('hat'\): KeyError"),
+        ("unit", lambda attribute: None, r"unit\('hat'\) is no text but None"),
+        ("describe", failing, r"fails on describe\(\): KeyError"),
+        ("describe", lambda: {"weight": np.float32(1)}, "JSON .*float32"),
+        ("describe", lambda: {"weight": float("nan")}, "JSON"),
+        ("describe", lambda: ["adds"], "JSON .*it is a list"),
+    ],
+)
+def test_an_editor_that_cannot_say_what_it_does_is_named_in_one_line(
+    folder: Path, member: str, answer: Any, message: str
+) -> None:
+    editor = Counting()
+    setattr(editor, member, answer)
+    with pytest.raises(EditorError, match=f"^editor counting.*{message}") as refusal:
+        edit_photographs(editor, folder, attributes=["hat"])
+    assert "\n" not in str(refusal.value)
+
+
+def test_an_editor_that_fails_to_say_what_moves_is_named_in_one_line(folder: Path) -> None:
+    editor = Turning()
+    editor.__dict__["moves_places"] = failing
+    with pytest.raises(EditorError, match=r"editor counting fails on moves_places\('hat'\): KeyError"):
+        edit_photographs(editor, folder, attributes=["hat"]).moves_places("hat")
+
+
 def test_a_folder_without_photographs_is_one_line(tmp_path: Path) -> None:
     for folder, message in ((tmp_path, "holds 0 photographs"), (tmp_path / "none", "no such file")):
         with pytest.raises(ConfigError, match=message):

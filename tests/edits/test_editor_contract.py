@@ -11,7 +11,7 @@ from asked_edits import edited
 
 from zoom_engine.common.errors import EditorError
 from zoom_engine.edits.contract import check_editor
-from zoom_engine.edits.editor import Picture
+from zoom_engine.edits.editor import Picture, Question
 
 PICTURES = [np.full((16, 20, 3), 100, np.uint8), np.full((18, 17, 3), 50, np.uint8)]
 
@@ -106,6 +106,21 @@ def test_an_audits_pictures_are_checked_and_are_the_audits_own() -> None:
     assert not np.shares_memory(same[0], PICTURES[0])
     edited(Lighter(edit=in_place), PICTURES, "light", 20.0, [0, 1])
     assert (PICTURES[0] == 100).all()
+
+
+class Stacking(Lighter):
+    """Can be asked for different edits at once, and edits one batch of them."""
+
+    def edit_each(self, questions: Sequence[Question]) -> Sequence[Picture]:
+        np.stack([picture.mean() for picture, *_ in questions])
+        return [self.edit([picture], *edit, [seed])[0] for picture, *edit, seed in questions]
+
+
+def test_an_editor_of_batches_is_not_asked_for_nothing() -> None:
+    check_editor(Stacking())
+    (result,) = edited(Stacking(), PICTURES[:1], "light", 20.0, [0])
+    assert (result == 120).all()
+    assert edited(Stacking(), [], "light", 20.0, []) == []
 
 
 def test_a_failing_editor_names_itself_and_what_it_was_asked_for() -> None:

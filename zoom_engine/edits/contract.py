@@ -40,6 +40,8 @@ def edited(editor: Editor, questions: Sequence[Question]) -> list[Picture]:
     Raises:
         EditorError: it fails, or does not return for each picture one of the same size.
     """
+    if not questions:  # an editor may lay those of a call into one batch
+        return []
     if isinstance(editor, EditsEach):
         return _checked(editor, questions, editor.edit_each)
     together: dict[tuple[str, float], list[int]] = {}

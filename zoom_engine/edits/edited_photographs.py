@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from zoom_engine.common.errors import ConfigError, PhotographError, one_line, system_errors
+from zoom_engine.common.contracts import theirs
+from zoom_engine.common.errors import ConfigError, EditorError, PhotographError, one_line, system_errors
 from zoom_engine.common.notices import Notify, null_notifier
 from zoom_engine.common.plurals import number_of
 from zoom_engine.common.progress import ProgressFactory, silent
@@ -51,6 +52,8 @@ class EditedPhotographs:
     content_hash: str
     editor: Editor
     _strengths: dict[str, tuple[float, ...]] = field(repr=False)
+    _units: dict[str, str] = field(repr=False)
+    _description: dict[str, Any] = field(repr=False)
     _files: tuple[Path, ...] = field(repr=False)
     _photographs: _Photographs = field(repr=False)
 
@@ -66,11 +69,15 @@ class EditedPhotographs:
 
     def unit(self, name: str) -> str:
         """Return the unit of an attribute's strengths, by the editor."""
-        return self.editor.unit(name)
+        return self._units[name]
 
     def moves_places(self, name: str) -> bool:
-        """Tell what the editor says; those that do not say move none."""
-        return isinstance(self.editor, MovesPlaces) and self.editor.moves_places(name)
+        """Tell what the editor says; those that do not say move none.
+
+        Raises:
+            EditorError: it fails.
+        """
+        return isinstance(self.editor, MovesPlaces) and bool(_asked(self.editor, "moves_places", name))
 
     def strengths(self, image: int, edit: EditKey) -> tuple[float, ...]:
         """Return the editor's strengths, the same for each image."""
@@ -94,7 +101,7 @@ class EditedPhotographs:
 
     def describe(self) -> dict[str, Any]:
         """Return what the editor says of itself."""
-        return self.editor.describe()
+        return self._description
 
 
 def edit_photographs(
@@ -118,12 +125,16 @@ def edit_photographs(
 
     Raises:
         ConfigError: no such folder, no photograph or more than `MOST_PHOTOGRAPHS` in it, or nothing to edit.
-        EditorError: strengths that are none.
+        EditorError: the editor fails, or a unit or its description is none.
     """
     chosen = _attributes(editor, attributes)
-    strengths = {name: check_strengths(editor.strengths(name), f"editor {editor.name}: {name!r}") for name in chosen}
+    strengths = {
+        name: check_strengths(_asked(editor, "strengths", name), f"editor {editor.name}: {name!r}") for name in chosen
+    }
     if lacking := [name for name, values in strengths.items() if not values]:
         raise ConfigError(f"editor {editor.name} has no strengths for {lacking[0]!r}: give some, or leave it out")
+    units = {name: _unit(editor, name) for name in chosen}
+    description = _description(editor)
     with system_errors(ConfigError, f"no photographs in {folder}"):
         entries = [path for path in folder.iterdir() if not path.name.startswith(".")]
         folders = [path for path in entries if path.is_dir()]
@@ -157,15 +168,17 @@ def edit_photographs(
         if not digests:
             raise ConfigError(f"{folder}: {told}")
         notify(told)
-    description = json.dumps([list(digests), editor.describe(), strengths], sort_keys=True)
+    asked = json.dumps([list(digests), description, strengths], sort_keys=True)
     return EditedPhotographs(
         names=tuple(one_line(path.name) for path in digests.values()),
         seeds=tuple(_seed(digest) for digest in digests),
         sizes=tuple(sizes),
         attributes=chosen,
-        content_hash=hashlib.sha256(description.encode()).hexdigest(),
+        content_hash=hashlib.sha256(asked.encode()).hexdigest(),
         editor=editor,
         _strengths=strengths,
+        _units=units,
+        _description=description,
         _files=tuple(digests.values()),
         _photographs=photographs,
     )
@@ -198,6 +211,36 @@ class _Photographs:
                 _, oldest = self._pictures.popitem(last=False)
                 self._bytes -= oldest.nbytes
         return picture
+
+
+def _asked(editor: Editor, member: str, *arguments: object) -> Any:
+    """Return what a method of the editor returns; what it raises becomes an EditorError that names both."""
+    with theirs(EditorError, f"editor {editor.name} fails on {member}({', '.join(map(repr, arguments))})"):
+        return getattr(editor, member)(*arguments)
+
+
+def _unit(editor: Editor, attribute: str) -> str:
+    unit = _asked(editor, "unit", attribute)
+    if not isinstance(unit, str):
+        raise EditorError(
+            f"editor {editor.name}: unit({attribute!r}) is no text but {one_line(repr(unit), 80)}: "
+            'return "" where there is none'
+        )
+    return unit
+
+
+def _description(editor: Editor) -> dict[str, Any]:
+    description = _asked(editor, "describe")
+    try:
+        if not isinstance(description, dict):
+            raise TypeError(f"it is a {type(description).__name__}")
+        json.dumps(description, sort_keys=True, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise EditorError(
+            f"editor {editor.name}: describe() is no object that JSON can hold ({one_line(error, 120)}): return a dict"
+            " of texts and finite numbers"
+        ) from error
+    return description
 
 
 def _attributes(editor: Editor, attributes: Sequence[str] | None) -> tuple[str, ...]:
