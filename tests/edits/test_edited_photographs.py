@@ -159,6 +159,24 @@ def test_photographs_beyond_what_memory_holds_are_read_again(folder: Path, monke
         pictures.read([Wanted(0, "light", 10.0)])
 
 
+class Named(Counting):
+    def __init__(self, *names: str) -> None:
+        super().__init__()
+        self.attributes = names
+
+
+def test_a_name_that_would_be_read_otherwise_is_refused_and_another_is_taken_once(folder: Path) -> None:
+    for name in ("hair=edits", "=scorer:old", "a=examples:b", "night | dusk", "night|"):
+        for editor, attributes in ((Named(name), None), (Counting(), [name])):
+            with pytest.raises(ConfigError, match=r"attribute .*is read as more than a name: leave out"):
+                edit_photographs(editor, folder, attributes=attributes)
+    with pytest.raises(ConfigError, match=r"attribute of editor counting ' night' is read as"):
+        edit_photographs(Named(" night"), folder)
+    names = ("a=b", "night|dusk", "night|dusk")
+    assert edit_photographs(Named(*names), folder).attributes == ("a=b", "night|dusk")
+    assert edit_photographs(Counting(), folder, attributes=[" a=b ", *names]).attributes == ("a=b", "night|dusk")
+
+
 class Bad(Counting):
     def strengths(self, attribute: str) -> tuple[float, ...]:
         return () if attribute == "none" else (0.0, 1.0)

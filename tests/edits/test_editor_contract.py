@@ -71,6 +71,8 @@ def in_place(pictures: Sequence[Picture], *_: object) -> Sequence[Picture]:
         ({"name": 3}, "its name must be a text"),
         ({"edit": None}, "its edit must be a method"),
         ({"attributes": ("light", "light")}, "each once"),
+        ({"attributes": ("light=edits",)}, "attribute 'light=edits' is read as more than a name"),
+        ({"attributes": (" ",)}, "attribute is empty"),
         ({"steps": (0.0, 1.0)}, "none of them 0"),
         ({"steps": (2.0, 1.0)}, "none of them 0"),
         ({"steps": ()}, "'light' has none"),

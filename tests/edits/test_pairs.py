@@ -141,6 +141,10 @@ HOSTILE: dict[str, tuple[list[Sequence[object]], str]] = {
     "tiny": ([UNEDITED, ("a", "red", "1e-320", "a-red.png", "")], "line 3: strength is '1e-320'"),
     "no attribute": ([UNEDITED, ("a", "", 1, "a-red.png", "")], "line 3: the attribute is empty"),
     "a bar": ([UNEDITED, ("a", "red|rot", 1, "a-red.png", "")], "line 3: .*'|'"),
+    **{
+        name: ([UNEDITED, ("a", name, 1, "a-red.png", "")], "line 3: .*'.*' is read as more than a name: leave out")
+        for name in ("hair=edits", "age = scorer:old", "pose=examples:", "=scorer:old", "red | rot", "red|")
+    },
     "a control character": ([UNEDITED, ("a", "red\x1b[2J", 1, "a-red.png", "")], "line 3: .*control character"),
     "no image": ([("", "", 0, "a.png", "")], "line 2: the name in column image is empty"),
     "no file": ([UNEDITED, ("a", "red", 1, "", "")], "line 3: it names no file"),

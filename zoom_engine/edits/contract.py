@@ -12,6 +12,7 @@ from zoom_engine.common.contracts import Rules, hold, hold_members, theirs
 from zoom_engine.common.errors import EditorError
 from zoom_engine.edits.editor import Editor, EditsEach, Picture, Question
 from zoom_engine.edits.strengths import check_strengths
+from zoom_engine.settings.attributes import check_edit_name
 
 SIZES = ((32, 24), (17, 40), (64, 64))
 SEEDS = (3, 1, 2)
@@ -123,9 +124,8 @@ def _words(tried: _Tried) -> str | None:
 
 
 def _attributes(tried: _Tried) -> str | None:
-    attributes = list(tried.editor.attributes)
-    fine = all(attribute.strip() for attribute in attributes) and len(set(attributes)) == len(attributes)
-    return None if fine else f"they are {attributes}"
+    attributes = [check_edit_name(attribute, "attribute") for attribute in tried.editor.attributes]
+    return None if len(set(attributes)) == len(attributes) else f"they are {attributes}"
 
 
 def _strengths(tried: _Tried) -> str | None:

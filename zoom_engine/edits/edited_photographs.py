@@ -24,7 +24,7 @@ from zoom_engine.edits.pictures import EditKey, Wanted
 from zoom_engine.edits.strengths import check_strengths
 from zoom_engine.photographs.alignment import LANDMARKS
 from zoom_engine.photographs.reading import read_photograph
-from zoom_engine.settings.attributes import check_prompt
+from zoom_engine.settings.attributes import check_edit_name, check_prompt
 
 MOST_PHOTOGRAPHS = 10_000
 IN_MEMORY = 1 << 28
@@ -247,11 +247,12 @@ def _attributes(editor: Editor, attributes: Sequence[str] | None) -> tuple[str, 
     if attributes is None:
         if not editor.attributes:
             raise ConfigError(f"editor {editor.name} edits whatever you name: name it, with attributes (--attribute)")
-        return tuple(editor.attributes)
-    chosen = tuple(dict.fromkeys(check_prompt(attribute, "attribute") for attribute in attributes))
+        role = f"attribute of editor {editor.name}"
+        return tuple(dict.fromkeys(check_edit_name(attribute, role) for attribute in editor.attributes))
+    chosen = dict.fromkeys(check_edit_name(check_prompt(name, "attribute"), "attribute") for name in attributes)
     if not chosen:
         raise ConfigError("no attributes are given: name some, or leave them out for those of the editor")
-    return chosen
+    return tuple(chosen)
 
 
 def _digest(picture: Picture) -> str:

@@ -37,7 +37,7 @@ from zoom_engine.edits.pictures import EditKey, Wanted
 from zoom_engine.edits.strengths import LARGEST, LEAST
 from zoom_engine.photographs.reading import MOST_BYTES as MOST_PICTURE_BYTES
 from zoom_engine.photographs.reading import photograph_size, read_picture
-from zoom_engine.settings.attributes import check_prompt
+from zoom_engine.settings.attributes import check_edit_name, check_prompt
 from zoom_engine.settings.audit_settings import MOST_RANDOM_DIRECTIONS
 
 NEEDED = ("image", "attribute", "strength", "file")
@@ -223,7 +223,7 @@ def _row(header: Sequence[str], cells: Sequence[str], line: int) -> Row:
         raise ConfigError("the unedited picture is marked as not made: leave the mark out")
     attribute = values["attribute"]
     if strength or attribute:
-        attribute = check_prompt(attribute, "attribute")
+        attribute = check_edit_name(attribute, "attribute")
         if "|" in attribute:
             raise ConfigError(f"attribute {one_line(attribute, 60)!r} holds a '|': name it otherwise")
     if not values["file"] or "\0" in values["file"] or len(values["file"]) > LONGEST:

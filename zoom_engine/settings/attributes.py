@@ -252,6 +252,22 @@ def check_prompt(text: str, role: str) -> str:
     return text
 
 
+def check_edit_name(text: str, role: str) -> str:
+    """Return `text` if it is the name of edits from elsewhere: `Attribute.parse` gives an attribute of that text.
+
+    Raises:
+        ConfigError: it is no prompt, or says more than a name; the message names its `role`.
+    """
+    check_prompt(text, role)
+    parts = [part.strip() for part in text.split("|")]
+    if _SOURCED.fullmatch(text) or not all(parts) or "|".join(parts) != text:
+        raise ConfigError(
+            f"the {role} {shortened(text, 60)!r} is read as more than a name: leave out 'examples:', 'scorer:' or"
+            " 'edits' after a '=', and spaces around it or around a '|'"
+        )
+    return text
+
+
 def sources_of(*lists: Sequence[str | Attribute] | None) -> dict[str, Source]:
     """Return the sources of those attributes in the `lists` that are no words, by their names.
 
