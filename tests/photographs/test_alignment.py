@@ -86,6 +86,13 @@ def test_landmarks_that_are_none_are_refused_in_a_line(tmp_path: Path, text: str
     assert "\n" not in str(refused.value)
 
 
+def test_a_file_in_two_rows_is_refused_by_its_line(tmp_path: Path) -> None:
+    rows = "a\x1b.png,1,2,3,2,2,4\nb.png,1,2,3,2,2,4\na\x1b.png,5,2,7,2,6,4\n"
+    (tmp_path / "landmarks.csv").write_text(f"{HEADER}\n{rows}")
+    with pytest.raises(PhotographError, match=r"^landmarks.csv, line 4: a\?\.png is in two rows: keep .* one face$"):
+        read_landmarks(tmp_path)
+
+
 def test_a_landmark_that_no_float_holds_is_refused_in_a_line(tmp_path: Path) -> None:
     points = {"left_eye": [1, 2], "right_eye": [3, 10**400], "mouth": [2, 4]}
     (tmp_path / "landmarks.json").write_text(json.dumps({"a.png": points}))

@@ -48,7 +48,8 @@ def read_landmarks(folder: Path) -> dict[str, FacePoints]:
     {file: {"left_eye": [x, y], "right_eye": [x, y], "mouth": [x, y]}}.
 
     Raises:
-        PhotographError: it cannot be read, or its points are no numbers or those of a mirrored face.
+        PhotographError: it cannot be read, has two rows for a file, or its points are no numbers or those of a mirrored
+            face.
     """
     files = [folder / name for name in LANDMARKS if (folder / name).is_file()]
     if not files:
@@ -57,7 +58,7 @@ def read_landmarks(folder: Path) -> dict[str, FacePoints]:
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise ValueError(f"it has more than {_MOST_BYTES >> 20} MiB")
-        rows = dict(_csv_rows(path.read_text(encoding="utf-8-sig"))) if path.suffix == ".csv" else read_json(path)
+        rows = _csv_rows(path.read_text(encoding="utf-8-sig")) if path.suffix == ".csv" else read_json(path)
         return {str(file): _points(points) for file, points in rows.items()}
     except (OSError, *_DAMAGED) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else one_line(error, 160)
@@ -67,15 +68,20 @@ def read_landmarks(folder: Path) -> dict[str, FacePoints]:
         ) from error
 
 
-def _csv_rows(text: str) -> list[tuple[str, dict[str, list[float]]]]:
+def _csv_rows(text: str) -> dict[str, dict[str, list[float]]]:
     rows = csv.DictReader(text.splitlines(), strict=True)
     for column in COLUMNS:
         if column not in (rows.fieldnames or ()):
             raise KeyError(column)
-    return [
-        (row["file"], {name: [float(row[f"{name}_{axis}"]) for axis in "xy"] for name in FacePoints._fields})
-        for row in rows
-    ]
+    points: dict[str, dict[str, list[float]]] = {}
+    for row in rows:
+        file = row["file"]
+        if file in points:  # a detector writes one for each face
+            raise PhotographError(
+                f"{LANDMARKS[0]}, line {rows.line_num}: {one_line(file, 120)} is in two rows: keep that of one face"
+            )
+        points[file] = {name: [float(row[f"{name}_{axis}"]) for axis in "xy"] for name in FacePoints._fields}
+    return points
 
 
 def _points(points: dict[str, Any]) -> FacePoints:
