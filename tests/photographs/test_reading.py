@@ -147,6 +147,48 @@ def test_colours_of_a_profile_are_brought_to_srgb(tmp_path: Path) -> None:
         read_photograph(tmp_path / "damaged.png")
 
 
+def with_gamma(name: str, gamma: float) -> bytes:
+    """A profile of sRGB's primaries with another curve."""
+    ours = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    entries = [struct.unpack(">4sII", ours[at : at + 12]) for at in range(132, 132 + 12 * ours[131], 12)]
+    tags = {tag: ours[at : at + size] for tag, at, size in entries}
+    text = name.encode("utf-16-be")
+    tags[b"desc"] = b"mluc" + bytes(4) + struct.pack(">II4sII", 1, 12, b"enUS", len(text), 28) + text
+    curve = b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256)) + bytes(2)
+    tags |= dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve)
+    table, content = struct.pack(">I", len(tags)), b""
+    for tag, data in tags.items():
+        table += struct.pack(">4sII", tag, 132 + 12 * len(tags) + len(content), len(data))
+        content += data + bytes(-len(data) % 4)
+    profile = ours[4:128] + table + content
+    return struct.pack(">I", len(profile) + 4) + profile
+
+
+@pytest.mark.parametrize(
+    ("name", "gamma", "wanted"),
+    [
+        ("Linear RGB", 1.0, 128),
+        ("sRGB Linear", 1.0, 128),
+        ("sRGB-elle-V2-g10.icc", 1.0, 128),
+        ("scRGB, sRGB gamma 1.8", 1.8, 71),
+        ("sRGB IEC61966-2.1", 1.0, 55),  # the standard's name is taken at its word
+    ],
+)
+def test_a_profile_is_srgb_by_its_whole_name(name: str, gamma: float, wanted: int, tmp_path: Path) -> None:
+    Image.new("RGB", (20, 20), (55, 55, 55)).save(tmp_path / "a.png", icc_profile=with_gamma(name, gamma))
+    assert np.abs(np.subtract(read_photograph(tmp_path / "a.png").getpixel((5, 5)), wanted)).max() <= 1
+
+
+def test_srgb_by_whatever_name_is_as_it_was_within_rounding(tmp_path: Path) -> None:
+    ours = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    renamed = ours.replace("sRGB built-in".encode("utf-16-be"), "sRGB whatever".encode("utf-16-be"))
+    assert renamed != ours
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    for profile, most in ((ours, 0), (renamed, 1)):
+        Image.fromarray(pixels).save(tmp_path / "a.png", icc_profile=profile)
+        assert np.abs(np.subtract(read_photograph(tmp_path / "a.png"), pixels, dtype=int)).max() <= most
+
+
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
 def test_a_large_transparent_picture_is_laid_on_white_as_a_small_one(
     mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

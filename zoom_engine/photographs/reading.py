@@ -23,6 +23,8 @@ MOST_PROFILE = 1 << 23
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK")
 CHANNELS = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
 """The colour space that a profile must be made for, by Pillow's name for the pixels."""
+SRGB = frozenset({"sRGB IEC61966-2.1", "sRGB built-in", "sRGB"})
+"""The names of the usual profiles of sRGB itself; those of linear light and of other gammas have the word in theirs."""
 _AT_ONCE = 1 << 23  # pixels
 _TURNED = (5, 6, 7, 8)  # orientations of EXIF that lay a picture on its side
 
@@ -189,13 +191,13 @@ def _of_sixteen_bits(picture: Image.Image) -> Image.Image:
 def _in_srgb(picture: Image.Image, profile: bytes) -> Image.Image:
     """Convert the colours of the file's profile to sRGB.
 
-    A profile that is sRGB, or made for other channels, changes nothing.
+    A profile with the name of sRGB itself, and one made for other channels, changes nothing.
     """
     if len(profile) > MOST_PROFILE:
         raise PhotographError(f"has a colour profile of more than {MOST_PROFILE >> 20} MiB: save it as sRGB")
     try:
         theirs = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        known = "sRGB" in (theirs.profile.profile_description or "")
+        known = (theirs.profile.profile_description or "").strip() in SRGB
         if known or theirs.profile.xcolor_space.strip() != CHANNELS.get(picture.mode):
             return picture
         converted = ImageCms.profileToProfile(picture, theirs, ImageCms.createProfile("sRGB"), outputMode="RGB")
