@@ -146,6 +146,20 @@ def test_what_is_no_photograph_and_what_is_there_twice_is_left_out_and_told(fold
     assert "z.png is damaged" in notice
 
 
+def test_hostile_names_are_one_printable_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edited_photographs, "IN_MEMORY", 1)
+    name = "x\n\x1b[31m.png"
+    (tmp_path / f"no{name}").write_text("no picture")
+    for number, file in enumerate((name, "z.png")):
+        Image.new("RGB", (20 + number, 20)).save(tmp_path / file)
+    told: list[str] = []
+    pictures = edit_photographs(Counting(), tmp_path, attributes=["light"], notify=told.append)
+    assert told == ["1 of 3 photographs left out: nox ?[31m.png is no JPEG, PNG or WebP picture"]
+    Image.new("RGB", (20, 20), "red").save(tmp_path / name)
+    with pytest.raises(PhotographError, match=r"^x \?\[31m\.png is not the photograph that it was"):
+        pictures.read([Wanted(0, "light", 10.0)])
+
+
 def test_photographs_beyond_what_memory_holds_are_read_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(edited_photographs, "IN_MEMORY", 1000)
     pictures = edit_photographs(Counting(), folder, attributes=["light"])

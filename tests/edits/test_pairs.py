@@ -151,6 +151,7 @@ HOSTILE: dict[str, tuple[list[Sequence[object]], str]] = {
     "a long file": ([UNEDITED, ("a", "red", 1, "x" * 5000, "")], "line 3: it names no file"),
     "cells": ([UNEDITED, ("a", "red", 1, "a-red.png")], "line 3: it has 4 cells for 5 columns"),
     "missing": ([UNEDITED, ("a", "red", 1, "none.png", "")], "line 3: none.png is no file"),
+    "a hostile name": ([UNEDITED, ("a", "red", 1, "x\n\x1b[31m.png", "")], r"line 4: x \?\[31m\.png is no file"),
     "a folder": ([UNEDITED, ("a", "red", 1, ".", "")], "line 3: .*is no file"),
     "no picture": ([UNEDITED, ("a", "red", 1, "pairs.csv", "")], "line 3: pairs.csv is no JPEG, PNG or WebP"),
     "unedited": ([UNEDITED, ("a", "red", 1, "a.png", "")], "line 3: a.png is the unedited picture itself"),
@@ -255,3 +256,12 @@ def test_a_picture_that_was_swapped_after_the_table_was_read_is_told(table: Call
     (path.parent / "a-red.png").unlink()
     with pytest.raises(PhotographError, match=r"cannot read a-red\.png"):
         pairs.read([Wanted(0, "red", pairs.strengths(0, "red")[0])])
+
+
+def test_a_hostile_name_of_a_picture_that_is_gone_is_one_printable_line(table: Callable[..., Path]) -> None:
+    name = "x\n\x1b[31m.png"
+    (table().parent / name).write_bytes((table().parent / "a-red.png").read_bytes())
+    pairs = read_pairs(table(UNEDITED, ("a", "red", 1, name, "")))
+    (table().parent / name).unlink()
+    with pytest.raises(PhotographError, match=r"^cannot read x \?\[31m\.png: no such file"):
+        pairs.read([Wanted(0, "red", 1.0)])

@@ -17,7 +17,7 @@ from PIL import Image, ImageCms
 
 from zoom_engine.common.errors import ConfigError, PhotographError
 from zoom_engine.photographs import FFHQ, crops, read_crops, reading
-from zoom_engine.photographs.reading import read_photograph
+from zoom_engine.photographs.reading import photograph_size, read_photograph
 
 RED_ABOVE = np.zeros((40, 60, 3), np.uint8)
 RED_ABOVE[:20, :, 0] = 255
@@ -67,6 +67,20 @@ def test_hostile_files_are_refused_in_a_line_that_names_no_folder(tmp_path: Path
             read_photograph(tmp_path / name)
         assert "\n" not in str(refused.value)
         assert str(tmp_path) not in str(refused.value)
+
+
+def test_a_hostile_name_is_one_printable_line_in_messages(tmp_path: Path) -> None:
+    path = tmp_path / "x\n\x1b[31mall is well.png"
+    path.write_text("no picture")
+    for read in (read_photograph, photograph_size):
+        with pytest.raises(PhotographError, match=r"^x \?\[31mall is well\.png is no JPEG"):
+            read(path)
+    (crop,) = read_crops(tmp_path, side=16, canonical=FFHQ)
+    assert (crop.file, crop.refused) == ("x ?[31mall is well.png", "is no JPEG, PNG or WebP picture")
+    path.unlink()
+    Image.new("RGB", (20, 20)).save(path, "PNG", icc_profile=b"damaged")
+    with pytest.raises(PhotographError, match=r"^x \?\[31mall is well\.png has a colour profile"):
+        read_photograph(path)
 
 
 def test_a_picture_is_told_by_its_content_turned_upright_and_laid_on_white(tmp_path: Path) -> None:

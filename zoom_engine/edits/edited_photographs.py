@@ -200,8 +200,8 @@ class _Photographs:
         picture = np.asarray(read_photograph(path))
         if seed is not None and _seed(_digest(picture)) != seed:
             raise PhotographError(
-                f"{path.name} is not the photograph that it was when the audit began: bring that one back, or audit"
-                " into another folder"
+                f"{one_line(path.name)} is not the photograph that it was when the audit began: bring that one back,"
+                " or audit into another folder"
             )
         with self._turns.taken():
             if path not in self._pictures:

@@ -115,7 +115,7 @@ class Pairs:
 
     def _read(self, image: int, edit: EditKey, strength: float) -> Picture:
         file = self._files[image] if strength == 0 else self._edited[image, edit][strength]
-        name = file.path.name
+        name = one_line(file.path.name)
         with system_errors(PhotographError, f"cannot read {name}"), file.path.open("rb") as opened:
             content = opened.read(MOST_PICTURE_BYTES + 1)
         if hashlib.sha256(content).hexdigest() != file.sha256:

@@ -116,7 +116,7 @@ def _crop(path: Path, points: FacePoints | None, canonical: FacePoints, side: in
         picture = read_photograph(path)
         pixels = in_middle(picture, side) if points is None else by_points(picture, points, canonical, side)
     except PhotographError as error:
-        return Crop(name, refused=str(error).removeprefix(f"{path.name} "))
+        return Crop(name, refused=str(error).removeprefix(f"{name} "))
     digest = hashlib.sha256(pixels.tobytes()).hexdigest()
     return Crop(name, "middle" if points is None else "landmarks", pixels, digest)
 

@@ -39,8 +39,9 @@ def read_photograph(path: Path) -> Image.Image:
     Raises:
         PhotographError: one line, without the folder, for what is no such picture, is damaged, or is too large.
     """
-    with _opened(path, path.name) as picture:
-        return _upright(picture, path.name)
+    name = one_line(path.name)
+    with _opened(path, name) as picture:
+        return _upright(picture, name)
 
 
 def read_picture(content: bytes, name: str, *, size: tuple[int, int]) -> Image.Image:
@@ -93,7 +94,7 @@ def photograph_size(path: Path) -> tuple[int, int]:
     Raises:
         PhotographError: as `read_photograph`, as far as the head shows it.
     """
-    with _opened(path, path.name) as picture:
+    with _opened(path, one_line(path.name)) as picture:
         return _size(picture)
 
 
