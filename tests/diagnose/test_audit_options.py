@@ -10,6 +10,7 @@ from typing import Any
 
 import options_stub
 import pytest
+import torch
 
 from zoom_engine import Diagnoser, Diagnosers, Discoverer
 from zoom_engine.cli import config, init
@@ -52,6 +53,14 @@ def test_an_option_of_an_audit_is_one_field(monkeypatch: pytest.MonkeyPatch, tmp
     assert tomllib.loads("\n".join(line.removeprefix("# ") for line in init.lines() if "glow =" in line)) == {
         "glow": "dim"
     }
+
+
+@pytest.mark.parametrize("kind", [Diagnoser, Diagnosers])
+@pytest.mark.parametrize("given", ["avatars:mustache", "", torch.nn.Identity(), AuditSettings, {"target": "avatars"}])
+def test_a_model_in_the_place_of_the_settings_is_a_line(kind: Any, given: object) -> None:
+    with pytest.raises(ConfigError, match=r"^what comes first is an AuditSettings, not \w+: .*by name") as refusal:
+        kind(given, generator="avatars", attributes=["a smile"])
+    assert "\n" not in str(refusal.value)
 
 
 def test_an_option_of_a_run_that_there_is_not_is_told_with_what_may_be_meant() -> None:

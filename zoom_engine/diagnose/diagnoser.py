@@ -7,7 +7,6 @@ with both and writes it down, `shard` is the search of some images by one proces
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
@@ -24,7 +23,7 @@ from zoom_engine.directions import CalibratedRange, EditDirections
 from zoom_engine.evaluation.evaluator import Evaluator
 from zoom_engine.generators import StyleRows
 from zoom_engine.search import SearchResult, Trial
-from zoom_engine.settings.audit_settings import AuditSettings, RunSettings, with_audit_options
+from zoom_engine.settings.audit_settings import AuditSettings, RunSettings, settings_with, with_audit_options
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.targets import Target
 
@@ -79,7 +78,7 @@ class Diagnoser:
         **options: Any,
     ) -> None:
         """Load the models, by the arguments of the class; `options` are fields of the settings."""
-        settings = replace(settings, **options) if settings else AuditSettings(**options)
+        settings = settings_with(settings, options)
         self._loaded: Models | EditedModels
         if settings.edits_from_elsewhere:
             if like is not None:

@@ -18,7 +18,7 @@ from zoom_engine.diagnose.models import Models, load_models
 from zoom_engine.diagnose.run import diagnosed
 from zoom_engine.report import INDEX, IndexEntry, write_index
 from zoom_engine.search import describe_search
-from zoom_engine.settings.audit_settings import AUTO, AuditSettings, RunSettings, with_audit_options
+from zoom_engine.settings.audit_settings import AUTO, AuditSettings, RunSettings, settings_with, with_audit_options
 from zoom_engine.settings.target_names import named_targets, several_targets
 from zoom_engine.statistics.diagnosis import Diagnosis
 
@@ -74,7 +74,7 @@ class Diagnosers:
         **options: Any,
     ) -> None:
         """Load the models of each target, by the arguments of the class; `options` are fields of the settings."""
-        settings = replace(settings, **options) if settings else AuditSettings(**options)
+        settings = settings_with(settings, options)
         if not several_targets(settings.target):
             raise ConfigError("Diagnosers audit several targets: give them as a list, or one to a Diagnoser")
         self.models: dict[str, Models] = {}

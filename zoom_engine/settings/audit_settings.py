@@ -533,6 +533,22 @@ class RunSettings:
         return {"interim_analyses": list(self.interim_analyses), **width, "seed": self.seed}
 
 
+def settings_with(settings: AuditSettings | None, options: Mapping[str, Any]) -> AuditSettings:
+    """Return the settings with the options in them, or those of the options alone.
+
+    Raises:
+        ConfigError: something else stands in their place; and as `AuditSettings`.
+    """
+    if settings is None:
+        return AuditSettings(**options)
+    if not isinstance(settings, AuditSettings):
+        raise ConfigError(
+            f"what comes first is an AuditSettings, not {type(settings).__name__}: give options by name, such as"
+            " target=model"
+        )
+    return dataclasses.replace(settings, **options)
+
+
 def options_of(settings: type) -> dict[str, About]:
     """Return the description of each field."""
     return {field.name: field.metadata["about"] for field in dataclasses.fields(settings)}
