@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -42,6 +45,70 @@ def test_saving_takes_the_pictures_along(diagnosis: Diagnosis, tmp_path: Path) -
     copy = Diagnosis.load(path).save(tmp_path / "copy")
     assert (copy / "images" / "a.png").read_bytes() == b"png"
     assert json.loads((copy / "gallery.json").read_text()) == {"strips": [], "sheets": []}
+
+
+@pytest.fixture
+def with_pictures(diagnosis: Diagnosis, tmp_path: Path) -> Diagnosis:
+    path = diagnosis.save(tmp_path / "audit")
+    with AuditFolder.resume(path, manifest()) as folder:
+        folder.write("images/a.png", b"png")
+        folder.write("images/more/b.png", b"more")
+        folder.write_json("gallery.json", {"strips": [], "sheets": []})
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "secret" / "key").write_text("secret")
+    return Diagnosis.load(path)
+
+
+def linked(file: Path, to: Path) -> None:
+    file.rename(file.with_name(f"{file.name}-before"))
+    file.symlink_to(to)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda audit: shutil.rmtree(audit / "images"), "has no images: bring it back"),
+        (lambda audit: (audit / "images" / "x.png").symlink_to(audit.parent / "secret" / "key"), "x.png is no plain"),
+        (lambda audit: (audit / "images" / "x").symlink_to(audit.parent / "secret"), "images/x is no plain file"),
+        (lambda audit: linked(audit / "images", audit.parent / "secret"), "images is no plain file"),
+        (lambda audit: linked(audit / "gallery.json", audit.parent / "secret" / "key"), "gallery.json is no plain"),
+        (lambda audit: (audit / "photographs.json").symlink_to("/etc/hostname"), "photographs.json is no plain"),
+        (lambda audit: os.mkfifo(audit / "images" / "pipe\n"), "is no plain file"),
+    ],
+)
+def test_pictures_that_cannot_be_copied_leave_nothing(
+    with_pictures: Diagnosis, tmp_path: Path, spoil: Callable[[Path], None], message: str
+) -> None:
+    whole = with_pictures.save(tmp_path / "whole")
+    assert (whole / "images" / "more" / "b.png").read_bytes() == b"more"
+    spoil(tmp_path / "audit")
+    (tmp_path / "empty").mkdir()
+    for name in ("parent/copy", "empty"):
+        with pytest.raises(AuditError, match=message) as refusal:
+            with_pictures.save(tmp_path / name)
+        assert "\n" not in str(refusal.value)
+    assert not (tmp_path / "parent").exists()
+    assert list((tmp_path / "empty").iterdir()) == []
+
+
+def test_a_copy_that_is_refused_or_stopped_touches_nothing_else(
+    with_pictures: Diagnosis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "gallery.json").write_text("mine")
+    with pytest.raises(AuditError, match="not empty"):
+        with_pictures.save(tmp_path / "mine")
+    assert (tmp_path / "mine" / "gallery.json").read_text() == "mine"
+
+    def stopped(*_: object) -> None:
+        (tmp_path / "copy").rename(tmp_path / "moved")
+        (tmp_path / "mine").rename(tmp_path / "copy")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(AuditFolder, "finish", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        with_pictures.save(tmp_path / "copy")
+    assert (tmp_path / "copy" / "gallery.json").read_text() == "mine"
 
 
 def test_records_of_other_attributes_are_refused() -> None:

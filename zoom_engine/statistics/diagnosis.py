@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -11,13 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from zoom_engine.audit.about import About
-from zoom_engine.audit.folder import RECORDS, SUMMARY, AuditFolder, read_manifest
+from zoom_engine.audit.folder import LOCK, MANIFEST, RECORDS, SUMMARY, AuditFolder, read_manifest
+from zoom_engine.audit.gallery_file import GALLERY
 from zoom_engine.audit.manifest import Config, Manifest
 from zoom_engine.audit.photographs_file import PHOTOGRAPHS
 from zoom_engine.audit.records import Record, is_decisive, read_records, sort_key
-from zoom_engine.audit.service_file import load_tries
+from zoom_engine.audit.service_file import SERVICE, load_tries
 from zoom_engine.audit.summary import Sensitivity, Summary
-from zoom_engine.common.errors import AuditError, system_errors
+from zoom_engine.common.errors import AuditError, one_line, system_errors
 from zoom_engine.common.terminal import WIDTH
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.settings.audit_settings import Mode
@@ -28,6 +31,8 @@ from zoom_engine.statistics.views import Counterfactual
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+IMAGES = "images"
 
 
 @dataclass(frozen=True)
@@ -93,18 +98,22 @@ class Diagnosis:
         """Write manifest, records, summary and pictures as a new audit folder at `path`, and return the path.
 
         Raises:
-            AuditError: `path` already holds something, or cannot be written.
+            AuditError: `path` already holds something, or cannot be written; or the pictures cannot be copied. What was
+                made by then is removed.
         """
         path = Path(path)
+        missing = [folder for folder in (path, *path.parents) if not os.path.exists(folder)]
         with AuditFolder.create(path, self.manifest) as to:
-            to.append((*self.records, *self.baseline))
-            to.count(self.tries)
-            if self.path is not None and (self.path / "gallery.json").is_file():
-                to.write("gallery.json", (self.path / "gallery.json").read_bytes())
-                if (self.path / PHOTOGRAPHS).is_file():
-                    to.write(PHOTOGRAPHS, (self.path / PHOTOGRAPHS).read_bytes())
-                shutil.copytree(self.path / "images", path / "images", dirs_exist_ok=True)
-            to.finish(self.summary())
+            made = os.stat(path)
+            try:
+                to.append((*self.records, *self.baseline))
+                to.count(self.tries)
+                if self.path is not None and (self.path / GALLERY).is_file():
+                    _copy_pictures(self.path, path)
+                to.finish(self.summary())
+            except BaseException:
+                _remove_copy(path, made, missing)
+                raise
         return path
 
     @property
@@ -245,3 +254,34 @@ class Diagnosis:
         A wider one shows more columns of the table. With `colors` verdicts are coloured, by ANSI codes.
         """
         return summary_table(self.summary(), title=self.config.target, width=width, colors=colors)
+
+
+def _copy_pictures(audit: Path, to: Path) -> None:
+    """Copy the pictures of an audit folder and the files that name them.
+
+    The folder may be somebody else's: a link in it could bring any file of this machine into the copy.
+    """
+    with system_errors(AuditError, f"cannot copy the pictures of {audit}"):
+        if not (audit / IMAGES).is_dir():
+            raise AuditError(f"{audit} has no {IMAGES}: bring it back, or remove {GALLERY} to save no pictures")
+        names = [name for name in (GALLERY, PHOTOGRAPHS) if os.path.lexists(audit / name)]
+        for path in [*(audit / name for name in names), audit / IMAGES, *sorted((audit / IMAGES).rglob("*"))]:
+            name = path.relative_to(audit)
+            if path.is_symlink() or not (path.is_file() or path.is_dir()):
+                raise AuditError(f"{one_line(str(path))} is no plain file: put the file itself there, or remove it")
+            if path.is_dir():
+                (to / name).mkdir(exist_ok=True)
+            else:
+                shutil.copyfile(path, to / name)
+
+
+def _remove_copy(path: Path, made: os.stat_result, missing: Sequence[Path]) -> None:
+    """Remove what `save` wrote into the folder `path` that it `made`, and the folders that were `missing` before."""
+    with contextlib.suppress(OSError):
+        if os.path.samestat(os.stat(path), made):
+            shutil.rmtree(path / IMAGES, ignore_errors=True)
+            for name in (MANIFEST, RECORDS, SUMMARY, SERVICE, GALLERY, PHOTOGRAPHS, LOCK):
+                (path / name).unlink(missing_ok=True)
+    for folder in missing:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
