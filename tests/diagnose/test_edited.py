@@ -481,6 +481,7 @@ def test_rates_and_pictures_are_of_images_that_were_edited(tmp_path: Path) -> No
     page = (tmp_path / "audit" / "report.html").read_text()
     assert "by 0.39 on average (4 images)" in page
     assert "(10 images)" not in page
+    assert "on 10 images, of which 4 were edited;" in page
 
 
 def test_controls_that_were_not_made_are_named(tmp_path: Path) -> None:

@@ -929,7 +929,9 @@ def test_an_effect_and_a_flip_are_said_in_the_unit_of_the_task(
     assert view.mean_in_words(0.2) == mean
     assert view.flip_in_words == flip
     told = measurement(
-        dataclasses.replace(summary(), images=2), Manifest.of({"mode": "single", "attributes": ["a"]}).config, view
+        dataclasses.replace(summary(), images=2, edited_images=2),
+        Manifest.of({"mode": "single", "attributes": ["a"]}).config,
+        view,
     )
     assert told.startswith(f"Measured: {view.response_axis.label}")
     assert ", on 2 generated images; 1 attribute edited." in told

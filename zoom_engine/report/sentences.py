@@ -66,6 +66,8 @@ def measurement(summary: Summary, config: Config, view: TaskView) -> str:
     images, attributes = summary.images, len(config.attributes)
     kind = "photograph" if config.photographs else "generated image" if config.edits is None else "image"
     on = number_of(images, kind) if images else f"no {kind}s"
+    if summary.edited_images < images:
+        on += f", of which {summary.edited_images} {agreeing(summary.edited_images, 'was', 'were')} edited"
     how = "" if attributes == 1 else " one at a time" if summary.mode == "single" else " together"
     label = view.response_axis.label
     corner, caption = "", f" In the corner of a picture: {view.caption_label}."
