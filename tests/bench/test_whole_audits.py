@@ -289,8 +289,9 @@ def test_a_command_is_watched_from_its_start_to_its_report(
     cold, warm = (rows[case, "command"] for case in cases)
     assert {"directions", "calibration", "baseline", "search", "gallery"} <= set(cold["pictures"])
     assert not {"directions", "calibration"} & set(warm["pictures"])
-    assert -0.1 < cold["seconds"] - sum(cold["part_seconds"].values()) < 2.5, "all but the end of the process"
-    assert cold["part_seconds"]["loading"] > 1, "imports too"
+    rest, loading = cold["seconds"] - sum(cold["part_seconds"].values()), cold["part_seconds"]["loading"]
+    assert -0.1 < rest < max(2.5, loading), "all but the end of the process, which frees what was loaded"
+    assert loading > 1, "imports too"
     assert cold["first_record_steps"] < cold["steps"]
     assert cold["records"] > 2, "random baseline directions have records too"
     assert 10**8 < max(cold["part_memory"].values()) <= 1.01 * cold["peak_memory"], "the kernel counts roughly"
