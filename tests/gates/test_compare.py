@@ -225,7 +225,7 @@ def test_what_was_not_edited_does_not_say_what_is_judged() -> None:
     one, other = (
         simulated_edits(pictured, peaking(peak), made=lambda image, name: name == "red") for peak in (0.12, 0.5)
     )
-    assert one.is_judged_at_end
+    assert one.summary().is_judged_at_end
     assert Pair(one, other).differences[one.attributes[0]].mean == pytest.approx(0.0)
 
 

@@ -386,6 +386,11 @@ class Summary:
     sensitivity: tuple[Sensitivity, ...]
 
     @property
+    def is_judged_at_end(self) -> bool:
+        """Tell whether values are of the changes at the end of the range, and not of the largest on the way."""
+        return any(row.effect is not None for row in self.sensitivity)
+
+    @property
     def decisive_images(self) -> int:
         """Return how many images some edit flips decisively."""
         return round((self.decisive_flip_rate or 0.0) * self.edited_images)

@@ -81,7 +81,7 @@ def picks(diagnosis: Diagnosis, view: TaskView) -> list[Pick]:
     choice = _Choice(diagnosis, view)
     if diagnosis.mode == "multi":
         chosen = list(choice.picks(diagnosis.records, MULTI_FLIPS))[:MULTI_STRIPS]
-        return [*chosen, *choice.clearest(natural_records(diagnosis.records), chosen)]
+        return [*chosen, *choice.clearest(diagnosis.records, chosen)]
     chosen, summary = [], diagnosis.summary()
     first = foremost(summary)
     for row in summary.sensitivity:
@@ -122,7 +122,8 @@ class _Choice:
 
     def clearest(self, records: Sequence[Record], chosen: Sequence[Pick]) -> Iterator[Pick]:
         """Yield the decisive flip that moves the output furthest, unless its picture is `chosen` as a flip already."""
-        flips = [(record, self._furthest(record)) for record in records if self._diagnosis.is_decisive(record)]
+        decisive = [record for record in natural_records(records) if self._diagnosis.is_decisive(record)]
+        flips = [(record, self._furthest(record)) for record in decisive]
         if not flips:
             return
         record, point = max(flips, key=lambda flip: (self._moved(*flip), -flip[0].image))

@@ -93,9 +93,9 @@ def _check_task_options(first: Diagnosis, other: Diagnosis) -> None:
 def _check_measure(first: Diagnosis, other: Diagnosis) -> None:
     """Refuse an audit that is judged at the end of the range beside one that is judged by the largest change."""
     edited = [one for one in (first, other) if any(record.was_edited for record in one.records)]
-    if len({one.is_judged_at_end for one in edited}) > 1:
+    if len({one.summary().is_judged_at_end for one in edited}) > 1:
         measures = ("the change at the end of the range", "the largest change on the way")
-        one, beside = measures if first.is_judged_at_end else measures[::-1]
+        one, beside = measures if first.summary().is_judged_at_end else measures[::-1]
         raise AuditError(
             f"{title(first)} and {title(other)} cannot be compared: the first is judged by {one}, the second by"
             f" {beside}: audit both with the same edits and controls"

@@ -307,10 +307,10 @@ def judged_by_seed(diagnosis: Diagnosis, attributes: Sequence[Attribute]) -> dic
 
     What is judged is what the audit's sensitivities are of: the change at the end of the range, or the largest one.
     """
-    at_end = diagnosis.is_judged_at_end
+    at_end = diagnosis.summary().is_judged_at_end
     changes: dict[int, list[float]] = {}
     for column, attribute in enumerate(attributes):
-        records = [record for record in diagnosis.of(attribute) if record.was_edited]
+        records = diagnosis.edited(attribute)
         for record, change in zip(records, judged(effects(diagnosis.config, records), at_end=at_end), strict=True):
             changes.setdefault(record.seed, [math.nan] * len(attributes))[column] = change
     return changes

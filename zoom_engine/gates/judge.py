@@ -204,7 +204,7 @@ def _not_compared(audit: Diagnosis, over: Diagnosis, attribute: Attribute | None
     audits = {"audit": audit, "baseline": over}
     if lacking := [which for which, one in audits.items() if attribute not in one.attributes]:
         return f"not in the {lacking[0]}"
-    unedited = [which for which, one in audits.items() if not any(record.was_edited for record in one.of(attribute))]
+    unedited = [which for which, one in audits.items() if not one.edited(attribute)]
     if unedited:
         return f"not edited in the {' and the '.join(unedited)}: no picture shows the edit"
     return "no image has a picture of the edit in both the audit and the baseline"

@@ -248,7 +248,7 @@ def _sides(edit: Edit) -> Iterator[list[float]]:
 def _curves(by: Diagnosis) -> Iterator[_Curve]:
     edits = () if by.config.edits is None else by.config.edits.attributes
     for column, (attribute, edit) in enumerate(zip(by.attributes, edits, strict=True)):
-        made = [record for record in by.of(attribute) if record.was_edited]
+        made = by.edited(attribute)
         for side in _sides(edit) if made else ():
             changes = _changes(made, column, side)
             yield _Curve(edit, side, changes, column_means(changes).tolist())

@@ -55,7 +55,7 @@ def unit(summary: Summary) -> str:
     """Say what attributes are ranked by."""
     if summary.mode == "multi":
         return "how far the attribute is moved, as a share of its own range, mean over the images that flip decisively"
-    if any(row.effect is not None for row in summary.sensitivity):
+    if summary.is_judged_at_end:
         way = "between lacking the attribute and having it" if summary.edits is None else "at the strongest edit"
         return f"how far the output moves, from 0 to 1, {way}, mean over images"
     return "how far the output moves at most on the way, from 0 to 1, mean over images"

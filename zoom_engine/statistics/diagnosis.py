@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,14 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from zoom_engine.audit.about import About
-from zoom_engine.audit.folder import LOCK, MANIFEST, RECORDS, SUMMARY, AuditFolder, read_manifest
+from zoom_engine.audit.copying import copy_pictures, remove_copy
+from zoom_engine.audit.folder import RECORDS, SUMMARY, AuditFolder, read_manifest
 from zoom_engine.audit.gallery_file import GALLERY
 from zoom_engine.audit.manifest import Config, Manifest
-from zoom_engine.audit.photographs_file import PHOTOGRAPHS
 from zoom_engine.audit.records import Record, is_decisive, read_records, sort_key
-from zoom_engine.audit.service_file import SERVICE, load_tries
-from zoom_engine.audit.summary import Sensitivity, Summary
-from zoom_engine.common.errors import AuditError, one_line, system_errors
+from zoom_engine.audit.service_file import load_tries
+from zoom_engine.audit.summary import InterimAnalysis, Sensitivity, Summary
+from zoom_engine.common.errors import AuditError, system_errors
 from zoom_engine.common.terminal import WIDTH
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.settings.audit_settings import Mode
@@ -31,8 +29,6 @@ from zoom_engine.statistics.views import Counterfactual
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-IMAGES = "images"
 
 
 @dataclass(frozen=True)
@@ -109,10 +105,10 @@ class Diagnosis:
                 to.append((*self.records, *self.baseline))
                 to.count(self.tries)
                 if self.path is not None and (self.path / GALLERY).is_file():
-                    _copy_pictures(self.path, path)
+                    copy_pictures(self.path, path)
                 to.finish(self.summary())
             except BaseException:
-                _remove_copy(path, made, missing)
+                remove_copy(path, made, missing)
                 raise
         return path
 
@@ -141,11 +137,6 @@ class Diagnosis:
         """Return the rows of `summary()`, the most sensitive attribute first."""
         return self._summary.sensitivity
 
-    @property
-    def is_judged_at_end(self) -> bool:
-        """Tell whether `sensitivity` is of the changes at the end of the range, and not of the largest on the way."""
-        return any(row.effect is not None for row in self.sensitivity)
-
     def summary(self, *, resamples: int = 4000, seed: int = 0) -> Summary:
         """Return what the records add up to, see `summarise`."""
         if (resamples, seed) == (4000, 0):
@@ -160,19 +151,18 @@ class Diagnosis:
         An audit that chooses the number itself may end at several interim analyses: then it is the number at the next
         one. None where nothing tells the number.
         """
-        if self.config.interim_analyses is None:
-            return self.config.images
-        analysis = self._summary.interim_analysis
-        assert analysis is not None  # the audit has planned them
-        return analysis.planned[analysis.number - 1]
+        analysis = self._interim_analysis
+        return self.config.images if analysis is None else analysis.planned[analysis.number - 1]
 
     @property
     def goes_on(self) -> bool:
         """Tell whether the audit chooses the number of images itself and no interim analysis has ended it yet."""
-        if self.config.interim_analyses is None:
-            return False
-        analysis = self._summary.interim_analysis
-        return analysis is not None and analysis.ended is None
+        return self._interim_analysis is not None and self._interim_analysis.ended is None
+
+    @property
+    def _interim_analysis(self) -> InterimAnalysis | None:
+        """Return where the audit stands; None, without adding up its records, where none are planned."""
+        return None if self.config.interim_analyses is None else self._summary.interim_analysis
 
     @property
     def finished(self) -> bool:
@@ -254,34 +244,3 @@ class Diagnosis:
         A wider one shows more columns of the table. With `colors` verdicts are coloured, by ANSI codes.
         """
         return summary_table(self.summary(), title=self.config.target, width=width, colors=colors)
-
-
-def _copy_pictures(audit: Path, to: Path) -> None:
-    """Copy the pictures of an audit folder and the files that name them.
-
-    The folder may be somebody else's: a link in it could bring any file of this machine into the copy.
-    """
-    with system_errors(AuditError, f"cannot copy the pictures of {audit}"):
-        if not (audit / IMAGES).is_dir():
-            raise AuditError(f"{audit} has no {IMAGES}: bring it back, or remove {GALLERY} to save no pictures")
-        names = [name for name in (GALLERY, PHOTOGRAPHS) if os.path.lexists(audit / name)]
-        for path in [*(audit / name for name in names), audit / IMAGES, *sorted((audit / IMAGES).rglob("*"))]:
-            name = path.relative_to(audit)
-            if path.is_symlink() or not (path.is_file() or path.is_dir()):
-                raise AuditError(f"{one_line(str(path))} is no plain file: put the file itself there, or remove it")
-            if path.is_dir():
-                (to / name).mkdir(exist_ok=True)
-            else:
-                shutil.copyfile(path, to / name)
-
-
-def _remove_copy(path: Path, made: os.stat_result, missing: Sequence[Path]) -> None:
-    """Remove what `save` wrote into the folder `path` that it `made`, and the folders that were `missing` before."""
-    with contextlib.suppress(OSError):
-        if os.path.samestat(os.stat(path), made):
-            shutil.rmtree(path / IMAGES, ignore_errors=True)
-            for name in (MANIFEST, RECORDS, SUMMARY, SERVICE, GALLERY, PHOTOGRAPHS, LOCK):
-                (path / name).unlink(missing_ok=True)
-    for folder in missing:
-        with contextlib.suppress(OSError):
-            folder.rmdir()

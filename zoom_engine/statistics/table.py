@@ -119,8 +119,7 @@ def summary_table(summary: Summary, *, title: str = "", width: int = WIDTH, colo
 
 def judged_name(summary: Summary) -> str:
     """Name what is judged of an attribute: the effect at the end of its range, or the largest on the way."""
-    at_end = any(row.effect is not None for row in summary.sensitivity)
-    return "mean change" if at_end or summary.mode == "multi" else "largest change"
+    return "mean change" if summary.is_judged_at_end or summary.mode == "multi" else "largest change"
 
 
 def verdict_in_words(row: Sensitivity) -> str:
