@@ -271,7 +271,9 @@ def test_ctrl_c_ends_what_is_asked_at_once() -> None:
         assert time.monotonic() - before < 20
         for thread in {*threading.enumerate()} - others:
             if "ThreadPool" in thread.name:  # a signal amid its start: its pool does not know of it, and waits not
-                thread.join(5.0)
+                end = time.monotonic() + 5.0
+                while (thread.ident is None or thread.is_alive()) and time.monotonic() < end:  # `join` wants it started
+                    time.sleep(0.01)
                 assert not thread.is_alive()
         service.answer = red
         np.testing.assert_allclose(probabilities(target), REDNESS, atol=1e-5)
