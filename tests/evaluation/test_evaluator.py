@@ -146,6 +146,27 @@ def test_ssim_of_large_pictures_is_computed_of_some_at_a_time(monkeypatch: pytes
     assert max(together) == 2
 
 
+@pytest.mark.parametrize("follow", ["value_and_grad", "value_and_slopes"])
+def test_large_pictures_are_followed_some_at_a_time(follow: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A generator keeps half a gigabyte of each picture of 1024² until its gradient is there."""
+    drawn: list[int] = []
+
+    def drawing(styles: Tensor) -> Tensor:
+        drawn.append(len(styles))
+        return synthesize(styles)
+
+    where = Evaluator(Drawing(drawing), DIRECTIONS, target(linear), labels=ZeroShotLabels(ColourLabels(0.5), LABELS))
+    originals = where.originals(STYLES)
+    whole, slopes = getattr(where, follow)(STYLES, WEIGHTS, originals)
+    monkeypatch.setattr("zoom_engine.evaluation.evaluator._FOLLOWED", 2 * originals.images[0, 0].numel())
+    drawn.clear()
+    some, same = getattr(where, follow)(STYLES, WEIGHTS, originals)
+    assert drawn == [2, 2, 1]
+    assert torch.equal(same, slopes)
+    for name, value in vars(whole).items():
+        assert torch.equal(getattr(some, name), value) if isinstance(value, Tensor) else getattr(some, name) == value
+
+
 def test_images_are_clamped_to_what_can_be_shown() -> None:
     where = Evaluator(Drawing(lambda styles: synthesize(styles) * 100), DIRECTIONS, target(linear))
     images = where.render(STYLES, WEIGHTS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -24,6 +25,7 @@ LARGEST_COMPARED = 1024
 """The shorter side, in pixels, from whose double on SSIM looks at a smaller picture."""
 WhichSSIM = Literal["all", "flipped", "none"]
 _COMPARED = 1 << 21  # numbers of the pictures whose SSIM is computed at a time, which takes 18 times their memory
+_FOLLOWED = 1 << 19  # pixels of the pictures that the CPU follows at a time: at 1024² one takes half a gigabyte
 
 _SlopesOf = Callable[[Tensor, "Originals", Tensor | None], tuple["Evaluation", list[Tensor]]]
 """A function of pictures that need gradients, their originals and their embeddings (None where none are needed).
@@ -289,13 +291,32 @@ class Evaluator:
     ) -> tuple[Evaluation, list[Tensor]]:
         """Return what `evaluate` returns, and its slopes carried on from pictures to edit weights, `[B, N]` each.
 
-        Labels get gradients only `with_labels`.
+        Labels get gradients only `with_labels`. What the generator keeps of each picture until its gradient is there
+        takes far more than the picture, so the CPU draws some at a time.
         """
         if not self.target.differentiable:
             raise TargetError(
                 f"target {self.target.name!r} gives no gradients ({self.target.note or 'forward only'}):"
                 " use search scan (mode single) or cmaes (mode multi), which need none"
             )
+        at_once = len(styles)
+        if styles.device.type == "cpu":
+            at_once = max(1, _FOLLOWED // math.prod(originals.pictures[0].shape[-2:]))
+        evaluated, gradients = zip(
+            *(
+                self._followed_at_once(
+                    styles[rows], edit_weights[rows], originals.rows(rows), evaluate, with_labels=with_labels
+                )
+                for rows in torch.split(torch.arange(len(styles), device=styles.device), at_once)
+            ),
+            strict=True,
+        )
+        return Evaluation.cat(evaluated), [torch.cat(parts) for parts in zip(*gradients, strict=True)]
+
+    def _followed_at_once(
+        self, styles: Tensor, edit_weights: Tensor, originals: Originals, evaluate: _SlopesOf, *, with_labels: bool
+    ) -> tuple[Evaluation, list[Tensor]]:
+        """Do what `_followed` does, with all pictures drawn together."""
         with torch.enable_grad():
             point = edit_weights.detach().clone().requires_grad_(True)
             pictures = self.render(styles.detach(), point)
