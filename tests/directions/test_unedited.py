@@ -7,9 +7,13 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from zoom_engine.directions.relevance import Sampling
 from zoom_engine.directions.unedited import unedited_embeddings
+from zoom_engine.targets import MultiLabelTask, Target
+from zoom_engine.targets.scorer import PictureScorer
+from zoom_engine.text import AttributeEncoder
 
 
 def test_embeddings_of_the_samples_in_their_order(toy: tuple[Any, Any]) -> None:
@@ -79,3 +83,14 @@ def test_a_killed_measurement_goes_on(toy: tuple[Any, Any], tmp_path: Path, monk
     before = generator.synthesized
     torch.testing.assert_close(unedited_embeddings(generator, encoder, Sampling(600, cache=tmp_path)), wanted)
     assert generator.synthesized == before + 600 - 256
+
+
+def test_scorers_in_another_order_have_columns_of_their_own(toy: tuple[Any, Any], tmp_path: Path) -> None:
+    """Two outputs of one model: those of the first order came from the cache, each in the place of the other."""
+    network = nn.Sequential(nn.Flatten(), nn.Linear(192, 2))
+    target = Target(network, name="scorer", task=MultiLabelTask(classes=("a", "b")), content_hash="a scorer")
+    sampling = Sampling(20, cache=tmp_path)
+    pictures = toy[0].render(sampling.codes(toy[0]))
+    for names in (("a", "b"), ("b", "a")):
+        encoder = AttributeEncoder(None, scorers=[(names, PictureScorer(target, names))], examples={})
+        torch.testing.assert_close(unedited_embeddings(toy[0], encoder, sampling), encoder.embed_images(pictures))

@@ -119,6 +119,7 @@ class AttributeEncoder(TextEncoder):
             "reader": None if self.reader is None else self.reader.content_hash,
             "features": None if self.features is None else self.features.content_hash,
             "sources": sources,
+            "coordinates": self.scored,  # in their order, which names alone do not say
         }
         identity = Identity(hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest())
         identity.answers = self.answers
