@@ -11,6 +11,7 @@ import torch
 
 from zoom_engine.common.errors import TargetError
 from zoom_engine.targets import BinaryTask, load_target
+from zoom_engine.targets.loaders.python_object import import_object
 
 SERVICE = """
 from pathlib import Path
@@ -128,3 +129,27 @@ def test_a_module_in_a_moved_file_is_the_same_and_of_an_edited_helper_another(
         for name in ("shade", *(f"zoom_engine_file_{place}" for place in ("here", "there", "edited"))):
             sys.modules.pop(name, None)
     assert hashes[0] == hashes[1] != hashes[2]
+
+
+def test_of_two_folders_each_file_runs_its_own_helper_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two versions side by side were one: the second ran the first one's helper, and both had the same numbers."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    for version in ("old", "new"):
+        folder = tmp_path / version
+        folder.mkdir()
+        (folder / "served.py").write_text("from network_of_it import answers\n")
+        (folder / "network_of_it.py").write_text(f"import weights_of_it\nanswers = lambda pixels: {version!r}\n")
+        (folder / "weights_of_it.py").write_text("")
+        (folder / "alone.py").write_text(f"import math\nanswers = lambda pixels: {version!r}\n")
+
+    def answer(place: str) -> str:
+        return str(import_object(f"python:{tmp_path / place}:answers", trust=True)(None))
+
+    try:
+        assert [answer(place) for place in ("old/served.py", "old/served.py", "new/alone.py")] == ["old", "old", "new"]
+        with pytest.raises(TargetError, match=r"imports .network_of_it., which lies .* would get .*old") as told:
+            answer("new/served.py")
+        assert "\n" not in str(told.value)
+    finally:
+        for name in ("network_of_it", "weights_of_it", "zoom_engine_file_served", "zoom_engine_file_alone"):
+            sys.modules.pop(name, None)

@@ -5,6 +5,7 @@ A name is how they come to the command line. Importing code runs it, so the user
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.util
 import sys
@@ -17,6 +18,8 @@ from zoom_engine.common.errors import ZoomError, one_line
 
 PREFIX = "python:"
 HOW = "write python:FILE.py:NAME or python:MODULE:NAME"
+_folders: set[Path] = set()
+"""Where files lie that were imported."""
 
 
 def import_object(
@@ -79,6 +82,7 @@ def _from_file(path: Path, refusal: type[ZoomError]) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise refusal(f"{path} is no Python file: {HOW}")
+    _check_neighbours(path, refusal)
     if str(path.parent) not in sys.path:
         sys.path.append(str(path.parent))
     module = importlib.util.module_from_spec(spec)
@@ -89,3 +93,51 @@ def _from_file(path: Path, refusal: type[ZoomError]) -> ModuleType:
         del sys.modules[name]
         raise
     return module
+
+
+def _check_neighbours(path: Path, refusal: type[ZoomError]) -> None:
+    """Refuse a file that would get, of what it imports from beside it, that of another such file: a name is one module.
+
+    Two versions of a model in two folders, each with its own `net.py`, would run the same one.
+    """
+    waiting, known, others = [path], set(sys.stdlib_module_names), _folders - {path.parent}
+    while others and waiting:
+        for name in _imported(waiting.pop()) - known:
+            known.add(name)
+            candidates = (path.parent / name / "__init__.py", path.parent / f"{name}.py", path.parent / name)
+            beside = next((place for place in candidates if place.exists()), None)
+            if beside is None:
+                continue
+            waiting.append(beside)
+            used = _file_of(name)
+            if used is None or used == beside.resolve():
+                continue
+            if any(map(used.is_relative_to, others)):
+                raise refusal(
+                    f"{path} imports {name!r}, which lies beside it, and would get {used}: a process has one module of"
+                    " a name, so rename one of them, or give each a run of its own"
+                )
+    _folders.add(path.parent)
+
+
+def _file_of(name: str) -> Path | None:
+    """Return where Python finds, or has found, the module `name`; None where it does not."""
+    try:
+        spec = importlib.util.find_spec(name)
+    except ValueError:  # a module that was not imported from anywhere
+        return None
+    if spec is None:
+        return None
+    place = spec.origin or next(iter(spec.submodule_search_locations or ()), None)
+    return None if place is None else Path(place).resolve()
+
+
+def _imported(file: Path) -> set[str]:
+    """Return the first parts of the names that a file imports, anywhere in it; none of what is no Python file."""
+    try:
+        nodes = list(ast.walk(ast.parse(file.read_bytes())))
+    except (OSError, SyntaxError, ValueError):
+        return set()
+    plain = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    parts = [node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module and not node.level]
+    return {name.partition(".")[0] for name in (*plain, *parts)}
