@@ -11,7 +11,7 @@ from zoom_engine.common.files.json_file import read_json
 
 PREFIX = "diffusers:"
 INDEX = "model_index.json"
-_WEIGHED = (".json", ".safetensors", ".txt")
+_WEIGHED = (".json", ".safetensors", ".txt", ".model")  # the last of tokenizers, such as T5's
 
 
 def pipeline_class(folder: Path, refusal: type[ZoomError]) -> Any:
@@ -53,8 +53,8 @@ def load_pipeline(pipeline_type: Any, folder: Path, *, place: Any, dtype: Any, r
 def folder_hash(folder: Path) -> str:
     """Return the SHA-256 of the folder's files, by their names."""
     digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.suffix in _WEIGHED:
+    for path in _files(folder):
+        if path.suffix in _WEIGHED:
             with path.open("rb") as file:
                 digest.update(
                     f"{path.relative_to(folder)}\n{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode()
@@ -62,11 +62,17 @@ def folder_hash(folder: Path) -> str:
     return digest.hexdigest()
 
 
+def _files(folder: Path) -> list[Path]:
+    """Return the folder's files, sorted, with those of parts that are links to other folders: they are loaded too."""
+    linked = (path for part in folder.iterdir() if part.is_symlink() for path in part.glob("*"))
+    return sorted(path for path in (*folder.rglob("*"), *linked) if path.is_file())
+
+
 def _class_name(folder: Path, refusal: type[ZoomError]) -> str:
     """Return the class of the folder's pipeline; refuse what would run code of it."""
     try:
         index = read_json(folder / INDEX)
-        programs = sorted(path.name for path in folder.rglob("*.py"))
+        programs = sorted(path.name for path in _files(folder) if path.suffix == ".py")
     except (OSError, ValueError) as error:
         raise refusal(
             f"{folder} holds no pipeline of diffusers ({INDEX}: {one_line(error, 120)}): give a folder that"
