@@ -187,3 +187,24 @@ def test_what_was_not_used_for_longest_makes_room(tmp_path: Path, monkeypatch: p
     assert large is not None
     cache.write(large, bytes(1000))
     assert files(tmp_path) == [large], "what was written last stays"
+
+
+def test_what_other_processes_rename_and_drop_meanwhile_is_no_fault_of_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An audit that began beside another one ended with "cannot be used (No such file or directory)"."""
+    cache = CompiledCache(tmp_path)
+    path = cache.path("a", suffix=".x")
+    assert path is not None
+    (path.parent / ".of another").write_bytes(b"")
+    look = Path.stat
+
+    def renamed_once_seen(entry: Path, **options: Any) -> os.stat_result:
+        status = look(entry, **options)
+        if entry.name == ".of another":
+            entry.unlink()
+        return status
+
+    monkeypatch.setattr(Path, "stat", renamed_once_seen)
+    cache.write(path, b"compiled")
+    assert cache.read(path) == b"compiled"

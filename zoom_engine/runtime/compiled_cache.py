@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -79,9 +80,13 @@ class CompiledCache:
             self._drop(path)
 
     def _drop(self, newest: Path) -> None:
-        size = newest.stat().st_size
-        others = [entry for entry in newest.parent.iterdir() if entry != newest and entry.is_file()]
-        for entry in sorted(others, key=lambda entry: entry.stat().st_mtime, reverse=True):
-            size += entry.stat().st_size
-            if size > MOST_BYTES:
+        entries, size = list[tuple[bool, float, int, Path]](), 0
+        for entry in newest.parent.iterdir():
+            with contextlib.suppress(FileNotFoundError):  # another process has renamed it, or dropped it
+                status = entry.stat()
+                if stat.S_ISREG(status.st_mode):
+                    entries.append((entry == newest, status.st_mtime, status.st_size, entry))
+        for is_newest, _, of_entry, entry in sorted(entries, reverse=True):
+            size += of_entry
+            if size > MOST_BYTES and not is_newest:
                 entry.unlink(missing_ok=True)
