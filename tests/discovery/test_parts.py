@@ -139,9 +139,10 @@ def test_a_vocabulary_speaks_of_the_thing(tmp_path: Path) -> None:
     assert known.count("a pet with a collar") == 1
     assert "a pet with sunglasses" not in known
     assert "a pet" not in known
-    (tmp_path / "empty.txt").write_text("# nothing\n\n")
-    with pytest.raises(ConfigError, match="holds no words"):
-        read_vocabulary(tmp_path / "empty.txt", "a pet")
+    for encoding in ("utf-8", "utf-8-sig"):  # with the mark that editors of Windows put first
+        (tmp_path / "empty.txt").write_text("# nothing\n\n", encoding=encoding)
+        with pytest.raises(ConfigError, match="holds no words"):
+            read_vocabulary(tmp_path / "empty.txt", "a pet")
     assert readable(["a quasar"], encoder, "a pet") == []
 
 

@@ -63,9 +63,11 @@ def test_the_population_is_part_of_the_identity() -> None:
     assert identities[0] == Painted(("a red", "a dim")).codes.identity
 
 
-def test_prompts_are_read_from_a_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_prompts_are_read_from_a_file(tmp_path: Path, encoding: str) -> None:
+    """The mark that editors of Windows put first made a prompt of the comment."""
     path = tmp_path / "prompts.txt"
-    path.write_text("# two of them\n\n a photo of a cat \na photo of a dog\n", encoding="utf-8")
+    path.write_text("# two of them\n\n a photo of a cat \na photo of a dog\n", encoding=encoding)
     assert read_prompts(path) == ("a photo of a cat", "a photo of a dog")
 
 

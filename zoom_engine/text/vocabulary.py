@@ -24,7 +24,7 @@ def read_vocabulary(path: str | Path, neutral: str) -> list[str]:
         ConfigError: a file that cannot be read or holds no prompt.
     """
     try:
-        lines = [line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines()]
+        lines = [line.strip() for line in Path(path).read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the vocabulary {path} cannot be read: {one_line(error)}") from error
     thing = re.sub(r"^(a|an|the) ", "", neutral)
