@@ -398,9 +398,10 @@ def test_damaged_folders(tmp_path: Path) -> None:
     (empty / "open_clip_model.safetensors").write_bytes((other / "open_clip_model.safetensors").read_bytes())
     with pytest.raises(TextEncoderError, match="cannot be loaded"):
         load_text_encoder(empty)
-    (empty / "open_clip_config.json").write_text("{")
-    with pytest.raises(TextEncoderError, match="cannot be read"):
-        load_text_encoder(empty)
+    for damaged in ("{", "[" * 100_000):
+        (empty / "open_clip_config.json").write_text(damaged)
+        with pytest.raises(TextEncoderError, match="cannot be read"):
+            load_text_encoder(empty)
     (empty / "open_clip_config.json").write_text("[1]")
     with pytest.raises(TextEncoderError, match="no open_clip configuration"):
         load_text_encoder(empty)

@@ -22,6 +22,7 @@ from zoom_engine.common import registry
 from zoom_engine.common.errors import TextEncoderError, one_line
 from zoom_engine.common.files import hub
 from zoom_engine.common.files.archives import grows
+from zoom_engine.common.files.json_file import read_json
 from zoom_engine.common.files.mapped_weights import mapped
 from zoom_engine.common.imports import importing
 from zoom_engine.common.threads import quiet, working
@@ -113,7 +114,7 @@ def _load_folder(folder: Path, name: str, *, download: bool = False) -> TextEnco
 def _read_config(folder: Path) -> dict[str, Any]:
     path = folder / CONFIG_FILE
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = read_json(path)
     except FileNotFoundError as error:
         raise TextEncoderError(f"{folder} holds no text encoder: {CONFIG_FILE} is missing") from error
     except (OSError, ValueError) as error:
