@@ -189,6 +189,28 @@ def test_frozen_and_hashed_by_content(tmp_path: Path, tower: str) -> None:
     assert load_text_encoder(one) is one
 
 
+@pytest.mark.parametrize("change", ["activation", "heads", "pool", "mask", "case"])
+def test_what_no_weight_shows_is_part_of_the_identity(folder: Path, tmp_path: Path, change: str) -> None:
+    """The caches gave what ViT-B-32 saw to ViT-B-32-quickgelu, which reads the same file of weights."""
+    shutil.copytree(folder, tmp_path / "other")
+    path = tmp_path / "other" / "open_clip_config.json"
+    config = json.loads(path.read_text())
+    model = config["model_cfg"]
+    {
+        "activation": lambda: model.update(quick_gelu=True),
+        "heads": lambda: model["vision_cfg"].update(head_width=4),
+        "pool": lambda: model["vision_cfg"].update(pool_type="avg"),
+        "mask": lambda: model["text_cfg"].update(no_causal_mask=True),
+        "case": lambda: model["text_cfg"].update(tokenizer_kwargs={"clean": "whitespace"}),
+    }[change]()
+    path.write_text(json.dumps(config))
+    one, other = load_text_encoder(folder), load_text_encoder(tmp_path / "other")
+    pictures, texts = picture(32, batch=2), ["a Beard"]
+    same = torch.equal(one.embed_images(pictures), other.embed_images(pictures))
+    assert not (same and torch.equal(one.embed_texts(texts), other.embed_texts(texts)))
+    assert other.content_hash != one.content_hash
+
+
 @pytest.mark.parametrize(
     ("prompt", "complaint"),
     [

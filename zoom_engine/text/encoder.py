@@ -22,7 +22,12 @@ from zoom_engine.text.templates import NONE
 _TEXT_BATCH = 256
 _EMBEDDED_CALLS = 1024  # whose texts' embeddings are kept: an audit asks for those of its attributes in several places
 _PREPARED = 1 << 24  # numbers of the pictures that are copied at a time: of 1024² they are large, what is seen is not
-_TOKENIZER_PROBE = "a quick brown fox jumps over the lazy dog, with 0123456789 pale-skinned eyeglasses"
+_TOKENIZER_PROBE = "a quick BROWN fox jumps over the lazy dog, with 0123456789 pale-skinned eyeglasses"
+_SILENT_OPTIONS = (
+    *("num_heads", "pool_type", "attn_pool_type", "global_pool", "final_ln_after_pool", "text_pool_type"),
+    *("text_eos_id", "eos_token_id", "pad_id", "use_pad_mask", "correct_cls_mask"),
+)
+"""Options of layers of open_clip, torch and timm that change what is embedded; no weight and no `repr` shows them."""
 
 
 class TextEncoder(nn.Module):
@@ -213,7 +218,7 @@ class TextEncoder(nn.Module):
 
     @cached_property
     def content_hash(self) -> str:
-        """The SHA-256 (hex) of weights, preprocessing and tokenisation: the key of all caches."""
+        """The SHA-256 (hex) of layers, weights, preprocessing and tokenisation: the key of all caches."""
         digest = hashlib.sha256()
         settings = [
             self.image_size,
@@ -223,8 +228,11 @@ class TextEncoder(nn.Module):
             self.std.flatten().tolist(),
         ]
         tokens = self.tokenizer([_TOKENIZER_PROBE], context_length=self.context_length)
-        digest.update(json.dumps([settings, self.context_length, tokens.tolist()]).encode())
-        for key, value in sorted(self.model.state_dict().items()):
+        layers = [[name, *map(vars(layer).get, _SILENT_OPTIONS)] for name, layer in self.model.named_modules()]
+        known = [settings, self.context_length, tokens.tolist(), repr(self.model), layers]
+        digest.update(json.dumps(known, default=str).encode())
+        masks = dict(self.model.named_buffers())  # which no file holds
+        for key, value in sorted({**masks, **self.model.state_dict()}.items()):
             digest.update(f"{key} {value.dtype} {tuple(value.shape)}".encode())
             digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
         return digest.hexdigest()
