@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import errno
 import os
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from zoom_engine import load_generator, load_target
+from zoom_engine.common.errors import CacheError
 from zoom_engine.common.machine import bf16_in_hardware
 from zoom_engine.runtime import choose_synthesizer, compiled_target
 from zoom_engine.runtime import compiled_networks as module
@@ -208,3 +210,16 @@ def test_what_other_processes_rename_and_drop_meanwhile_is_no_fault_of_the_cache
     monkeypatch.setattr(Path, "stat", renamed_once_seen)
     cache.write(path, b"compiled")
     assert cache.read(path) == b"compiled"
+
+
+def test_a_cache_that_takes_no_network_is_an_error(
+    synthesizer: Synthesizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Torch ran in its place, three times as long, and the manifest said that OpenVINO did not take the network."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(CacheError, match="No space left on device"):
+        compiled_target(load_target(network()), synthesizer, cache=tmp_path)

@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoom_engine.common.errors import BackendError, one_line
+from zoom_engine.common.errors import BackendError, CacheError, one_line
 from zoom_engine.common.files.onnx_file import name_ends
 from zoom_engine.common.threads import Turns, quiet
 from zoom_engine.runtime.lowered_networks import lowered_network
@@ -116,6 +116,9 @@ def compiled_network(
 
     Returns:
         A `CompiledNetwork`, or `network` itself; and what runs it, and why.
+
+    Raises:
+        CacheError: the cache cannot be read or written.
     """
     with _compiling.taken():
         compiled, runs = _on_runtime(network, example, networks, made_of, precision, together, answers, cache)
@@ -192,6 +195,8 @@ def _on_runtime(
             session.drop_from_disk()
             session = OpenVinoSession(conversion, precision=precision, cache=cache, identity=identity)
             off, wrong = _compared(session, answers or network, compared, precision)
+    except CacheError:
+        raise
     except Exception as error:  # converters and tracers raise anything
         return network, f"torch: OpenVINO does not take it ({one_line(error)})"
     if wrong:
