@@ -241,6 +241,20 @@ def test_it_is_followed_until_pictures_change_by_as_much_and_one_way(tmp_path: P
     assert made(None).bounds(7, 1)[1].tolist() == [-30.0, 30.0]
 
 
+def test_what_draws_otherwise_measures_lengths_of_its_own(tmp_path: Path) -> None:
+    coarse: Any = SimpleNamespace(
+        render=lambda *edited: GENERATOR.render(*edited).pow(3), describe=lambda: {"backend": "coarse"}
+    )
+    within, attributes = calibrated((-10.0, 4.0), (-6.0, 8.0)), directions(3, 6)
+
+    def lengths(synthesizer: Any) -> tuple[float, ...]:
+        sampling = Sampling(4, synthesizer=synthesizer, cache=tmp_path)
+        options: dict[str, Any] = {"count": 3, "bound": 30.0, "seed": 3, "sampling": sampling}
+        return baseline_directions(GENERATOR, attributes, within, **options).lengths
+
+    assert lengths(None) == lengths(None) != lengths(coarse)
+
+
 class InParts(Decoder):
     """Of a code the first 30 numbers are one part, the last 10 another, which samples may share."""
 

@@ -257,6 +257,7 @@ class _Matching:
         sampling, rows = self.sampling, (self.attributes, self.draws, self.texts)
         depends_on = {
             "generator": self.generator.content_hash,
+            "drawn_by": sampling.drawn_by(),
             "truncation": [sampling.truncation, sampling.truncation_cutoff, sampling.samples, sampling.seed],
             "rows": [hashlib.sha256(matrix.contiguous().numpy().tobytes()).hexdigest() for matrix in rows],
             "count": self.count,

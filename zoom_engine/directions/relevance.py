@@ -86,13 +86,17 @@ class Sampling:
         """Return the same samples without truncation."""
         return dataclasses.replace(self, truncation=1.0)
 
+    def drawn_by(self) -> dict[str, Any]:
+        """Return what draws the pictures, for keys of caches (JSON)."""
+        return {"backend": "torch", "precision": "fp32"} if self.synthesizer is None else self.synthesizer.describe()
+
     def seen(self, generator: EditableGenerator, text_encoder: TextEncoder) -> dict[str, Any]:
         """Return what the pictures and their embeddings depend on, for keys of caches that hold nothing else (JSON)."""
         return {**self.identity(generator, text_encoder), "text_encoder": text_encoder.embedding_hash}
 
     def identity(self, generator: EditableGenerator, text_encoder: TextEncoder) -> dict[str, Any]:
         """Return what a measurement on these samples depends on, for cache keys and provenance (JSON)."""
-        made = {"backend": "torch", "precision": "fp32"} if self.synthesizer is None else self.synthesizer.describe()
+        made = self.drawn_by()
         if text_encoder.precision != "fp32":
             made |= {"embedded_in": text_encoder.precision}
         return {
