@@ -464,6 +464,9 @@ def test_vocabulary_of_the_folder_is_used(tmp_path: Path) -> None:
     (folder / "open_clip_config.json").write_text(json.dumps(config))
     encoder = load_text_encoder(folder)
     assert encoder.tokenizer.encode("face") == [514]
+    (folder / "bpe.txt.gz").write_bytes(gzip.compress(bytes((1 << 24) + 1), compresslevel=1))
+    with pytest.raises(TextEncoderError, match="unpacks to more than 16 MB"):
+        load_text_encoder(folder)
     config["model_cfg"]["text_cfg"]["tokenizer_kwargs"] = {"bpe_path": "../../etc/passwd"}
     (folder / "open_clip_config.json").write_text(json.dumps(config))
     with pytest.raises(TextEncoderError, match="must be a file in"):

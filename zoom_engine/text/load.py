@@ -7,6 +7,7 @@ with torchvision and transformers, which it brings, that takes longer than torch
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import tempfile
@@ -36,6 +37,7 @@ WORDS_KEY = "trained_words"  # our own, beside the keys of open_clip: all words 
 WEIGHT_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "model.safetensors",
                 "open_clip_pytorch_model.bin", "open_clip_model.pt", "pytorch_model.bin")  # fmt: skip
 _SUFFIXES = (".safetensors", ".bin", ".pt", ".pth")
+_LARGEST_VOCABULARY = 1 << 24  # bytes, unpacked: open_clip's own has 3 MB, and it reads any whole
 # Called as functions of their own, they hide what they call. What draws until all numbers lie within bounds
 # (`trunc_normal_`) calls the tensor's own methods, and ends only where these give numbers.
 _RANDOM = (nn.init.normal_, nn.init.uniform_, nn.init.kaiming_uniform_)
@@ -294,6 +296,9 @@ def _inside(source: str, file: str) -> str:
     path = (folder / file).resolve()
     if not path.is_relative_to(folder) or not path.is_file():
         raise TextEncoderError(f"the vocabulary '{file}' must be a file in {folder}")
+    with gzip.open(path) as packed:
+        if len(packed.read(_LARGEST_VOCABULARY + 1)) > _LARGEST_VOCABULARY:
+            raise TextEncoderError(f"the vocabulary '{file}' unpacks to more than {_LARGEST_VOCABULARY >> 20} MB")
     return str(path)
 
 
