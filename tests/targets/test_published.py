@@ -123,6 +123,20 @@ def test_an_interrupted_download_of_many_files_goes_on(asked: Asked, tmp_path: P
     assert len(asked) == 1
 
 
+def test_a_snapshot_without_what_says_its_input_is_no_whole_one(asked: Asked, tmp_path: Path) -> None:
+    """Transformers' from_pretrained leaves the config and the weights alone in the cache."""
+    load_target("hf-hub:owner/tiny", download=True)
+    (snapshot(tmp_path, "owner/tiny") / "preprocessor_config.json").unlink()
+    with pytest.raises(
+        TargetError, match=r"preprocessor_config.json, .* is not on this machine: .*--download"
+    ) as caught:
+        load_target("hf-hub:owner/tiny", preprocessing={"size": 32})
+    assert "\n" not in str(caught.value)
+    assert not load_target("hf-hub:owner/tiny", preprocessing={"size": 32, "value_range": (0, 1)}).assumed
+    assert load_target("hf-hub:owner/tiny", download=True).preprocessing.mean == (0.5,)
+    assert len(asked) == 2
+
+
 COMMANDS: dict[str, Callable[[Path], list[str]]] = {
     "view": lambda out: ["view", "--seeds", "0", "--out", str(out / "seen.png"), "--target"],
     "inspect": lambda out: ["inspect"],

@@ -22,13 +22,14 @@ from torch.nn.modules.module import (
 )
 
 from zoom_engine.common.errors import TargetError, imported, one_line
+from zoom_engine.common.files.hub import BY_OPTION
 from zoom_engine.common.files.kinds_of_file import CONFIG
 from zoom_engine.common.threads import quiet
 from zoom_engine.targets.entry import Entry
 from zoom_engine.targets.loaders.image_processors import hugging_face_preprocessing
 from zoom_engine.targets.loaders.loaded_model import LoadedModel, Reading
 from zoom_engine.targets.loaders.module import load_module
-from zoom_engine.targets.loaders.published import HUB, INDEX, hub_folder
+from zoom_engine.targets.loaders.published import HUB, INDEX, PREPROCESSOR, hub_folder
 from zoom_engine.targets.loaders.timm_config import timm_preprocessing
 from zoom_engine.targets.loaders.transforms import processor_preprocessing
 from zoom_engine.targets.preprocessing import InputOptions, Preprocessing, scale_is_assumed
@@ -36,7 +37,6 @@ from zoom_engine.targets.tasks.guess import Final
 from zoom_engine.targets.tasks.multilabel import MultiLabelTask
 from zoom_engine.targets.tasks.task import Task
 
-PREPROCESSOR = "preprocessor_config.json"
 LARGEST_JSON = 2**24
 MOST_OF_CONFIG = 10**6
 """The largest number in a config: layers, classes and pixels are fewer."""
@@ -54,7 +54,13 @@ def load_from_hub(spec: str, how: Reading) -> LoadedModel:
     Raises:
         TargetError: as `load_hugging_face` and `hub_folder`.
     """
-    loaded = load_hugging_face(hub_folder(spec, download=how.download), how)
+    folder = hub_folder(spec, download=how.download)
+    loaded = load_hugging_face(folder, how)
+    if loaded.assumed and not how.download:  # a folder of the cache is not the whole of what is published
+        raise TargetError(
+            f"{spec}: {PREPROCESSOR}, which may say what it is fed, is not on this machine: {BY_OPTION}, or say it by"
+            " --input-range, --input-mean and --input-std (preprocessing= in Python)"
+        )
     return dataclasses.replace(loaded, name=spec.removeprefix(HUB))
 
 

@@ -16,7 +16,8 @@ from zoom_engine.common.files.kinds_of_file import CONFIG
 HUB = "hf-hub:"
 TIMM_FILES = ("model.safetensors", "pytorch_model.bin")
 INDEX = "model.safetensors.index.json"
-HUB_FILES = (CONFIG, "preprocessor_config.json", "model*.safetensors", INDEX)
+PREPROCESSOR = "preprocessor_config.json"
+HUB_FILES = (CONFIG, PREPROCESSOR, "model*.safetensors", INDEX)
 """The files that are read of a Hugging Face image classifier."""
 
 
@@ -75,7 +76,7 @@ def timm_weights(timm: Any, name: str, tag: str, *, download: bool = False) -> P
 def hub_folder(spec: str, *, download: bool = False) -> Path:
     """Return the folder of "hf-hub:OWNER/NAME" or "hf-hub:OWNER/NAME@REVISION" in the Hugging Face cache.
 
-    With `download` what is needed of it is fetched there.
+    With `download` what is needed of it is fetched there: transformers itself keeps no image processor beside a model.
 
     Raises:
         TargetError: as `torchvision_weights`.
@@ -85,8 +86,9 @@ def hub_folder(spec: str, *, download: bool = False) -> Path:
         config = hub.cached(repository, CONFIG, revision=revision or None)
     except ValueError as error:
         raise TargetError(f"{spec!r} names no Hugging Face repository: {one_line(error)}") from error
-    if config is not None and _has_weights(config.parent):
-        return config.parent
+    folder = None if config is None or not _has_weights(config.parent) else config.parent
+    if folder is not None and (not download or (folder / PREPROCESSOR).is_file()):
+        return folder
     files = " ".join(f'--include "{file}"' for file in HUB_FILES)
     version = f" --revision {revision}" if revision else ""
     by_hand = (
