@@ -108,6 +108,9 @@ def test_the_config_s_word_on_several_labels_counts_in_an_object_and_in_a_folder
         np.testing.assert_allclose(
             target.task.recorded(outputs, outputs)[0], [scores[name] for name in NAMES], atol=1e-4
         )
+    named = tuple(f"a {name}" for name in NAMES)
+    assert load_target(pipeline, classes=named).task == MultiLabelTask(classes=named)
+    assert load_target(pipeline, kind="logits").task == MultiLabelTask(classes=NAMES)
     head = load_target(pipeline, head="dog").task
     assert head == BinaryTask(classes=("not dog", "dog"), head=1)
 

@@ -299,8 +299,8 @@ def _as_target(
     resolution: int,
 ) -> Target:
     name, note = name or loaded.name, loaded.note
-    if task is None and loaded.task is not None and (classes, kind, head) == (None, None, None):
-        task = loaded.task
+    if task is None and head is None and kind in (None, getattr(loaded.task, "output", None)):
+        task = _named_task(loaded.task, classes)
     if task is None:
         height, width = loaded.preprocessing.hw or (resolution, resolution)
         with torch.no_grad():
@@ -326,3 +326,15 @@ def _as_target(
         note=note,
         content_hash=loaded.content_hash,
     )
+
+
+def _named_task(task: Task | None, classes: Sequence[str] | None) -> Task | None:
+    """Return what a model says of its task, with the user's names of its classes; None where they leave it open."""
+    if task is None or classes is None:
+        return task
+    described: Any = task
+    names = {field.name for field in dataclasses.fields(described)} if dataclasses.is_dataclass(described) else set()
+    if "classes" not in names:
+        return None
+    renamed: Task = dataclasses.replace(described, classes=tuple(classes))
+    return renamed
