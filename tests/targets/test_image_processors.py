@@ -20,6 +20,8 @@ from zoom_engine.targets import Preprocessing
 from zoom_engine.targets.loaders.hugging_face import load_hugging_face
 from zoom_engine.targets.loaders.image_processors import hugging_face_preprocessing
 from zoom_engine.targets.loaders.loaded_model import Reading
+from zoom_engine.targets.loaders.timm_config import timm_preprocessing
+from zoom_engine.targets.loaders.transforms import processor_preprocessing
 from zoom_engine.targets.loading import load_target
 
 SIDES = ((90, 90), (80, 120), (130, 70))
@@ -201,6 +203,15 @@ def test_a_timm_model_of_transformers_is_fed_as_timm_says(tmp_path: Path) -> Non
     image = picture(90, 90)
     expected = theirs(transformers.TimmWrapperImageProcessor(pretrained_cfg=timm_config), image)
     assert (ours(loaded.preprocessing, image) - expected).abs().mean() < 0.4 / 255 / 0.2
+
+
+def test_the_processor_of_a_timm_model_is_read_and_its_filter_is_timm_s_own_where_none_is_said() -> None:
+    timm_config = {"input_size": [3, 64, 64], "crop_pct": 1.0, "mean": [0.4] * 3, "std": [0.2] * 3}
+    processor = transformers.TimmWrapperImageProcessor(pretrained_cfg=timm_config)
+    how = processor_preprocessing(processor)
+    assert (how.mean, how.resize, how.hw) == ((0.4,) * 3, "bicubic", (64, 64))
+    assert how == timm_preprocessing(timm_config)
+    assert processor_preprocessing(processor, {"size": 32}).mean == how.mean
 
 
 @pytest.mark.parametrize(

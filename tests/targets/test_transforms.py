@@ -56,6 +56,7 @@ OF_TORCHVISION: dict[str, Any] = {
     "v2 of tensors": v2.Compose([v2.ToImage(), v2.Resize(40), v2.CenterCrop(40), FLOATS, v2.Normalize([0.5], [0.5])]),
     "v2, floats first": v2.Compose([v2.ToImage(), FLOATS, v2.Resize(48), v2.CenterCrop(40), v2.ToPureTensor()]),
     "v2, unscaled": v2.Compose([v2.RGB(), v2.Resize((40, 40)), v2.ToImage(), v2.ToDtype(torch.float32)]),
+    "v1, one number": v1.Compose([v1.Resize((40, 40)), v1.ToTensor(), v1.Normalize(0.5, 0.25)]),
     "no resize": v1.Compose([v1.ToTensor(), v1.Normalize(MEAN, STD)]),
     "weights": torchvision.models.ResNet18_Weights.IMAGENET1K_V1.transforms(),
     "weights, bicubic": torchvision.models.EfficientNet_B0_Weights.DEFAULT.transforms(),

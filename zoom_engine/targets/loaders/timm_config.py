@@ -12,7 +12,7 @@ RESIZES = ("bilinear", "bicubic", "nearest")
 
 
 def timm_preprocessing(config: Mapping[str, Any]) -> Preprocessing:
-    """Convert the evaluation transform that timm makes of `config` (`timm.data.create_transform`).
+    """Convert the evaluation transform that timm makes of `config`, once `timm.data.resolve_data_config` filled it.
 
     It resizes the shorter side to ⌊size / crop_pct⌋ (crop_mode "squash": both sides), cuts out the centre and
     normalises.
@@ -24,7 +24,7 @@ def timm_preprocessing(config: Mapping[str, Any]) -> Preprocessing:
         size = config.get("input_size") or (3, 224, 224)
         height, width = int(size[-2]), int(size[-1])
         crop_fraction = float(config.get("crop_pct") or 0.875)
-        mode, resize = str(config.get("crop_mode") or "center"), str(config.get("interpolation") or "bilinear")
+        mode, resize = str(config.get("crop_mode") or "center"), str(config.get("interpolation") or "bicubic")
         scaled = (int(height / crop_fraction), int(width / crop_fraction))
         mean = tuple(float(value) for value in config.get("mean") or (0.485, 0.456, 0.406))
         std = tuple(float(value) for value in config.get("std") or (0.229, 0.224, 0.225))

@@ -57,8 +57,14 @@ def stated_preprocessing(given: object) -> InputOptions:
 
 
 def processor_preprocessing(processor: Any, options: InputOptions = None) -> Preprocessing:
-    """Convert an image processor of transformers as `hugging_face_preprocessing` does its file."""
-    return hugging_face_preprocessing(json.loads(processor.to_json_string()), type(processor).__name__, options)
+    """Convert an image processor of transformers as `hugging_face_preprocessing` does its file.
+
+    That of a timm model holds what `timm.data.resolve_data_config` returned.
+    """
+    values = json.loads(processor.to_json_string())
+    if isinstance(timm := values.get("data_config"), dict):
+        return timm_preprocessing(timm).updated(options)
+    return hugging_face_preprocessing(values, type(processor).__name__, options)
 
 
 def transform_preprocessing(transform: object) -> Preprocessing:
@@ -239,7 +245,7 @@ class _Reader:
 
 def _numbers(values: Any) -> tuple[float, ...]:
     """Return numbers as they were written: timm keeps them in float32, where 0.485 is 0.48500001."""
-    return tuple(float(str(value)) for value in np.asarray(values))
+    return tuple(float(str(value)) for value in np.atleast_1d(np.asarray(values)))
 
 
 def _refuse(step: object, how: str) -> NoReturn:
