@@ -83,6 +83,14 @@ def test_an_audit_says_on_how_many_pictures_and_at_which_level_its_directions_we
     assert read_manifest(old).identity == read_manifest(audit).identity, "it determines no records"
 
 
+def test_images_of_an_audit_are_pulled_to_the_average_as_they_were(audit: Path, tmp_path: Path) -> None:
+    def pull(manifest: dict[str, Any]) -> None:
+        manifest["config"] |= {"truncation": 0.0, "truncation_cutoff": 2}
+
+    settings = load_explored([changed(audit, tmp_path / "pulled", pull)], {}).models[0].settings
+    assert (settings.truncation, settings.truncation_cutoff) == (0.0, 2)
+
+
 def test_other_directions_than_the_audits_are_told(audit: Path) -> None:
     explored = load_explored([audit], {**GIVEN, "samples": 40})
     assert [line for line in explored.notices if "found again here and are not those of the audit" in line]

@@ -160,6 +160,7 @@ def _settings_of(folder: Path, manifest: Manifest, given: Mapping[str, Any], tar
             " hold: give all of them by --attribute, as to diagnose"
         )
     encoder = known.object("text_encoder").get("name", str)
+    truncation = known.get("truncation", float)  # may be 0
     options: dict[str, Any] = {
         "generator": generator,
         "generator_class": known.get("generator_class", int),
@@ -175,7 +176,7 @@ def _settings_of(folder: Path, manifest: Manifest, given: Mapping[str, Any], tar
         "level": config.level,
         "edit_range": config.edit_range,
         "decisive_change": config.decisive_change,
-        "truncation": known.get("truncation", float) or AuditSettings.truncation,
+        "truncation": AuditSettings.truncation if truncation is None else truncation,
         "truncation_cutoff": known.get("truncation_cutoff", int),
     }
     if not brought:
