@@ -69,6 +69,8 @@ def test_prompts_are_read_from_a_file(tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "prompts.txt"
     path.write_text("# two of them\n\n a photo of a cat \na photo of a dog\n", encoding=encoding)
     assert read_prompts(path) == ("a photo of a cat", "a photo of a dog")
+    path.write_text("a photo of a cat\n", encoding="utf-8-sig")
+    assert read_prompts(path) == ("a photo of a cat",)
 
 
 @pytest.mark.parametrize(
