@@ -90,3 +90,15 @@ def test_options_are_read_where_pydantic_is_loaded() -> None:
     line = "diagnose --attribute a --attribute b --template general --images 3"
     _, read, _ = build_app().parse_args(line.split(), print_error=False, exit_on_error=False)
     assert read.arguments == {"attributes": ["a", "b"], "templates": ["general"], "images": 3}
+
+
+def test_a_page_of_experiments_keeps_no_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr("zoom_engine.experiments.run.draw_again", lambda *_: tmp_path)
+    monkeypatch.setattr("zoom_engine.experiments.docs.write_docs", lambda *_, command: told.append(command))
+    words = ["experiment", "traversal", "--draw-only", "--out", str(tmp_path), "--docs", str(tmp_path), "--service"]
+    for header in ("headers={A='secret'}", "timeout=5"):
+        monkeypatch.setattr("sys.argv", ["zoom-engine", *words, header])
+        assert main([*words, header]) == 0
+    assert told[0].endswith(" --service headers=...")
+    assert told[1].endswith(" --service timeout=5")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from collections.abc import Sequence
@@ -101,5 +102,10 @@ def experiment(
             name, out, domains=domain, targets=target, progress=forced, notify=tell, **read_model_options(given)
         )
     if docs is not None:
-        page = write_docs(out, docs, command=shlex.join(["zoom-engine", *sys.argv[1:]]))
+        page = write_docs(out, docs, command=shlex.join(["zoom-engine", *map(_shown, sys.argv[1:])]))
     print(f"Open {page}")
+
+
+def _shown(word: str) -> str:
+    """Return a word of the command line as a page may show it: headers of a service may be secrets."""
+    return re.sub(r"^((?:--service=)?headers=).*", r"\1...", word, flags=re.DOTALL)
