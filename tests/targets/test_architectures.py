@@ -96,6 +96,7 @@ def of_a_newer_zip(archive: bytes) -> bytes:
         ("torchvision:squeezenet1_1@{}/eighths.pt", "'w', float8_e4m3fn in 1 axes, cannot be read"),
         ("torchvision:squeezenet1_1@{}/axes.pt", "'w', float32 in 70 axes, cannot be read"),
         ("torchvision:squeezenet1_1@{}/bomb.pt", "unpacks to more than it is"),
+        ("torchvision:squeezenet1_1@{}/claims.pt", "'w' claims more numbers than the file holds"),
         ("torchvision:squeezenet1_1@{}/list.pt", "holds no state-dict"),
         ("{}/w.pt", "weights alone: name their architecture"),
         ("{}/newer.pt", "is a damaged archive .zip file version"),
@@ -110,6 +111,7 @@ def test_what_does_not_fit_is_one_line(
     torch.save({"w": torch.full((2,), torch.nan)}, tmp_path / "nan.pt")
     torch.save({"w": torch.ones(2).to(torch.float8_e4m3fn)}, tmp_path / "eighths.pt")
     torch.save({"w": torch.ones([1] * 70)}, tmp_path / "axes.pt")
+    torch.save({"w": torch.zeros(1).expand(2**20, 4)}, tmp_path / "claims.pt")
     torch.save([1, 2], tmp_path / "list.pt")
     (tmp_path / "newer.pt").write_bytes(of_a_newer_zip((tmp_path / "list.pt").read_bytes()))
     (tmp_path / "junk.pt").write_bytes(b"\x80junk")

@@ -61,6 +61,12 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     for prefix in PREFIXES:
         if all(key.startswith(prefix) for key in state):
             state = {key.removeprefix(prefix): value for key, value in state.items()}
+    size = path.stat().st_size
+    if large := next((name for name, value in state.items() if value.numel() * value.element_size() > size), None):
+        raise TargetError(
+            f"{path}: refused, since {one_line(large, 80)!r} claims more numbers than the file holds: save"
+            " model.state_dict()"
+        )
     bad = next((k for k, v in state.items() if v.is_floating_point() and not _is_finite(v, path, k)), None)
     if bad is not None:
         raise TargetError(
