@@ -19,12 +19,13 @@ from literal_stylegan2 import Literal
 from tensorflow_files import tensorflow_bytes
 
 from zoom_engine.cli import main
-from zoom_engine.common.errors import ConfigError, DirectionError
+from zoom_engine.common.errors import CheckpointError, ConfigError, DirectionError
 from zoom_engine.diagnose.diagnoser import Diagnoser
 from zoom_engine.directions import EditDirections, calibrate_range
 from zoom_engine.domains.avatars.weights import WEIGHTS
 from zoom_engine.generators import load_generator, of_one_class
 from zoom_engine.generators.checkpoints.pickles.interpreter import MOST_MEMORY
+from zoom_engine.generators.checkpoints.safetensors_file import save_generator
 from zoom_engine.text import load_text_encoder
 
 LITERAL = Literal(z_dim=12)
@@ -75,6 +76,11 @@ def test_half_precision_is_half_the_size(tmp_path: Path) -> None:
         assert main(["convert", str(source), str(tmp_path / f"{name}.safetensors"), *["--half"][: name == "half"]]) == 0
     sizes = [(tmp_path / f"{name}.safetensors").stat().st_size for name in ("whole", "half")]
     assert sizes[1] < 0.6 * sizes[0]
+    generator = load_generator(source)
+    generator.get_parameter("const").mul_(1e9)
+    with pytest.raises(CheckpointError, match="'const' has numbers beyond those of float16"):
+        save_generator(generator, tmp_path / "beyond.safetensors", half=True)
+    assert not (tmp_path / "beyond.safetensors").exists()
 
 
 def test_nothing_is_written_where_conversion_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

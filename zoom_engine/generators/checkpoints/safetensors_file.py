@@ -46,6 +46,7 @@ def save_generator(
         half: store the tensors, but frequencies and phases, as float16; they are float32 again when loaded.
 
     Raises:
+        CheckpointError: float16 does not reach to its numbers.
         OSError: it cannot be written; so does SafetensorError.
     """
     header = {
@@ -56,7 +57,10 @@ def save_generator(
     tensors = {}
     for name, value in generator.state_dict().items():
         dtype = torch.float16 if half and name not in NEVER_HALVED else torch.float32
-        tensors[name] = value.detach().cpu().to(dtype).contiguous()
+        stored = value.detach().cpu().to(dtype).contiguous()
+        if half and bool(stored.isinf().any()):
+            raise CheckpointError(f"'{name}' has numbers beyond those of float16: write it without half (--half)")
+        tensors[name] = stored
     with atomic.replacing(path) as temporary:
         save_file(tensors, str(temporary), metadata=header)
 
