@@ -77,7 +77,9 @@ def test_errors_are_one_line_and_exit_1(
     [
         ("--input-size=big", "write pixels such as 224 or 192,256 (height, width), not 'big'"),
         ("--input-mean=0.5;0.5", "write numbers such as 0.5 or -1,1, not '0.5;0.5'"),
-        ("--seeds=first", "write seeds such as 0-7 or 3,5,9, not 'first'"),
+        ("--seeds=first", "write seeds such as 0-7 or 3,5,9, 2,000 of them at most, not 'first'"),
+        ("--seeds=0-3000000000", "3,5,9, 2,000 of them at most, not '0-3000000000'"),
+        ("--seeds=5-3", "of them at most, not '5-3'"),
     ],
 )
 def test_an_option_of_another_form_says_which_is_wanted(
@@ -384,9 +386,10 @@ def test_target_options_of_file_and_command_line_come_together(
         "classes": ["cat", "dog"],
         "preprocessing": {"size": (32, 48), "layout": "NHWC", "std": [0.2]},
     }
-    config.write_text("[target_options]\npreprocessing = 3\n")
-    assert main(run) == 1
-    assert "must be tables" in capsys.readouterr().err
+    for table in ("preprocessing = 3", 'service = "json"', 'task_options = "unit"'):
+        config.write_text(f"[target_options]\n{table}\n")
+        assert main(run) == 1
+        assert "must be tables" in capsys.readouterr().err
 
 
 def test_words_lists_what_the_text_encoder_knows(capsys: pytest.CaptureFixture[str]) -> None:

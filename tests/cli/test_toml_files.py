@@ -11,6 +11,8 @@ import pytest
 from simulated import simulated
 
 from zoom_engine.cli import main
+from zoom_engine.cli.config import read_config
+from zoom_engine.common.errors import ConfigError
 
 HOSTILE: dict[str, bytes] = {
     "deep lists": b"rule = " + b"[" * 100_000,
@@ -77,3 +79,12 @@ def _refused(file: Path, audit: Path, capsys: pytest.CaptureFixture[str]) -> Non
         assert "\x1b" not in told
         assert len(told) < 700
         assert time.monotonic() - before < 60
+
+
+def test_an_option_has_the_names_of_the_command_line_too_and_is_given_once(tmp_path: Path) -> None:
+    file = tmp_path / "a.toml"
+    file.write_text("most-images = 48\nsearch-option = { steps = 5 }\nlabel = []\n")
+    assert read_config(file) == {"most_images": 48, "search_options": {"steps": 5}, "labels": []}
+    file.write_text('attribute = ["a hat"]\nattributes = ["a beard"]\n')
+    with pytest.raises(ConfigError, match="option 'attributes' is given twice"):
+        read_config(file)

@@ -231,6 +231,7 @@ class NotFinite(Painter):
         (Painter().bfloat16(), {}, "weights in bfloat16"),
         (Painter(), {"output_range": (1, 1)}, "output_range"),
         (Painter(), {"output_range": (1, 2, 3)}, "two numbers"),
+        (Painter(), {"output_range": ("black", "white")}, "two numbers"),
     ],
 )
 def test_modules_that_are_no_decoders_are_refused(network: nn.Module, options: Any, complaint: str) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from zoom_engine.cli.options import CommandSettings
+from zoom_engine.common.errors import ConfigError, one_line
 from zoom_engine.common.files.toml_file import read_toml
 from zoom_engine.common.typed import check_options
 from zoom_engine.settings.audit_settings import AuditSettings, RunSettings, options_of
@@ -17,12 +18,18 @@ def read_config(path: Path) -> dict[str, Any]:
     Keys may be written with _ or -, and as on the command line.
 
     Raises:
-        ConfigError: the file cannot be read, an option is unknown, or a value has another type.
+        ConfigError: the file cannot be read, an option is unknown or given twice, or a value has another type.
     """
     raw = read_toml(path)
     kinds = (AuditSettings, RunSettings, CommandSettings)
     hints = {name: hint for settings in kinds for name, hint in get_type_hints(settings).items()}
     renamed = {about.name: name for settings in kinds for name, about in options_of(settings).items() if about.name}
-    values = {renamed.get(key, key).replace("-", "_"): value for key, value in raw.items()}
+    values: dict[str, Any] = {}
+    for key, value in raw.items():
+        spelt = key.replace("-", "_")
+        name = renamed.get(spelt, spelt)
+        if name in values:
+            raise ConfigError(f"{path}: option '{one_line(name, 80)}' is given twice, by two spellings: leave one out")
+        values[name] = value
     check_options(values, dict(sorted(hints.items())), "option", place=f"{path}: ")
     return values

@@ -11,6 +11,8 @@ from cyclopts import Parameter
 from zoom_engine.common.typed import kinds_of
 from zoom_engine.settings.audit_settings import AUTO, LossWeights
 
+MOST_SEEDS = 2_000
+
 
 def read_by(read: Callable[[str], Any], wanted: str, *, repeated: bool = False) -> Parameter:
     """Return an option of one text, or of repeated ones, that may begin with a minus; `wanted` describes its form."""
@@ -26,7 +28,10 @@ def read_by(read: Callable[[str], Any], wanted: str, *, repeated: bool = False) 
 
 def _seeds(text: str) -> list[int]:
     ends = [part.partition("-") for part in text.split(",")]
-    return [seed for first, _, last in ends for seed in range(int(first), int(last or first) + 1)]
+    parts = [range(int(first), int(last or first) + 1) for first, _, last in ends]
+    if not 0 < sum(part.stop - part.start for part in parts) <= MOST_SEEDS or not all(parts):
+        raise ValueError
+    return [seed for part in parts for seed in part]
 
 
 def _sizes(text: str) -> int | tuple[int, int]:
@@ -54,7 +59,7 @@ def _count(text: str) -> int | str:
     return text if text == AUTO else int(text)
 
 
-SEEDS = read_by(_seeds, "seeds such as 0-7 or 3,5,9")
+SEEDS = read_by(_seeds, f"seeds such as 0-7 or 3,5,9, {MOST_SEEDS:,} of them at most")
 NUMBERS = read_by(lambda text: [float(part) for part in text.split(",")], "numbers such as 0.5 or -1,1")
 SIZES = read_by(_sizes, "pixels such as 224 or 192,256 (height, width)")
 WEIGHTS = read_by(_loss_weights, "three numbers, of L_target, L_struct and L_attr, such as 50,10,1")

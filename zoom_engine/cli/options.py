@@ -14,6 +14,7 @@ from cyclopts import Group, Parameter
 
 from zoom_engine.cli.forms import SEEDS, form_of
 from zoom_engine.common.errors import ConfigError
+from zoom_engine.common.plurals import listed
 from zoom_engine.common.typed import kinds_of
 from zoom_engine.settings.audit_settings import AuditSettings, option, options_of
 from zoom_engine.settings.model_settings import DecoderSettings, InputSettings, TargetSettings
@@ -163,11 +164,12 @@ def told_options() -> Options:
 def read_target_options(given: Mapping[str, Any], stored: object = None) -> dict[str, object]:
     """Return `target_options`: those of a configuration file, overridden by the command line's."""
     stored = {} if stored is None else stored
-    if not isinstance(stored, dict) or not isinstance(stored.get("preprocessing", {}), dict):
-        raise ConfigError("target_options and its preprocessing must be tables")
+    tables = ("preprocessing", "service", "task_options")
+    if not isinstance(stored, dict) or not all(isinstance(stored.get(name, {}), dict) for name in tables):
+        raise ConfigError(f"target_options, and its {listed(tables)}, must be tables")
     preprocessing = {**stored.get("preprocessing", {}), **given_of(INPUT, given)}
     target_options = {**stored, **given_of(TARGET, given)}
-    if service := {**(stored.get("service") or {}), **dict(given.get("service") or ())}:
+    if service := {**stored.get("service", {}), **dict(given.get("service") or ())}:
         target_options["service"] = service
     if options := dict(target_options.pop("task_options", None) or ()):
         if "task" not in target_options:

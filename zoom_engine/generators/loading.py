@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from zoom_engine.common import registry
-from zoom_engine.common.errors import ConfigError
+from zoom_engine.common.errors import ConfigError, one_line
 from zoom_engine.common.files.kinds_of_file import is_onnx
 from zoom_engine.common.threads import working
 from zoom_engine.common.typed import named_options
@@ -193,4 +193,9 @@ def _pair(output_range: object) -> tuple[float, float]:
         return (-1.0, 1.0)
     if not isinstance(output_range, Sequence) or len(output_range) != 2:
         raise ConfigError(f"output_range must be two numbers, black and white, not {output_range}")
-    return float(output_range[0]), float(output_range[1])
+    try:
+        return float(output_range[0]), float(output_range[1])
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"output_range must be two numbers, black and white, not {one_line(repr(output_range), 80)}"
+        ) from error
