@@ -85,3 +85,12 @@ def test_the_dispersion_is_that_of_what_was_drawn(shape: str, slope: float) -> N
         dispersion = drawn[:, column].var() / (means[column] * (1 - means[column]))
         assert float(result(means[[column]])[0]) == pytest.approx(min(dispersion, 1.0), rel=0.5)
     assert variation(drawn)[12] == pytest.approx(min(drawn[:, 12].var() / (means[12] * (1 - means[12])), 1.0), rel=0.1)
+
+
+@pytest.mark.parametrize("level", [0.97, 0.985, 1.0])
+def test_where_all_random_edits_change_nearly_everything_one_more_does_too(level: float) -> None:
+    """The grid of effects ends below 1: what lay beyond was impossible, though each direction that was tried did it."""
+    edits = RandomEdits(np.full((100, 16), level))
+    assert p_value(edits, level, images=100) > 0.2
+    assert edits.reach(0.05, 100) == 1.0
+    assert p_value(RandomEdits(np.full((100, 16), 0.05)), level, images=100) < 1e-4

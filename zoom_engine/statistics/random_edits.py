@@ -26,6 +26,7 @@ _EDGES = np.linspace(np.log(1e-5), 0.0, 151)
 _EFFECTS = np.exp((_EDGES[1:] + _EDGES[:-1]) / 2)
 _STEPS = np.linspace(-5.0, 5.0, 41)  # of μ, in standard errors
 _LEAST = 1e-4  # an effect below is rounding
+_MOST = float(_EFFECTS[-1])  # the grid ends here: a mean beyond is as likely as this one
 _ROUNDING = 1e-9
 _MOST_EXACT = 2000.0  # κ: means are known no better than the grid of effects
 
@@ -76,12 +77,12 @@ class RandomEdits:
 
     def _beyond(self, mean: float, images: int, dispersion: float) -> float:
         kappa = _kappa(images, np.maximum(self.dispersion(_EFFECTS), dispersion))
-        reached = special.betaincc(_EFFECTS * kappa, (1 - _EFFECTS) * kappa, min(max(mean, _LEAST), 1 - _LEAST))
+        reached = special.betaincc(_EFFECTS * kappa, (1 - _EFFECTS) * kappa, min(max(mean, _LEAST), _MOST))
         return float(self._density @ reached)
 
     def _posterior(self, images: Array) -> Array:
         """Compute the density of one more direction's effect over `_EFFECTS`; it sums to 1."""
-        seen, effects = self.means.clip(_LEAST, 1 - _LEAST), _EFFECTS[:, None]
+        seen, effects = self.means.clip(_LEAST, _MOST), _EFFECTS[:, None]
         kappa = _kappa(images, self.dispersion(effects))
         a, b = effects * kappa, (1 - effects) * kappa
         log_seen = (a - 1) * np.log(seen) + (b - 1) * np.log1p(-seen) - special.betaln(a, b)
