@@ -71,6 +71,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "an output beyond floats": ({"output": [float("inf")]}, r"output\[0\] must be a number of at most 3.5e38"),
     "an output of many digits": ({"output": [10**400]}, r"output\[0\] must be a number of at most 3.5e38"),
     "outputs of two lengths": ({"original_output": [0.2, 0.1]}, "outputs are of several lengths"),
+    "no outputs": ({"original_output": [], "output": []}, "it has no output"),
     "bounds the wrong way round": ({"bounds": [3.0, -3.0]}, r"^bounds must be \[low, high\]"),
     "a range in words": ({"paper": "wide"}, "^paper must be an object"),
     "a range that contradicts itself": (

@@ -457,6 +457,10 @@ def _config(values: JsonObject) -> Config:
         content=values.values,
     )
     count, one_each, ranges = len(attributes), "have one for each attribute", config.calibrated_range
+    task = config.task or {}
+    classes = task.get("classes") or ["0", "1"]
+    two = isinstance(classes, list) and len(classes) == 2
+    details.check("task", task.get("task") != "binary" or two, "name two classes")
     values.check("attributes", count > 0 and len(set(attributes)) == count, "name one or more, each once")
     most_random_directions = MOST_RANDOM_DIRECTIONS if config.mode == "single" else 0
     values.check(

@@ -183,6 +183,8 @@ def _consistent(record: Record) -> Record:
     if record.bounds is not None and record.bounds[0] > record.bounds[1]:
         raise ValueError(f"bounds must be [low, high], not {shown(record.bounds)}")
     outputs, weights = len(record.original_output), len(record.edit_weights)
+    if not outputs:
+        raise ValueError("it has no output")
     if len(record.output) != outputs or any(len(point.output) != outputs for point in record.trajectory):
         raise ValueError("its outputs are of several lengths")
     if any(len(point.weights) != weights for point in record.trajectory):
