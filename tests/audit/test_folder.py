@@ -527,6 +527,19 @@ def test_the_lock_of_a_killed_run_is_not_in_the_way(tmp_path: Path) -> None:
         assert folder.done() == set()
 
 
+@pytest.mark.parametrize("name", [".lock", "records.jsonl"])
+def test_a_link_in_the_place_of_a_file_is_not_followed(tmp_path: Path, name: str) -> None:
+    """A lock is emptied for the number of its process, records are cut to whole lines: a link did that elsewhere."""
+    file = tmp_path / "of somebody"
+    file.write_text("one line without an end")
+    AuditFolder.create(tmp_path / "audit", MANIFEST).close()
+    (tmp_path / "audit" / name).unlink()
+    (tmp_path / "audit" / name).symlink_to(file)
+    with pytest.raises(AuditError, match="symbolic links: fix that, or choose another folder"):
+        AuditFolder.resume(tmp_path / "audit", MANIFEST)
+    assert file.read_text() == "one line without an end"
+
+
 def test_files_stay_inside_the_folder(tmp_path: Path) -> None:
     with AuditFolder.create(tmp_path / "audit", MANIFEST) as folder:
         path = folder.write("images/a.png", b"png")

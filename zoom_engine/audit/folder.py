@@ -359,7 +359,7 @@ class AuditFolder:
     def _open_records(self) -> None:
         """Open records.jsonl for appending, learn which trials it holds, and cut an incomplete last line."""
         path = self.path / RECORDS
-        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o666)
         try:
             for record, stop in scan(path, self.manifest.config.check):
                 self._done.add(record.trial)
@@ -394,7 +394,7 @@ def _one_line(path: Path, verb: str) -> contextlib.AbstractContextManager[None]:
 def _acquire(path: Path) -> int:
     """Lock the folder for this process; the kernel releases it with the process, so no lock is ever stale."""
     while True:
-        descriptor = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+        descriptor = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
