@@ -15,7 +15,7 @@ from torch import Tensor
 
 from zoom_engine import Diagnoser, Diagnosis
 from zoom_engine.audit.folder import RECORDS
-from zoom_engine.common.errors import ConfigError, TextEncoderError
+from zoom_engine.common.errors import AuditError, ConfigError, TextEncoderError
 from zoom_engine.diagnose import edit_scores
 from zoom_engine.domains.avatars.domain import DOMAIN
 from zoom_engine.domains.avatars.renderer import render
@@ -112,6 +112,13 @@ def test_scores_do_not_depend_on_how_pictures_are_packed(table: Path, tmp_path: 
         Diagnoser(pairs=table, target=unmoved, text_encoder="avatars", neutral="a face", batch_size=size).run(out=out)
         records.append((out / RECORDS).read_bytes())
     assert records[0] == records[1]
+
+
+def test_scores_by_other_sentences_are_another_audits(table: Path, tmp_path: Path) -> None:
+    given: dict[str, Any] = {"pairs": table, "target": unmoved, "text_encoder": "avatars", "neutral": "a face"}
+    Diagnoser(**given).run(out=tmp_path)
+    with pytest.raises(AuditError, match=r"other settings .*templates"):
+        Diagnoser(**given, templates="none").run(out=tmp_path)
 
 
 @pytest.mark.parametrize(

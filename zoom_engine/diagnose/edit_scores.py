@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -40,12 +41,14 @@ class EditScores:
         scale: the natural ranges.
         unedited: float `[M, N]`, the scores of the first M unedited images, from which the ranges are: they need not be
             looked at again.
+        templates: what the attributes were put into.
     """
 
     encoder: TextEncoder
     along: Tensor
     scale: ScoreScale
     unedited: Tensor
+    templates: tuple[str, ...]
 
     def of(self, pictures: Tensor) -> Tensor:
         """Return the scores `[B, N]` of pictures `[B, 3, H, W]` in [-1, 1], on the CPU."""
@@ -55,9 +58,10 @@ class EditScores:
         """Return the changes of scores `[B, N]` in natural ranges, as `Record.scores` has them."""
         return self.scale.measure(after - before)
 
-    def describe(self) -> dict[str, str]:
-        """Return what determines the scores beside the pictures and the prompts."""
-        return {"name": self.encoder.name, "content_hash": self.encoder.content_hash}
+    def describe(self) -> dict[str, Any]:
+        """Return what determines the scores beside the pictures and the prompts, as the manifest has it."""
+        encoder = {"name": self.encoder.name, "content_hash": self.encoder.content_hash}
+        return {"text_encoder": encoder, "templates": list(self.templates)}
 
 
 def edit_scores(settings: AuditSettings, pictures: EditedPictures, progress: ProgressFactory) -> EditScores | None:
@@ -91,4 +95,4 @@ def edit_scores(settings: AuditSettings, pictures: EditedPictures, progress: Pro
     with torch.no_grad():
         scores = text_scores(encoder, along, unedited())
     scale = ScoreScale(along[:0], natural_ranges(split_in_two(scores).means))
-    return EditScores(encoder, along, scale, unedited=scores)
+    return EditScores(encoder, along, scale, unedited=scores, templates=templates)

@@ -551,7 +551,7 @@ def _config(models: EditedModels) -> dict[str, Any]:
         "attributes": list(pictures.attributes),
         "labels": [],
         "bound": max(strengths),
-        **({} if models.scores is None else {"text_encoder": models.scores.describe()}),
+        **({} if models.scores is None else models.scores.describe()),
         "edits": {**asdict(edits), **({"made_by": made_by} if made_by else {})},
         "answers": {} if models.answers is None else {"target": models.answers},
     }
