@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from zoom_engine.cli import main
 from zoom_engine.common.errors import ConfigError
@@ -25,8 +26,10 @@ from zoom_engine.experiments.docs import write_docs
 from zoom_engine.experiments.experiment import find_experiment
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.run import JOINED, draw_again, run_experiment
+from zoom_engine.experiments.study import Study
 from zoom_engine.experiments.truth import agreement
 from zoom_engine.settings.attributes import slug
+from zoom_engine.targets import Target
 
 SUBJECT = slug("a Skies")
 
@@ -191,6 +194,20 @@ def test_a_folder_takes_no_other_settings(out: Path, models: dict[str, Any]) -> 
     run_experiment("traversal", out, **models)
     with pytest.raises(ConfigError, match="another 'images'"):
         run_experiment("traversal", out, **{**models, "images": 3})
+
+
+def test_targets_are_known_by_what_they_are(tmp_path: Path, models: dict[str, Any]) -> None:
+    """A model that was trained on had its name, so a finished experiment of the old one was drawn as the new one's."""
+    for _ in range(2):
+        Folder(tmp_path).begin(Study(out=tmp_path, **models).identity())
+    with torch.no_grad():
+        models["targets"][0].network.read.bias.add_(1.0)
+    binary = models["targets"][0]
+    trained = Target(binary.network, name="blue", task=binary.task, preprocessing=binary.preprocessing)
+    with pytest.raises(ConfigError, match="another 'hashes'"):
+        Folder(tmp_path).begin(Study(out=tmp_path, **{**models, "targets": [trained, models["targets"][1]]}).identity())
+    with pytest.raises(ConfigError, match="two targets are called 'blue'"):
+        Study(out=tmp_path, **{**models, "targets": [binary, trained]})
 
 
 def test_what_is_missing_is_said_before_anything_runs(

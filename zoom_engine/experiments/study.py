@@ -8,6 +8,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from zoom_engine.audit.about import sha256_of
 from zoom_engine.commands.editing import Editing
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.common.notices import Notify, null_notifier
@@ -73,6 +74,9 @@ class Study:
         self.domain: Domain | None = find_domain(generator)
         self.name = self.domain.name if self.domain else slug(_name_of(generator))
         self.out = out / self.name
+        titles = [self.title(target) for target in self.given]
+        if twice := next((title for title in titles if titles.count(title) > 1), None):
+            raise ConfigError(f"two targets are called '{twice}': give each once, and in Python a Target with its name")
 
     def identity(self) -> dict[str, Any]:
         """Return what decides the data of experiments, ready for JSON."""
@@ -80,7 +84,17 @@ class Study:
         options = {name: str(_name_of(value)) for name, value in deciding.items()}
         given = [_name_of(target) for target in self.given]
         generator = _name_of(self.settings.generator)
-        return {"generator": generator, "targets": given, "images": self.images, "seed": self.seed, "options": options}
+        named = {"generator": generator, "targets": given, "images": self.images, "seed": self.seed, "options": options}
+        return {**named, **({"hashes": self._hashes} if self._hashes else {})}
+
+    @cached_property
+    def _hashes(self) -> list[str]:
+        """Return the hashes of targets that were given, and of a generator's file: others may get their names."""
+        hashes = [self.target(target).content_hash for target in self.given]
+        file = self.settings.generator
+        if self.domain is None and isinstance(file, str | Path) and Path(file).is_file():
+            hashes.append(sha256_of(Path(file)))
+        return hashes
 
     def count(self, default: int) -> int:
         """Return the number of images of an experiment: `default` unless another number was given."""
