@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from zoom_engine.statistics import intervals
 from zoom_engine.statistics.intervals import bootstrap_means, column_means, interval, mean_intervals, share_first
 
 
@@ -75,6 +78,20 @@ def test_missing_values_are_as_if_they_were_not_there(images: int, seed: int) ->
     assert (column_means(values) <= high).all()
     assert low[1] <= low[0] + 0.4
     assert np.isnan(mean_intervals(np.full((images, 1), np.nan))).all()
+
+
+def test_draws_over_many_images_are_made_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 10,000 images and 20 attributes they took 3 GB, which no plan says: the audit ended without a summary."""
+    values = np.random.default_rng(2).random((3000, 2))
+    tracemalloc.start()
+    try:
+        whole = *mean_intervals(values), bootstrap_means(values)
+        assert tracemalloc.get_traced_memory()[1] < 70e6
+    finally:
+        tracemalloc.stop()
+    monkeypatch.setattr(intervals, "_AT_ONCE", 1 << 30)
+    for part, all_at_once in zip(whole, (*mean_intervals(values), bootstrap_means(values)), strict=True):
+        np.testing.assert_allclose(part, all_at_once, rtol=1e-12)
 
 
 def test_equal_seeds_equal_intervals() -> None:

@@ -11,6 +11,7 @@ each other.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 _NORMAL_975 = 1.959964  # 97.5 % of a standard normal distribution
 _BEYOND, _MOST_DRAWS = 50, 40_000
+_AT_ONCE = 2_000_000  # numbers of a block of draws
 
 
 def bootstrap_means(values: Array, *, resamples: int = 4000, seed: int = 0) -> Array:
@@ -36,14 +38,22 @@ def bootstrap_means(values: Array, *, resamples: int = 4000, seed: int = 0) -> A
     if images == 0:
         return np.full((resamples, values.shape[1]), np.nan)
     random = np.random.default_rng(seed)
-    counts = random.multinomial(images, np.full(images, 1.0 / images), size=resamples).astype(np.float64)
     present = np.isfinite(values)
-    sums = counts @ np.where(present, values, 0.0)
-    sizes = counts @ present.astype(np.float64)
-    means: Array = np.divide(sums, sizes, out=np.full_like(sums, np.nan), where=sizes > 0)
+    means: Array = np.full((resamples, values.shape[1]), np.nan)
+    for part in _parts(resamples, images):
+        often = random.multinomial(images, np.full(images, 1.0 / images), size=part.stop - part.start)
+        counts = often.astype(np.float64)
+        sums, sizes = counts @ np.where(present, values, 0.0), counts @ present.astype(np.float64)
+        np.divide(sums, sizes, out=means[part], where=sizes > 0)
     low = np.where(present, values, np.inf).min(axis=0)
     high = np.where(present, values, -np.inf).max(axis=0)
     return np.where(np.isnan(means), means, np.clip(means, low, np.maximum(low, high)))  # rounding only
+
+
+def _parts(draws: int, images: int) -> Iterator[slice]:
+    """Yield the rows of so many draws over images, as many at a time as memory takes."""
+    at_once = max(1, _AT_ONCE // images)
+    return (slice(first, min(first + at_once, draws)) for first in range(0, draws, at_once))
 
 
 def interval(means: Array, *, level: float = 0.95) -> tuple[Array, Array]:
@@ -79,13 +89,13 @@ def mean_intervals(
     present = np.isfinite(values)
     known = np.where(present, values, 0.0).clip(0.0, 1.0)
     random = np.random.default_rng(seed)
-    weights = random.exponential(size=(draws, len(values) + 1))
-    seen, more = weights[:, :-1], weights[:, -1:]
-    sums, total = seen @ known, seen @ present.astype(np.float64) + more
-    low, high = (
-        np.quantile(sums / total, (1 - level) / 2, axis=0),
-        np.quantile((sums + more) / total, (1 + level) / 2, axis=0),
-    )
+    lows, highs = np.empty((2, draws, values.shape[1]))
+    for part in _parts(draws, len(values) + 1):
+        weights = random.exponential(size=(part.stop - part.start, len(values) + 1))
+        seen, more = weights[:, :-1], weights[:, -1:]
+        sums, total = seen @ known, seen @ present.astype(np.float64) + more
+        lows[part], highs[part] = sums / total, (sums + more) / total
+    low, high = np.quantile(lows, (1 - level) / 2, axis=0), np.quantile(highs, (1 + level) / 2, axis=0)
     means = column_means(np.where(present, known, np.nan))
     return np.minimum(low, means), np.maximum(high, means)  # NaN stays
 
