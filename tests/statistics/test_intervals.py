@@ -104,6 +104,8 @@ def test_first_places_are_counted_and_ties_are_split() -> None:
     means = np.array([[0.9, 0.1, 0.5], [0.2, 0.7, 0.1], [0.4, 0.4, 0.1], [np.nan, 1.0, 1.0]])
     np.testing.assert_allclose(share_first(means), [0.5, 0.5, 0.0])
     np.testing.assert_array_equal(share_first(np.full((4, 2), np.nan)), [0, 0])
+    never = np.full((4, 1), np.nan)  # an attribute that no picture was edited by took the first place from all
+    np.testing.assert_allclose(share_first(np.concatenate([means, never], axis=1)), [0.5, 0.5, 0.0, 0.0])
 
 
 def test_empty_columns_and_no_images_are_nan_without_warnings() -> None:

@@ -72,6 +72,9 @@ def test_an_audit_that_can_find_nothing_says_so() -> None:
     assert result is not None
     assert result.detectable is None
     assert power(flips[:1, :2], flips[:1, 2:], 0.05, specific_from=None) is None
+    never = np.full((3, 1), np.nan)  # an attribute that no picture was edited by hides nothing of the others
+    assert power(np.concatenate([flips[:, :2], never], axis=1), flips[:, 2:], 0.4, specific_from=1.0) is not None
+    assert power(never, flips[:, 2:], 0.4, specific_from=1.0) is None
 
 
 def test_a_summary_says_how_much_it_could_have_missed() -> None:

@@ -149,14 +149,16 @@ def wilson(successes: int, trials: int) -> tuple[float, float]:
 def share_first(means: Array) -> Array:
     """Return how often each column has the largest mean of its row: float64 `[A]`.
 
-    It sums to 1, and to 0 without resamples. Ties are split evenly. For attributes this is the fraction of resampled
-    audits in which the attribute comes first.
+    It sums to 1, and to 0 without resamples. Ties are split evenly, and columns without a mean are left out. For
+    attributes this is the fraction of resampled audits in which the attribute comes first.
     """
-    known = means[np.isfinite(means).all(axis=1)]
-    if known.size == 0:
-        return np.zeros(means.shape[1])
-    best = known == known.max(axis=1, keepdims=True)
-    return np.asarray((best / best.sum(axis=1, keepdims=True)).mean(axis=0), dtype=np.float64)
+    first, tried = np.zeros(means.shape[1]), np.isfinite(means).any(axis=0)
+    known = means[:, tried]
+    known = known[np.isfinite(known).all(axis=1)]
+    if known.size:
+        best = known == known.max(axis=1, keepdims=True)
+        first[tried] = (best / best.sum(axis=1, keepdims=True)).mean(axis=0)
+    return first
 
 
 def column_means(values: Array) -> Array:

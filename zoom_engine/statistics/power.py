@@ -172,8 +172,9 @@ def _steps(images: int) -> list[int]:
 
 
 def fewest(change: Array) -> int:
-    """Return on how many images the attribute was tried that was tried on the fewest."""
-    return int(np.isfinite(change).sum(axis=0).min(initial=len(change)))
+    """Return on how many images the attribute was tried that was tried on the fewest; 0 where none was tried at all."""
+    images = np.isfinite(change).sum(axis=0)
+    return int(images[images > 0].min(initial=len(change))) if images.any() else 0
 
 
 @dataclass(frozen=True)
