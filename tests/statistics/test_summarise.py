@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from audits import ATTRIBUTES, LABELS, manifest, searches, single
+from scipy import stats
 
 from zoom_engine.audit.records import Point, Record
 from zoom_engine.audit.summary import Sensitivity
@@ -296,3 +297,39 @@ def test_what_ranks_an_attribute_is_the_mode_s(diagnosis: Diagnosis) -> None:
     for row in Diagnosis(manifest("multi"), together).sensitivity:
         assert (row.value, row.interval) == (row.range_share, row.range_share_ci95)
         assert row.value is not None
+
+
+@pytest.mark.parametrize(
+    ("scores", "seen"), [([24.0] + [0.0] * 79, False), ([-2.5, 3.2] * 40, False), ([1.4, 1.6] * 40, True)]
+)
+def test_an_edit_is_seen_where_its_score_surely_moves(scores: list[float], seen: bool) -> None:
+    """Scores were taken for numbers in [0, 1]: one picture of 80 showed an edit, and a mean lay beyond its interval."""
+    images = len(scores)
+    edits = {
+        "kind": "pairs",
+        "images": [f"image {image}" for image in range(images)],
+        "attributes": [{"name": "a red car", "strengths": [1.0]}],
+        "records": [images, 0],
+    }
+    unmoved = {"output": [0.3], "change": 0.0, "label_kept": None, "ssim": None}
+    about = {"attribute": "a red car", "edit_weights": [1.0], "original_output": [0.3], "flipped": False, **unmoved}
+    records = tuple(
+        Record.from_json(
+            {
+                **about,
+                "image": image,
+                "seed": image,
+                "trajectory": [{"weights": [weight], **unmoved} for weight in (0.0, 1.0)],
+                "bounds": [0.0, 1.0],
+                "scores": [score],
+            }
+        )
+        for image, score in enumerate(scores)
+    )
+    of_cars = manifest(attributes=["a red car"], images=images, bound=1.0, edits=edits)
+    (row,) = Diagnosis(of_cars, records).sensitivity
+    assert row.verdict == ("negligible" if seen else "inconclusive")
+    assert row.edit_score == pytest.approx(np.mean(scores))
+    low, high = row.edit_score_interval or (0.0, 0.0)
+    assert low < row.edit_score < high
+    assert high - row.edit_score == pytest.approx(stats.t.ppf(0.975, images - 1) * stats.sem(scores))

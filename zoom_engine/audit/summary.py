@@ -257,7 +257,7 @@ class Sensitivity:
         by_paraphrase: single mode: `effect` along the direction of each paraphrase; None where there is only one.
         edit_score: of edits from elsewhere: how far edits move the attribute's own text score on average, in its
             natural range; None where no text encoder saw them.
-        edit_score_interval: its interval.
+        edit_score_interval: its interval, Student's, since a score has no limits.
     """
 
     mode: Mode

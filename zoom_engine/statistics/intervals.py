@@ -15,6 +15,7 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 Array = NDArray[np.float64]
 _NORMAL_975 = 1.959964  # 97.5 % of a standard normal distribution
@@ -98,6 +99,18 @@ def mean_intervals(
     low, high = np.quantile(lows, (1 - level) / 2, axis=0), np.quantile(highs, (1 + level) / 2, axis=0)
     means = column_means(np.where(present, known, np.nan))
     return np.minimum(low, means), np.maximum(high, means)  # NaN stays
+
+
+def unlimited_intervals(values: Array, *, level: float = 0.95) -> tuple[Array, Array]:
+    """Compute Student's interval of the mean of each column of `values [I, A]`, which may be any numbers.
+
+    Returns (low `[A]`, high `[A]`), NaN for a column of fewer than two values.
+    """
+    sizes, means = np.isfinite(values).sum(axis=0), column_means(values)
+    freedom = np.where(sizes > 1, sizes - 1.0, np.nan)
+    errors = np.sqrt(np.nansum((values - means) ** 2, axis=0) / freedom / sizes)
+    half = special.stdtrit(freedom, (1 + level) / 2) * errors
+    return means - half, means + half
 
 
 class Ends:

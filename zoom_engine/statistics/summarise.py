@@ -42,7 +42,14 @@ from zoom_engine.statistics.effects import (
     own_scores,
 )
 from zoom_engine.statistics.groups import group_changes, group_differences, groups
-from zoom_engine.statistics.intervals import Array, bootstrap_means, column_means, mean_intervals, share_first
+from zoom_engine.statistics.intervals import (
+    Array,
+    bootstrap_means,
+    column_means,
+    mean_intervals,
+    share_first,
+    unlimited_intervals,
+)
 from zoom_engine.statistics.power import fewest, images_to_settle, power
 from zoom_engine.statistics.power import images_for_power as power_for
 
@@ -261,7 +268,8 @@ def _single(
     if config.edits is not None and side_effects is not None:
         of_edits = matrix(own_scores(judged_effects, records))
         edit_scores = _figures(column_means(of_edits))
-        edit_intervals = _intervals(of_edits, drawn._replace(confidence=confidence(analyses, len(column))))
+        ends = unlimited_intervals(of_edits, level=confidence(analyses, len(column)))
+        edit_intervals = [None if math.isnan(a) else (float(a), float(b)) for a, b in zip(*ends, strict=True)]
     baseline_figures = baseline_level(by_baseline, *rules, attributes=len(column), images=len(shown), analyses=analyses)
     reached, to_settle = None, dict[int, int | None]()
     if complete:
