@@ -10,7 +10,7 @@ import pytest
 from audits import ATTRIBUTES, LABELS, manifest, searches, single
 from scipy import stats
 
-from zoom_engine.audit.records import Point, Record
+from zoom_engine.audit.records import NOT_EDITED, Point, Record
 from zoom_engine.audit.summary import Sensitivity
 from zoom_engine.statistics.diagnosis import Diagnosis
 
@@ -333,3 +333,10 @@ def test_an_edit_is_seen_where_its_score_surely_moves(scores: list[float], seen:
     low, high = row.edit_score_interval or (0.0, 0.0)
     assert low < row.edit_score < high
     assert high - row.edit_score == pytest.approx(stats.t.ppf(0.975, images - 1) * stats.sem(scores))
+
+
+def test_what_a_picture_that_was_not_edited_does_is_no_flip() -> None:
+    """One grey level that edits leave flips now and then: of one edited image three flipped."""
+    records = tuple(replace(single(i, 0), flipped=i > 0, stop=NOT_EDITED if i else "scan") for i in range(4))
+    summary = Diagnosis(manifest(), records).summary()
+    assert (summary.edited_images, summary.flip_rate, summary.decisive_flip_rate) == (1, 0.0, 0.0)

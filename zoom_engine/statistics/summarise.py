@@ -67,7 +67,7 @@ def summarise(config: Config, records: Sequence[Record], *, resamples: int = 400
     planned = config.planned_analyses
     drawn = _Drawn(resamples, seed, confidence(planned))
     complete = _is_complete(config, records, baseline, images)
-    flipped = [record for record in records if record.flipped]
+    flipped = [record for record in edited if record.flipped]
     decisive = [record for record in flipped if is_decisive(record, least=config.decisive_change)]
     of_mode: dict[str, Any] = (
         _single(
