@@ -12,7 +12,9 @@ from scipy import stats
 
 from zoom_engine.audit.records import NOT_EDITED, Point, Record
 from zoom_engine.audit.summary import Sensitivity
+from zoom_engine.settings.interim_analyses import confidence
 from zoom_engine.statistics.diagnosis import Diagnosis
+from zoom_engine.statistics.intervals import mean_intervals
 
 
 @pytest.fixture
@@ -340,3 +342,18 @@ def test_what_a_picture_that_was_not_edited_does_is_no_flip() -> None:
     records = tuple(replace(single(i, 0), flipped=i > 0, stop=NOT_EDITED if i else "scan") for i in range(4))
     summary = Diagnosis(manifest(), records).summary()
     assert (summary.edited_images, summary.flip_rate, summary.decisive_flip_rate) == (1, 0.0, 0.0)
+
+
+def test_intervals_of_many_attributes_are_those_that_verdicts_go_by() -> None:
+    """By fewer draws they ended at the last ones: an interval lay above what matters, and its verdict did not."""
+    texts, values = [f"attribute {a}" for a in range(20)], np.random.default_rng(1).beta(0.5, 3, (10, 20))
+    flat = {"edit_weights": (0.0,) * 20, "flipped": False, "decisive": False, "paper": None}
+    records = tuple(
+        replace(single(i, 0), attribute=text, change=float(values[i, a]), **flat)
+        for i in range(10)
+        for a, text in enumerate(texts)
+    )
+    low, high = mean_intervals(values, level=confidence(1, 20))
+    for row in Diagnosis(manifest(attributes=texts, images=40), records).sensitivity:
+        a = texts.index(row.attribute.text)
+        assert row.interval == (low[a], high[a])

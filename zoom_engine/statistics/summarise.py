@@ -432,7 +432,7 @@ def _means_of(values: Array, drawn: _Drawn) -> list[_Means]:
 
 def _intervals(values: Array, drawn: _Drawn) -> list[Interval | None]:
     """Compute the interval of the mean of each column of `values [I, A]`; None below two images."""
-    low, high = mean_intervals(values, level=drawn.confidence, draws=drawn.resamples, seed=drawn.seed)
+    low, high = mean_intervals(values, level=drawn.confidence, seed=drawn.seed)
     enough = np.isfinite(values).sum(axis=0) >= 2
     return [(float(low[i]), float(high[i])) if enough[i] else None for i in range(values.shape[1])]
 
