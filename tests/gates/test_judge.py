@@ -25,6 +25,7 @@ from zoom_engine.gates.judge import Verdict, judge
 from zoom_engine.gates.rules import Rule, read_rules, rules_of
 from zoom_engine.gates.text import verdict_text
 from zoom_engine.statistics.diagnosis import Diagnosis
+from zoom_engine.statistics.table import verdict_in_words
 
 make = functools.cache(simulated)
 
@@ -59,6 +60,29 @@ def test_few_images_on_which_nothing_moves_prove_nothing() -> None:
         .estimate.endswith("such an effect is too near to 0, it takes more than 100000 images")
     )
     assert judge(make(images=1), [Rule(max_sensitivity=0.9)]).outcome == "inconclusive"
+
+
+def test_edits_that_change_the_ground_truth_prove_nothing() -> None:
+    """Their effect is 0 whatever the target does: an attribute of which most edits lose the label passed a gate."""
+    audit = make(images=200, means=(0.0,) * 4)
+    smiling = audit.config.attributes[0]
+
+    def with_label_kept(one_in: int) -> Diagnosis:
+        records = [replace(r, label_kept=r.attribute != smiling.text or r.image % one_in == 0) for r in audit.records]
+        return Diagnosis(audit.manifest, records)
+
+    rules = [Rule(max_sensitivity=0.08, attributes=["smiling"]), Rule(max_growth=0.2, attributes=["smiling"])]
+    lost = with_label_kept(3)
+    row = next(row for row in lost.sensitivity if row.attribute == smiling)
+    assert (row.verdict, row.images_to_settle, verdict_in_words(row)) == (
+        "inconclusive", None, "inconclusive, label lost",
+    )  # fmt: skip
+    small, growth = judge(lost, rules, baseline=lost).findings
+    assert small.outcome == growth.outcome == "inconclusive"
+    assert small.estimate.endswith("but only 34 % of the edits keep the label")
+    for other in (audit, with_label_kept(1)):
+        assert next(row for row in other.sensitivity if row.attribute == smiling).verdict == "negligible"
+        assert {finding.outcome for finding in judge(other, rules, baseline=other).findings} == {"pass"}
 
 
 def test_what_random_edits_explain_breaks_nothing() -> None:

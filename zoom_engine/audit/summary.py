@@ -20,6 +20,8 @@ Ended = Literal["known", "most images"]
 PREDICTION = "prediction"
 LEAST_EDIT_SCORE = 0.25
 """The least of `Sensitivity.edit_score` that shows an edit: less would be no side effect either."""
+LEAST_LABEL_KEPT = 0.5
+"""The fraction of an attribute's edits that must keep the label before a small effect says anything."""
 _OF_SINGLE = (
     *(
         "effect",
@@ -319,6 +321,16 @@ class Sensitivity:
             return False
         surely = self.edit_score_interval is not None and self.edit_score_interval[0] > 0
         return not (surely and self.edit_score >= LEAST_EDIT_SCORE)
+
+    @property
+    def seldom_keeps_label(self) -> bool:
+        """Tell whether the label is checked, and fewer than `LEAST_LABEL_KEPT` of the trials keep it."""
+        return self.label_kept is not None and self.label_kept < LEAST_LABEL_KEPT
+
+    @property
+    def shows_little(self) -> bool:
+        """Tell whether a small effect says nothing: edits are not seen to be made, or seldom keep the label."""
+        return self.edit_is_unseen or self.seldom_keeps_label
 
     def within(self, name: str) -> WithinRange | None:
         """Return the result within the range of that name, "paper" or "calibrated"."""

@@ -29,6 +29,7 @@ import numpy as np
 
 from zoom_engine.audit.about import About
 from zoom_engine.audit.gate_file import WORST_FIRST, Outcome, worst
+from zoom_engine.audit.summary import Sensitivity
 from zoom_engine.common.errors import AuditError, ConfigError
 from zoom_engine.common.plurals import agreeing, number_of
 from zoom_engine.gates.bounds import MOST_IMAGES, images_for
@@ -169,10 +170,8 @@ def _sensitivity(rule: Rule, audit: Diagnosis, attribute: Attribute) -> Judgemen
         return "inconclusive", f"{decimal(row.value, 3)}: an interval takes two images or more"
     low, high = row.interval
     estimate = f"{decimal(row.value, 3)} [{low:.3f}, {high:.3f}]"
-    if high <= limit and row.edit_is_unseen:
-        return "inconclusive", f"{estimate}, but the text encoder sees no edit"
     if high <= limit:
-        return "pass", estimate
+        return _unless_little_is_shown(row, estimate)
     if low > limit and row.specificity in ("specific", None):
         return "fail", estimate
     if low > limit and row.specificity == "unspecific":
@@ -185,6 +184,15 @@ def _sensitivity(rule: Rule, audit: Diagnosis, attribute: Attribute) -> Judgemen
     return "inconclusive", f"{estimate}{_too_few(audit, attribute, limit)}"
 
 
+def _unless_little_is_shown(row: Sensitivity, estimate: str) -> Judgement:
+    """Return that a small effect passes, if the edits could have shown a large one."""
+    if row.edit_is_unseen:
+        return "inconclusive", f"{estimate}, but the text encoder sees no edit"
+    if row.seldom_keeps_label:
+        return "inconclusive", f"{estimate}, but only {percent(row.label_kept)} of the edits keep the label"
+    return "pass", estimate
+
+
 def _grown(rule: Rule, audit: Diagnosis, over: Diagnosis, asked: Sequence[Attribute | None]) -> list[Judgement]:
     pair, limit = Pair(over, audit), rule.max_growth or 0.0
     above = dict(zip(pair.attributes, pair.p_above(limit), strict=True))
@@ -194,7 +202,9 @@ def _grown(rule: Rule, audit: Diagnosis, over: Diagnosis, asked: Sequence[Attrib
     def judged(attribute: Attribute | None) -> Judgement:
         if attribute is None or attribute not in adjusted:
             return "inconclusive", _not_compared(audit, over, attribute)
-        return _growth(pair, attribute, float(adjusted[attribute]), limit)
+        outcome, estimate = _growth(pair, attribute, float(adjusted[attribute]), limit)
+        row = next((row for row in audit.sensitivity if row.attribute == attribute), None)
+        return (outcome, estimate) if outcome != "pass" or row is None else _unless_little_is_shown(row, estimate)
 
     return [judged(attribute) for attribute in asked]
 

@@ -38,8 +38,6 @@ KINDS: tuple[Kind, ...] = ("sensitive", "inconclusive", "negligible", "unfinishe
 """In the order in which an index shows audits."""
 MOST_NAMED = 2
 PREPOSITIONS = frozenset({"at", "before", "by", "in", "near", "on", "under", "without"})
-SEEN = 0.5
-"""Fraction of an attribute's edits that must keep the label before its effect is said to be ruled out."""
 LABELS_LOST = 0.9
 """Below this fraction of edits that keep the label the first screen says so."""
 
@@ -256,12 +254,11 @@ class _Audit:
 
     def _is_unseen(self, row: Sensitivity) -> bool:
         """Tell whether edits of an attribute showed little of it, so that a small effect says nothing."""
-        lost = row.label_kept is not None and row.label_kept < SEEN
-        return row.value is None or lost or row.edit_is_unseen or row.attribute in faint_directions(self.config)
+        return row.value is None or row.shows_little or row.attribute in faint_directions(self.config)
 
     def _why_open(self, open_ones: Sequence[Sensitivity]) -> str:
         """Say why nothing is shown of most attributes."""
-        if any(row.verdict == "inconclusive" and row.value is not None and not row.edit_is_unseen for row in open_ones):
+        if any(row.verdict == "inconclusive" and row.value is not None and not row.shows_little for row in open_ones):
             power = self.summary.power
             if self.summary.images == 1:
                 return "one image says nothing of others"
@@ -270,7 +267,7 @@ class _Audit:
             if power.detectable is None:
                 return "no effect could have been detected reliably"
             return f"effects below {amount(self.view, up(power.detectable))} could not have been detected reliably"
-        if any(row.label_kept is not None and row.label_kept < SEEN for row in open_ones):
+        if any(row.seldom_keeps_label for row in open_ones):
             return "edits seldom keep the label"
         if any(row.edit_is_unseen for row in open_ones):
             return "the text encoder does not see what was edited"

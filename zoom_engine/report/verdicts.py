@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from zoom_engine.audit.manifest import Config
-from zoom_engine.audit.summary import Sensitivity, Summary, Verdict
+from zoom_engine.audit.summary import LEAST_LABEL_KEPT, Sensitivity, Summary, Verdict
 from zoom_engine.common.plurals import agreeing, listed
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.statistics.power import LIKELY, most_images
@@ -83,6 +83,13 @@ def verdict_groups(
             "Edit not seen",
             _unseen(summary),
             "no effect is shown, and the text encoder does not see that pictures were edited: nothing is known",
+        ),
+        (
+            "inconclusive",
+            "Label lost",
+            _losing_label(summary),
+            f"no effect is shown, but fewer than {percent(LEAST_LABEL_KEPT)} of the edits keep the label: more images"
+            " tell no more",
         ),
     ]
     return [
@@ -184,6 +191,9 @@ def next_steps(summary: Summary, names: Mapping[Attribute, str], *, unfinished: 
     steps = []
     if unseen := _unseen(summary):
         steps.append(f"Check that the pictures of {_quoted_few([names[row.attribute] for row in unseen])} show it.")
+    if lost := _losing_label(summary):
+        quoted = _quoted_few([names[row.attribute] for row in lost])
+        steps.append(f"Look at the pictures of {quoted}: where these keep the label, say it in other words (--label).")
     if still := _never_edited(summary):
         steps.append(f"Find out why no picture of {_quoted_few([names[row.attribute] for row in still])} was edited.")
     if never_moves(summary):
@@ -291,15 +301,22 @@ def is_judged(summary: Summary) -> bool:
 
 
 def _that_are(summary: Summary, verdict: Verdict) -> list[Sensitivity]:
-    unseen = _unseen(summary)
-    return [
-        row for row in summary.sensitivity if row.verdict == verdict and row.value is not None and row not in unseen
-    ]
+    apart = (*_unseen(summary), *_losing_label(summary))
+    return [row for row in summary.sensitivity if row.verdict == verdict and row.value is not None and row not in apart]
 
 
 def _unseen(summary: Summary) -> list[Sensitivity]:
     """Return the attributes that are not shown to move the output, and whose edits a text encoder does not see."""
     return [row for row in summary.sensitivity if row.edit_is_unseen and row.verdict == "inconclusive"]
+
+
+def _losing_label(summary: Summary) -> list[Sensitivity]:
+    """Return the attributes that are not shown to move the output, and whose edits are seen but change the label."""
+    return [
+        row
+        for row in summary.sensitivity
+        if row.seldom_keeps_label and row.verdict == "inconclusive" and not row.edit_is_unseen
+    ]
 
 
 def _give_controls(summary: Summary) -> str:

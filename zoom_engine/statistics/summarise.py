@@ -345,10 +345,11 @@ def _single(
         )
         for i, attribute in enumerate(config.attributes)
     ]
-    # An edit that is not seen to be made cannot show that the target does not mind what it is called.
+    # An edit that is not seen to be made cannot show that the target does not mind what it is called. One that changes
+    # the ground truth has the effect 0, whatever the target does.
     rows = [
         replace(row, verdict="inconclusive", images_to_settle=None)
-        if row.edit_is_unseen and row.verdict in ("negligible", "inconclusive")
+        if row.shows_little and row.verdict in ("negligible", "inconclusive")
         else row
         for row in rows
     ]

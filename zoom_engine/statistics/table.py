@@ -128,6 +128,8 @@ def verdict_in_words(row: Sensitivity) -> str:
         return "-"
     if row.edit_is_unseen and row.verdict == "inconclusive":
         return "inconclusive, edit not seen"
+    if row.seldom_keeps_label and row.verdict == "inconclusive":
+        return "inconclusive, label lost"
     return f"{row.verdict}, {row.specificity}" if row.specificity and row.verdict == "sensitive" else row.verdict
 
 
