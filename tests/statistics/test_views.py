@@ -6,6 +6,7 @@ import base64
 import io
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from simulated import simulated
 from zoom_engine.audit.folder import AuditFolder
 from zoom_engine.common.errors import AuditError, ConfigError
 from zoom_engine.statistics.diagnosis import Diagnosis
-from zoom_engine.statistics.views import Counterfactual, html_table
+from zoom_engine.statistics.views import Counterfactual, attribute_frame, html_table
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +38,9 @@ def test_a_table_of_attributes_is_the_summary(diagnosis: Diagnosis) -> None:
         assert (result.mean_change, result.ci95_low, result.ci95_high) == (row.mean_change, *row.ci95)
         assert result.paper_mean_change == row.paper.mean_change
     assert frame.loc[ATTRIBUTES[1], "name"] == "pale skin"
+    row = replace(diagnosis.sensitivity[0], edit_score=0.3, edit_score_interval=(0.1, 0.5))
+    (seen,) = attribute_frame(diagnosis.config, replace(diagnosis.summary(), sensitivity=(row,))).to_dict("records")
+    assert (seen["edit_score_interval_low"], seen["edit_score_interval_high"]) == (0.1, 0.5)
 
 
 def test_a_table_of_records_holds_every_one(diagnosis: Diagnosis) -> None:
@@ -51,8 +55,6 @@ def test_a_table_of_records_holds_every_one(diagnosis: Diagnosis) -> None:
 
 
 def test_together_each_attribute_has_a_weight() -> None:
-    from dataclasses import replace
-
     records = tuple(replace(single(i, 1), attribute=None, edit_weights=(1.0, 2.0, -3.0), paper=None) for i in range(3))
     frame = Diagnosis(manifest("multi"), records).to_pandas("records")
     assert frame[f"edit_weight: {ATTRIBUTES[2]}"].tolist() == [-3.0] * 3

@@ -242,7 +242,7 @@ def _flat(name: str, value: object) -> dict[str, Any]:
         return {name: value}
     if len(value) == 1:
         return {name: value[0]}
-    ends = ("low", "high") if name.endswith(("ci95", "bounds")) else map(str, range(len(value)))
+    ends = ("low", "high") if name.endswith(("ci95", "bounds", "interval")) else map(str, range(len(value)))
     return {f"{name}_{end}": one for end, one in zip(ends, value, strict=True)}
 
 
