@@ -83,6 +83,7 @@ def _from_file(path: Path, refusal: type[ZoomError]) -> ModuleType:
     if spec is None or spec.loader is None:
         raise refusal(f"{path} is no Python file: {HOW}")
     _check_neighbours(path, refusal)
+    _folders.add(path.parent)
     if str(path.parent) not in sys.path:
         sys.path.append(str(path.parent))
     module = importlib.util.module_from_spec(spec)
@@ -117,7 +118,6 @@ def _check_neighbours(path: Path, refusal: type[ZoomError]) -> None:
                     f"{path} imports {name!r}, which lies beside it, and would get {used}: a process has one module of"
                     " a name, so rename one of them, or give each a run of its own"
                 )
-    _folders.add(path.parent)
 
 
 def _file_of(name: str) -> Path | None:

@@ -198,13 +198,12 @@ def _grown(rule: Rule, audit: Diagnosis, over: Diagnosis, asked: Sequence[Attrib
     above = dict(zip(pair.attributes, pair.p_above(limit), strict=True))
     tested = [attribute for attribute in pair.attributes if attribute in asked]
     adjusted = dict(zip(tested, adjust(np.array([above[one] for one in tested]), "holm"), strict=True))
+    rows = {row.attribute: row for row in audit.sensitivity}
 
     def judged(attribute: Attribute | None) -> Judgement:
         if attribute is None or attribute not in adjusted:
             return "inconclusive", _not_compared(audit, over, attribute)
-        outcome, estimate = _growth(pair, attribute, float(adjusted[attribute]), limit)
-        row = next((row for row in audit.sensitivity if row.attribute == attribute), None)
-        return (outcome, estimate) if outcome != "pass" or row is None else _unless_little_is_shown(row, estimate)
+        return _growth(pair, rows[attribute], float(adjusted[attribute]), limit)
 
     return [judged(attribute) for attribute in asked]
 
@@ -220,16 +219,16 @@ def _not_compared(audit: Diagnosis, over: Diagnosis, attribute: Attribute | None
     return "no image has a picture of the edit in both the audit and the baseline"
 
 
-def _growth(pair: Pair, attribute: Attribute, p_adjusted: float, limit: float) -> Judgement:
-    difference = pair.differences[attribute]
+def _growth(pair: Pair, row: Sensitivity, p_adjusted: float, limit: float) -> Judgement:
+    difference = pair.differences[row.attribute]
     low, high = difference.interval
     ends = f"[{decimal(low, 3)}, {decimal(high, 3)}], at most {decimal(difference.most, 3)}"
     estimate = f"{signed(difference.mean, 3, fixed=True)} {ends}"
     if p_adjusted < LEVEL and difference.mean > limit:
         return "fail", f"{estimate}; adjusted p {p_adjusted:.4f}"
     if max(high, difference.most) <= limit:
-        return "pass", estimate
-    images, needed = pair.images_for(attribute, limit)
+        return _unless_little_is_shown(row, estimate)
+    images, needed = pair.images_for(row.attribute, limit)
     return "inconclusive", f"{estimate}{_images_needed('growth', needed, images, limit)}"
 
 

@@ -301,8 +301,9 @@ def is_judged(summary: Summary) -> bool:
 
 
 def _that_are(summary: Summary, verdict: Verdict) -> list[Sensitivity]:
-    apart = (*_unseen(summary), *_losing_label(summary))
-    return [row for row in summary.sensitivity if row.verdict == verdict and row.value is not None and row not in apart]
+    """Return the attributes of a verdict; those that are inconclusive as their edits show little stand apart."""
+    rows = [row for row in summary.sensitivity if row.verdict == verdict and row.value is not None]
+    return [row for row in rows if not row.shows_little] if verdict == "inconclusive" else rows
 
 
 def _unseen(summary: Summary) -> list[Sensitivity]:
