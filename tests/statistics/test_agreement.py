@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -56,6 +57,16 @@ def test_missing_units_are_left_out_and_what_cannot_be_told_is_none() -> None:
     assert kendalls_w(values[:1]) is None
     assert kendalls_w(values[:, :, :1]) is None
     assert kendalls_w(np.zeros((2, 4, 3))) is None
+
+
+def test_many_items_take_little_memory() -> None:
+    values = np.linspace(0, 1, 100) + np.random.default_rng(2).normal(size=(4, 40, 100))
+    tracemalloc.start()
+    result = kendalls_w(values, resamples=2000)  # 80 million pairs
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert result is not None
+    assert peak < 2**26
 
 
 def test_an_audit_says_how_far_its_paraphrases_agree() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from zoom_engine.audit.summary import Agreement
-from zoom_engine.statistics.intervals import Array, column_means
+from zoom_engine.statistics.intervals import Array, bootstrap_means, column_means, parts
 
 
 def kendalls_w(values: Array, *, resamples: int = 4000, level: float = 0.95, seed: int = 0) -> Agreement | None:
@@ -34,13 +34,11 @@ def kendalls_w(values: Array, *, resamples: int = 4000, level: float = 0.95, see
     concordance = float(_concordance(means[None])[0])
     if not np.isfinite(concordance):
         return None
-    random = np.random.default_rng(seed)
-    counts = random.multinomial(images, np.full(images, 1.0 / images), size=resamples).astype(np.float64)
-    present = np.isfinite(values)
-    sums = np.einsum("ri,kin->rkn", counts, np.where(present, values, 0.0), optimize=True)
-    sizes = np.einsum("ri,kin->rkn", counts, present.astype(np.float64), optimize=True)
-    resampled = np.divide(sums, sizes, out=np.full_like(sums, np.nan), where=sizes > 0)
-    resampled_concordances = _concordance(resampled[np.isfinite(resampled).all(axis=(1, 2))])
+    resampled = np.stack([bootstrap_means(one, resamples=resamples, seed=seed) for one in values], axis=1)
+    resampled = resampled[np.isfinite(resampled).all(axis=(1, 2))]
+    resampled_concordances = np.empty(len(resampled))
+    for part in parts(len(resampled), raters * items**2):  # of all pairs of items
+        resampled_concordances[part] = _concordance(resampled[part])
     resampled_concordances = resampled_concordances[np.isfinite(resampled_concordances)]
     tail = 50 * (1 - level)
     low, high = (

@@ -41,7 +41,7 @@ def bootstrap_means(values: Array, *, resamples: int = 4000, seed: int = 0) -> A
     random = np.random.default_rng(seed)
     present = np.isfinite(values)
     means: Array = np.full((resamples, values.shape[1]), np.nan)
-    for part in _parts(resamples, images):
+    for part in parts(resamples, images):
         often = random.multinomial(images, np.full(images, 1.0 / images), size=part.stop - part.start)
         counts = often.astype(np.float64)
         sums, sizes = counts @ np.where(present, values, 0.0), counts @ present.astype(np.float64)
@@ -51,9 +51,9 @@ def bootstrap_means(values: Array, *, resamples: int = 4000, seed: int = 0) -> A
     return np.where(np.isnan(means), means, np.clip(means, low, np.maximum(low, high)))  # rounding only
 
 
-def _parts(draws: int, images: int) -> Iterator[slice]:
-    """Yield the rows of so many draws over images, as many at a time as memory takes."""
-    at_once = max(1, _AT_ONCE // images)
+def parts(draws: int, values: int) -> Iterator[slice]:
+    """Yield the rows of so many draws of `values` numbers each, as many at a time as memory takes."""
+    at_once = max(1, _AT_ONCE // values)
     return (slice(first, min(first + at_once, draws)) for first in range(0, draws, at_once))
 
 
@@ -91,7 +91,7 @@ def mean_intervals(
     known = np.where(present, values, 0.0).clip(0.0, 1.0)
     random = np.random.default_rng(seed)
     lows, highs = np.empty((2, draws, values.shape[1]))
-    for part in _parts(draws, len(values) + 1):
+    for part in parts(draws, len(values) + 1):
         weights = random.exponential(size=(part.stop - part.start, len(values) + 1))
         seen, more = weights[:, :-1], weights[:, -1:]
         sums, total = seen @ known, seen @ present.astype(np.float64) + more
