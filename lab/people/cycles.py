@@ -18,8 +18,8 @@ from lab.people.scene import Coloured, Light, Scene, as_float32
 from lab.people.strands import Strands
 from zoom_engine.common.errors import ConfigError, imported
 
-SIZE, SAMPLES = 256, 6
-DISTANCE, LENS = 1.9, 200.0  # metres, millimetres of a sensor of 36
+SIZE, SAMPLES = 128, 6
+DISTANCE, LENS = 1.9, 250.0  # metres, millimetres of a sensor of 36
 
 
 class Cycles:

@@ -27,7 +27,7 @@ class DrawnOnce:
         self.render = render
 
     def __call__(self, parameters: Parameters) -> NDArray[np.uint8]:
-        """Return pictures uint8 `[n, 256, 256, 3]`; equal rows are drawn once.
+        """Return pictures uint8 `[n, 128, 128, 3]`; equal rows are drawn once.
 
         Raises:
             ConfigError: a picture is missing, and what draws people is not installed.

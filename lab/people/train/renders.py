@@ -134,7 +134,7 @@ def write_truth(path: Path, parameters: Parameters) -> None:
 
 
 def pack(out: Path, folder: Path, count: int, seed: int) -> None:
-    """Write the chunks that the recipes read, `sample-SEED-CHUNK.npy`, uint8 `[1000, 256, 256, 3]`."""
+    """Write the chunks that the recipes read, `sample-SEED-CHUNK.npy`, uint8 `[1000, 128, 128, 3]`."""
     _drop_chunks_of_another_recipe(out, folder, seed)
     for begin in range(0, count, CHUNK):
         rows = range(begin, min(begin + CHUNK, count))

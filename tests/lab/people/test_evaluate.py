@@ -111,7 +111,7 @@ def test_truth_is_known_in_the_lab_and_not_in_the_package() -> None:
     assert isinstance(DOMAIN, KnownTruth)
     assert not isinstance(SHIPPED, KnownTruth)
     assert DOMAIN.attributes == SHIPPED.attributes
-    assert EVALUATION.subject.side == 256
+    assert EVALUATION.subject.side == 128
 
 
 class Reading:
