@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from zoom_engine.common.errors import DirectionError
 from zoom_engine.directions import (
@@ -20,6 +20,7 @@ from zoom_engine.directions import (
     text_directions,
 )
 from zoom_engine.directions.regression import FEWEST_SAMPLES, Regression
+from zoom_engine.generators import Decoder
 
 PROMPTS = ("beard", "man", "hat")
 
@@ -102,6 +103,50 @@ def test_moments_serve_later_prompts_and_estimators_without_synthesis(toy: tuple
             stored.write_bytes(stored.read_bytes()[:100])
         regression_relevance(generator, encoder, sampling=Sampling(50, seed=1, cache=tmp_path))
         assert generator.synthesized == synthesized
+
+
+@pytest.mark.parametrize("affine", [True, False])
+@pytest.mark.parametrize("samples", [16, 300])
+def test_wide_latents_are_regressed_alike_without_their_covariance(
+    toy: tuple[Any, Any], affine: bool, samples: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator, encoder = toy
+    if not affine:  # codes are their own latents
+        draw = generator.draw
+        monkeypatch.setattr(generator, "draw", lambda *args, **options: (draw(*args, **options)[1],) * 2)
+        monkeypatch.setattr(generator, "affine_weight", lambda: None)
+
+    def matrix(ridge: float) -> Tensor:
+        return regression_relevance(generator, encoder, sampling=Sampling(samples), ridge=ridge).matrix
+
+    expected = [matrix(ridge) for ridge in (0.1, 1e-3)]
+    monkeypatch.setattr("zoom_engine.directions.regression.MOST_SQUARED", 5)
+    for ridge, wanted in zip((0.1, 1e-3), expected, strict=True):
+        torch.testing.assert_close(matrix(ridge), wanted, atol=1e-6, rtol=1e-4)
+
+
+def test_no_matrix_is_as_wide_as_codes_of_noise(
+    toy: tuple[Any, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The codes of a diffusion autoencoder at 128² have 49,664 entries: their covariance took 20 GB, three times."""
+    width, sides, solve = 5000, [], torch.linalg.solve
+    generator = Decoder(nn.Sequential(nn.Linear(width, 3 * 16 * 16), nn.Unflatten(1, (3, 16, 16))), code_size=width)
+    seen = F.normalize(torch.randn(512, toy[1].dim, generator=torch.Generator().manual_seed(0)), dim=1)
+    monkeypatch.setattr(
+        "zoom_engine.directions.regression.unedited_embeddings",
+        lambda _, encoder, sampling, **options: seen[: sampling.samples],
+    )
+
+    def solved(square: Tensor, right: Tensor) -> Tensor:
+        sides.append(len(square))
+        assert len(square) < width
+        return solve(square, right)
+
+    monkeypatch.setattr(torch.linalg, "solve", solved)
+    sampling = Sampling(512, texts=seen[:2], cache=tmp_path)
+    assert regression_relevance(generator, toy[1], sampling=sampling).matrix.shape == (width, toy[1].dim)
+    assert max(sides) == 512
+    assert sum(file.stat().st_size for file in tmp_path.iterdir()) < 1 << 20
 
 
 @pytest.mark.parametrize(

@@ -50,11 +50,16 @@ DEFAULT_SAMPLING = Sampling(2048)
 FEWEST_SAMPLES = 256
 ENOUGH = 0.85
 """The agreement with directions of endless samples at which no more are drawn."""
+MOST_SQUARED = 4096
+"""The widest latents whose covariance is made: with noise of 3 × 128 × 128 in them it would take 20 GB."""
 
 
 @dataclass(frozen=True)
 class Moments:
-    """Second moments of K samples: cov(s, e) `[S, D]`, cov(e) `[D, D]`, cov(w) `[W, W]`, cov(w, e) `[W, D]`."""
+    """Second moments of K samples: cov(s, e) `[S, D]`, cov(e) `[D, D]`, cov(w) `[W, W]`, cov(w, e) `[W, D]`.
+
+    Of latents that are wider than `MOST_SQUARED`, `latent` is w/√K `[K, W]`, whose square cov(w) is.
+    """
 
     style_embedding: Tensor
     embedding: Tensor
@@ -96,7 +101,8 @@ def regression_relevance(
         return vars(_moments(*_drawn(generator, sampling), seen))
 
     seen_on = sampling.seen(generator, text_encoder)
-    moments = Moments(**DirectionCache(sampling.cache).cached("regression", seen_on, measure))
+    stored = None if estimate.width > MOST_SQUARED else sampling.cache  # wide samples are sooner drawn again than read
+    moments = Moments(**DirectionCache(stored).cached("regression", seen_on, measure))
     if not moments.embedding.trace() > 0:
         raise DirectionError(
             "all samples of the generator look the same to the text encoder: there is nothing to regress"
@@ -151,6 +157,12 @@ class _Estimate:
         std = self.sampling.statistics(self.generator).std
         return inverse_std(std, self.generator.space.fixed_mask())[:, None]
 
+    @property
+    def width(self) -> int:
+        """W, how many entries latents have."""
+        affine = self.generator.affine_weight()
+        return self.generator.space.size if affine is None else affine.shape[1]
+
     @cached_property
     def affine_per_std(self) -> Tensor | None:
         """A/σ `[S, W]` (float64); None without affine layers, where styles are latents."""
@@ -173,7 +185,8 @@ class _Estimate:
             return torch.cat(
                 [_ridge_solve(moments.embedding[part, part], rows[:, part].T, ridge).T for part in self.blocks], dim=1
             )
-        on_latent = _ridge_solve(moments.latent, moments.latent_embedding, ridge)
+        solve = _ridge_solve_wide if self.width > MOST_SQUARED else _ridge_solve
+        on_latent = solve(moments.latent, moments.latent_embedding, ridge)
         return self._natural_per_std * on_latent if self.affine_per_std is None else self.affine_per_std @ on_latent
 
 
@@ -224,6 +237,15 @@ def _ridge_solve(covariance: Tensor, right: Tensor, ridge: float) -> Tensor:
     return solved
 
 
+def _ridge_solve_wide(rows: Tensor, right: Tensor, ridge: float) -> Tensor:
+    """Compute what `_ridge_solve` does of C = XᵀX, by `rows` X `[K, W]`: (right − Xᵀ(XXᵀ + ρI)⁻¹X·right) / ρ."""
+    square = rows @ rows.T
+    rho = max(ridge, 1e-9) * square.trace() / rows.shape[1]
+    within = torch.linalg.solve(square + rho * torch.eye(len(square), dtype=square.dtype), rows @ right)
+    solved: Tensor = (right - rows.T @ within) / rho
+    return solved
+
+
 @torch.no_grad()
 def _drawn(generator: EditableGenerator, sampling: Sampling) -> tuple[Tensor, Tensor]:
     """Return latents `[K, W]` and codes `[K, S]` of the samples (CPU)."""
@@ -235,7 +257,8 @@ def _moments(latents: Tensor, codes: Tensor, embeddings: Tensor) -> Moments:
     """Compute the centred moments (float64) of the samples."""
     e, w, s = (_centred(rows) for rows in (embeddings, latents, codes))
     count = len(e)
-    return Moments(s.T @ e / count, e.T @ e / count, w.T @ w / count, w.T @ e / count)
+    latent = w / math.sqrt(count) if w.shape[1] > MOST_SQUARED else w.T @ w / count
+    return Moments(s.T @ e / count, e.T @ e / count, latent, w.T @ e / count)
 
 
 def _centred(rows: Tensor) -> Tensor:
