@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
+from torch import Tensor
 
 from zoom_engine.directions import Sampling, find_directions, gradient_relevance, text_directions
 from zoom_engine.directions.answers import PICTURES
@@ -54,6 +57,26 @@ def test_positive_weight_adds_the_attribute(toy: tuple[Any, Any]) -> None:
     for index in range(3):
         moved = encoder.attributes(styles + 2 * directions.matrix[index]) - encoder.attributes(styles)
         assert (moved[:, index] > 0).all()
+
+
+def test_large_pictures_are_followed_some_at_a_time(toy: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A generator keeps half a gigabyte of each picture of 1024² until its gradient is there."""
+    generator, encoder = toy
+    drawn, render = list[int](), generator.render
+
+    def counting(codes: Tensor) -> Tensor:
+        drawn.append(len(codes))
+        return render(codes)
+
+    monkeypatch.setattr(generator, "render", counting)
+    relevance = gradient_relevance(generator, encoder, sampling=Sampling(5))
+    wanted = text_directions(encoder, PROMPTS, neutral="face", templates=("{}",))
+    whole = relevance.relevance(wanted)
+    module = importlib.import_module("zoom_engine.directions.gradient_relevance")
+    monkeypatch.setattr(module, "FOLLOWED", 2 * generator.resolution**2)
+    some = gradient_relevance(generator, encoder, sampling=Sampling(5)).relevance(wanted)
+    assert drawn == [5, 2, 2, 1]
+    torch.testing.assert_close(some, whole)
 
 
 def test_each_direction_is_computed_once(toy: tuple[Any, Any], tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from torch import Tensor
 from zoom_engine.common.errors import DirectionError
 from zoom_engine.directions.cache import DirectionCache
 from zoom_engine.directions.relevance import Sampling, check_finite, inverse_std
+from zoom_engine.evaluation.evaluator import FOLLOWED
 from zoom_engine.generators import EditableGenerator
 from zoom_engine.text import TextEncoder
 
@@ -60,9 +61,12 @@ class GradientRelevance:
         device = self.generator.device
         wanted = text_directions.to(device=device, dtype=torch.float32)
         total = torch.zeros(len(wanted), self.generator.space.size, dtype=torch.float64)
+        at_once = self.sampling.batch_size
+        if device.type == "cpu":
+            at_once = min(at_once, max(1, FOLLOWED // self.generator.resolution**2))
         with self.sampling.progress(self.sampling.samples, "Following gradients", unit="image") as bar:
             for _, style in self.sampling.draw(self.generator):
-                for part in torch.split(style, self.sampling.batch_size):
+                for part in torch.split(style, at_once):
                     leaf = part.detach().clone().requires_grad_(True)
                     embedded = check_finite(self.text_encoder.embed_images(self.generator.render(leaf)))
                     for index, direction in enumerate(wanted):

@@ -23,9 +23,10 @@ from zoom_engine.targets.tasks.contract import out_of_range
 
 LARGEST_COMPARED = 1024
 """The shorter side, in pixels, from whose double on SSIM looks at a smaller picture."""
+FOLLOWED = 1 << 19
+"""The most pixels of the pictures whose gradients the CPU follows at a time: at 1024² one takes half a gigabyte."""
 WhichSSIM = Literal["all", "flipped", "none"]
 _COMPARED = 1 << 21  # numbers of the pictures whose SSIM is computed at a time, which takes 18 times their memory
-_FOLLOWED = 1 << 19  # pixels of the pictures that the CPU follows at a time: at 1024² one takes half a gigabyte
 
 _SlopesOf = Callable[[Tensor, "Originals", Tensor | None], tuple["Evaluation", list[Tensor]]]
 """A function of pictures that need gradients, their originals and their embeddings (None where none are needed).
@@ -301,7 +302,7 @@ class Evaluator:
             )
         at_once = len(styles)
         if styles.device.type == "cpu":
-            at_once = max(1, _FOLLOWED // math.prod(originals.pictures[0].shape[-2:]))
+            at_once = max(1, FOLLOWED // math.prod(originals.pictures[0].shape[-2:]))
         evaluated, gradients = zip(
             *(
                 self._followed_at_once(
