@@ -7,11 +7,12 @@ import torch
 from networks import Drawing
 from search_toys import DIRECTIONS, LABELS, SCALE, ColourLabels, evaluator, linear, looked_at, synthesize, target
 from torch import Tensor
+from torch.nn import functional
 
 from zoom_engine.common.errors import ConfigError, TargetError
 from zoom_engine.evaluation.evaluator import Evaluator, Originals
 from zoom_engine.evaluation.labels import ZeroShotLabels
-from zoom_engine.evaluation.objectives import ssim
+from zoom_engine.evaluation.objectives import ssim, structure_loss
 from zoom_engine.search import describe_search, find_search
 from zoom_engine.search.evaluated import evaluated_points
 from zoom_engine.settings.audit_settings import LossWeights
@@ -125,6 +126,27 @@ def test_ssim_is_computed_only_where_asked() -> None:
     assert 0 < some.flipped.sum() < 5
     torch.testing.assert_close(some.ssim[some.flipped], whole.ssim[some.flipped])
     assert looked_at(where, STYLES, WEIGHTS, originals, ssim="none").ssim.isnan().all()
+
+
+@pytest.mark.parametrize("follow", ["value_and_grad", "value_and_slopes"])
+def test_ssim_of_a_flip_is_of_every_pixel_whoever_follows_gradients(
+    follow: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The structure loss looks at large pictures averaged over squares, which are more alike, or less."""
+    grain = 0.5 * torch.randn(1, 3, 24, 24, generator=torch.Generator().manual_seed(0))
+
+    def drawing(styles: Tensor) -> Tensor:
+        return functional.interpolate(synthesize(styles), (24, 24)) + grain * styles[:, :1, None, None] * SCALE
+
+    monkeypatch.setattr("zoom_engine.evaluation.objectives.VIEWED", 12)
+    where = Evaluator(Drawing(drawing), DIRECTIONS, target(linear))
+    originals = where.originals(STYLES)
+    seen = looked_at(where, STYLES, WEIGHTS, originals, ssim="flipped")
+    followed, _ = getattr(where, follow)(STYLES, WEIGHTS, originals)
+    assert 0 < seen.flipped.sum() < len(STYLES)
+    torch.testing.assert_close(followed.ssim, seen.ssim, equal_nan=True)
+    averaged = 1 - structure_loss(where.render(STYLES, WEIGHTS), originals.images)
+    assert (averaged - seen.ssim)[seen.flipped].max() > 0.04
 
 
 def test_ssim_of_large_pictures_is_computed_of_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from zoom_engine.common.errors import TargetError
 from zoom_engine.evaluation.labels import ZeroShotLabels
-from zoom_engine.evaluation.objectives import ssim, structure_loss
+from zoom_engine.evaluation.objectives import is_viewed_whole, ssim, structure_loss
 from zoom_engine.evaluation.side_by_side import side_by_side
 from zoom_engine.generators import Renderer
 from zoom_engine.runtime.lowered_networks import LoweredNetwork
@@ -240,7 +240,8 @@ class Evaluator:
         if self.loss_weights.structure:
             structure = structure_loss(images, originals.images)
             total = total + self.loss_weights.structure * structure
-            evaluation = dataclasses.replace(evaluation, ssim=1 - structure.detach())
+            if is_viewed_whole(images):
+                evaluation = dataclasses.replace(evaluation, ssim=1 - structure.detach())
         if self.loss_weights.label and labels is not None and embeddings is not None and originals.labels is not None:
             total = total + self.loss_weights.label * labels.loss(embeddings, originals.labels)
         return dataclasses.replace(evaluation, loss=total)
@@ -373,7 +374,8 @@ class Evaluator:
         self, images: Tensor, originals: Originals, embeddings: Tensor | None
     ) -> tuple[Evaluation, list[Tensor]]:
         """Return the evaluation of images `[B, 3, R, R]`, and the gradients of margin and 1 − SSIM."""
-        evaluation = self.evaluate(images, originals, embeddings=embeddings, ssim="none")
+        whole = is_viewed_whole(images)
+        evaluation = self.evaluate(images, originals, embeddings=embeddings, ssim="none" if whole else "flipped")
         structure = structure_loss(images, originals.images)
         (picture,) = torch.autograd.grad(structure.sum(), images)
         (slope,) = torch.autograd.grad(evaluation.margin.sum(), images)
@@ -382,8 +384,8 @@ class Evaluator:
             loss = self.target.task.loss(self._outputs(images), originals.outputs)
             (push,) = torch.autograd.grad(loss.sum(), images)
             slope = torch.where(flat[:, None, None, None], push, slope)
-        detached = dataclasses.replace(evaluation, margin=evaluation.margin.detach(), ssim=1 - structure.detach())
-        return detached, [slope, picture]
+        similarity = 1 - structure.detach() if whole else evaluation.ssim
+        return dataclasses.replace(evaluation, margin=evaluation.margin.detach(), ssim=similarity), [slope, picture]
 
     def _outputs(self, images: Tensor) -> Tensor:
         outputs: Tensor = self.target(images)

@@ -69,10 +69,19 @@ def structure_loss(images: Tensor, originals: Tensor) -> Tensor:
     Larger pictures are first averaged over squares to about 256 pixels on the shorter side, as the authors of SSIM
     advise for what is seen from a distance (Wang, Bovik, Sheikh and Simoncelli, ssim.m, "suggested usage").
     """
-    square = max(1, round(min(images.shape[-2:]) / VIEWED))
+    square = _square_viewed(images)
     if square > 1:
         images, originals = F.avg_pool2d(images, square), F.avg_pool2d(originals, square)
     return 1 - ssim(images, originals)
+
+
+def is_viewed_whole(images: Tensor) -> bool:
+    """Tell whether the structure loss looks at images as they are, so that it is 1 − SSIM of every pixel."""
+    return _square_viewed(images) == 1
+
+
+def _square_viewed(images: Tensor) -> int:
+    return max(1, round(min(images.shape[-2:]) / VIEWED))
 
 
 def zero_shot_labels(image_embeddings: Tensor, label_embeddings: Tensor) -> Tensor:
