@@ -228,6 +228,11 @@ def test_find_search() -> None:
         ("sgd", "both", {}, "no mode"),
         ("pgd", "multi", {"nesterov": 1}, "no option 'nesterov'; known are steps, learning_rate"),
         ("pgd", "multi", {"mode": "single"}, "no option 'mode'"),
+        ("sgd", "single", {"steps": 10.5}, "option of sgd 'steps' must be a whole number, got 10.5"),
+        ("pgd", "multi", {"early_stop": "no"}, "option of pgd 'early_stop' must be true or false, got 'no'"),
+        ("scan", "single", {"points": 8.5}, "option of scan 'points' must be a whole number, got 8.5"),
+        ("minimal", "multi", {"steps": "none"}, "option of minimal 'steps' must be a whole number, got None"),
+        ("cmaes", "multi", {"population": 6.0}, "option of cmaes 'population' must be a whole number, got 6.0"),
     ):
         with pytest.raises(ConfigError, match=message):
             find_search(name, mode=mode, options=options)

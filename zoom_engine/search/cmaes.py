@@ -10,8 +10,10 @@ import numpy as np
 
 from zoom_engine.common.errors import ConfigError, imported
 from zoom_engine.search.trials import Array, EvaluatedPoint, EvaluatedPoints, Planned, SearchResult, Trial
+from zoom_engine.settings.audit_settings import checked_options
 
 
+@checked_options("option of cmaes")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CMAES:
     """Options of CMA-ES, which minimises the loss that the gradient searches follow, forward only.

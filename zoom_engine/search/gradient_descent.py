@@ -9,6 +9,7 @@ import numpy as np
 
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.search.trials import Array, EvaluatedPoint, EvaluatedPoints, Planned, SearchResult, Trial
+from zoom_engine.settings.audit_settings import checked_options
 
 DEFAULT_RATE_SINGLE, DEFAULT_RATE_MULTI = 0.2, 0.1
 STALL = 15  # steps in which nothing got better: a search of several attributes has settled
@@ -74,6 +75,7 @@ class GradientSearch:
         return GradientState(self, trial, origin)
 
 
+@checked_options("option of sgd")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SGD(GradientSearch):
     """Plain gradient descent, for one attribute or all together: w ← clip(w − η ∇L, bounds).
@@ -89,6 +91,7 @@ class SGD(GradientSearch):
         return gradient
 
 
+@checked_options("option of pgd")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PGD(GradientSearch):
     """Descent by the sign, so that weights stay multiples of η: w ← clip(w − η sign(∇L), bounds) (Madry 2018).

@@ -36,6 +36,7 @@ import numpy as np
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.search.linearised import REACH, next_edit
 from zoom_engine.search.trials import Array, EvaluatedPoint, EvaluatedPoints, SearchResult, Trial
+from zoom_engine.settings.audit_settings import checked_options
 
 RADIUS, FAR_RADIUS = 0.1, 0.25  # radius of the first trust region, in half ranges: from the unedited image, from afar
 SMALLEST_RADIUS, LARGEST_RADIUS = 0.005, 1.0
@@ -59,6 +60,7 @@ CLOSE = 0.25  # share of the unedited image's margin, below which a way goes on 
 Path = Generator[Array, EvaluatedPoint, "EvaluatedPoint | None"]
 
 
+@checked_options("option of minimal")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Minimal:
     """Options of the search for the smallest edit.

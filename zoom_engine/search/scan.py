@@ -33,6 +33,7 @@ import numpy as np
 from zoom_engine.audit.manifest import PAPER_BOUND
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.search.trials import Array, EvaluatedPoint, EvaluatedPoints, Planned, SearchResult, Trial
+from zoom_engine.settings.audit_settings import checked_options
 
 _SAME = 1e-9
 PARTS = 8
@@ -41,6 +42,7 @@ GAP = 4
 """How many cells of the grid may lie between points that were seen already."""
 
 
+@checked_options("option of scan")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Scan:
     """Options of the scan.
