@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +17,9 @@ from zoom_engine.cli import main
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.diagnose import measurements, models, shard
 from zoom_engine.diagnose.planning import plan
+from zoom_engine.directions import BaselineDirections
 from zoom_engine.runtime import Synthesizer
+from zoom_engine.search import Trial
 from zoom_engine.settings.audit_settings import RunSettings
 
 pytestmark = pytest.mark.slow
@@ -160,6 +164,26 @@ def test_gradient_searches_share_what_comes_before_them(monkeypatch: pytest.Monk
     result = Diagnosers(**settings, target={"sound": ALIKE[0], "biased": ALIKE[1]}).run(**run)
     assert [result[name].records for name in ("sound", "biased")] == alone
     assert set(looked_at) == {2}, "pictures of paraphrases are shown to both"
+
+
+def test_a_random_direction_is_followed_as_far_as_each_targets_labels_let_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lengths are matched on other pictures where labels are looked at, of the same directions too."""
+    search = shard.ShardSearch.__new__(shard.ShardSearch)
+    search._names, search._beside, search._first = [], [], SimpleNamespace(baseline_search=None)  # type: ignore[assignment]
+    lengths = {length: (length, length) for length in (3.0, 4.0)}
+    search.measurements = [
+        SimpleNamespace(baseline=BaselineDirections(torch.eye(2), lengths[length], True, (0, 1)), seeds=[7])  # type: ignore[misc]
+        for length in (3.0, 4.0, 3.0)
+    ]
+    asked = []
+
+    def searched(trials: list[Trial], evaluators: object, targets: list[int], search: object) -> Iterator[Any]:
+        asked.append((targets, [abs(trial.bounds).max() for trial in trials]))
+        return iter(())
+
+    monkeypatch.setattr(search, "_searched", searched)
+    assert not list(search.of([(0, 0), (0, 1)], [0, 1, 2]))
+    assert asked == [([0, 2], [3.0, 3.0]), ([1], [4.0, 4.0])]
 
 
 def test_targets_that_search_in_other_ways_are_audited_one_after_the_other() -> None:

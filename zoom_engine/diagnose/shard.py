@@ -95,14 +95,15 @@ class ShardSearch:
         if wanted:
             yield from self._attributes(wanted, targets)
         random = [(image, j) for image, j in shard if isinstance(j, int)]
-        baselines = ((target, self.measurements[target].baseline) for target in targets)
-        drawn = {target: baseline for target, baseline in baselines if random and baseline is not None}
-        for baseline in {
-            directions.drawn: directions for directions in drawn.values()
-        }.values():  # targets of other labels may have others
-            alike = [target for target, directions in drawn.items() if directions.drawn == baseline.drawn]
+        alike: dict[tuple[object, ...], list[int]] = {}  # targets of other labels may have other directions and lengths
+        for target in targets if random else ():
+            if (baseline := self.measurements[target].baseline) is not None:
+                alike.setdefault((baseline.drawn, baseline.lengths), []).append(target)
+        for together in alike.values():
+            baseline = self.measurements[together[0]].baseline
+            assert baseline is not None
             trials = [Trial(image, j, baseline.bounds(common.seeds[image], j)) for image, j in random]
-            for target, results in self._searched(trials, self._beside, alike, self._first.baseline_search):
+            for target, results in self._searched(trials, self._beside, together, self._first.baseline_search):
                 records = [
                     record_of(trial, result, common.seeds[trial.image], trial.attribute) for trial, result in results
                 ]
