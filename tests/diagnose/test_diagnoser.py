@@ -390,6 +390,26 @@ def test_paraphrases_that_no_directions_can_be_found_for_are_refused_before_anyt
         diagnoser(paraphrases=2, templates=["a photo of {}"])
 
 
+def test_other_texts_are_found_as_ready_directions_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Control prompts and paraphrases stand beside the attributes: by another estimator they would differ by that."""
+    told = {"samples": 300, "seed": 3, "top_k": 5, "ridge": 0.01, "estimator": "whitened"}
+    directions = ready(ATTRIBUTES, "regression")
+    directions = dataclasses.replace(
+        directions, provenance={**directions.provenance, **told, "absolute_threshold": False, "alpha": None}
+    )
+    run, asked = diagnoser(directions=directions, paraphrases=2), list[dict[str, Any]]()
+    monkeypatch.setattr("zoom_engine.diagnose.measurements.calibrated_range", lambda *_: None)
+    monkeypatch.setattr(
+        "zoom_engine.diagnose.measurements.find_directions", lambda *_, **options: asked.append(options) or directions
+    )
+    measure(run.models, RunSettings(images=1))
+    assert len(asked) == 2
+    for options in asked:
+        wanted = {**told, "absolute": False, "method": "regression", "threshold": 0.1}
+        assert {name: options.get(name) for name in wanted} == wanted
+        assert "alpha" not in options
+
+
 def test_an_audit_and_its_directions_say_in_a_line_what_they_are() -> None:
     run = diagnoser(attributes=[*ATTRIBUTES, "an old face"])
     assert repr(run) == (f"Diagnoser(target={BIASED!r}, generator='avatars', 4 attributes, single mode, search scan)")

@@ -383,6 +383,31 @@ def test_directions_that_do_not_say_how_they_were_found_are_refused_in_one_line(
 
 
 @pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("samples", "many"),
+        ("seed", 1 << 63),
+        ("top_k", 2.5),
+        ("ridge", "little"),
+        ("estimator", ["ridge"]),
+        ("absolute_threshold", 1),
+        ("keep", 5),
+    ],
+)
+def test_how_directions_were_found_is_told_as_options_or_refused_in_one_line(
+    name: str, value: object, found_directions: EditDirections
+) -> None:
+    told = {"samples": 64, "seed": 0, "ridge": 0.1, "estimator": "ridge", "absolute": False}
+    assert found_directions.found_by == told
+    strange = dataclasses.replace(found_directions, provenance={**found_directions.provenance, name: value})
+    with pytest.raises(
+        DirectionError, match=f"is no {name.replace('_', ' ')}; take them from find_directions"
+    ) as caught:
+        strange.check_origin()
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
     "change",
     [
         {"attributes": ["one"]},

@@ -181,8 +181,7 @@ def _alike(
         threshold=directions.threshold,
         level=1.0,
         templates=templates,
-        keep=directions.provenance.get("keep", ()),
-        samples=directions.provenance.get("samples"),
+        **directions.found_by,
     )
 
 

@@ -24,6 +24,14 @@ from zoom_engine.generators import EditableGenerator
 FORMAT = "zoom-engine/edit-directions/1"
 MOST_NAMES = 3  # that a repr tells
 _MAX_HEADER = 1_000_000  # characters of metadata; ours are a few thousand
+_FOUND_BY: dict[str, Any] = {
+    **dict.fromkeys(("samples", "seed", "top_k"), int),
+    **dict.fromkeys(("ridge", "alpha"), float),
+    "estimator": str,
+    "absolute_threshold": bool,
+    "keep": Sequence,
+}
+"""What a provenance may hold of the options of `find_directions`, and of which type."""
 
 
 @dataclass(frozen=True)
@@ -112,9 +120,15 @@ class EditDirections:
         """Refuse these directions where the provenance lacks the templates or truncation they were found with.
 
         Raises:
-            DirectionError: it lacks one of them.
+            DirectionError: it lacks one of them, or has an option that is none in its place.
         """
         provenance = self.provenance
+        strange = [name for name, value in self._told() if not _is_option(name, value)]
+        if strange:
+            raise DirectionError(
+                f"edit directions do not say how they were found: {_short(provenance[strange[0]])} is no"
+                f" {strange[0].replace('_', ' ')}; take them from find_directions"
+            )
         cutoff = provenance.get("truncation_cutoff", "absent")
         known = {
             "templates": _is_list_of_text(provenance.get("templates")),
@@ -127,6 +141,14 @@ class EditDirections:
                 f"edit directions do not say how they were found: their provenance lacks {', '.join(wrong)};"
                 " take them from find_directions, or add what was used"
             )
+
+    @property
+    def found_by(self) -> dict[str, Any]:
+        """Return the options of `find_directions` that these were found by, as far as the provenance says them."""
+        return {name.removesuffix("_threshold"): value for name, value in self._told()}
+
+    def _told(self) -> list[tuple[str, Any]]:
+        return [(name, self.provenance[name]) for name in _FOUND_BY if self.provenance.get(name) is not None]
 
     def check_settings(self, wanted: Mapping[str, object]) -> None:
         """Refuse these directions where they were found with other settings than an audit's.
@@ -243,6 +265,10 @@ def _short(value: object) -> str:
 
 def _is_text(value: object) -> bool:
     return isinstance(value, str) and bool(value) and value.isprintable()
+
+
+def _is_option(name: str, value: Any) -> bool:
+    return fits(_FOUND_BY[name], value) and (name != "seed" or abs(value) < 1 << 63)
 
 
 def _is_list_of_text(value: object) -> bool:
