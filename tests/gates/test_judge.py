@@ -21,6 +21,7 @@ from zoom_engine.cli import main
 from zoom_engine.common.errors import AuditError, ConfigError
 from zoom_engine.gates.bounds import images_for, mean_bounds
 from zoom_engine.gates.compare import Pair
+from zoom_engine.gates.history import history
 from zoom_engine.gates.judge import Verdict, judge
 from zoom_engine.gates.rules import Rule, read_rules, rules_of
 from zoom_engine.gates.text import verdict_text
@@ -60,6 +61,19 @@ def test_few_images_on_which_nothing_moves_prove_nothing() -> None:
         .estimate.endswith("such an effect is too near to 0, it takes more than 100000 images")
     )
     assert judge(make(images=1), [Rule(max_sensitivity=0.9)]).outcome == "inconclusive"
+
+
+def test_a_rule_holds_for_each_attribute_of_its_name() -> None:
+    """It was held to the last one alone, and passed where another of that name fails."""
+    audit = make(images=100, attributes=("a smiling face", "a face smiling"), means=(0.3, 0.01))
+    verdict = judge(audit, [Rule(max_sensitivity=0.08, attributes=["Smiling"])])
+    assert outcomes(verdict) == {"a smiling face": "fail", "a face smiling": "pass"}
+    alone = judge(audit, [Rule(max_sensitivity=0.08, attributes=["a face smiling", "a face smiling"])])
+    assert outcomes(alone) == {"smiling": "pass"}
+    (group,) = history([audit], [Rule(max_sensitivity=0.08, attributes=["smiling"])]).groups
+    assert {course.attribute.text: course.outcomes for course in group.courses} == {
+        "a smiling face": ("fail",), "a face smiling": ("pass",),
+    }  # fmt: skip
 
 
 def test_edits_that_change_the_ground_truth_prove_nothing() -> None:

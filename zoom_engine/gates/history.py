@@ -172,7 +172,7 @@ def history(audits: Sequence[Diagnosis], rules: Sequence[Rule] = ()) -> History:
     limiting = [rule for rule in rules if rule.max_sensitivity is not None]
     if rules and not limiting:
         raise ConfigError("no rule has max-sensitivity: a history shows the limits of these")
-    names = {name for audit in audits for name in attributes_by_name(audit.attributes, audit.config.neutral)}
+    names = attributes_by_name(*audits)
     named = [name for rule in limiting for name in rule.attributes or ()]
     if unknown := next((name for name in named if name.casefold() not in names), None):
         raise ConfigError(f"no audit has the attribute '{unknown}' of a rule")
@@ -226,7 +226,7 @@ def _refusals(audits: Sequence[Diagnosis], others: Sequence[Diagnosis]) -> list[
 def _group(audits: Sequence[Diagnosis], reason: str, rules: Sequence[Rule]) -> Group:
     neutral = audits[0].config.neutral
     attributes = list(dict.fromkeys(attribute for audit in audits for attribute in audit.attributes))
-    limits = _limits(rules, attributes, neutral)
+    limits = _limits(rules, audits, attributes)
     figures = [{row.attribute: row for row in audit.sensitivity} for audit in audits]
     outcomes = [_outcomes(audit, limits) for audit in audits]
     courses = [
@@ -255,14 +255,16 @@ def _latest(course: Course) -> float:
     return -1.0 if latest is None or latest.value is None else latest.value
 
 
-def _limits(rules: Sequence[Rule], attributes: Sequence[Attribute], neutral: str) -> dict[Attribute, float]:
-    """Return the strictest limit of each attribute that a rule is about."""
-    names = attributes_by_name(attributes, neutral)
+def _limits(
+    rules: Sequence[Rule], audits: Sequence[Diagnosis], attributes: Sequence[Attribute]
+) -> dict[Attribute, float]:
+    """Return the strictest limit of each of the audits' `attributes` that a rule is about."""
+    names = attributes_by_name(*audits)
     limits: dict[Attribute, float] = {}
     for rule in rules:
-        asked = attributes if rule.attributes is None else [names.get(name.casefold()) for name in rule.attributes]
-        for attribute in asked:
-            if attribute is not None and rule.max_sensitivity is not None:
+        by_name = (names.get(name.casefold(), []) for name in rule.attributes or ())
+        for attribute in attributes if rule.attributes is None else itertools.chain.from_iterable(by_name):
+            if rule.max_sensitivity is not None:
                 limits[attribute] = min(limits.get(attribute, 1.0), rule.max_sensitivity)
     return limits
 

@@ -36,7 +36,7 @@ from zoom_engine.gates.bounds import MOST_IMAGES, images_for
 from zoom_engine.gates.comparable import title
 from zoom_engine.gates.compare import Pair, judged_by_seed
 from zoom_engine.gates.rules import Rule
-from zoom_engine.settings.attributes import Attribute, short_name
+from zoom_engine.settings.attributes import Attribute, short_name, short_names
 from zoom_engine.statistics.attribute_tests import LEVEL, adjust
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.statistics.power import SIZES, most_images
@@ -155,8 +155,9 @@ def _findings(rule: Rule, audit: Diagnosis, baseline: Diagnosis | None) -> Itera
         judgements = _grown(rule, audit, over, asked)
     else:
         judgements = [_power(audit, rule) if one is None else _sensitivity(rule, audit, one) for one in asked]
+    names = short_names([one for one in asked if one is not None], audit.config.neutral)
     for attribute, one in zip(asked, judgements, strict=True):
-        yield Finding(rule, "" if attribute is None else short_name(attribute, audit.config.neutral), *one)
+        yield Finding(rule, "" if attribute is None else names[attribute], *one)
 
 
 def _sensitivity(rule: Rule, audit: Diagnosis, attribute: Attribute) -> Judgement:
@@ -280,13 +281,19 @@ def _unfinished(audit: Diagnosis, which: str) -> Judgement | None:
     return "inconclusive", f"the {which} is not finished: {missing} {agreeing(audit.missing, 'is', 'are')} missing"
 
 
-def attributes_by_name(attributes: Sequence[Attribute], neutral: str) -> dict[str, Attribute]:
-    """Return attributes by all names that a rule may call them: prompts and short names, in lower case."""
-    return {
-        name.casefold(): attribute
-        for attribute in attributes
-        for name in (attribute.text, *attribute.paraphrases, short_name(attribute, neutral))
-    }
+def attributes_by_name(*audits: Diagnosis) -> dict[str, list[Attribute]]:
+    """Return the attributes of audits by all names that a rule may call them: prompts and short names, in lower case.
+
+    Several of an audit may have a name, but for the whole text of one, which is its own.
+    """
+    named: dict[str, list[Attribute]] = {}
+    for audit in audits:
+        texts = {attribute.text.casefold() for attribute in audit.attributes}
+        for attribute in audit.attributes:
+            shared = {*attribute.paraphrases, short_name(attribute, audit.config.neutral)}
+            for name in {attribute.text.casefold()} | ({name.casefold() for name in shared} - texts):
+                named.setdefault(name, []).append(attribute)
+    return named
 
 
 def _asked(rule: Rule, audit: Diagnosis, over: Diagnosis | None) -> list[Attribute | None]:
@@ -296,9 +303,9 @@ def _asked(rule: Rule, audit: Diagnosis, over: Diagnosis | None) -> list[Attribu
     attributes = list(dict.fromkeys([*audit.attributes, *(over.attributes if over else ())]))
     if rule.attributes is None:
         return [*attributes]
-    names = attributes_by_name(attributes, audit.config.neutral)
+    names = attributes_by_name(audit, *([over] if over else []))
     unknown = next((name for name in rule.attributes if name.casefold() not in names), None)
     if unknown is not None:
         known = ", ".join(short_name(attribute, audit.config.neutral) for attribute in attributes)
         raise ConfigError(f"no attribute '{unknown}' for the rule '{rule.text}': the audit has {known}")
-    return [names[name.casefold()] for name in rule.attributes]
+    return [*dict.fromkeys(attribute for name in rule.attributes for attribute in names[name.casefold()])]

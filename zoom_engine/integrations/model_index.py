@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from zoom_engine.common.errors import AuditError, one_line
-from zoom_engine.settings.attributes import short_name
+from zoom_engine.settings.attributes import short_names
 from zoom_engine.statistics.diagnosis import Diagnosis
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ def _results_of(diagnosis: Diagnosis) -> Iterator[EvalResult]:
     if diagnosis.missing or (diagnosis.path is not None and not diagnosis.finished):
         raise AuditError(f"{diagnosis.path or 'the audit'} is not finished: a model card takes whole audits")
     config, summary = diagnosis.config, diagnosis.summary()
+    names = short_names(diagnosis.attributes, config.neutral)
     task = (config.task or {}).get("task", "")
     images = "photographs" if config.photographs else "generated images" if config.edits is None else "edited images"
     which = f"seed {config.seed}" if config.edits is None else f"edits by {config.edits.kind}"
@@ -113,7 +114,7 @@ def _results_of(diagnosis: Diagnosis) -> Iterator[EvalResult]:
             dataset_args={name: text for name, text in diagnosis.about.to_json().items() if text and name != "model"},
             dataset_revision=(generator if config.edits is None else config.edits.content_hash)[:12] or None,
             metric_type="sensitivity",
-            metric_name=f"Sensitivity to {short_name(row.attribute, config.neutral)}",
+            metric_name=f"Sensitivity to {names[row.attribute]}",
             metric_value=round(value, 4),
             metric_args={name: one for name, one in arguments.items() if one is not None},
         )

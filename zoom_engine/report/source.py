@@ -23,7 +23,7 @@ from zoom_engine.report.pictures import Budget
 from zoom_engine.report.provenance import File, files
 from zoom_engine.report.strips import Strip, load_frames
 from zoom_engine.report.verdicts import amount, foremost
-from zoom_engine.settings.attributes import Attribute, short_name
+from zoom_engine.settings.attributes import Attribute, short_names
 from zoom_engine.statistics.counts import Counts
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.statistics.table import Beside, beside
@@ -47,7 +47,7 @@ class Source:
         self.summary = self.diagnosis.summary()
         self.config = self.diagnosis.config
         self.target = self.config.target or "the model"
-        self.names = {a: short_name(a, self.config.neutral) for a in self.diagnosis.attributes}
+        self.names = short_names(self.diagnosis.attributes, self.config.neutral)
         self.view = task_of(self.diagnosis.manifest, self.diagnosis.records).view
         self.finished = not self.diagnosis.missing if audit is None else self.diagnosis.finished
         gallery, order = Gallery() if audit is None else Gallery.load(audit), self.order

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -343,6 +344,13 @@ def short_name(attribute: Attribute, neutral: str) -> str:
     if added[0].lower() == "with" and len(added) > 1:
         added = added[1:]
     return " ".join(added)
+
+
+def short_names(attributes: Sequence[Attribute], neutral: str) -> dict[Attribute, str]:
+    """Return what each attribute is called: its `short_name`, or its first prompt where another has the same."""
+    short = {attribute: short_name(attribute, neutral) for attribute in attributes}
+    counts = Counter(short.values())
+    return {attribute: name if counts[name] == 1 else attribute.name for attribute, name in short.items()}
 
 
 def _key(text: str) -> str:

@@ -26,7 +26,7 @@ from zoom_engine.common.version import VERSION
 from zoom_engine.diagnose.models import Models
 from zoom_engine.diagnose.smallest_edit import smallest_edit
 from zoom_engine.directions import NaturalEdits, score_directions
-from zoom_engine.settings.attributes import short_name
+from zoom_engine.settings.attributes import short_names
 from zoom_engine.targets import Target, TaskView
 
 Header = dict[str, Any]
@@ -93,6 +93,7 @@ class Explorer:
     def about(self) -> Header:
         """Return what the page needs to know once."""
         explored, models = self.explored, self.models
+        names = short_names(models.attributes, models.neutral)
         return {
             "name": explored.name,
             "version": VERSION,
@@ -101,7 +102,7 @@ class Explorer:
             "bound": PAPER_BOUND,
             "calibrated": explored.calibrated is not None,
             "attributes": [
-                {"name": short_name(attribute, models.neutral), "text": attribute.text, "low": low, "high": high}
+                {"name": names[attribute], "text": attribute.text, "low": low, "high": high}
                 for attribute, (low, high) in zip(models.attributes, self.ranges, strict=True)
             ],
             "targets": [self._about_target(of_target) for of_target in explored.models],
