@@ -36,7 +36,7 @@ def fewer_samples() -> Iterator[None]:
 def discoverer(tmp_path_factory: pytest.TempPathFactory) -> Discoverer:
     words = tmp_path_factory.mktemp("vocabulary") / "words.txt"
     words.write_text("# mine\na cheerful {}\n\na {} with a flux capacitor\n")
-    return Discoverer(generator="avatars", target=BIASED, vocabulary=words)
+    return Discoverer(generator="avatars", target=BIASED, vocabulary=words, smallest_effect=0.06)
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +82,7 @@ def test_the_folder_holds_what_the_summary_speaks_of(folder: Path) -> None:
     assert "a cheerful face" in page
     (line,) = (line for line in html.unescape(page).splitlines() if "zoom-engine diagnose --generator avatars" in line)
     assert "--attribute 'a cheerful face'" in line
+    assert "--smallest-effect 0.06" in line, "all that was given is said again"
     assert "--out audit" in line
     assert json.loads(json.dumps(result.to_json())) == json.loads((folder / "summary.json").read_text())
 

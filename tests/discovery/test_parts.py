@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from zoom_engine.discovery.calls import beside_random, judge, strongest, told_ap
 from zoom_engine.discovery.clusters import cluster
 from zoom_engine.discovery.discoverer import GENERAL
 from zoom_engine.discovery.findings import Cluster, Discovery
-from zoom_engine.discovery.folder import begin_discovery
+from zoom_engine.discovery.folder import begin_discovery, write_discovery
 from zoom_engine.discovery.naming import Proposal, choose, distinct_words, proposals
 from zoom_engine.discovery.natural_space import END, NaturalSpace, natural_space
 from zoom_engine.text.vocabulary import read_vocabulary, readable
@@ -174,6 +175,22 @@ def named(name: str | None, verdict: Any) -> Cluster:
         verdict=verdict,
         why="it moves them",
     )
+
+
+def test_the_command_of_the_audit_has_every_option_that_was_given(tmp_path: Path) -> None:
+    """A model that was found to need labels, a scale and trust was audited without them."""
+    given = ["--generator", "my faces.pkl", "--target", "age.onnx", "--label=-1", "--input-mean", "0.5", "--trust"]
+    clusters = (named("hair", "sensitive"), named(None, "inconclusive"), named("a face's hat", "negligible"))
+    config = {"target": "age.onnx"}
+    result = Discovery(clusters=clusters, flipped=9, searched=24, config=config, environment={"audit": given})
+    told = ["--attribute", "hair", "--attribute", "a face's hat", "--out", "audit"]
+    assert shlex.split(result.command()) == ["zoom-engine", "diagnose", *given, *told]
+    write_discovery(tmp_path, result, [], {}, None)
+    assert Discovery.load(tmp_path).command() == result.command()
+    begin_discovery(tmp_path / "other", config, {"audit": [3]})
+    (tmp_path / "other" / "summary.json").write_bytes((tmp_path / "summary.json").read_bytes())
+    with pytest.raises(AuditError, match=r"environment\.audit"):
+        Discovery.load(tmp_path / "other")
 
 
 @pytest.mark.parametrize("width", [60, 80, 140])

@@ -486,12 +486,12 @@ def folder_seeds() -> Iterator[bytes]:
     words = {"name": "hair", "runner_up": "a hat", "why": "it moves"}
     cluster = {**words, **figures, **beside, **counts, "strips": [strip]}
     photograph = Photograph(file="a.jpg", image=0, seed=7, cut="middle", seen=0.5, output="0.2", flipped=False)
-    config = {"target": "avatars:mustache", "given_generator": "avatars", "given_target": "avatars:mustache"}
+    config, audit = {"target": "avatars:mustache"}, ["--generator", "avatars", "--target", "avatars:mustache"]
     files = {
         GALLERY: Gallery((galleries.STRIP,), (galleries.SHEET,)).to_json(),
         PHOTOGRAPHS: photographs_json((photograph, Photograph(file="b.jpg", refused="is no picture"))),
         SERVICE: {"tries": {"answered": 812, "late": 3}},
-        MANIFEST: manifest_of(config, {"versions": {}}),
+        MANIFEST: manifest_of(config, {"versions": {}, "audit": audit}),
         GATE: {
             "conditions": [{"subject": "a hat", "rule": "a limit", "outcome": "pass", "estimate": "0.1"}],
             "judged": "2026-01-01T00:00:00+00:00",

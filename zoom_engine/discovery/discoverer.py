@@ -41,6 +41,7 @@ from zoom_engine.evaluation.evaluator import Evaluator
 from zoom_engine.search.choose import why_no_gradients
 from zoom_engine.settings.attributes import NEUTRAL, Attribute
 from zoom_engine.settings.audit_settings import SEEDS_PER_RUN, AuditSettings, options_of
+from zoom_engine.settings.command_line import UnsayableError, arguments_of
 from zoom_engine.settings.discovery_settings import OF_AUDITS, DiscoveryRun, DiscoverySettings
 from zoom_engine.text import text_encoder_for
 from zoom_engine.text.vocabulary import read_vocabulary, readable
@@ -93,6 +94,10 @@ class Discoverer:
         prompts = [*given_words, *(domain.attributes if domain else ()), *read_vocabulary(GENERAL, neutral)]
         # What options alone show to be wrong is told before a model is loaded.
         settings = AuditSettings(**given, attributes=prompts[:1], mode="multi")
+        try:
+            self._arguments = arguments_of(settings, leave_out=["attributes", "mode"])
+        except UnsayableError:
+            self._arguments = []
         encoder = text_encoder_for(generator, settings.text_encoder, download=settings.download)
         words = readable([Attribute.parse(prompt).text for prompt in prompts], encoder, neutral)
         words = [word for word in words if word.casefold() != neutral.casefold()]
@@ -213,7 +218,6 @@ class Discoverer:
         """Return what determines the result, ready for JSON."""
         audit = self.audit
         vocabulary = [attribute.text for attribute in audit.attributes]
-        given = {name: getattr(audit.settings, name) for name in ("generator", "target")}
         return {
             "images": images,
             "seed": seed,
@@ -230,7 +234,6 @@ class Discoverer:
             "synthesis": audit.synthesizer.describe(),
             "random_directions": RANDOM,
             "vocabulary": vocabulary,
-            **{f"given_{name}": str(value) if isinstance(value, str | Path) else None for name, value in given.items()},
         }
 
     def natural_space(self) -> NaturalSpace:
@@ -263,7 +266,8 @@ class Discoverer:
     def _environment(self) -> dict[str, Any]:
         """Describe where the result is made."""
         audit = self.audit
-        return {**describe_environment(), "synthesis": audit.synthesizer.explain(), "notices": audit.notices.lines}
+        told = {"synthesis": audit.synthesizer.explain(), "notices": audit.notices.lines, "audit": self._arguments}
+        return {**describe_environment(), **told}
 
     def _try(
         self, load_or_measure: Checkpoint, space: NaturalSpace, seeds: Sequence[int], directions: Tensor, doing: str

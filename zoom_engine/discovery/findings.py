@@ -133,17 +133,15 @@ class Discovery:
         )
 
     def command(self) -> str:
-        """Return the command line that audits what was named, as if it had been typed.
+        """Return the command line that audits what was named, as if it had been typed, with all that was given.
 
-        "" where nothing was named, or where generator or target were given as objects.
+        "" where nothing was named, or where no command line says an option; folders of older versions have none.
         """
-        where = [(f"--{name}", self.config.get(f"given_{name}")) for name in ("generator", "target")]
-        if not self.names or any(value is None for _, value in where):
+        given = JsonObject(self.environment).get("audit", tuple[str, ...])
+        if not self.names or not given:
             return ""
-        words = [*(("--attribute", name) for name in self.names), ("--out", "audit")]
-        return " ".join(
-            ["zoom-engine diagnose", *(f"{key} {shlex.quote(str(value))}" for key, value in [*where, *words])]
-        )
+        words = [*given, *(word for name in self.names for word in ("--attribute", name)), "--out", "audit"]
+        return shlex.join(["zoom-engine", "diagnose", *words])
 
     def table(self, *, width: int = WIDTH, colors: bool = False) -> str:
         """Return the clusters as text for a terminal of `width` columns, with `colors` where it shows them."""
@@ -199,8 +197,8 @@ class Discovery:
             manifest.check("format", manifest.values.get("format") == FORMAT, f"be {json.dumps(FORMAT)}")
             config = manifest.object("config")
             config.need("target", str)
-            for name in ("given_generator", "given_target"):
-                config.get(name, str)
+            environment = manifest.object("environment")
+            environment.get("audit", tuple[str, ...])
             clusters = summary.get("clusters", tuple[Cluster, ...]) or ()
             for strip in (strip for cluster in clusters for strip in cluster.strips):
                 if len(strip.files) != len(strip.captions):
@@ -212,7 +210,7 @@ class Discovery:
                 random_change=summary.get("random_change", float),
                 told_apart=summary.get("told_apart", bool) is not False,
                 config=config.values,
-                environment=manifest.object("environment").values,
+                environment=environment.values,
             )
         except (OSError, ValueError, TypeError, OverflowError) as error:
             raise AuditError(
