@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from zoom_engine.cli import main
 from zoom_engine.diagnose.planning import Count, Part, Plan, evaluations
@@ -76,6 +77,23 @@ def test_the_command_takes_the_options_of_an_audit(tmp_path: Path, capsys: pytes
     assert main([*arguments, "0"]) == 1
     assert "rate must be greater than 0" in capsys.readouterr().err
     assert not list(tmp_path.glob("*/manifest.json"))
+
+
+@pytest.mark.slow
+def test_around_photographs_as_many_images_are_planned_as_can_be_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It was a plan of the 200 images that an audit without photographs has."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for shade in (40, 120, 200):
+        Image.new("RGB", (128, 128), (shade, 90, 90)).save(photos / f"{shade}.png")
+    (photos / "notes.txt").write_text("taken on Sunday")
+    models = ["--generator", "avatars", "--target", "avatars:mustache", "--attribute", ATTRIBUTES[0]]
+    assert main(["plan", *models, "--photos", str(photos), "--rate", "20", "--json", "--quiet"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["images"] == 3
+    assert result["unknown"][0].startswith("which of 3 photographs the generator can draw")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import json
 import time
 import tracemalloc
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -22,6 +22,7 @@ from zoom_engine.common.terminal import WIDTH, wrapped
 from zoom_engine.diagnose.gallery import MULTI_STRIPS, SHEET_ROWS, STRIP_FRAMES, STRIPS_PER_ATTRIBUTE, sheet_weights
 from zoom_engine.diagnose.identity import known
 from zoom_engine.diagnose.models import Models
+from zoom_engine.diagnose.own_photographs import crops_of
 from zoom_engine.directions import EditDirections
 from zoom_engine.directions.baseline import matching_pictures
 from zoom_engine.directions.find import direction_method
@@ -178,8 +179,12 @@ def plan(groups: Sequence[Sequence[Models]], run: RunSettings, *, rate: float | 
     """Plan the audits that `groups` would run one after the other.
 
     Those of a group have all but their targets in common and are run together, see `Diagnosers.groups`. Without `rate`
-    (pictures a second) it is measured, for about ten seconds a group.
+    (pictures a second) it is measured, for about ten seconds a group. Around photographs all that can be read count.
     """
+    first = groups[0][0]
+    around = first.settings.photos is not None
+    if around:
+        run = replace(run, images=sum(crop.pixels is not None for crop in crops_of(first)))
     parts, before = [], list[Models]()
     for audits in groups:
         parts.append(_part(audits, run, rate, before))
@@ -193,6 +198,9 @@ def plan(groups: Sequence[Sequence[Models]], run: RunSettings, *, rate: float | 
     if run.images == AUTO:
         planned = ", ".join(map(str, run.interim_analyses))
         unknown.insert(0, f"after which of {planned} images the audit ends: these are of all")
+    if around:
+        photographs = number_of(run.most, "photograph")
+        unknown.insert(0, f"which of {photographs} the generator can draw, and what finding them there takes")
     for name in dict.fromkeys(group[0].search.name for group in groups if evaluations(group[0]) is None):
         unknown.insert(0, f"how many pictures search {name} takes: they are left out of all of this")
     return Plan(images=run.most, parts=tuple(parts), unknown=tuple(unknown))
