@@ -484,6 +484,23 @@ def test_a_folder_is_checked_without_touching_it(tmp_path: Path, monkeypatch: py
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["audit", "file", "other"]
 
 
+def test_what_a_killed_run_left_half_written_is_in_nobodys_way(tmp_path: Path) -> None:
+    """The same command refused a folder for the half of its own manifest, and half a picture stayed for ever."""
+    audit, half = tmp_path / "audit", ".zoom-tmp-0123456789ab"
+    audit.mkdir()
+    (audit / ".lock").write_text("7\n")
+    (audit / "records.jsonl").touch()
+    (audit / f".manifest{half}.json").write_text("{")
+    check_folder(audit)
+    work(audit, finish=False)
+    (audit / "images").mkdir()
+    for name in (f".image-0{half}.webp", "image-1.webp"):
+        (audit / "images" / name).write_bytes(b"a picture")
+    work(audit)
+    assert [path.name for path in (audit / "images").iterdir()] == ["image-1.webp"]
+    assert not list(audit.glob(f"*{half}*"))
+
+
 def test_create_refuses_an_existing_audit(tmp_path: Path) -> None:
     work(tmp_path / "audit", finish=False)
     with pytest.raises(AuditError, match="already holds an audit"):

@@ -42,7 +42,7 @@ from zoom_engine.common.probes import same_answers
 from zoom_engine.settings.audit_settings import AuditSettings
 
 MANIFEST, RECORDS, SUMMARY, LOCK = "manifest.json", "records.jsonl", "summary.json", ".lock"
-INVERSIONS = "inversions"
+IMAGES, INVERSIONS = "images", "inversions"
 
 
 def read_manifest(path: str | Path) -> Manifest:
@@ -185,7 +185,8 @@ class AuditFolder:
         with _one_line(path, "write"):
             audit, lock = None, _acquire(path)
             try:
-                atomic.remove_leftovers(path)
+                for written_to in (path, path / IMAGES):
+                    atomic.remove_leftovers(written_to)
                 written = read_manifest(path)
                 _refuse_difference(path, written.fixed, manifest.fixed)
                 audit = cls(path, written, lock)
@@ -417,7 +418,8 @@ def _acquire(path: Path) -> int:
 
 def _refuse_foreign(path: Path) -> None:
     """Refuse a folder that is not empty, unless an earlier run was killed there before it wrote its manifest."""
-    names = sorted(entry.name for entry in path.iterdir() if entry.name not in (LOCK, INVERSIONS))
+    written = {entry.name for entry in path.iterdir() if not atomic.is_leftover(entry.name)}
+    names = sorted(written - {LOCK, INVERSIONS})
     if MANIFEST in names:
         raise AuditError(f"{path} already holds an audit: resume it or choose another output folder")
     if names and not (names == [RECORDS] and (path / RECORDS).stat().st_size == 0):

@@ -109,6 +109,11 @@ def write_json(path: str | Path, value: object) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def is_leftover(name: str) -> bool:
+    """Tell whether a file is so called that a killed process may have left it."""
+    return name.startswith(".") and _MARK in name
+
+
 def remove_leftovers(folder: str | Path) -> None:
     """Remove what killed processes left in `folder`; only for a folder that nobody else writes now."""
     for leftover in Path(folder).glob(f".*{_MARK}*"):
