@@ -691,6 +691,17 @@ def test_another_model_is_refused_with_what_to_do_and_rounding_is_not(tmp_path: 
         AuditFolder.resume(tmp_path / "audit", Manifest.of({**config, "answers": same})).close()
 
 
+def test_an_attribute_may_be_called_as_what_is_compared_but_for_rounding(tmp_path: Path) -> None:
+    """Other examples of "answers" were taken for the same."""
+    config = {**CONFIG, "attributes": ["answers"], "sources": {"examples": {"answers": "a" * 64}}}
+    AuditFolder.create(tmp_path / "audit", Manifest.of(config)).close()
+    other = {**config, "sources": {"examples": {"answers": "c" * 64}}}
+    with pytest.raises(AuditError, match="begun with other examples of “answers”"):
+        AuditFolder.resume(tmp_path / "audit", Manifest.of(other))
+    with pytest.raises(AuditError, match="begun with other examples of “answers”"):
+        check_config(tmp_path / "audit", other)
+
+
 def test_an_audit_of_a_version_that_knew_modules_by_their_weights_is_told_so(tmp_path: Path) -> None:
     old = {**CONFIG, "target_details": {"content_hash": "a" * 64}}
     AuditFolder.create(tmp_path / "audit", Manifest.of(old)).close()

@@ -506,7 +506,7 @@ def first_difference(written: object, asked: object, key: str = "") -> str | Non
         for name in [*written, *(name for name in asked if name not in written)]:
             if written.get(name) is None and asked.get(name) is None:
                 continue  # not set is not set, whether or not it is said
-            if name == "answers":  # of models on fixed inputs: they are the same but for rounding
+            if name == "answers" and key in ("", "config"):  # of models on fixed inputs: the same but for rounding
                 if (who := _answers_otherwise(written.get(name), asked.get(name))) is not None:
                     return f"{name}.{who} are others in this run"
                 continue
