@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -46,6 +47,31 @@ def test_settings_and_figures_have_names_that_servers_take(audit: Diagnosis) -> 
     assert "a face with eyeglasses" in dict(tags(audit))["sensitive"]
     assert "owner" not in dict(tags(audit))
     assert dict(tags(audit))["audit_id"] == audit.about.audit_id
+
+
+def test_each_attribute_has_metrics_of_its_own_in_a_folder_of_their_kind() -> None:
+    """Two of one short name had one, with the numbers of the last; a "/" made a folder of another's file."""
+    texts = ("a smiling face", "a face smiling", "a face with black", "a face with black/brown hair", "a face ..")
+    audit = simulated(images=4, attributes=texts, means=(0.3, 0.01, 0.1, 0.1, 0.1))
+    results = {name: value for name, value in metrics(audit) if name.startswith("sensitivity/")}
+    assert sorted(results.values()) == sorted(row.value for row in audit.sensitivity)
+    assert all(name.count("/") == 1 for name in results)
+    names = [name.partition("/")[2] for name in results]
+    assert {"black", "black_brown hair"} < set(names)
+    assert [name for name in names if name.startswith("a-smiling-face-")]
+    assert ".." not in names
+
+
+def test_no_file_from_elsewhere_comes_along(audit: Diagnosis, tmp_path: Path) -> None:
+    """What a link leads to was sent to the server: the folder may be somebody else's."""
+    assert audit.path is not None
+    (tmp_path / "secret").write_text("precious")
+    for name in ("images/2.png", "photographs.json"):
+        shutil.copytree(audit.path, tmp_path / "audit")
+        (tmp_path / "audit" / name).symlink_to(tmp_path / "secret")
+        with pytest.raises(AuditError, match="is no plain file"):
+            track(Diagnosis.load(tmp_path / "audit"), f"file:{tmp_path / 'runs'}")
+        shutil.rmtree(tmp_path / "audit")
 
 
 def test_what_is_not_finished_is_not_tracked(tmp_path: Path, audit: Diagnosis) -> None:

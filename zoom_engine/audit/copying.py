@@ -5,16 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from zoom_engine.audit.folder import LOCK, MANIFEST, RECORDS, SUMMARY
+from zoom_engine.audit.folder import IMAGES, LOCK, MANIFEST, RECORDS, SUMMARY
 from zoom_engine.audit.gallery_file import GALLERY
 from zoom_engine.audit.photographs_file import PHOTOGRAPHS
 from zoom_engine.audit.service_file import SERVICE
 from zoom_engine.common.errors import AuditError, one_line, system_errors
-
-IMAGES = "images"
 
 
 def copy_pictures(audit: Path, to: Path) -> None:
@@ -25,15 +23,30 @@ def copy_pictures(audit: Path, to: Path) -> None:
     with system_errors(AuditError, f"cannot copy the pictures of {audit}"):
         if not (audit / IMAGES).is_dir():
             raise AuditError(f"{audit} has no {IMAGES}: bring it back, or remove {GALLERY} to save no pictures")
-        names = [name for name in (GALLERY, PHOTOGRAPHS) if os.path.lexists(audit / name)]
-        for path in [*(audit / name for name in names), audit / IMAGES, *sorted((audit / IMAGES).rglob("*"))]:
+        for path in plain_files(audit, (GALLERY, PHOTOGRAPHS, IMAGES)):
             name = path.relative_to(audit)
-            if path.is_symlink() or not (path.is_file() or path.is_dir()):
-                raise AuditError(f"{one_line(str(path))} is no plain file: put the file itself there, or remove it")
             if path.is_dir():
                 (to / name).mkdir(exist_ok=True)
             else:
                 shutil.copyfile(path, to / name)
+
+
+def plain_files(audit: Path, names: Sequence[str]) -> Iterator[Path]:
+    """Yield those of the files and folders of these names that an audit has, and all that these folders hold.
+
+    Raises:
+        AuditError: one is a link, which may lead to any file of this machine, or is no file.
+    """
+    for name in names:
+        if os.path.lexists(audit / name):
+            yield _plain(audit / name)
+            yield from map(_plain, sorted((audit / name).rglob("*")))
+
+
+def _plain(path: Path) -> Path:
+    if path.is_symlink() or not (path.is_file() or path.is_dir()):
+        raise AuditError(f"{one_line(str(path))} is no plain file: put the file itself there, or remove it")
+    return path
 
 
 def remove_copy(path: Path, made: os.stat_result, missing: Sequence[Path]) -> None:

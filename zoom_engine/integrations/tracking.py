@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from zoom_engine.common.errors import AuditError, TrackingError, imported, one_line
+from zoom_engine.audit.copying import plain_files
+from zoom_engine.audit.folder import IMAGES
+from zoom_engine.common.errors import AuditError, TrackingError, imported, one_line, system_errors
 from zoom_engine.settings.attributes import short_name
 from zoom_engine.statistics.diagnosis import Diagnosis
 
 EXPERIMENT = "zoom-engine"
 LONGEST_PARAMETER = 500  # characters, what the oldest servers take
-_OTHER = re.compile(r"[^\w./ -]+")
+_OTHER = re.compile(r"[^\w. -]+")
 FILES = (
     *("manifest.json", "summary.json", "records.jsonl", "gallery.json", "photographs.json", "service.json"),
     *("gate.json", "report.html"),
@@ -33,6 +36,8 @@ def track(diagnosis: Diagnosis, uri: str, *, experiment: str = EXPERIMENT, name:
     audit = diagnosis.path
     if audit is None or not diagnosis.finished:
         raise AuditError(f"{audit or 'an audit in memory'} is no finished audit: run it to its end with --out")
+    with system_errors(AuditError, f"cannot read {audit}"):
+        list(plain_files(audit, (*FILES, IMAGES)))  # it may be somebody else's: a link could bring any file along
     client_of = _mlflow().MlflowClient
     from mlflow.entities import Metric, Param, RunTag
     from mlflow.exceptions import MlflowException
@@ -52,7 +57,7 @@ def track(diagnosis: Diagnosis, uri: str, *, experiment: str = EXPERIMENT, name:
         for file in FILES:
             if (audit / file).is_file():
                 client.log_artifact(identity, str(audit / file))
-        client.log_artifacts(identity, str(audit / "images"), "images")
+        client.log_artifacts(identity, str(audit / IMAGES), IMAGES)
         client.set_terminated(identity)
     except (MlflowException, OSError, ImportError) as error:  # the last where a store needs more than the client
         raise TrackingError(f"MLflow cannot keep the audit at {one_line(uri, 120)}: {one_line(error, 300)}") from error
@@ -70,7 +75,8 @@ def parameters(diagnosis: Diagnosis) -> Iterator[tuple[str, str]]:
 def metrics(diagnosis: Diagnosis) -> Iterator[tuple[str, float]]:
     """Yield the numbers of the summary and of each attribute, such as "sensitivity/smiling".
 
-    No name is the first part of another, because a store of files makes folders of them.
+    No name is the first part of another, because a store of files makes folders of them. Attributes whose short names
+    are one there, or no name of a file, have those that their pictures have.
     """
     summary = diagnosis.summary()
     whole = {
@@ -83,8 +89,12 @@ def metrics(diagnosis: Diagnosis) -> Iterator[tuple[str, float]]:
         "inconclusive": float(sum(row.verdict == "inconclusive" for row in summary.sensitivity)),
         **{f"power/{size}": power for size, power in (summary.power.sensitive if summary.power else {}).items()},
     }
+    neutral = diagnosis.config.neutral
+    names = {one: _OTHER.sub("_", short_name(one, neutral)) for one in diagnosis.attributes}
+    counts = Counter([*names.values(), ".", ".."])
     for row in summary.sensitivity:
-        attribute = _OTHER.sub("_", short_name(row.attribute, diagnosis.config.neutral))
+        name = names[row.attribute]
+        attribute = name if counts[name] == 1 else row.attribute.slug
         low, high = row.interval or (None, None)
         figures = {"sensitivity": row.value, "sensitivity_low": low, "sensitivity_high": high, "effect": row.effect}
         figures |= {"flips": row.flip_rate, "p_adjusted": row.p_adjusted}
