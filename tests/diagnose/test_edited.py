@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -162,6 +163,28 @@ def test_an_audit_goes_on_with_the_same_pictures_alone(tmp_path: Path) -> None:
     write_picture(table.parent / "0-red-1.png", (0, 0, 0))
     with pytest.raises(AuditError, match="begun with other pictures, or another table"):
         diagnose(table, tmp_path / "audit")
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda folder: shutil.rmtree(folder / "images"),
+        lambda folder: (folder / "gallery.json").write_text("{"),
+        lambda folder: (folder / "gallery.json").unlink(),
+    ],
+)
+def test_pictures_that_are_gone_are_drawn_again_by_the_same_command(
+    table: Path, audit: Diagnosis, tmp_path: Path, spoil: Callable[[Path], object]
+) -> None:
+    """It said "run the audit again", which drew none of a finished audit, and said so again."""
+    assert audit.path is not None
+    out = tmp_path / "audit"
+    shutil.copytree(audit.path, out)
+    spoil(out)
+    diagnose(table, out)
+    assert Gallery.load(out) == Gallery.load(audit.path)
+    for name in Gallery.load(audit.path).files:
+        assert (out / name).read_bytes() == (audit.path / name).read_bytes()
 
 
 def test_strips_show_the_pictures_at_their_strengths(audit: Diagnosis) -> None:

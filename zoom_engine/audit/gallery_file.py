@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -126,6 +127,13 @@ class Gallery:
     sheets: tuple[SheetEntry, ...] = ()
     pictures: tuple[PictureEntry, ...] = ()
 
+    @property
+    def files(self) -> Iterator[str]:
+        """Yield the paths of all pictures inside the audit folder."""
+        yield from (frame.file for strip in self.strips for frame in strip.frames)
+        yield from (file for sheet in self.sheets for row in sheet.rows for file in row)
+        yield from (file for picture in self.pictures for file in (picture.original, picture.file))
+
     def to_json(self) -> dict[str, Any]:
         """Return the gallery as its file holds it."""
         return {
@@ -151,6 +159,14 @@ class Gallery:
             return cls()
         except (OSError, ValueError, TypeError, OverflowError, ConfigError) as error:
             raise AuditError(f"{path} cannot be read ({one_line(error)}): run the audit again") from error
+
+
+def is_drawn(audit: Path) -> bool:
+    """Tell whether an audit folder has a gallery that can be read, and all pictures that it names."""
+    try:
+        return (audit / GALLERY).is_file() and all((audit / file).is_file() for file in Gallery.load(audit).files)
+    except AuditError:
+        return False
 
 
 def _plain(entry: StripEntry | SheetEntry | PictureEntry) -> dict[str, Any]:

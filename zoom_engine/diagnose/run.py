@@ -24,6 +24,7 @@ from zoom_engine.audit.folder import (
     first_difference,
     read_manifest,
 )
+from zoom_engine.audit.gallery_file import is_drawn
 from zoom_engine.audit.manifest import Config, Manifest
 from zoom_engine.audit.photographs_file import PHOTOGRAPHS, photographs_json
 from zoom_engine.audit.records import Record
@@ -298,9 +299,9 @@ class InFolder:
     def finish(
         self, draw: Callable[[AuditFolder, Diagnosis], None], tries: Callable[[], Mapping[str, int]]
     ) -> Diagnosis:
-        """Draw pictures and write the summary, see `Sink`; not again where nothing is new."""
+        """Draw pictures and write the summary, see `Sink`; not again where nothing is new and no picture is gone."""
         diagnosis = self.read()
-        if len(self.audit.done()) > len(self.done) or not self.audit.finished:
+        if len(self.audit.done()) > len(self.done) or not self.audit.finished or not is_drawn(self.audit.path):
             draw(self.audit, diagnosis)
             self.audit.count(tries())
             if self.audit.tries != diagnosis.tries:  # another one adds up its records anew
