@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from explored import ATTRIBUTES, LABELS, Painter, black_box, corners, light
+from networks import Function
 from PIL import Image
 
 from zoom_engine.commands.explore.explorer import CACHED_IMAGES, Answer, Explorer, Header
@@ -18,6 +20,7 @@ from zoom_engine.commands.explore.messages import Picked
 from zoom_engine.commands.explore.recipe import KEY
 from zoom_engine.commands.explore.sources import Explored
 from zoom_engine.common.files.png import to_pixels
+from zoom_engine.targets import load_target
 
 SEED = Picked(seed=2)
 EDIT = (4.0, 0.0, -3.0)
@@ -108,6 +111,16 @@ def test_the_smallest_edit_flips_the_target_it_was_asked_of(explored_of: Callabl
     assert "tried" in result["text"]
     (header, _), _ = explorer.shown(SEED, result["weights"], target=1, original=False)
     assert header["targets"][1]["flipped"]
+
+
+def test_where_nothing_flips_the_range_that_was_searched_is_named(explored_of: Callable[..., Explored]) -> None:
+    """An audit in the paper's range was told of the calibrated one, which nobody measured."""
+    never = load_target(Function(lambda colours: colours.mean(1, keepdim=True) + 9), name="never", task="binary")
+    explored = explored_of(never)
+    for calibrated, within in ((explored.calibrated, "in the calibrated range"), (None, "within ±30")):
+        _, result = followed(Explorer(replace(explored, calibrated=calibrated)).way(SEED, 0))
+        assert not result["flipped"]
+        assert result["text"].startswith(f"No edit {within} flips it, as far as the search looked.")
 
 
 def test_any_generator_and_a_target_without_gradients_are_explored(explored_of: Callable[..., Explored]) -> None:

@@ -171,9 +171,21 @@ def test_edits_from_elsewhere_have_no_sliders(audit: Path, tmp_path: Path) -> No
         load_explored([changed(audit, tmp_path / "pairs", pairs)], GIVEN)
 
 
-def test_audits_with_other_prompts_are_not_explored_together(audit: Path, tmp_path: Path) -> None:
-    other = changed(audit, tmp_path / "other", lambda manifest: manifest["config"].update(neutral="a person"))
-    with pytest.raises(AuditError, match="has another neutral than"):
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"neutral": "a person"}, "neutral"),
+        ({"truncation": 0.7}, "truncation"),
+        ({"keep": ["an old face"]}, "keep"),
+        ({"directions": {"method": "sampled"}}, "method"),
+    ],
+)
+def test_audits_of_other_pictures_or_edits_are_not_explored_together(
+    audit: Path, tmp_path: Path, change: dict[str, Any], what: str
+) -> None:
+    """The first one's were shown for both."""
+    other = changed(audit, tmp_path / "other", lambda manifest: manifest["config"].update(change))
+    with pytest.raises(AuditError, match=f"has another {what} than"):
         load_explored([audit, other], GIVEN)
 
 

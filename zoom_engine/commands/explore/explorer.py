@@ -242,7 +242,8 @@ class Explorer:
         elif result.label_kept is False:
             text = "No flip that keeps the label: wherever the prediction flipped, the label changed too."
         else:
-            text = "No edit in the calibrated range flips it, as far as the search looked."
+            within = f"within ±{PAPER_BOUND:g}" if explored.calibrated is None else "in the calibrated range"
+            text = f"No edit {within} flips it, as far as the search looked."
         return {
             "flipped": result.flipped,
             "weights": result.edit_weights.tolist(),

@@ -198,14 +198,22 @@ def _is_of_domain(target: str) -> bool:
 
 def _check_alike(folders: Sequence[Path], manifests: Sequence[Manifest]) -> None:
     """Refuse audits that have not all in common that sliders move."""
-    first = manifests[0].config
+    first = _in_common(manifests[0].config)
     for folder, manifest in zip(folders[1:], manifests[1:], strict=True):
-        for what in ("generator", "attributes", "neutral", "edit_range"):
-            if manifest.config.content.get(what) != first.content.get(what):
+        for what, value in _in_common(manifest.config).items():
+            if value != first[what]:
                 raise AuditError(
                     f"{folder} has another {what.replace('_', ' ')} than {folders[0]}: only targets may differ between"
                     " audits that are explored together"
                 )
+
+
+def _in_common(config: Config) -> dict[str, Any]:
+    """Return what says which pictures sliders move, and along what: those of the first audit are shown for all."""
+    content, directions = config.content, JsonObject(config.content).object("directions").values
+    names = ("generator", "attributes", "neutral", "edit_range", "truncation", "truncation_cutoff", "keep")
+    of_directions = {name: directions.get(name) for name in ("method", "threshold", "templates")}
+    return {**{name: content.get(name) for name in names}, **of_directions}
 
 
 def _check_models(folder: Path, config: Config, models: Models) -> None:
