@@ -120,6 +120,11 @@ def test_a_server_on_all_addresses_is_called_by_an_address() -> None:
     assert not is_address_of("127.0.0.1", 8760)("192.168.1.7:8760")
 
 
+def test_a_name_in_capitals_is_the_one_that_browsers_write_small() -> None:
+    assert is_address_of("Workstation.example", 8760)("workstation.example:8760")
+    assert is_address_of("FE80::1", 8760)("[fe80::1]:8760")
+
+
 STRANGERS: dict[str, dict[str, Any]] = {
     "another origin": {"origin": "http://evil.example"},
     "another port of this machine": {"origin": "http://127.0.0.1:9999"},

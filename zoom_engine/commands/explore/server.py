@@ -93,7 +93,7 @@ def is_address_of(host: str, port: int) -> Callable[[str], bool]:
     A server on all addresses is named by any of them, but by no other name than localhost.
     """
     everywhere = host in ("0.0.0.0", "::")
-    names = {*LOOPBACK, host, f"[{host}]"}
+    names = {*LOOPBACK, host.lower(), f"[{host.lower()}]"}  # as browsers write them
 
     def is_ours(header: str) -> bool:
         match = _HOST.fullmatch(header)
