@@ -65,6 +65,16 @@ def test_what_is_said_wins_over_the_preset() -> None:
     )
 
 
+def test_attributes_that_name_a_class_are_left_out_by_the_labels_that_are_given() -> None:
+    """By the preset's a target with labels of its own was audited for its own class, and not for the preset's."""
+    _, labels = find_preset("faces:beard")
+    settings = AuditSettings(generator="avatars", target="avatars:age", preset="faces:smiling", labels=labels)
+    assert settings.labels == labels
+    assert settings.attributes is not None
+    assert "a face with a beard" not in settings.attributes
+    assert "a smiling face" in settings.attributes
+
+
 def test_a_file_of_ones_own_is_a_preset(tmp_path: Path) -> None:
     path = tmp_path / "birds.toml"
     path.write_text(OWN)

@@ -411,7 +411,7 @@ class AuditSettings:
     def _fill_in(self, preset: Preset, labels: tuple[str, ...] | None) -> None:
         """Take from the preset what was left open."""
         left_open: dict[str, Any] = {"neutral": preset.neutral, "labels": labels}
-        left_open["attributes"] = preset.without(labels or tuple(self.labels or ()))
+        left_open["attributes"] = preset.without(tuple(self.labels or labels or ()))
         for name, value in left_open.items():
             if getattr(self, name) is None:
                 object.__setattr__(self, name, value)
