@@ -17,11 +17,14 @@ import pytest
 from html_page import HOSTILE, Page, links_of
 from PIL import Image
 from registered import register
+from simulated import simulated
 
 from zoom_engine.common import registry
 from zoom_engine.common.errors import AuditError, ZoomError
 from zoom_engine.report import IndexEntry, sections, write_index, write_report, writer
+from zoom_engine.report.page import read_page
 from zoom_engine.report.pictures import BUDGETS
+from zoom_engine.report.source import Source
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.statistics.table import p_value
 
@@ -101,6 +104,14 @@ def test_what_nobody_said_of_an_audit_is_not_given(make_audit) -> None:
     assert "Owner not given Model avatars:mustache Model version not given Model hash not given" in told
     assert "Audited on not given" in told
     assert "Intended use not given" in told
+
+
+def test_a_p_value_below_four_digits_is_not_said_to_be_0() -> None:
+    page = read_page(Source(None, simulated(images=20, baseline=0.01)), BUDGETS[0])
+    small = [dataclasses.replace(row, figures=dataclasses.replace(row.figures, p_adjusted=2e-6)) for row in page.rows]
+    numbers = sections.SECTIONS["numbers"].html(dataclasses.replace(page, rows=tuple(small)))
+    assert numbers.count("<td>below 0.0001</td>") == len(small)
+    assert "<td>0.0000</td>" not in numbers
 
 
 CONDITIONS = [
