@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +71,16 @@ def test_what_cannot_be_exported_is_one_line(audit: Path, tmp_path: Path, capsys
     assert main(["export-images", str(audit), "--out", str(tmp_path / "set")]) == 2, "a licence is not guessed"
     assert main(["export-images", str(audit), "--out", str(audit), *licensed]) == 1
     assert "holds an audit" in capsys.readouterr().err
+    (audit / "images" / "1-2.png").rename(tmp_path / "gone.png")
+    for name in ("set", "sets/of/mine"):
+        assert main(["export-images", str(audit), "--out", str(tmp_path / name), *licensed]) == 1
+        assert re.fullmatch(r"zoom-engine: cannot read .*1-2\.png: no such file .*\n", capsys.readouterr().err)
+        assert not (tmp_path / Path(name).parts[0]).exists(), "half a set was left, and refused the next time"
+    (tmp_path / "empty").mkdir()
+    os.mkfifo(audit / "images" / "1-2.png")
+    assert main(["export-images", str(audit), "--out", str(tmp_path / "empty"), *licensed]) == 1
+    assert "it is a folder, a pipe or a device" in capsys.readouterr().err
+    assert list((tmp_path / "empty").iterdir()) == []
     (audit / "gallery.json").unlink()
     assert main(["export-images", str(audit), "--out", str(tmp_path / "set"), *licensed]) == 1
     assert "has no pictures" in capsys.readouterr().err

@@ -9,16 +9,20 @@ croissant.json  the set in the vocabulary of Croissant 1.0 (mlcommons.org/croiss
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
 import io
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoom_engine.audit.folder import check_folder, inside
+from zoom_engine.audit.folder import IMAGES, check_folder, inside
 from zoom_engine.audit.gallery_file import Gallery, StripEntry
 from zoom_engine.common.errors import AuditError, system_errors
 from zoom_engine.common.files import atomic
+from zoom_engine.common.files.json_file import opened
 from zoom_engine.settings.attributes import short_name
 
 if TYPE_CHECKING:
@@ -37,7 +41,7 @@ COLUMNS = {
     "flipped": ("sc:Boolean", "its decision changed"),
     "label_kept": ("sc:Boolean", "the zero-shot label stayed; empty where that was not checked"),
     "ssim": ("sc:Float", "likeness of the two pictures; empty where it was not measured"),
-    "kind": ("sc:Text", "why the pair was chosen: typical, flip or extreme"),
+    "kind": ("sc:Text", "why the pair was chosen: typical, flip, extreme or clearest"),
 }
 OF_EDITS = {
     "attribute": ("sc:Text", "what was edited"),
@@ -82,12 +86,27 @@ def export_images(diagnosis: Diagnosis, out: Path, *, licence: str) -> int:
     check_folder(out)
     if (out / "manifest.json").exists():
         raise AuditError(f"{out} holds an audit: choose another folder")
-    with system_errors(AuditError, f"cannot write {out}"):
-        (out / "images").mkdir(parents=True, exist_ok=True)
-        table = _write_pairs(diagnosis, diagnosis.path, strips, out)
-        (out / "pairs.csv").write_bytes(table)
-        atomic.write_json(out / "croissant.json", describe(diagnosis, table, licence=licence))
+    missing = [folder for folder in (out, *out.parents) if not folder.exists()]
+    try:
+        with system_errors(AuditError, f"cannot write {out}"):
+            (out / IMAGES).mkdir(parents=True, exist_ok=True)
+            table = _write_pairs(diagnosis, diagnosis.path, strips, out)
+            (out / "pairs.csv").write_bytes(table)
+            atomic.write_json(out / "croissant.json", describe(diagnosis, table, licence=licence))
+    except BaseException:
+        _remove(out, missing)
+        raise
     return len(strips)
+
+
+def _remove(out: Path, missing: Sequence[Path]) -> None:
+    """Remove what was written into a folder that was empty, and the folders that were `missing` before."""
+    shutil.rmtree(out / IMAGES, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        (out / "pairs.csv").unlink(missing_ok=True)
+    for folder in missing:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def _write_pairs(diagnosis: Diagnosis, folder: Path, strips: tuple[StripEntry, ...], out: Path) -> bytes:
@@ -98,7 +117,10 @@ def _write_pairs(diagnosis: Diagnosis, folder: Path, strips: tuple[StripEntry, .
     for number, strip in enumerate(strips):
         files = {what: f"images/{number:04d}-{what}.png" for what in ("original", "edited")}
         for frame, name in zip((strip.way[0], strip.way[-1]), files.values(), strict=True):
-            (out / name).write_bytes(inside(folder, frame.file).read_bytes())
+            picture = inside(folder, frame.file)
+            with system_errors(AuditError, f"cannot read {picture}"), opened(picture) as file:
+                content = file.read()
+            (out / name).write_bytes(content)
         attribute = strip.attribute
         values = {
             **files,
