@@ -27,7 +27,7 @@ from zoom_engine.experiments.experiment import find_experiment
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.run import JOINED, draw_again, run_experiment
 from zoom_engine.experiments.study import Study
-from zoom_engine.experiments.truth import agreement
+from zoom_engine.experiments.truth import agreement, figures_of
 from zoom_engine.settings.attributes import slug
 from zoom_engine.targets import Target
 
@@ -251,6 +251,21 @@ def test_a_damaged_part_is_named(tmp_path: Path) -> None:
 def test_truth_is_for_domains_that_know_it(tmp_path: Path, models: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="is not known"):
         run_experiment("truth", tmp_path, **models)
+
+
+def test_one_attribute_has_no_order_and_it_is_said(tmp_path: Path, models: dict[str, Any]) -> None:
+    run_experiment("wording", tmp_path, **{**models, "attributes": ["a red sky"]})
+    text = (tmp_path / SUBJECT / "wording" / "text.txt").read_text(encoding="utf-8")
+    assert "no W, as it takes two attributes that differ" in text
+    assert "The paper says" not in text
+
+
+def test_where_nothing_truly_moves_a_target_there_is_no_precision() -> None:
+    changes = np.random.default_rng(0).uniform(0, 0.1, (6, 4))
+    figures = figures_of(changes, np.array([0.01, 0.02, 0.0, 0.03]), np.zeros(4, dtype=np.int64))
+    assert [name for name, figure in figures.items() if figure is None] == ["precision_at_1", "precision_at_3"]
+    data = {"images": 6, "renders": 10, "pairs": [], "figures": json.loads(json.dumps(figures, allow_nan=False))}
+    assert "no precision, as no attribute truly moves" in find_experiment("truth").tell(data)
 
 
 def test_reported_bars_are_held_to_the_truth() -> None:

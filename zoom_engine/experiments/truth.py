@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zoom_engine.experiments.estimates import columns, in_words, percentile_interval
+from zoom_engine.experiments.estimates import Estimate, columns, in_words, percentile_interval
 from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.study import TRUE_EFFECTS_OF, Study, UnsuitedError
@@ -48,13 +48,24 @@ def run(study: Study, folder: Folder) -> dict[str, Any]:
     reported = np.array(changes, dtype=np.float64).T
     owners = np.unique([pair["target"] for pair in pairs], return_inverse=True)[1]
     true = np.array([pair["truth"] for pair in pairs])
-    whole = agreement(reported.mean(axis=0)[None], true, owners)
-    resampled = agreement(bootstrap_means(reported, resamples=RESAMPLES), true, owners)
     return {
         "images": len(reported),
         "renders": TRUE_EFFECTS_OF,
-        "figures": {name: [*whole[name].tolist(), *percentile_interval(resampled[name])] for name in whole},
+        "figures": figures_of(reported, true, owners),
         "pairs": [{**pair, "reported": float(reported[:, i].mean())} for i, pair in enumerate(pairs)],
+    }
+
+
+def figures_of(reported: Array, true: Array, owners: NDArray[np.int64]) -> dict[str, Estimate | None]:
+    """Compute `agreement` of the means of `reported [I, P]`, and its intervals over images; None of what has no value.
+
+    Precision has none where no attribute truly moves a target by `RELEVANT` or more.
+    """
+    whole = agreement(reported.mean(axis=0)[None], true, owners)
+    resampled = agreement(bootstrap_means(reported, resamples=RESAMPLES), true, owners)
+    return {
+        name: [float(values[0]), *percentile_interval(resampled[name])] if np.isfinite(values).all() else None
+        for name, values in whole.items()
     }
 
 
@@ -165,9 +176,15 @@ def tell(data: Data) -> str:
         f" share that truly move the target by {RELEVANT:g} or more, of as many as there are.\n\n"
         f"What came out ({data['images']} images, {len(data['pairs'])} pairs): Spearman"
         f" {in_words(figures['spearman'])}, Pearson {in_words(figures['pearson'])}, slope {in_words(figures['slope'])},"
-        f" precision at 1 {in_words(figures['precision_at_1'])}, at 3 {in_words(figures['precision_at_3'])}. Intervals"
-        " are over images, not over targets. " + _slope(figures["slope"])
+        f" {_precision(figures)}. Intervals are over images, not over targets. {_slope(figures['slope'])}"
     )
+
+
+def _precision(figures: Mapping[str, Sequence[float] | None]) -> str:
+    first, third = (figures[f"precision_at_{k}"] for k in (1, 3))
+    if first is None:
+        return f"no precision, as no attribute truly moves a target by {RELEVANT:g} or more"
+    return f"precision at 1 {in_words(first)}, at 3 {in_words(third)}"
 
 
 def _slope(slope: Sequence[float]) -> str:

@@ -86,7 +86,7 @@ def _agreement(changes: Sequence[Array]) -> dict[str, Any]:
     agreed = kendalls_w(np.stack(changes))
     return {
         "bars": [[estimate(column) for column in values.T] for values in changes],
-        "w": [np.nan] * 3 if agreed is None else [agreed.w, agreed.low, agreed.high],
+        "w": None if agreed is None else [agreed.w, agreed.low, agreed.high],
         "first": [int(row.argmax()) for row in means],
         "largest_difference": float((means.max(axis=0) - means.min(axis=0)).max()),
         "largest_bar": float(means.max()),
@@ -132,9 +132,9 @@ def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
 def tell(data: Data) -> str:
     """Say whether paraphrases matter, and where."""
     targets = data["targets"]
-    agreed = np.array([target["w"][0] for target in targets], dtype=np.float64)
-    median = float(np.nanmedian(agreed))
-    low = [target for target in targets if not target["w"][0] >= ALIKE]
+    agreed = [target["w"][0] for target in targets if target["w"] is not None]
+    median = float(np.median(agreed or [0.0]))
+    low = [target for target in targets if target["w"] is None or target["w"][0] < ALIKE]
     same = sum(len(set(target["first"])) == 1 for target in targets)
     listed = ", ".join(f"{target['target']} {in_words(target['w'])}" for target in targets)
     cosines = data["least_cosine"]
@@ -143,12 +143,14 @@ def tell(data: Data) -> str:
         f"How to read it: each target was audited {len(data['wordings'])} times on the same images, with edit"
         " directions from one paraphrase each; bars of one attribute belong together, lines are 95 % intervals over"
         " images. Kendall's W is 1 where all paraphrases rank the attributes alike, 0 where they have nothing in"
-        f" common.\n\nWhat came out ({data['images']} images): the median W is {median:.2f}"
-        f" ({listed})."
-        f" The same attribute comes first by every paraphrase for {same} of {len(targets)} targets; two bars of one"
+        f" common.\n\nWhat came out ({data['images']} images): "
+        + (f"the median W is {median:.2f} ({listed})" if agreed else "no W, as it takes two attributes that differ")
+        + f". The same attribute comes first by every paraphrase for {same} of {len(targets)} targets; two bars of one"
         f" attribute differ by {max(target['largest_difference'] for target in targets):.2f} at most. Edit directions"
         f" of two paraphrases are least alike for “{least}” (cosine {cosines[least]:.2f})."
     )
+    if not agreed:
+        return paragraph
     claim = "The paper says that wording hardly matters."
     paragraph += (
         f"\n\n{claim} That {'holds' if median >= ALIKE else 'does not hold'}: the bar was a median W of {ALIKE}."
