@@ -115,6 +115,16 @@ def test_calls() -> None:
     assert (by[0].images, by[2].images) == (20, 2)
 
 
+def test_edits_that_change_the_ground_truth_do_not_show_that_the_target_does_not_mind() -> None:
+    draw = np.random.default_rng(0)
+    label_kept = np.arange(60) < 3  # of the images: else the change is taken for 0, see `Trial`
+    (by,) = beside_random(np.where(label_kept, 0.4, 0.0)[:, None], draw.uniform(0, 0.04, (60, 8)), 0.1)
+    assert judge(by, "a smiling face", 0.3, 0.1)[0] == "negligible"
+    verdict, why = judge(by, "a smiling face", 0.3, 0.1, label_kept=3 / 60)
+    assert (verdict, "only 5 % of its edits keep the label" in why) == ("inconclusive", True)
+    assert judge(by, "a smiling face", 0.3, 0.1, label_kept=0.9)[0] == "negligible"
+
+
 def test_what_reacts_to_any_edit_has_no_discovery_that_can_be_told_from_random_ones() -> None:
     draw = np.random.default_rng(0)
     wild, calm = draw.uniform(0.1, 0.9, (20, 8)), draw.uniform(0, 0.04, (20, 8))

@@ -19,10 +19,11 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from zoom_engine.audit.summary import Interval
+from zoom_engine.audit.summary import LEAST_LABEL_KEPT, Interval
 from zoom_engine.settings.audit_settings import CORRECTIONS
 from zoom_engine.statistics.attribute_tests import AttributeTest, attribute_tests, lower_bounds
 from zoom_engine.statistics.intervals import Array, bootstrap_means, interval
+from zoom_engine.statistics.table import percent
 
 Verdict = Literal["sensitive", "negligible", "inconclusive"]
 
@@ -75,12 +76,21 @@ def strongest(baseline: Array) -> float:
     return float(baseline.mean(axis=0).max())
 
 
-def judge(cluster: Tested, name: str | None, word_change: float | None, smallest: float) -> tuple[Verdict, str]:
+def judge(
+    cluster: Tested,
+    name: str | None,
+    word_change: float | None,
+    smallest: float,
+    label_kept: float | None = None,
+) -> tuple[Verdict, str]:
     """Return the verdict on a cluster, and the reason in a sentence.
 
-    `word_change` is the mean change by the edits of the word that fits.
+    `word_change` is the mean change by the edits of the word that fits, `label_kept` the fraction of the cluster's
+    edits that keep the label (None: it is not checked). Others count as no change, so a small one says nothing then.
     """
     moves = f"On other images it moves the output by {cluster.mean:.2f}"
+    if cluster.mean < smallest and label_kept is not None and label_kept < LEAST_LABEL_KEPT:
+        return "inconclusive", f"{moves}, but only {percent(label_kept)} of its edits keep the label."
     if cluster.result.verdict == "negligible":
         return "negligible", f"{moves}, which is less than the smallest effect that matters."
     if cluster.mean < smallest:

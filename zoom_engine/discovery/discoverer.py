@@ -333,9 +333,10 @@ class Discoverer:
         second = choice.second if fits else choice.nearest
         name = None if fits is None else words.prompts[fits.number]
         word_change = None if fits is None else by_word[fits.number]
-        verdict, why = judge(result, name, word_change, self.audit.settings.smallest_effect)
         moved = trial.weights != 0
         checked = bool(self.audit.labels) and bool(moved.any())
+        label_kept = float(trial.label_kept[moved].float().mean()) if checked else None
+        verdict, why = judge(result, name, word_change, self.audit.settings.smallest_effect, label_kept)
         return Cluster(
             name=name,
             score=None if fits is None else round(abs(fits.score), 4),
@@ -347,7 +348,7 @@ class Discoverer:
             held_out=len(trial.moved),
             mean_change=round(result.mean, 4),
             ci95=None if result.interval is None else (round(result.interval[0], 4), round(result.interval[1], 4)),
-            label_kept=round(float(trial.label_kept[moved].float().mean()), 4) if checked else None,
+            label_kept=None if label_kept is None else round(label_kept, 4),
             baseline=result.result.baseline,
             p_value=result.result.p_value,
             p_adjusted=result.result.p_adjusted,
