@@ -11,7 +11,7 @@ import onnxruntime
 from zoom_engine import load_generator
 from zoom_engine.export import export_audit_graph
 
-model, target, folder = sys.argv[1:4] if len(sys.argv) > 3 else ("avatars", "avatars:eyeglasses", "exported")
+model, target, folder = (*sys.argv[1:], *("avatars", "avatars:eyeglasses", "exported")[len(sys.argv) - 1 :])
 exported = export_audit_graph(model, target, Path(folder) / "audit.onnx")
 print(f"{exported.path}: relative error {exported.parity.errors['outputs']:.1e} against torch")
 

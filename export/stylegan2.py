@@ -12,7 +12,7 @@ from PIL import Image
 from zoom_engine import load_generator
 from zoom_engine.export import export_synthesis
 
-model, folder = sys.argv[1:3] if len(sys.argv) > 2 else ("avatars", "exported")
+model, folder = (*sys.argv[1:], *("avatars", "exported")[len(sys.argv) - 1 :])
 exported = export_synthesis(model, Path(folder) / "synthesis.onnx")
 print(f"{exported.path}: relative error {exported.parity.errors['images']:.1e} against torch")
 

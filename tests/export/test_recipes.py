@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from zoom_engine.common.errors import CheckpointError
+
 RECIPES = Path(__file__).parents[2] / "export"
 
 
@@ -25,3 +27,11 @@ def test_recipes_run(
     monkeypatch.setattr(sys, "argv", [recipe, *arguments, str(tmp_path)])
     runpy.run_path(str(RECIPES / recipe))
     assert {path.name for path in tmp_path.iterdir()} == files
+
+
+@pytest.mark.parametrize("recipe", ["stylegan2.py", "classifier.py"])
+def test_a_model_alone_is_the_one_that_is_exported(recipe: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("onnxruntime")
+    monkeypatch.setattr(sys, "argv", [recipe, "missing.pkl"])
+    with pytest.raises(CheckpointError, match=r"missing\.pkl"):
+        runpy.run_path(str(RECIPES / recipe))
