@@ -51,6 +51,31 @@ def test_an_exported_program_is_the_module(small_cnn: nn.Sequential, tmp_path: P
         torch.testing.assert_close(target(images), small_cnn((images + 1) / 2))
 
 
+class TwoOutputs(nn.Module):
+    """Logits of a network, and what else is returned beside them."""
+
+    def __init__(self, network: nn.Module, *, named: bool) -> None:
+        super().__init__()
+        self.network, self.named = network, named
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor] | tuple[torch.Tensor, torch.Tensor]:
+        logits = self.network(x)
+        return {"mean": x.mean((1, 2, 3)), "logits": logits} if self.named else (x.mean((1, 2, 3)), logits)
+
+
+@pytest.mark.parametrize(("named", "output"), [(True, "logits"), (False, 1)])
+def test_a_program_of_one_image_may_have_several_outputs(
+    small_cnn: nn.Sequential, tmp_path: Path, named: bool, output: str | int
+) -> None:
+    path = exported(TwoOutputs(small_cnn, named=named).eval(), tmp_path / "model.pt2", batch=1)
+    with pytest.raises(TargetError, match="choose one with output"):
+        load_target(path, trust=True)
+    target = load_target(path, trust=True, output=output, task=BinaryTask())
+    images = torch.rand(3, 3, 24, 24) * 2 - 1
+    with torch.no_grad():
+        torch.testing.assert_close(target(images), small_cnn((images + 1) / 2))
+
+
 def test_a_program_of_another_batch_or_a_damaged_one_is_one_line(small_cnn: nn.Sequential, tmp_path: Path) -> None:
     with pytest.raises(TargetError, match="exactly 2 images at a time"):
         load_target(exported(small_cnn, tmp_path / "two.pt2", batch=2), trust=True)

@@ -47,9 +47,23 @@ class OneByOne(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the outputs of a batch."""
-        return torch.cat([self.network(x[i : i + 1]) for i in range(len(x))])
+    def forward(self, x: Tensor) -> Any:
+        """Return the outputs of a batch, in a dict or a tuple where the network returns one."""
+        return _joined([self.network(x[i : i + 1]) for i in range(len(x))])
+
+
+def _joined(results: Sequence[Any]) -> Any:
+    """Return results for single images as the one for all of them; what is no tensor is that of the first."""
+    first = results[0]
+    if isinstance(first, Tensor):
+        return torch.cat(tuple(results))
+    if are_boxes(first):
+        return [picture for result in results for picture in result]
+    if isinstance(first, Mapping):
+        return {key: _joined([result[key] for result in results]) for key in first}
+    if isinstance(first, tuple | list):
+        return tuple(map(_joined, zip(*results, strict=True)))
+    return first
 
 
 def entries(result: object) -> str:
