@@ -241,6 +241,21 @@ class Labels(nn.Module):
         return (x.mean(1) > 2).long()  # nothing ever is
 
 
+class Mask(nn.Module):
+    """Says of each pixel whether it is bright."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean(1) > 0.5
+
+
+def test_a_mask_of_true_and_false_is_a_map_of_two_labels() -> None:
+    for task in (None, {"task": "segmentation", "output": "labels"}):
+        target = load_target(Mask(), classes=("dark", "bright"), resolution=16, task=task)
+        assert target.task.to_dict()["output"] == "labels"
+        outputs = target(torch.linspace(-1, 1, 16).expand(2, 3, 16, 16))
+        assert outputs[0, 0].tolist() == [0] * 8 + [1] * 8
+
+
 def test_labels_have_no_gradients_and_may_be_the_same_on_noise(tmp_path: Path) -> None:
     task = SegmentationTask(classes=CLASSES[:2], output="labels")
     target = load_target(Labels(), task=task, resolution=16)

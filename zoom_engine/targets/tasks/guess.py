@@ -118,7 +118,7 @@ def _of_coordinates(raw: Tensor, name: str, classes: Sequence[str] | None, kind:
     named = len(classes or ())
     if raw.ndim == 4 and named == raw.shape[1] > 1:
         return SegmentationTask(classes=tuple(classes or ()), output="logits" if kind is None else kind)
-    whole = raw.ndim == 3 and bool((raw == raw.round()).all()) and bool(((raw >= 0) & (raw < named)).all())
+    whole = raw.ndim == 3 and bool((raw == raw.float().round()).all()) and bool(((raw >= 0) & (raw < named)).all())
     if whole and named > 1:
         return SegmentationTask(classes=tuple(classes or ()), output="labels")
     raise TargetError(

@@ -94,7 +94,7 @@ class SegmentationTask(Described):
         maps = raw[:, 0] if raw.ndim == 4 and raw.shape[1] == 1 else raw
         if maps.ndim != 3:
             raise TargetError(f"the target returns {list(raw.shape)}: labels are [B, h, w]")
-        if bool(((maps < 0) | (maps >= len(self.classes)) | (maps != maps.round())).any()):
+        if bool(((maps < 0) | (maps >= len(self.classes)) | (maps != maps.float().round())).any()):
             low, high = maps.min().item(), maps.max().item()
             raise TargetError(
                 f"the target's labels reach from {low:g} to {high:g}; {len(self.classes)} classes are the whole"
