@@ -5,7 +5,8 @@ from __future__ import annotations
 import html
 import json
 import shlex
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,10 +20,12 @@ from PIL import Image
 from zoom_engine import Diagnosis, fitness
 from zoom_engine.cli import main
 from zoom_engine.commands.fit.fitness import Fitness
-from zoom_engine.commands.fit.measuring import _invert
+from zoom_engine.commands.fit.measuring import _invert, examine
 from zoom_engine.commands.fit.verdicts import judge_inversion
 from zoom_engine.common.errors import ConfigError, PhotographError
 from zoom_engine.domains import avatars, pets
+from zoom_engine.photographs import FFHQ, Crop
+from zoom_engine.photographs.crops import read_crops
 from zoom_engine.settings.fit_settings import FitSettings
 
 ATTRIBUTES = {
@@ -203,6 +206,29 @@ def test_without_a_text_encoder_pictures_are_compared_by_colours_and_edges(tmp_p
     other = renders(tmp_path / "pets", "pets", 40)
     result = asked(other, "avatars", attributes=attributes[:1], text_encoder="none", target="avatars:eyeglasses")
     assert result.verdict == "not fit"
+
+
+def test_beside_few_codes_photographs_of_all_kinds_are_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first by name were, which may be of one kind: of avatars and pets no pet was looked at."""
+    for name, domain in (("a", "avatars"), ("b", "pets")):
+        for path in renders(tmp_path / domain, domain, 60).iterdir():
+            path.rename(path.with_name(f"{name}-{path.name}"))
+        shutil.copytree(tmp_path / domain, tmp_path / "photographs", dirs_exist_ok=True)
+    crops = read_crops(tmp_path / "photographs", side=128, canonical=FFHQ)
+    compared: list[str] = []
+
+    def look_at(models: object, chosen: Sequence[Crop]) -> None:
+        compared.extend(crop.file[0] for crop in chosen)
+        raise InterruptedError
+
+    monkeypatch.setattr("zoom_engine.commands.fit.measuring._look_at_photographs", look_at)
+    models: Any = SimpleNamespace(generator=SimpleNamespace(population=30))
+    with pytest.raises(InterruptedError):
+        examine(models, crops, FitSettings())
+    assert len(compared) == 60
+    assert 18 <= compared.count("a") <= 42
 
 
 def test_a_generator_without_gradients_is_not_inverted_and_it_is_said() -> None:
