@@ -264,8 +264,9 @@ class Evaluation:
         pairs = [torch.split(images, 50) for images in self.twins(twins)]
         figures: dict[str, Any] = {}
         for name, row in effects.items():
-            network, info = load_network(self.domain.weights / "targets" / f"{name}.safetensors")
-            render, drawing = (torch.cat([network(to_float(part)) for part in parts]) > 0 for parts in pairs)
+            _, info = load_network(self.domain.weights / "targets" / f"{name}.safetensors")
+            target = self.domain.target(name)  # reads larger pictures at the size that it was trained on
+            render, drawing = (torch.cat([target(to_float(part)) for part in parts]) > 0 for parts in pairs)
             figures[name] = {
                 "untied_accuracy": info["untied_accuracy"],
                 "agreement": round(float((render == drawing).float().mean()), 4),
@@ -273,6 +274,7 @@ class Evaluation:
                 "planted": info["planted"],
                 "planted_effect": row[info["planted"]] if info["planted"] else None,
                 "effects": row,
+                "effects_of": effects_of,
             }
         return figures
 

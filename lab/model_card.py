@@ -120,9 +120,10 @@ def targets_section(figures: dict[str, Any], domain: str, trained: str) -> str:
         ]
         for name, row in figures.items()
     ]
+    effects_of = max(row.get("effects_of", 300) for row in figures.values())
     return (
         f"## Targets\n\n{trained} "
-        f"A true effect is mean |f(render(do(a = 1))) − f(render(do(a = 0)))| over 300 {domain}.\n\n"
+        f"A true effect is mean |f(render(do(a = 1))) − f(render(do(a = 0)))| over {effects_of} {domain}.\n\n"
         + table(
             [
                 "target",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from lab.evaluation import unseen_quality
+from lab.evaluation import Evaluation, unseen_quality
+from lab.model_card import targets_section
 from lab.people.drawn_once import DrawnOnce
 from lab.people.evaluate import DOMAIN, EVALUATION, STORED, Stored
 from lab.people.model_card import model_card
@@ -22,6 +24,8 @@ from lab.people.train.renders import packed, parameters_of, render_set
 from lab.people.train.subject import SUBJECT
 from zoom_engine.common.errors import ConfigError, TextEncoderError
 from zoom_engine.diagnose.domain import KnownTruth
+from zoom_engine.domains.embedded import as_target
+from zoom_engine.domains.networks import SmallCNN
 from zoom_engine.domains.people.domain import DOMAIN as SHIPPED
 
 
@@ -112,6 +116,28 @@ def test_truth_is_known_in_the_lab_and_not_in_the_package() -> None:
     assert not isinstance(SHIPPED, KnownTruth)
     assert DOMAIN.attributes == SHIPPED.attributes
     assert EVALUATION.subject.side == 128
+
+
+def test_targets_are_asked_at_the_size_that_they_read_and_the_card_says_of_how_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """People are 256 pixels wide, and targets were trained on 128."""
+    sides: list[int] = []
+    network = SmallCNN(1, width=2).eval()
+    network.register_forward_pre_hook(lambda module, given: sides.append(given[0].shape[-1]))
+    info = {"name": "people:beard", "labels": ["no beard", "a beard"], "outputs": ["beard"], "planted": None}
+    info["untied_accuracy"] = 0.9
+    monkeypatch.setattr("lab.evaluation.load_network", lambda path: (network, info))
+    target, rows = as_target(network, info), {"beard": {"beard": 0.5, "hat": 0.01}}
+    domain: Any = SimpleNamespace(weights=Path(), target=lambda name: target)
+    evaluation = Evaluation(domain, STORED)
+    twins = torch.zeros(2, 3, 256, 256, 3, dtype=torch.uint8)
+    monkeypatch.setattr(Evaluation, "twins", lambda self, count: tuple(twins))
+    monkeypatch.setattr(Evaluation, "true_effects", lambda self, count: rows)
+    figures = evaluation.target_quality(twins=3, effects_of=50)
+    assert set(sides) == {128}
+    assert figures["beard"]["agreement"] == 1.0
+    assert "over 50 people" in targets_section(figures, "people", "")
 
 
 class Reading:
