@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
-from zoom_engine.experiments.estimates import error_bars, estimate, in_words, percent, wilson
+from zoom_engine.audit.summary import Sensitivity
+from zoom_engine.experiments.estimates import error_bars, estimate, in_words, percent, sensitivity, wilson
+from zoom_engine.settings.attributes import Attribute
 
 
 def test_wilson_s_interval() -> None:
@@ -32,3 +35,17 @@ def test_words() -> None:
     assert (means[0], low[0]) == (0.5, 0.3)
     assert high[0] == pytest.approx(0.4)
     assert math.isnan(means[1])
+
+
+def test_an_attribute_has_the_figure_that_it_is_ranked_by() -> None:
+    row = Sensitivity(
+        mode="single",
+        attribute=Attribute.parse("a hat"),
+        mean_change=0.2,
+        ci95=(0.1, 0.3),
+        effect=0.12,
+        effect_ci95=(0.05, 0.2),
+    )
+    assert sensitivity(row) == [0.12, 0.05, 0.2]
+    assert sensitivity(replace(row, effect_ci95=None)) == [0.12, 0.12, 0.12]
+    assert sensitivity(replace(row, effect=None)) == [0.2, 0.1, 0.3]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from zoom_engine.audit.summary import Sensitivity
 from zoom_engine.statistics import intervals
 from zoom_engine.statistics.intervals import bootstrap_means, column_means, interval
 
@@ -31,6 +32,11 @@ def wilson(successes: int, trials: int) -> Estimate | None:
     if not trials:
         return None
     return [round(value, 4) for value in (successes / trials, *intervals.wilson(successes, trials))]
+
+
+def sensitivity(row: Sensitivity) -> Sequence[float | None]:
+    """Return the figure that an audit ranks an attribute by, with its interval; None for what it does not know."""
+    return [row.value, *(row.interval or (row.value, row.value))]
 
 
 def in_words(value: Sequence[float] | None, form: str = ".2f") -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from zoom_engine.experiments.estimates import sensitivity
 from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.study import Study
@@ -46,7 +47,7 @@ def _bars(study: Study, audit: Diagnosis, truth: dict[str, float]) -> list[dict[
         {
             "attribute": row.attribute.text,
             "name": study.short(row.attribute),
-            "sensitivity": [row.value, *(row.interval or (row.value, row.value))],
+            "sensitivity": sensitivity(row),
             "verdict": row.verdict,
             "specificity": row.specificity,
             "p_adjusted": row.p_adjusted,

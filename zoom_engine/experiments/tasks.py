@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from zoom_engine.experiments.estimates import in_words
+from zoom_engine.experiments.estimates import in_words, sensitivity
 from zoom_engine.experiments.experiment import Data, Experiment, listed
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.strips import draw_strips, strip_rows, strips_of
@@ -47,9 +47,7 @@ def _result(study: Study, folder: Folder, target: Spec, images: int) -> dict[str
         "flip_rate": summary.flip_rate,
         "decisive_flip_rate": summary.decisive_flip_rate,
         "first": [
-            [study.short(row.attribute), [row.mean_change, *row.ci95]]
-            for row in summary.sensitivity[:NAMED]
-            if row.ci95
+            [study.short(row.attribute), sensitivity(row)] for row in summary.sensitivity[:NAMED] if row.interval
         ],
         "strips": strips_of(study, folder, name, audit, STRIPS),
     }

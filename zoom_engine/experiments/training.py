@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save
 
 from zoom_engine.common.errors import TargetError
-from zoom_engine.experiments.estimates import columns, error_bars, estimate, in_words, percent
+from zoom_engine.experiments.estimates import columns, error_bars, estimate, in_words, percent, sensitivity
 from zoom_engine.experiments.experiment import Data, Experiment, listed
 from zoom_engine.experiments.fine_tuning import fine_tuned, lessons, unedited_lessons
 from zoom_engine.experiments.folder import Folder
@@ -100,10 +100,7 @@ def _audited(study: Study, audit: Diagnosis) -> dict[str, object]:
     flipped = {record.image for record in audit.records if record.flipped}
     return {
         "flipped": estimate([float(image in flipped) for image in images]),
-        "attributes": {
-            study.short(row.attribute): [row.mean_change, *(row.ci95 or (row.mean_change, row.mean_change))]
-            for row in audit.sensitivity
-        },
+        "attributes": {study.short(row.attribute): sensitivity(row) for row in audit.sensitivity},
     }
 
 
