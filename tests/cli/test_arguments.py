@@ -22,7 +22,7 @@ from zoom_engine.common.errors import ConfigError
         (["diagnose", "--level", "high"], "--level: write a number, not 'high'"),
         (["diagnose", "--mode", "sngle"], 'Choose from: "single", "multi". Did you mean "single"?'),
         (["diagnose", "--loss-weights", "1,2"], "--loss-weights: write three numbers"),
-        (["diagnose", "--search-option", "steps"], "write NAME=VALUE, such as step_size=0.5, not 'steps'"),
+        (["diagnose", "--search-option", "steps"], "write NAME=VALUE, such as steps=4, not 'steps'"),
         (["diagnose", "--attribute", "--images", "3"], "--attribute requires an argument"),
         (["diagnose", "--images", "3", "--images", "4"], "--images specified multiple times"),
         (["edit", "--out", "a.png"], "--attribute requires an argument"),

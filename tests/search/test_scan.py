@@ -20,6 +20,7 @@ from zoom_engine.evaluation.labels import ZeroShotLabels
 from zoom_engine.search import EvaluatedPoint, Scan, SearchResult, Trial, describe_search, find_search
 from zoom_engine.search.scan import grid, outer_grid
 from zoom_engine.search.trials import Array
+from zoom_engine.settings.audit_settings import AuditSettings, options_of
 
 
 def scan(where: Evaluator, *trials: Trial, styles: Tensor | None = None, **options: object) -> list[SearchResult]:
@@ -350,6 +351,8 @@ def test_options_and_modes_are_checked() -> None:
     with pytest.raises(ConfigError, match="tolerance"):
         Scan(tolerance=0)
     assert find_search("scan", mode="single", options={"monotone": "none"}) == Scan(monotone=None)
+    name, _, value = options_of(AuditSettings)["search_options"].text.rpartition(" ")[2].partition("=")
+    assert find_search("scan", mode="single", options={name: int(value)}) != Scan(), "the help's own example"
     with pytest.raises(ConfigError, match="monotone"):
         Scan(monotone=-0.1)
     assert describe_search(Scan()) == {

@@ -63,7 +63,7 @@ SEEDS = read_by(_seeds, f"seeds such as 0-7 or 3,5,9, {MOST_SEEDS:,} of them at 
 NUMBERS = read_by(lambda text: [float(part) for part in text.split(",")], "numbers such as 0.5 or -1,1")
 SIZES = read_by(_sizes, "pixels such as 224 or 192,256 (height, width)")
 WEIGHTS = read_by(_loss_weights, "three numbers, of L_target, L_struct and L_attr, such as 50,10,1")
-NAMED = read_by(_named, "NAME=VALUE, such as step_size=0.5", repeated=True)
+NAMED = read_by(_named, "NAME=VALUE, such as steps=4", repeated=True)
 COUNT = read_by(_count, f"a whole number, or {AUTO}")
 WHOLE, REAL = read_by(int, "a whole number"), read_by(float, "a number")
 

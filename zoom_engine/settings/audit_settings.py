@@ -272,7 +272,7 @@ class AuditSettings:
         decides=True,
     )
     search_options: Mapping[str, Any] | None = option(
-        "options of the search, NAME=VALUE such as step_size=0.5", None, python="a mapping", name="search_option"
+        "options of the search, NAME=VALUE such as points=16", None, python="a mapping", name="search_option"
     )
     directions: str | Path | Any | None = option(
         "how edit directions are found: regression, sampled, gradient, generator (default where it reads prompts), or a"
