@@ -41,6 +41,23 @@ def test_its_commands_are_commands() -> None:
         build_app().parse_args(shlex.split(line, comments=True)[1:], print_error=False, exit_on_error=False)
 
 
+def test_an_audit_that_a_job_did_not_end_is_kept_for_the_next_one() -> None:
+    """`actions/cache` saves nothing where a job is stopped or fails, and never writes over a key."""
+    steps = block("yaml").split("      - ")
+    restored, audited, saved = (
+        next(step for step in steps if what in step)
+        for what in ("cache/restore@", "zoom-engine diagnose", "cache/save@")
+    )
+    assert steps.index(restored) < steps.index(audited) < steps.index(saved)
+    assert saved.startswith("if: always()\n")
+    (key,), (saved_key,) = (re.findall(r"^ +key: (.*)$", step, re.M) for step in (restored, saved))
+    (beginning,) = re.findall(r"restore-keys: (.*)$", restored, re.M)
+    assert key == saved_key
+    assert key.startswith(beginning)
+    assert "github.run_id" in key.removeprefix(beginning)
+    assert "--precision fp32" in audited, "on another processor it would not go on"
+
+
 def test_its_numbers_of_images_are_those_of_the_bound() -> None:
     assert [images_for(limit) for limit in (0.1, 0.05, 0.03)] == [36, 72, 122]
     assert [images_for(limit, attributes=8) for limit in (0.1, 0.05)] == [55, 113]
