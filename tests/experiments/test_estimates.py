@@ -41,6 +41,13 @@ def test_an_attribute_has_the_figure_that_it_is_ranked_by() -> None:
     row = Sensitivity(
         mode="single",
         attribute=Attribute.parse("a hat"),
+        share=0.5,
+        first=1.0,
+        flip_rate=0.0,
+        decisive_flip_rate=0.0,
+        label_kept=None,
+        ssim=None,
+        mean_abs_weight=None,
         mean_change=0.2,
         ci95=(0.1, 0.3),
         effect=0.12,

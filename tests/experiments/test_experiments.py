@@ -28,6 +28,7 @@ from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.run import JOINED, draw_again, run_experiment
 from zoom_engine.experiments.study import Study
 from zoom_engine.experiments.truth import agreement, figures_of
+from zoom_engine.experiments.wording import TEMPLATES
 from zoom_engine.settings.attributes import slug
 from zoom_engine.targets import Target
 
@@ -253,13 +254,6 @@ def test_truth_is_for_domains_that_know_it(tmp_path: Path, models: dict[str, Any
         run_experiment("truth", tmp_path, **models)
 
 
-def test_one_attribute_has_no_order_and_it_is_said(tmp_path: Path, models: dict[str, Any]) -> None:
-    run_experiment("wording", tmp_path, **{**models, "attributes": ["a red sky"]})
-    text = (tmp_path / SUBJECT / "wording" / "text.txt").read_text(encoding="utf-8")
-    assert "no W, as it takes two attributes that differ" in text
-    assert "The paper says" not in text
-
-
 def test_where_nothing_truly_moves_a_target_there_is_no_precision() -> None:
     changes = np.random.default_rng(0).uniform(0, 0.1, (6, 4))
     figures = figures_of(changes, np.array([0.01, 0.02, 0.0, 0.03]), np.zeros(4, dtype=np.int64))
@@ -289,3 +283,34 @@ def test_a_claim_that_does_not_hold_is_said_not_to(success: tuple[float, float],
     steps = [step(0.0, 0.9, 0.9), step(0.9, success[1], 0.5)]
     data = {"images": 3, "attributes": ["smiling"], "weights": [7.0], "channels": 10, "thresholds": steps}
     assert says in find_experiment("threshold").tell(data)
+
+
+def test_a_claim_is_not_judged_by_what_was_not_measured() -> None:
+    values = {"success": [None], "others": [None], "ssim": [[0.9, 0, 1]], "pictures": []}
+    kinds = {"normalised": values, "not normalised": values}
+    steps = [{"threshold": threshold, "channels": [5], **kinds} for threshold in (0.0, 0.9)]
+    data = {"images": 1, "attributes": ["smiling"], "weights": [7.0], "channels": 10, "thresholds": steps}
+    assert "That does not hold" not in (text := find_experiment("threshold").tell(data))
+    assert "not measured here" in text
+    target = {"target": "old", "task": "binary", "images": 1, "first": [], "planted": "gray hair", "strips": []}
+    text = find_experiment("tasks").tell({"targets": [{**target, "decisive_flip_rate": 0.0}]})
+    assert text.endswith(
+        "old (binary, 1 images): too few images to tell what moves it most; 0 % of the images flip decisively."
+    )
+
+
+def test_paraphrases_of_one_attribute_are_drawn_though_they_rank_nothing(
+    tmp_path: Path, models: dict[str, Any]
+) -> None:
+    run_experiment("wording", tmp_path, **{**models, "attributes": models["attributes"][:1]})
+    folder = tmp_path / SUBJECT / "wording"
+    assert "Ranks cannot tell" in (text := (folder / "text.txt").read_text(encoding="utf-8"))
+    assert "nan" not in text
+    assert len((folder / "data.csv").read_text().splitlines()) == 1 + len(TEMPLATES)
+    with pytest.raises(ConfigError, match="no label of the target"):
+        run_experiment("wording", tmp_path / "labels", **{**models, "attributes": list(models["targets"][0].labels)})
+
+
+def test_attributes_of_one_short_name_have_bars_of_their_own(tmp_path: Path) -> None:
+    study = Study("avatars", tmp_path, attributes=["smiling", "a smiling face", "a face with glasses"])
+    assert [study.short(text) for text in study.attributes or ()] == ["smiling", "a smiling face", "glasses"]

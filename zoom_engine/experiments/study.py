@@ -17,7 +17,7 @@ from zoom_engine.diagnose.diagnoser import Diagnoser
 from zoom_engine.diagnose.domain import Domain, KnownTruth, find_domain
 from zoom_engine.diagnose.identity import config
 from zoom_engine.experiments.folder import Folder
-from zoom_engine.settings.attributes import NEUTRAL, Attribute, short_name, slug
+from zoom_engine.settings.attributes import NEUTRAL, Attribute, short_names, slug
 from zoom_engine.settings.audit_settings import SEEDS_PER_RUN, AuditSettings, RunSettings
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.targets import Target, load_target
@@ -126,9 +126,11 @@ class Study:
         return editing
 
     def short(self, attribute: str | Attribute) -> str:
-        """Return an attribute's name in figures."""
+        """Return an attribute's name in figures: its first prompt where its short name is another's too."""
         neutral = self.settings.neutral or (self.domain.neutral if self.domain else NEUTRAL)
-        return short_name(Attribute.parse(attribute), neutral)
+        asked = self.attributes or (self.domain.attributes if self.domain else ())
+        known = dict.fromkeys(map(Attribute.parse, (*asked, attribute)))
+        return short_names([*known], neutral)[Attribute.parse(attribute)]
 
     def targets(self) -> list[Spec]:
         """Return the targets that were given, else all of the domain.

@@ -104,9 +104,10 @@ def tell(data: Data) -> str:
     parts = []
     for target in data["targets"]:
         first = ", ".join(f"{name} {in_words(value)}" for name, value in target["first"])
-        text = f"{target['target']} ({target['task']}, {target['images']} images): moved most by {first}"
-        if target["planted"]:
-            comes = bool(target["first"]) and target["first"][0][0] == target["planted"]
+        text = f"{target['target']} ({target['task']}, {target['images']} images): "
+        text += f"moved most by {first}" if first else "too few images to tell what moves it most"
+        if first and target["planted"]:
+            comes = target["first"][0][0] == target["planted"]
             text += f"; its weakness, {target['planted']}, {'comes' if comes else 'does not come'} first"
         flips = target["decisive_flip_rate"]
         parts.append(text + ("." if flips is None else f"; {100 * flips:.0f} % of the images flip decisively."))

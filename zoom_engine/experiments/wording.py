@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from zoom_engine.experiments.estimates import columns, estimate, in_words
 from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder
-from zoom_engine.experiments.study import Spec, Study
+from zoom_engine.experiments.study import Spec, Study, UnsuitedError
 from zoom_engine.experiments.style import axes_of, figure, grouped_bars, legend_of_all, pages
 from zoom_engine.search import SearchResult, Trial
 from zoom_engine.statistics.agreement import kendalls_w
@@ -33,11 +33,14 @@ def run(study: Study, folder: Folder) -> dict[str, Any]:
     """Audit the same targets on the same images with directions of each paraphrase."""
     targets = study.binary_targets()
     attributes = study.attributes or (study.domain.attributes if study.domain else ())
+    labels_of = {study.title(target): set(study.target(target).labels) for target in targets}
+    shown = {name: [i for i, text in enumerate(attributes) if text not in labels] for name, labels in labels_of.items()}
+    shown = {name: chosen for name, chosen in shown.items() if chosen}
+    if not shown:
+        raise UnsuitedError("it takes an attribute that is no label of the target: give --attribute")
     parts = []
     for wording in study.progress(TEMPLATES, f"Paraphrases of {study.name}", unit="wording"):
         parts.append(folder.part(wording, partial(_audited, study, targets, tuple(attributes), wording)))
-    labels_of = {study.title(target): set(study.target(target).labels) for target in targets}
-    shown = {name: [i for i, text in enumerate(attributes) if text not in labels] for name, labels in labels_of.items()}
     matrices = torch.tensor([part["directions"] for part in parts])
     alike = torch.einsum("van,wan->avw", matrices, matrices)
     return {
@@ -79,8 +82,8 @@ def _audited(study: Study, targets: Sequence[Spec], attributes: Sequence[str], w
 def _agreement(changes: Sequence[Array]) -> dict[str, Any]:
     """Summarise the `changes [I, N]` of each paraphrase.
 
-    It returns the bars, Kendall's W of their ranks with its interval over images, and the largest difference between
-    two bars of one attribute.
+    It returns the bars, Kendall's W of their ranks with its interval over images (None where there are no two
+    attributes to rank, or they do the same), and the largest difference between two bars of one attribute.
     """
     means = np.stack([column_means(values) for values in changes])
     agreed = kendalls_w(np.stack(changes))
@@ -133,8 +136,8 @@ def tell(data: Data) -> str:
     """Say whether paraphrases matter, and where."""
     targets = data["targets"]
     agreed = [target["w"][0] for target in targets if target["w"] is not None]
-    median = float(np.median(agreed or [0.0]))
-    low = [target for target in targets if target["w"] is None or target["w"][0] < ALIKE]
+    median = float(np.median(agreed)) if agreed else None
+    low = [target for target in targets if target["w"] is not None and target["w"][0] < ALIKE]
     same = sum(len(set(target["first"])) == 1 for target in targets)
     listed = ", ".join(f"{target['target']} {in_words(target['w'])}" for target in targets)
     cosines = data["least_cosine"]
@@ -144,17 +147,19 @@ def tell(data: Data) -> str:
         " directions from one paraphrase each; bars of one attribute belong together, lines are 95 % intervals over"
         " images. Kendall's W is 1 where all paraphrases rank the attributes alike, 0 where they have nothing in"
         f" common.\n\nWhat came out ({data['images']} images): "
-        + (f"the median W is {median:.2f} ({listed})" if agreed else "no W, as it takes two attributes that differ")
+        + (
+            "no W, as it takes two attributes that differ"
+            if median is None
+            else f"the median W is {median:.2f} ({listed})"
+        )
         + f". The same attribute comes first by every paraphrase for {same} of {len(targets)} targets; two bars of one"
         f" attribute differ by {max(target['largest_difference'] for target in targets):.2f} at most. Edit directions"
         f" of two paraphrases are least alike for “{least}” (cosine {cosines[least]:.2f})."
     )
-    if not agreed:
-        return paragraph
-    claim = "The paper says that wording hardly matters."
-    paragraph += (
-        f"\n\n{claim} That {'holds' if median >= ALIKE else 'does not hold'}: the bar was a median W of {ALIKE}."
-    )
+    paragraph += "\n\nThe paper says that wording hardly matters. "
+    if median is None:
+        return paragraph + "Ranks cannot tell: they take two attributes of which one moves a target further."
+    paragraph += f"That {'holds' if median >= ALIKE else 'does not hold'}: the bar was a median W of {ALIKE}."
     unmoved = [target["target"] for target in low if target["largest_bar"] < 0.05]
     if unmoved:
         paragraph += (
