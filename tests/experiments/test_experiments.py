@@ -211,6 +211,21 @@ def test_targets_are_known_by_what_they_are(tmp_path: Path, models: dict[str, An
         Study(out=tmp_path, **{**models, "targets": [binary, trained]})
 
 
+@pytest.mark.parametrize("which", ["generator", "text_encoder"])
+def test_a_generator_and_a_text_encoder_are_known_by_what_they_are(
+    which: str, tmp_path: Path, models: dict[str, Any]
+) -> None:
+    Folder(tmp_path).begin(Study(out=tmp_path, **models).identity())
+    Folder(tmp_path).begin(Study(out=tmp_path, **models).identity())
+    other = type(models[which])()
+    if which == "generator":
+        other.scale.data.mul_(2)
+    else:
+        other.content_hash = "another reader"
+    with pytest.raises(ConfigError, match="another 'hashes'"):
+        Folder(tmp_path).begin(Study(out=tmp_path, **{**models, which: other}).identity())
+
+
 def test_what_is_missing_is_said_before_anything_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -17,11 +17,13 @@ from zoom_engine.diagnose.diagnoser import Diagnoser
 from zoom_engine.diagnose.domain import Domain, KnownTruth, find_domain
 from zoom_engine.diagnose.identity import config
 from zoom_engine.experiments.folder import Folder
+from zoom_engine.generators import check_generator_options, load_generator
 from zoom_engine.settings.attributes import NEUTRAL, Attribute, short_names, slug
 from zoom_engine.settings.audit_settings import SEEDS_PER_RUN, AuditSettings, RunSettings
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.targets import Target, load_target
-from zoom_engine.text import find_templates
+from zoom_engine.text import find_templates, load_text_encoder
+from zoom_engine.text.attribute_encoder import NO_WORDS
 
 AUDITED = 24  # images of an audit that experiments share
 TRUE_EFFECTS_OF = 150  # pictures
@@ -89,12 +91,32 @@ class Study:
 
     @cached_property
     def _hashes(self) -> list[str]:
-        """Return the hashes of targets that were given, and of a generator's file: others may get their names."""
+        """Return the hashes of the models that were given: others may get their names."""
         hashes = [self.target(target).content_hash for target in self.given]
-        file = self.settings.generator
-        if self.domain is None and isinstance(file, str | Path) and Path(file).is_file():
-            hashes.append(sha256_of(Path(file)))
+        if self.domain is None:
+            hashes.append(self._generator_hash)
+        if self.settings.text_encoder not in (None, NO_WORDS):
+            encoder = load_text_encoder(self.settings.text_encoder, download=self.settings.download)
+            hashes.append(encoder.content_hash)
         return hashes
+
+    @property
+    def _generator_hash(self) -> str:
+        """Return the hash of a generator of one's own: of the file, where that is all there is to it."""
+        given: Any = self.settings.generator
+        if isinstance(given, str | Path) and Path(given).is_file() and not self.settings.generator_options:
+            return sha256_of(Path(given))
+        options = {
+            **check_generator_options(self._generator_options, given),
+            "cache": self.settings.cache,
+            "download": self.settings.download,
+        }
+        return load_generator(given, **options).content_hash
+
+    @property
+    def _generator_options(self) -> dict[str, Any]:
+        trust = bool((self.settings.target_options or {}).get("trust"))
+        return {"trust": trust, **(self.settings.generator_options or {})}
 
     def count(self, default: int) -> int:
         """Return the number of images of an experiment: `default` unless another number was given."""
@@ -109,8 +131,7 @@ class Study:
         """Load generator and text encoder, for experiments that need no target."""
         chosen = {name: getattr(self.settings, name) for name in EDITING}
         chosen |= {name: getattr(self.settings, name) for name in FURTHER if getattr(self.settings, name) is not None}
-        trust = bool((self.settings.target_options or {}).get("trust"))
-        chosen["generator_options"] = {"trust": trust, **(self.settings.generator_options or {})}
+        chosen["generator_options"] = self._generator_options
         templates = find_templates(self.settings.templates)
         cache = None if self.settings.cache is None else Path(self.settings.cache)
         with self.progress(1, f"Loading {self.name}", unit="generator") as bar:
