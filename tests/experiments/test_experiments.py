@@ -153,6 +153,15 @@ run_experiment("all", sys.argv[2], **own_models())
 """
 
 
+def test_what_a_folder_was_begun_with_holds_no_secrets(tmp_path: Path) -> None:
+    headers = {"Authorization": "Bearer secret", "Accept": "$KIND"}
+    study = Study("avatars", tmp_path, target_options={"service": {"headers": headers, "timeout": 5}})
+    told = json.dumps(study.identity())
+    assert "secret" not in told
+    assert all(text in told for text in ("$HEADER_AUTHORIZATION", "$KIND", "'timeout': 5"))
+    assert study.settings.target_options["service"]["headers"] == headers
+
+
 @pytest.mark.slow(120)
 @pytest.mark.ci
 def test_all_of_them_killed_at_two_random_moments_end_with_the_same_data(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from zoom_engine.experiments.folder import Folder
 from zoom_engine.generators import check_generator_options, load_generator
 from zoom_engine.settings.attributes import NEUTRAL, Attribute, short_names, slug
 from zoom_engine.settings.audit_settings import SEEDS_PER_RUN, AuditSettings, RunSettings
+from zoom_engine.settings.command_line import without_secrets
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.targets import Target, load_target
 from zoom_engine.text import find_templates, load_text_encoder
@@ -81,8 +82,11 @@ class Study:
             raise ConfigError(f"two targets are called '{twice}': give each once, and in Python a Target with its name")
 
     def identity(self) -> dict[str, Any]:
-        """Return what decides the data of experiments, ready for JSON."""
+        """Return what decides the data of experiments, ready for JSON and without secrets: pages link to it."""
         deciding = {name: value for name, value in self.options.items() if name not in NOT_DECIDING}
+        of_target = deciding.get("target_options") or {}
+        if isinstance(service := of_target.get("service"), Mapping):
+            deciding["target_options"] = {**of_target, "service": without_secrets(service)}
         options = {name: str(_name_of(value)) for name, value in deciding.items()}
         given = [_name_of(target) for target in self.given]
         generator = _name_of(self.settings.generator)

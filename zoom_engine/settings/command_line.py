@@ -50,7 +50,7 @@ def _of_target(given: dict[str, Any]) -> list[str]:
         described = dict(given["task"])
         given |= {"task": described.pop("task", None), "task_options": described or None}
     if isinstance(given.get("service"), Mapping):
-        given["service"] = _without_secrets(given["service"])
+        given["service"] = without_secrets(given["service"])
     known, rest = _parted(given, TargetSettings)
     if rest:
         raise UnsayableError(f"target_options: {next(iter(rest))}")
@@ -123,7 +123,7 @@ def _toml(name: str, value: Any) -> str:
     raise UnsayableError(name)
 
 
-def _without_secrets(service: Mapping[str, Any]) -> dict[str, Any]:
+def without_secrets(service: Mapping[str, Any]) -> dict[str, Any]:
     """Return options of a service with variables in place of the values of headers that are none."""
     headers = service.get("headers")
     if not isinstance(headers, Mapping):
