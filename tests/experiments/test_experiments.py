@@ -278,6 +278,20 @@ def test_truth_is_for_domains_that_know_it(tmp_path: Path, models: dict[str, Any
         run_experiment("truth", tmp_path, **models)
 
 
+def test_labels_that_are_given_hold_the_ground_truth_in_other_words_too(tmp_path: Path, models: dict[str, Any]) -> None:
+    labels, (target, *_) = ("one red sky", "one blue sky"), models.pop("targets")
+    found_by = [
+        {"targets": [target.replaced(labels=labels)]},
+        {"targets": [target.replaced(labels=())], "labels": labels},
+    ]
+    bars = []
+    for number, options in enumerate(found_by):
+        run_experiment("wording", tmp_path / str(number), **models, **options)
+        data = json.loads((tmp_path / str(number) / SUBJECT / "wording" / "data.json").read_text())["data"]
+        bars.append(data["targets"][0]["bars"])
+    assert bars[0] == bars[1]
+
+
 def test_where_nothing_truly_moves_a_target_there_is_no_precision() -> None:
     changes = np.random.default_rng(0).uniform(0, 0.1, (6, 4))
     figures = figures_of(changes, np.array([0.01, 0.02, 0.0, 0.03]), np.zeros(4, dtype=np.int64))

@@ -169,8 +169,9 @@ class Study:
         return list(self.given) or domain_specs
 
     def target(self, spec: Spec) -> Target:
-        """Load a target."""
-        return load_target(spec, download=self.settings.download, **dict(self.settings.target_options or {}))
+        """Load a target, with the study's labels where some were given."""
+        options = dict(self.settings.target_options or {})
+        return load_target(spec, labels=self.settings.labels, download=self.settings.download, **options)
 
     def targets_of(self, *tasks: str, others: bool = False) -> list[Spec]:
         """Return the targets that have one of these `tasks`, or with `others` none of them."""
