@@ -278,6 +278,11 @@ def test_truth_is_for_domains_that_know_it(tmp_path: Path, models: dict[str, Any
         run_experiment("truth", tmp_path, **models)
 
 
+def test_pictures_without_a_target_are_drawn_as_it_was_asked(tmp_path: Path) -> None:
+    study = Study("avatars", tmp_path, backend="torch", precision="fp32")
+    assert study.editing.synthesizer.describe() == {"backend": "torch", "precision": "fp32"}
+
+
 def test_labels_that_are_given_hold_the_ground_truth_in_other_words_too(tmp_path: Path, models: dict[str, Any]) -> None:
     labels, (target, *_) = ("one red sky", "one blue sky"), models.pop("targets")
     found_by = [

@@ -63,6 +63,8 @@ class Editing:
         text_encoder: str | Path | Any | None = None,
         directions: str | None = None,
         truncation: float = 1.0,
+        backend: str = "auto",
+        precision: str = "auto",
         download: bool = False,
         cache: Path | None = None,
         progress: ProgressFactory = silent,
@@ -76,7 +78,7 @@ class Editing:
         return cls(
             network,
             text_encoder_for(generator, text_encoder, download=download),
-            choose_synthesizer(network, cache=cache),
+            choose_synthesizer(network, backend=backend, precision=precision, cache=cache),
             tuple(attributes if attributes is not None else domain.attributes if domain else ()),
             neutral or (domain.neutral if domain else NEUTRAL),
             directions or default_method(network),

@@ -28,7 +28,10 @@ from zoom_engine.text.attribute_encoder import NO_WORDS
 
 AUDITED = 24  # images of an audit that experiments share
 TRUE_EFFECTS_OF = 150  # pictures
-EDITING = ("generator_class", "generator_options", "neutral", "text_encoder", "directions", "truncation", "download")
+EDITING = (
+    *("generator_class", "generator_options", "neutral", "text_encoder", "directions", "truncation"),
+    *("backend", "precision", "download"),
+)
 FURTHER = ("threshold", "level", "truncation_cutoff")
 NOT_DECIDING = ("batch_size", "cache", "device", "download")
 Spec = str | Path | Any
