@@ -208,10 +208,10 @@ def test_without_a_text_encoder_pictures_are_compared_by_colours_and_edges(tmp_p
     assert result.verdict == "not fit"
 
 
-def test_beside_few_codes_photographs_of_all_kinds_are_compared(
+def test_the_first_photographs_are_of_all_kinds_whatever_they_are_called(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first by name were, which may be of one kind: of avatars and pets no pet was looked at."""
+    """They stand for all beside few codes, and where attributes are told on as many pictures of both kinds."""
     for name, domain in (("a", "avatars"), ("b", "pets")):
         for path in renders(tmp_path / domain, domain, 60).iterdir():
             path.rename(path.with_name(f"{name}-{path.name}"))
@@ -224,11 +224,13 @@ def test_beside_few_codes_photographs_of_all_kinds_are_compared(
         raise InterruptedError
 
     monkeypatch.setattr("zoom_engine.commands.fit.measuring._look_at_photographs", look_at)
-    models: Any = SimpleNamespace(generator=SimpleNamespace(population=30))
-    with pytest.raises(InterruptedError):
-        examine(models, crops, FitSettings())
-    assert len(compared) == 60
-    assert 18 <= compared.count("a") <= 42
+    for population, count in ((None, 120), (30, 60)):
+        compared.clear()
+        models: Any = SimpleNamespace(generator=SimpleNamespace(population=population))
+        with pytest.raises(InterruptedError):
+            examine(models, crops, FitSettings())
+        assert len(compared) == count
+        assert 18 <= compared[:60].count("a") <= 42
 
 
 def test_a_generator_without_gradients_is_not_inverted_and_it_is_said() -> None:

@@ -134,7 +134,8 @@ def examine(
     Raises:
         PhotographError: too few photographs could be read.
     """
-    readable = [crop for crop in crops if crop.pixels is not None]
+    # Those that come first stand for all of them in places, and names often tell kinds or days apart.
+    readable = sorted((crop for crop in crops if crop.pixels is not None), key=lambda crop: crop.sha256 or "")
     if len(readable) < LEAST_PHOTOGRAPHS:
         unread = [f"{crop.file} {crop.refused}" for crop in crops if crop.pixels is None]
         others = f"; of the others {unread[0]}" if unread else ""
@@ -148,7 +149,7 @@ def examine(
         if 2 * population < LEAST_PHOTOGRAPHS:
             fewest = LEAST_PHOTOGRAPHS // 2
             raise ConfigError(f"the generator has {population} codes, and coverage takes {fewest} or more")
-        count, readable = population, _some_of(readable, 2 * population)
+        count, readable = population, readable[: 2 * population]
     photographs = _look_at_photographs(models, readable)
     generated = _look_at_generated(models, count, run.seed)
     covering, by_outlines = (
@@ -194,11 +195,6 @@ def examine(
         environment=describe_environment(),
     )
     return result, _nearest(readable, photographs, generated)
-
-
-def _some_of(crops: Sequence[Crop], most: int) -> list[Crop]:
-    """Return the same few photographs each time, whatever they are called: names often tell kinds or days apart."""
-    return sorted(crops, key=lambda crop: crop.sha256 or "")[:most]
 
 
 def _check(settings: AuditSettings) -> None:
@@ -272,7 +268,7 @@ def _invert(models: Models, crops: Sequence[Crop], run: FitSettings, inversions:
             raise ConfigError("inversions are held to photographs by a text encoder, and there is none")
     except ConfigError as error:
         return Inverted(0, 0, None, None, LARGEST, note=f"no photograph was looked for in the generator: {error}")
-    sample = _some_of(crops, run.inverted)
+    sample = crops[: run.inverted]
     audited = compared_photographs(models, sample, seed=run.seed, inversions=inversions)
     errors = [max(one.seen, one.pixels or 0.0) for one in audited.photographs if one.seen is not None]
     refusals = Counter(one.refused.partition(":")[0] for one in audited.refused if one.refused)
