@@ -455,6 +455,9 @@ _MODELS = {
 _SOURCES = {"examples": "other examples of", "scorers": "another scorer of"}
 """The keys in a config's `sources`: by what its attributes are given that are no words."""
 
+_MEASURED = ("directions.strength", "directions.noise_floor", "directions.content_hash", "calibrated_range")
+"""The keys of a config that are measured, so that another processor or number of threads rounds them otherwise."""
+
 
 def _refuse_difference(path: Path, written: Mapping[str, Any], asked: Mapping[str, object]) -> None:
     """Refuse to resume an audit with other options than those it was started with."""
@@ -481,6 +484,11 @@ def _refuse_difference(path: Path, written: Mapping[str, Any], asked: Mapping[st
         raise AuditError(
             f"{path} holds an audit that was begun with {_SOURCES[kind]} “{rest.partition(' is ')[0]}”: use another"
             " folder, or bring back what was audited"
+        )
+    if (difference or "").removeprefix("config.").startswith(_MEASURED):
+        raise AuditError(
+            f"{path} holds an audit with other edit directions ({difference}): give the same ones, or bring back the"
+            " cache that they lay in, as those that another machine or number of threads measures differ by rounding"
         )
     if difference is not None:
         raise AuditError(f"{path} holds an audit with other settings ({difference}): use the same, or another folder")
