@@ -95,6 +95,18 @@ def test_equal_seeds_find_equal_codes_whatever_the_batch(generator: EditableGene
     assert not torch.equal(together[:1], inverter(generator, seed=1).codes(crops[:1]))
 
 
+def test_few_large_photographs_are_followed_at_once(
+    generator: EditableGenerator, crops: list[Crop], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A generator keeps half a gigabyte of each picture of 1024² until its gradient is there."""
+    sizes, invert = list[int](), Inverter.invert
+    monkeypatch.setattr(Inverter, "invert", lambda self, images: (sizes.append(len(images)), invert(self, images))[1])
+    whole = inverter(generator).codes(crops)
+    monkeypatch.setattr("zoom_engine.photographs.inversion.FOLLOWED", 2 * generator.resolution**2)
+    assert torch.equal(inverter(generator).codes(crops), whole)
+    assert sizes == [3, 2, 1]
+
+
 def test_codes_are_kept_and_belong_to_pixels_and_settings(
     generator: EditableGenerator, crops: list[Crop], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

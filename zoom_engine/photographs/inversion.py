@@ -31,6 +31,7 @@ from zoom_engine.common.contracts import theirs
 from zoom_engine.common.errors import AuditError, ConfigError, system_errors
 from zoom_engine.common.files import atomic
 from zoom_engine.common.progress import ProgressFactory, silent
+from zoom_engine.evaluation.evaluator import FOLLOWED
 from zoom_engine.generators import EditableGenerator, Encoding, Renderer, check_gradients_of
 from zoom_engine.generators.generator import Layered
 from zoom_engine.photographs.crops import Crop
@@ -137,7 +138,7 @@ class Inverter:
         Args:
             crops: the photographs.
             cache: a folder where the codes are written, and from which they are read when they are asked for again.
-            batch_size: photographs at a time.
+            batch_size: photographs at a time, at most; the CPU follows few large ones at once.
             progress: a bar over the photographs.
 
         Raises:
@@ -146,6 +147,8 @@ class Inverter:
         files = [None if cache is None else cache / f"{self._key(crop)}.safetensors" for crop in crops]
         codes = {index: code for index, file in enumerate(files) if (code := self._read(file)) is not None}
         wanted = [index for index in range(len(crops)) if index not in codes]
+        if self.generator.device.type == "cpu":
+            batch_size = min(batch_size, max(1, FOLLOWED // self.generator.resolution**2))
         with progress(len(crops), "Inverting photographs", unit="photograph", initial=len(codes)) as bar:
             for part in (wanted[at : at + batch_size] for at in range(0, len(wanted), batch_size)):
                 inverted = self.invert(torch.cat([crops[index].image for index in part]))
