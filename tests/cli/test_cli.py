@@ -392,6 +392,38 @@ def test_target_options_of_file_and_command_line_come_together(
         assert "must be tables" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("options", "task"),
+    [
+        (["--task-option", "range=[0,80]"], {"task": "regression", "range": [0, 80], "threshold": 5}),
+        (["--task", "regression"], {"task": "regression", "range": [0, 100], "threshold": 5}),
+        (["--task", "keypoints"], "keypoints"),
+        (["--task", "keypoints", "--task-option", "range=[1,2]"], {"task": "keypoints", "range": [1, 2]}),
+    ],
+)
+def test_options_of_a_task_that_a_file_has_stay_beside_those_of_the_command_line(
+    options: list[str], task: object, tmp_path: Path, given: Callable[..., AuditSettings]
+) -> None:
+    config = tmp_path / "audit.toml"
+    config.write_text('[target_options]\ntask = "regression"\ntask_options = { range = [0, 100], threshold = 5 }\n')
+    run = [*RUN, "--out", str(tmp_path / "a"), "--config", str(config)]
+    assert given(*run, *options).target_options == {"task": task}
+
+
+def test_steps_of_a_file_give_way_to_those_of_the_command_line(
+    tmp_path: Path, given: Callable[..., AuditSettings]
+) -> None:
+    config = tmp_path / "audit.toml"
+    config.write_text('search = "pgd"\nsteps = 50\n')
+    run = [*RUN, "--out", str(tmp_path / "a"), "--config", str(config)]
+    assert given(*run).search_options == {"steps": 50}
+    assert given(*run, "--search-option", "steps=10").search_options == {"steps": 10}
+    assert given(*run, "--search-option", "step_size=0.5", "--steps", "3").search_options == {
+        "steps": 3,
+        "step_size": 0.5,
+    }
+
+
 def test_words_lists_what_the_text_encoder_knows(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["words", "avatars"]) == 0
     words = capsys.readouterr().out.split()

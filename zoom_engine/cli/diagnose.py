@@ -142,7 +142,9 @@ def settings_of(
     values |= read_templates(given)
     values["generator_options"] = read_generator_options(given, stored.get("generator_options"))
     values["target_options"] = read_target_options(given, stored.get("target_options"))
-    search = stored.get("search_options", {}) | dict(given.get("search_options", ())) | given_of(["steps"], values)
+    search: dict[str, object] = {}
+    for told in (stored, given):  # of each the short form wins, and the command line's wins over both of the file
+        search |= {**dict(told.get("search_options") or ()), **given_of(["steps"], told)}
     values["search_options"] = search or None
     values["editor_options"] = {**stored.get("editor_options", {}), **dict(given.get("editor_options", ()))} or None
     settings = AuditSettings(**given_of(options_of(AuditSettings), values))

@@ -171,7 +171,11 @@ def read_target_options(given: Mapping[str, Any], stored: object = None) -> dict
     target_options = {**stored, **given_of(TARGET, given)}
     if service := {**stored.get("service", {}), **dict(given.get("service") or ())}:
         target_options["service"] = service
-    if options := dict(target_options.pop("task_options", None) or ()):
+    target_options.pop("task_options", None)
+    options = dict(given.get("task_options") or ())
+    if given.get("task") in (None, stored.get("task")):  # another task has other options
+        options = {**stored.get("task_options", {}), **options}
+    if options:
         if "task" not in target_options:
             raise ConfigError("--task-option needs a task: name it with --task")
         target_options["task"] = {"task": target_options["task"], **options}
