@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from zoom_engine import Diagnoser
+from zoom_engine.cli import main
 from zoom_engine.commands.editing import Editing
 
 
@@ -17,3 +20,11 @@ def test_directions_and_ranges_of_edits_are_those_of_an_audit() -> None:
     editing, directions = Editing.of("avatars", attributes), audit.edit_directions()
     assert torch.equal(editing.directions.matrix, directions.matrix)
     assert torch.equal(editing.calibrated.bounds, audit.calibrated_range(directions).bounds)
+
+
+@pytest.mark.parametrize("options", [["--weights", "0,nan"], ["--weights", "inf"], ["--truncation", "nan"]])
+def test_a_sheet_is_of_finite_weights(options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is none was drawn: black squares under the heading “nan”, and the command ended well."""
+    assert main(["edit", "--attribute", "a smiling face", "--out", str(tmp_path / "a.png"), *options]) == 1
+    assert "weights and truncation must be finite numbers" in capsys.readouterr().err
+    assert not (tmp_path / "a.png").exists()

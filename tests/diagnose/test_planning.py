@@ -74,8 +74,9 @@ def test_the_command_takes_the_options_of_an_audit(tmp_path: Path, capsys: pytes
     result = json.loads(capsys.readouterr().out)
     assert (result["images"], result["records"], result["parts"][0]["rate_from"]) == (10_000, 102_500, "as given")
     assert result["hours"]["4"]["most"] < result["hours"]["1"]["most"] < 4.1 * result["hours"]["4"]["most"]
-    assert main([*arguments, "0"]) == 1
-    assert "rate must be greater than 0" in capsys.readouterr().err
+    for rate in ("0", "inf", "nan"):
+        assert main([*arguments, rate, "--json"]) == 1
+        assert "rate must be greater than 0" in capsys.readouterr().err
     assert not list(tmp_path.glob("*/manifest.json"))
 
 

@@ -10,7 +10,10 @@ from zoom_engine.cli.options import INPUT, given_of, input_options, options, tak
 from zoom_engine.cli.output import screen
 from zoom_engine.settings.audit_settings import AuditSettings
 
-FILE = "a file or folder, a domain (avatars), FAMILY:REST of a package, or a target's name as for diagnose"
+FILE = (
+    "a file or folder, a domain (avatars), FAMILY:REST of a package, torchvision:NAME@WEIGHTS, timm:NAME@WEIGHTS,"
+    " hf-hub:OWNER/NAME"
+)
 
 
 @takes(options(AuditSettings, "generator_class", "download"), input_options())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -41,8 +42,8 @@ def plan(
 
       zoom-engine plan --config audit.toml --images 10000 --workers 16
     """
-    if rate is not None and not rate > 0:
-        raise ConfigError(f"rate must be greater than 0, got {rate}")
+    if rate is not None and not 0 < rate < math.inf:
+        raise ConfigError(f"rate must be greater than 0 and finite, got {rate}")
     stored = read_config(config) if config else {}
     values = {**stored, **given}
     with open_output(**given_of(TOLD, values)) as output:

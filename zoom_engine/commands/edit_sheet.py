@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +82,8 @@ def write_edit_sheet(
     Returns:
         The columns of each attribute.
     """
+    if not all(map(math.isfinite, [truncation, *(weights or ())])):
+        raise ConfigError("weights and truncation must be finite numbers")
     count = len(attributes) * len(seeds) * (MOST_COLUMNS if weights is None else len(weights))
     if not 1 <= count <= MOST_PICTURES:
         raise ConfigError(f"the sheet would hold {count} pictures; choose 1 to {MOST_PICTURES}")
