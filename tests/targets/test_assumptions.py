@@ -215,6 +215,6 @@ def test_a_linear_network_is_not_doubted() -> None:
 
 def test_what_is_no_logit_is_not_doubted() -> None:
     """Shares of the picture differ by 1 at most."""
-    target = load_target(Function(lambda m: m[:, :2]), task=KeypointsTask(), resolution=16)
+    target = load_target(Function(lambda m: m[:, :2]), task=KeypointsTask(points=("pupil",)), resolution=16)
     (notice,) = input_notices(target, resolution=16)
     assert "this is assumed" in notice

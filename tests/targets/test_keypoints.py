@@ -41,6 +41,17 @@ def test_displacements_are_measured_by_the_eyes_distance() -> None:
     assert box.change(edited, original).item() == pytest.approx(0.05 / 3 / (0.25 + 0.0625) ** 0.5, abs=1e-5)
 
 
+def test_a_single_point_is_measured_by_the_picture() -> None:
+    """There is no box around it: half a percent of the picture was half of the measure, and a flip."""
+    pupil, before, now = KeypointsTask(points=("pupil",)), torch.tensor([[0.5, 0.5]]), torch.tensor([[0.505, 0.5]])
+    assert pupil.change(now, before).item() == pytest.approx(0.005, abs=1e-5)
+    assert not pupil.flipped(now, before)
+    assert pupil.flipped(torch.tensor([[0.62, 0.5]]), before)
+    assert pupil.view.change_in_words(0.005) == "0.5 % of the picture’s side"
+    with pytest.raises(TargetError, match="returns one point: name it"):
+        KeypointsTask().outputs(before)
+
+
 def test_pixels_and_flat_rows_are_the_same_points() -> None:
     pixels = KeypointsTask(output="pixels", side=200)
     torch.testing.assert_close(pixels.outputs(POINTS * 200), EYES.outputs(POINTS))

@@ -34,9 +34,10 @@ class KeypointsTask(Described):
             its input of `side`, or "heatmaps" `[B, K, h, w]`, whose peaks count.
         side: pixels, for "pixels".
         order: of a row `[B, 2·K]`: "points", x and y of each in turn, or "axes", x of all and then y of all.
-        points: their names, for words; () where they have none.
+        points: their names, for words; () where several have none.
         between: the indices of two points whose distance, in the unedited picture, displacements are measured by (of
-            faces the eyes); None measures by the diagonal of the box around all points.
+            faces the eyes); None measures by the diagonal of the box around all points, of a single point by the
+            picture's side.
         threshold: from which displacement on, in that measure, the output flips: of `point`, or the mean of all.
         point: index of the one that counts, or None.
     """
@@ -84,6 +85,8 @@ class KeypointsTask(Described):
         count = coordinates.shape[1] // 2
         if not 1 <= count <= MOST_POINTS or (self.points and len(self.points) != count):
             raise TargetError(f"the target returns {count} points, named are {len(self.points)}")
+        if count == 1 and not self.points:
+            raise TargetError("the target returns one point: name it (--task-option 'points=[\"pupil\"]')")
         if max((*(self.between or ()), self.point or 0)) >= count:
             raise TargetError(f"the target returns {count} points: an index of them is too large")
         return coordinates
@@ -127,6 +130,8 @@ class KeypointsTask(Described):
     def _measure(self, original: Tensor) -> Tensor:
         """Return the length that counts as 1, `[B]`, as a share of the picture; at least a hundredth of it."""
         points = _pairs(original)
+        if self.between is None and points.shape[1] == 1:
+            return points.new_ones(len(points))
         if self.between is not None:
             ends = points[:, self.between[0]] - points[:, self.between[1]]
         else:
@@ -248,7 +253,7 @@ class KeypointsView(TaskView):
     def _measure(self) -> str:
         points = self.task.points
         if self.task.between is None:
-            return "the diagonal of the points’ box"
+            return "the picture’s side" if len(points) == 1 else "the diagonal of the points’ box"
         names = [points[i] if points else f"point {i}" for i in self.task.between]
         return f"the distance from {names[0]} to {names[1]}"
 
