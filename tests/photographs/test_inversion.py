@@ -240,6 +240,31 @@ class Encoded(Decoder):
         return codes[:, :2] if self.wrong else codes
 
 
+class Read(Decoder):
+    """A decoder with an encoder beside it, as an autoencoder has."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(Painter())
+        torch.manual_seed(seed)
+        self.encoder = nn.Sequential(nn.Flatten(), nn.LazyLinear(self.codes.size))
+
+    def encode(self, images: Tensor) -> Tensor:
+        codes: Tensor = self.encoder(images)
+        return codes.detach()
+
+
+def test_codes_of_another_encoder_are_found_anew(tmp_path: Path) -> None:
+    """They were taken from the folder: what draws is the same, and that alone was asked for."""
+    one, other = Read(1), Read(2)
+    crops = [crop_of(image, f"{number}.png") for number, image in enumerate(one.render(one.sample(range(2))))]
+    images = torch.cat([crop.image for crop in crops])
+    for generator in (one, other):
+        wanted = generator.encode(images)
+        torch.testing.assert_close(inverter(generator).codes(crops, cache=tmp_path), wanted)
+    assert one.content_hash == other.content_hash
+    assert inverter(one).identity != inverter(other).identity
+
+
 def test_a_generator_that_encodes_finds_codes_itself_and_takes_no_gradients(tmp_path: Path) -> None:
     generator = Encoded()
     generator.differentiable = False  # type: ignore[misc]
@@ -251,7 +276,8 @@ def test_a_generator_that_encodes_finds_codes_itself_and_takes_no_gradients(tmp_
     assert generator.asked == 3
     assert torch.equal(inverter(generator).codes(crops, cache=tmp_path), codes)
     assert generator.asked == 3, "the second time they lie in the cache"
-    assert inverter(generator).identity == {"generator": generator.content_hash, "by": "encode"}
+    identity = inverter(generator).identity
+    assert (identity["generator"], identity["by"]) == (generator.content_hash, "encode")
     generator.wrong = True
     with pytest.raises(ConfigError, match=r"encode must give finite codes \[3, 6\], not \[3, 2\]"):
         inverter(generator).codes(crops)

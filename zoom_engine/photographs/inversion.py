@@ -25,11 +25,12 @@ import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError
 from safetensors.torch import load, save
-from torch import Tensor
+from torch import Tensor, nn
 
 from zoom_engine.common.contracts import theirs
 from zoom_engine.common.errors import AuditError, ConfigError, system_errors
 from zoom_engine.common.files import atomic
+from zoom_engine.common.module_hash import weights_hash
 from zoom_engine.common.progress import ProgressFactory, silent
 from zoom_engine.evaluation.evaluator import FOLLOWED
 from zoom_engine.generators import EditableGenerator, Encoding, Renderer, check_gradients_of
@@ -112,11 +113,13 @@ class Inverter:
         self.inversion, self.seed = inversion or Inversion(), seed
         self._made_by = made_by
 
-    @property
+    @cached_property
     def identity(self) -> dict[str, Any]:
         """What a photograph's code depends on beside its pixels, ready for JSON."""
         if isinstance(self.generator, Encoding):
-            return {"generator": self.generator.content_hash, "by": "encode"}
+            # What encodes may have weights of its own, which draw nothing.
+            weights = weights_hash(self.generator) if isinstance(self.generator, nn.Module) else None
+            return {"generator": self.generator.content_hash, "by": "encode", "weights": weights}
         return {
             "generator": self.generator.content_hash,
             "text_encoder": self.text_encoder.content_hash,
