@@ -30,6 +30,7 @@ from zoom_engine.experiments.study import Study
 from zoom_engine.experiments.truth import agreement, figures_of
 from zoom_engine.experiments.wording import TEMPLATES
 from zoom_engine.settings.attributes import slug
+from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.targets import Target
 
 SUBJECT = slug("a Skies")
@@ -281,6 +282,20 @@ def test_truth_is_for_domains_that_know_it(tmp_path: Path, models: dict[str, Any
 def test_pictures_without_a_target_are_drawn_as_it_was_asked(tmp_path: Path) -> None:
     study = Study("avatars", tmp_path, backend="torch", precision="fp32")
     assert study.editing.synthesizer.describe() == {"backend": "torch", "precision": "fp32"}
+
+
+@pytest.mark.ci
+def test_what_is_held_to_the_truth_is_what_an_audit_reports(tmp_path: Path) -> None:
+    """It was the largest change on the way, where an audit reports that at the end of the range."""
+    attributes = ["a face with long hair", "a face with a beard"]
+    run_experiment(
+        "truth", tmp_path, generator="avatars", images=2, targets=["avatars:mustache"], attributes=attributes
+    )
+    pairs = (Folder(tmp_path / "avatars" / "truth").finished() or {})["data"]["pairs"]
+    (audit,) = (Diagnosis.load(path.parent) for path in (tmp_path / "avatars" / "audits").rglob("summary.json"))
+    assert {pair["attribute"]: pair["reported"] for pair in pairs} == {
+        row.attribute.text: pytest.approx(row.value) for row in audit.sensitivity
+    }
 
 
 def test_labels_that_are_given_hold_the_ground_truth_in_other_words_too(tmp_path: Path, models: dict[str, Any]) -> None:

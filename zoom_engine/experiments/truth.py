@@ -14,6 +14,7 @@ from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.study import TRUE_EFFECTS_OF, Study, UnsuitedError
 from zoom_engine.experiments.style import INK, MUTED, STYLES, figure
 from zoom_engine.statistics.agreement import mid_ranks
+from zoom_engine.statistics.effects import effects, is_judged_at_end, judged
 from zoom_engine.statistics.intervals import bootstrap_means
 
 if TYPE_CHECKING:
@@ -36,13 +37,14 @@ def run(study: Study, folder: Folder) -> dict[str, Any]:
     pairs, changes = [], []
     for target, audit in zip(targets, study.audits(targets).values(), strict=True):
         planted = study.planted(target)
+        at_end = is_judged_at_end(effects(audit.config, [*audit.records, *audit.baseline]))
         for row in sorted(audit.attributes, key=lambda attribute: attribute.text):
             about = {"target": study.title(target), "attribute": row.text, "name": study.short(row)}
             effect = truth[study.title(target)].get(row.text)
             if effect is None:
                 continue
             pairs.append({**about, "planted": planted == row.text, "truth": effect})
-            changes.append([record.change for record in audit.of(row)])  # in the order of images
+            changes.append(judged(effects(audit.config, audit.of(row)), at_end=at_end))  # in the order of images
     if not pairs:
         raise UnsuitedError("the truth of its attributes is not known")
     reported = np.array(changes, dtype=np.float64).T
