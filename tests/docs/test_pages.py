@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = [page.relative_to(DOCS).as_posix() for page in sorted(DOCS.rglob("*.md"))]
-ELSEWHERE = ("how-to/gate.md", "explanation/experiments.md")
+ELSEWHERE = ("how-to/gate.md", "explanation/experiments.md", "explanation/places-and-cars/experiments.md")
 BLOCK = re.compile(
     r"(?:<!-- (?P<mark>[a-z ]+): .*? -->\n)?"
     r'```(?P<kind>\w+)(?: title="(?P<title>.*?)")?\n(?P<text>.*?)```',
