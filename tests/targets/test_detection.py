@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from zoom_engine.common.errors import TargetError
+from zoom_engine.common.threads import quiet
 from zoom_engine.targets import DetectionTask, Target, Task, load_target, save_onnx, task_from_dict
 from zoom_engine.targets.entry import stacked_boxes
 
@@ -302,3 +303,25 @@ def test_it_is_a_task_and_comes_back_from_its_description() -> None:
     for task in (TASK, YOLO, FOUND):
         assert isinstance(task, Task)
         assert task_from_dict(task.to_dict()) == task
+
+
+class Bright(nn.Module):
+    """Chooses the bright places of one picture: `[1, N, 6]`, of each picture another N."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        at = torch.nonzero(nn.functional.avg_pool2d(x.mean(1, keepdim=True), 8)[0, 0] > 0.5).float().flip(1) / 8
+        score = torch.full_like(at[:, :1], 0.9)
+        return torch.cat([at, at + 0.125, score, 0 * score], dim=1)[None]
+
+
+def test_a_file_of_one_image_may_choose_as_many_boxes_as_there_are(tmp_path: Path) -> None:
+    file = str(tmp_path / "bright.onnx")
+    with quiet():
+        names: dict[str, Any] = {"input_names": ["x"], "output_names": ["boxes"], "dynamic_axes": {"boxes": {1: "n"}}}
+        torch.onnx.export(Bright(), (torch.rand(1, 3, 64, 64),), file, dynamo=False, **names)
+    target = load_target(file, task="detection")
+    pictures = torch.full((3, 3, 64, 64), -1.0)
+    pictures[1, :, :8, :8] = pictures[2, :, 8:16, :] = 1.0
+    boxes = target(pictures)
+    assert (boxes[:, :, 4] > 0).sum(dim=1).tolist() == [0, 1, 8]
+    torch.testing.assert_close(boxes[1, 0], torch.tensor([0.0, 0.0, 0.125, 0.125, 0.9]))

@@ -52,11 +52,13 @@ class OneByOne(nn.Module):
         return _joined([self.network(x[i : i + 1]) for i in range(len(x))])
 
 
-def _joined(results: Sequence[Any]) -> Any:
+def _joined(results: list[Any] | tuple[Any, ...]) -> Any:
     """Return results for single images as the one for all of them; what is no tensor is that of the first."""
     first = results[0]
     if isinstance(first, Tensor):
-        return torch.cat(tuple(results))
+        uneven = first.ndim == 3 and len({result.shape[1] for result in results}) > 1
+        # Of boxes that a network chose there are more in one image than in another: zeros fill up, which are none.
+        return pad_sequence([result[0] for result in results], batch_first=True) if uneven else torch.cat(results)
     if are_boxes(first):
         return [picture for result in results for picture in result]
     if isinstance(first, Mapping):
