@@ -31,7 +31,7 @@ from zoom_engine.experiments.truth import agreement, figures_of
 from zoom_engine.experiments.wording import TEMPLATES
 from zoom_engine.settings.attributes import slug
 from zoom_engine.statistics.diagnosis import Diagnosis
-from zoom_engine.targets import Target
+from zoom_engine.targets import Target, save_onnx
 
 SUBJECT = slug("a Skies")
 
@@ -277,6 +277,13 @@ def test_a_damaged_part_is_named(tmp_path: Path) -> None:
 def test_truth_is_for_domains_that_know_it(tmp_path: Path, models: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="is not known"):
         run_experiment("truth", tmp_path, **models)
+
+
+def test_a_file_that_cannot_be_trained_is_refused_before_it_is_audited(tmp_path: Path, models: dict[str, Any]) -> None:
+    save_onnx(models["targets"][0], tmp_path / "blue.onnx")
+    with pytest.raises(ConfigError, match="has weights to train"):
+        run_experiment("training", tmp_path / "out", **{**models, "targets": [tmp_path / "blue.onnx"]})
+    assert not list((tmp_path / "out").glob("*/audits"))
 
 
 def test_pictures_without_a_target_are_drawn_as_it_was_asked(tmp_path: Path) -> None:

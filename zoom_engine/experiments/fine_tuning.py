@@ -120,6 +120,11 @@ def _pixels(images: Tensor) -> Tensor:
     return images.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
 
 
+def has_weights_to_train(target: Target) -> bool:
+    """Tell whether gradients reach parameters: what an ONNX file holds are constants."""
+    return target.differentiable and any(True for _ in target.network.parameters())
+
+
 def fine_tuned(
     target: Target,
     lessons: Lessons,
@@ -145,9 +150,9 @@ def fine_tuned(
     Raises:
         TargetError: the target is no binary classifier with gradients.
     """
-    if not isinstance(target.task, BinaryTask) or not target.differentiable:
+    if not isinstance(target.task, BinaryTask) or not has_weights_to_train(target):
         raise TargetError(
-            f"target {target.name!r} cannot be trained: it takes a binary classifier that gives gradients"
+            f"target {target.name!r} cannot be trained: it takes a binary classifier in torch, with gradients"
         )
     network: nn.Module = copy.deepcopy(target.network)
     network.eval().requires_grad_(True)

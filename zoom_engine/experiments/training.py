@@ -14,7 +14,7 @@ from safetensors.torch import save
 from zoom_engine.common.errors import TargetError
 from zoom_engine.experiments.estimates import columns, error_bars, estimate, in_words, percent, sensitivity
 from zoom_engine.experiments.experiment import Data, Experiment, listed
-from zoom_engine.experiments.fine_tuning import fine_tuned, lessons, unedited_lessons
+from zoom_engine.experiments.fine_tuning import fine_tuned, has_weights_to_train, lessons, unedited_lessons
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.study import AUDITED, Spec, Study, UnsuitedError
 from zoom_engine.experiments.style import INK, STYLES, figure, grouped_bars, legend_of_all
@@ -42,9 +42,12 @@ def run(study: Study, folder: Folder) -> dict[str, object]:
     targets = study.targets_of("binary")
     planted = [target for target in targets if study.planted(target) is not None]
     chosen = (planted if planted and not study.given else targets)[:TARGETS]
-    chosen = [target for target in chosen if study.target(target).differentiable]
+    chosen = [target for target in chosen if has_weights_to_train(study.target(target))]
     if not chosen:
-        raise UnsuitedError("it takes a target of two classes that gives gradients: give --target")
+        raise UnsuitedError(
+            "it takes a target of two classes that gives gradients and has weights to train, as a torch module has and"
+            " an ONNX file has not: give --target"
+        )
     results = []
     for target in study.progress(chosen, f"Repairing targets of {study.name}", unit="target"):
         results.append(folder.part(study.title(target), partial(repair, study, folder, target)))
