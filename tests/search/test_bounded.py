@@ -136,10 +136,11 @@ def test_labels_of_the_same_text_encoder_look_at_no_picture_twice() -> None:
     assert sum(looked) == evaluations + len(STYLES)
 
 
-def test_a_gradient_search_begins_within_the_bounds_and_takes_its_own_points_alone() -> None:
+def test_a_gradient_search_begins_within_the_bounds_and_takes_its_own_points_and_the_end_alone() -> None:
     by_trial = run(PGD(steps=3), WITHOUT_OUTER, [evaluator()])
     for bounded, result in by_trial.values():
         low, high = bounded.bounds[bounded.attribute or 0]
-        assert result.evaluations <= 4
+        assert result.evaluations <= 5
+        assert any(abs(point.weights[bounded.attribute or 0] - (low or high)) < 1e-6 for point in result.trajectory)
         assert bounded.seen
         assert all(low - 1e-6 <= point.weights[bounded.attribute or 0] <= high + 1e-6 for point in result.trajectory)

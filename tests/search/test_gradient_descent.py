@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from search_toys import DIRECTIONS, bounds, evaluator, linear, point_at, run_trials, trial
+from search_toys import DIRECTIONS, LABELS, ColourLabels, bounds, evaluator, linear, point_at, run_trials, trial
 from torch import Tensor
 
 from zoom_engine.common.errors import ConfigError
+from zoom_engine.evaluation.labels import ZeroShotLabels
 from zoom_engine.search import PGD, SGD, Search, SearchResult, Trial, describe_search
+from zoom_engine.search.trials import Planned
 from zoom_engine.settings.audit_settings import LossWeights
 
 TARGET_ONLY = LossWeights(target=1.0, structure=0.0, label=0.0)
@@ -99,6 +101,30 @@ def test_the_best_iterate_is_reported_not_the_last() -> None:
     assert result.output[0] == pytest.approx(1 / (1 + np.exp(-0.1)), abs=1e-4)
     assert result.trajectory[-1].weights[0] == pytest.approx(9.0)
     assert result.change == pytest.approx(1 / (1 + np.exp(-7)) - 1 / (1 + np.exp(2)), abs=1e-3)
+
+
+@pytest.mark.parametrize("search", [SGD, PGD])
+def test_the_end_of_a_range_that_leads_away_from_the_boundary_is_looked_at(search: type[SGD] | type[PGD]) -> None:
+    """There no step leads: an attribute that moved each of 12 images by 0.4 had no effect on 8 of them."""
+    labels = ZeroShotLabels(ColourLabels(1.7), LABELS)
+    for attribute, end, judged, where in (
+        (0, 3.0, 3.0, evaluator(linear, loss_weights=TARGET_ONLY)),
+        (1, 4.0, 0.375, evaluator(linear, loss_weights=TARGET_ONLY, labels=labels)),  # at 1.5: beyond 1.7 it is green
+    ):
+        results: list[tuple[Trial, SearchResult]] = []
+        run_trials(
+            [trial(0, attribute, 0, end)],
+            search=search(),
+            evaluator=where,
+            styles=torch.tensor([[4.0, 0, 0, 0]]),
+            on_result=results.extend,
+        )
+        ((_, result),) = results
+        probability = 1 / (1 + np.exp(-2))
+        assert result.change == pytest.approx(1 / (1 + np.exp(-2 - judged)) - probability, abs=1e-4)
+        assert (result.stop, result.flipped) == ("stationary", False)
+        assert any(point.weights[attribute] == end for point in result.trajectory)
+        assert result.evaluations <= search().evaluations(Planned(attributes=3, calibrated=True, labels=True))[1]
 
 
 def test_patience_stops_after_the_flip_and_no_sooner() -> None:

@@ -95,6 +95,13 @@ def test_single_mode_names_the_smallest_weight() -> None:
     assert result.flip_weight == 2
 
 
+def test_the_end_of_a_range_at_which_an_effect_is_judged_stands() -> None:
+    rough = [at(0, change=0.4), at(1, change=0.1)]
+    result, again = run(trial(0, 0, 0, 2), rough, [rough[0], at(1, change=0.12)])
+    assert 1 in again
+    assert [point.change for point in result.trajectory] == [0.0, 0.4, 0.12]
+
+
 def test_a_lost_label_is_seen_to_be_lost() -> None:
     rough = [at(0, change=0.9, margin=-1, label_kept=False), at(1, change=0.8, margin=-1, label_kept=False)]
     result, again = run(MULTI, rough, rough)

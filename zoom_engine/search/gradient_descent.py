@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from zoom_engine.common.errors import ConfigError
+from zoom_engine.search.end import End, EndState
 from zoom_engine.search.trials import Array, EvaluatedPoint, EvaluatedPoints, Planned, SearchResult, Trial
 from zoom_engine.settings.audit_settings import checked_options
 
@@ -19,6 +20,9 @@ BETTER = 1e-3  # the least gain that counts as better: of SSIM, or as a share of
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GradientSearch:
     """Options of a gradient search; defaults are the reference implementation's (Luo 2023) but for `early_stop`.
+
+    A range of one attribute that leads one way may lead away from the boundary: there the search goes nowhere. So it
+    looks at the end of such a range once it has stopped, as `End` does, and the effect is known whichever way it leads.
 
     Attributes:
         steps: at most so many updates; steps + 1 points are evaluated, the unedited image first.
@@ -67,8 +71,9 @@ class GradientSearch:
         raise NotImplementedError
 
     def evaluations(self, planned: Planned) -> tuple[int, int]:
-        """Return the points for each target: the unedited image and one step, or all of them."""
-        return 2 * planned.targets, (self.steps + 1) * planned.targets
+        """Return the points for each target: the unedited image and a step, or all of them and the end of a range."""
+        _, of_end = End().evaluations(planned._replace(targets=1)) if planned.calibrated else (0, 0)
+        return 2 * planned.targets, (self.steps + 1 + of_end) * planned.targets
 
     def start(self, trial: Trial, origin: EvaluatedPoint) -> GradientState:
         """Begin on `trial` at the unedited image."""
@@ -124,14 +129,18 @@ class GradientState:
         self._been: set[bytes] = set()
         self._gains = _Gains(origin)
         self._stop = "" if np.any(trial.bounds) else "no-range"
+        self._at_end = _end_of(trial, origin)
 
     def ask(self) -> Array:
         """Return the one point to evaluate next, `[1, N]`."""
-        return self._at[None]
+        return self._at_end.ask() if self._stop and self._at_end is not None else self._at[None]
 
     def tell(self, evaluated: list[EvaluatedPoint]) -> None:
         """Take the answer, with the gradient of the loss, and make the next step, or stop."""
         self._evaluated.add(evaluated)
+        if self._stop and self._at_end is not None:
+            self._at_end.tell(evaluated)
+            return
         (point,) = evaluated
         if point.gradient is None:
             raise ConfigError("this search needs gradients, which were not evaluated")
@@ -156,7 +165,9 @@ class GradientState:
 
     def result(self) -> SearchResult | None:
         """Return the result, None while there is something to ask."""
-        return self._evaluated.result(self._stop, by_weight=False) if self._stop else None
+        if not self._stop or (self._at_end is not None and self._at_end.result() is None):
+            return None
+        return self._evaluated.result(self._stop, by_weight=False)
 
     def _nothing_to_add(self, moved: Array, *, steps_left: int) -> str:
         """Return why the steps that are left need not be taken, "" where they must."""
@@ -165,6 +176,13 @@ class GradientState:
         if options.momentum == 0 and options.decay == 1 and _place(moved) in self._been:
             return "repeats"
         return self._gains.verdict(steps_left) if self._evaluated.trial.attribute is None else ""
+
+
+def _end_of(trial: Trial, origin: EvaluatedPoint) -> EndState | None:
+    """Return what looks at the end of a range of one attribute that leads one way; None of others."""
+    if trial.attribute is None or np.count_nonzero(trial.bounds[trial.attribute]) != 1:
+        return None
+    return End().start(trial, origin)
 
 
 def _place(weights: Array) -> bytes:

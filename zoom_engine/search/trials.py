@@ -297,13 +297,13 @@ class EvaluatedPoints:
     def named(self) -> list[int]:
         """Return which points `result` rests on, by their index in `tried`.
 
-        These are the largest change, the counterfactual and the smallest weight that flips; where there is no
-        counterfactual, what came nearest to one.
+        These are the largest change, the counterfactual, the smallest weight that flips and the largest that keeps the
+        label; where there is no counterfactual, what came nearest to one.
         """
         inside = [it for it in self.tried if within(it.weights, self.trial.bounds)]
         keeping = [it for it in inside if it.keeps_label]
         successes = [it for it in keeping if it.success]
-        chosen = [_peak(keeping), _best(successes), self._smallest(successes)]
+        chosen = [_peak(keeping), _best(successes), self._smallest(successes), self._furthest(keeping)]
         if not successes:
             chosen += [min(keeping, key=lambda it: it.margin, default=None)]
             chosen += [next((it for it in inside if not it.keeps_label and it.flipped), None)]
@@ -365,6 +365,13 @@ class EvaluatedPoints:
         if attribute is None:
             return None
         return min(successes, key=lambda it: abs(float(it.weights[attribute])), default=None)
+
+    def _furthest(self, keeping: list[EvaluatedPoint]) -> EvaluatedPoint | None:
+        """Return, in single mode, the point of the largest |edit weight|, where an effect is judged."""
+        attribute = self.trial.attribute
+        if attribute is None:
+            return None
+        return max(keeping, key=lambda it: abs(float(it.weights[attribute])), default=None)
 
     def _paper(self) -> Within | None:
         outer = self.trial.outer
