@@ -21,9 +21,11 @@ import torch
 from zoom_engine.cli import main
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.common.progress import Progress, silent
+from zoom_engine.common.threads import quiet
 from zoom_engine.experiments import EXPERIMENTS
 from zoom_engine.experiments.docs import write_docs
 from zoom_engine.experiments.experiment import find_experiment
+from zoom_engine.experiments.fine_tuning import Lessons, fine_tuned
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.run import JOINED, draw_again, run_experiment
 from zoom_engine.experiments.study import Study
@@ -284,6 +286,20 @@ def test_a_file_that_cannot_be_trained_is_refused_before_it_is_audited(tmp_path:
     with pytest.raises(ConfigError, match="has weights to train"):
         run_experiment("training", tmp_path / "out", **{**models, "targets": [tmp_path / "blue.onnx"]})
     assert not list((tmp_path / "out").glob("*/audits"))
+
+
+def test_a_program_is_trained_as_the_module_that_it_was_made_of(models: dict[str, Any]) -> None:
+    target: Target = models["targets"][0]
+    pictures = torch.randint(0, 256, (4, 3, 24, 24), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    taught = Lessons(pictures, torch.tensor([0, 1, 0, 1]), 0.9)
+    with quiet():
+        program = torch.jit.trace(target.network, torch.rand(2, 3, 24, 24))  # type: ignore[no-untyped-call]
+    module, traced = (
+        fine_tuned(one, taught, steps=2, name="trained") for one in (target, target.replaced(network=program))
+    )
+    images = torch.rand(3, 3, 24, 24)
+    torch.testing.assert_close(traced(images), module(images))
+    assert not torch.equal(module(images), target(images))
 
 
 def test_pictures_without_a_target_are_drawn_as_it_was_asked(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ Elsewhere = Annotated[str | None, Parameter(show=False)]
 def repair(
     *,
     target: Annotated[
-        str, Parameter(help="a binary classifier that gives gradients, as for diagnose", metavar="TARGET")
+        str, Parameter(help="a binary classifier in torch that gives gradients, as for diagnose", metavar="TARGET")
     ],
     out: Annotated[
         Path, Parameter(help="folder for audits, repaired weights (safetensors) and report.html", metavar="FOLDER")

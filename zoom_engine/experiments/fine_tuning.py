@@ -155,9 +155,9 @@ def fine_tuned(
             f"target {target.name!r} cannot be trained: it takes a binary classifier in torch, with gradients"
         )
     network: nn.Module = copy.deepcopy(target.network)
-    network.eval().requires_grad_(True)
     learner = _with(target, network, target.name)
-    network.requires_grad_(True)  # a target freezes what it is given
+    for parameter in network.parameters():  # a target freezes what it is given; TorchScript refuses the whole module
+        parameter.requires_grad_(True)
     optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE)
     taught = torch.where(lessons.labels > 0, lessons.certainty, 1 - lessons.certainty)
     random = np.random.default_rng(seed)
