@@ -19,7 +19,7 @@ import pytest
 import torch
 
 from zoom_engine.cli import main
-from zoom_engine.common.errors import ConfigError
+from zoom_engine.common.errors import ConfigError, TargetError
 from zoom_engine.common.progress import Progress, silent
 from zoom_engine.common.threads import quiet
 from zoom_engine.experiments import EXPERIMENTS
@@ -281,11 +281,16 @@ def test_truth_is_for_domains_that_know_it(tmp_path: Path, models: dict[str, Any
         run_experiment("truth", tmp_path, **models)
 
 
-def test_a_file_that_cannot_be_trained_is_refused_before_it_is_audited(tmp_path: Path, models: dict[str, Any]) -> None:
+def test_a_target_that_cannot_be_trained_is_refused_before_it_is_audited(
+    tmp_path: Path, models: dict[str, Any]
+) -> None:
     save_onnx(models["targets"][0], tmp_path / "blue.onnx")
     with pytest.raises(ConfigError, match="has weights to train"):
         run_experiment("training", tmp_path / "out", **{**models, "targets": [tmp_path / "blue.onnx"]})
-    assert not list((tmp_path / "out").glob("*/audits"))
+    without = models["targets"][0].replaced(labels=())
+    with pytest.raises(TargetError, match="has no label prompts"):
+        run_experiment("training", tmp_path / "other", **{**models, "targets": [without]})
+    assert not list(tmp_path.glob("*/*/audits"))
 
 
 def test_a_program_is_trained_as_the_module_that_it_was_made_of(models: dict[str, Any]) -> None:

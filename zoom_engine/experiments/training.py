@@ -57,12 +57,12 @@ def run(study: Study, folder: Folder) -> dict[str, object]:
 def repair(study: Study, folder: Folder, spec: Spec) -> dict[str, object]:
     """Measure one target before, after counterfactual training, and after training on as many plain images."""
     name, target = study.title(spec), study.target(spec)
+    if not target.labels:
+        raise TargetError(f"target {target.name!r} has no label prompts: give --label for each of its classes")
     before = study.audit(spec, images=study.count(AUDITED))
     sensitive = [row.attribute.text for row in before.sensitivity if row.is_specific]
     sensitive = sensitive or [before.sensitivity[0].attribute.text]
     diagnoser = study.diagnoser(spec, attributes=sensitive, random_directions=0)
-    if not diagnoser.models.labels:
-        raise TargetError(f"target {target.name!r} has no label prompts: give --label for each of its classes")
     count, seed = LEARNED if study.images is None else 2 * study.images, study.seed + 1
     searched = study.audit(spec, images=count, seed=seed, attributes=sensitive, random_directions=0)
     seeds = [seed * SEEDS_PER_RUN + image for image in range(count)]
