@@ -236,6 +236,7 @@ def test_options_are_checked() -> None:
     for wrong in (
         {"steps": 0},
         {"learning_rate": 0.0},
+        {"learning_rate": float("inf")},
         {"patience": -1},
         {"decay": 0.0},
         {"decay": 1.5},

@@ -350,6 +350,8 @@ def test_options_and_modes_are_checked() -> None:
         Scan(outer_points=1)
     with pytest.raises(ConfigError, match="tolerance"):
         Scan(tolerance=0)
+    with pytest.raises(ConfigError, match="tolerance"):
+        Scan(tolerance=float("inf"))
     assert find_search("scan", mode="single", options={"monotone": "none"}) == Scan(monotone=None)
     name, _, value = options_of(AuditSettings)["search_options"].text.rpartition(" ")[2].partition("=")
     assert find_search("scan", mode="single", options={name: int(value)}) != Scan(), "the help's own example"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import ClassVar
 
 import numpy as np
@@ -57,8 +58,8 @@ class GradientSearch:
         """Refuse options out of their ranges by a ConfigError."""
         if self.steps < 1:
             raise ConfigError(f"{self.name}: steps is {self.steps}, but must be at least 1")
-        if self.learning_rate is not None and not self.learning_rate > 0:
-            raise ConfigError(f"{self.name}: learning_rate is {self.learning_rate}, but must be greater than 0")
+        if self.learning_rate is not None and not 0 < self.learning_rate < math.inf:
+            raise ConfigError(f"{self.name}: learning_rate is {self.learning_rate}, but must be finite and above 0")
         if not 0 < self.decay <= 1:
             raise ConfigError(f"{self.name}: decay is {self.decay}, but must be in (0, 1]")
         if not 0 <= self.momentum < 1:

@@ -76,10 +76,10 @@ class Scan:
             raise ConfigError(
                 "scan: points and outer_points must be at least 2, one on each side of 0; outer_points may be 0 too"
             )
-        if self.tolerance is not None and not self.tolerance > 0:
-            raise ConfigError(f"scan: tolerance is {self.tolerance}, but must be greater than 0")
-        if self.monotone is not None and not self.monotone >= 0:
-            raise ConfigError(f"scan: monotone is {self.monotone}, but must not be negative")
+        if self.tolerance is not None and not 0 < self.tolerance < math.inf:
+            raise ConfigError(f"scan: tolerance is {self.tolerance}, but must be finite and above 0")
+        if self.monotone is not None and not 0 <= self.monotone < math.inf:
+            raise ConfigError(f"scan: monotone is {self.monotone}, but must be finite and not negative")
 
     def evaluations(self, planned: Planned) -> tuple[int, int]:
         """Return the grid or less, eighths where the label is lost, and halvings of a gap for each target.
