@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from zoom_engine.common.errors import DirectionError
+from zoom_engine.common.machine import FOLLOWED
 from zoom_engine.directions.cache import DirectionCache
 from zoom_engine.directions.relevance import Sampling, check_finite, inverse_std
-from zoom_engine.evaluation.evaluator import FOLLOWED
 from zoom_engine.generators import EditableGenerator
 from zoom_engine.text import TextEncoder
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoom_engine.common.errors import TargetError
+from zoom_engine.common.machine import FOLLOWED
 from zoom_engine.evaluation.labels import ZeroShotLabels
 from zoom_engine.evaluation.objectives import is_viewed_whole, ssim, structure_loss
 from zoom_engine.evaluation.side_by_side import side_by_side
@@ -23,8 +24,6 @@ from zoom_engine.targets.tasks.contract import out_of_range
 
 LARGEST_COMPARED = 1024
 """The shorter side, in pixels, from whose double on SSIM looks at a smaller picture."""
-FOLLOWED = 1 << 19
-"""The most pixels of the pictures whose gradients the CPU follows at a time: at 1024² one takes half a gigabyte."""
 WhichSSIM = Literal["all", "flipped", "none"]
 _COMPARED = 1 << 21  # numbers of the pictures whose SSIM is computed at a time, which takes 18 times their memory
 

@@ -30,9 +30,9 @@ from torch import Tensor, nn
 from zoom_engine.common.contracts import theirs
 from zoom_engine.common.errors import AuditError, ConfigError, system_errors
 from zoom_engine.common.files import atomic
+from zoom_engine.common.machine import FOLLOWED
 from zoom_engine.common.module_hash import weights_hash
 from zoom_engine.common.progress import ProgressFactory, silent
-from zoom_engine.evaluation.evaluator import FOLLOWED
 from zoom_engine.generators import EditableGenerator, Encoding, Renderer, check_gradients_of
 from zoom_engine.generators.generator import Layered
 from zoom_engine.photographs.crops import Crop
