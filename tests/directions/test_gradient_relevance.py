@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +71,7 @@ def test_large_pictures_are_followed_some_at_a_time(toy: tuple[Any, Any], monkey
     relevance = gradient_relevance(generator, encoder, sampling=Sampling(5))
     wanted = text_directions(encoder, PROMPTS, neutral="face", templates=("{}",))
     whole = relevance.relevance(wanted)
-    module = importlib.import_module("zoom_engine.directions.gradient_relevance")
-    monkeypatch.setattr(module, "FOLLOWED", 2 * generator.resolution**2)
+    monkeypatch.setattr("zoom_engine.common.machine.FOLLOWED", 2 * generator.resolution**2)
     some = gradient_relevance(generator, encoder, sampling=Sampling(5)).relevance(wanted)
     assert drawn == [5, 2, 2, 1]
     torch.testing.assert_close(some, whole)

@@ -180,7 +180,7 @@ def test_large_pictures_are_followed_some_at_a_time(follow: str, monkeypatch: py
     where = Evaluator(Drawing(drawing), DIRECTIONS, target(linear), labels=ZeroShotLabels(ColourLabels(0.5), LABELS))
     originals = where.originals(STYLES)
     whole, slopes = getattr(where, follow)(STYLES, WEIGHTS, originals)
-    monkeypatch.setattr("zoom_engine.evaluation.evaluator.FOLLOWED", 2 * originals.images[0, 0].numel())
+    monkeypatch.setattr("zoom_engine.common.machine.FOLLOWED", 2 * originals.images[0, 0].numel())
     drawn.clear()
     some, same = getattr(where, follow)(STYLES, WEIGHTS, originals)
     assert drawn == [2, 2, 1]

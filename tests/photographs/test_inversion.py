@@ -102,7 +102,7 @@ def test_few_large_photographs_are_followed_at_once(
     sizes, invert = list[int](), Inverter.invert
     monkeypatch.setattr(Inverter, "invert", lambda self, images: (sizes.append(len(images)), invert(self, images))[1])
     whole = inverter(generator).codes(crops)
-    monkeypatch.setattr("zoom_engine.photographs.inversion.FOLLOWED", 2 * generator.resolution**2)
+    monkeypatch.setattr("zoom_engine.common.machine.FOLLOWED", 2 * generator.resolution**2)
     assert torch.equal(inverter(generator).codes(crops), whole)
     assert sizes == [3, 2, 1]
 

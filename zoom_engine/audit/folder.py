@@ -185,8 +185,7 @@ class AuditFolder:
         with _one_line(path, "write"):
             audit, lock = None, _acquire(path)
             try:
-                for written_to in (path, path / IMAGES):
-                    atomic.remove_leftovers(written_to)
+                atomic.remove_leftovers(path, path / IMAGES)
                 written = read_manifest(path)
                 _refuse_difference(path, written.fixed, manifest.fixed)
                 audit = cls(path, written, lock)

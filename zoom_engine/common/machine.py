@@ -35,6 +35,11 @@ def bf16_in_hardware() -> bool:
     return bool({"avx512_bf16", "amx_bf16"} & set(cpu_features()))
 
 
+def followed_at_once(side: int) -> int:
+    """Return how many square pictures of `side` pixels the CPU follows at a time: one, or as many as `FOLLOWED` has."""
+    return max(1, FOLLOWED // side**2)
+
+
 def package_versions() -> dict[str, str]:
     """Return the versions of those of `PACKAGES` that are installed."""
     versions: dict[str, str] = {}

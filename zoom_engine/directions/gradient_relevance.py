@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from zoom_engine.common.errors import DirectionError
-from zoom_engine.common.machine import FOLLOWED
+from zoom_engine.common.machine import followed_at_once
 from zoom_engine.directions.cache import DirectionCache
 from zoom_engine.directions.relevance import Sampling, check_finite, inverse_std
 from zoom_engine.generators import EditableGenerator
@@ -63,7 +63,7 @@ class GradientRelevance:
         total = torch.zeros(len(wanted), self.generator.space.size, dtype=torch.float64)
         at_once = self.sampling.batch_size
         if device.type == "cpu":
-            at_once = min(at_once, max(1, FOLLOWED // self.generator.resolution**2))
+            at_once = min(at_once, followed_at_once(self.generator.resolution))
         with self.sampling.progress(self.sampling.samples, "Following gradients", unit="image") as bar:
             for _, style in self.sampling.draw(self.generator):
                 for part in torch.split(style, at_once):

@@ -157,7 +157,7 @@ class _Estimate:
         std = self.sampling.statistics(self.generator).std
         return inverse_std(std, self.generator.space.fixed_mask())[:, None]
 
-    @property
+    @cached_property
     def width(self) -> int:
         """W, how many entries latents have."""
         affine = self.generator.affine_weight()

@@ -67,8 +67,7 @@ def write_discovery(
     """
     with system_errors(AuditError, f"cannot write {out}"):
         (out / "images").mkdir(parents=True, exist_ok=True)
-        for folder in (out, out / "images"):
-            atomic.remove_leftovers(folder)
+        atomic.remove_leftovers(out, out / "images")
         atomic.write_json(out / MANIFEST, manifest_of(discovery.config, discovery.environment))
         for name, data in pictures.items():
             atomic.write_bytes(out / name, data)

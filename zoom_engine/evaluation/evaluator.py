@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoom_engine.common.errors import TargetError
-from zoom_engine.common.machine import FOLLOWED
+from zoom_engine.common.machine import followed_at_once
 from zoom_engine.evaluation.labels import ZeroShotLabels
 from zoom_engine.evaluation.objectives import is_viewed_whole, ssim, structure_loss
 from zoom_engine.evaluation.side_by_side import side_by_side
@@ -302,7 +301,7 @@ class Evaluator:
             )
         at_once = len(styles)
         if styles.device.type == "cpu":
-            at_once = max(1, FOLLOWED // math.prod(originals.pictures[0].shape[-2:]))
+            at_once = followed_at_once(originals.pictures[0].shape[-1])
         evaluated, gradients = zip(
             *(
                 self._followed_at_once(

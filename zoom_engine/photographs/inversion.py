@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from zoom_engine.common.contracts import theirs
 from zoom_engine.common.errors import AuditError, ConfigError, system_errors
 from zoom_engine.common.files import atomic
-from zoom_engine.common.machine import FOLLOWED
+from zoom_engine.common.machine import followed_at_once
 from zoom_engine.common.module_hash import weights_hash
 from zoom_engine.common.progress import ProgressFactory, silent
 from zoom_engine.generators import EditableGenerator, Encoding, Renderer, check_gradients_of
@@ -151,7 +151,7 @@ class Inverter:
         codes = {index: code for index, file in enumerate(files) if (code := self._read(file)) is not None}
         wanted = [index for index in range(len(crops)) if index not in codes]
         if self.generator.device.type == "cpu":
-            batch_size = min(batch_size, max(1, FOLLOWED // self.generator.resolution**2))
+            batch_size = min(batch_size, followed_at_once(self.generator.resolution))
         with progress(len(crops), "Inverting photographs", unit="photograph", initial=len(codes)) as bar:
             for part in (wanted[at : at + batch_size] for at in range(0, len(wanted), batch_size)):
                 inverted = self.invert(torch.cat([crops[index].image for index in part]))

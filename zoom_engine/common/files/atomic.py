@@ -114,8 +114,9 @@ def is_leftover(name: str) -> bool:
     return name.startswith(".") and _MARK in name
 
 
-def remove_leftovers(folder: str | Path) -> None:
-    """Remove what killed processes left in `folder`; only for a folder that nobody else writes now."""
-    for leftover in Path(folder).glob(f".*{_MARK}*"):
-        with contextlib.suppress(OSError):
-            leftover.unlink()
+def remove_leftovers(*folders: str | Path) -> None:
+    """Remove what killed processes left in `folders`; only for folders that nobody else writes now."""
+    for entry in (entry for folder in folders for entry in Path(folder).glob(".*")):
+        if is_leftover(entry.name):
+            with contextlib.suppress(OSError):
+                entry.unlink()
