@@ -18,7 +18,7 @@ from lab.people.scene import Coloured, Light, Scene, as_float32
 from lab.people.strands import Strands
 from zoom_engine.common.errors import ConfigError, imported
 
-SIZE, SAMPLES = 128, 6
+SIZE, SAMPLES = 128, 3
 DISTANCE, LENS = 1.9, 250.0  # metres, millimetres of a sensor of 36
 
 

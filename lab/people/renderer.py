@@ -15,7 +15,7 @@ from lab.people.cycles import SIZE, Cycles
 from lab.people.parameters import PARAMETER_NAMES, Parameters
 from lab.people.scene import Studio
 
-LOOK = 3  # raised when the same parameters give another picture: renders of two looks are not mixed
+LOOK = 4  # raised when the same parameters give another picture: renders of two looks are not mixed
 
 
 def render(parameters: Parameters) -> NDArray[np.uint8]:
