@@ -16,7 +16,7 @@ from simulated import simulated
 from zoom_engine import Diagnoser
 from zoom_engine.cli import main
 from zoom_engine.common.errors import AuditError, TrackingError
-from zoom_engine.integrations.tracking import metrics, parameters, tags, track
+from zoom_engine.integrations.tracking import EXPERIMENT, metrics, parameters, tags, track
 from zoom_engine.statistics.diagnosis import Diagnosis
 
 
@@ -117,6 +117,25 @@ def test_a_store_of_this_machine_holds_the_audit(
     (tmp_path / "file").write_text("")
     with pytest.raises(TrackingError, match="cannot keep"):
         track(audit, f"file:{tmp_path / 'file'}")
+
+
+@pytest.mark.skipif(importlib.util.find_spec("mlflow") is None, reason="mlflow is not installed")
+@pytest.mark.filterwarnings("default")  # MLflow's own
+def test_a_run_whose_files_do_not_arrive_is_marked_as_failed(
+    audit: Diagnosis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    uri, client_of = f"file:{tmp_path / 'runs'}", importlib.import_module("mlflow").MlflowClient
+
+    def full(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(client_of, "log_artifacts", full)
+    with pytest.raises(TrackingError, match="no space left"):
+        track(audit, uri)
+    client = client_of(tracking_uri=uri)
+    (run,) = client.search_runs([client.get_experiment_by_name(EXPERIMENT).experiment_id])
+    assert run.info.status == "FAILED"
 
 
 @pytest.mark.skipif(importlib.util.find_spec("mlflow") is None, reason="mlflow is not installed")

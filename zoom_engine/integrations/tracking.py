@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections import Counter
@@ -48,16 +49,21 @@ def track(diagnosis: Diagnosis, uri: str, *, experiment: str = EXPERIMENT, name:
         of = client.create_experiment(experiment) if known is None else known.experiment_id
         run = client.create_run(of, run_name=name or diagnosis.config.target)
         started, identity = run.info.start_time, str(run.info.run_id)
-        client.log_batch(
-            identity,
-            metrics=[Metric(key, value, started, 0) for key, value in metrics(diagnosis)],
-            params=[Param(key, value) for key, value in parameters(diagnosis)],
-            tags=[RunTag(key, value) for key, value in tags(diagnosis)],
-        )
-        for file in FILES:
-            if (audit / file).is_file():
-                client.log_artifact(identity, str(audit / file))
-        client.log_artifacts(identity, str(audit / IMAGES), IMAGES)
+        try:
+            client.log_batch(
+                identity,
+                metrics=[Metric(key, value, started, 0) for key, value in metrics(diagnosis)],
+                params=[Param(key, value) for key, value in parameters(diagnosis)],
+                tags=[RunTag(key, value) for key, value in tags(diagnosis)],
+            )
+            for file in FILES:
+                if (audit / file).is_file():
+                    client.log_artifact(identity, str(audit / file))
+            client.log_artifacts(identity, str(audit / IMAGES), IMAGES)
+        except BaseException:  # half an audit is nobody's finished run
+            with contextlib.suppress(MlflowException, OSError):
+                client.set_terminated(identity, "FAILED")
+            raise
         client.set_terminated(identity)
     except (MlflowException, OSError, ImportError) as error:  # the last where a store needs more than the client
         raise TrackingError(f"MLflow cannot keep the audit at {one_line(uri, 120)}: {one_line(error, 300)}") from error
