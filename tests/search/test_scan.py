@@ -57,6 +57,8 @@ def test_the_outer_grid_covers_what_the_outer_range_adds() -> None:
     assert outer_grid((-5, 10), (-30, 30), 4) == [-17.5, -30, 20, 30]
     assert outer_grid((-30, 10), (-30, 30), 4) == [15, 20, 25, 30]
     assert outer_grid((-40, 40), (-30, 30), 4) == []
+    assert outer_grid((-5, 10), (-30, 30), 3) == [-17.5, -30, 30], "the wider side has the odd one"
+    assert outer_grid((-10, 10), (-20, 30), 5) == [-15, -20, 10 + 20 / 3, 10 + 40 / 3, 30]
 
 
 @settings(max_examples=25, deadline=None)

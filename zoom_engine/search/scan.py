@@ -127,11 +127,16 @@ def grid(low: float, high: float, points: int) -> list[float]:
 
 
 def outer_grid(inner: tuple[float, float], outer: tuple[float, float], points: int) -> list[float]:
-    """Return `points` weights on what `outer` adds to `inner`, shared between the sides, outer ends included."""
+    """Return `points` weights on what `outer` adds to `inner`, shared between the sides, outer ends included.
+
+    Of an odd number the wider side has one more.
+    """
     sides = [(inner[0], outer[0]), (inner[1], outer[1])]
     sides = [(near, far) for near, far in sides if abs(far) > abs(near)]
-    points_per_side = points // max(len(sides), 1)
-    return [near + (far - near) * (i + 1) / points_per_side for near, far in sides for i in range(points_per_side)]
+    shares = {side: points // len(sides) for side in sides}
+    for side in sorted(sides, key=lambda side: abs(side[0] - side[1]))[len(sides) - points % max(len(sides), 1) :]:
+        shares[side] += 1
+    return [near + (far - near) * (i + 1) / share for (near, far), share in shares.items() for i in range(share)]
 
 
 def every_second(weights: list[float]) -> list[float]:
