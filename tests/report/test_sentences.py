@@ -9,6 +9,7 @@ import pytest
 
 from zoom_engine.audit.gallery_file import FrameEntry, StripEntry
 from zoom_engine.audit.manifest import Edit, Manifest
+from zoom_engine.audit.records import Point, Record
 from zoom_engine.audit.summary import BaselineLevel, ControlLevel, Power, Sensitivity, Summary
 from zoom_engine.report.first_screen import FirstScreen, first_screen
 from zoom_engine.report.sentences import (
@@ -22,9 +23,11 @@ from zoom_engine.report.sentences import (
     strip_note,
     way,
 )
+from zoom_engine.report.source import Source
 from zoom_engine.report.verdicts import chances, detectable, how_known, in_units, next_steps, to_settle, verdict_groups
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.statistics.counts import Counts
+from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.targets import (
     BinaryTask,
     DetectionTask,
@@ -957,6 +960,22 @@ def test_labels_and_pixels_are_counted_where_the_task_knows_them() -> None:
     assert KeypointsTask().view.extent_in_words([((0.5, 0.5), (0.5, 0.4))]) == (
         "the points move by 10.0 % of the picture’s side on average"
     )
+
+
+@pytest.mark.parametrize(("bounds", "told"), [((0.0, 10.0), "1.0 of 2"), ((-10.0, 10.0), "2.0 of 2")])
+def test_labels_are_counted_where_the_effect_is_judged(bounds: tuple[float, float], told: str) -> None:
+    """They were counted at the paper's ±30 too, where more of them change, beside an effect within another range."""
+    seen = {0.0: (0.1, 0.1), 5.0: (0.9, 0.9), 10.0: (0.1, 0.8), 20.0: (0.1, 0.1), 30.0: (1.0, 0.9)}
+    points = [
+        Point(weights=(w,), output=out, change=max(out) - 0.1, label_kept=None, ssim=None) for w, out in seen.items()
+    ]
+    record = Record(
+        image=0, seed=0, attribute="a", edit_weights=(10.0,), original_output=(0.1, 0.1), output=(0.1, 0.8), change=0.8,
+        flipped=True, label_kept=None, ssim=None, trajectory=tuple(points), bounds=bounds,
+    )  # fmt: skip
+    task = {"task": "multilabel", "classes": ["old", "smiling"]}
+    manifest = Manifest.of({"mode": "single", "attributes": ["a"], "target_details": {"task": task}})
+    assert [*Source(None, Diagnosis(manifest, (record,))).meaning][1:] == [f"{told} labels change on average."]
 
 
 def test_the_power_is_a_chance_for_each_size() -> None:

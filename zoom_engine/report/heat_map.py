@@ -75,12 +75,12 @@ def _largest(record: Record, diagnosis: Diagnosis, view: TaskView) -> Sequence[f
     """Return the largest change of each part among the points that count."""
     original = record.original_output
     changes = [view.parts(output, original).changes for output in (original, record.output)]
-    changes += [view.parts(point.output, original).changes for point in _counted(record, diagnosis)]
+    changes += [view.parts(point.output, original).changes for point in counted_points(record, diagnosis)]
     largest: list[float] = np.max(changes, axis=0).tolist()
     return largest
 
 
-def _counted(record: Record, diagnosis: Diagnosis) -> Iterator[Point]:
+def counted_points(record: Record, diagnosis: Diagnosis) -> Iterator[Point]:
     """Yield the points that keep the label, within the bounds of the image's search where the record has them."""
     column = next(i for i, attribute in enumerate(diagnosis.attributes) if attribute.text == record.attribute)
     low, high = record.bounds or (-np.inf, np.inf)

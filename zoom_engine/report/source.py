@@ -12,13 +12,14 @@ from zoom_engine.audit.folder import RECORDS
 from zoom_engine.audit.gallery_file import Gallery, StripEntry
 from zoom_engine.audit.gate_file import GateResult, read_gate
 from zoom_engine.audit.manifest import Edit, Manifest
-from zoom_engine.audit.records import Record
+from zoom_engine.audit.records import Point, Record
 from zoom_engine.common import registry
 from zoom_engine.common.errors import AuditError, TargetError, one_line
 from zoom_engine.common.plurals import number_of
 from zoom_engine.report import sentences
 from zoom_engine.report.curves import Side, sides
 from zoom_engine.report.first_screen import FirstScreen, first_screen
+from zoom_engine.report.heat_map import counted_points
 from zoom_engine.report.pictures import Budget
 from zoom_engine.report.provenance import File, files
 from zoom_engine.report.strips import Strip, load_frames
@@ -284,8 +285,17 @@ class Source:
         if row is None or row.value is None or row.mode == "multi":
             return
         yield sentences.sentence(self.view.mean_in_words(row.value))
-        if extent := self.view.extent_in_words([_furthest(record) for record in self.diagnosis.edited(row.attribute)]):
+        if extent := self.view.extent_in_words(list(map(self._judged, self.diagnosis.edited(row.attribute)))):
             yield sentences.sentence(extent)
+
+    def _judged(self, record: Record) -> tuple[Sequence[float], Sequence[float]]:
+        """Return what was recorded at the point that the effect is judged by, and of the unedited image."""
+
+        def far(point: Point) -> float:
+            return max(map(abs, point.weights)) if self.summary.is_judged_at_end else point.change
+
+        judged = max(counted_points(record, self.diagnosis), key=far, default=None)
+        return record.output if judged is None else judged.output, record.original_output
 
     def _record(self, strip: StripEntry) -> Record | None:
         """Return the record of a strip; None where the records, of an audit that goes on, do not hold it."""
@@ -297,13 +307,6 @@ class Source:
             self.diagnosis.is_decisive(record) and direction_of(record, record.output, self.view) == strip.direction
             for record in self.diagnosis.of(strip.attribute)
         )
-
-
-def _furthest(record: Record) -> tuple[Sequence[float], Sequence[float]]:
-    """Return what was recorded where the output moved most while the label was kept, and of the unedited image."""
-    points = [point for point in record.trajectory if point.label_kept is not False]
-    peak = max(points, key=lambda point: point.change, default=None)
-    return record.output if peak is None else peak.output, record.original_output
 
 
 def _clearness(strip: StripEntry) -> tuple[bool, bool, float]:
