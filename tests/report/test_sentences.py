@@ -161,8 +161,25 @@ def test_attributes_are_grouped_by_their_verdict_and_its_reason() -> None:
         dataclasses.replace(row("a", 0.4, (0.3, 0.5)), verdict="sensitive", specificity="unspecific", as_far=3),
         dataclasses.replace(row("b", 0.2, (0.1, 0.3)), verdict="sensitive", specificity="specific", p_adjusted=0.01),
     ]
-    titles = [group.title for group in verdict_groups(summary(*rows), NAMES, READING, smallest_effect=0.05)]
-    assert titles == ["Sensitive, specific", "Sensitive, unspecific"]
+    groups = verdict_groups(summary(*rows), NAMES, READING, smallest_effect=0.05, unfinished=False)
+    assert [group.title for group in groups] == ["Sensitive, specific", "Sensitive, unspecific"]
+
+
+@pytest.mark.parametrize(
+    ("ci95", "unfinished", "why"),
+    [
+        ((0.03, 0.5), False, "no interval lies above or below 0.05: more images are needed"),
+        (None, False, "no interval lies above or below 0.05: more images are needed"),
+        ((0.3, 0.5), True, "nothing is judged before the audit is finished"),
+    ],
+)
+def test_why_an_attribute_is_inconclusive_is_true_of_its_interval(
+    ci95: tuple[float, float] | None, unfinished: bool, why: str
+) -> None:
+    """Intervals were said to contain what they lay above, in an unfinished audit, and where there were none."""
+    result = summary(dataclasses.replace(row("a", 0.4, ci95), verdict="inconclusive"))
+    (group,) = verdict_groups(result, NAMES, READING, smallest_effect=0.05, unfinished=unfinished)
+    assert (group.title, group.meaning) == ("Inconclusive", why)
 
 
 @pytest.mark.parametrize(

@@ -162,7 +162,15 @@ def read_page(source: Source, budget: Budget, images: ImageGrids | None = None, 
         steps=tuple(next_steps(summary, source.names, unfinished=not source.finished)),
         looked=analyses_in_words(summary),
         weak=is_weak(summary),
-        verdicts=tuple(verdict_groups(summary, source.names, source.view, smallest_effect=config.smallest_effect)),
+        verdicts=tuple(
+            verdict_groups(
+                summary,
+                source.names,
+                source.view,
+                smallest_effect=config.smallest_effect,
+                unfinished=not source.finished,
+            )
+        ),
         rows=tuple(_rows(source, axis, images)),
         axis=axis,
         photographs=read_shown(source.audit, summary, source.names, budget),

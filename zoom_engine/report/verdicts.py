@@ -37,11 +37,12 @@ class VerdictGroup:
 
 
 def verdict_groups(
-    summary: Summary, names: Mapping[Attribute, str], view: TaskView, *, smallest_effect: float
+    summary: Summary, names: Mapping[Attribute, str], view: TaskView, *, smallest_effect: float, unfinished: bool
 ) -> list[VerdictGroup]:
     """Return what is sensitive, inconclusive and negligible; empty groups are left out.
 
-    There is none in multi mode or before anything is measured.
+    There is none in multi mode or before anything is measured. Of an unfinished audit all is inconclusive, wherever
+    intervals lie.
     """
     least, others = amount(view, smallest_effect), beside(summary)
     sensitive, inconclusive, negligible = (_that_are(summary, v) for v in ("sensitive", "inconclusive", "negligible"))
@@ -50,6 +51,9 @@ def verdict_groups(
         return [row for row in sensitive if row.specificity == specificity]
 
     above = f"a mean effect above {least} is shown"
+    why_open = f"no interval lies above or below {least}: more images are needed"
+    if unfinished:
+        why_open = "nothing is judged before the audit is finished"
     groups: list[tuple[Verdict, str, list[Sensitivity], str]] = [
         (
             "sensitive",
@@ -75,7 +79,7 @@ def verdict_groups(
             of(None),
             f"{above}; {others.missing}, so any other edit{others.of_size} may do the same",
         ),
-        ("inconclusive", "Inconclusive", inconclusive, f"the interval contains {least}: more images are needed"),
+        ("inconclusive", "Inconclusive", inconclusive, why_open),
         ("negligible", "Negligible", negligible, f"a mean effect of {least} or more is ruled out"),
         ("inconclusive", "Not edited", _never_edited(summary), "no picture shows the edit: nothing is known"),
         (
