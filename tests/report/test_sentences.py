@@ -289,7 +289,7 @@ STAYS, FLIPS, LOST = (False, True), (True, None), (True, False)
         (
             leading(STAYS, STAYS),
             None,
-            "The prediction does not flip anywhere in this image’s range, which ends at weight +1.",
+            "The prediction does not flip on the way to weight +1, an end of this image’s range.",
             ["", ""],
         ),
         (
@@ -317,6 +317,14 @@ def test_a_strip_says_where_on_its_way_the_prediction_flips(
     shown: StripEntry, share: float | None, words: str, notes: list[str]
 ) -> None:
     assert (flips_at(shown), way(shown), flip_notes(shown)) == (share, words, notes)
+
+
+def test_a_strip_says_nothing_of_the_other_side_of_0_where_the_prediction_may_flip() -> None:
+    """An image that a weight of -30 flips was said not to flip anywhere in its range, beside its pictures up to +30."""
+    shown = leading(STAYS, STAYS)
+    assert way(shown) == "The prediction does not flip on the way to weight +1, an end of this image’s range."
+    told = way(shown, Edit(name="tilt", strengths=(-1.0, 1.0), unit="°"))
+    assert told == "The prediction does not flip at any strength of this image’s edits from 0 to +1°."
 
 
 def test_strips_of_older_audits_do_not_say_where_they_flip() -> None:

@@ -319,7 +319,7 @@ def way(strip: StripEntry, edit: Edit | None = None) -> str:
         return f"The prediction flips between {percent(before)} and {percent(flip_at)} of the way."
     end = signed(frames[-1].weight or 0.0)
     if flip_at is None:
-        return f"The prediction does not flip anywhere in this image’s range, which ends at weight {end}."
+        return f"The prediction does not flip on the way to weight {end}, an end of this image’s range."
     at = f"The prediction flips at weight {signed(strip.flip_weight or 0.0)}, {percent(flip_at)} of the way to {end},"
     last = "the label is not kept" if frames[-1].label_kept is False else "it has flipped back"
     return f"{at} the end of this image’s range{'' if frames[-1].counts_as_flip else f'; there {last}'}."
@@ -329,7 +329,7 @@ def _way_of_strengths(strip: StripEntry, edit: Edit) -> str:
     """Say from which strength on the prediction flips."""
     end = strength(strip.frames[-1].weight or 0.0, edit)
     if strip.flip_weight is None:
-        return f"The prediction does not flip at any strength of this image’s edits, up to {end}."
+        return f"The prediction does not flip at any strength of this image’s edits from 0 to {end}."
     return f"The prediction flips at strength {strength(strip.flip_weight, edit)}, the first that does, of up to {end}."
 
 
