@@ -10,12 +10,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from audits import manifest
 from edited import red, write_pairs
 from simulated import simulated
 
 from zoom_engine import Diagnoser
+from zoom_engine.audit.records import Record
 from zoom_engine.cli import main
 from zoom_engine.common.errors import AuditError, TrackingError
+from zoom_engine.integrations.model_index import model_index
 from zoom_engine.integrations.tracking import EXPERIMENT, metrics, parameters, tags, track
 from zoom_engine.statistics.diagnosis import Diagnosis
 
@@ -28,6 +31,14 @@ def audit(tmp_path_factory: pytest.TempPathFactory) -> Diagnosis:
     (result.path / "images").mkdir()
     (result.path / "images" / "1.png").write_bytes(b"png")
     return result
+
+
+def together() -> Diagnosis:
+    """An audit of three attributes edited together, which flips each of three images decisively."""
+    edited = {"edit_weights": [9.0, 1.0, 0.0], "change": 0.2, "flipped": True, "decisive": True}
+    of_image = {"attribute": None, "original_output": [0.4], "output": [0.6], "label_kept": None, "ssim": 0.9}
+    records = (Record.from_json({"image": image, "seed": image, **edited, **of_image}) for image in range(3))
+    return Diagnosis(manifest("multi", images=3, bound=10), tuple(records))
 
 
 def test_settings_and_figures_have_names_that_servers_take(audit: Diagnosis) -> None:
@@ -60,6 +71,17 @@ def test_each_attribute_has_metrics_of_its_own_in_a_folder_of_their_kind() -> No
     assert {"black", "black_brown hair"} < set(names)
     assert [name for name in names if name.startswith("a-smiling-face-")]
     assert ".." not in names
+
+
+def test_how_far_attributes_are_moved_together_is_no_sensitivity_and_no_verdict() -> None:
+    """A share of the range was logged as a sensitivity, and a run whose images all flip as sensitive to nothing."""
+    audit = together()
+    results, told = dict(metrics(audit)), dict(tags(audit))
+    assert (results["decisive_flip_rate"], results["range_share/a smiling face"]) == (1.0, 0.9)
+    assert not [name for name in results if name.startswith(("sensitiv", "specific", "inconclusive"))]
+    assert "sensitive" not in told
+    with pytest.raises(AuditError, match="edits all attributes together"):
+        model_index([audit], "mustaches")
 
 
 def test_no_file_from_elsewhere_comes_along(audit: Diagnosis, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def model_index(diagnoses: Sequence[Diagnosis], model: str) -> str:
     It has a result for each audit, and a metric for each of its attributes.
 
     Raises:
-        AuditError: an audit is not finished, or two are of the same target and images.
+        AuditError: an audit is not finished or not of single attributes, or two are of the same target and images.
     """
     from huggingface_hub import ModelCardData
 
@@ -48,8 +48,7 @@ def with_model_index(card: Path, diagnoses: Sequence[Diagnosis], model: str | No
         model: its name in the metadata; by default the card's.
 
     Raises:
-        AuditError: the card cannot be read, names no model, an audit is not finished, or two are of the same target and
-            images.
+        AuditError: the card cannot be read or names no model, or as `model_index`.
     """
     from huggingface_hub import ModelCard, ModelCardData
 
@@ -88,6 +87,11 @@ def _results_of(diagnosis: Diagnosis) -> Iterator[EvalResult]:
 
     if diagnosis.missing or (diagnosis.path is not None and not diagnosis.finished):
         raise AuditError(f"{diagnosis.path or 'the audit'} is not finished: a model card takes whole audits")
+    if diagnosis.mode == "multi":
+        raise AuditError(
+            f"{diagnosis.path or 'the audit'} edits all attributes together, so none has a sensitivity of its own: a"
+            " model card takes audits of single attributes"
+        )
     config, summary = diagnosis.config, diagnosis.summary()
     names = short_names(diagnosis.attributes, config.neutral)
     task = (config.task or {}).get("task", "")

@@ -81,6 +81,8 @@ def parameters(diagnosis: Diagnosis) -> Iterator[tuple[str, str]]:
 def metrics(diagnosis: Diagnosis) -> Iterator[tuple[str, float]]:
     """Yield the numbers of the summary and of each attribute, such as "sensitivity/smiling".
 
+    Of attributes that are edited together none has a sensitivity: their shares of the range stand in its place.
+
     No name is the first part of another, because a store of files makes folders of them. Attributes whose short names
     are one there, or no name of a file, have those that their pictures have.
     """
@@ -90,11 +92,14 @@ def metrics(diagnosis: Diagnosis) -> Iterator[tuple[str, float]]:
         "decisive_flip_rate": summary.decisive_flip_rate,
         "label_kept": summary.label_kept,
         "random_edits": None if summary.baseline is None else summary.baseline.mean_change,
-        "sensitive": float(sum(row.verdict == "sensitive" for row in summary.sensitivity)),
-        "specific": float(sum(row.is_specific for row in summary.sensitivity)),
-        "inconclusive": float(sum(row.verdict == "inconclusive" for row in summary.sensitivity)),
         **{f"power/{size}": power for size, power in (summary.power.sensitive if summary.power else {}).items()},
     }
+    if summary.mode == "single":
+        whole |= {
+            "sensitive": float(sum(row.verdict == "sensitive" for row in summary.sensitivity)),
+            "specific": float(sum(row.is_specific for row in summary.sensitivity)),
+            "inconclusive": float(sum(row.verdict == "inconclusive" for row in summary.sensitivity)),
+        }
     neutral = diagnosis.config.neutral
     names = {one: _OTHER.sub("_", short_name(one, neutral)) for one in diagnosis.attributes}
     counts = Counter([*names.values(), ".", ".."])
@@ -102,7 +107,8 @@ def metrics(diagnosis: Diagnosis) -> Iterator[tuple[str, float]]:
         name = names[row.attribute]
         attribute = name if counts[name] == 1 else row.attribute.slug
         low, high = row.interval or (None, None)
-        figures = {"sensitivity": row.value, "sensitivity_low": low, "sensitivity_high": high, "effect": row.effect}
+        what = "sensitivity" if row.mode == "single" else "range_share"
+        figures = {what: row.value, f"{what}_low": low, f"{what}_high": high, "effect": row.effect}
         figures |= {"flips": row.flip_rate, "p_adjusted": row.p_adjusted}
         whole |= {f"{kind}/{attribute}": value for kind, value in figures.items()}
     yield from ((name, float(value)) for name, value in whole.items() if value is not None)
@@ -115,7 +121,8 @@ def tags(diagnosis: Diagnosis) -> Iterator[tuple[str, str]]:
         for row in diagnosis.sensitivity
         if row.verdict == "sensitive"
     ]
-    yield "sensitive", "; ".join(sensitive) or "nothing"
+    if diagnosis.mode == "single":  # of attributes that are edited together none is judged
+        yield "sensitive", "; ".join(sensitive) or "nothing"
     about = diagnosis.about.to_json()
     yield from ((name, text) for name in ("owner", "model_version", "audit_id") if (text := about[name]))
     if diagnosis.manifest.purpose:
