@@ -103,7 +103,8 @@ def test_what_cannot_be_is_one_line(audit: Diagnosis, tmp_path: Path, capsys: py
     with pytest.raises(AuditError, match="cannot read the model card"):
         with_model_index(tmp_path / "none.md", [audit])
     card = tmp_path / "README.md"
-    for text, says in (("# A model\n", "names no model"), ("---\nmodel-index: 3\n---\n", "cannot read the model card")):
+    unread = ("---\nmodel-index: 3\n---\n", "---\nlicense: [mit\n---\n", "---\n{a: !!python/object:x y}\n---\n")
+    for text, says in (("# A model\n", "names no model"), *((one, "cannot read the model card") for one in unread)):
         card.write_text(text)
         with pytest.raises(AuditError, match=says):
             with_model_index(card, [audit])

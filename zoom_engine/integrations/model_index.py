@@ -55,7 +55,7 @@ def with_model_index(card: Path, diagnoses: Sequence[Diagnosis], model: str | No
     try:
         model_card = ModelCard(card.read_text(encoding="utf-8"))
         data = cast(ModelCardData, model_card.data)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except Exception as error:  # whatever the readers of YAML and of its fields raise
         raise AuditError(f"cannot read the model card {card}: {one_line(error)}") from error
     name = model or data.model_name
     if name is None:
