@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from zoom_engine.discovery.findings import Cluster, Discovery
 from zoom_engine.discovery.folder import begin_discovery, write_discovery
 from zoom_engine.discovery.naming import Proposal, choose, distinct_words, proposals
 from zoom_engine.discovery.natural_space import END, NaturalSpace, natural_space
+from zoom_engine.discovery.page import headline
 from zoom_engine.text.vocabulary import read_vocabulary, readable
 
 
@@ -201,6 +203,23 @@ def test_the_command_of_the_audit_has_every_option_that_was_given(tmp_path: Path
     (tmp_path / "other" / "summary.json").write_bytes((tmp_path / "summary.json").read_bytes())
     with pytest.raises(AuditError, match=r"environment\.audit"):
         Discovery.load(tmp_path / "other")
+
+
+@pytest.mark.parametrize(
+    ("clusters", "told"),
+    [
+        ([("inconclusive", 0.0002), ("negligible", 0.0)], "Inconclusive: nothing was found that is shown to move"),
+        ([("inconclusive", 0.0002), ("inconclusive", 0.05)], "Something moves the model, but it is inconclusive"),
+        ([("negligible", 0.0)], "Nothing was found that moves the model"),
+    ],
+)
+def test_a_headline_says_that_something_moves_a_model_where_it_does(
+    clusters: list[tuple[str, float]], told: str
+) -> None:
+    """Of few images nothing is negligible, so nearly every sound model was said to be moved by something."""
+    made = tuple(replace(named(None, verdict), mean_change=mean) for verdict, mean in clusters)
+    config = {"target": "age.onnx", "smallest_effect": 0.05}
+    assert headline(Discovery(clusters=made, flipped=9, searched=24, config=config, environment={})).startswith(told)
 
 
 @pytest.mark.parametrize("width", [60, 80, 140])

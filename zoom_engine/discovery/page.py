@@ -51,8 +51,11 @@ def headline(discovery: Discovery) -> str:
     sensitive = list(dict.fromkeys(c.name for c in discovery.clusters if c.verdict == "sensitive" and c.name))
     if sensitive:
         return f"Found unprompted: the model is sensitive to {listed([f'“{name}”' for name in sensitive])}"
-    if any(cluster.verdict == "inconclusive" for cluster in discovery.clusters):
+    open_ones = [cluster for cluster in discovery.clusters if cluster.verdict == "inconclusive"]
+    if any(cluster.mean_change >= discovery.config["smallest_effect"] for cluster in open_ones):
         return "Something moves the model, but it is inconclusive what it is"
+    if open_ones:
+        return "Inconclusive: nothing was found that is shown to move the model"
     return "Nothing was found that moves the model"
 
 
