@@ -184,10 +184,13 @@ def test_what_cannot_be_done_is_refused_in_a_line(tmp_path: Path) -> None:
 
 
 def test_nothing_found_is_said_so(tmp_path: Path) -> None:
-    empty = Discovery(clusters=(), flipped=0, searched=6, config=config_without_clusters(), environment={})
+    """No edit was said to move the model, two lines below the number of images that one flips."""
+    empty = Discovery(clusters=(), flipped=2, searched=6, config=config_without_clusters(), environment={})
     write_discovery(tmp_path, empty, [], {}, None)
     page = write_discovery_page(tmp_path).read_text()
     assert "Nothing was found that moves the model" in page
+    assert "There is no cluster: fewer than three images have edits that" in page
+    assert "2 of them flip;" in page
     assert (Discovery.load(tmp_path).command(), Discovery.load(tmp_path).names) == ("", [])
 
 
