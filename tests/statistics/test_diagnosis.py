@@ -212,6 +212,14 @@ def test_records_of_random_directions_stand_beside_those_of_attributes(tmp_path:
     assert row["p_value"] <= row["p_adjusted"] < 0.05
 
 
+def test_no_effect_is_told_from_few_random_directions() -> None:
+    """The table said from which effect on one is, 1.000, where no attribute is specific whatever it does."""
+    records = [single(i, c) for i in range(12) for c in range(3)]
+    records += [of_baseline(i, j, 0.01, count=2) for i in range(12) for j in range(2)]
+    text = " ".join(Diagnosis(manifest(random_directions=2, images=12), tuple(records)).table().split())
+    assert "the strongest of 2 0.010; no effect can be told from these" in text
+
+
 def test_an_audit_that_goes_on_decides_nothing() -> None:
     of_attributes = [single(i, c) for i in range(40) for c in range(3)]
     baseline = [of_baseline(i, j, 0.01) for i in range(40) for j in range(2)]

@@ -95,7 +95,8 @@ def summary_table(summary: Summary, *, title: str = "", width: int = WIDTH, colo
             if baseline.directions > 1
             else ""
         )
-        closing += f"; an effect is specific from {decimal(baseline.specific_from, 3)} on"
+        specific = f"an effect is specific from {decimal(baseline.specific_from, 3)} on"
+        closing += f"; {specific if baseline.specific_from < 1 else 'no effect can be told from these'}"
     if summary.control_prompts:
         closing += f"\ncontrol prompts: {decimal(summary.control_prompts.mean_change, 3)} on average"
         closing += (
