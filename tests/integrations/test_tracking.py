@@ -20,6 +20,7 @@ from zoom_engine.cli import main
 from zoom_engine.common.errors import AuditError, TrackingError
 from zoom_engine.integrations.model_index import model_index
 from zoom_engine.integrations.tracking import EXPERIMENT, metrics, parameters, tags, track
+from zoom_engine.report.source import Source
 from zoom_engine.statistics.diagnosis import Diagnosis
 
 
@@ -105,6 +106,18 @@ def test_what_is_not_finished_is_not_tracked(tmp_path: Path, audit: Diagnosis) -
         (tmp_path / "a" / file).write_bytes((audit.path / file).read_bytes())
     with pytest.raises(AuditError, match="no finished audit"):
         track(Diagnosis.load(tmp_path / "a"), f"file:{tmp_path / 'runs'}")
+
+
+def test_an_audit_that_lost_a_record_is_not_finished(tmp_path: Path) -> None:
+    """A damaged line is to be deleted; the audit was then called inconclusive for too few images, and tracked so."""
+    path = simulated(images=20, baseline=0.01, path=tmp_path / "audit").path
+    assert path is not None
+    assert Diagnosis.load(path).finished
+    lines = (path / "records.jsonl").read_bytes().splitlines(keepends=True)
+    (path / "records.jsonl").write_bytes(b"".join(lines[1:]))
+    assert Source(path).first_screen.headline == "Not finished: 119 of 120 measurements done"
+    with pytest.raises(AuditError, match="no finished audit"):
+        track(Diagnosis.load(path), f"file:{tmp_path / 'runs'}")
 
 
 def test_without_mlflow_one_line_says_what_to_install(

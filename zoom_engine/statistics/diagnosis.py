@@ -166,8 +166,8 @@ class Diagnosis:
 
     @property
     def finished(self) -> bool:
-        """Tell whether it was read from a folder whose run has come to its end."""
-        return self.path is not None and (self.path / SUMMARY).is_file()
+        """Tell whether it was read from a folder whose run has come to its end, and lacks no record since."""
+        return self.path is not None and (self.path / SUMMARY).is_file() and not self.missing
 
     @property
     def missing(self) -> int:
