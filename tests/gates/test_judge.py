@@ -76,6 +76,15 @@ def test_a_rule_holds_for_each_attribute_of_its_name() -> None:
     }  # fmt: skip
 
 
+def test_texts_that_differ_in_case_alone_are_two_attributes() -> None:
+    """An editor may have such; a rule of one was held to both, which ended a history in an internal error."""
+    audit = make(images=100, attributes=("a Red face", "a red face"), means=(0.3, 0.01))
+    (group,) = history([audit], [Rule(max_sensitivity=0.08)]).groups
+    assert {course.attribute.text: course.outcomes for course in group.courses} == {
+        "a Red face": ("fail",), "a red face": ("pass",),
+    }  # fmt: skip
+
+
 def test_edits_that_change_the_ground_truth_prove_nothing() -> None:
     """Their effect is 0 whatever the target does: an attribute of which most edits lose the label passed a gate."""
     audit = make(images=200, means=(0.0,) * 4)

@@ -308,4 +308,5 @@ def _asked(rule: Rule, audit: Diagnosis, over: Diagnosis | None) -> list[Attribu
     if unknown is not None:
         known = ", ".join(short_name(attribute, audit.config.neutral) for attribute in attributes)
         raise ConfigError(f"no attribute '{unknown}' for the rule '{rule.text}': the audit has {known}")
-    return [*dict.fromkeys(attribute for name in rule.attributes for attribute in names[name.casefold()])]
+    whole = {attribute.text: [attribute] for attribute in attributes}  # another's may differ from it in case alone
+    return [*dict.fromkeys(one for name in rule.attributes for one in whole.get(name, names[name.casefold()]))]
