@@ -540,9 +540,12 @@ def test_multi_mode_goes_by_shares_of_the_attributes_own_ranges(make_audit) -> N
 
 
 def test_a_page_of_attributes_edited_together_stands_where_nothing_flips(make_audit) -> None:
-    page = Page(write_report(make_audit("audit", mode="multi", gain=0.0001, images=2)))
+    audit = make_audit("audit", mode="multi", gain=0.0001, images=2)
+    page = Page(write_report(audit))
     assert "No decisive flip found in 2 images when all attributes are edited together" in page.text
     assert "Typical unedited → all attributes edited" in page.text
+    index = Page(write_index(audit.parent, [audit])).text
+    assert ("not measured" in index, index.count("no decisive flip")) == (False, 3), "an index said so of each of them"
 
 
 @pytest.mark.parametrize("method", [None, "regression", "discovered", "<b>svd</b>"])
