@@ -120,6 +120,16 @@ def claims_hold(claims: NDArray[np.int8], edges: NDArray[np.float32]) -> tuple[T
     return truth, (wrong > 0) | (vague == 0)
 
 
+def undecided_where_unclaimed(truth: Tensor, claims: NDArray[np.int8]) -> Tensor:
+    """Return the probabilities of ``truth [B, C]`` that scores are trained towards: a half for captions that claim
+    nothing.
+
+    They are true of all images. Where a quarter of the sentences are of that kind, each image would match them better
+    than any attribute that it has, and a pair of an attribute and a neutral prompt would always answer "neutral".
+    """
+    return torch.where(torch.from_numpy((claims != 0).any(axis=1)), truth.float(), 0.5)
+
+
 def spread_within(scores: Tensor, truth: Tensor, sure: Tensor) -> Tensor:
     """Mean variance of ``scores [B, C]`` over the images of which a caption is true, plus over those of which it is
     false; images that are not ``sure`` do not count.
@@ -170,7 +180,8 @@ def train_text_tower(
             with torch.autocast("cpu", torch.bfloat16, enabled=bf16_in_hardware()):
                 words = read(model, tokenizer(texts))
         logits = model.logit_scale.exp() * features[rows] @ words.t() + bias
-        matching = F.binary_cross_entropy_with_logits(logits, truth.float(), reduction="none")
+        wanted = truth.float() if ordinary is None else undecided_where_unclaimed(truth, claims)
+        matching = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
         true_fraction = truth.float().mean().clamp(0.02, 0.5)
         balance = torch.where(truth, 0.5 / true_fraction, 0.5 / (1 - true_fraction))
         loss = (matching * balance * sure).sum() / sure.sum()

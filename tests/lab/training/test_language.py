@@ -107,7 +107,7 @@ def test_a_text_tower_learns_a_word_that_no_caption_holds(tmp_path: Path) -> Non
         "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
     }
     features = torch.zeros(400, 32)
-    features[:, 0], features[:, 1] = torch.from_numpy(np.sign(table["beard"])), 1.0
+    features[:, 0], features[:, 1] = 0.3 * torch.from_numpy(np.sign(table["beard"])), 1.0
     features = torch.nn.functional.normalize(features, dim=1)
 
     def draw_caption(*_: object) -> tuple[str, dict[str, bool]]:
@@ -123,9 +123,13 @@ def test_a_text_tower_learns_a_word_that_no_caption_holds(tmp_path: Path) -> Non
     train_text_tower(subject, model, features, edges, rows, tmp_path, 60, ordinary=words)
     read = open_clip.SimpleTokenizer(context_length=16)(["a person with goatee", "a person with chair", "a person"])
     with torch.no_grad():
-        goatee, chair, plain = torch.nn.functional.normalize(model.encode_text(read), dim=1)[:, 0]
+        texts = torch.nn.functional.normalize(model.encode_text(read), dim=1)
+    goatee, chair, plain = texts[:, 0]
     assert goatee > plain + 0.2
     assert goatee > chair + 0.2
+    answers, bearded = (features @ texts.T).argmax(dim=1), torch.from_numpy(table["beard"] > 0)
+    assert (answers[bearded] == 0).float().mean() > 0.9, "what claims nothing is no better answer than what is there"
+    assert (answers[~bearded] != 0).float().mean() > 0.9
 
 
 def test_a_package_that_is_missing_or_another_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
