@@ -120,7 +120,7 @@ def claims_hold(claims: NDArray[np.int8], edges: NDArray[np.float32]) -> tuple[T
     return truth, (wrong > 0) | (vague == 0)
 
 
-def undecided_where_unclaimed(truth: Tensor, claims: NDArray[np.int8]) -> Tensor:
+def even_where_unclaimed(truth: Tensor, claims: NDArray[np.int8]) -> Tensor:
     """Return the probabilities of ``truth [B, C]`` that scores are trained towards: a half for captions that claim
     nothing.
 
@@ -180,7 +180,7 @@ def train_text_tower(
             with torch.autocast("cpu", torch.bfloat16, enabled=bf16_in_hardware()):
                 words = read(model, tokenizer(texts))
         logits = model.logit_scale.exp() * features[rows] @ words.t() + bias
-        wanted = truth.float() if ordinary is None else undecided_where_unclaimed(truth, claims)
+        wanted = truth.float() if ordinary is None else even_where_unclaimed(truth, claims)
         matching = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
         true_fraction = truth.float().mean().clamp(0.02, 0.5)
         balance = torch.where(truth, 0.5 / true_fraction, 0.5 / (1 - true_fraction))
