@@ -133,10 +133,9 @@ def outer_grid(inner: tuple[float, float], outer: tuple[float, float], points: i
     """
     sides = [(inner[0], outer[0]), (inner[1], outer[1])]
     sides = [(near, far) for near, far in sides if abs(far) > abs(near)]
-    shares = {side: points // len(sides) for side in sides}
-    for side in sorted(sides, key=lambda side: abs(side[0] - side[1]))[len(sides) - points % max(len(sides), 1) :]:
-        shares[side] += 1
-    return [near + (far - near) * (i + 1) / share for (near, far), share in shares.items() for i in range(share)]
+    narrow_first = sorted(sides, key=lambda side: abs(side[1] - side[0]))
+    shares = {side: (points + rank) // len(sides) for rank, side in enumerate(narrow_first)}
+    return [near + (far - near) * (i + 1) / shares[near, far] for near, far in sides for i in range(shares[near, far])]
 
 
 def every_second(weights: list[float]) -> list[float]:
