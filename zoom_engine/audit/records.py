@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,6 +28,8 @@ _LEFT_OUT = frozenset(
     ["baseline", "decisive", "natural", "bounds", "scores", "groups", "paraphrases", "paper", "calibrated"]
 )
 """The fields that a line leaves out where they are None."""
+WEIGHT_SLACK = 1e-5
+"""How far recorded edit weights may lie beside bounds that they reached: they are rounded."""
 LONGEST_LINE = 1 << 26
 """In bytes: enough for 1,000 points of 6,000 numbers each."""
 NOT_EDITED = "not edited"
@@ -132,6 +135,18 @@ class Record:
     def was_edited(self) -> bool:
         """Tell whether the picture was edited at all."""
         return self.stop != NOT_EDITED
+
+    def counted(self, column: int, *, otherwise: Interval = (-math.inf, math.inf)) -> list[Point]:
+        """Return the points that keep the label, within the bounds of the search of this attribute or direction.
+
+        Older records have no bounds: theirs are `otherwise`.
+        """
+        low, high = self.bounds or otherwise
+        return [
+            point
+            for point in self.trajectory
+            if point.label_kept is not False and low - WEIGHT_SLACK <= point.weights[column] <= high + WEIGHT_SLACK
+        ]
 
     def within(self, name: str) -> Within | None:
         """Return the result within the range of that name, "paper" or "calibrated"."""

@@ -20,7 +20,7 @@ from zoom_engine.audit.folder import AuditFolder
 from zoom_engine.audit.gallery_file import GALLERY, FrameEntry, Gallery, SheetEntry, StripEntry
 from zoom_engine.audit.manifest import PAPER_BOUND
 from zoom_engine.audit.photographs_file import Photograph
-from zoom_engine.audit.records import Point, Record
+from zoom_engine.audit.records import WEIGHT_SLACK, Point, Record
 from zoom_engine.common.files.png import Pixels, png_bytes, to_pixels
 from zoom_engine.diagnose.image_grid import write_pictures
 from zoom_engine.directions.cache import DirectionCache
@@ -44,7 +44,6 @@ MULTI_FLIPS = 3  # of each direction
 SHEET_ROWS = 2
 LARGEST_FRAME = 1024
 """The longer side of a picture in the folder, in pixels: a generator draws no larger ones, cameras do."""
-_SLACK = 1e-5  # recorded edit weights are rounded
 
 
 @dataclass(frozen=True)
@@ -138,12 +137,7 @@ class _Choice:
         points = [_reported(record)]
         if self._diagnosis.mode == "single":
             column = next(i for i, one in enumerate(self._diagnosis.attributes) if one.text == record.attribute)
-            low, high = record.bounds or self._diagnosis.config.ranges[column]
-            points += [
-                point
-                for point in record.trajectory
-                if low - _SLACK <= point.weights[column] <= high + _SLACK and point.label_kept is not False
-            ]
+            points += record.counted(column, otherwise=self._diagnosis.config.ranges[column])
         unedited = self._view.state(record.original_output, record.original_output)
         flipping = [point for point in points if self._view.state(point.output, record.original_output) != unedited]
         return max(flipping or points[:1], key=lambda point: self._moved(record, point))
@@ -267,15 +261,15 @@ def strip_weights(shown: float, flip: float | None, end: float) -> tuple[list[fl
     it; `flip` takes the place of the one next to it. A strip that is shown for its unedited picture is even throughout.
     """
     steps = STRIP_FRAMES - 1
-    if abs(shown) < _SLACK:
+    if abs(shown) < WEIGHT_SLACK:
         before, shown, index = steps, end, 0
     else:
         before = min(max(round(steps * shown / end), STEPS_TO_SHOWN), steps - 1)
-        before = index = steps if abs(end - shown) < _SLACK else before
+        before = index = steps if abs(end - shown) < WEIGHT_SLACK else before
     after = steps - before
     weights = [shown * step / before for step in range(before + 1)]
     weights += [shown + (end - shown) * (step + 1) / after for step in range(after)]
-    if flip is not None and all(abs(flip - weight) >= _SLACK for weight in weights):
+    if flip is not None and all(abs(flip - weight) >= WEIGHT_SLACK for weight in weights):
         free = (place for place in range(1, steps) if place != index)
         weights[min(free, key=lambda place: abs(weights[place] - flip))] = flip
     order = sorted(range(len(weights)), key=lambda place: abs(weights[place]))
@@ -385,7 +379,7 @@ def _flip_weight(record: Record, column: int, end: float, view: TaskView) -> flo
     flips = [
         weight
         for point in record.trajectory
-        if 0 < (weight := point.weights[column]) * (1 if end >= 0 else -1) <= abs(end) + _SLACK
+        if 0 < (weight := point.weights[column]) * (1 if end >= 0 else -1) <= abs(end) + WEIGHT_SLACK
         and point.label_kept is not False
         and view.state(point.output, original) != unedited
     ]

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from zoom_engine.audit.records import Record
+from zoom_engine.audit.records import WEIGHT_SLACK, Record
 from zoom_engine.targets import TaskView
 
 Array = NDArray[np.float64]
 _POINTS = 41
-_SLACK = 1e-5  # recorded edit weights are rounded
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ def sides(records: Sequence[Record], column: int, view: TaskView, within: tuple[
         original = record.original_output
         for changes, end in zip(by_end, (low, high), strict=True):
             sign = 1 if end > 0 else -1
-            tried = [p for p in record.trajectory if 0 < sign * p.weights[column] <= abs(end) + _SLACK]
+            tried = [p for p in record.trajectory if 0 < sign * p.weights[column] <= abs(end) + WEIGHT_SLACK]
             valid = [point for point in tried if point.label_kept is not False]
             if tried:
                 last = max(valid, key=lambda point: abs(point.weights[column])).output if valid else original

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from zoom_engine.audit.records import Point, Record
+from zoom_engine.audit.records import Record
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.statistics.table import decimal
 from zoom_engine.targets import TaskView
 
 MOST_COLUMNS = 12
-SLACK = 1e-5  # recorded edit weights are rounded
 
 
 @dataclass(frozen=True)
@@ -75,15 +74,7 @@ def _largest(record: Record, diagnosis: Diagnosis, view: TaskView) -> Sequence[f
     """Return the largest change of each part among the points that count."""
     original = record.original_output
     changes = [view.parts(output, original).changes for output in (original, record.output)]
-    changes += [view.parts(point.output, original).changes for point in counted_points(record, diagnosis)]
+    column = next(i for i, attribute in enumerate(diagnosis.attributes) if attribute.text == record.attribute)
+    changes += [view.parts(point.output, original).changes for point in record.counted(column)]
     largest: list[float] = np.max(changes, axis=0).tolist()
     return largest
-
-
-def counted_points(record: Record, diagnosis: Diagnosis) -> Iterator[Point]:
-    """Yield the points that keep the label, within the bounds of the image's search where the record has them."""
-    column = next(i for i, attribute in enumerate(diagnosis.attributes) if attribute.text == record.attribute)
-    low, high = record.bounds or (-np.inf, np.inf)
-    for point in record.trajectory:
-        if point.label_kept is not False and low - SLACK <= point.weights[column] <= high + SLACK:
-            yield point

@@ -19,7 +19,6 @@ from zoom_engine.common.plurals import number_of
 from zoom_engine.report import sentences
 from zoom_engine.report.curves import Side, sides
 from zoom_engine.report.first_screen import FirstScreen, first_screen
-from zoom_engine.report.heat_map import counted_points
 from zoom_engine.report.pictures import Budget
 from zoom_engine.report.provenance import File, files
 from zoom_engine.report.strips import Strip, load_frames
@@ -285,16 +284,18 @@ class Source:
         if row is None or row.value is None or row.mode == "multi":
             return
         yield sentences.sentence(self.view.mean_in_words(row.value))
-        if extent := self.view.extent_in_words(list(map(self._judged, self.diagnosis.edited(row.attribute)))):
+        column = self.diagnosis.attributes.index(row.attribute)
+        judged = [self._judged(record, column) for record in self.diagnosis.edited(row.attribute)]
+        if extent := self.view.extent_in_words(judged):
             yield sentences.sentence(extent)
 
-    def _judged(self, record: Record) -> tuple[Sequence[float], Sequence[float]]:
+    def _judged(self, record: Record, column: int) -> tuple[Sequence[float], Sequence[float]]:
         """Return what was recorded at the point that the effect is judged by, and of the unedited image."""
 
         def far(point: Point) -> float:
-            return max(map(abs, point.weights)) if self.summary.is_judged_at_end else point.change
+            return abs(point.weights[column]) if self.summary.is_judged_at_end else point.change
 
-        judged = max(counted_points(record, self.diagnosis), key=far, default=None)
+        judged = max(record.counted(column), key=far, default=None)
         return record.output if judged is None else judged.output, record.original_output
 
     def _record(self, strip: StripEntry) -> Record | None:

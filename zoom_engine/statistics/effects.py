@@ -22,13 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoom_engine.audit.manifest import Config
-from zoom_engine.audit.records import Record
+from zoom_engine.audit.records import WEIGHT_SLACK, Record
 from zoom_engine.audit.summary import LEAST_EDIT_SCORE, Interval
 from zoom_engine.statistics.intervals import Array
 
 LARGE_SIDE_EFFECT = LEAST_EDIT_SCORE
 """The smallest side effect that counts, in natural ranges of the attribute that moves too."""
-_SLACK = 1e-5  # recorded edit weights are rounded
 _RIDGE = 1e-3  # of the mean of the diagonal: two attributes that always move together share their effect
 
 
@@ -88,11 +87,7 @@ def judged(effects: Sequence[Effect], *, at_end: bool) -> list[float]:
 def _effect(record: Record, column: int) -> Effect:
     before = record.original_output
     low, high = record.bounds or (-np.inf, np.inf)
-    points = [
-        point
-        for point in record.trajectory
-        if point.label_kept is not False and low - _SLACK <= point.weights[column] <= high + _SLACK
-    ]
+    points = record.counted(column)
     weights = np.array([point.weights[column] for point in points])
     at_end = None
     if (low == 0) != (high == 0) and any(_is_bound(point.weights[column], low, high) for point in record.trajectory):
@@ -110,7 +105,7 @@ def _effect(record: Record, column: int) -> Effect:
 
 
 def _is_bound(weight: float, low: float, high: float) -> bool:
-    return abs(weight - (low or high)) <= _SLACK
+    return abs(weight - (low or high)) <= WEIGHT_SLACK
 
 
 def mean_side_effects(config: Config, effects: Sequence[Effect], records: Sequence[Record]) -> Array | None:
