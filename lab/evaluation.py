@@ -279,7 +279,7 @@ class Evaluation:
         return figures
 
     def contact_sheet(self, path: Path, *, rows: int = 6, columns: int = 12) -> None:
-        """A PNG of renders (left half) and generator samples (right half), for the model card."""
+        """A picture of renders (left half) and generator samples (right half), for the model card."""
         from PIL import Image
 
         real, _ = self.subject.sample(rows * columns // 2, RENDER_SEED + 1)
@@ -287,7 +287,7 @@ class Evaluation:
         side = self.subject.side
         halves = [images.reshape(rows, columns // 2, side, side, 3) for images in (real, fake.numpy())]
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(tiled(np.concatenate(halves, axis=1))).save(path)
+        Image.fromarray(tiled(np.concatenate(halves, axis=1))).save(path, quality=90)
 
 
 def unseen_quality(

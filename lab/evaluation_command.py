@@ -26,7 +26,7 @@ def measure_parts(domain: str, parts: Mapping[str, Callable[..., Any]], sheet: C
     if "tasks" in parts:
         parser.add_argument("--targets", nargs="+", default=(), help="those of other tasks to measure; all by default")
     parser.add_argument("--json", type=Path, help="write the figures here; other parts of a file that is there stay")
-    parser.add_argument("--sheet", type=Path, help="write a contact sheet of renders and samples here (PNG)")
+    parser.add_argument("--sheet", type=Path, help="write a contact sheet of renders and samples here (.webp)")
     options = parser.parse_args()
     figures: dict[str, Any] = {}
     for name in options.parts or parts:

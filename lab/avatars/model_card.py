@@ -29,7 +29,7 @@ INTRODUCTION = """# Model card: the avatars
 An embedded domain of parametric faces: nothing is downloaded, and the truth is known. The renderer, the training recipes and all weights are ours;
 no person's picture was used. The engine treats the domain as any user's: it never sees the renderer's parameters.
 
-![Left half: renders. Right half: samples of the generator](pictures/avatars.png)
+![Left half: renders. Right half: samples of the generator](pictures/avatars.webp)
 
 | model | file | recipe |
 | --- | --- | --- |

