@@ -188,7 +188,7 @@ def test_nothing_found_is_said_so(tmp_path: Path) -> None:
     empty = Discovery(clusters=(), flipped=2, searched=6, config=config_without_clusters(), environment={})
     write_discovery(tmp_path, empty, [], {}, None)
     page = write_discovery_page(tmp_path).read_text()
-    assert "Nothing was found that moves the model" in page
+    assert "2 of 6 images flip, but nothing was found that moves the model on several" in page
     assert "There is no cluster: fewer than three images have edits that" in page
     assert "2 of them flip;" in page
     assert (Discovery.load(tmp_path).command(), Discovery.load(tmp_path).names) == ("", [])

@@ -222,6 +222,12 @@ def test_a_headline_says_that_something_moves_a_model_where_it_does(
     assert headline(Discovery(clusters=made, flipped=9, searched=24, config=config, environment={})).startswith(told)
 
 
+def test_a_headline_hides_no_flip() -> None:
+    about: dict[str, Any] = {"clusters": (), "searched": 24, "config": {"target": "age.onnx"}, "environment": {}}
+    assert headline(Discovery(flipped=0, **about)) == "Nothing was found that moves the model"
+    assert headline(Discovery(flipped=1, **about)).startswith("1 of 24 images flips, but nothing was found")
+
+
 @pytest.mark.parametrize("width", [60, 80, 140])
 @pytest.mark.parametrize("colors", [False, True])
 def test_the_table_of_clusters_fits_its_terminal_whatever_they_are_called(width: int, colors: bool) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zoom_engine.common.errors import AuditError
-from zoom_engine.common.plurals import listed
+from zoom_engine.common.plurals import agreeing, listed, number_of
 from zoom_engine.discovery.findings import REPORT, Cluster, Discovery
 from zoom_engine.discovery.strips import ENDS
 from zoom_engine.report.environment import template
@@ -56,6 +56,10 @@ def headline(discovery: Discovery) -> str:
         return "Something moves the model, but it is inconclusive what it is"
     if open_ones:
         return "Inconclusive: nothing was found that is shown to move the model"
+    if discovery.flipped and not discovery.clusters:
+        images = number_of(discovery.searched, "image")
+        flips = agreeing(discovery.flipped, "flips", "flip")
+        return f"{discovery.flipped} of {images} {flips}, but nothing was found that moves the model on several"
     return "Nothing was found that moves the model"
 
 
