@@ -187,6 +187,8 @@ def test_sheets_show_the_range_that_the_audit_uses_and_its_surroundings() -> Non
     assert sheet_weights(-4.0, 10.0) == [-30.0, -4.0, -2.0, 0.0, 5.0, 10.0, 30.0]
     assert sheet_weights(-30.0, 30.0) == [-30.0, -15.0, 0.0, 15.0, 30.0]
     assert sheet_weights(-30.0, 8.0) == [-30.0, -15.0, 0.0, 4.0, 8.0, 30.0]
+    assert sheet_weights(0.0, 8.0) == [-30.0, 0.0, 4.0, 8.0, 30.0]  # one way is no edit
+    assert sheet_weights(-8.0, -0.0) == [-30.0, -8.0, -4.0, 0.0, 30.0]
 
 
 @pytest.mark.parametrize(

@@ -183,10 +183,10 @@ def _middle(trials: Sequence[Record], count: int) -> list[Record]:
 def sheet_weights(low: float, high: float) -> list[float]:
     """Return the columns of an edit sheet: the ends of the range that is used and their halves, around 0.
 
-    Outside them are the ends of the paper's range, where it goes further.
+    Outside them are the ends of the paper's range, where it goes further. No weight is there twice.
     """
     outside = [end for end in (-PAPER_BOUND, PAPER_BOUND) if not low <= end <= high]
-    return sorted([low, low / 2, 0.0, high / 2, high, *outside])
+    return sorted({0.0, low, low / 2, high / 2, high, *outside})
 
 
 def write_photographs(
