@@ -300,6 +300,21 @@ def test_sensitivities_are_told_apart_by_groups(make_audit) -> None:
     assert "predicted mustache" in text
 
 
+def test_a_group_s_images_are_counted_for_each_attribute(make_audit) -> None:
+    """A record that was lost took an image from all attributes of the group, in the first row's name."""
+    audit = make_audit("audit")
+    first = Diagnosis.load(audit).sensitivity[0].attribute
+    records = [json.loads(line) for line in (audit / "records.jsonl").read_text().splitlines()]
+    lost = next(r for r in records if r["attribute"] == first.text and r["groups"] == [True])
+    (audit / "records.jsonl").write_text("".join(f"{json.dumps(r)}\n" for r in records if r is not lost))
+    text = Page(write_report(audit)).text.split("Among which images")[1]
+    assert "has “a face with eyeglasses” 4 images" in text
+    row = next(row for row in Diagnosis.load(audit).sensitivity if row.attribute == first)
+    group = row.groups[0]
+    assert group.images == 3
+    assert f"{group.mean_change:.3f} [{group.ci95[0]:.3f}, {group.ci95[1]:.3f}] of 3" in text
+
+
 def test_differences_between_groups_stand_beside_them_and_on_the_first_screen(make_audit) -> None:
     audit = make_audit("audit", images=40, gain=2.0)
     still = {"flipped": False, "decisive": False, "flip_weight": None, "ssim": None, "bounds": None, "paper": None}

@@ -180,7 +180,7 @@ def read_page(source: Source, budget: Budget, images: ImageGrids | None = None, 
         more_sheets=max(0, len(source.sheets) - budget.sheets),
         curves=tuple(_curves(source, budget)),
         effects=summary.is_judged_at_end,
-        groups=next((row.groups for row in summary.sensitivity if row.value is not None), ()),
+        groups=_largest([row.groups for row in summary.sensitivity if row.groups]),
         differences=next((row.differences for row in summary.sensitivity if row.value is not None), ()),
         interactions=tuple(differences_in_words(summary, source.names)),
         not_compared=tuple(not_compared(summary)),
@@ -219,6 +219,11 @@ def _rows(source: Source, axis: Axis, images: ImageGrids | None) -> Iterator[Row
         told = units and in_units(source.view, row.value or 0.0, row.interval)
         counts = source.counts.get(row.attribute)
         yield Row(source.names[row.attribute], row, counts, bar, side_effects, control, told, grid)
+
+
+def _largest(groups: Sequence[Sequence[GroupChange]]) -> tuple[GroupChange, ...]:
+    """Return each group as the attribute has it that was measured on most of its images."""
+    return tuple(max(group, key=lambda one: one.images) for group in zip(*groups, strict=True))
 
 
 def _directions(source: Source) -> Iterator[tuple[str, str]]:
