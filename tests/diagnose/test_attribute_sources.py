@@ -266,7 +266,8 @@ def test_what_cannot_be_is_refused_in_one_line_before_anything_is_drawn(
     folders: dict[str, Path], tmp_path: Path
 ) -> None:
     few = saved(tmp_path / "few", DOMAIN.subject.parameters(3, 78))
-    with_it = folders["with"]
+    with_it, file = folders["with"], tmp_path / "two.safetensors"
+    save_file({"latents": torch.eye(2, 8)}, file, metadata={"names": json.dumps(["x", "y"])})
     refused: list[tuple[type[Exception], str, list[str], dict[str, Any]]] = [
         (ConfigError, "no folder of examples", [f"x=examples:{tmp_path / 'nothing'}"], {}),
         (ConfigError, "holds 3 pictures.*8 are the fewest", [f"x=examples:{few}"], {}),
@@ -275,6 +276,7 @@ def test_what_cannot_be_is_refused_in_one_line_before_anything_is_drawn(
         (TargetError, "say which is the score", ["x=scorer:avatars:attributes"], {}),
         (ConfigError, "paraphrases are of words", [f"x=examples:{with_it}"], {"paraphrases": 2}),
         (ConfigError, "give its file with --directions", ["x=edits"], {}),
+        (ConfigError, "'y' is none of this audit's", ["x=edits"], {"directions": file, "by": ["y=edits"]}),
         (ConfigError, "'a smiling face' is given by words", ["a smiling face"], {"text_encoder": "none"}),
         (DirectionError, "the number of a scorer has none", ["x=scorer:avatars:age-years"], {"directions": "sampled"}),
     ]

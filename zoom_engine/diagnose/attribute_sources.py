@@ -75,13 +75,23 @@ def check_options(settings: AuditSettings, sources: Mapping[str, Source]) -> Non
     """Refuse options that are of words alone, and edits that nothing makes.
 
     Raises:
-        ConfigError: paraphrases are asked for, or an attribute means its unmade edits and has no ready direction.
+        ConfigError: paraphrases are asked for, or something means its unmade edits and has no ready direction, or is
+            not edited itself.
     """
     if sources and settings.paraphrases is not None:
         raise ConfigError(f"paraphrases are of words, and '{next(iter(sources))}' is given by none: leave them out")
-    unmade = next((name for name, source in sources.items() if isinstance(source, OwnEdits)), None)
-    if unmade is not None and (settings.directions is None or isinstance(settings.directions, str)):
-        raise ConfigError(f"'{unmade}=edits' means what a ready edit direction does: give its file with --directions")
+    of_edits, ready = [name for name, source in sources.items() if isinstance(source, OwnEdits)], settings.directions
+    if of_edits and (ready is None or isinstance(ready, str)):
+        raise ConfigError(
+            f"'{of_edits[0]}=edits' means what a ready edit direction does: give its file with --directions"
+        )
+    attributes = getattr(ready, "attributes", ()) if settings.attributes is None else settings.attributes
+    edited = [Attribute.parse(attribute).text for attribute in attributes]
+    if alone := [name for name in of_edits if name not in edited]:
+        raise ConfigError(
+            f"'{alone[0]}=edits' means what the edits of an attribute do, and '{alone[0]}' is none of this audit's:"
+            " give it as one (--attribute) too"
+        )
 
 
 def load_scorers(
