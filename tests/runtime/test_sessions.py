@@ -36,6 +36,38 @@ def convolution() -> bytes:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()  # type: ignore[no-any-return]
 
 
+def computed_sizes(shape: list[int | str] | None) -> bytes:
+    """Codes of 48 numbers are pictures of 4 × 4, which the graph computes; `shape` is what it says of them."""
+    nodes = [
+        helper.make_node("Shape", ["x"], ["b"], start=0, end=1),
+        helper.make_node("Shape", ["x"], ["size"], start=1, end=2),
+        helper.make_node("Cast", ["size"], ["number"], to=TensorProto.FLOAT),
+        helper.make_node("Div", ["number", "three"], ["square"]),
+        helper.make_node("Sqrt", ["square"], ["root"]),
+        helper.make_node("Cast", ["root"], ["side"], to=TensorProto.INT64),
+        helper.make_node("Concat", ["b", "colours", "side", "side"], ["sides"], axis=0),
+        helper.make_node("Reshape", ["x", "sides"], ["y"]),
+    ]
+    constants = [
+        onnx.numpy_helper.from_array(np.array([3], np.float32), "three"),
+        onnx.numpy_helper.from_array(np.array([3], np.int64), "colours"),
+    ]
+    codes = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["b", 48])
+    pictures = helper.make_tensor_value_info("y", TensorProto.FLOAT, shape)
+    graph = helper.make_graph(nodes, "g", [codes], [pictures], constants)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("opens", OPENS, ids=NAMES)
+@pytest.mark.parametrize("shape", [["b", 3, "height", "width"], None], ids=["open", "unsaid"])
+def test_pictures_may_have_sizes_that_the_graph_computes(
+    opens: Callable[[bytes], Session], shape: list[int | str] | None
+) -> None:
+    """The runtime of a decoder's file knows them no sooner than it has drawn: an audit ended in an internal error."""
+    codes = torch.randn(5, 48, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(opens(computed_sizes(shape)).run({"x": codes})["y"], codes.view(5, 3, 4, 4))
+
+
 def rows(seed: int, count: int = 7) -> torch.Tensor:
     return torch.randn(count, 3, 16, 16, generator=torch.Generator().manual_seed(seed))
 

@@ -89,12 +89,16 @@ class OnnxRuntimeSession:
                 f"backend 'onnxruntime' cannot run on {device}{_through(provider)}: the session has"
                 f" {', '.join(active)}, not {wanted}; install the CUDA and TensorRT libraries that it names"
             )
-        self._shapes = {output.name: output.shape[1:] for output in self._session().get_outputs()}
+        shapes = {output.name: output.shape for output in self._session().get_outputs()}
+        self._shapes = {name: shape[1:] for name, shape in shapes.items()}
+        self._sized = all(shape and all(isinstance(size, int) for size in shape[1:]) for shape in shapes.values())
         self.settings: dict[str, Any] = {"version": ort.__version__, "providers": active, "threads": threads}
 
     def run(self, feeds: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the outputs by name for inputs by name, see `Session.run`."""
         inputs, count = ready(feeds, self._device)
+        if not self._sized:
+            return self._run_unbound(inputs, count)
         outputs = {name: torch.empty((count, *shape), device=self._device) for name, shape in self._shapes.items()}
         if self._batched:
             self._run_bound(inputs, outputs)
@@ -103,6 +107,16 @@ class OnnxRuntimeSession:
             one = [{name: value[row : row + 1] for name, value in part.items()} for part in (inputs, outputs)]
             self._run_bound(*one)
         return outputs
+
+    def _run_unbound(self, inputs: Mapping[str, Tensor], count: int) -> dict[str, Tensor]:
+        """Run a graph that does not say how large its outputs are: the runtime makes memory for them."""
+        arrays = {name: value.cpu().numpy() for name, value in inputs.items()}
+        rows = [{name: array[row : row + 1] for name, array in arrays.items()} for row in range(count)]
+        made = [self._session().run([*self._shapes], part) for part in ([arrays] if self._batched else rows)]
+        return {
+            name: torch.from_numpy(np.concatenate(parts)).to(self._device)
+            for name, parts in zip(self._shapes, zip(*made, strict=True), strict=True)
+        }
 
     def _run_bound(self, inputs: Mapping[str, Tensor], outputs: Mapping[str, Tensor]) -> None:
         """Run with I/O binding: the runtime reads and writes torch's memory."""
