@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 import torch
 from children import in_child
+from edited import write_pairs
 from service_stand import Raw, Stand, in_turn, json_picture, pixels_of, redness, stand
 
 from zoom_engine import Diagnoser
@@ -526,6 +527,17 @@ def test_what_workers_asked_and_what_was_asked_in_vain_is_counted(
         result = audit()
         assert result.tries == {"answered": service.received["answered"], "failed": first["failed"]}
         assert result.summary().to_json()["tries"] == result.tries
+
+
+def test_what_an_earlier_run_asked_is_not_counted_again(tmp_path: Path) -> None:
+    table = write_pairs(tmp_path / "pairs")
+    with stand(red) as service:
+        options = {"service": {"timeout": 5.0, "cache": False}}
+        diagnoser = Diagnoser(pairs=table, target=service.url, target_options=options)
+        for name in ("first", "second"):
+            diagnoser.run(out=tmp_path / name)
+        counted = [load_tries(tmp_path / name)["answered"] for name in ("first", "second")]
+        assert sum(counted) == service.received["answered"]
 
 
 @pytest.mark.forks

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from weakref import WeakKeyDictionary
 
 import torch
+from torch import nn
 
 from zoom_engine.audit.records import Record
 from zoom_engine.diagnose.cluster import Batch, Shard
@@ -22,18 +24,24 @@ from zoom_engine.search import Search, SearchResult, Trial, searched
 from zoom_engine.search.recorded import record_of
 from zoom_engine.targets import Target
 
+_TOLD: WeakKeyDictionary[nn.Module, Counter[str]] = WeakKeyDictionary()
+"""By a target's network, the tries that some run has counted."""
+
 
 class NewTries:
-    """Counts how a target, a service, was asked since the last call, see `Target.tries`."""
+    """Counts how a target, a service, was asked since it was last counted, in this run or an earlier one.
+
+    See `Target.tries`.
+    """
 
     def __init__(self, target: Target) -> None:
-        """Begin with all that the target was asked so far."""
-        self._target, self._told = target, Counter[str]()
+        """Begin with all that no run has counted."""
+        self._target = target
 
     def __call__(self) -> dict[str, int]:
         """Return the new tries by how they ended."""
         so_far = Counter(self._target.tries)
-        new, self._told = so_far - self._told, so_far
+        new, _TOLD[self._target.network] = so_far - _TOLD.get(self._target.network, Counter()), so_far
         return dict(new)
 
 
