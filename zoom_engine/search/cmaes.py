@@ -19,7 +19,7 @@ class CMAES:
     """Options of CMA-ES, which minimises the loss that the gradient searches follow, forward only.
 
     The random numbers of a trial are seeded by its image, so that they depend on nothing else in the run. The
-    trajectory keeps the point of the lowest loss of each generation.
+    trajectory keeps the point of the lowest loss of each generation, and that of the largest change.
 
     Attributes:
         steps: how many generations, each a population of points, are evaluated.
@@ -117,8 +117,9 @@ class CMAESState:
         """Return the result, None while there is something to ask."""
         if not self._stop:
             return None
-        result = self._evaluated.result(self._stop, by_weight=False)
-        return dataclasses.replace(result, trajectory=tuple(point.to_point() for point in self._path))
+        result, path = self._evaluated.result(self._stop, by_weight=False), set(map(id, self._path))
+        points = [it for it in self._evaluated.tried if id(it) in path or it.weights is result.change_weights]
+        return dataclasses.replace(result, trajectory=tuple(it.to_point() for it in [self._path[0], *points]))
 
     def _draw(self) -> None:
         self._population = np.stack([self._optimizer.ask() for _ in range(self._optimizer.population_size)])

@@ -165,7 +165,7 @@ class SearchResult:
         evaluations: how many points were evaluated, the unedited image not counted.
         stop: why the search ended; "label-lost" when no point besides the unedited image keeps the label.
         trajectory: the points (see `EvaluatedPoint.to_point`), the unedited image among them: by weight for a scan, in
-            order of time otherwise; of CMA-ES only each generation's best.
+            order of time otherwise; of CMA-ES only each generation's best and the largest change.
         natural: whether the edit stays within what the generator draws; None where that is not known.
         paper: change, flipped and decisive within `Trial.outer`, None without one.
     """
