@@ -75,6 +75,24 @@ def test_each_unedited_picture_is_scored_once(table: Path, monkeypatch: pytest.M
     assert all(record.scores is not None for record in diagnosis.records)
 
 
+def test_of_many_images_those_that_give_the_ranges_are_of_all_kinds(
+    table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first by name were taken: where nobody among them wears glasses, hardly any edit seemed unseen."""
+    lines = [line.split(",") for line in table.read_text().splitlines()]
+    bare_first = [[f"{int(line[0]) % 2}-{line[0]}", *line[1:]] for line in lines[1:]]
+    by_kind = table.with_name("by-kind.csv")
+    by_kind.write_text("\n".join(",".join(line) for line in [lines[0], *sorted(bare_first)]))
+
+    monkeypatch.setattr(edit_scores, "LEAST_IMAGES", IMAGES // 2)
+
+    def strength(images: int) -> float:
+        monkeypatch.setattr(edit_scores, "MOST_IMAGES", images)
+        return next(row.edit_score or 0 for row in audited(by_kind).sensitivity if row.attribute.text == MADE)
+
+    assert strength(IMAGES // 2) < 1.5 * strength(IMAGES)
+
+
 def test_an_edit_that_is_not_seen_is_not_called_negligible(table: Path, tmp_path: Path) -> None:
     diagnosis = audited(table)
     made, unseen = (

@@ -6,7 +6,7 @@ that lack it to that of those that have it (`directions.calibration`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +28,7 @@ from zoom_engine.text import TextEncoder, find_templates, load_text_encoder
 LEAST_IMAGES = 16
 """The fewest unedited images that say how far an attribute varies."""
 MOST_IMAGES = 256
-"""The most that are asked."""
+"""The most that are asked, drawn from all: the first by name may be of one kind or of one day."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ class EditScores:
         encoder: sees the pictures.
         along: float `[N, D]`, the attributes' text directions.
         scale: the natural ranges.
-        unedited: float `[M, N]`, the scores of the first M unedited images, from which the ranges are: they need not be
+        unedited: float `[N]`, the scores of the unedited images from which the ranges are, by number: they need not be
             looked at again.
         templates: what the attributes were put into.
     """
@@ -47,7 +47,7 @@ class EditScores:
     encoder: TextEncoder
     along: Tensor
     scale: ScoreScale
-    unedited: Tensor
+    unedited: Mapping[int, Tensor]
     templates: tuple[str, ...]
 
     def of(self, pictures: Tensor) -> Tensor:
@@ -74,12 +74,13 @@ def edit_scores(settings: AuditSettings, pictures: EditedPictures, progress: Pro
     """
     if settings.text_encoder is None or settings.neutral is None:  # the settings have both or neither
         return None
-    images = range(min(len(pictures.names), MOST_IMAGES))
-    if len(images) < LEAST_IMAGES:
+    if (count := len(pictures.names)) < LEAST_IMAGES:
         raise ConfigError(
-            f"a text encoder tells whether edits were made by {LEAST_IMAGES} images or more, not {len(images)}: give"
+            f"a text encoder tells whether edits were made by {LEAST_IMAGES} images or more, not {count}: give"
             " more, or leave the text encoder out"
         )
+    drawn = torch.randperm(count, generator=torch.Generator().manual_seed(0))[:MOST_IMAGES]
+    images: list[int] = drawn.sort().values.tolist()
     encoder = load_text_encoder(settings.text_encoder, download=settings.download).to(settings.device)
     templates = find_templates(settings.templates)
     along = text_directions(encoder, pictures.attributes, neutral=settings.neutral, templates=templates)
@@ -95,4 +96,4 @@ def edit_scores(settings: AuditSettings, pictures: EditedPictures, progress: Pro
     with torch.no_grad():
         scores = text_scores(encoder, along, unedited())
     scale = ScoreScale(along[:0], natural_ranges(split_in_two(scores).means))
-    return EditScores(encoder, along, scale, unedited=scores, templates=templates)
+    return EditScores(encoder, along, scale, unedited=dict(zip(images, scores, strict=True)), templates=templates)

@@ -446,9 +446,9 @@ class _Shown:
         return records
 
     def _score_unedited(self, scores: EditScores, images: Sequence[int], shown: Tensor) -> None:
-        """Score unedited images, but those of which the scores are known: the first gave the ranges."""
+        """Score unedited images, but those of which the scores are known: by some of them the ranges were measured."""
         known = self._memory.scores
-        known |= {image: scores.unedited[image] for image in images if image < len(scores.unedited)}
+        known |= {image: scores.unedited[image] for image in images if image in scores.unedited}
         rest = [row for row, image in enumerate(images) if image not in known]
         if rest:
             known |= zip([images[row] for row in rest], scores.of(shown[rest]), strict=True)
