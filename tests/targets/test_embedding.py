@@ -165,6 +165,7 @@ def test_what_is_known_to_end_with_an_activation_is_no_embedding() -> None:
     unit = nn.functional.normalize(torch.rand(6, 12, generator=torch.Generator().manual_seed(1)), dim=1)
     assert isinstance(guess_task(unit, name="n"), EmbeddingTask)
     assert isinstance(guess_task(unit, name="n", final="sigmoid"), MultiLabelTask)
+    unit *= torch.tensor([1, -1]).repeat(6)  # beyond [0, 1], where logits and probabilities are not told apart
     assert isinstance(guess_task(unit, name="n", classes=[str(i) for i in range(12)]), MultiClassTask)
     unit[0] *= 1.1
     assert not isinstance(guess_task(unit, name="n"), EmbeddingTask), "of length 1 for every picture, or not at all"

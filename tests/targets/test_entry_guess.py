@@ -73,6 +73,22 @@ def test_the_users_word_decides_what_outputs_are() -> None:
         load_target(one, kind="odds", resolution=16)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("width", [2, 40])
+def test_numbers_of_0_to_1_are_neither_logits_nor_labels_unless_somebody_says_so(width: int) -> None:
+    torch.manual_seed(0)
+    layer = nn.Linear(3, width)
+    labels = Function(lambda m: torch.sigmoid(20 * layer(m - 0.5)))  # no module says that it ends so
+    with pytest.raises(
+        TargetError, match=rf"{width} numbers in \[0, 1\] that do not add up to 1.*--output-kind"
+    ) as told:
+        load_target(labels, resolution=16)
+    assert "\n" not in str(told.value)
+    names = tuple(str(index) for index in range(width))
+    expected = MultiLabelTask(classes=names, output="probabilities")
+    assert load_target(labels, kind="probabilities", resolution=16).task == expected
+    assert load_target(labels, kind="logits", resolution=16).task.name in ("binary", "multiclass")
+
+
 def embedding(width: int) -> nn.Module:
     """A network that ends as those do that recognise faces: rows of length 1."""
     torch.manual_seed(0)

@@ -40,6 +40,7 @@ def guess_task(
     One or two outputs are a binary decision, more are classes, or labels where they are independent probabilities; with
     a `head`, that output alone decides. Maps of as many channels as there are named classes are areas. Rows of
     `LEAST_EMBEDDING` numbers or more that have length 1 for every picture and do not add up to 1 are an embedding.
+    Numbers in [0, 1] that do not add up to 1 may be logits or probabilities, which somebody has to say.
 
     Args:
         raw: outputs `[B, …]` of the network on random images.
@@ -89,6 +90,11 @@ def guess_task(
         raise TargetError(
             f"target {name!r} returns {count} numbers whose squares add up to 1 for every picture, as those of classes"
             " do not: say what the numbers are with task, such as --task embedding, or with classes (--class)"
+        )
+    if count > 1 and probable is None and not sums_to_one and _within(flat):
+        raise TargetError(
+            f"target {name!r} returns {count} numbers in [0, 1] that do not add up to 1, which may be logits of classes"
+            " or probabilities of labels: say kind='logits' or kind='probabilities' (--output-kind)"
         )
     if count > 1 and kind != "logits" and (final == "sigmoid" or (probable and not sums_to_one)):
         return MultiLabelTask(classes=_names(classes, count), output="probabilities")
