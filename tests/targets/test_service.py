@@ -70,6 +70,12 @@ def test_an_object_of_numbers_names_the_classes() -> None:
         assert target.task == MultiClassTask(classes=("ant", "cat", "dog"), output="probabilities")
         np.testing.assert_allclose(target(IMAGES).softmax(1)[:, 2].numpy(), REDNESS, atol=1e-5)
         assert service.headers[0]["content-type"] == "image/png"
+        renamed = load_target(service.url, classes=list("abc"), resolution=16, service={"form": "png", "cache": False})
+        assert renamed.classes == ("a", "b", "c")
+        mixed: Any
+        for mixed in ({"classes": ["dog", "ant", "cat"]}, {"task": MultiClassTask(classes=("cat", "ant", "dog"))}):
+            with pytest.raises(TargetError, match="read in the order ant, cat, dog: name the classes in this order"):
+                load_target(service.url, resolution=16, service={"form": "png", "cache": False}, **mixed)
 
 
 def test_a_form_carries_one_file() -> None:

@@ -299,6 +299,7 @@ def _as_target(
     resolution: int,
 ) -> Target:
     name, note = name or loaded.name, loaded.note
+    _check_names(loaded, classes if classes is not None else getattr(task, "classes", None))
     if task is None and head is None and kind in (None, getattr(loaded.task, "output", None)):
         task = _named_task(loaded.task, classes)
     if task is None:
@@ -326,6 +327,16 @@ def _as_target(
         note=note,
         content_hash=loaded.content_hash,
     )
+
+
+def _check_names(loaded: LoadedModel, classes: Sequence[str] | None) -> None:
+    """Refuse, by a TargetError, a service's own names of its numbers in another order than they are read in."""
+    names = loaded.network.names if isinstance(loaded.network, Service) else None
+    if names and classes is not None and sorted(classes) == sorted(names) and tuple(classes) != names:
+        raise TargetError(
+            f"service {loaded.name} names its numbers, which are read in the order {', '.join(names)}: name the classes"
+            " in this order (--class), or leave them out"
+        )
 
 
 def _named_task(task: Task | None, classes: Sequence[str] | None) -> Task | None:
