@@ -124,6 +124,13 @@ def test_a_request_of_ones_own_form(tmp_path: Path) -> None:
         np.testing.assert_allclose(probabilities(loaded(service, **options)), REDNESS, atol=1e-5)
         with pytest.raises(TargetError, match=r"nothing at 'predictions\.1'"):
             loaded(service, **{**options, "answer": "predictions.1"})
+        elsewhere, other = tmp_path / "moved.json", tmp_path / "other.json"
+        elsewhere.write_text(template.read_text())
+        other.write_text(template.read_text().replace("red", "redder"))
+        first, moved, another = (
+            loaded(service, **{**options, "template": str(file)}).content_hash for file in (template, elsewhere, other)
+        )
+        assert first == moved != another, "what is sent counts, and not where its file lies"
 
 
 def test_a_password_of_the_address_is_sent_and_not_told() -> None:

@@ -126,7 +126,10 @@ def load_service(spec: str, how: Reading) -> LoadedModel:
     noise = float(np.abs(answers - again).max())
     scheme, query = client.address
     asked = f" {scheme}?{query}" if query else ""
-    told = f"{name} {sorted(settings.deciding().items())}{asked}".encode()
+    deciding = settings.deciding()
+    if settings.template is not None:  # what is sent counts, wherever its file lies
+        deciding["template"] = json.dumps(read_template(settings), sort_keys=True)
+    told = f"{name} {sorted(deciding.items())}{asked}".encode()
     rough = hashlib.sha256(told + np.round(answers, 3).tobytes()).hexdigest()
     if settings.cache:
         exact = hashlib.sha256(told + answers.tobytes()).hexdigest() if noise <= SAME else rough
