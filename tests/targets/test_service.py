@@ -316,6 +316,7 @@ HOSTILE_ANSWERS: dict[str, tuple[Any, str]] = {
     "no UTF-8": ((200, b'"\xff\xfe"'), "is no JSON"),
     "rows of several lengths": ((200, b"[[1, 2], [3]]"), "holds no numbers"),
     "nothing": ((200, b""), "is no JSON"),
+    "an empty list": ((200, b"[]"), "returns no number for a picture"),
 }
 
 

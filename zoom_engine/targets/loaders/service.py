@@ -123,7 +123,7 @@ def load_service(spec: str, how: Reading) -> LoadedModel:
     height, width = preprocessing.hw or (how.resolution, how.resolution)
     pictures = preprocessing(probe_images(height, width))
     answers, again = (service(pictures).double().numpy() for _ in range(2))
-    noise = float(np.abs(answers - again).max())
+    noise = float(np.abs(answers - again).max(initial=0))
     scheme, query = client.address
     asked = f" {scheme}?{query}" if query else ""
     deciding = settings.deciding()
