@@ -124,6 +124,7 @@ def test_impossible_options_are_refused_in_one_line(options: dict[str, Any], com
         (KeypointsTask(), torch.zeros(1, 3), "key points are"),
         (KeypointsTask(), torch.zeros(1, 3, 3), "key points are"),
         (KeypointsTask(point=5), POINTS, "too large"),
+        (KeypointsTask(), POINTS * 200, r"reach to \d+, and shares of the picture to about 1: say how many pixels"),
     ],
 )
 def test_outputs_that_do_not_fit_are_refused(task: KeypointsTask, raw: Tensor, complaint: str) -> None:

@@ -23,6 +23,8 @@ IN_PLACE, MOVED = range(2)
 SHARPNESS = 10.0  # of the soft peak of a heat map, which only gradients see
 PUSH = 0.1  # of a displacement's length: the slope where nothing moved yet, away from the points' middle
 MOST_POINTS = 1024
+FARTHEST = 10.0
+"""Sides of the picture that no point is away from it: beyond are pixels."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -71,7 +73,8 @@ class KeypointsTask(Described):
         Of heat maps they are the peaks; gradients are those of the soft peak.
 
         Raises:
-            TargetError: it has another shape, or another number of points than are named or needed.
+            TargetError: it has another shape, another number of points than are named or needed, or coordinates in
+                pixels where they should be shares.
         """
         if self.output == "heatmaps":
             coordinates = _peaks(raw)
@@ -89,6 +92,11 @@ class KeypointsTask(Described):
             raise TargetError("the target returns one point: name it (--task-option 'points=[\"pupil\"]')")
         if max((*(self.between or ()), self.point or 0)) >= count:
             raise TargetError(f"the target returns {count} points: an index of them is too large")
+        if self.output == "normalised" and bool((coordinates.abs() > FARTHEST).any()):
+            raise TargetError(
+                f"the target's points reach to {coordinates.abs().max().item():.4g}, and shares of the picture to about"
+                " 1: say how many pixels its input has (--task-option output=pixels --task-option side=192)"
+            )
         return coordinates
 
     def recorded(self, outputs: Tensor, original: Tensor) -> Tensor:
