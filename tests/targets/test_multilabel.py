@@ -15,7 +15,7 @@ from networks import Function
 from torch import nn
 
 from zoom_engine.common.errors import TargetError
-from zoom_engine.targets import MultiLabelTask, Task, load_target, save_onnx, task_from_dict
+from zoom_engine.targets import BinaryTask, MultiLabelTask, Task, load_target, save_onnx, task_from_dict
 
 TASK = MultiLabelTask(classes=("hat", "beard", "smile"))
 LOGITS = st.lists(st.floats(-6, 6).map(lambda x: round(x, 2)), min_size=3, max_size=3)
@@ -89,6 +89,9 @@ def test_modules_onnx_files_and_functions_are_the_same_target(tmp_path: Path) ->
     read = load_target(tmp_path / "labels.onnx", resolution=16)
     assert read.task == TASK
     torch.testing.assert_close(read(IMAGES), from_module(IMAGES), atol=1e-5, rtol=1e-5)
+    for head in (TASK.classes[1], 1):  # the file names its labels
+        alone = load_target(tmp_path / "labels.onnx", head=head, resolution=16)
+        assert alone.task == BinaryTask(classes=(f"not {TASK.classes[1]}", TASK.classes[1]), head=1)
 
     def probabilities(pictures: np.ndarray) -> np.ndarray:
         with torch.no_grad():

@@ -31,7 +31,14 @@ from zoom_engine.targets.loaders.transforms import StatedInput, stated_preproces
 from zoom_engine.targets.onnx.load import load_onnx, load_onnx_model, load_tfjs
 from zoom_engine.targets.onnx.session import OnnxSession, load_session
 from zoom_engine.targets.target import Target, probe_images, raw_outputs
-from zoom_engine.targets.tasks import EmbeddingTask, RegressionTask, Task, task_from_dict
+from zoom_engine.targets.tasks import (
+    EmbeddingTask,
+    MultiClassTask,
+    MultiLabelTask,
+    RegressionTask,
+    Task,
+    task_from_dict,
+)
 from zoom_engine.targets.tasks.guess import TAKEN_FOR_EMBEDDING, guess_task
 
 NAMED: dict[str, Callable[[str, Reading], LoadedModel]] = {
@@ -309,7 +316,7 @@ def _as_target(
         task = guess_task(
             raw,
             name=name,
-            classes=loaded.classes if classes is None else classes,
+            classes=_classes_of(loaded) if classes is None else classes,
             final=loaded.final,
             kind=kind,
             head=head,
@@ -349,3 +356,10 @@ def _named_task(task: Task | None, classes: Sequence[str] | None) -> Task | None
         return None
     renamed: Task = dataclasses.replace(described, classes=tuple(classes))
     return renamed
+
+
+def _classes_of(loaded: LoadedModel) -> Sequence[str] | None:
+    """Return the names of a model's outputs, those of the task that it says included; None where it names none."""
+    if loaded.classes is None and isinstance(loaded.task, MultiClassTask | MultiLabelTask):
+        return loaded.task.classes
+    return loaded.classes
