@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from zoom_engine import Diagnoser
 from zoom_engine.cli import main
+from zoom_engine.common.errors import TargetError
 from zoom_engine.domains.avatars.domain import DOMAIN
 from zoom_engine.targets import (
     BinaryTask,
@@ -91,6 +92,8 @@ SPECS: dict[str, tuple[Callable[[Path], Any], bool]] = {
     "a Target without": (lambda path: Target(colours(), name="t", task=BinaryTask()), True),
 }
 
+OF_BYTES = ("an ONNX file of bytes", "a function")
+
 
 @pytest.mark.parametrize("spec", SPECS)
 def test_what_no_file_library_or_option_says_is_called_assumed(spec: str, tmp_path: Path) -> None:
@@ -105,8 +108,14 @@ def test_what_no_file_library_or_option_says_is_called_assumed(spec: str, tmp_pa
     assert target.describe()["preprocessing_assumed"] is assumed
     assert bool(list(input_notices(target, resolution=24))) is assumed
     for told in ({"value_range": (0, 255)}, {"std": [0.5]}, Preprocessing(size=24)) if options else ():
-        if not ("function" in spec and isinstance(told, Preprocessing)):
+        if spec not in OF_BYTES or "value_range" in (told if isinstance(told, dict) else ()):
             assert not load_target(made, preprocessing=told, **size, **options).assumed
+            continue
+        with pytest.raises(
+            TargetError, match=r"bytes.* from 0 to 255, and not RGB in \[0, .*say its size alone"
+        ) as caught:
+            load_target(made, preprocessing=told, **size, **options)
+        assert "\n" not in str(caught.value)
     if options:
         only_size = load_target(made, preprocessing={"size": 24}, **size, **options)
         assert only_size.assumed is assumed

@@ -28,7 +28,7 @@ from zoom_engine.audit.service_file import load_tries
 from zoom_engine.cli.options import read_target_options
 from zoom_engine.common.errors import ConfigError, TargetError
 from zoom_engine.settings.model_settings import ServiceSettings
-from zoom_engine.targets import BinaryTask, MultiClassTask, Target, load_target
+from zoom_engine.targets import BinaryTask, MultiClassTask, Preprocessing, Target, load_target
 from zoom_engine.targets.loaders.answer_cache import AnswerCache
 from zoom_engine.targets.loaders.service_client import ServiceClient
 
@@ -105,6 +105,32 @@ def test_a_tensor_goes_as_the_models_input() -> None:
         np.testing.assert_allclose(probabilities(target), exact, atol=1e-5)
         with pytest.raises(TargetError, match="name one with answer="):
             loaded(service, form="kserve", field="x")
+
+
+def test_bytes_go_out_as_0_to_255_or_not_at_all() -> None:
+    sizes: set[tuple[int, ...]] = set()
+
+    def largest(headers: dict[str, str], body: bytes) -> Any:
+        (tensor,) = json.loads(body)["inputs"]
+        assert (tensor["datatype"], max(tensor["data"]) > 200) == ("UINT8", True)
+        share = float(np.mean(tensor["data"]) / 255)
+        return {"outputs": [{"name": "p", "shape": [1, 1], "datatype": "FP32", "data": [share]}]}
+
+    def sized(headers: dict[str, str], body: bytes) -> Any:
+        sizes.add(json_picture(body).shape)
+        return red(headers, body)
+
+    with stand(largest) as service:
+        assert not loaded(service, form="kserve", datatype="UINT8").assumed
+    options: Any
+    with stand(sized) as service:
+        for options in ({"value_range": (0, 1)}, {"mean": [0.5], "std": [0.5]}, Preprocessing(size=20)):
+            with pytest.raises(TargetError, match=r"is sent pictures of bytes from 0 to 255, and not RGB") as caught:
+                load_target(service.url, preprocessing=options, service={"cache": False})
+            assert "\n" not in str(caught.value)
+        assert not service.bodies
+        load_target(service.url, preprocessing=Preprocessing(size=20, value_range=(0, 255)), service={"cache": False})
+        assert sizes == {(20, 20, 3)}, "a PNG has no order of axes"
 
 
 def test_a_request_of_ones_own_form(tmp_path: Path) -> None:

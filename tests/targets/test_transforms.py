@@ -167,6 +167,20 @@ def test_a_transform_may_stand_among_the_options_of_an_audit_s_target() -> None:
 
 
 def test_a_function_that_is_given_bytes_is_not_given_a_transform_s_numbers() -> None:
-    with pytest.raises(TargetError, match=r"a function is given bytes.*mean 0.485.*let the function do it") as caught:
+    with pytest.raises(
+        TargetError, match=r"a function is given bytes.*mean 0.485.*let it make other numbers of them itself"
+    ) as caught:
         load_target(lambda pixels: pixels.mean((1, 2, 3)) / 255, preprocessing=OF_TORCHVISION["v1"])
     assert "\n" not in str(caught.value)
+
+
+def test_a_function_takes_a_transform_that_makes_bytes_as_pictures_of_that_size() -> None:
+    shapes: list[tuple[tuple[int, ...], bool]] = []
+
+    def darkness(pixels: np.ndarray) -> np.ndarray:
+        shapes.append((pixels.shape[1:], int(pixels.max()) > 1))
+        return np.asarray(1 - pixels.mean((1, 2, 3)) / 255)
+
+    bytes_of_20 = v2.Compose([v2.Resize((20, 20)), v2.PILToTensor(), v2.ToDtype(torch.float32, scale=False)])
+    assert load_target(darkness, preprocessing=bytes_of_20).preprocessing.hw == (20, 20)
+    assert set(shapes) == {((20, 20, 3), True)}

@@ -230,3 +230,13 @@ def scale_is_assumed(options: InputOptions, *, told: bool) -> bool:
     The model says it where its file or library does (`told`), the user by the `options`.
     """
     return not told and not isinstance(options, Preprocessing) and not any(name in (options or {}) for name in SCALE)
+
+
+def check_bytes(preprocessing: Preprocessing, whom: str) -> None:
+    """Refuse, by a TargetError that begins with `whom`, other numbers than 0 to 255 where bytes are made of them."""
+    scaled = any(mean != 0 for mean in preprocessing.mean) or any(std != 1 for std in preprocessing.std)
+    if scaled or tuple(preprocessing.value_range) != (0.0, 255.0):
+        raise TargetError(
+            f"{whom} from 0 to 255, and not {preprocessing.in_words}: let it make other numbers of them itself, or say"
+            " its size alone, --input-size 224 (preprocessing={'size': 224} in Python)"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from zoom_engine.common.errors import TargetError, one_line
 from zoom_engine.targets.entry import are_boxes, stacked_boxes
 from zoom_engine.targets.loaders.loaded_model import LoadedModel, Reading
-from zoom_engine.targets.preprocessing import SCALE, Preprocessing, scale_is_assumed
+from zoom_engine.targets.preprocessing import Preprocessing, check_bytes, scale_is_assumed
 from zoom_engine.targets.target import probe_images
 
 BlackBox = Callable[[NDArray[np.uint8]], Any]
@@ -59,14 +60,12 @@ def load_black_box(function: BlackBox, how: Reading) -> LoadedModel:
     """Load a function from uint8 RGB images `[B, H, W, 3]` to probabilities: `[B]`, `[B, 1]`, `[B, 2]` or `[B, C]`.
 
     Raises:
-        TargetError: a whole preprocessing is given that makes other numbers than bytes.
+        TargetError: a preprocessing is given that makes other numbers than bytes.
     """
     preprocessing = Preprocessing(layout="NHWC", value_range=(0.0, 255.0)).updated(how.options)
-    if isinstance(how.options, Preprocessing) and _fed(how.options) != _fed(Preprocessing(value_range=(0.0, 255.0))):
-        raise TargetError(
-            f"a function is given bytes, uint8 [B, H, W, 3] from 0 to 255, and not {preprocessing.in_words}: let the"
-            " function do it, or say its size alone, such as preprocessing={'size': 224}"
-        )
+    check_bytes(preprocessing, "a function is given bytes, uint8 [B, H, W, 3]")
+    if isinstance(how.options, Preprocessing):  # of another library's, which has its own order of axes
+        preprocessing = dataclasses.replace(preprocessing, layout="NHWC")
     network = FunctionNetwork(function)
     name = str(getattr(function, "__name__", type(function).__name__))
     return LoadedModel(
@@ -79,10 +78,6 @@ def load_black_box(function: BlackBox, how: Reading) -> LoadedModel:
         note=NOTE,
         content_hash=hash_of_answers(network, name, preprocessing, how),
     )
-
-
-def _fed(preprocessing: Preprocessing) -> tuple[object, ...]:
-    return tuple(getattr(preprocessing, name) for name in SCALE)
 
 
 def hash_of_answers(network: nn.Module, name: str, preprocessing: Preprocessing, how: Reading) -> str:

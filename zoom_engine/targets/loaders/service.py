@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 import io
 import json
@@ -24,7 +25,7 @@ from zoom_engine.settings.model_settings import ServiceSettings
 from zoom_engine.targets.loaders.answer_cache import AnswerCache
 from zoom_engine.targets.loaders.loaded_model import LoadedModel, Reading
 from zoom_engine.targets.loaders.service_client import BadAnswerError, ServiceClient, connect
-from zoom_engine.targets.preprocessing import Preprocessing, scale_is_assumed
+from zoom_engine.targets.preprocessing import Preprocessing, check_bytes, scale_is_assumed
 from zoom_engine.targets.target import UNSTEADY, probe_images
 
 NOTE = "a service that is asked over HTTP, so there are no gradients"
@@ -111,14 +112,19 @@ def load_service(spec: str, how: Reading) -> LoadedModel:
     decimals, and to the last digit (where it gives the same twice) for the answers that are kept on disk.
 
     Raises:
-        TargetError: the URL is none, or the service does not answer as the settings say.
+        TargetError: the URL is none, the service does not answer as the settings say, or pictures of bytes are to be
+            made of other numbers.
     """
     settings = ServiceSettings(**(how.service or {}))
     client = connect(spec, settings)
     name = client.name
     as_tensor = settings.form == "kserve"
-    usual = Preprocessing() if as_tensor else Preprocessing(layout="NHWC", value_range=(0.0, 255.0))
-    preprocessing = usual.updated(how.options)
+    of_bytes = not as_tensor or settings.datatype == "UINT8"
+    preprocessing = Preprocessing(value_range=(0.0, 255.0 if of_bytes else 1.0)).updated(how.options)
+    if of_bytes:
+        check_bytes(preprocessing, f"service {name} is sent pictures of bytes")
+    if not as_tensor:  # a PNG has an order of its own
+        preprocessing = dataclasses.replace(preprocessing, layout="NHWC")
     service = Service(client, _request_of(settings))
     height, width = preprocessing.hw or (how.resolution, how.resolution)
     pictures = preprocessing(probe_images(height, width))
@@ -139,7 +145,7 @@ def load_service(spec: str, how: Reading) -> LoadedModel:
         network=service,
         name=name,
         preprocessing=preprocessing,
-        assumed=scale_is_assumed(how.options, told=not as_tensor),
+        assumed=scale_is_assumed(how.options, told=of_bytes),
         classes=service.names if len(service.names or ()) > 1 else None,
         final="probabilities",
         differentiable=False,

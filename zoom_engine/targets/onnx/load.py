@@ -34,7 +34,7 @@ from zoom_engine.targets.loaders.loaded_model import LoadedModel, Reading
 from zoom_engine.targets.onnx.graph import OnnxGraph
 from zoom_engine.targets.onnx.ops import UnsupportedError
 from zoom_engine.targets.onnx.tfjs import read_tfjs
-from zoom_engine.targets.preprocessing import InputOptions, Preprocessing, scale_is_assumed
+from zoom_engine.targets.preprocessing import InputOptions, Preprocessing, check_bytes, scale_is_assumed
 from zoom_engine.targets.target import probe_images
 from zoom_engine.targets.tasks import Task, task_from_dict
 from zoom_engine.targets.tasks.guess import Final
@@ -241,7 +241,12 @@ def tells_scale(noted: Noted, image: ImageInput) -> bool:
 
 
 def read_preprocessing(path: Path, noted: Noted, image: ImageInput, options: InputOptions) -> Preprocessing:
-    """Return `onnx_preprocessing`; TargetError where the options say another size, or the file one of no picture."""
+    """Return `onnx_preprocessing`.
+
+    Raises:
+        TargetError: the options say another size or, where the input takes bytes, other numbers; or the file says a
+            size of no picture.
+    """
     hw = Preprocessing().updated(options).hw
     if hw is not None and image.size is not None and hw != image.size:
         raise TargetError(
@@ -249,8 +254,11 @@ def read_preprocessing(path: Path, noted: Noted, image: ImageInput, options: Inp
             f" size is {hw[0]}×{hw[1]}: leave it out, or match it"
         )
     try:
-        return onnx_preprocessing(noted, image, options)
-    except TargetError as error:  # of the file's own size
+        used = onnx_preprocessing(noted, image, options)
+        if issubclass(image.kind, np.integer):
+            check_bytes(used, "its input takes bytes")
+        return used
+    except TargetError as error:
         raise TargetError(f"{path}: {error}") from error
 
 
