@@ -82,6 +82,20 @@ def test_the_content_hash_is_of_name_and_answers() -> None:
     assert load_target(other, resolution=16).content_hash != first
 
 
+def test_detectors_that_find_nothing_in_noise_are_told_apart_by_their_code() -> None:
+    def made(score: float) -> Any:
+        def detector(pixels: Pixels) -> list[dict[str, Any]]:
+            boxes = [[0.1, 0.1, 0.9, 0.9]] if pixels.std() < 1 else []
+            return [{"boxes": boxes, "scores": [score] * len(boxes)} for _ in pixels]
+
+        return detector
+
+    first, again, other = (
+        load_target(made(score), task="detection", resolution=16).content_hash for score in (0.9, 0.9, 0.6)
+    )
+    assert first == again != other
+
+
 def ends(pixels: Pixels) -> Any:
     raise SystemExit(3)
 

@@ -235,6 +235,22 @@ def test_answers_that_were_given_are_not_asked_for_again() -> None:
         assert other.content_hash != first.content_hash
 
 
+def test_answers_of_a_detector_that_finds_nothing_in_noise_are_not_those_of_the_next_one() -> None:
+    def detector(score: float) -> Any:
+        def answer(headers: dict[str, str], body: bytes) -> list[list[float]]:
+            flat = json_picture(body).std() < 1
+            return [[0.1, 0.1, 0.9, 0.9, score, 0.0] if flat else [0.0] * 6]
+
+        return answer
+
+    with stand(detector(0.9)) as service:
+        for score in (0.9, 0.6):
+            service.answer = detector(score)
+            target = load_target(service.url, resolution=16, task="detection")
+            assert target(torch.zeros(1, 3, 16, 16))[0, 0, 4].item() == pytest.approx(score)
+            assert "answers test pictures alike" in target.note
+
+
 def test_addresses_that_differ_in_the_query_are_different_targets() -> None:
     """Though they answer the fixed pictures alike."""
     with stand(red) as service:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from zoom_engine.common.errors import TargetError, one_line
+from zoom_engine.common.module_hash import module_hash
 from zoom_engine.targets.entry import are_boxes, stacked_boxes
 from zoom_engine.targets.loaders.loaded_model import LoadedModel, Reading
 from zoom_engine.targets.preprocessing import Preprocessing, check_bytes, scale_is_assumed
@@ -83,10 +84,13 @@ def load_black_box(function: BlackBox, how: Reading) -> LoadedModel:
 def hash_of_answers(network: nn.Module, name: str, preprocessing: Preprocessing, how: Reading) -> str:
     """Return a hash of what cannot be hashed itself: of its name and its answers on fixed images, to three decimals.
 
-    So an audit is not resumed with another function.
+    So an audit is not resumed with another function. Where a function answers all of them alike, as a detector does
+    that finds nothing in noise, its code is hashed too.
     """
     height, width = preprocessing.hw or (how.resolution, how.resolution)
-    answers = network(preprocessing(probe_images(height, width)))
+    answers = np.round(network(preprocessing(probe_images(height, width))).double().cpu().numpy(), 3)
     digest = hashlib.sha256(name.encode())
-    digest.update(np.round(answers.double().cpu().numpy(), 3).tobytes())
+    digest.update(answers.tobytes())
+    if isinstance(network, FunctionNetwork) and bool((answers == answers[:1]).all()):
+        digest.update(module_hash(network).encode())
     return digest.hexdigest()

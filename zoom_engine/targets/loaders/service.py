@@ -29,6 +29,7 @@ from zoom_engine.targets.preprocessing import Preprocessing, check_bytes, scale_
 from zoom_engine.targets.target import UNSTEADY, probe_images
 
 NOTE = "a service that is asked over HTTP, so there are no gradients"
+ALIKE = "it answers test pictures alike, as another model may too, so nothing is taken from answers of before"
 PICTURE = "{png}"
 LARGEST_TEMPLATE = 1 << 20
 SAME = 1e-6  # answers to one picture that differ by less are the same
@@ -108,8 +109,10 @@ class Service(nn.Module):
 def load_service(spec: str, how: Reading) -> LoadedModel:
     """Load the service at the URL `spec`, tried on fixed pictures, twice: answers that differ are told in the note.
 
-    It cannot be hashed. Its address with the query, and its answers on these pictures, stand for its content: to three
-    decimals, and to the last digit (where it gives the same twice) for the answers that are kept on disk.
+    It cannot be hashed. Its address with the query, what is sent beside a picture, and its answers on these pictures,
+    stand for its content: to three decimals, and to the last digit (where it gives the same twice) for the answers that
+    are kept on disk. None are kept where they are the same for all these pictures, as those of a detector that finds
+    nothing in noise: they tell no model from the next.
 
     Raises:
         TargetError: the URL is none, the service does not answer as the settings say, or pictures of bytes are to be
@@ -137,10 +140,11 @@ def load_service(spec: str, how: Reading) -> LoadedModel:
         deciding["template"] = json.dumps(read_template(settings), sort_keys=True)
     told = f"{name} {sorted(deciding.items())}{asked}".encode()
     rough = hashlib.sha256(told + np.round(answers, 3).tobytes()).hexdigest()
-    if settings.cache:
+    alike = bool((answers == answers[:1]).all())
+    if settings.cache and not alike:
         exact = hashlib.sha256(told + answers.tobytes()).hexdigest() if noise <= SAME else rough
         service.cache = AnswerCache(default_cache() / "services" / f"{exact[:32]}.sqlite")
-    doubt = "" if noise <= SAME else f"; {UNSTEADY}"
+    doubt = ("" if noise <= SAME else f"; {UNSTEADY}") + (f"; {ALIKE}" if settings.cache and alike else "")
     return LoadedModel(
         network=service,
         name=name,
