@@ -522,6 +522,22 @@ def test_external_data_elsewhere_is_refused(location: str, tmp_path: Path) -> No
         load_target(external(folder, location))
 
 
+def test_in_a_cache_of_links_data_lie_beside_the_model_as_the_links_do(tmp_path: Path) -> None:
+    """So the hub keeps what it fetched: under other names than the model says."""
+    blobs, snapshot = tmp_path / "blobs", tmp_path / "snapshots" / "main"
+    for folder in (blobs, snapshot):
+        folder.mkdir(parents=True)
+    (blobs / "b1").write_bytes(CONV["k"].tobytes())
+    external(blobs, "data.bin").rename(blobs / "a1")
+    (snapshot / "model.onnx").symlink_to(blobs / "a1")
+    with pytest.raises(TargetError, match=r"'data\.bin' is missing"):
+        load_target(snapshot / "model.onnx")
+    (snapshot / "data.bin").symlink_to(blobs / "b1")
+    inside = load_target(save(simple(), tmp_path), task=BinaryTask())
+    images = torch.rand(2, 3, 16, 16)
+    torch.testing.assert_close(load_target(snapshot / "model.onnx", task=BinaryTask())(images), inside(images))
+
+
 def test_bad_files_are_one_line(tmp_path: Path) -> None:
     whole = simple().SerializeToString()
     cases: list[tuple[bytes, str]] = [

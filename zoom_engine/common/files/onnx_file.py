@@ -157,14 +157,16 @@ def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto | onnx.SparseT
 
 def _external_data(path: Path, model: onnx.ModelProto, refusal: type[ZoomError]) -> Iterator[bytes]:
     """Bring the data that lie in other files into the model, and no more of these files; yield each piece."""
-    folder, total = path.resolve().parent, model.ByteSize()
+    # Of a cache of links, such as the hub's, the model lies beside its data twice: as links, and where these lead.
+    folders, total = (path.parent.resolve(), path.resolve().parent), model.ByteSize()
     for tensor in _tensors(model):
         if isinstance(tensor, onnx.SparseTensorProto) or not uses_external_data(tensor):
             continue
         says = {entry.key: entry.value for entry in tensor.external_data}
         name, tensor_name = one_line(says.get("location", ""), 80), one_line(tensor.name, 80)
-        file = (folder / says.get("location", "")).resolve()
-        if not file.is_relative_to(folder):
+        files = [(folder / says.get("location", "")).resolve() for folder in folders]
+        file = next((file for file in files if file.is_file()), files[0])
+        if not any(file.is_relative_to(folder) for folder in folders):
             raise refusal(f"{path}: refused, since it asks for data outside its own folder ({name!r})")
         if not file.is_file():
             raise refusal(f"{path}: its data file {name!r} is missing: put it beside the model")
