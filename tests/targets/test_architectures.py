@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 import timm
@@ -13,8 +14,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 from zoom_engine.common.errors import TargetError
+from zoom_engine.common.threads import quiet
 from zoom_engine.targets import BinaryTask, MultiClassTask, load_target
-from zoom_engine.targets.loaders.architectures import load_architecture
+from zoom_engine.targets.loaders.architectures import choose_architecture, load_architecture
 from zoom_engine.targets.loaders.loaded_model import Reading
 
 IMAGES = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(1)) * 2 - 1
@@ -57,6 +59,27 @@ def test_torchvision_brings_its_crop_and_keeps_its_classes(tmp_path: Path) -> No
     transform = torchvision.models.SqueezeNet1_1_Weights.DEFAULT.transforms()
     image = torch.rand(1, 3, 300, 280)
     torch.testing.assert_close(result.preprocessing(image * 2 - 1), transform(image), atol=2e-5, rtol=1e-4)
+
+
+def test_torchvision_builds_as_around_the_weights_whose_preprocessing_it_brings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Inception's networks bring pictures to a scale of their own then, and a transformer is as large as they are."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    weights = torchvision.models.ViT_B_16_Weights.IMAGENET1K_SWAG_E2E_V1
+    file = tmp_path / "hub" / "checkpoints" / weights.url.rpartition("/")[2]
+    file.parent.mkdir(parents=True)
+    file.touch()
+    built: dict[str, Any] = {}
+    for name, given in (("googlenet", file), ("inception_v3", file), ("vit_b_16", weights.name), ("vit_b_32", file)):
+        chosen = choose_architecture(f"torchvision:{name}@{given}")
+        with torch.device("meta"), quiet():  # of its initialisation it warns
+            built[name] = chosen.build(2)
+        if name.startswith("vit"):
+            assert built[name].image_size == chosen.preprocessing.size
+    assert built["googlenet"].transform_input
+    assert built["inception_v3"].transform_input
+    assert (built["vit_b_16"].image_size, built["vit_b_32"].image_size) == (384, 224)
 
 
 @pytest.mark.parametrize(("outputs", "kind"), [(3, MultiClassTask), (2, BinaryTask)])

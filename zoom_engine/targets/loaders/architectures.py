@@ -21,6 +21,8 @@ from zoom_engine.targets.preprocessing import Preprocessing
 
 LIBRARIES = ("torchvision", "timm")
 Build = Callable[[int | None], nn.Module]
+RESCALING = ("googlenet", "inception_v3")
+"""The networks of torchvision that bring pictures to a scale of their own, unless they are built without weights."""
 
 
 def load_architecture(spec: str, how: Reading) -> LoadedModel:
@@ -87,11 +89,16 @@ def _torchvision(models: Any, name: str, weights: str, download: bool) -> tuple[
         raise TargetError(f"torchvision has no model {name!r}: see torchvision.models.list_models()") from error
     chosen = published.DEFAULT
     path = Path(weights)
+    # As torchvision builds them around published weights, which bring the preprocessing too.
+    options: dict[str, Any] = {"transform_input": True} if name.lower() in RESCALING else {}
     if not path.is_file():
         chosen, path = torchvision_weights(name, published, weights, download=download)
+        if name.lower().startswith("vit_"):
+            options["image_size"] = chosen.meta["min_size"][0]
 
     def build(outputs: int | None) -> nn.Module:
-        model: nn.Module = models.get_model(name, weights=None, **({} if outputs is None else {"num_classes": outputs}))
+        fitted = options if outputs is None else {**options, "num_classes": outputs}
+        model: nn.Module = models.get_model(name, weights=None, **fitted)
         return model
 
     return build, _torchvision_preprocessing(name, chosen.transforms()), path
