@@ -1,12 +1,15 @@
 """Distil a renderer into a StyleGAN2: z → parameters → render is the teacher.
 
-1. The mapping network learns z → w, where w is a fixed rotation of the standardised render parameters.
-   The sampling distribution holds natural ties (beards with men, slit pupils with cats), so what w
-   knows apart, the generated population does not show apart.
+1. The mapping network learns z → w, where w is a fixed rotation of the standardised render parameters, and where the
+   subject names them of what several of them show together. The sampling distribution holds natural ties (beards with
+   men, slit pupils with cats), so what w knows apart, the generated population does not show apart.
 2. The synthesis network learns the teacher's w → render at 16², 32² and so on up to the whole picture, by a weighted
    multi-scale L1 and, of whole pictures, the probe's first feature maps; phases add the edges and make the toRGB styles
    constants. Of short trainings most steps belong at 32²: there the shapes are learned at a quarter of the price.
-   The last one asks for texture, which L1 blurs, and learns the constants that show it (:func:`learn_noise`).
+   The last one asks for texture, which L1 blurs, and learns the constants that show it (:func:`learn_noise`), or
+   for patches that a critic takes for renders (:class:`Critic`).
+3. Where the renders are more than a linear w tells (a turned head moves everything), phases learn w with the pictures:
+   :class:`Bend` adds to the teacher's. The mapping network then learns their sum, and later phases see what it makes.
 
 Learning rates are StyleGAN2's equalised ones, folded into the optimizer: weights are stored as they are
 used, so a weight initialised with standard deviation c moves with c times the raw rate. The raw rate of 0.1
@@ -17,20 +20,22 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from safetensors import safe_open
 from torch import Tensor, nn
 
 from lab.training.loop import Average, cosine, rng_for, run
 from lab.training.renders import Renders, latents_for, renders
 from lab.training.subject import TrainingSubject
+from zoom_engine.common.errors import ConfigError
 from zoom_engine.common.machine import bf16_in_hardware
 from zoom_engine.domains.networks import SmallCNN
 from zoom_engine.domains.parameters import ParameterTable
@@ -39,16 +44,23 @@ from zoom_engine.generators import StyleGAN2, StyleGAN2Config, load_stylegan2, s
 from zoom_engine.generators.stylegan2.network import ModulatedConv, ToRGB
 
 MAPPING_STEPS = 32_000
+MAPPING_RATE = 2e-3
 RATE = 0.1
 OTHER_RATE = 0.02
 PROBE_WEIGHT = 0.15
+BEND_RATE = 2e-3
+CRITIC_RATE = 5e-4
+CRITIC_ALONE = 100
 
 
 @dataclass(frozen=True)
 class Phase:
     """One phase of the synthesis training; ``rate`` scales all learning rates, ``edges`` weighs :func:`edge_loss`,
     ``constant_rgb`` takes the latent away from the toRGB layers (:func:`hold_rgb`), ``texture`` weighs
-    :func:`texture_loss`; with it the noise constants are learned (:func:`learn_noise`).
+    :func:`texture_loss`; with it the noise constants are learned (:func:`learn_noise`). ``w`` is the teacher's, the
+    teacher's while :class:`Bend` learns, or the mapping network's, which is trained before such a phase.
+    ``critic``: how long the gradient of the :class:`Critic` is at the picture, as a share of the other losses'. It also
+    sees a quarter of ``batch`` more pictures, of latents that have no render: what nobody measured looks rendered too.
     """
 
     resolution: int
@@ -58,22 +70,86 @@ class Phase:
     edges: float = 0.0
     constant_rgb: bool = False
     texture: float = 0.0
+    w: Literal["teacher", "learned", "mapped"] = "teacher"
+    critic: float = 0.0
+
+
+class Bend(nn.Module):
+    """What is added to the teacher's w: nothing at first, then what the pictures ask for."""
+
+    def __init__(self, columns: int, w_dim: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(columns, w_dim), nn.LeakyReLU(0.2), nn.Linear(w_dim, w_dim), nn.LeakyReLU(0.2),
+            nn.Linear(w_dim, w_dim),
+        )  # fmt: skip
+        nn.init.zeros_(self.layers[-1].weight)  # type: ignore[arg-type]
+        nn.init.zeros_(self.layers[-1].bias)  # type: ignore[arg-type]
+
+    def forward(self, columns: Tensor) -> Tensor:
+        w: Tensor = self.layers(columns)
+        return w
 
 
 class Teacher:
-    """The w that the mapping network learns to produce: rotated, standardised parameters."""
+    """The w that the mapping network learns to produce: rotated, standardised columns, and the :class:`Bend` of them.
 
-    def __init__(self, parameters: ParameterTable, seed: int, *, w_dim: int) -> None:
-        values = torch.from_numpy(parameters.values.copy())
-        self.mean, self.std = values.mean(0), values.std(0)
-        generator = torch.Generator().manual_seed(seed)
-        self.basis = torch.linalg.qr(torch.randn(w_dim, values.shape[1], generator=generator))[0]
+    The columns are the parameters, what the subject says that several of them show together, and, where pictures are
+    mirrored too, whether this one is: backgrounds have no parameter that would mirror them.
+    """
+
+    def __init__(self, subject: TrainingSubject[Any], parameters: ParameterTable) -> None:
+        self.subject = subject
+        columns = self._columns(parameters)
+        self.mean, self.std = columns.mean(0), columns.std(0)
+        count, w_dim = columns.shape[1] + bool(subject.mirrored), subject.generator.w_dim
+        generator = torch.Generator().manual_seed(subject.seed)
+        self.basis = torch.linalg.qr(torch.randn(w_dim, count, generator=generator))[0]
+        self.bend = Bend(count, w_dim)
 
     def __call__(self, parameters: ParameterTable) -> Tensor:
-        """``[n, w_dim]``, of unit variance."""
-        standard = (torch.from_numpy(parameters.values.copy()) - self.mean) / self.std
-        w: Tensor = standard @ self.basis.t() * math.sqrt(len(self.basis) / standard.shape[1])
+        """``[n, w_dim]``; without the bend it is of unit variance."""
+        return self.of(self.standard(parameters))
+
+    def of(self, standard: Tensor) -> Tensor:
+        """``[n, w_dim]`` of columns ``[n, C]``, see :meth:`standard`."""
+        linear = standard @ self.basis.t() * math.sqrt(len(self.basis) / standard.shape[1])
+        w: Tensor = linear + self.bend(standard)
         return w
+
+    def standard(self, parameters: ParameterTable, *, mirror: bool = False) -> Tensor:
+        """The standardised columns ``[n, C]`` of pictures, or of their mirror images."""
+        values = parameters.values.copy()
+        if mirror:
+            values[:, [parameters.scheme.column(name) for name in self.subject.mirrored]] *= -1
+        standard = (self._columns(type(parameters)(values)) - self.mean) / self.std
+        if not self.subject.mirrored:
+            return standard
+        return torch.cat([standard, torch.full((len(standard), 1), 1.0 if mirror else -1.0)], dim=1)
+
+    def _columns(self, parameters: ParameterTable) -> Tensor:
+        values = torch.from_numpy(parameters.values.copy())
+        together = self.subject.together
+        return values if together is None else torch.cat([values, torch.from_numpy(together(parameters))], dim=1)
+
+
+class Critic(nn.Module):
+    """Tells renders from generated pictures, patch by patch; its hinge is what StyleGAN's loss is to whole pictures.
+
+    The form of PatchGAN (Isola 2017). It learns alone for `CRITIC_ALONE` steps before anything is asked of it.
+    """
+
+    def __init__(self, width: int = 48) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for before, after in ((3, width), (width, 2 * width), (2 * width, 4 * width)):
+            layers += [nn.Conv2d(before, after, 4, 2, 1), nn.LeakyReLU(0.2)]
+        self.layers = nn.Sequential(*layers, nn.Conv2d(4 * width, 1, 3, 1, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """``[b, 1, R/8, R/8]``: above 0 what looks rendered."""
+        scores: Tensor = self.layers(images)
+        return scores
 
 
 def middle_weight(resolution: int) -> Tensor:
@@ -159,23 +235,25 @@ def parameter_groups(generator: StyleGAN2) -> list[dict[str, Any]]:
 
 def teacher_of(subject: TrainingSubject[Any]) -> Teacher:
     """Return the teacher of all images that are planned: w means the same while they are rendered."""
-    parameters = subject.table.from_latents(latents_for(subject.images, subject.seed))
-    return Teacher(parameters, subject.seed, w_dim=subject.generator.w_dim)
+    torch.manual_seed(subject.seed)
+    return Teacher(subject, subject.table.from_latents(latents_for(subject.images, subject.seed)))
 
 
-def train_mapping(subject: TrainingSubject[Any], generator: StyleGAN2, work: Path, *, steps: int) -> None:
+def train_mapping(
+    subject: TrainingSubject[Any], teacher: Teacher, generator: StyleGAN2, work: Path, *, steps: int, rate: float
+) -> None:
     """Train the mapping network, which sees no picture."""
     network = generator.mapping_network
-    teacher = teacher_of(subject)
-    optimizer = torch.optim.Adam(network.parameters(), lr=2e-3)
+    optimizer = torch.optim.Adam(network.parameters(), lr=rate)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # these matrices are too small to share
 
     def step(index: int) -> dict[str, float]:
         latents = rng_for(subject.seed, index).standard_normal((512, generator.z_dim)).astype(np.float32)
-        wanted = teacher(subject.table.from_latents(latents))
+        with torch.no_grad():
+            wanted = teacher(subject.table.from_latents(latents))
         for group in optimizer.param_groups:
-            group["lr"] = 2e-3 * cosine(index, steps)
+            group["lr"] = rate * cosine(index, steps)
         loss = F.mse_loss(network(torch.from_numpy(latents)), wanted)
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
@@ -194,23 +272,28 @@ def train_mapping(subject: TrainingSubject[Any], generator: StyleGAN2, work: Pat
 
 def train_phase(
     subject: TrainingSubject[Any],
+    teacher: Teacher,
     generator: StyleGAN2,
     average: Average,
     data: Renders[Any],
-    latents: Tensor,
     phases: Sequence[Phase],
     number: int,
     work: Path,
 ) -> None:
-    """Phase ``number`` of ``phases``, on pictures and the teacher's ``latents [n, w_dim]`` of them."""
+    """Phase ``number`` of ``phases``."""
     phase = phases[number]
+    latents_of = latents_for_phase(phase, teacher, generator, data)
     if phase.constant_rgb:
+        with torch.no_grad():
+            latents = latents_of(np.arange(len(data)), np.zeros(len(data), dtype=bool))
         hold_rgb(generator, latents)
         hold_rgb(average.module, latents)
     if phase.texture:
         learn_noise(generator)
         learn_noise(average.module)
     groups = parameter_groups(generator)
+    if phase.w == "learned":
+        groups.append({"params": list(teacher.bend.parameters()), "base": BEND_RATE})
     optimizer = torch.optim.Adam(groups, lr=0.0, betas=(0.9, 0.99))
     weight = middle_weight(phase.resolution)
     last = phase.resolution == generator.resolution
@@ -220,16 +303,25 @@ def train_phase(
     parameters = [parameter for group in groups for parameter in group["params"] if parameter.requires_grad]
     probe = load_network(subject.probe)[0] if last else None
     assert probe is None or isinstance(probe, SmallCNN)
+    critic = Critic()
+    critic_optimizer = torch.optim.Adam(critic.parameters(), lr=CRITIC_RATE, betas=(0.5, 0.99))
 
     def step(index: int) -> dict[str, float]:
-        rows = np.sort(data.draw(rng_for(subject.seed + 1000 * number, index), phase.batch))
+        rng = rng_for(subject.seed + 1000 * number, index)
+        rows = np.sort(data.draw(rng, phase.batch))
+        mirrored = (rng.random(phase.batch) < 0.5) & (bool(subject.mirrored) and phase.w != "mapped")
         factor = cosine(index, phase.steps, warmup=50, floor=0.02 if last else 0.2)
         for group in optimizer.param_groups:
             group["lr"] = group["base"] * phase.rate * factor
         truth = data.batch(rows)
+        truth = torch.where(torch.from_numpy(mirrored)[:, None, None, None], truth.flip(3), truth)
         scaled = F.avg_pool2d(truth, generator.resolution // phase.resolution)
-        w = latents[rows].unsqueeze(1).expand(-1, generator.config.num_ws, -1)
-        image = synthesis(generator.styles(w), max_resolution=phase.resolution, precision=precision, plain=True)
+        w = latents_of(rows, mirrored)
+        if phase.critic:
+            w = torch.cat([w, unrendered(generator, rng, phase.batch // 4)])
+        w = w.unsqueeze(1).expand(-1, generator.config.num_ws, -1)
+        images = synthesis(generator.styles(w), max_resolution=phase.resolution, precision=precision, plain=True)
+        image = images[: len(rows)]
         loss = reconstruction_loss(image, scaled, weight)
         figures = {"l1": float(loss.detach())}
         if phase.edges:
@@ -249,14 +341,61 @@ def train_phase(
             loss = loss + phase.texture * texture
             figures["texture"] = float(texture.detach())
         optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
+        if phase.critic:
+            (gradient,) = torch.autograd.grad(loss, images, retain_graph=True)
+            (pull,) = torch.autograd.grad(-critic(images).mean(), images)
+            pull = pull * (gradient.norm() / (pull.norm() + 1e-12))
+            torch.autograd.backward(images, gradient + phase.critic * pull * (index >= CRITIC_ALONE))
+            figures["critic"] = criticise(critic, critic_optimizer, images.detach(), truth)
+        else:
+            torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(parameters, 3.0)
         optimizer.step()
         average.update(generator, index)
         return figures
 
-    state = {"generator": generator, "average": average.module, "optimizer": optimizer}
+    state: dict[str, Any] = {"generator": generator, "average": average.module, "optimizer": optimizer}
+    if phase.w == "learned":
+        state["bend"] = teacher.bend
+    if phase.critic:
+        state |= {"critic": critic, "critic_optimizer": critic_optimizer}
     run(f"generator-{number}", steps=phase.steps, step=step, state=state, folder=work, images=len(data))
+
+
+def latents_for_phase(
+    phase: Phase, teacher: Teacher, generator: StyleGAN2, data: Renders[Any]
+) -> Callable[[NDArray[np.int64], NDArray[np.bool_]], Tensor]:
+    """Return what gives the w ``[b, w_dim]`` of rows, of which some are mirrored."""
+    if phase.w == "mapped":
+        with torch.no_grad():
+            mapped = generator.mapping_network(torch.from_numpy(data.latents))
+        return lambda rows, mirrored: mapped[rows]
+    plain = teacher.standard(data.parameters)
+    flipped = teacher.standard(data.parameters, mirror=True)
+
+    def latents(rows: NDArray[np.int64], mirrored: NDArray[np.bool_]) -> Tensor:
+        columns = torch.where(torch.from_numpy(mirrored)[:, None], flipped[rows], plain[rows])
+        with torch.set_grad_enabled(phase.w == "learned" and torch.is_grad_enabled()):
+            return teacher.of(columns)
+
+    return latents
+
+
+@torch.no_grad()
+def unrendered(generator: StyleGAN2, rng: np.random.Generator, count: int) -> Tensor:
+    """The w ``[count, w_dim]`` of latents of which there is no render."""
+    latents = rng.standard_normal((count, generator.z_dim)).astype(np.float32)
+    w: Tensor = generator.mapping_network(torch.from_numpy(latents))
+    return w
+
+
+def criticise(critic: Critic, optimizer: torch.optim.Optimizer, generated: Tensor, rendered: Tensor) -> float:
+    """Move the critic by one step of the hinge loss on a batch of both, and return the loss."""
+    loss = F.relu(1 - critic(rendered)).mean() + F.relu(1 + critic(generated)).mean()
+    optimizer.zero_grad(set_to_none=True)
+    torch.autograd.backward(loss)
+    optimizer.step()
+    return float(loss.detach())
 
 
 def train_generator(
@@ -266,37 +405,65 @@ def train_generator(
     out: Path,
     *,
     mapping_steps: int = MAPPING_STEPS,
+    mapping_rate: float = MAPPING_RATE,
 ) -> None:
     """All phases, each resumed where it was, then the shipped file.
 
     Phases that the file in ``out`` has behind it, as its metadata say, are not gone through again: the others start
-    from its weights, and its mapping network stays.
+    from its weights, and its mapping network stays. What a phase has learned of w is not in the file, so that phases
+    that need it begin anew.
     """
     data = renders(subject, work, subject.count, subject.seed)
-    latents = teacher_of(subject)(data.parameters)
+    teacher = teacher_of(subject)
     torch.manual_seed(subject.seed)
     shipped = out / "generator.safetensors"
     behind = phases_of(shipped)
-    if not behind or behind != list(phases[: len(behind)]):
+    left = phases[len(behind) :]
+    learned = any(phase.w == "learned" for phase in phases) and any(phase.w != "mapped" for phase in left)
+    if not behind or behind != list(phases[: len(behind)]) or learned:
         behind, generator = [], new_generator(subject.generator)
     else:
         generator = StyleGAN2(subject.generator)
         generator.load_state_dict(load_stylegan2(shipped).state_dict())
     average = Average(generator, StyleGAN2(subject.generator))
+    mapped = bool(behind)
     for number in range(len(behind), len(phases)):
-        train_phase(subject, generator, average, data, latents, phases, number, work)
-    if not behind:
-        train_mapping(subject, generator, work, steps=mapping_steps)
+        if phases[number].w == "mapped" and not mapped:
+            train_mapping(subject, teacher, generator, work, steps=mapping_steps, rate=mapping_rate)
+            mapped = True
+        train_phase(subject, teacher, generator, average, data, phases, number, work)
+    if not mapped:
+        train_mapping(subject, teacher, generator, work, steps=mapping_steps, rate=mapping_rate)
     final = StyleGAN2(subject.generator).eval()
     final.load_state_dict(average.module.state_dict())
     final.mapping_network.load_state_dict(generator.mapping_network.state_dict())
     finish(subject, phases, final, data, shipped)
 
 
-def prepare_mapping(subject: TrainingSubject[Any], work: Path, *, steps: int = MAPPING_STEPS) -> None:
-    """Train the mapping network alone, before there are pictures: `train_generator` goes on from its checkpoint."""
+def prepare_mapping(
+    subject: TrainingSubject[Any],
+    phases: Sequence[Phase],
+    work: Path,
+    *,
+    mapping_steps: int = MAPPING_STEPS,
+    mapping_rate: float = MAPPING_RATE,
+) -> None:
+    """Train the mapping network alone, beside the phases that do not learn w: `train_generator` takes its checkpoint.
+
+    Raises:
+        ConfigError: the phases that learn w have not ended.
+    """
+    teacher = teacher_of(subject)
+    for number, phase in enumerate(phases):
+        if phase.w != "learned":
+            continue
+        path = work / f"generator-{number}.pt"
+        saved: dict[str, Any] = torch.load(path, weights_only=True) if path.is_file() else {"step": 0}
+        if saved["step"] < phase.steps:
+            raise ConfigError(f"{path} has {saved['step']} of {phase.steps} steps: w is not learned; train it first")
+        teacher.bend.load_state_dict(saved["bend"])
     torch.manual_seed(subject.seed)
-    train_mapping(subject, new_generator(subject.generator), work, steps=steps)
+    train_mapping(subject, teacher, new_generator(subject.generator), work, steps=mapping_steps, rate=mapping_rate)
 
 
 def new_generator(config: StyleGAN2Config) -> StyleGAN2:

@@ -41,6 +41,10 @@ class TrainingSubject(Subject[Table]):
         stored: a folder of pictures that were rendered before; without it the recipes render what they need.
         generator: its shape; its resolution is the pictures' side.
         text_encoder: its shape, open_clip's `model_cfg`.
+        together: what several parameters show together, float32 `[n, K]` of `n` pictures: w knows them beside the
+            parameters.
+        mirrored: the parameters that a mirror image has with the other sign. The generator learns from mirror images
+            where there are any.
     """
 
     name: str
@@ -55,6 +59,8 @@ class TrainingSubject(Subject[Table]):
     stored: Path | None = None
     generator: StyleGAN2Config = GENERATOR
     text_encoder: Mapping[str, Any] = field(default_factory=TEXT_ENCODER.copy)
+    together: Callable[[Table], NDArray[np.float32]] | None = None
+    mirrored: tuple[str, ...] = ()
 
     @property
     def count(self) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lab.people.parameters import Parameters
 from lab.people.train.renders import packed
-from lab.people.train.subject import PHASES, RECIPES, SUBJECT, TARGET_WIDTH, sample_of
+from lab.people.train.subject import MAPPING_RATE, MAPPING_STEPS, PHASES, RECIPES, SUBJECT, TARGET_WIDTH, sample_of
 from lab.training.command import Train, train_parts
 from lab.training.generator import prepare_mapping, train_generator
 from lab.training.probe import train_probe
@@ -33,9 +33,13 @@ def parts(renders: Path, images: int | None) -> dict[str, Train]:
         return replace(SUBJECT, seen=count, stored=renders)
 
     return {
-        "mapping": lambda work, out: prepare_mapping(SUBJECT, work),
         "probe": lambda work, out: train_probe(subject(), work, out, steps=1_500),
-        "generator": lambda work, out: train_generator(subject(), PHASES, work, out),
+        "generator": lambda work, out: train_generator(
+            subject(), PHASES, work, out, mapping_steps=MAPPING_STEPS, mapping_rate=MAPPING_RATE
+        ),
+        "mapping": lambda work, out: prepare_mapping(
+            SUBJECT, PHASES, work, mapping_steps=MAPPING_STEPS, mapping_rate=MAPPING_RATE
+        ),
         "text": lambda work, out: train_text(subject(), work, out, ordinary_english=True),
         "targets": lambda work, out: train_targets(sample_of(subject()), RECIPES, work, out, width=TARGET_WIDTH),
     }
@@ -51,6 +55,6 @@ if __name__ == "__main__":
         parts(given.renders, given.images),
         WEIGHTS,
         probe=SUBJECT.probe,
-        order="mapping needs no pictures, the generator needs the probe",
+        order="the generator needs the probe, and trains the mapping unless that was trained beside it",
         parents=[options],
     )

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from lab.people import word_forms
 from lab.people.attributes import TRUTH
 from lab.people.parameters import Parameters
 from lab.people.renderer import render
+from lab.people.together import MIRRORED, together
 from lab.people.wording import WORDS
 from lab.training.generator import Phase
-from lab.training.subject import TrainingSubject
+from lab.training.subject import GENERATOR, TrainingSubject
 from lab.training.targets import Recipe, Sample
 
 SUBJECT = TrainingSubject(
@@ -31,17 +33,22 @@ SUBJECT = TrainingSubject(
         "vision_cfg": {"image_size": 128, "layers": [1, 2, 2, 1], "width": 24, "head_width": 48},
         "text_cfg": {"context_length": 40, "vocab_size": 49408, "width": 96, "heads": 3, "layers": 3},
     },
+    generator=replace(GENERATOR, mapping_layers=6),
+    together=together,
+    mirrored=MIRRORED,
 )
 
 # 128² as the other domains: 15,000 pictures of 256² take seven hours of a core and their generator four, too long to be
 # made again when something of them changes.
 PHASES = (
-    Phase(16, 600, 32, constant_rgb=True),
-    Phase(32, 3_000, 32, constant_rgb=True),
-    Phase(64, 3_000, 16, constant_rgb=True),
-    Phase(128, 2_500, 8, rate=0.6, edges=1.0, constant_rgb=True),
-    Phase(128, 9_000, 8, rate=0.6, edges=1.0, constant_rgb=True, texture=3.0),
+    Phase(16, 4_000, 32, constant_rgb=True, w="learned"),
+    Phase(32, 4_000, 32, rate=0.8, constant_rgb=True, w="learned"),
+    Phase(32, 4_000, 32, rate=0.6, constant_rgb=True, w="learned"),
+    Phase(64, 4_000, 16, rate=0.6, constant_rgb=True),
+    Phase(128, 3_000, 8, rate=0.5, edges=1.0, constant_rgb=True),
+    Phase(128, 2_000, 8, rate=0.1, edges=1.0, constant_rgb=True, w="mapped", critic=0.4),
 )
+MAPPING_STEPS, MAPPING_RATE = 30_000, 5e-3
 
 
 def sample_of(subject: TrainingSubject[Parameters]) -> Sample:

@@ -76,7 +76,7 @@ def test_packed_pictures_of_another_look_are_packed_again(tmp_path: Path) -> Non
 
 def test_a_part_without_pictures_says_what_to_render(tmp_path: Path) -> None:
     trained = parts(tmp_path / "renders", None)
-    assert list(trained) == ["mapping", "probe", "generator", "text", "targets"]
+    assert list(trained) == ["probe", "generator", "mapping", "text", "targets"]
     for part in ("probe", "generator", "text", "targets"):
         with pytest.raises(ConfigError, match=r"lab/README\.md"):
             trained[part](tmp_path / "work", tmp_path / "out")

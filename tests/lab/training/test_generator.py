@@ -23,6 +23,8 @@ from zoom_engine.domains.pets.parameters import Parameters
 from zoom_engine.generators import StyleGAN2Config, load_stylegan2
 
 PHASES = (Phase(16, 3, 4, constant_rgb=True), Phase(32, 3, 4, edges=1.0, constant_rgb=True, texture=1.0))
+LEARNED = (Phase(16, 3, 4, w="learned"), Phase(32, 3, 4), Phase(32, 3, 8, w="mapped", critic=0.5))
+MIRRORED = tuple(row.name for row in Parameters.scheme.columns if row.low < 0)[:2]
 
 
 def stand_in(parameters: Parameters) -> NDArray[np.uint8]:
@@ -46,15 +48,36 @@ def subject(tmp_path_factory: pytest.TempPathFactory) -> TrainingSubject[Paramet
     return subject
 
 
+@pytest.fixture(scope="module")
+def bent(subject: TrainingSubject[Parameters]) -> TrainingSubject[Parameters]:
+    def together(parameters: Parameters) -> NDArray[np.float32]:
+        return np.asarray(parameters.values[:, :2] * parameters[MIRRORED[0]][:, None], dtype=np.float32)
+
+    return replace(subject, together=together, mirrored=MIRRORED)
+
+
 def weights_of(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     with safe_open(str(path), framework="pt") as file:
         return load_stylegan2(path).state_dict(), json.loads(file.metadata()["info"])
 
 
+@pytest.mark.parametrize(
+    ("recipe", "phases", "taken"),
+    [
+        ("subject", PHASES, [0, 1, 2, 0, 1, 1, 2, 0, 1, 2]),
+        ("bent", LEARNED, [0, 1, 2, 0, 1, 1, 2, 0, 1, 2, 0, 1, 2]),
+    ],
+)
 def test_a_killed_run_ends_where_an_undisturbed_one_does(
-    subject: TrainingSubject[Parameters], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recipe: str,
+    phases: tuple[Phase, ...],
+    taken: list[int],
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    train_generator(subject, PHASES, tmp_path / "whole", tmp_path / "a", mapping_steps=3)
+    subject: TrainingSubject[Parameters] = request.getfixturevalue(recipe)
+    train_generator(subject, phases, tmp_path / "whole", tmp_path / "a", mapping_steps=3)
     steps: list[int] = []
     real = module.run
 
@@ -70,15 +93,15 @@ def test_a_killed_run_ends_where_an_undisturbed_one_does(
 
     monkeypatch.setattr(module, "run", killed)
     with pytest.raises(KeyboardInterrupt):
-        train_generator(subject, PHASES, tmp_path / "work", tmp_path / "b", mapping_steps=3)
+        train_generator(subject, phases, tmp_path / "work", tmp_path / "b", mapping_steps=3)
     assert not (tmp_path / "b" / "generator.safetensors").exists()
-    train_generator(subject, PHASES, tmp_path / "work", tmp_path / "b", mapping_steps=3)
-    assert steps == [0, 1, 2, 0, 1, 1, 2, 0, 1, 2]
+    train_generator(subject, phases, tmp_path / "work", tmp_path / "b", mapping_steps=3)
+    assert steps == taken
     (whole, about), (resumed, _) = (weights_of(tmp_path / name / "generator.safetensors") for name in "ab")
     for name, value in whole.items():
         torch.testing.assert_close(resumed[name], value, rtol=0, atol=0)
     assert about["images"] == 40
-    assert about["phases"] == [list(vars(phase).values()) for phase in PHASES]
+    assert about["phases"] == [list(vars(phase).values()) for phase in phases]
 
 
 def test_a_set_that_grew_is_for_the_next_phase_and_not_for_half_of_one(
@@ -101,7 +124,7 @@ def test_w_means_the_same_while_the_set_grows(subject: TrainingSubject[Parameter
     parameters = subject.table.from_latents(np.random.default_rng(0).standard_normal((3, 64)))
     first, later = (module.teacher_of(replace(subject, seen=seen))(parameters) for seen in (10, 40))
     assert torch.equal(first, later)
-    prepare_mapping(subject, tmp_path, steps=2)
+    prepare_mapping(subject, PHASES, tmp_path, mapping_steps=2)
     train_generator(subject, PHASES[:1], tmp_path, tmp_path / "out", mapping_steps=2)
     mapping = torch.load(tmp_path / "mapping.pt", weights_only=True)
     assert mapping["step"] == 2
@@ -109,6 +132,60 @@ def test_w_means_the_same_while_the_set_grows(subject: TrainingSubject[Parameter
     for name, value in mapping["network"].items():
         if "w_avg" not in name:
             torch.testing.assert_close(stored[f"mapping_network.{name}"], value, atol=1e-3, rtol=1e-3)
+
+
+def test_of_a_mirror_image_w_knows_what_is_mirrored(bent: TrainingSubject[Parameters]) -> None:
+    teacher = module.teacher_of(bent)
+    parameters = bent.table.from_latents(np.random.default_rng(0).standard_normal((3, 64)))
+    values = parameters.values.copy()
+    values[:, [parameters.scheme.column(name) for name in MIRRORED]] *= -1
+    other = teacher.standard(Parameters(values))
+    mirrored = teacher.standard(parameters, mirror=True)
+    torch.testing.assert_close(mirrored[:, :-1], other[:, :-1])
+    assert not torch.allclose(mirrored[:, -3:-1], teacher.standard(parameters)[:, -3:-1])  # products, too
+    assert mirrored[:, -1].tolist() == [1.0] * 3
+    assert other[:, -1].tolist() == [-1.0] * 3
+
+
+def test_a_phase_that_learns_w_shows_what_no_sum_of_parameters_does(
+    bent: TrainingSubject[Parameters], tmp_path: Path
+) -> None:
+    saved = []
+    for w in ("teacher", "learned"):
+        train_generator(bent, (Phase(32, 30, 8, w=w),), tmp_path / w, tmp_path / w, mapping_steps=2)
+        saved.append(torch.load(tmp_path / w / "generator-0.pt", weights_only=True))
+    teacher = module.teacher_of(bent)
+    parameters = bent.table.from_latents(np.random.default_rng(0).standard_normal((3, 64)))
+    before = teacher(parameters)
+    assert "bend" not in saved[0]
+    teacher.bend.load_state_dict(saved[1]["bend"])
+    assert (teacher(parameters) - before).norm() > 0.01 * before.norm()
+
+
+def test_the_mapping_network_waits_for_the_w_that_it_maps_to(bent: TrainingSubject[Parameters], tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="0 of 3 steps: w is not learned"):
+        prepare_mapping(bent, LEARNED, tmp_path, mapping_steps=2)
+    train_generator(bent, LEARNED[:1], tmp_path, tmp_path / "first", mapping_steps=2)
+    (tmp_path / "mapping.pt").unlink()
+    prepare_mapping(bent, LEARNED, tmp_path, mapping_steps=3)
+    assert torch.load(tmp_path / "mapping.pt", weights_only=True)["step"] == 3
+    train_generator(bent, LEARNED, tmp_path, tmp_path / "first", mapping_steps=3)  # what is learned is in no file
+    assert weights_of(tmp_path / "first" / "generator.safetensors")[1]["phases"] == [
+        list(vars(phase).values()) for phase in LEARNED
+    ]
+
+
+def test_a_critic_learns_to_tell_patches() -> None:
+    torch.manual_seed(0)
+    critic = module.Critic(width=8)
+    optimizer = torch.optim.Adam(critic.parameters(), lr=2e-3)
+    sharp = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    smooth = torch.nn.functional.avg_pool2d(sharp, 5, stride=1, padding=2)
+    first = module.criticise(critic, optimizer, smooth, sharp)
+    for _ in range(60):
+        last = module.criticise(critic, optimizer, smooth, sharp)
+    assert last < 0.5 * first
+    assert (critic(sharp) > critic(smooth)).float().mean() > 0.9
 
 
 @pytest.mark.ci
