@@ -7,9 +7,9 @@
    multi-scale L1 and, of whole pictures, the probe's first feature maps; phases add the edges and make the toRGB styles
    constants. Of short trainings most steps belong at 32²: there the shapes are learned at a quarter of the price.
    The last one asks for texture, which L1 blurs, and learns the constants that show it (:func:`learn_noise`), or
-   for patches that a critic takes for renders (:class:`Critic`).
+   for patches that a critic takes for renders (`critic.Critic`).
 3. Where the renders are more than a linear w tells (a turned head moves everything), phases learn w with the pictures:
-   :class:`Bend` adds to the teacher's. The mapping network then learns their sum, and later phases see what it makes.
+   `teacher.Bend` adds to the teacher's. The mapping network then learns their sum, and later phases see what it makes.
 
 Learning rates are StyleGAN2's equalised ones, folded into the optimizer: weights are stored as they are
 used, so a weight initialised with standard deviation c moves with c times the raw rate. The raw rate of 0.1
@@ -32,13 +32,14 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from torch import Tensor, nn
 
+from lab.training import critic as critics
 from lab.training.loop import Average, cosine, rng_for, run
-from lab.training.renders import Renders, latents_for, renders
+from lab.training.renders import Renders, renders
 from lab.training.subject import TrainingSubject
+from lab.training.teacher import Teacher, teacher_of
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.common.machine import bf16_in_hardware
 from zoom_engine.domains.networks import SmallCNN
-from zoom_engine.domains.parameters import ParameterTable
 from zoom_engine.domains.weights_files import load_network
 from zoom_engine.generators import StyleGAN2, StyleGAN2Config, load_stylegan2, save_generator
 from zoom_engine.generators.stylegan2.network import ModulatedConv, ToRGB
@@ -49,8 +50,6 @@ RATE = 0.1
 OTHER_RATE = 0.02
 PROBE_WEIGHT = 0.15
 BEND_RATE = 2e-3
-CRITIC_RATE = 5e-4
-CRITIC_ALONE = 100
 
 
 @dataclass(frozen=True)
@@ -58,8 +57,8 @@ class Phase:
     """One phase of the synthesis training; ``rate`` scales all learning rates, ``edges`` weighs :func:`edge_loss`,
     ``constant_rgb`` takes the latent away from the toRGB layers (:func:`hold_rgb`), ``texture`` weighs
     :func:`texture_loss`; with it the noise constants are learned (:func:`learn_noise`). ``w`` is the teacher's, the
-    teacher's while :class:`Bend` learns, or the mapping network's, which is trained before such a phase.
-    ``critic``: how long the gradient of the :class:`Critic` is at the picture, as a share of the other losses'. It also
+    teacher's while its bend learns, or the mapping network's, which is trained before such a phase.
+    ``critic``: how long the gradient of `critic.Critic` is at the picture, as a share of the other losses'. It also
     sees a quarter of ``batch`` more pictures, of latents that have no render: what nobody measured looks rendered too.
     """
 
@@ -72,84 +71,6 @@ class Phase:
     texture: float = 0.0
     w: Literal["teacher", "learned", "mapped"] = "teacher"
     critic: float = 0.0
-
-
-class Bend(nn.Module):
-    """What is added to the teacher's w: nothing at first, then what the pictures ask for."""
-
-    def __init__(self, columns: int, w_dim: int) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            nn.Linear(columns, w_dim), nn.LeakyReLU(0.2), nn.Linear(w_dim, w_dim), nn.LeakyReLU(0.2),
-            nn.Linear(w_dim, w_dim),
-        )  # fmt: skip
-        nn.init.zeros_(self.layers[-1].weight)  # type: ignore[arg-type]
-        nn.init.zeros_(self.layers[-1].bias)  # type: ignore[arg-type]
-
-    def forward(self, columns: Tensor) -> Tensor:
-        w: Tensor = self.layers(columns)
-        return w
-
-
-class Teacher:
-    """The w that the mapping network learns to produce: rotated, standardised columns, and the :class:`Bend` of them.
-
-    The columns are the parameters, what the subject says that several of them show together, and, where pictures are
-    mirrored too, whether this one is: backgrounds have no parameter that would mirror them.
-    """
-
-    def __init__(self, subject: TrainingSubject[Any], parameters: ParameterTable) -> None:
-        self.subject = subject
-        columns = self._columns(parameters)
-        self.mean, self.std = columns.mean(0), columns.std(0)
-        count, w_dim = columns.shape[1] + bool(subject.mirrored), subject.generator.w_dim
-        generator = torch.Generator().manual_seed(subject.seed)
-        self.basis = torch.linalg.qr(torch.randn(w_dim, count, generator=generator))[0]
-        self.bend = Bend(count, w_dim)
-
-    def __call__(self, parameters: ParameterTable) -> Tensor:
-        """``[n, w_dim]``; without the bend it is of unit variance."""
-        return self.of(self.standard(parameters))
-
-    def of(self, standard: Tensor) -> Tensor:
-        """``[n, w_dim]`` of columns ``[n, C]``, see :meth:`standard`."""
-        linear = standard @ self.basis.t() * math.sqrt(len(self.basis) / standard.shape[1])
-        w: Tensor = linear + self.bend(standard)
-        return w
-
-    def standard(self, parameters: ParameterTable, *, mirror: bool = False) -> Tensor:
-        """The standardised columns ``[n, C]`` of pictures, or of their mirror images."""
-        values = parameters.values.copy()
-        if mirror:
-            values[:, [parameters.scheme.column(name) for name in self.subject.mirrored]] *= -1
-        standard = (self._columns(type(parameters)(values)) - self.mean) / self.std
-        if not self.subject.mirrored:
-            return standard
-        return torch.cat([standard, torch.full((len(standard), 1), 1.0 if mirror else -1.0)], dim=1)
-
-    def _columns(self, parameters: ParameterTable) -> Tensor:
-        values = torch.from_numpy(parameters.values.copy())
-        together = self.subject.together
-        return values if together is None else torch.cat([values, torch.from_numpy(together(parameters))], dim=1)
-
-
-class Critic(nn.Module):
-    """Tells renders from generated pictures, patch by patch; its hinge is what StyleGAN's loss is to whole pictures.
-
-    The form of PatchGAN (Isola 2017). It learns alone for `CRITIC_ALONE` steps before anything is asked of it.
-    """
-
-    def __init__(self, width: int = 48) -> None:
-        super().__init__()
-        layers: list[nn.Module] = []
-        for before, after in ((3, width), (width, 2 * width), (2 * width, 4 * width)):
-            layers += [nn.Conv2d(before, after, 4, 2, 1), nn.LeakyReLU(0.2)]
-        self.layers = nn.Sequential(*layers, nn.Conv2d(4 * width, 1, 3, 1, 1))
-
-    def forward(self, images: Tensor) -> Tensor:
-        """``[b, 1, R/8, R/8]``: above 0 what looks rendered."""
-        scores: Tensor = self.layers(images)
-        return scores
 
 
 def middle_weight(resolution: int) -> Tensor:
@@ -233,12 +154,6 @@ def parameter_groups(generator: StyleGAN2) -> list[dict[str, Any]]:
     return groups
 
 
-def teacher_of(subject: TrainingSubject[Any]) -> Teacher:
-    """Return the teacher of all images that are planned: w means the same while they are rendered."""
-    torch.manual_seed(subject.seed)
-    return Teacher(subject, subject.table.from_latents(latents_for(subject.images, subject.seed)))
-
-
 def train_mapping(
     subject: TrainingSubject[Any], teacher: Teacher, generator: StyleGAN2, work: Path, *, steps: int, rate: float
 ) -> None:
@@ -303,8 +218,8 @@ def train_phase(
     parameters = [parameter for group in groups for parameter in group["params"] if parameter.requires_grad]
     probe = load_network(subject.probe)[0] if last else None
     assert probe is None or isinstance(probe, SmallCNN)
-    critic = Critic()
-    critic_optimizer = torch.optim.Adam(critic.parameters(), lr=CRITIC_RATE, betas=(0.5, 0.99))
+    critic = critics.Critic()
+    critic_optimizer = torch.optim.Adam(critic.parameters(), lr=critics.RATE, betas=(0.5, 0.99))
 
     def step(index: int) -> dict[str, float]:
         rng = rng_for(subject.seed + 1000 * number, index)
@@ -345,8 +260,8 @@ def train_phase(
             (gradient,) = torch.autograd.grad(loss, images, retain_graph=True)
             (pull,) = torch.autograd.grad(-critic(images).mean(), images)
             pull = pull * (gradient.norm() / (pull.norm() + 1e-12))
-            torch.autograd.backward(images, gradient + phase.critic * pull * (index >= CRITIC_ALONE))
-            figures["critic"] = criticise(critic, critic_optimizer, images.detach(), truth)
+            torch.autograd.backward(images, gradient + phase.critic * pull * (index >= critics.ALONE))
+            figures["critic"] = critics.criticise(critic, critic_optimizer, images.detach(), truth)
         else:
             torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(parameters, 3.0)
@@ -387,15 +302,6 @@ def unrendered(generator: StyleGAN2, rng: np.random.Generator, count: int) -> Te
     latents = rng.standard_normal((count, generator.z_dim)).astype(np.float32)
     w: Tensor = generator.mapping_network(torch.from_numpy(latents))
     return w
-
-
-def criticise(critic: Critic, optimizer: torch.optim.Optimizer, generated: Tensor, rendered: Tensor) -> float:
-    """Move the critic by one step of the hinge loss on a batch of both, and return the loss."""
-    loss = F.relu(1 - critic(rendered)).mean() + F.relu(1 + critic(generated)).mean()
-    optimizer.zero_grad(set_to_none=True)
-    torch.autograd.backward(loss)
-    optimizer.step()
-    return float(loss.detach())
 
 
 def train_generator(

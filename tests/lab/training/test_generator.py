@@ -15,9 +15,11 @@ from safetensors import safe_open
 
 from lab.pets.train.subject import SUBJECT
 from lab.training import generator as module
+from lab.training.critic import Critic, criticise
 from lab.training.generator import Phase, prepare_mapping, train_generator
 from lab.training.probe import train_probe
 from lab.training.subject import TrainingSubject
+from lab.training.teacher import teacher_of
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.domains.pets.parameters import Parameters
 from zoom_engine.generators import StyleGAN2Config, load_stylegan2
@@ -122,7 +124,7 @@ def test_a_set_that_grew_is_for_the_next_phase_and_not_for_half_of_one(
 
 def test_w_means_the_same_while_the_set_grows(subject: TrainingSubject[Parameters], tmp_path: Path) -> None:
     parameters = subject.table.from_latents(np.random.default_rng(0).standard_normal((3, 64)))
-    first, later = (module.teacher_of(replace(subject, seen=seen))(parameters) for seen in (10, 40))
+    first, later = (teacher_of(replace(subject, seen=seen))(parameters) for seen in (10, 40))
     assert torch.equal(first, later)
     prepare_mapping(subject, PHASES, tmp_path, mapping_steps=2)
     train_generator(subject, PHASES[:1], tmp_path, tmp_path / "out", mapping_steps=2)
@@ -135,7 +137,7 @@ def test_w_means_the_same_while_the_set_grows(subject: TrainingSubject[Parameter
 
 
 def test_of_a_mirror_image_w_knows_what_is_mirrored(bent: TrainingSubject[Parameters]) -> None:
-    teacher = module.teacher_of(bent)
+    teacher = teacher_of(bent)
     parameters = bent.table.from_latents(np.random.default_rng(0).standard_normal((3, 64)))
     values = parameters.values.copy()
     values[:, [parameters.scheme.column(name) for name in MIRRORED]] *= -1
@@ -154,7 +156,7 @@ def test_a_phase_that_learns_w_shows_what_no_sum_of_parameters_does(
     for w in ("teacher", "learned"):
         train_generator(bent, (Phase(32, 30, 8, w=w),), tmp_path / w, tmp_path / w, mapping_steps=2)
         saved.append(torch.load(tmp_path / w / "generator-0.pt", weights_only=True))
-    teacher = module.teacher_of(bent)
+    teacher = teacher_of(bent)
     parameters = bent.table.from_latents(np.random.default_rng(0).standard_normal((3, 64)))
     before = teacher(parameters)
     assert "bend" not in saved[0]
@@ -177,13 +179,13 @@ def test_the_mapping_network_waits_for_the_w_that_it_maps_to(bent: TrainingSubje
 
 def test_a_critic_learns_to_tell_patches() -> None:
     torch.manual_seed(0)
-    critic = module.Critic(width=8)
+    critic = Critic(width=8)
     optimizer = torch.optim.Adam(critic.parameters(), lr=2e-3)
     sharp = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(1)) * 2 - 1
     smooth = torch.nn.functional.avg_pool2d(sharp, 5, stride=1, padding=2)
-    first = module.criticise(critic, optimizer, smooth, sharp)
+    first = criticise(critic, optimizer, smooth, sharp)
     for _ in range(60):
-        last = module.criticise(critic, optimizer, smooth, sharp)
+        last = criticise(critic, optimizer, smooth, sharp)
     assert last < 0.5 * first
     assert (critic(sharp) > critic(smooth)).float().mean() > 0.9
 
