@@ -160,8 +160,8 @@ def packed(out: Path, seed: int, wanted: int | None = None) -> int:
         ConfigError: there is no data set of these parameters, or it has fewer pictures than are wanted.
     """
     folder = out / str(seed)
-    recorded = _recorded(folder / "recipe.json")
-    if recorded.get("parameters") != list(PARAMETER_NAMES) or recorded.get("seed") != seed:
+    recipe = recorded(folder / "recipe.json")
+    if recipe.get("parameters") != list(PARAMETER_NAMES) or recipe.get("seed") != seed:
         raise ConfigError(f"{folder} holds pictures of other parameters or another seed; render them again")
     most = sum(1 for _ in folder.glob("*.png")) if wanted is None else wanted
     count = next(iter(missing(folder, most)), most)
@@ -182,16 +182,21 @@ def _drop_chunks_of_another_recipe(out: Path, folder: Path, seed: int) -> None:
         temporary.write_text(now)
 
 
-def _recorded(path: Path) -> dict[str, object]:
+def recorded(path: Path) -> dict[str, object]:
+    """Read what a set was made by.
+
+    Raises:
+        ConfigError: there is no such file, or it is no recipe.
+    """
     try:
-        recorded = json.loads(path.read_text())
+        recipe = json.loads(path.read_text())
     except FileNotFoundError as error:
         raise ConfigError(f"{path.parent} is no data set of people: render one, see lab/README.md") from error
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path} is no JSON; give another --out") from error
-    if not isinstance(recorded, dict):
+    if not isinstance(recipe, dict):
         raise ConfigError(f"{path} is no recipe; give another --out")
-    return recorded
+    return recipe
 
 
 def _in_processes(
@@ -232,7 +237,7 @@ def _hold_recipe(folder: Path, seed: int, *, installed: bool) -> None:
         recipe |= {"look": LOOK, "size": SIZE, "samples": SAMPLES, "bpy": _version("bpy"), "anny": _version("anny")}
     path = folder / "recipe.json"
     if path.exists():
-        if _recorded(path) != recipe:
+        if recorded(path) != recipe:
             raise ConfigError(f"{folder} holds pictures of another recipe ({path.name} differs); give another --out")
         return
     with replacing(path) as temporary:
