@@ -229,7 +229,7 @@ def train_phase(
         for group in optimizer.param_groups:
             group["lr"] = group["base"] * phase.rate * factor
         truth = data.batch(rows)
-        truth = torch.where(torch.from_numpy(mirrored)[:, None, None, None], truth.flip(3), truth)
+        truth[mirrored] = truth[mirrored].flip(3)
         scaled = F.avg_pool2d(truth, generator.resolution // phase.resolution)
         w = latents_of(rows, mirrored)
         if phase.critic:

@@ -96,8 +96,19 @@ def parameters_of(count: int, seed: int) -> Parameters:
 
 def missing(folder: Path, count: int) -> list[int]:
     """Return the rows that have no picture yet."""
-    existing = {path.name for path in folder.glob("*.png") if not path.name.startswith(".")}
+    existing = names_of(folder)
     return [row for row in range(count) if file_name(row) not in existing]
+
+
+def names_of(folder: Path) -> set[str]:
+    """Return the names of the pictures that are whole."""
+    return {path.name for path in folder.glob("*.png") if not path.name.startswith(".")}
+
+
+def without_gap(folder: Path, most: int | None = None) -> int:
+    """Return how many pictures there are from the first on, `most` at the most."""
+    most = len(names_of(folder)) if most is None else most
+    return next(iter(missing(folder, most)), most)
 
 
 def draw_rows(folder: Path, parameters: Parameters, rows: Sequence[int], render: Render | None) -> None:
@@ -163,8 +174,7 @@ def packed(out: Path, seed: int, wanted: int | None = None) -> int:
     recipe = recorded(folder / "recipe.json")
     if recipe.get("parameters") != list(PARAMETER_NAMES) or recipe.get("seed") != seed:
         raise ConfigError(f"{folder} holds pictures of other parameters or another seed; render them again")
-    most = sum(1 for _ in folder.glob("*.png")) if wanted is None else wanted
-    count = next(iter(missing(folder, most)), most)
+    count = without_gap(folder, wanted)
     if not count or count < (wanted or 0):
         raise ConfigError(f"{folder} has {count} pictures from the first on, not {wanted or 1}; render more")
     pack(out, folder, count, seed)

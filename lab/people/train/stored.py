@@ -19,9 +19,11 @@ from PIL import Image
 from lab.people.train.renders import (
     file_name,
     missing,
+    names_of,
     parameters_of,
     read_pictures,
     recorded,
+    without_gap,
     write_picture,
     write_truth,
 )
@@ -81,7 +83,7 @@ def read(folder: Path, *, stored: Path = STORED, columns: int = COLUMNS, rows: i
         for row, picture in enumerate(pictures_of(path, columns, rows), first):
             if row in lacking:
                 write_picture(folder / file_name(row), picture)
-    write_truth(folder / "truth.csv", parameters_of(max(count, _rows_of(folder)), SUBJECT.seed))
+    write_truth(folder / "truth.csv", parameters_of(max(count, len(names_of(folder))), SUBJECT.seed))
     with replacing(about) as temporary:
         temporary.write_text(recipe)
     return count
@@ -100,9 +102,8 @@ def write(folder: Path, *, stored: Path = STORED, columns: int = COLUMNS, rows: 
         raise ConfigError(f"{stored} holds pictures of another recipe ({about.name} differs); remove them first")
     with replacing(about) as temporary:
         temporary.write_text((folder / "recipe.json").read_text())
-    people, most = columns * rows, _rows_of(folder)
-    whole = next(iter(missing(folder, most)), most) // people
-    for number in range(len(files_of(stored)), whole):
+    people = columns * rows
+    for number in range(len(files_of(stored)), without_gap(folder) // people):
         pictures = read_pictures([folder / file_name(row) for row in range(number * people, (number + 1) * people)])
         sheet = Image.fromarray(tiled(pictures.reshape(rows, columns, *pictures.shape[1:])))
         with replacing(stored / f"{number:02d}.webp") as temporary:
@@ -128,10 +129,6 @@ def pictures_of(path: Path, columns: int, rows: int) -> NDArray[np.uint8]:
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path} is no sheet of {columns} × {rows} people; check it out again") from error
     return np.ascontiguousarray(split.swapaxes(1, 2).reshape(rows * columns, height, width, 3))
-
-
-def _rows_of(folder: Path) -> int:
-    return sum(1 for path in folder.glob("*.png") if not path.name.startswith("."))
 
 
 if __name__ == "__main__":
