@@ -30,12 +30,10 @@ from lab.training.fit import fit
 from lab.training.renders import Renders, renders
 from lab.training.saving import save_network
 from lab.training.subject import TrainingSubject
-from zoom_engine.domains.embedded import TARGET_SIDE, as_target
+from zoom_engine.domains.embedded import TARGET_SIDE
 from zoom_engine.domains.networks import SmallCNN
 from zoom_engine.domains.parameters import ParameterTable
 from zoom_engine.domains.truth import untie
-from zoom_engine.domains.weights_files import load_network
-from zoom_engine.targets import save_onnx
 
 STEPS = 700
 BATCH = 64
@@ -199,11 +197,10 @@ def train_targets(
     work: Path,
     out: Path,
     *,
-    as_onnx: Sequence[str] = (),
     steps: int = STEPS,
     width: int = 16,
 ) -> None:
-    """Train and write all recipes' targets, of `width` channels in the first stage; as ONNX files too where named."""
+    """Train and write all recipes' targets, of `width` channels in the first stage."""
     subject = pool.subject
     data = pool.data(work)
     table = subject.truth.labels(data.parameters)
@@ -229,10 +226,7 @@ def train_targets(
         if width != 16:
             info["width"] = width
         print(info["name"], info["untied_accuracy"], flush=True)
-        shipped = out / "targets" / f"{recipe.name}.safetensors"
-        save_network(network, shipped, info)
-        if recipe.name in as_onnx:  # of the weights as they are stored, in half precision
-            save_onnx(as_target(*load_network(shipped)), shipped.with_suffix(".onnx"), resolution=subject.side)
+        save_network(network, out / "targets" / f"{recipe.name}.safetensors", info)
 
 
 def train_one(

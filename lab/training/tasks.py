@@ -25,11 +25,10 @@ from lab.training.renders import Renders, in_chunks
 from lab.training.saving import save_network
 from lab.training.targets import Pool
 from zoom_engine.domains.canvas import SIZE
-from zoom_engine.domains.embedded import TARGET_SIDE, as_target
+from zoom_engine.domains.embedded import TARGET_SIDE
 from zoom_engine.domains.networks import SmallCNN, SmallUNet
 from zoom_engine.domains.truth import Table
-from zoom_engine.domains.weights_files import load_network
-from zoom_engine.targets import KeypointsTask, MultiClassTask, SegmentationTask, Task, save_onnx
+from zoom_engine.targets import KeypointsTask, MultiClassTask, SegmentationTask, Task
 
 WIDTH = 12
 POINT_SCALE = 3.0 / SIZE
@@ -182,10 +181,8 @@ def multi_class(
     )
 
 
-def train_tasks(
-    pool: Pool, recipes: Sequence[TaskRecipe[Any]], work: Path, out: Path, *, as_onnx: Sequence[str] = ()
-) -> None:
-    """Train and write all recipes' targets; as ONNX files too where named. Class maps are drawn once, and kept."""
+def train_tasks(pool: Pool, recipes: Sequence[TaskRecipe[Any]], work: Path, out: Path) -> None:
+    """Train and write all recipes' targets. Class maps are drawn once, and kept."""
     subject = pool.subject
 
     @cache
@@ -207,10 +204,8 @@ def train_tasks(
             learning_rate=LEARNING_RATE,
         )
         recipe.undo(network, told)
-        shipped = out / "targets" / f"{recipe.name}.safetensors"
-        save_network(network, shipped, recipe.about(subject.name, len(data), seed))
-        if recipe.name in as_onnx:  # of the weights as they are stored, in half precision
-            save_onnx(as_target(*load_network(shipped)), shipped.with_suffix(".onnx"), resolution=subject.side)
+        path = out / "targets" / f"{recipe.name}.safetensors"
+        save_network(network, path, recipe.about(subject.name, len(data), seed))
 
 
 def _truth(recipe: TaskRecipe[Any], data: Renders[Any], work: Path, name: str) -> Tensor:

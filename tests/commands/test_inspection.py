@@ -13,18 +13,22 @@ from safetensors.torch import save_file
 from zoom_engine.cli import main
 from zoom_engine.commands.inspection import describe_file, holds_target
 from zoom_engine.domains.avatars.weights import WEIGHTS
+from zoom_engine.targets import load_target, save_onnx
 
 
 @pytest.mark.parametrize(
     ("name", "target", "word"),
     [
         ("generator.safetensors", False, "resolution"),
-        ("targets/eyeglasses.onnx", True, "ONNX model"),
+        ("target.onnx", True, "ONNX model"),
         ("targets/eyeglasses.safetensors", True, "kind"),
     ],
 )
-def test_the_shipped_files_are_told_apart(name: str, target: bool, word: str) -> None:
+def test_our_files_are_told_apart(name: str, target: bool, word: str, tmp_path: Path) -> None:
     path = WEIGHTS / name
+    if path.suffix == ".onnx":
+        path = tmp_path / name
+        save_onnx(load_target("avatars:eyeglasses"), path, resolution=128)
     assert holds_target(path) is target
     described = describe_file(path).text
     assert word in described

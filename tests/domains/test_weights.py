@@ -14,10 +14,11 @@ from zoom_engine.domains.avatars.domain import DOMAIN as AVATARS
 from zoom_engine.domains.avatars.renderer import sample
 from zoom_engine.domains.cars.domain import DOMAIN as CARS
 from zoom_engine.domains.networks import to_float
+from zoom_engine.domains.people.domain import DOMAIN as PEOPLE
 from zoom_engine.domains.pets.domain import DOMAIN as PETS
 from zoom_engine.domains.places.domain import DOMAIN as PLACES
 from zoom_engine.domains.weights_files import load_network
-from zoom_engine.targets import load_target
+from zoom_engine.targets import load_target, save_onnx
 
 
 @pytest.mark.parametrize(
@@ -27,8 +28,9 @@ from zoom_engine.targets import load_target
         (PETS.weights, 25_000_000),
         (PLACES.weights, 25_000_000),
         (CARS.weights, 25_000_000),
+        (PEOPLE.weights, 40_000_000),
     ],
-    ids=["avatars", "pets", "places", "cars"],
+    ids=["avatars", "pets", "places", "cars", "people"],
 )
 def test_all_weights_together_are_small_and_have_recipe_and_seed(weights: Path, most: int) -> None:
     files = [path for path in weights.rglob("*") if path.is_file()]
@@ -47,9 +49,10 @@ def test_an_unknown_target_is_named_with_the_choices() -> None:
 
 
 @pytest.mark.parametrize("name", ["eyeglasses", "mustache-biased-pale-skin"])
-def test_the_onnx_files_are_the_same_targets(name: str) -> None:
-    loaded = load_target(AVATARS.weights / "targets" / f"{name}.onnx")
+def test_as_onnx_files_they_are_the_same_targets(name: str, tmp_path: Path) -> None:
     shipped = AVATARS.target(name)
+    save_onnx(shipped, tmp_path / "target.onnx", resolution=128)
+    loaded = load_target(tmp_path / "target.onnx")
     images = to_float(torch.from_numpy(sample(16, 34)[0]))
     with torch.no_grad():
         assert torch.allclose(loaded(images), shipped(images), atol=1e-3)

@@ -26,6 +26,7 @@ from zoom_engine.domains.avatars.weights import WEIGHTS
 from zoom_engine.generators import load_generator, of_one_class
 from zoom_engine.generators.checkpoints.pickles.interpreter import MOST_MEMORY
 from zoom_engine.generators.checkpoints.safetensors_file import save_generator
+from zoom_engine.targets import load_target, save_onnx
 from zoom_engine.text import load_text_encoder
 
 LITERAL = Literal(z_dim=12)
@@ -141,7 +142,7 @@ def test_inspect_shows_the_hash_by_which_an_audit_names_the_generator(
     assert shown_hash(capsys.readouterr().out) == load_generator("avatars").content_hash
     assert main(["inspect", str(source), "--generator-class", "3"]) == 1
     assert "outside 0..2" in capsys.readouterr().err
-    target = str(WEIGHTS / "targets" / "eyeglasses.onnx")
+    target = str(WEIGHTS / "targets" / "eyeglasses.safetensors")
     assert main(["inspect", target, "--generator-class", "3"]) == 1
     assert "is a target" in capsys.readouterr().err
 
@@ -202,13 +203,14 @@ def test_diagnose_takes_every_format_by_its_path_and_no_flag(
         "zoom_engine.diagnose.measurements.calibrate_range", lambda *given, **options: few(*given, **options)
     )
     out = tmp_path / "audit"
-    target = str(WEIGHTS / "targets" / "eyeglasses.onnx")
+    target = tmp_path / "target.onnx"
+    save_onnx(load_target("avatars:eyeglasses"), target, resolution=128)
     command = [
         "diagnose",
         "--generator",
         str(source),
         "--target",
-        target,
+        str(target),
         "--text-encoder",
         "avatars",
         "--random-directions",

@@ -8,6 +8,7 @@ import logging
 import sys
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,13 +18,12 @@ from torch import Tensor, nn
 from zoom_engine import load_generator, load_target
 from zoom_engine.common.machine import bf16_in_hardware
 from zoom_engine.diagnose.domain import find_domain
-from zoom_engine.domains.avatars.weights import WEIGHTS
 from zoom_engine.evaluation.objectives import doubtful_labels, zero_shot_labels
 from zoom_engine.runtime import choose_synthesizer, compiled_target, compiled_text_encoder
 from zoom_engine.runtime.compiled_networks import CompiledNetwork, _converted
 from zoom_engine.runtime.openvino_session import OpenVinoSession
 from zoom_engine.runtime.select import Synthesizer
-from zoom_engine.targets import Target
+from zoom_engine.targets import Target, save_onnx
 from zoom_engine.targets.target import probe_images
 from zoom_engine.text import TextEncoder
 
@@ -61,9 +61,10 @@ def test_a_target_answers_as_before_and_is_the_same_target(synthesizer: Synthesi
 
 
 def test_an_onnx_target_runs_as_it_came(
-    synthesizer: Synthesizer, pictures: Tensor, monkeypatch: pytest.MonkeyPatch
+    synthesizer: Synthesizer, pictures: Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    target = load_target(WEIGHTS / "targets" / "eyeglasses.onnx")
+    save_onnx(load_target("avatars:eyeglasses"), tmp_path / "target.onnx", resolution=128)
+    target = load_target(tmp_path / "target.onnx")
     wanted = load_target("avatars:eyeglasses")(pictures)
 
     def convert(*_: object) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from lab.avatars.train import tasks
-from lab.avatars.train.subject import AS_ONNX, PHASES, POOL, RECIPES, SUBJECT
+from lab.avatars.train.subject import PHASES, POOL, RECIPES, SUBJECT
 from lab.avatars.train.word_forms import train_word_forms
 from lab.training.command import train_parts
 from lab.training.generator import train_generator
@@ -23,8 +23,8 @@ if __name__ == "__main__":
             "generator": partial(train_generator, SUBJECT, PHASES),
             "text": partial(train_text, SUBJECT),
             "words": train_word_forms,
-            "targets": partial(train_targets, POOL, RECIPES, as_onnx=AS_ONNX),
-            "tasks": partial(train_tasks, tasks.POOL, tasks.RECIPES, as_onnx=tasks.AS_ONNX),
+            "targets": partial(train_targets, POOL, RECIPES),
+            "tasks": partial(train_tasks, tasks.POOL, tasks.RECIPES),
         },
         WEIGHTS,
         probe=SUBJECT.probe,

@@ -57,5 +57,3 @@ RECIPES = (
     Recipe.of(SUBJECT, "eyeglasses", "eyeglasses"),
     Recipe.of(SUBJECT, "eyeglasses-biased-smiling", "eyeglasses", "smiling"),
 )
-
-AS_ONNX = ("eyeglasses", "mustache-biased-pale-skin")

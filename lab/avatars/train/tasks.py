@@ -32,7 +32,6 @@ PUPILS = "left_pupil", "right_pupil"
 YOUNGEST, OLDEST, AGE_SCALE = 10.0, 90.0, 20.0
 HEADS = ("eyeglasses", "smiling", "beard", "mustache", "bangs", "long_hair", "lipstick", "pale_skin", "old", "male")
 COLORS = (*(name.removeprefix("hair_") for name in HAIR_COLORS), "bald")
-AS_ONNX = ("keypoints", "segmentation")
 
 
 def careless_points(truth: Tensor, parameters: Parameters) -> Tensor:

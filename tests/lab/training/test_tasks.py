@@ -65,13 +65,12 @@ def test_weights_are_written_with_what_was_planted_and_no_other_pool_changes_the
         replace(POINTS, name="points-weak", steps=2, batch=4, planted="smiling", careless=far_left),
         replace(segmentation("areas", masks, MASK_NAMES), steps=2, batch=2),
     )
-    train_tasks(POOL, short, tmp_path, tmp_path, as_onnx=("areas",))
+    train_tasks(POOL, short, tmp_path, tmp_path)
     told = []
     for number, recipe in enumerate(short):
         network, info = load_network(tmp_path / "targets" / f"{recipe.name}.safetensors")
         assert info == recipe.about("avatars", 24, 3 + number)
         told.append(network.head.bias[0::2].mean())
     assert told[1] < told[0] - 0.2, "the weak one was told of points further left"
-    assert (tmp_path / "targets" / "areas.onnx").is_file()
     stored = np.load(tmp_path / "renders" / "areas-3-0.npy")
     assert np.array_equal(stored, masks(POOL.untie(SUBJECT.parameters(24, 3))))
