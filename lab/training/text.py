@@ -26,6 +26,7 @@ from open_clip.model import CLIP
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from lab.captions import HELD_OUT_TEMPLATES, TEMPLATES
 from lab.training.augment import augment
 from lab.training.language import Lexicon, lexicon
 from lab.training.loop import Average, cosine, rng_for, run
@@ -33,7 +34,10 @@ from lab.training.renders import Renders, renders
 from lab.training.subject import TrainingSubject
 from zoom_engine.common.files.atomic import replacing
 from zoom_engine.common.machine import bf16_in_hardware
+from zoom_engine.directions.wording import RANDOM_TEXTS
 from zoom_engine.text.load import WORDS_KEY
+from zoom_engine.text.random_texts import random_texts
+from zoom_engine.text.templates import TEMPLATE_SETS
 
 IMAGE_STEPS = 1_200
 TEXT_STEPS = 3_000
@@ -246,10 +250,33 @@ def write_text_encoder(
     *,
     words: Sequence[str],
 ) -> None:
-    """Write what ``open_clip`` loads as ``local-dir:FOLDER``: its config, with the ``words`` it knows, and weights."""
+    """Write what ``open_clip`` loads as ``local-dir:FOLDER``: its config, with the ``words`` it knows, and weights.
+
+    The rows of tokens that are never read are zeros, which a package stores in nothing.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    rows = tensors["token_embedding.weight"].clone()
+    rows[~read_tokens(words)] = 0
+    tensors = {**tensors, "token_embedding.weight": rows}
     config = {"model_cfg": dict(subject.text_encoder), "preprocess_cfg": PREPROCESS, WORDS_KEY: list(words)}
     with replacing(folder / "open_clip_config.json") as temporary:
         temporary.write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
     with replacing(folder / WEIGHT_FILE) as temporary:
         save_file(tensors, str(temporary), metadata={"info": json.dumps(info)})
+
+
+def read_tokens(words: Sequence[str]) -> Tensor:
+    """Return which tokens of open_clip's vocabulary an encoder reads that knows ``words`` alone, bool ``[49408]``.
+
+    Those of its words, since prompts with others are refused; of all sets of templates; of random texts, the yardstick
+    of edit directions, of ten times as many as there are today; marks of ASCII; and all bytes.
+    """
+    tokenizer = open_clip.SimpleTokenizer()
+    pieces = [tokenizer.decoder[i].removesuffix("</w>") for i in range(tokenizer.vocab_size)]
+    read = torch.tensor([piece.isascii() and not piece.isalpha() for piece in pieces])
+    read[: 2 * 256] = True  # bytes, in and at the end of a word
+    templates = [template for templates in TEMPLATE_SETS.values() for template in templates()]
+    templates += [*TEMPLATES, *HELD_OUT_TEMPLATES]
+    known = [*words, *templates, *random_texts(tokenizer, "", 10 * RANDOM_TEXTS)]
+    read[sorted({token for text in known for token in tokenizer.encode(text)})] = True
+    return read
