@@ -6,8 +6,7 @@
 2. The synthesis network learns the teacher's w → render at 16², 32² and so on up to the whole picture, by a weighted
    multi-scale L1 and, of whole pictures, the probe's first feature maps; phases add the edges and make the toRGB styles
    constants. Of short trainings most steps belong at 32²: there the shapes are learned at a quarter of the price.
-   The last one asks for texture, which L1 blurs, and learns the constants that show it (:func:`learn_noise`), or
-   for patches that a critic takes for renders (`critic.Critic`).
+   The last one asks for texture, which L1 blurs, and learns the constants that show it (:func:`learn_noise`).
 3. Where the renders are more than a linear w tells (a turned head moves everything), phases learn w with the pictures:
    `teacher.Bend` adds to the teacher's. The mapping network then learns their sum, and later phases see what it makes.
 
@@ -32,7 +31,6 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from lab.training import critic as critics
 from lab.training.loop import Average, cosine, rng_for, run
 from lab.training.renders import Renders, renders
 from lab.training.subject import TrainingSubject
@@ -56,10 +54,9 @@ BEND_RATE = 2e-3
 class Phase:
     """One phase of the synthesis training; ``rate`` scales all learning rates, ``edges`` weighs :func:`edge_loss`,
     ``constant_rgb`` takes the latent away from the toRGB layers (:func:`hold_rgb`), ``texture`` weighs
-    :func:`texture_loss`; with it the noise constants are learned (:func:`learn_noise`). ``w`` is the teacher's, the
-    teacher's while its bend learns, or the mapping network's, which is trained before such a phase.
-    ``critic``: how long the gradient of `critic.Critic` is at the picture, as a share of the other losses'. It also
-    sees a quarter of ``batch`` more pictures, of latents that have no render: what nobody measured looks rendered too.
+    :func:`texture_loss`, ``strands`` :func:`strand_loss`; with either the noise constants are learned
+    (:func:`learn_noise`). ``w`` is the teacher's, the teacher's while its bend learns, or the mapping network's, which
+    is trained before such a phase.
     """
 
     resolution: int
@@ -70,7 +67,7 @@ class Phase:
     constant_rgb: bool = False
     texture: float = 0.0
     w: Literal["teacher", "learned", "mapped"] = "teacher"
-    critic: float = 0.0
+    strands: float = 0.0
 
 
 def middle_weight(resolution: int) -> Tensor:
@@ -122,6 +119,30 @@ def texture_loss(image: Tensor, truth: Tensor) -> Tensor:
         total = total + (contrast[0] - contrast[1]).abs().mean()
         image, truth = F.avg_pool2d(image, 2), F.avg_pool2d(truth, 2)
     return total / 2
+
+
+def strand_loss(image: Tensor, truth: Tensor) -> Tensor:
+    """L1 between how much of both pictures changes along each of four directions, in two octaves: not only how much
+    texture there is, but which way it runs. :func:`texture_loss` takes a net for strands.
+
+    It is the mean of absolute differences: their root mean square is had with least L1 by a few bright dots.
+    """
+    total = image.new_zeros(())
+    for _ in range(2):
+        for of, beside in zip(_along(image), _along(truth), strict=True):
+            total = total + (of - beside).abs().mean()
+        image, truth = F.avg_pool2d(image, 2), F.avg_pool2d(truth, 2)
+    return total / 8
+
+
+def _along(picture: Tensor) -> list[Tensor]:
+    steps = (
+        picture.diff(dim=3)[:, :, 1:],
+        picture.diff(dim=2)[:, :, :, 1:],
+        picture[:, :, 1:, 1:] - picture[:, :, :-1, :-1],
+        picture[:, :, 1:, :-1] - picture[:, :, :-1, 1:],
+    )
+    return [F.avg_pool2d(step.abs(), 8, stride=4) for step in steps]
 
 
 @torch.no_grad()
@@ -203,7 +224,7 @@ def train_phase(
             latents = latents_of(np.arange(len(data)), np.zeros(len(data), dtype=bool))
         hold_rgb(generator, latents)
         hold_rgb(average.module, latents)
-    if phase.texture:
+    if phase.texture or phase.strands:
         learn_noise(generator)
         learn_noise(average.module)
     groups = parameter_groups(generator)
@@ -218,8 +239,6 @@ def train_phase(
     parameters = [parameter for group in groups for parameter in group["params"] if parameter.requires_grad]
     probe = load_network(subject.probe)[0] if last else None
     assert probe is None or isinstance(probe, SmallCNN)
-    critic = critics.Critic()
-    critic_optimizer = torch.optim.Adam(critic.parameters(), lr=critics.RATE, betas=(0.5, 0.99))
 
     def step(index: int) -> dict[str, float]:
         rng = rng_for(subject.seed + 1000 * number, index)
@@ -232,11 +251,8 @@ def train_phase(
         truth[mirrored] = truth[mirrored].flip(3)
         scaled = F.avg_pool2d(truth, generator.resolution // phase.resolution)
         w = latents_of(rows, mirrored)
-        if phase.critic:
-            w = torch.cat([w, unrendered(generator, rng, phase.batch // 4)])
         w = w.unsqueeze(1).expand(-1, generator.config.num_ws, -1)
-        images = synthesis(generator.styles(w), max_resolution=phase.resolution, precision=precision, plain=True)
-        image = images[: len(rows)]
+        image = synthesis(generator.styles(w), max_resolution=phase.resolution, precision=precision, plain=True)
         loss = reconstruction_loss(image, scaled, weight)
         figures = {"l1": float(loss.detach())}
         if phase.edges:
@@ -255,15 +271,12 @@ def train_phase(
             texture = texture_loss(image, scaled)
             loss = loss + phase.texture * texture
             figures["texture"] = float(texture.detach())
+        if phase.strands:
+            strands = strand_loss(image, scaled)
+            loss = loss + phase.strands * strands
+            figures["strands"] = float(strands.detach())
         optimizer.zero_grad(set_to_none=True)
-        if phase.critic:
-            (gradient,) = torch.autograd.grad(loss, images, retain_graph=True)
-            (pull,) = torch.autograd.grad(-critic(images).mean(), images)
-            pull = pull * (gradient.norm() / (pull.norm() + 1e-12))
-            torch.autograd.backward(images, gradient + phase.critic * pull * (index >= critics.ALONE))
-            figures["critic"] = critics.criticise(critic, critic_optimizer, images.detach(), truth)
-        else:
-            torch.autograd.backward(loss)
+        torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(parameters, 3.0)
         optimizer.step()
         average.update(generator, index)
@@ -272,8 +285,6 @@ def train_phase(
     state: dict[str, Any] = {"generator": generator, "average": average.module, "optimizer": optimizer}
     if phase.w == "learned":
         state["bend"] = teacher.bend
-    if phase.critic:
-        state |= {"critic": critic, "critic_optimizer": critic_optimizer}
     run(f"generator-{number}", steps=phase.steps, step=step, state=state, folder=work, images=len(data))
 
 
@@ -294,14 +305,6 @@ def latents_for_phase(
             return teacher.of(columns)
 
     return latents
-
-
-@torch.no_grad()
-def unrendered(generator: StyleGAN2, rng: np.random.Generator, count: int) -> Tensor:
-    """The w ``[count, w_dim]`` of latents of which there is no render."""
-    latents = rng.standard_normal((count, generator.z_dim)).astype(np.float32)
-    w: Tensor = generator.mapping_network(torch.from_numpy(latents))
-    return w
 
 
 def train_generator(

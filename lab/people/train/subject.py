@@ -46,7 +46,7 @@ PHASES = (
     Phase(32, 4_000, 32, rate=0.6, constant_rgb=True, w="learned"),
     Phase(64, 4_000, 16, rate=0.6, constant_rgb=True),
     Phase(128, 3_000, 8, rate=0.5, edges=1.0, constant_rgb=True),
-    Phase(128, 2_000, 8, rate=0.1, edges=1.0, constant_rgb=True, w="mapped", critic=0.4),
+    Phase(128, 5_000, 8, rate=0.6, edges=1.0, constant_rgb=True, w="mapped", strands=3.0),
 )
 MAPPING_STEPS, MAPPING_RATE = 30_000, 5e-3
 

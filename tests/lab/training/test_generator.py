@@ -15,8 +15,7 @@ from safetensors import safe_open
 
 from lab.pets.train.subject import SUBJECT
 from lab.training import generator as module
-from lab.training.critic import Critic, criticise
-from lab.training.generator import Phase, prepare_mapping, train_generator
+from lab.training.generator import Phase, prepare_mapping, strand_loss, texture_loss, train_generator
 from lab.training.probe import train_probe
 from lab.training.subject import TrainingSubject
 from lab.training.teacher import teacher_of
@@ -25,7 +24,7 @@ from zoom_engine.domains.pets.parameters import Parameters
 from zoom_engine.generators import StyleGAN2Config, load_stylegan2
 
 PHASES = (Phase(16, 3, 4, constant_rgb=True), Phase(32, 3, 4, edges=1.0, constant_rgb=True, texture=1.0))
-LEARNED = (Phase(16, 3, 4, w="learned"), Phase(32, 3, 4), Phase(32, 3, 8, w="mapped", critic=0.5))
+LEARNED = (Phase(16, 3, 4, w="learned"), Phase(32, 3, 4), Phase(32, 3, 8, w="mapped", strands=1.0))
 MIRRORED = tuple(row.name for row in Parameters.scheme.columns if row.low < 0)[:2]
 
 
@@ -177,17 +176,21 @@ def test_the_mapping_network_waits_for_the_w_that_it_maps_to(bent: TrainingSubje
     ]
 
 
-def test_a_critic_learns_to_tell_patches() -> None:
-    torch.manual_seed(0)
-    critic = Critic(width=8)
-    optimizer = torch.optim.Adam(critic.parameters(), lr=2e-3)
-    sharp = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(1)) * 2 - 1
-    smooth = torch.nn.functional.avg_pool2d(sharp, 5, stride=1, padding=2)
-    first = criticise(critic, optimizer, smooth, sharp)
-    for _ in range(60):
-        last = criticise(critic, optimizer, smooth, sharp)
-    assert last < 0.5 * first
-    assert (critic(sharp) > critic(smooth)).float().mean() > 0.9
+def test_strands_are_told_from_a_net_and_from_strands_that_run_across() -> None:
+    def lines(angle: float) -> torch.Tensor:
+        down, right = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")
+        turned = torch.tensor(angle * torch.pi / 180)
+        return torch.sin(2 * (right * torch.cos(turned) + down * torch.sin(turned))).expand(1, 3, 64, 64)
+
+    truth, beside = lines(0.0), lines(0.0).roll(1, dims=3)
+    net = (lines(0.0) + lines(90.0)) / 2**0.5
+    assert float(strand_loss(truth, truth)) == 0
+    assert strand_loss(beside, truth) < 0.05  # wherever its lines are
+    dots = torch.zeros_like(truth)
+    dots[:, :, ::4, ::4] = 10 * truth.std()
+    for other in (net, dots, lines(90.0), lines(45.0), torch.zeros_like(truth)):
+        assert strand_loss(other, truth) > 0.1
+    assert texture_loss(lines(90.0), truth) < 0.02  # which cannot tell them
 
 
 @pytest.mark.ci
