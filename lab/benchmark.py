@@ -342,7 +342,6 @@ class Benchmark:
         print(json.dumps({k: figures[k] for k in ("top_bars", "agreement", "truth_kept", "counterfactuals")}, indent=1))
 
 
-@torch.no_grad()
 def _method_of(path: Path) -> object:
     return json.loads(path.read_text(encoding="utf-8"))["made_by"]["method"]
 

@@ -42,10 +42,12 @@ Unseen = Mapping[str, Sequence[tuple[str, str]]]  # by attribute pairs of wordin
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Measures the weights of ``domain`` against the renders and the truth of ``subject``."""
+    """Measures the weights of ``domain`` against the renders and the truth of ``subject``; true effects over
+    ``effects_of`` pictures."""
 
     domain: RenderedDomain
     subject: TrainingSubject[Any]
+    effects_of: int = 300
 
     @property
     def parts(self) -> dict[str, Callable[..., dict[str, Any]]]:
@@ -250,17 +252,18 @@ class Evaluation:
                 directions[name] = str(reason)
         return directions
 
-    def true_effects(self, names: Sequence[str] | None = None, *, count: int = 300) -> dict[str, dict[str, float]]:
+    def true_effects(
+        self, names: Sequence[str] | None = None, *, count: int | None = None
+    ) -> dict[str, dict[str, float]]:
         """`Subject.effects_on` the domain's targets of these names, or on all its classifiers, of every attribute."""
         targets = {name: self.domain.target(name) for name in names or self.domain.classifier_names()}
-        return self.domain.effects_of(targets, self.subject.truth.attributes, count=count)
+        return self.domain.effects_of(targets, self.subject.truth.attributes, count=count or self.effects_of)
 
     @torch.no_grad()
-    def target_quality(self, *, twins: int = 500, effects_of: int = 300) -> dict[str, Any]:
-        """Accuracy on untied held-out renders (from the weights' own metadata), true effects over ``effects_of``
-        pictures, and ``agreement``: of ``twins`` latents the share that a target decides alike on the render and on
-        what the generator draws."""
-        effects = self.true_effects(count=effects_of)
+    def target_quality(self, *, twins: int = 500) -> dict[str, Any]:
+        """Accuracy on untied held-out renders (from the weights' own metadata), true effects, and ``agreement``: of
+        ``twins`` latents the share that a target decides alike on the render and on what the generator draws."""
+        effects = self.true_effects()
         pairs = [torch.split(images, 50) for images in self.twins(twins)]
         figures: dict[str, Any] = {}
         for name, row in effects.items():
@@ -274,7 +277,7 @@ class Evaluation:
                 "planted": info["planted"],
                 "planted_effect": row[info["planted"]] if info["planted"] else None,
                 "effects": row,
-                "effects_of": effects_of,
+                "effects_of": self.effects_of,
             }
         return figures
 

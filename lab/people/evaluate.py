@@ -28,7 +28,7 @@ from zoom_engine.domains.people.domain import DOMAIN as SHIPPED
 
 RUNS = Path("runs/people")
 PICTURES = RUNS / "pictures"
-EFFECTS_OF, PSNR_ON = 50, 100
+EFFECTS_OF, PSNR_ON = 24, 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +57,7 @@ def _of(thing: Any, **changed: Any) -> dict[str, Any]:
 
 STORED = Stored(**_of(SUBJECT, stored=RUNS / "renders", render=DrawnOnce(PICTURES, SUBJECT.render)))
 DOMAIN = RenderedDomain(**_of(SHIPPED, subject=STORED))
-EVALUATION = Evaluation(DOMAIN, STORED)
+EVALUATION = Evaluation(DOMAIN, STORED, EFFECTS_OF)
 
 
 if __name__ == "__main__":
@@ -67,7 +67,7 @@ if __name__ == "__main__":
             **EVALUATION.parts,
             "text": partial(EVALUATION.text_quality, STORED.held_out, unseen=UNSEEN),
             "generator": partial(EVALUATION.generator_quality, psnr_on=PSNR_ON),
-            "targets": partial(EVALUATION.target_quality, twins=PSNR_ON, effects_of=EFFECTS_OF),
+            "targets": partial(EVALUATION.target_quality, twins=PSNR_ON),
         },
         EVALUATION.contact_sheet,
     )

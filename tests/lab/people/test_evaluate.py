@@ -130,11 +130,11 @@ def test_targets_are_asked_at_the_size_that_they_read_and_the_card_says_of_how_m
     monkeypatch.setattr("lab.evaluation.load_network", lambda path: (network, info))
     target, rows = as_target(network, info), {"beard": {"beard": 0.5, "hat": 0.01}}
     domain: Any = SimpleNamespace(weights=Path(), target=lambda name: target)
-    evaluation = Evaluation(domain, STORED)
+    evaluation = Evaluation(domain, STORED, 50)
     twins = torch.zeros(2, 3, 256, 256, 3, dtype=torch.uint8)
     monkeypatch.setattr(Evaluation, "twins", lambda self, count: tuple(twins))
-    monkeypatch.setattr(Evaluation, "true_effects", lambda self, count: rows)
-    figures = evaluation.target_quality(twins=3, effects_of=50)
+    monkeypatch.setattr(Evaluation, "true_effects", lambda self: rows)
+    figures = evaluation.target_quality(twins=3)
     assert set(sides) == {128}
     assert figures["beard"]["agreement"] == 1.0
     assert "over 50 people" in targets_section(figures, "people", "")
