@@ -97,8 +97,9 @@ def test_a_page_of_experiments_keeps_no_secrets(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr("zoom_engine.experiments.run.draw_again", lambda *_: tmp_path)
     monkeypatch.setattr("zoom_engine.experiments.docs.write_docs", lambda *_, command: told.append(command))
     words = ["experiment", "traversal", "--draw-only", "--out", str(tmp_path), "--docs", str(tmp_path), "--service"]
-    for header in ("headers={A='secret'}", "timeout=5"):
+    for header in ("headers={A='secret'}", "timeout=5", "url=http://me:secret@host/predict"):
         monkeypatch.setattr("sys.argv", ["zoom-engine", *words, header])
         assert main([*words, header]) == 0
     assert told[0].endswith(" --service headers=...")
     assert told[1].endswith(" --service timeout=5")
+    assert told[2].endswith(" --service url=http://USER:PASSWORD@host/predict")

@@ -156,11 +156,14 @@ run_experiment("all", sys.argv[2], **own_models())
 """
 
 
-def test_what_a_folder_was_begun_with_holds_no_secrets(tmp_path: Path) -> None:
+def test_what_a_folder_was_begun_with_holds_no_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     headers = {"Authorization": "Bearer secret", "Accept": "$KIND"}
-    study = Study("avatars", tmp_path, target_options={"service": {"headers": headers, "timeout": 5}})
+    options = {"service": {"headers": headers, "timeout": 5}}
+    study = Study("avatars", tmp_path, targets=["http://me:secret@host"], target_options=options)
+    monkeypatch.setattr(Study, "_hashes", [])
     told = json.dumps(study.identity())
     assert "secret" not in told
+    assert study.title(study.given[0]) == "http://host"
     assert all(text in told for text in ("$HEADER_AUTHORIZATION", "$KIND", "'timeout': 5"))
     assert study.settings.target_options["service"]["headers"] == headers
 

@@ -93,6 +93,8 @@ def test_secrets_are_said_as_the_names_of_variables() -> None:
     words = arguments_of(AuditSettings(**{**COMMON, "target": "http://h", "target_options": options}))
     assert "Bearer" not in " ".join(words)
     assert words[-1] == 'headers={"Authorization" = "$HEADER_AUTHORIZATION", "X-Key" = "$KEY"}'
+    words = arguments_of(AuditSettings(**{**COMMON, "target": "https://me:p%40ss@h:8000/predict?model=1@2"}))
+    assert words[-2:] == ["--target", "https://USER:PASSWORD@h:8000/predict?model=1@2"]
 
 
 @pytest.mark.parametrize(

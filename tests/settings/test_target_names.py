@@ -24,6 +24,7 @@ def brightness() -> None:
         (["v1/model.onnx", "v2/model.onnx", "other.onnx"], ["v1-model.onnx", "v2-model.onnx", "other"]),
         (["avatars:dog", "pets:dog"], ["avatars-dog", "pets-dog"]),
         (["http://127.0.0.1:8000/predict", "timm:resnet50@w.pt"], ["127.0.0.1-8000-predict", "resnet50-w.pt"]),
+        (["http://me:secret@host/a", "http://me:secret@host/b", "http://host/c"], ["host-a", "host-b", "host-c"]),
         (["folder/of-a-model/", brightness], ["of-a-model", "brightness"]),
         ({"before": 1, "after": 2}, ["before", "after"]),
     ],

@@ -26,6 +26,7 @@ from zoom_engine.common.notices import tell
 from zoom_engine.common.progress import forced
 from zoom_engine.experiments import ALL, EXPERIMENTS
 from zoom_engine.settings.audit_settings import AuditSettings, RunSettings
+from zoom_engine.settings.target_names import without_password
 
 NAMES = (*EXPERIMENTS, ALL)
 AUDIT_OPTIONS = ("neutral", "text_encoder", "directions", "truncation", "labels")
@@ -107,5 +108,5 @@ def experiment(
 
 
 def _shown(word: str) -> str:
-    """Return a word of the command line as a page may show it: headers of a service may be secrets."""
-    return re.sub(r"^((?:--service=)?headers=).*", r"\1...", word, flags=re.DOTALL)
+    """Return a word of the command line as a page may show it: headers and passwords of a service are secrets."""
+    return re.sub(r"^((?:--service=)?headers=).*", r"\1...", without_password(word), flags=re.DOTALL)

@@ -21,6 +21,7 @@ from zoom_engine.generators import check_generator_options, load_generator
 from zoom_engine.settings.attributes import NEUTRAL, Attribute, short_names, slug
 from zoom_engine.settings.audit_settings import SEEDS_PER_RUN, AuditSettings, RunSettings
 from zoom_engine.settings.command_line import without_secrets
+from zoom_engine.settings.target_names import without_password
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.targets import Target, load_target
 from zoom_engine.text import find_templates, load_text_encoder
@@ -248,5 +249,5 @@ class Study:
 def _name_of(thing: object) -> str:
     """Return a setting as text: its name, or else what kind of thing it is."""
     if isinstance(thing, str | Path | int | float | None | list | tuple | dict):
-        return str(thing)
+        return without_password(str(thing), instead="")
     return str(getattr(thing, "name", f"a {type(thing).__name__}"))

@@ -11,6 +11,7 @@ from typing import Any
 
 from zoom_engine.settings.audit_settings import AuditSettings, LossWeights, options_of
 from zoom_engine.settings.model_settings import DecoderSettings, InputSettings, TargetSettings
+from zoom_engine.settings.target_names import without_password
 
 _ELSEWHERE = ("preset", "generator_options", "target_options")
 """What is said otherwise: a preset by the texts that it brought, tables by the options that they are made of."""
@@ -24,7 +25,7 @@ def arguments_of(settings: AuditSettings, *, leave_out: Sequence[str] = ()) -> l
     """Return the words of `zoom-engine diagnose` for all settings that are not as by default but those to `leave_out`.
 
     Secrets stay out: of a header whose value is no "$NAME" the name of a variable stands there, HEADER_ and the
-    header's name.
+    header's name; of user and password in an address USER:PASSWORD.
 
     Raises:
         UnsayableError: a setting is an object, or one that the command line does not have.
@@ -40,7 +41,7 @@ def arguments_of(settings: AuditSettings, *, leave_out: Sequence[str] = ()) -> l
     of_target = dict(settings.target_options or {})
     if of_target.pop("download", False) and not settings.download:
         words.append("--download")
-    return words + _of_target(of_target)
+    return [without_password(word) for word in words + _of_target(of_target)]
 
 
 def _of_target(given: dict[str, Any]) -> list[str]:

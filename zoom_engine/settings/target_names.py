@@ -11,6 +11,7 @@ from zoom_engine.common.errors import ConfigError, one_line
 
 _LONGEST = 100  # characters of a folder's name
 _OTHER = re.compile(r"[^\w.-]+", re.ASCII)
+_CREDENTIALS = re.compile(r"(https?://)[^/?#]*@", re.IGNORECASE)
 
 
 def several_targets(target: object) -> bool:
@@ -36,7 +37,8 @@ def named_targets(targets: Any) -> dict[str, Any]:
         short = [_folder(_short(target)) for target in targets]
         often = Counter(short)
         names = [
-            name if often[name] == 1 else _folder(str(target)) for name, target in zip(short, targets, strict=True)
+            name if often[name] == 1 else _folder(without_password(str(target), instead=""))
+            for name, target in zip(short, targets, strict=True)
         ]
         if twice := next((name for name, count in Counter(names).items() if count > 1), None):
             raise ConfigError(
@@ -49,11 +51,16 @@ def named_targets(targets: Any) -> dict[str, Any]:
     return by_name
 
 
+def without_password(text: str, *, instead: str = "USER:PASSWORD@") -> str:
+    """Return a text with `instead` in place of user and password in the addresses of services."""
+    return _CREDENTIALS.sub(rf"\1{instead}", text)
+
+
 def _short(target: object) -> str:
     """Return what is told of a target in short."""
     if not isinstance(target, str) and not hasattr(target, "__fspath__"):
         return str(getattr(target, "name", None) or getattr(target, "__name__", type(target).__name__))
-    text = str(target)
+    text = without_password(str(target), instead="")
     _, colon, rest = text.partition(":")
     return rest if colon else re.sub(r"\.[a-z0-9]+$", "", text.rstrip("/").rpartition("/")[2])
 

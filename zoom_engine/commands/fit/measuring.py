@@ -49,6 +49,7 @@ from zoom_engine.photographs.judging import LARGEST
 from zoom_engine.settings.audit_settings import SEEDS_PER_RUN, AuditSettings, options_of
 from zoom_engine.settings.command_line import UnsayableError, arguments_of
 from zoom_engine.settings.fit_settings import FitSettings
+from zoom_engine.settings.target_names import without_password
 from zoom_engine.statistics.coverage import LEAST_PHOTOGRAPHS, coverage
 from zoom_engine.statistics.intervals import wilson
 from zoom_engine.text import NO_WORDS, AttributeEncoder
@@ -173,7 +174,8 @@ def examine(
     attributes = []
     given = models.settings.attributes or models.attributes
     for attribute, as_given, one in zip(models.attributes, given, by_attribute, strict=True):
-        as_text = attribute.text if attribute.source is None else as_given if isinstance(as_given, str) else None
+        told = without_password(as_given) if isinstance(as_given, str) else None
+        as_text = attribute.text if attribute.source is None else told
         power = () if pilot is None else pilot.attributes.get(attribute.text, ())
         attributes.append(AttributeFitness(attribute, as_text, one, power, judge_attribute(one, power, verdict)))
     result = Fitness(
