@@ -105,6 +105,18 @@ def test_a_writer_that_writes_nothing_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_devices_and_pipes_stay_what_they_are(tmp_path: Path) -> None:
+    """/dev/null became a file for the superuser, and so for all that runs there."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    for path in (tmp_path / "pipe", tmp_path / "link", Path("/proc/self/fd/1")):
+        with pytest.raises(OSError, match="a device or a pipe"):
+            atomic.write_bytes(path, b"x")
+    assert (tmp_path / "pipe").is_fifo()
+    assert (tmp_path / "link").is_symlink()
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 def test_short_writes_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = os.write
     monkeypatch.setattr(os, "write", lambda descriptor, data: real(descriptor, bytes(data[:3])))

@@ -8,6 +8,7 @@ file behind: `remove_leftovers` finds those by their name.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import secrets
@@ -45,8 +46,13 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
     The temporary name keeps the suffix of `path`. The caller need not fsync. Whatever permissions the writer gave
     (safetensors: to the owner alone), the file gets those of any new file.
+
+    Raises:
+        OSError: the file cannot be written, or `path` is no file's: /dev/null would be one from then on.
     """
     path = Path(path)
+    if _is_device(path):
+        raise OSError(errno.EINVAL, "it is a device or a pipe, and no file", str(path))
     temporary = path.with_name(f".{path.stem[:80]}{_MARK}{secrets.token_hex(6)}{path.suffix}")
     try:
         mode = _mode_of_new_files(temporary)
@@ -59,6 +65,13 @@ def replacing(path: str | Path) -> Iterator[Path]:
             os.unlink(temporary)
         raise
     fsync(path.parent)
+
+
+def _is_device(path: Path) -> bool:
+    """Tell whether a path is a device or a pipe, leads to one, or names an open file, as /dev/stdout does."""
+    folder = os.path.realpath(path.parent)
+    no_file = path.exists() and not path.is_file() and not path.is_dir()
+    return no_file or folder == "/dev" or folder.startswith("/proc/")
 
 
 def _mode_of_new_files(path: Path) -> int:
