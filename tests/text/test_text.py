@@ -255,6 +255,8 @@ def test_templates_are_filled_not_formatted(encoder: TextEncoder) -> None:
             r"with --download \(download=True in Python\), .*, or give the file as 'ViT-B-32-quickgelu:FILE'",
         ),
         ("ViT-B-32:laion2b_s34b_b79k", r"or give the file as 'ViT-B-32:FILE'"),
+        ("ViT-B-16-SigLIP:webli", r"or give the file as 'ViT-B-16-SigLIP:FILE'"),
+        ("ViT-L-14:laion2b_s32b_b82k", r"fetch \S+ once with 'hf download [^']*' \(to [^)]*\)$"),
         ("ViT-B-32:nonsense", "no such file: its tags are openai"),
         ("ViT-B-32", "NAME:TAG such as ViT-B-32:openai"),
         ("ViT-Z-99:openai", "no model 'ViT-Z-99'"),
@@ -285,6 +287,7 @@ def tiny_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(
         open_clip, "get_pretrained_cfg", lambda name, tag: known if (name, tag) == ("tiny", "owner") else {}
     )
+    monkeypatch.setattr(open_clip, "list_pretrained_tags_by_model", lambda name: ["owner"] if name == "tiny" else [])
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     repository = tmp_path / "hub" / "models--owner--tiny"
     (repository / "refs").mkdir(parents=True)
@@ -303,6 +306,7 @@ def test_a_model_by_name_and_tag_is_read_from_the_cache_with_what_belongs_to_the
     by_tag = load_text_encoder("tiny:owner")
     assert by_tag.mean.flatten().tolist() == pytest.approx([0.4, 0.5, 0.6])
     by_file = load_text_encoder(f"tiny:{weights}")
+    assert by_file.preprocessing == by_tag.preprocessing, "of a name whose tags all have it"
     difference = (by_tag.embed_texts(["a smiling face"]) - by_file.embed_texts(["a smiling face"])).abs().max()
     assert difference > 1e-4  # the tag's activation is QuickGELU, which the name alone does not say
     assert text_encoder_for("avatars", "tiny:owner").content_hash == by_tag.content_hash

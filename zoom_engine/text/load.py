@@ -37,6 +37,7 @@ WORDS_KEY = "trained_words"  # our own, beside the keys of open_clip: all words 
 WEIGHT_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "model.safetensors",
                 "open_clip_pytorch_model.bin", "open_clip_model.pt", "pytorch_model.bin")  # fmt: skip
 _SUFFIXES = (".safetensors", ".bin", ".pt", ".pth")
+_PREPROCESSING = ("mean", "std", "interpolation", "resize_mode")  # as open_clip has them beside the weights of a tag
 _LARGEST_VOCABULARY = 1 << 24  # bytes, unpacked: open_clip's own has 3 MB, and it reads any whole
 # Called as functions of their own, they hide what they call. What draws until all numbers lie within bounds
 # (`trunc_normal_`) calls the tensor's own methods, and ends only where these give numbers.
@@ -67,7 +68,8 @@ def load_text_encoder(
             - `"hf-hub:OWNER/NAME"` whose snapshot is in the Hugging Face cache;
             - `"NAME:TAG"` as open_clip calls it (`"ViT-B-32:openai"`) whose weights are in the Hugging Face cache or in
               ~/.cache/clip;
-            - `"NAME:FILE"` with the path of a weight file (OpenAI's own belong to the names in `-quickgelu`).
+            - `"NAME:FILE"` with the path of a weight file (OpenAI's own belong to the names in `-quickgelu`). A file
+              says nothing of preprocessing: it is that of all tags of the name, open_clip's own where they differ.
         name_as: the name of an encoder in a folder, by default the folder's path: a domain gives its own.
         download: fetch published files that are not there into these caches, by open_clip and the hub, with their
             progress.
@@ -148,13 +150,14 @@ def _load_snapshot(name: str, *, download: bool) -> TextEncoder:
 def _load_builtin(name: str, *, download: bool) -> TextEncoder:
     with importing():
         import open_clip
+        from open_clip.transform import PreprocessCfg
 
     model_name, _, tag = name.partition(":")
     config = open_clip.get_model_config(model_name)
     if config is None:
         raise TextEncoderError(f"open_clip has no model '{model_name}': see open_clip.list_models() for the names")
     if Path(tag).is_file():
-        return _build(model_name, config, {}, Path(tag), name=name, download=download)
+        return _build(model_name, config, _preprocessing_of(model_name), Path(tag), name=name, download=download)
     known = open_clip.get_pretrained_cfg(model_name, tag)
     if not known:
         tags = ", ".join(open_clip.list_pretrained_tags_by_model(model_name)) or "none"
@@ -165,13 +168,31 @@ def _load_builtin(name: str, *, download: bool) -> TextEncoder:
     if weights is None:
         plain = f"{model_name}-quickgelu" if known.get("quick_gelu") else model_name
         named = plain if open_clip.get_model_config(plain) else model_name
-        by_hand = f"{_how_to_fetch(known)}, or give the file as '{named}:FILE'"
+        by_hand = _how_to_fetch(known)
+        if PreprocessCfg(**_preprocessing_of(named)) == PreprocessCfg(**_preprocessing(known)):
+            by_hand += f", or give the file as '{named}:FILE'"
         with hub.fetching(
             f"the file of weights of text encoder '{name}'", TextEncoderError, instead=by_hand, allowed=download
         ):
             weights = Path(open_clip.download_pretrained(known))
     config["quick_gelu"] = bool(known.get("quick_gelu", config.get("quick_gelu", False)))
     return _build(model_name, config, known, weights, name=name, download=download)
+
+
+def _preprocessing(known: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: known[key] for key in _PREPROCESSING if key in known}
+
+
+def _preprocessing_of(model_name: str) -> dict[str, Any]:
+    """Return the preprocessing that all published weights of a model share; empty where they differ or there are none.
+
+    Of some architectures it is not open_clip's own: SigLIP, CLIPA and MobileCLIP see pictures on other scales.
+    """
+    import open_clip
+
+    tags = open_clip.list_pretrained_tags_by_model(model_name)
+    first, *others = [_preprocessing(open_clip.get_pretrained_cfg(model_name, tag)) for tag in tags] or [{}]
+    return first if all(other == first for other in others) else {}
 
 
 def _hub_place(known: dict[str, object]) -> tuple[str, str]:
