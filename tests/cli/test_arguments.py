@@ -46,6 +46,21 @@ def test_a_wrong_line_is_answered_with_one(arguments: list[str], says: str, caps
     assert printed.err.endswith(f"(see {' '.join(command)} --help)\n")
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["form", 'headers={Authorization = "Bearer abc"}'], "not 'form' (see"),
+        (["Authorization: Bearer abc"], "not 'Authorization' (see"),
+        (["Authorization: Bearer abc=="], "not 'Authorization' (see"),
+    ],
+)
+def test_no_message_shows_a_header(words: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["diagnose", *(word for text in words for word in ("--service", text))]) == 2
+    printed = capsys.readouterr().err
+    assert says in printed
+    assert "abc" not in printed
+
+
 @pytest.mark.parametrize("weights", [["--weights", "-30,-15,0"], ["--weights=-30,-15,0"]])
 def test_numbers_may_begin_with_a_minus(weights: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[dict[str, Any]] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
@@ -12,16 +13,24 @@ from zoom_engine.common.typed import kinds_of
 from zoom_engine.settings.audit_settings import AUTO, LossWeights
 
 MOST_SEEDS = 2_000
+_AFTER_NAME = re.compile(r"[^\w.-].*", re.DOTALL)
 
 
 def read_by(read: Callable[[str], Any], wanted: str, *, repeated: bool = False) -> Parameter:
-    """Return an option of one text, or of repeated ones, that may begin with a minus; `wanted` describes its form."""
+    """Return an option of one text, or of repeated ones, that may begin with a minus; `wanted` describes its form.
+
+    Of one of the `repeated` a message shows no more than a name, since headers of a service are among them.
+    """
+
+    def one(text: str) -> Any:
+        try:
+            return read(text)
+        except ValueError as error:
+            told = _AFTER_NAME.sub("", text) if repeated else text
+            raise ValueError(f"write {wanted}, not {told!r}") from error
 
     def convert(_: Any, tokens: Sequence[Any]) -> Any:
-        try:
-            return [read(token.value) for token in tokens] if repeated else read(tokens[0].value)
-        except ValueError as error:
-            raise ValueError(f"write {wanted}, not {', '.join(repr(token.value) for token in tokens)}") from error
+        return [one(token.value) for token in tokens] if repeated else one(tokens[0].value)
 
     return Parameter(converter=convert, n_tokens=1, allow_leading_hyphen=True)
 
@@ -47,7 +56,7 @@ def _loss_weights(text: str) -> LossWeights:
 def _named(text: str) -> tuple[str, Any]:
     """Read a value as TOML does, or else as a text."""
     name, equals, value = text.partition("=")
-    if not (name and equals):
+    if not (name and equals) or _AFTER_NAME.search(name):
         raise ValueError
     try:
         return name, tomllib.loads(f"value = {value}")["value"]
