@@ -53,6 +53,7 @@ COMPLETE = AuditSettings(**GIVEN)
         ({"correction": "bonferroni"}, "'correction' must be 'holm' or 'benj"),
         ({"attributes": "a smiling face", "neutral": "a face"}, "must be a list of texts, got 'a smiling"),
         ({"labels": ["a face"]}, "at least two"),
+        ({"labels": ["a face", "A face "]}, "two prompts are the same"),
     ],
 )
 def test_wrong_options_are_refused(options: dict[str, Any], says: str) -> None:

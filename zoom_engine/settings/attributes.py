@@ -305,13 +305,14 @@ def check_labels(labels: Sequence[str]) -> tuple[str, ...]:
     """Return the label prompts of a run, one per class, or none.
 
     Raises:
-        ConfigError: there is a single one, or two are equal.
+        ConfigError: there is a single one, or two are equal (compared without case).
     """
     if isinstance(labels, str) or len(labels) == 1:
         raise ConfigError("labels: give at least two prompts, one per class; with one there is nothing to tell apart")
-    if len(set(labels)) != len(labels):
+    prompts = tuple(check_prompt(label, "label") for label in labels)
+    if len(set(map(_key, prompts))) != len(prompts):
         raise ConfigError("labels: two prompts are the same; give a different one per class")
-    return tuple(check_prompt(label, "label") for label in labels)
+    return prompts
 
 
 def slug(text: str) -> str:
