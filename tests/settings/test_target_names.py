@@ -41,6 +41,7 @@ def test_names_are_short_and_tell_targets_apart(targets: Any, names: list[str]) 
         ([], "no target"),
         (["a.onnx", "a.onnx"], "'a.onnx'"),
         ([brightness, brightness], "give each once"),
+        ([lambda: 1, lambda: 2], "a mapping from names"),
         ({"../up": 1}, "names no folder"),
         ({"": 1}, "names no folder"),
     ],

@@ -37,8 +37,7 @@ def named_targets(targets: Any) -> dict[str, Any]:
         short = [_folder(_short(target)) for target in targets]
         often = Counter(short)
         names = [
-            name if often[name] == 1 else _folder(without_password(str(target), instead=""))
-            for name, target in zip(short, targets, strict=True)
+            name if often[name] == 1 else _folder(_in_full(target)) for name, target in zip(short, targets, strict=True)
         ]
         if twice := next((name for name, count in Counter(names).items() if count > 1), None):
             raise ConfigError(
@@ -63,6 +62,11 @@ def _short(target: object) -> str:
     text = without_password(str(target), instead="")
     _, colon, rest = text.partition(":")
     return rest if colon else re.sub(r"\.[a-z0-9]+$", "", text.rstrip("/").rpartition("/")[2])
+
+
+def _in_full(target: object) -> str:
+    """Return all that is told of a target but where it lies in memory, which is another place in the next run."""
+    return re.sub(r" at 0x[0-9a-f]+", "", without_password(str(target), instead=""))
 
 
 def _folder(text: str) -> str:
