@@ -11,12 +11,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from safetensors.torch import save_file
 
 from zoom_engine.cli import main
 from zoom_engine.common.errors import ConfigError, TargetError
@@ -28,10 +31,10 @@ from zoom_engine.experiments.experiment import find_experiment
 from zoom_engine.experiments.fine_tuning import Lessons, fine_tuned
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.run import JOINED, draw_again, run_experiment
-from zoom_engine.experiments.study import Study
+from zoom_engine.experiments.study import Study, UnsuitedError
 from zoom_engine.experiments.truth import agreement, figures_of
 from zoom_engine.experiments.wording import TEMPLATES
-from zoom_engine.settings.attributes import slug
+from zoom_engine.settings.attributes import Attribute, slug
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.targets import Target, save_onnx
 
@@ -239,6 +242,32 @@ def test_a_generator_and_a_text_encoder_are_known_by_what_they_are(
         other.content_hash = "another reader"
     with pytest.raises(ConfigError, match="another 'hashes'"):
         Folder(tmp_path).begin(Study(out=tmp_path, **{**models, which: other}).identity())
+
+
+def write_directions(path: Path, rows: torch.Tensor, names: Sequence[str]) -> Path:
+    """Write edit directions as anybody can."""
+    save_file({"directions": rows}, path, metadata={"names": json.dumps(list(names))})
+    return path
+
+
+def write_example(folder: Path, value: int) -> Path:
+    """Write a folder with one picture."""
+    folder.mkdir(exist_ok=True)
+    Image.fromarray(np.full((24, 24, 3), value, np.uint8)).save(folder / "one.png")
+    return folder
+
+
+@pytest.mark.parametrize("name", ["traversal", "combination", "threshold", "wording"])
+def test_edit_directions_that_no_words_give_are_refused_where_words_are_asked(
+    name: str, tmp_path: Path, models: dict[str, Any]
+) -> None:
+    """Their paraphrases were one audit four times, so that wording hardly mattered; the others knew no such method."""
+    file = write_directions(tmp_path / "directions.safetensors", torch.eye(6)[:2], models["attributes"][:2])
+    glow = Attribute.by_examples("glow", write_example(tmp_path / "glow", 200))
+    others: list[dict[str, Any]] = [{"directions": file}, {"attributes": [*models["attributes"], glow]}]
+    for number, options in enumerate(others):
+        with pytest.raises(UnsuitedError, match="edit directions from words"):
+            run_experiment(name, tmp_path / str(number), **{**models, **options})
 
 
 def test_what_is_missing_is_said_before_anything_runs(

@@ -32,6 +32,7 @@ Array = NDArray[np.float64]
 
 def run(study: Study, folder: Folder) -> dict[str, Any]:
     """Measure grids of the attributes two by two, in the order in which they are named."""
+    study.check_words()
     attributes = study.editing.attributes
     pairs = [(first, first + 1) for first in range(0, len(attributes) - 1, 2)]
     if not pairs:

@@ -16,9 +16,10 @@ from zoom_engine.common.progress import ProgressFactory, silent
 from zoom_engine.diagnose.diagnoser import Diagnoser
 from zoom_engine.diagnose.domain import Domain, KnownTruth, find_domain
 from zoom_engine.diagnose.identity import config
+from zoom_engine.directions.ready import is_file_of_directions
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.generators import check_generator_options, load_generator
-from zoom_engine.settings.attributes import NEUTRAL, Attribute, short_names, slug
+from zoom_engine.settings.attributes import NEUTRAL, Attribute, short_names, slug, sources_of
 from zoom_engine.settings.audit_settings import SEEDS_PER_RUN, AuditSettings, RunSettings
 from zoom_engine.settings.command_line import without_secrets
 from zoom_engine.settings.target_names import without_password
@@ -125,6 +126,19 @@ class Study:
     def _generator_options(self) -> dict[str, Any]:
         trust = bool((self.settings.target_options or {}).get("trust"))
         return {"trust": trust, **(self.settings.generator_options or {})}
+
+    def check_words(self) -> None:
+        """Refuse edits that no words give, where the experiment finds edit directions from words itself.
+
+        Raises:
+            UnsuitedError: directions are ready, or an attribute is given by pictures or a scorer.
+        """
+        ready = self.settings.directions
+        if is_file_of_directions(ready) or not (ready is None or isinstance(ready, str)):
+            raise UnsuitedError("it finds edit directions from words, and takes no ready ones: leave out directions")
+        if sources := sources_of(self.settings.attributes):
+            name, source = next(iter(sources.items()))
+            raise UnsuitedError(f"it finds edit directions from words, and '{name}' is given by {source}: leave it out")
 
     def count(self, default: int) -> int:
         """Return the number of images of an experiment: `default` unless another number was given."""

@@ -28,6 +28,7 @@ KINDS = ("normalised", "not normalised")
 
 def run(study: Study, folder: Folder) -> dict[str, Any]:
     """Add every attribute at every λ, each at the upper end of the calibrated range of λ = 0.1."""
+    study.check_words()
     editing = study.editing
     if not editing.attributes:
         raise UnsuitedError("it has no attributes of its own: give --attribute")

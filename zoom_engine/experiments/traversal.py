@@ -37,6 +37,7 @@ A_PAGE = 8  # attributes
 
 def run(study: Study, folder: Folder) -> dict[str, Any]:
     """Draw pictures of the first images, and measure text scores over all of them."""
+    study.check_words()
     if not study.editing.attributes:
         raise UnsuitedError("it has no attributes of its own: give --attribute")
     attributes = study.editing.attributes

@@ -31,6 +31,7 @@ Array = NDArray[np.float64]
 
 def run(study: Study, folder: Folder) -> dict[str, Any]:
     """Audit the same targets on the same images with directions of each paraphrase."""
+    study.check_words()
     targets = study.binary_targets()
     attributes = study.attributes or (study.domain.attributes if study.domain else ())
     labels_of = {study.title(target): set(study.target(target).labels) for target in targets}
