@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -255,6 +256,25 @@ def write_example(folder: Path, value: int) -> Path:
     folder.mkdir(exist_ok=True)
     Image.fromarray(np.full((24, 24, 3), value, np.uint8)).save(folder / "one.png")
     return folder
+
+
+def test_files_that_say_what_edits_are_are_known_by_what_they_hold(tmp_path: Path, models: dict[str, Any]) -> None:
+    """They had their names alone: an experiment along other directions was the finished one of the old file."""
+    glow = f"glow=examples:{write_example(tmp_path / 'glow', 200)}"
+    names = ["a red sky", "glow"]
+    file = write_directions(tmp_path / "directions.safetensors", torch.eye(6)[:2], names)
+    models |= {"directions": file, "attributes": [names[0], glow]}
+    changes = (
+        partial(write_directions, file, -torch.eye(6)[:2], names),
+        partial(write_example, tmp_path / "glow", 100),
+    )
+    for number, change in enumerate(changes):
+        folder = Folder(tmp_path / str(number))
+        for _ in range(2):
+            folder.begin(Study(out=tmp_path, **models).identity())
+        change()
+        with pytest.raises(ConfigError, match="another 'hashes'"):
+            folder.begin(Study(out=tmp_path, **models).identity())
 
 
 @pytest.mark.parametrize("name", ["traversal", "combination", "threshold", "wording"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from zoom_engine.diagnose.identity import config
 from zoom_engine.directions.ready import is_file_of_directions
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.generators import check_generator_options, load_generator
-from zoom_engine.settings.attributes import NEUTRAL, Attribute, short_names, slug, sources_of
+from zoom_engine.settings.attributes import NEUTRAL, Attribute, Examples, Scorer, short_names, slug, sources_of
 from zoom_engine.settings.audit_settings import SEEDS_PER_RUN, AuditSettings, RunSettings
 from zoom_engine.settings.command_line import without_secrets
 from zoom_engine.settings.target_names import without_password
@@ -100,14 +100,27 @@ class Study:
 
     @cached_property
     def _hashes(self) -> list[str]:
-        """Return the hashes of the models that were given: others may get their names."""
+        """Return the hashes of the models and files that were given: others may get their names."""
         hashes = [self.target(target).content_hash for target in self.given]
+        hashes += [sha256_of(path) for path in self._files_of_edits() if path.is_file()]
         if self.domain is None:
             hashes.append(self._generator_hash)
         if self.settings.text_encoder not in (None, NO_WORDS):
             encoder = load_text_encoder(self.settings.text_encoder, download=self.settings.download)
             hashes.append(encoder.content_hash)
         return hashes
+
+    def _files_of_edits(self) -> Iterator[Path]:
+        """Yield the files that say what edits are: ready directions, examples, scorers."""
+        ready = self.settings.directions
+        if is_file_of_directions(ready):
+            yield Path(ready)
+        for source in sources_of(self.settings.attributes).values():
+            if isinstance(source, Scorer) and isinstance(source.model, str | Path):
+                yield Path(source.model)
+            elif isinstance(source, Examples):
+                for folder in (source.having, source.without):
+                    yield from sorted(folder.glob("*")) if isinstance(folder, Path) else ()
 
     @property
     def _generator_hash(self) -> str:
