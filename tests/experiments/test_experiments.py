@@ -14,6 +14,7 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ from zoom_engine.experiments.fine_tuning import Lessons, fine_tuned
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.run import JOINED, draw_again, run_experiment
 from zoom_engine.experiments.study import Study, UnsuitedError
+from zoom_engine.experiments.training import repair
 from zoom_engine.experiments.truth import agreement, figures_of
 from zoom_engine.experiments.wording import TEMPLATES
 from zoom_engine.settings.attributes import Attribute, slug
@@ -357,6 +359,28 @@ def test_a_program_is_trained_as_the_module_that_it_was_made_of(models: dict[str
     images = torch.rand(3, 3, 24, 24)
     torch.testing.assert_close(traced(images), module(images))
     assert not torch.equal(module(images), target(images))
+
+
+def test_a_target_is_repaired_along_what_it_is_sensitive_to(
+    tmp_path: Path, models: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of an attribute by pictures the name was read as words, and counterfactuals were those of these."""
+    target, asked = models["targets"][0], list[Any]()
+    glow = f"glow=examples:{write_example(tmp_path / 'glow', 200)}"
+
+    def audit(self: Study, spec: object, **more: Any) -> Any:
+        asked.append(more.get("attributes"))
+        if len(asked) == 2:
+            raise InterruptedError
+        sensitive = [SimpleNamespace(is_specific=True, attribute=Attribute.parse(text)) for text in ("glow", "red")]
+        return SimpleNamespace(sensitivity=sensitive)
+
+    monkeypatch.setattr(Study, "audit", audit)
+    monkeypatch.setattr(Study, "diagnoser", lambda self, target, **more: None)
+    study = Study(out=tmp_path, **{**models, "targets": [target], "attributes": ["red", glow]})
+    with pytest.raises(InterruptedError):
+        repair(study, Folder(tmp_path), target)
+    assert asked == [None, [glow, "red"]]
 
 
 def test_pictures_without_a_target_are_drawn_as_it_was_asked(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from zoom_engine.experiments.fine_tuning import fine_tuned, has_weights_to_train
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.study import AUDITED, Spec, Study, UnsuitedError
 from zoom_engine.experiments.style import INK, STYLES, figure, grouped_bars, legend_of_all
-from zoom_engine.settings.attributes import slug
+from zoom_engine.settings.attributes import Attribute, slug
 from zoom_engine.settings.audit_settings import SEEDS_PER_RUN
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.targets import Target
@@ -62,9 +62,11 @@ def repair(study: Study, folder: Folder, spec: Spec) -> dict[str, object]:
     before = study.audit(spec, images=study.count(AUDITED))
     sensitive = [row.attribute.text for row in before.sensitivity if row.is_specific]
     sensitive = sensitive or [before.sensitivity[0].attribute.text]
-    diagnoser = study.diagnoser(spec, attributes=sensitive, random_directions=0)
+    given = {Attribute.parse(attribute).text: attribute for attribute in study.settings.attributes or ()}
+    asked = [given.get(text, text) for text in sensitive]
+    diagnoser = study.diagnoser(spec, attributes=asked, random_directions=0)
     count, seed = LEARNED if study.images is None else 2 * study.images, study.seed + 1
-    searched = study.audit(spec, images=count, seed=seed, attributes=sensitive, random_directions=0)
+    searched = study.audit(spec, images=count, seed=seed, attributes=asked, random_directions=0)
     seeds = [seed * SEEDS_PER_RUN + image for image in range(count)]
     learned = lessons(diagnoser, searched.records, seeds)
     ways = {
