@@ -383,6 +383,19 @@ def test_a_target_is_repaired_along_what_it_is_sensitive_to(
     assert asked == [None, [glow, "red"]]
 
 
+def test_a_repaired_target_is_audited_where_options_said_how_its_file_is_read(
+    tmp_path: Path, models: dict[str, Any]
+) -> None:
+    """Once it was trained they were refused: it is complete."""
+    target = models["targets"][0]
+    options = {"classes": list(target.labels), "preprocessing": target.preprocessing, "trust": True}
+    models |= {"targets": [target.network], "target_options": options, "labels": target.labels}
+    study = Study(out=tmp_path, **models)
+    taught = Lessons(torch.zeros(4, 3, 24, 24, dtype=torch.uint8), torch.tensor([0, 1, 0, 1]), 0.9)
+    trained = fine_tuned(study.target(target.network), taught, steps=1, name="trained")
+    assert study.diagnoser(trained).models.target.name == "trained"
+
+
 def test_pictures_without_a_target_are_drawn_as_it_was_asked(tmp_path: Path) -> None:
     study = Study("avatars", tmp_path, backend="torch", precision="fp32")
     assert study.editing.synthesizer.describe() == {"backend": "torch", "precision": "fp32"}

@@ -225,7 +225,10 @@ class Study:
 
     def diagnoser(self, target: Spec, **more: Any) -> Diagnoser:
         """Prepare an audit, with `more` settings than the study's."""
-        settings = AuditSettings(generator=self.settings.generator, target=target, **{**self.options, **more})
+        options = {**self.options, **more}
+        if isinstance(target, Target) and self.settings.target_options:  # it is read already, the generator may not be
+            options["target_options"] = {"trust": bool(self.settings.target_options.get("trust"))}
+        settings = AuditSettings(generator=self.settings.generator, target=target, **options)
         return Diagnoser(settings, progress=self.progress, notify=self.notify)
 
     def audit(self, target: Spec, *, images: int, seed: int | None = None, **more: object) -> Diagnosis:
