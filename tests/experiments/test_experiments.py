@@ -437,6 +437,18 @@ def test_where_nothing_truly_moves_a_target_there_is_no_precision() -> None:
     assert "no precision, as no attribute truly moves" in find_experiment("truth").tell(data)
 
 
+def test_bars_are_not_called_smaller_for_their_slope() -> None:
+    """Bars above the truth were, where they differ less than it does; so was a single pair, by a slope of 0."""
+    true, owners = np.array([0.1, 0.2, 0.3]), np.zeros(3, dtype=np.int64)
+    changes = 0.3 + 0.5 * true + np.random.default_rng(0).uniform(-0.01, 0.01, (6, 3))
+    for changed, says in ((changes, "Reported bars differ less than true effects do."), (changes[:, :1], "")):
+        count = changed.shape[1]
+        figures = json.loads(json.dumps(figures_of(changed, true[:count], owners[:count]), allow_nan=False))
+        text = find_experiment("truth").tell({"images": 6, "renders": 10, "pairs": [{}] * count, "figures": figures})
+        assert text.endswith(f"Intervals are over images, not over targets. {says}".strip())
+        assert (figures["slope"] is None) == (figures["spearman"] is None) == (count == 1)
+
+
 def test_reported_bars_are_held_to_the_truth() -> None:
     true, owners = np.array([0.4, 0.0, 0.02, 0.3, 0.01]), np.array([0, 0, 0, 1, 1])
     result = agreement(np.stack([true / 2, true[::-1]]), true, owners)

@@ -61,7 +61,8 @@ def run(study: Study, folder: Folder) -> dict[str, Any]:
 def figures_of(reported: Array, true: Array, owners: NDArray[np.int64]) -> dict[str, Estimate | None]:
     """Compute `agreement` of the means of `reported [I, P]`, and its intervals over images; None of what has no value.
 
-    Precision has none where no attribute truly moves a target by `RELEVANT` or more.
+    Precision has none where no attribute truly moves a target by `RELEVANT` or more, the others where true effects do
+    not differ.
     """
     whole = agreement(reported.mean(axis=0)[None], true, owners)
     resampled = agreement(bootstrap_means(reported, resamples=RESAMPLES), true, owners)
@@ -84,6 +85,8 @@ def agreement(reported: Array, true: Array, owners: NDArray[np.int64]) -> dict[s
         "pearson": correlation(reported, true),
         "slope": center @ moved / np.maximum((moved**2).sum(), 1e-12),
     }
+    if not np.ptp(true):
+        measures = {name: np.full(len(reported), np.nan) for name in measures}
     for k in (1, 3):
         hits = []
         for owner in np.unique(owners):
@@ -178,7 +181,7 @@ def tell(data: Data) -> str:
         f" share that truly move the target by {RELEVANT:g} or more, of as many as there are.\n\n"
         f"What came out ({data['images']} images, {len(data['pairs'])} pairs): Spearman"
         f" {in_words(figures['spearman'])}, Pearson {in_words(figures['pearson'])}, slope {in_words(figures['slope'])},"
-        f" {_precision(figures)}. Intervals are over images, not over targets. {_slope(figures['slope'])}"
+        f" {_precision(figures)}. Intervals are over images, not over targets.{_slope(figures['slope'])}"
     )
 
 
@@ -189,12 +192,15 @@ def _precision(figures: Mapping[str, Sequence[float] | None]) -> str:
     return f"precision at 1 {in_words(first)}, at 3 {in_words(third)}"
 
 
-def _slope(slope: Sequence[float]) -> str:
+def _slope(slope: Sequence[float] | None) -> str:
+    """Say how reported bars differ beside true effects: a slope says nothing of how large either are."""
+    if slope is None:
+        return ""
     if slope[2] < 1:
-        return "Reported bars are smaller than true effects on the whole."
+        return " Reported bars differ less than true effects do."
     if slope[1] > 1:
-        return "Reported bars are larger than true effects on the whole."
-    return "On the whole, reported bars are as large as true effects, as far as so many images tell."
+        return " Reported bars differ more than true effects do."
+    return " Reported bars differ as much as true effects do, as far as so many images tell."
 
 
 EXPERIMENT = Experiment(run, rows, draw, tell)
