@@ -486,6 +486,20 @@ def test_a_claim_is_not_judged_by_what_was_not_measured() -> None:
     )
 
 
+def test_where_nobody_tells_labels_no_flip_has_kept_its_own() -> None:
+    """Flips of a target without labels were all said to keep them."""
+    rates = {"images": 2, "search": "scan", "decisive": [0.5, 0.1, 0.9]}
+    strip = {"decisive": True, "ssim": None}
+    strips = [{**strip, "mode": mode, "label_kept": None} for mode in ("single", "multi")]
+    target = {"target": "own", "corner": "p", "single": rates, "multi": rates, "strips": strips}
+    text = find_experiment("progress").tell({"targets": [target]})
+    assert "2 flip decisively" in text
+    assert "with the label kept" not in text
+    told = {**target, "target": "two", "strips": [{**one, "label_kept": True} for one in strips]}
+    text = find_experiment("progress").tell({"targets": [target, told]})
+    assert "4 flip decisively, 2 of the 2 whose label is known with the label kept" in text
+
+
 def test_paraphrases_of_one_attribute_are_drawn_though_they_rank_nothing(
     tmp_path: Path, models: dict[str, Any]
 ) -> None:

@@ -93,14 +93,15 @@ def tell(data: Data) -> str:
         rates.append(f"{name} ({first['images']} images, {first['search']}): {rate_of_each}.")
     strips = [strip for mode in ("single", "multi") for strip in _strips(data, mode)]
     flips = [strip for strip in strips if strip["decisive"]]
-    valid = [strip for strip in flips if strip["label_kept"] is not False]
+    told = [strip["label_kept"] for strip in flips if strip["label_kept"] is not None]
     similar = [strip["ssim"] for strip in flips if strip["ssim"] is not None]
     flip = agreeing(len(flips), "flips", "flip")
-    shown = (
-        f"Of the {len(strips)} strips shown {len(flips)} {flip} decisively, {len(valid)} of them with the label kept"
-    )
+    shown = f"Of the {len(strips)} strips shown {len(flips)} {flip} decisively"
+    if told or not flips:
+        of_which = "them" if len(told) == len(flips) else f"the {len(told)} whose label is known"
+        shown += f", {sum(told)} of {of_which} with the label kept"
     if similar:
-        shown += f" and a mean SSIM of {sum(similar) / len(similar):.2f}"
+        shown += f"{' and' if told else ', with'} a mean SSIM of {sum(similar) / len(similar):.2f}"
     return paragraph + listed("What came out, images that some edit flips decisively:", [*rates, f"{shown}."])
 
 
