@@ -11,7 +11,7 @@ from zoom_engine.common.errors import ConfigError, one_line
 
 _LONGEST = 100  # characters of a folder's name
 _OTHER = re.compile(r"[^\w.-]+", re.ASCII)
-_CREDENTIALS = re.compile(r"(https?://)[^/?#]*@", re.IGNORECASE)
+_CREDENTIALS = re.compile(r"(https?://)[^/?#\s]*@", re.IGNORECASE)
 
 
 def several_targets(target: object) -> bool:
