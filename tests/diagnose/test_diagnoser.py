@@ -877,3 +877,13 @@ def test_first_records_wait_for_no_random_direction(tmp_path: Path, monkeypatch:
     (out / "records.jsonl").write_bytes(b"".join(lines[:-1]))  # a random direction is left to do
     with pytest.raises(AuditError, match="random_drawn"):
         diagnoser().run(images=3, out=out)
+
+
+def test_models_are_shared_by_settings_that_name_them_alone() -> None:
+    """Another generator or encoder that was named was not looked at: pictures of the first were audited."""
+    first = diagnoser()
+    second = diagnoser(target="avatars:age", like=first)
+    assert second.models.generator is first.models.generator
+    for name, value in (("generator", "pets"), ("text_encoder", "pets"), ("precision", "fp32")):
+        with pytest.raises(ConfigError, match=f"like has another {name.replace('_', ' ')}: give it the same settings"):
+            diagnoser(**{"like": first, name: value})

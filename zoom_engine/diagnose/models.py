@@ -297,6 +297,8 @@ def load_models(
         raise ConfigError("a Diagnoser audits one target: Diagnosers(target=[…], …) audits several")
     if settings.generator is None:
         raise ConfigError("edits from elsewhere (pairs, an editor) have no generator, and this needs one: give it")
+    if like is not None:
+        _check_same(settings, like.settings)
     settings = _with_directions_of_file(settings)
     drawn_by: Any = settings.generator
     domain = find_domain(settings.generator)
@@ -469,6 +471,15 @@ def _edited(models: Models, name: str) -> tuple[Tensor, Tensor]:
 
     both = DirectionCache(models.cache).cached("own-edits", depends_on, measure)
     return both["having"], both["lacking"]
+
+
+def _check_same(settings: AuditSettings, others: AuditSettings) -> None:
+    """Refuse to take over models that are not those that the settings name."""
+    for name in ("generator", "generator_class", "generator_options", "text_encoder", "device", "backend", "precision"):
+        if getattr(settings, name) != getattr(others, name):
+            raise ConfigError(
+                f"like has another {name.replace('_', ' ')}: give it the same settings but the target, or leave it out"
+            )
 
 
 def _with_directions_of_file(settings: AuditSettings) -> AuditSettings:
