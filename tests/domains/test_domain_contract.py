@@ -176,7 +176,13 @@ def test_a_sound_domain_holds_the_contract() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
-    [pytest.param("avatars", marks=pytest.mark.ci), "pets", "places", pytest.param("cars", marks=pytest.mark.ci)],
+    [
+        pytest.param("avatars", marks=pytest.mark.ci),
+        "people",
+        "pets",
+        "places",
+        pytest.param("cars", marks=pytest.mark.ci),
+    ],
 )
 def test_what_ships_holds_the_contract(name: str) -> None:
     check_domain(find_domain(name))

@@ -21,7 +21,7 @@ from zoom_engine.domains.weights_files import load_network
 from zoom_engine.generators import StyleGAN2, StyleGAN2Config, load_stylegan2
 
 
-@pytest.mark.parametrize("name", ["avatars", "pets", "places", "cars"])
+@pytest.mark.parametrize("name", ["avatars", "people", "pets", "places", "cars"])
 def test_the_shipped_generator_is_that_of_the_recipe(name: str) -> None:
     domain = find_domain(name)
     assert domain is not None

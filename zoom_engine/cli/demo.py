@@ -17,7 +17,7 @@ from zoom_engine.settings.audit_settings import RunSettings
 def demo(
     *,
     out: Annotated[Path, Parameter(help="folder for index.html and both audits", metavar="FOLDER")] = Path("audit"),
-    domain: Annotated[str, Parameter(help="avatars, pets, places or cars", metavar="NAME")] = "avatars",
+    domain: Annotated[str, Parameter(help="avatars, people, pets, places or cars", metavar="NAME")] = "avatars",
     json: AsJson = False,
     **given: Any,
 ) -> None:

@@ -47,6 +47,14 @@ DEMOS = {
         "A mustache classifier, trained on data in which most mustaches come with a smile. Nobody told the audit.",
         "generated face",
     ),
+    "people": Demo(
+        "Two smile classifiers, one hidden bias",
+        "smiling",
+        "The same classifier, trained on people of whom those who smile wear a hat as often as others.",
+        "smiling-biased-hat",
+        "A smile classifier, trained on data in which most people who smile wear a hat. Nobody told the audit.",
+        "generated person",
+    ),
     "pets": Demo(
         "Two dog classifiers, one hidden bias",
         "dog",

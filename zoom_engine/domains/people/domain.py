@@ -15,7 +15,6 @@ DOMAIN = EmbeddedDomain(
         "a person with a beard",
         "a person with lipstick",
         "a person with long hair",
-        "a person with gray hair",
         "a person with dark skin",
         "an old person",
         "a man",
