@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-BEFORE = ("a face with ", "a face of ", "a face ", "a ")
+BEFORE = ("a face with ", "a face of ", "a face ", "a person with ", "a person ", "a ")
 
 
 def short_name(prompt: str) -> str:
