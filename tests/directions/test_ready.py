@@ -13,7 +13,8 @@ from torch import Tensor
 
 from zoom_engine.common.errors import DirectionError
 from zoom_engine.directions import EditDirections, Sampling
-from zoom_engine.directions.ready import GivenDirections, is_file_of_directions, read_directions
+from zoom_engine.directions.ready import GivenDirections, read_directions
+from zoom_engine.settings.audit_settings import is_file_of_directions
 
 
 def written(path: Path, rows: Tensor, names: object = ("one", "two"), *, tensor: str = "directions") -> Path:

@@ -52,7 +52,7 @@ from zoom_engine.directions import (
 )
 from zoom_engine.directions.cache import DirectionCache
 from zoom_engine.directions.find import direction_method
-from zoom_engine.directions.ready import GivenDirections, is_file_of_directions, read_directions
+from zoom_engine.directions.ready import GivenDirections, read_directions
 from zoom_engine.directions.relevance import inverse_std
 from zoom_engine.directions.unedited import SAMPLES, unedited_embeddings
 from zoom_engine.evaluation.evaluator import Evaluator
@@ -76,7 +76,7 @@ from zoom_engine.runtime import (
 )
 from zoom_engine.search import End, Search, check_search_options, choose_search
 from zoom_engine.settings.attributes import NEUTRAL, Attribute, parse_attributes
-from zoom_engine.settings.audit_settings import BATCH_SIZE, AuditSettings
+from zoom_engine.settings.audit_settings import BATCH_SIZE, AuditSettings, is_file_of_directions
 from zoom_engine.settings.target_names import several_targets
 from zoom_engine.targets import Target, check_target, check_target_options, input_notices, load_untried
 from zoom_engine.text import AttributeEncoder, TextEncoder, find_templates, text_encoder_for

@@ -18,7 +18,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeGuard
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -123,12 +122,6 @@ class GivenDirections:
     def _check_width(self, rows: Tensor, width: int, what: str) -> None:
         if rows.shape[1] != width:
             raise DirectionError(f"the file's edit directions have {rows.shape[1]} entries, and {what} {width}")
-
-
-def is_file_of_directions(directions: object) -> TypeGuard[str | Path]:
-    """Return whether an audit's `directions` are a path, and not a method's name."""
-    known = registry.all_names(registry.DIRECTION_METHODS)
-    return isinstance(directions, Path) or (isinstance(directions, str) and directions not in known)
 
 
 def read_directions(path: str | Path) -> EditDirections | GivenDirections:

@@ -16,11 +16,10 @@ from zoom_engine.common.progress import ProgressFactory, silent
 from zoom_engine.diagnose.diagnoser import Diagnoser
 from zoom_engine.diagnose.domain import Domain, KnownTruth, find_domain
 from zoom_engine.diagnose.identity import config
-from zoom_engine.directions.ready import is_file_of_directions
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.generators import check_generator_options, load_generator
 from zoom_engine.settings.attributes import NEUTRAL, Attribute, Examples, Scorer, short_names, slug, sources_of
-from zoom_engine.settings.audit_settings import SEEDS_PER_RUN, AuditSettings, RunSettings
+from zoom_engine.settings.audit_settings import SEEDS_PER_RUN, AuditSettings, RunSettings, is_file_of_directions
 from zoom_engine.settings.command_line import without_secrets
 from zoom_engine.settings.target_names import without_password
 from zoom_engine.statistics.diagnosis import Diagnosis

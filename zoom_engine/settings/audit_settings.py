@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import NoneType
-from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_type_hints
+from typing import Any, Literal, NamedTuple, TypeGuard, TypeVar, get_args, get_type_hints
 
 from zoom_engine.common import registry
 from zoom_engine.common.backends import BACKENDS, Backend, Precision
@@ -640,12 +640,18 @@ def _check_prompts(settings: AuditSettings, *others: Sequence[str | Attribute] |
     check_labels(settings.labels or ())
 
 
+def is_file_of_directions(directions: object) -> TypeGuard[str | Path]:
+    """Return whether an audit's `directions` are a path, and not a method's name."""
+    known = registry.all_names(registry.DIRECTION_METHODS)
+    return isinstance(directions, Path) or (isinstance(directions, str) and directions not in known)
+
+
 def _is_file(directions: object) -> bool:
     """Return whether `directions` are a file, and refuse what is neither that nor a method, by a ConfigError."""
-    known = registry.all_names(registry.DIRECTION_METHODS)
-    if not isinstance(directions, str | Path) or directions in known:
+    if not is_file_of_directions(directions):
         return False
     if not Path(directions).is_file():
+        known = registry.all_names(registry.DIRECTION_METHODS)
         raise ConfigError(f"option 'directions' cannot be {one_of(str(directions), known)}; and no such file is there")
     return True
 
