@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from zoom_engine.domains.wording import Wording, Words, with_article
 from zoom_engine.text.prompts import words_of
+from zoom_engine.text.templates import TEMPLATE_SETS
 
 DrawCaption = Callable[
     [Mapping[str, float], np.random.Generator, Sequence[str], int], tuple[str, dict[str, bool]]
@@ -28,7 +29,13 @@ HELD_OUT_TEMPLATES: tuple[str, ...] = (
     "a rendering of {}",
 )
 
+
 _COUNTS = (0.06, 0.30, 0.28, 0.20, 0.16)
+
+
+def all_templates() -> list[str]:
+    """Return those of captions, those that measure, and all sets that an audit may choose."""
+    return [*TEMPLATES, *HELD_OUT_TEMPLATES, *(one for templates in TEMPLATE_SETS.values() for one in templates())]
 
 
 def true_captions(

@@ -172,7 +172,7 @@ def _of_corruptions(figures: Mapping[str, Any]) -> str:
         [
             f"## On the {figures['subject']}: corruptions of photo-like faces",
             "",
-            f"The {figures['subject']}'s faces are those of the package gan-face-generate 1.1.1 (MIT), a GAN taught on DigiFace-1M (renders themselves), of 64 pixels. BlazeFace finds a face"
+            f"The {figures['subject']}'s faces are {SUBJECTS[figures['subject']].about}. BlazeFace finds a face"
             f" in {_percent(figures['faces_found'])} of them. {figures['images']} pictures were made darker, blurred, turned and so on (`--editor corruptions`); there is no"
             " truth beside this, as a corruption is its own. Crop, scale and rotation move the face in the cut, which stays: that points move with it is as it should be.",
             "",

@@ -39,7 +39,7 @@ class Subject:
 
     Attributes:
         name: of them; that of a domain where `renders` are its.
-        about: what they are.
+        about: what they are, or their faces.
         pixels: of a side.
         face: where it lies, as BlazeFace finds it (the median of 24 pictures) and the eyes lie.
         pictures: from how many and a seed to uint8 pictures `[n, pixels, pixels, 3]`.
@@ -137,7 +137,8 @@ SUBJECTS = {
         ),
         Subject(
             "dcgan",
-            "faces of a GAN that was taught on renders",
+            "those of the package gan-face-generate 1.1.1 (MIT), a GAN taught on DigiFace-1M (renders themselves), of"
+            " 64 pixels",
             64,
             Face(Square(0.166, 0.213, 0.731), ((0.368, 0.450), (0.650, 0.460))),
             _of_the_gan,

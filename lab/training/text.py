@@ -26,7 +26,7 @@ from open_clip.model import CLIP
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from lab.captions import HELD_OUT_TEMPLATES, TEMPLATES
+from lab.captions import all_templates
 from lab.training.augment import augment
 from lab.training.language import Lexicon, lexicon
 from lab.training.loop import Average, cosine, rng_for, run
@@ -37,7 +37,6 @@ from zoom_engine.common.machine import bf16_in_hardware
 from zoom_engine.directions.wording import RANDOM_TEXTS
 from zoom_engine.text.load import WORDS_KEY
 from zoom_engine.text.random_texts import random_texts
-from zoom_engine.text.templates import TEMPLATE_SETS
 
 IMAGE_STEPS = 1_200
 TEXT_STEPS = 3_000
@@ -275,8 +274,6 @@ def read_tokens(words: Sequence[str]) -> Tensor:
     pieces = [tokenizer.decoder[i].removesuffix("</w>") for i in range(tokenizer.vocab_size)]
     read = torch.tensor([piece.isascii() and not piece.isalpha() for piece in pieces])
     read[: 2 * 256] = True  # bytes, in and at the end of a word
-    templates = [template for templates in TEMPLATE_SETS.values() for template in templates()]
-    templates += [*TEMPLATES, *HELD_OUT_TEMPLATES]
-    known = [*words, *templates, *random_texts(tokenizer, "", 10 * RANDOM_TEXTS)]
+    known = [*words, *all_templates(), *random_texts(tokenizer, "", 10 * RANDOM_TEXTS)]
     read[sorted({token for text in known for token in tokenizer.encode(text)})] = True
     return read

@@ -24,12 +24,11 @@ from torch import Tensor, nn
 from lab.avatars.captions import vocabulary
 from lab.avatars.train.subject import SUBJECT
 from lab.avatars.word_forms import draw_contrast, draw_pair, known_words
-from lab.captions import HELD_OUT_TEMPLATES, TEMPLATES
+from lab.captions import all_templates
 from lab.training.loop import cosine, rng_for, run
 from lab.training.renders import renders
 from lab.training.text import EDGE, WEIGHT_FILE, embed, read, write_text_encoder
 from zoom_engine.domains.avatars.attributes import ATTRIBUTES
-from zoom_engine.text.templates import TEMPLATE_SETS
 
 SEED = 11
 STEPS = 2_000
@@ -42,8 +41,7 @@ LEAST_MEANING = 0.15  # a caption nearer to the neutral one has no direction of 
 
 def old_tokens(tokenizer: Any) -> list[int]:
     """The tokens that captions or any set of templates read, sorted: their rows stay."""
-    templates = [template for templates in TEMPLATE_SETS.values() for template in templates()]
-    texts = [*vocabulary(), *TEMPLATES, *HELD_OUT_TEMPLATES, *templates, "a, b-c"]
+    texts = [*vocabulary(), *all_templates(), "a, b-c"]
     return sorted({token for text in texts for token in tokenizer.encode(text)})
 
 
