@@ -16,7 +16,7 @@ from zoom_engine.common.version import VERSION
 
 PACKAGES = ("torch", "open_clip_torch", "numpy", "pillow", "onnx", "onnxruntime", "openvino", "tensorrt")
 FEATURES = ("avx2", "fma", "avx512f", "avx512_bf16", "avx512_vnni", "amx_tile", "amx_bf16")
-FOLLOWED = 1 << 19
+FOLLOWED = 1 << 17
 """The most pixels of the pictures whose gradients the CPU follows at a time: at 1024² one takes half a gigabyte."""
 
 
