@@ -1,8 +1,9 @@
 """``python bench/calls.py --out FOLDER --json OUT``: are the verdicts of audits true, and is their power what they say?
 
-Every classifier of the avatars is audited on the images of each seed, by the ordinary way into a folder of its own
-below FOLDER, where an audit that is there is not made again. The true effect of an attribute is known from renders with
-it and without it (`bench/results/avatar-benchmark/effects.json`); a target's own attribute is left out.
+Every classifier of the avatars (`--domain people`: of the people) is audited on the images of each seed, by the
+ordinary way into a folder of its own below FOLDER, where an audit that is there is not made again. The true effect of an
+attribute is known from renders with it and without it (`effects.json` of the domain's benchmark in `bench/results`); a
+target's own attribute is left out.
 
 - ``verdicts``: of the pairs of target and attribute, by their true effect, how many have which.
 - ``intervals``: of those pairs, by their true effect, the share whose true effect lies within the interval of the
@@ -22,6 +23,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -29,30 +31,40 @@ import checkout  # noqa: F401 - finds lab
 import numpy as np
 from kept_audits import kept_audit, seeds_of
 
-from lab.avatars.benchmark import BENCHMARK
+from lab.benchmark import Benchmark
 from zoom_engine import Diagnoser, Diagnosis
 from zoom_engine.common.files import atomic
 from zoom_engine.common.machine import describe_environment
 from zoom_engine.common.progress import forced
-from zoom_engine.domains.avatars.domain import DEFAULT_ATTRIBUTES, DOMAIN
 from zoom_engine.statistics.effects import Effect, adjusted_changes, effects, is_judged_at_end, mean_side_effects
 from zoom_engine.statistics.effects import judged as judged_of
 from zoom_engine.statistics.intervals import mean_intervals
 from zoom_engine.statistics.power import SIZES
 from zoom_engine.statistics.table import verdict_in_words
 
-EFFECTS = Path(__file__).parent / "results" / "avatar-benchmark" / "effects.json"
+RESULTS = Path(__file__).parent / "results"
+EFFECTS = {
+    name: RESULTS / f"{one}-benchmark" / "effects.json"
+    for name, one in {"avatars": "avatar", "people": "people"}.items()
+}
 NONE, LARGE = 0.02, 0.1
 NEAR = 1.25  # times more or less
 PLANTED, LEAST_SIDE_EFFECT = 0.3, 0.1
 LEVELS = (0.5, 0.8, 0.9, 0.95)
-NAMES = dict(zip(DOMAIN.attributes, DEFAULT_ATTRIBUTES, strict=True))
 
 
-def audit(target: str, seed: int, images: int, out: Path) -> Diagnosis:
+def benchmark_of(domain: str) -> Benchmark:
+    """Its targets and the attributes that audits ask for."""
+    benchmark = import_module(f"lab.{domain}.benchmark").BENCHMARK
+    assert isinstance(benchmark, Benchmark)
+    return benchmark
+
+
+def audit(benchmark: Benchmark, target: str, seed: int, images: int, out: Path) -> Diagnosis:
     """The audit of one target on one seed's images, made or read."""
-    attributes = [text for text, name in NAMES.items() if name != BENCHMARK.targets[target].attribute]
-    options: dict[str, Any] = {"generator": "avatars", "target": f"avatars:{target}", "attributes": attributes}
+    own, domain = benchmark.targets[target].attribute, benchmark.name
+    attributes = [text for name, text in benchmark.attributes.items() if name != own]
+    options: dict[str, Any] = {"generator": domain, "target": f"{domain}:{target}", "attributes": attributes}
     return kept_audit(out / f"{target}-{seed}", lambda: Diagnoser(**options, progress=forced), images=images, seed=seed)
 
 
@@ -61,8 +73,12 @@ def size_of(effect: float) -> str:
     return f"below {NONE:g}" if effect < NONE else f"{LARGE:g} or more" if effect >= LARGE else "between"
 
 
-def judged(audits: Iterable[tuple[str, Diagnosis]], truth: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
-    """The figures of audits, each with its target's name; `truth` has the true effects by target and attribute."""
+def judged(
+    audits: Iterable[tuple[str, Diagnosis]], truth: Mapping[str, Mapping[str, float]], prompts: Mapping[str, str]
+) -> dict[str, Any]:
+    """The figures of audits, each with its target's name; `truth` has the true effects by target and attribute, and
+    `prompts` what audits call an attribute."""
+    names = {text: name for name, text in prompts.items()}
     verdicts: dict[str, Counter[str]] = {}
     inside: dict[str, list[tuple[bool, ...]]] = {}
     predicted: dict[str, list[float]] = {}
@@ -71,7 +87,7 @@ def judged(audits: Iterable[tuple[str, Diagnosis]], truth: Mapping[str, Mapping[
     for target, diagnosis in audits:
         summary, within = diagnosis.summary(), effects_within(diagnosis)
         for row in summary.sensitivity:
-            effect = truth[target][NAMES[row.attribute.text]]
+            effect = truth[target][names[row.attribute.text]]
             verdicts.setdefault(size_of(effect), Counter())[verdict_in_words(row)] += 1
             for near in (near for near in SIZES if near / NEAR <= effect <= near * NEAR):
                 observed.setdefault(f"{near:g}", []).append(row.verdict == "sensitive")
@@ -165,18 +181,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python bench/calls.py", description=__doc__)
     parser.add_argument("--seeds", default="100-109", help="such as 100-109")
     parser.add_argument("--images", type=int, default=64)
-    parser.add_argument("--targets", nargs="+", default=list(DOMAIN.classifier_names()), help="of the avatars")
+    parser.add_argument("--domain", choices=EFFECTS, default="avatars")
+    parser.add_argument("--targets", nargs="+", help="of the domain; by default all classifiers")
     parser.add_argument("--out", type=Path, required=True, help="folder of the audits")
     parser.add_argument("--json", type=Path, help="write the figures here")
     given = parser.parse_args(arguments)
-    seeds = seeds_of(given.seeds)
-    truth = json.loads(EFFECTS.read_text(encoding="utf-8"))["figures"]
-    audits = ((target, audit(target, seed, given.images, given.out)) for seed in seeds for target in given.targets)
+    seeds, benchmark = seeds_of(given.seeds), benchmark_of(given.domain)
+    targets = given.targets or list(benchmark.evaluation.domain.classifier_names())
+    truth = json.loads(EFFECTS[given.domain].read_text(encoding="utf-8"))["figures"]
+    audits = ((name, audit(benchmark, name, seed, given.images, given.out)) for seed in seeds for name in targets)
     figures = {
+        "domain": given.domain,
         "seeds": list(seeds),
         "images": given.images,
-        "targets": given.targets,
-        **judged(audits, truth),
+        "targets": targets,
+        **judged(audits, truth, benchmark.attributes),
         "environment": describe_environment(),
     }
     if given.json:

@@ -19,14 +19,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from calls import audit
+from calls import audit, benchmark_of
 from kept_audits import seeds_of
 from memory import give_back, resident
 
 from zoom_engine.audit.folder import SUMMARY
 from zoom_engine.common.files import atomic
 from zoom_engine.common.machine import describe_environment
-from zoom_engine.domains.avatars.domain import DOMAIN
 
 WARMING = 8
 
@@ -64,13 +63,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the audits")
     parser.add_argument("--json", type=Path, help="write the figures here, after each audit")
     given = parser.parse_args(arguments)
-    start, audits = time.monotonic(), []
-    for seed, target in itertools.product(seeds_of(given.seeds), DOMAIN.classifier_names()):
+    start, audits, avatars = time.monotonic(), [], benchmark_of("avatars")
+    for seed, target in itertools.product(seeds_of(given.seeds), avatars.evaluation.domain.classifier_names()):
         if (minutes := (time.monotonic() - start) / 60) >= given.minutes:
             break
         if (given.out / f"{target}-{seed}" / SUMMARY).is_file():
             continue
-        audit(target, seed, given.images, given.out)
+        audit(avatars, target, seed, given.images, given.out)
         audits.append({"audit": f"{target}@{seed}", "minute": round(minutes, 2), **resources()})
         print(json.dumps(audits[-1]), flush=True)
         if given.json and len(audits) >= WARMING + 3:

@@ -12,7 +12,8 @@ from audits import searches
 from zoom_engine.audit.manifest import Manifest
 from zoom_engine.statistics.diagnosis import Diagnosis
 
-TEXTS = ["a smiling face", "a face with pale skin", "a face with a beard"]
+PROMPTS = {"smiling": "a smiling face", "pale_skin": "a face with pale skin", "beard": "a face with a beard"}
+TEXTS = [*PROMPTS.values()]
 
 
 @pytest.fixture
@@ -50,13 +51,13 @@ def diagnosis() -> Diagnosis:
 def test_verdicts_are_counted_by_their_true_effect(calls: ModuleType, diagnosis: Diagnosis) -> None:
     rows = {row.attribute.text: row for row in diagnosis.sensitivity}
     truth = {"one": {"smiling": 0.0, "pale_skin": rows[TEXTS[1]].value, "beard": 0.05}}
-    result = calls.judged([("one", diagnosis), ("one", diagnosis)], truth)
+    result = calls.judged([("one", diagnosis), ("one", diagnosis)], truth, PROMPTS)
     assert rows[TEXTS[1]].verdict == "sensitive"
     assert sum(result["verdicts"]["0.1 or more"].values()) == 2
     assert set(result["verdicts"]["0.1 or more"]) == {calls.verdict_in_words(rows[TEXTS[1]])}
     assert result["verdicts"]["below 0.02"] == {calls.verdict_in_words(rows[TEXTS[0]]): 2}
     everything = result["intervals"]["all"]
-    inside = [row.interval[0] <= truth["one"][calls.NAMES[text]] <= row.interval[1] for text, row in rows.items()]
+    inside = [rows[text].interval[0] <= truth["one"][name] <= rows[text].interval[1] for name, text in PROMPTS.items()]
     assert everything["at_once"] == pytest.approx(sum(inside) / 3, abs=1e-4)
     assert list(everything["effect"].values()) == sorted(everything["effect"].values())
     assert sum(result["intervals"][size]["pairs"] for size in result["intervals"]) == 2 * everything["pairs"] == 12
@@ -71,7 +72,7 @@ def test_an_audit_that_is_there_is_read(
 ) -> None:
     diagnosis.save(tmp_path / "mustache-7")
     monkeypatch.setattr(calls, "Diagnoser", lambda **_: pytest.fail("an audit was made"))
-    assert calls.audit("mustache", 7, 40, tmp_path).records == diagnosis.records
+    assert calls.audit(calls.benchmark_of("avatars"), "mustache", 7, 40, tmp_path).records == diagnosis.records
 
 
 def test_a_bias_injected_along_a_side_effect_is_found_there(calls: ModuleType, diagnosis: Diagnosis) -> None:
@@ -84,8 +85,9 @@ def test_a_bias_injected_along_a_side_effect_is_found_there(calls: ModuleType, d
     assert first == first_adjusted == 1.0
     assert causing > without + 0.1
     assert adjusted < 0.3 * causing
-    assert calls.judged([("sound", diagnosis)], TRUTH)["side_effects"]["planted"] == 1
-    assert calls.judged([("x-biased-y", diagnosis)], {"x-biased-y": TRUTH["sound"]})["side_effects"] == {"planted": 0}
+    assert calls.judged([("sound", diagnosis)], TRUTH, PROMPTS)["side_effects"]["planted"] == 1
+    biased = calls.judged([("x-biased-y", diagnosis)], {"x-biased-y": TRUTH["sound"]}, PROMPTS)
+    assert biased["side_effects"] == {"planted": 0}
 
 
 TRUTH = {"sound": {"smiling": 0.0, "pale_skin": 0.3, "beard": 0.05}}
