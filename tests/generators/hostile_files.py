@@ -258,9 +258,12 @@ def hostile_files(marked: Path) -> dict[str, Hostile]:
             PROTO + b"}(K\x01" + b"2\x86" * 60 + b"K\x01u.", damaged, "makes no sense"
         ),
         "colliding keys": Hostile(
-            PROTO + b"}(" + b"".join(b"\x8a\x0a%sN" % (i << 61).to_bytes(10, "little") for i in range(1000)) + b"u.",
+            PROTO
+            + b"}("
+            + b"".join(b"\x8a\x0a%sN" % (i * (2**61 - 1)).to_bytes(10, "little") for i in range(60_000))
+            + b"u.",
             damaged,
-            "makes no sense",
+            "without the network 'G_ema'",
         ),
         "a million sets": Hostile(PROTO + b"\x8f" * 1_000_000, damaged, "more than 300000 operations"),
         "a million marks": Hostile(PROTO + b"(" * 1_000_000, damaged, "nests more than"),

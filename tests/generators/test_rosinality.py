@@ -37,6 +37,16 @@ def test_without_an_average_latent_it_is_measured(kind: str, tmp_path: Path) -> 
     assert "no average latent" in describe_checkpoint(path).text
 
 
+def test_a_training_checkpoint_of_torch_before_1_6_is_read(tmp_path: Path) -> None:
+    """Its optimizers number their weights by addresses."""
+    root = torch.load(write(tmp_path / "new", rosinality_bytes(LITERAL, kind="training")), weights_only=False)
+    of_weight, group = root["g_optim"]["state"][0], root["g_optim"]["param_groups"][0]
+    address = 140_262_939_359_936
+    root["g_optim"] = {"state": {address: of_weight}, "param_groups": [{**group, "params": [address]}]}
+    torch.save(root, tmp_path / "old", _use_new_zipfile_serialization=False)
+    assert load_generator(tmp_path / "old").content_hash == load_generator(tmp_path / "new").content_hash
+
+
 def test_the_multiplier_follows_from_the_shapes(tmp_path: Path) -> None:
     literal = Literal(resolution=64, channels=(3, 3, 3, 3, 512), z_dim=12)
     path = write(tmp_path / "x", rosinality_bytes(literal))

@@ -289,12 +289,13 @@ def printable(text: object) -> str:
 
 
 def _key(value: object) -> Any:
-    """Return a key that no file can make slow: nested tuples hash for ever, huge integers all to the same value."""
+    """Return a key that no file can make slow: nested tuples hash for ever, huge integers all to the same value.
+
+    Large integers become texts: optimizers numbered their weights by addresses before torch 1.6.
+    """
     if type(value) not in (str, int, bool, type(None)):
         raise TypeError(f"a {type(value).__name__} is no key")
-    if type(value) is int and not -(2**31) <= value < 2**32:
-        raise ValueError("a key is too large")
-    return value
+    return str(value) if type(value) is int and not -(2**31) <= value < 2**32 else value
 
 
 def _pairs(items: list[object]) -> dict[object, object]:
