@@ -54,6 +54,16 @@ def test_every_pickle_protocol_is_read(protocol: int, tmp_path: Path) -> None:
     assert relative_error(draw(network, 1), literal.image(1)) < 1e-4
 
 
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_a_name_that_is_no_utf_8_spoils_nothing(protocol: int, tmp_path: Path) -> None:
+    """Python holds such a file name's bytes as surrogates, and pickles them."""
+    plain = nvidia_bytes(Literal(resolution=8, channels=(5, 4)), protocol=protocol)
+    named = plain.replace(b"ImageFolderDataset", b"ImageFolderData" + "\udce9".encode("utf-8", "surrogatepass"))
+    assert named != plain
+    loaded = [load_generator(write(tmp_path / "x", data)) for data in (plain, named)]
+    assert loaded[0].content_hash == loaded[1].content_hash
+
+
 def test_the_plain_composition_is_the_same_function(tmp_path: Path) -> None:
     literal = VARIANTS["resnet"]
     network = load_generator(write(tmp_path / "network.pkl", nvidia_bytes(literal)))

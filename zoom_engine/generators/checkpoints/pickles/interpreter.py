@@ -158,7 +158,9 @@ class _Interpreter:
         if len(piece) > LONGEST_COPY:
             return LongText(piece, encoding)
         self.budget.use_memory(len(piece))
-        return unescaped(bytes(piece)) if encoding == STRING_ESCAPE else str(piece, encoding)
+        if encoding == STRING_ESCAPE:
+            return unescaped(bytes(piece))
+        return str(piece, encoding, "surrogatepass" if encoding == "utf-8" else "strict")
 
     def bytes_(self, size: int) -> bytes | memoryview:
         piece = self.take(size)
