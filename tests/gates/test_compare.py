@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,8 +24,9 @@ from zoom_engine.audit.manifest import Manifest
 from zoom_engine.cli import main
 from zoom_engine.common.errors import AuditError
 from zoom_engine.gates.compare import Pair, compare
-from zoom_engine.gates.page import headline
+from zoom_engine.gates.page import headline, write_comparison
 from zoom_engine.gates.text import comparison_table
+from zoom_engine.report import write_index, write_report
 from zoom_engine.statistics.diagnosis import Diagnosis
 
 
@@ -377,6 +380,17 @@ def test_the_page_shows_what_differs_in_both_models_and_links_their_reports(tmp_
     (tmp_path / "audits" / "one" / "gallery.json").unlink()
     assert main(command) == 0
     assert (tmp_path / "page.html").read_text().count("No picture: its folder has none") == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names there are UTF-8")
+def test_pages_link_folders_whose_name_is_no_utf_8(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    audit = simulated(images=24, path=folder / "audit")
+    write_report(folder / "audit")
+    write_index(tmp_path, [folder / "audit"])
+    write_comparison(tmp_path / "compare.html", compare([audit, audit]))
+    for name in ("index.html", "compare.html"):
+        assert 'href="caf%E9/audit/report.html"' in (tmp_path / name).read_text(encoding="utf-8"), name
 
 
 def test_nothing_that_differs_has_no_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

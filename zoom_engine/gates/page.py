@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 
 from zoom_engine.audit.gallery_file import GALLERY, PictureEntry, StripEntry
 from zoom_engine.audit.records import Record
@@ -21,7 +19,7 @@ from zoom_engine.report.image_grid import thumbnail_of
 from zoom_engine.report.pictures import LEAD_BUDGET, load_picture
 from zoom_engine.report.source import Source
 from zoom_engine.report.strips import Frame
-from zoom_engine.report.writer import REPORT, write_page
+from zoom_engine.report.writer import REPORT, link_to, write_page
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.statistics.diagnosis import Diagnosis
 
@@ -192,7 +190,7 @@ def report_link(audit: Diagnosis, folder: Path) -> str:
     report = None if audit.path is None else audit.path / REPORT
     if report is None or not report.is_file():
         return ""
-    return quote(Path(os.path.relpath(report.resolve(), folder.resolve())).as_posix())
+    return link_to(report.resolve(), folder.resolve())
 
 
 def shifted(row: Row) -> list[Difference]:

@@ -77,7 +77,7 @@ def write_report(
     audit = Path(audit)
     html, source, alone = "", Source(audit, diagnosis), single_file is not None
     index = _index_above(audit) if index is None else index
-    back = None if index is None or alone else quote(Path(os.path.relpath(index, audit)).as_posix())
+    back = None if index is None or alone else link_to(index, audit)
     images = read_grids(source, inlined=alone)
     for budget in BUDGETS:
         page = read_page(source, budget, images, alone=alone)
@@ -99,12 +99,12 @@ def _index_above(audit: Path) -> Path | None:
         text = index.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
-    return index if f'href="{_link(audit, audit.parent)}"' in text else None
+    return index if f'href="{link_to(audit / REPORT, audit.parent)}"' in text else None
 
 
-def _link(audit: Path, folder: Path) -> str:
-    """Return the link to the report of an audit from a page in a folder that holds it."""
-    return quote((audit / REPORT).relative_to(folder).as_posix())
+def link_to(file: Path, folder: Path) -> str:
+    """Return the link to a file from a page in a folder; a name that is no UTF-8 keeps its bytes."""
+    return quote(Path(os.path.relpath(file, folder)).as_posix(), errors="surrogateescape")
 
 
 def write_index(
@@ -133,7 +133,7 @@ def write_index(
         if not (path / REPORT).is_file():
             raise AuditError(f"{path} has no {REPORT}: write its report first")
         sources.append(Source(path, entry.diagnosis))
-        links.append(_link(path.resolve(), folder.resolve()))
+        links.append(link_to(path.resolve() / REPORT, folder.resolve()))
     shown = sorted(zip(entries, links, cards(sources), strict=True), key=_kind_of)
     html = template("index.html.j2").render(shown=shown, title=title, introduction=introduction)
     with system_errors(AuditError, f"cannot write {folder / INDEX_ENTRIES}"):
