@@ -71,6 +71,16 @@ def test_sarif_is_as_its_library_says(verdict: Verdict, tmp_path: Path) -> None:
     assert place["physicalLocation"]["artifactLocation"]["uri"].startswith("file:///")
 
 
+def test_names_that_are_no_text_spoil_no_file(verdict: Verdict) -> None:
+    """Folders may be called so: by control characters, and by what is no UTF-8."""
+    odd = dataclasses.replace(verdict, audit="avatars in caf\udce9/\x1b[2J")
+    (suite,) = JUnitXml.fromstring(to_junit(odd).decode())
+    assert suite.name == "zoom-engine gate: avatars in caf?/?[2J"
+    log = to_sarif(odd, at="caf\udce9/gate.toml")
+    uris = [one["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for one in log["runs"][0]["results"]]
+    assert set(uris) == {"caf%E9/gate.toml"}
+
+
 def test_markdown_shows_failures_first_and_names_as_they_are(verdict: Verdict) -> None:
     text = to_markdown(verdict)
     lines = text.splitlines()

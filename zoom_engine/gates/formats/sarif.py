@@ -22,7 +22,7 @@ def to_sarif(verdict: Verdict, *, at: str | Path) -> dict[str, Any]:
     """Return the log; its results are shown `at` a file of the repository: that of the rules, or the audit's."""
     used = sorted({finding.rule.identifier for finding in verdict.findings})
     path = Path(at)
-    place = {"uri": path.resolve().as_uri() if path.is_absolute() else quote(path.as_posix())}
+    place = {"uri": path.resolve().as_uri() if path.is_absolute() else quote(path.as_posix(), errors="surrogateescape")}
     results = []
     for finding in (*verdict.of("fail"), *verdict.of("inconclusive")):
         kind, level = _KINDS[finding.outcome]
