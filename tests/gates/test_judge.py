@@ -83,6 +83,8 @@ def test_texts_that_differ_in_case_alone_are_two_attributes() -> None:
     assert {course.attribute.text: course.outcomes for course in group.courses} == {
         "a Red face": ("fail",), "a red face": ("pass",),
     }  # fmt: skip
+    (group,) = history([audit], [Rule(max_sensitivity=0.08, attributes=["a Red face"])]).groups
+    assert {course.attribute.text: course.limit for course in group.courses} == {"a Red face": 0.08, "a red face": None}
 
 
 def test_edits_that_change_the_ground_truth_prove_nothing() -> None:

@@ -18,7 +18,7 @@ from zoom_engine.common.errors import AuditError, ConfigError
 from zoom_engine.common.plurals import agreeing
 from zoom_engine.gates.comparable import check_comparable
 from zoom_engine.gates.compare import Difference, Pair
-from zoom_engine.gates.judge import attributes_by_name, judge
+from zoom_engine.gates.judge import attributes_by_name, attributes_called, judge
 from zoom_engine.gates.rules import Rule
 from zoom_engine.settings.attributes import Attribute, short_name
 from zoom_engine.statistics.diagnosis import Diagnosis
@@ -259,11 +259,9 @@ def _limits(
     rules: Sequence[Rule], audits: Sequence[Diagnosis], attributes: Sequence[Attribute]
 ) -> dict[Attribute, float]:
     """Return the strictest limit of each of the audits' `attributes` that a rule is about."""
-    names = attributes_by_name(*audits)
     limits: dict[Attribute, float] = {}
     for rule in rules:
-        by_name = (names.get(name.casefold(), []) for name in rule.attributes or ())
-        for attribute in attributes if rule.attributes is None else itertools.chain.from_iterable(by_name):
+        for attribute in attributes if rule.attributes is None else attributes_called(rule.attributes, *audits):
             if rule.max_sensitivity is not None:
                 limits[attribute] = min(limits.get(attribute, 1.0), rule.max_sensitivity)
     return limits

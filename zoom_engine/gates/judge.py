@@ -296,6 +296,16 @@ def attributes_by_name(*audits: Diagnosis) -> dict[str, list[Attribute]]:
     return named
 
 
+def attributes_called(names: Sequence[str], *audits: Diagnosis) -> list[Attribute]:
+    """Return the attributes of audits that a rule calls by `names`, each once.
+
+    A whole text is of one, though another's may differ from it in case alone.
+    """
+    named = attributes_by_name(*audits)
+    whole = {attribute.text: [attribute] for audit in audits for attribute in audit.attributes}
+    return [*dict.fromkeys(one for name in names for one in whole.get(name, named.get(name.casefold(), [])))]
+
+
 def _asked(rule: Rule, audit: Diagnosis, over: Diagnosis | None) -> list[Attribute | None]:
     """Return the attributes that a rule is about, by prompt or by short name; None alone for the whole audit."""
     if rule.min_power is not None:
@@ -308,5 +318,4 @@ def _asked(rule: Rule, audit: Diagnosis, over: Diagnosis | None) -> list[Attribu
     if unknown is not None:
         known = ", ".join(short_name(attribute, audit.config.neutral) for attribute in attributes)
         raise ConfigError(f"no attribute '{unknown}' for the rule '{rule.text}': the audit has {known}")
-    whole = {attribute.text: [attribute] for attribute in attributes}  # another's may differ from it in case alone
-    return [*dict.fromkeys(one for name in rule.attributes for one in whole.get(name, names[name.casefold()]))]
+    return [*attributes_called(rule.attributes, audit, *([over] if over else []))]
