@@ -19,6 +19,7 @@ from zoom_engine.diagnose import diagnoser
 from zoom_engine.diagnose.identity import config as config_of
 from zoom_engine.settings import audit_settings as settings
 from zoom_engine.settings.audit_settings import LossWeights, RunSettings, option, options_of
+from zoom_engine.settings.model_settings import TargetSettings
 
 GIVEN: dict[str, Any] = {"generator": "avatars", "target": "avatars:mustache"}
 COMPLETE = AuditSettings(**GIVEN)
@@ -142,6 +143,21 @@ def test_no_repr_and_no_message_shows_a_header(headers: Any) -> None:
         message = str(error)
     assert "7f3a9c" not in message
     assert "generator='avatars'" in message or "target_options" in message
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {**GIVEN, "target": "http://me:7f3a9c@127.0.0.1:8000/predict"},
+        {**GIVEN, "target": ["http://me:7f3a9c@127.0.0.1:8000/predict", "https://me:7f3a9c@127.0.0.1/new"]},
+        {"editor": "https://me:7f3a9c@127.0.0.1/edit", "photos": "photos", "target": "avatars:mustache"},
+    ],
+)
+def test_no_repr_shows_the_password_of_an_address(given: dict[str, Any]) -> None:
+    shown = repr(AuditSettings(**given))
+    assert "7f3a9c" not in shown
+    assert "://USER:PASSWORD@127.0.0.1" in shown
+    assert "headers" not in repr(TargetSettings(service={"headers": {"Authorization": "7f3a9c"}}))
 
 
 def test_every_option_says_what_it_is_and_cannot_be_changed() -> None:

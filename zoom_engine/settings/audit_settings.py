@@ -22,6 +22,7 @@ from zoom_engine.common.typed import in_words, misfit, one_of, plain
 from zoom_engine.settings.attributes import Attribute, check_labels, parse_attributes, sources_of
 from zoom_engine.settings.interim_analyses import KNOWN_WIDTH, MOST_IMAGES, planned_analyses
 from zoom_engine.settings.presets import Preset, find_preset
+from zoom_engine.settings.target_names import without_password
 
 T = TypeVar("T")
 
@@ -109,7 +110,7 @@ def checked_options(called: str) -> Callable[[type[T]], type[T]]:
     """Decorate a dataclass of options, so that it checks what its fields say and keeps NumPy's numbers as Python's.
 
     A name that is none of the fields', one that is missing, and a value of another type or beyond the choices are a
-    ConfigError of one line.
+    ConfigError of one line. The repr shows no password of an address.
 
     Args:
         called: what messages call an option.
@@ -117,7 +118,7 @@ def checked_options(called: str) -> Callable[[type[T]], type[T]]:
 
     def decorate(kind: type[T]) -> type[T]:
         owner: Any = kind
-        made = owner.__init__
+        made, shown = owner.__init__, owner.__repr__
         fields = {field.name: field for field in dataclasses.fields(owner)}
         needed = [name for name, field in fields.items() if _is_needed(field)]
 
@@ -136,6 +137,7 @@ def checked_options(called: str) -> Callable[[type[T]], type[T]]:
             made(self, **options)
 
         owner.__init__ = init
+        owner.__repr__ = lambda self: without_password(shown(self))
         return kind
 
     return decorate

@@ -60,6 +60,7 @@ class TargetSettings:
     service: Mapping[str, Any] | None = option(
         "for a target behind HTTP, NAME=VALUE such as form=png or timeout=5",
         None,
+        secret=True,  # headers
     )
 
 
