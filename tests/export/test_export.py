@@ -95,6 +95,17 @@ def test_the_command_goes_by_its_first_name_too(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "synthesis.onnx").is_file()
 
 
+@pytest.mark.parametrize(("option", "told"), [("--images", "--images is"), ("--trust", "options on how a target is")])
+def test_what_is_of_the_whole_audit_needs_a_target(
+    option: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["export", "--generator", "avatars", option, "--out", str(tmp_path / "out")]) == 1
+    error = capsys.readouterr().err
+    assert told in error
+    assert "needs a target: name it with --target" in error
+    assert not (tmp_path / "out").exists()
+
+
 def test_errors_are_one_line_and_leave_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", "--generator", str(tmp_path / "nothing"), "--out", str(tmp_path / "out")]) == 1
     assert "no generator" in capsys.readouterr().err

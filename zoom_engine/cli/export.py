@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from zoom_engine.cli.options import options, read_target_options, takes, target_options
 from zoom_engine.cli.start import starting
+from zoom_engine.common.errors import ConfigError
 from zoom_engine.common.files.cache import default_cache
 from zoom_engine.common.notices import tell
 from zoom_engine.settings.audit_settings import AuditSettings
@@ -38,6 +39,10 @@ def export(
     **given: Any,
 ) -> None:
     """Write a generator as ONNX (synthesis.onnx), with --target the whole audit too (audit.onnx)."""
+    generator, target, about = given["generator"], given.get("target"), read_target_options(given)
+    if target is None and (images or about):
+        told = "--images is" if images else "options on how a target is read are"
+        raise ConfigError(f"{told} of audit.onnx, which needs a target: name it with --target")
     with starting():
         from zoom_engine.directions import EditDirections
         from zoom_engine.export import build_tensorrt_engine, export_audit_graph, export_synthesis
@@ -48,11 +53,10 @@ def export(
         "max_resolution": max_resolution,
         "precision": precision,
     }
-    generator, target = given["generator"], given.get("target")
     written = [export_synthesis(generator, out / "synthesis.onnx", **shared)]
     report(written[0], check=check)
     if target is not None:
-        about, path = read_target_options(given), out / "audit.onnx"
+        path = out / "audit.onnx"
         audit = export_audit_graph(generator, target, path, target_options=about, images=images, notify=tell, **shared)
         report(audit, check=check)
         written.append(audit)
