@@ -9,7 +9,7 @@ import pytest
 from zoom_engine.cli import main
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.settings.attributes import check_labels, parse_attributes
-from zoom_engine.settings.audit_settings import AuditSettings
+from zoom_engine.settings.audit_settings import AuditSettings, settings_with
 from zoom_engine.settings.presets import find_preset, preset_file, preset_names, read_preset
 from zoom_engine.text import find_templates
 
@@ -63,6 +63,13 @@ def test_what_is_said_wins_over_the_preset() -> None:
         [],
         "none",
     )
+
+
+def test_templates_that_are_said_win_though_they_are_those_by_default() -> None:
+    given = {"generator": "avatars", "target": "avatars:age", "preset": "faces"}
+    asked = settings_with(None, {**given, "templates": "general"})
+    assert asked.templates == settings_with(asked, {"neutral": "a head"}).templates == "general"
+    assert settings_with(AuditSettings(generator="avatars", target="avatars:age"), given).templates == "faces"
 
 
 def test_attributes_that_name_a_class_are_left_out_by_the_labels_that_are_given() -> None:

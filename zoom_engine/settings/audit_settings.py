@@ -33,6 +33,8 @@ RANGES = get_args(EditRange)
 CORRECTIONS = get_args(Correction)
 SEEDS_PER_RUN = 100_000
 AUTO = "auto"
+DEFAULT_TEMPLATES = "".join(("gen", "eral"))
+"""An object of its own: where somebody says "general" another one is equal to it, and no preset's templates win."""
 EVERY_ATTRIBUTE = "attributes"
 """What stands in `by` for all attributes of the audit."""
 SMALLEST_EFFECT = 0.05
@@ -261,7 +263,7 @@ class AuditSettings:
     templates: str | Sequence[str] = option(
         "sentences that attributes are put into, their embeddings averaged: a set (none, general, faces, imagenet,"
         " imagenet-short), or one of your own such as 'a photo of {}'",
-        "general",
+        DEFAULT_TEMPLATES,
         name="template",
     )
     mode: Mode = option("one attribute at a time, or all together", "single", choices=get_args(Mode), decides=True)
@@ -412,13 +414,11 @@ class AuditSettings:
 
     def _fill_in(self, preset: Preset, labels: tuple[str, ...] | None) -> None:
         """Take from the preset what was left open."""
-        left_open: dict[str, Any] = {"neutral": preset.neutral, "labels": labels}
-        left_open["attributes"] = preset.without(tuple(self.labels or labels or ()))
-        for name, value in left_open.items():
-            if getattr(self, name) is None:
+        attributes = preset.without(tuple(self.labels or labels or ()))
+        brought = {"neutral": preset.neutral, "labels": labels, "attributes": attributes, "templates": preset.templates}
+        for name, value in brought.items():
+            if value is not None and getattr(self, name) is getattr(type(self), name):
                 object.__setattr__(self, name, value)
-        if preset.templates is not None and self.templates == type(self).templates:
-            object.__setattr__(self, "templates", preset.templates)
 
     def random_direction_count(self, *, at_end: bool) -> int:
         """Return how many random baseline directions attributes are compared with.
