@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,19 @@ def test_templates_that_are_said_win_though_they_are_those_by_default() -> None:
     asked = settings_with(None, {**given, "templates": "general"})
     assert asked.templates == settings_with(asked, {"neutral": "a head"}).templates == "general"
     assert settings_with(AuditSettings(generator="avatars", target="avatars:age"), given).templates == "faces"
+
+
+def test_another_preset_brings_its_own_in_place_of_the_firsts(tmp_path: Path) -> None:
+    path = tmp_path / "birds.toml"
+    path.write_text(OWN)
+    faces = AuditSettings(generator="avatars", target="avatars:age", preset="faces:smiling", neutral="a head")
+    birds = settings_with(faces, {"preset": f"{path}:size"})
+    assert birds == dataclasses.replace(
+        AuditSettings(generator="avatars", target="avatars:age", preset=f"{path}:size"), neutral="a head"
+    )
+    assert birds.attributes == ("a red bird|a bird that is red",)
+    assert birds.labels == ("a small bird", "a large bird")
+    assert birds.templates == "general"
 
 
 def test_attributes_that_name_a_class_are_left_out_by_the_labels_that_are_given() -> None:

@@ -414,11 +414,18 @@ class AuditSettings:
 
     def _fill_in(self, preset: Preset, labels: tuple[str, ...] | None) -> None:
         """Take from the preset what was left open."""
-        attributes = preset.without(tuple(self.labels or labels or ()))
-        brought = {"neutral": preset.neutral, "labels": labels, "attributes": attributes, "templates": preset.templates}
-        for name, value in brought.items():
+        for name, value in self._brought_by(preset, labels).items():
             if value is not None and getattr(self, name) is getattr(type(self), name):
                 object.__setattr__(self, name, value)
+
+    def left_open(self) -> dict[str, Any]:
+        """Return the options that the preset brought, as they were before: another one brings its own."""
+        brought = {} if self.preset is None else self._brought_by(*find_preset(self.preset))
+        return {name: getattr(type(self), name) for name, value in brought.items() if getattr(self, name) == value}
+
+    def _brought_by(self, preset: Preset, labels: tuple[str, ...] | None) -> dict[str, Any]:
+        attributes = preset.without(tuple(self.labels or labels or ()))
+        return {"neutral": preset.neutral, "labels": labels, "attributes": attributes, "templates": preset.templates}
 
     def random_direction_count(self, *, at_end: bool) -> int:
         """Return how many random baseline directions attributes are compared with.
@@ -548,7 +555,8 @@ def settings_with(settings: AuditSettings | None, options: Mapping[str, Any]) ->
             f"what comes first is an AuditSettings, not {type(settings).__name__}: give options by name, such as"
             " target=model"
         )
-    return dataclasses.replace(settings, **options)
+    left_open = settings.left_open() if "preset" in options else {}
+    return dataclasses.replace(settings, **{**left_open, **options})
 
 
 def options_of(settings: type) -> dict[str, About]:
