@@ -20,7 +20,7 @@ from zoom_engine.generators import EditableGenerator, Renderer, StyleStatistics,
 from zoom_engine.runtime import Synthesizer
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.text import TextEncoder
-from zoom_engine.text.templates import GENERAL
+from zoom_engine.text.templates import GENERAL, own_templates
 
 _SAME_TEXT = 1e-4  # a difference of two unit vectors below this is rounding, not meaning
 
@@ -206,7 +206,7 @@ def text_directions(
 
     Raises:
         DirectionError: the text encoder cannot tell an attribute from the neutral prompt.
-        TextEncoderError: it is known that its training never read a word of an attribute.
+        TextEncoderError: it is known that its training never read a word of an attribute or of a template.
     """
     if isinstance(attributes, str) or not attributes:
         raise DirectionError("attributes must be a non-empty list of prompts, such as ['a smiling face']")
@@ -220,6 +220,7 @@ def text_directions(
     known = {attribute: text_encoder.direction_of(attribute) for attribute in attributes}
     if any(direction is None for direction in known.values()):
         text_encoder.check_words([neutral, *attributes])
+        text_encoder.check_words(own_templates(templates))
         base = _mean_of_paraphrases(text_encoder, neutral, templates)
     rows = []
     for attribute in attributes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from zoom_engine.common.errors import TextEncoderError
 from zoom_engine.text.prompts import fill_template, shorten
@@ -50,6 +50,12 @@ TEMPLATE_SETS: dict[str, Callable[[], tuple[str, ...]]] = {
     "imagenet-short": lambda: IMAGENET_SHORT,
 }
 """What gives the sets, by their names: open_clip is imported for its own alone."""
+
+
+def own_templates(templates: Iterable[str]) -> Iterator[str]:
+    """Yield those of the templates that are in no set: text encoders of domains can read those of sets."""
+    of_sets = {template for templates_of in TEMPLATE_SETS.values() for template in templates_of()}
+    yield from (template for template in templates if template not in of_sets)
 
 
 def find_templates(chosen: str | Sequence[str]) -> tuple[str, ...]:

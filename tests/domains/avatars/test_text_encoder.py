@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from zoom_engine.common.errors import TextEncoderError
+from zoom_engine.directions.relevance import text_directions
 from zoom_engine.domains.avatars.domain import DOMAIN
+from zoom_engine.text.templates import TEMPLATE_SETS
 
 
 @pytest.mark.parametrize(
@@ -15,6 +17,14 @@ from zoom_engine.domains.avatars.domain import DOMAIN
 )  # fmt: skip
 def test_what_people_type_is_understood(text: str) -> None:
     DOMAIN.text_encoder().check_words([text])
+
+
+def test_a_template_of_ones_own_is_refused_for_an_unknown_word_as_a_prompt_is() -> None:
+    encoder, beard = DOMAIN.text_encoder(), ["a face with a beard"]
+    for templates in (TEMPLATE_SETS["imagenet"](), ("this is {}",)):
+        text_directions(encoder, beard, neutral="a face", templates=templates)
+    with pytest.raises(TextEncoderError, match=r"cannot read 'a zorblax of {}': it was never trained on 'zorblax'"):
+        text_directions(encoder, beard, neutral="a face", templates=["a photo of {}", "a zorblax of {}"])
 
 
 def test_a_refused_word_is_answered_with_the_nearest_known_ones_the_domain_and_the_command() -> None:
