@@ -8,14 +8,17 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import onnx
 import pytest
 import torch
 from networks import relative_error, spread_generator, styles_of
 from onnx import TensorProto, helper
+from registered import register
 
 from zoom_engine.cli import main
+from zoom_engine.common import registry
 from zoom_engine.common.errors import ExportError, ZoomError
 from zoom_engine.directions import EditDirections
 from zoom_engine.export import export_synthesis
@@ -104,6 +107,21 @@ def test_what_is_of_the_whole_audit_needs_a_target(
     assert told in error
     assert "needs a target: name it with --target" in error
     assert not (tmp_path / "out").exists()
+
+
+def test_what_a_package_brings_is_exported_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was looked for as a file; one of that name was hashed in its place."""
+    monkeypatch.chdir(tmp_path)
+    register(monkeypatch, registry.GENERATORS, toys=SimpleNamespace(load=lambda rest: spread_generator()))
+    exported = export_synthesis("toys:small", tmp_path / "out" / "synthesis.onnx", max_resolution=8)
+    assert metadata(exported.path)["zoom_engine.source"] == "toys:small"
+    Path("toys:small").write_bytes(b"another")
+    exported = export_synthesis("toys:small", tmp_path / "out" / "synthesis.onnx", max_resolution=8)
+    assert "zoom_engine.source_sha256" not in metadata(exported.path)
+
+
+def metadata(path: Path) -> dict[str, str]:
+    return {entry.key: entry.value for entry in onnx.load(path).metadata_props}
 
 
 def test_errors_are_one_line_and_leave_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,7 @@ from zoom_engine.common.files import atomic
 from zoom_engine.directions import EditDirections
 from zoom_engine.export.parity import LIMITS, Parity, measure_parity
 from zoom_engine.export.tensorrt_support import Support, check_tensorrt_support
-from zoom_engine.generators import StyleGAN2, load_stylegan2
+from zoom_engine.generators import StyleGAN2, is_registered, load_stylegan2
 from zoom_engine.runtime.graphs import synthesis_model
 from zoom_engine.runtime.graphs.metadata import PREFIX
 
@@ -99,11 +99,16 @@ def write_model(model: onnx.ModelProto, output: str | Path, parity: Parity) -> E
 
 
 def source_metadata(generator: str | Path | StyleGAN2, directions: EditDirections | None) -> dict[str, str]:
-    """Return name and SHA-256 of the file that the generator came from, and the attributes of constant directions."""
+    """Return name and SHA-256 of the file that the generator came from, and the attributes of constant directions.
+
+    Of what a package brings, a domain or FAMILY:REST, there is the name alone.
+    """
     metadata: dict[str, str] = {}
     if not isinstance(generator, StyleGAN2):
-        metadata[f"{PREFIX}source"] = Path(generator).name
-        if str(generator) not in registry.names(registry.DOMAINS):
+        name = generator if isinstance(generator, str) else ""
+        brought = name in registry.names(registry.DOMAINS) or (":" in name and is_registered(name))
+        metadata[f"{PREFIX}source"] = name if brought else Path(generator).name
+        if not brought:
             metadata[f"{PREFIX}source_sha256"] = hashlib.sha256(Path(generator).read_bytes()).hexdigest()
     if directions is not None:
         metadata[f"{PREFIX}attributes"] = json.dumps(directions.attributes)
