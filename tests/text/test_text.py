@@ -312,6 +312,22 @@ def test_a_model_by_name_and_tag_is_read_from_the_cache_with_what_belongs_to_the
     assert text_encoder_for("avatars", "tiny:owner").content_hash == by_tag.content_hash
 
 
+def test_a_file_of_a_model_whose_tags_differ_in_scale_is_refused_with_what_says_it(
+    tiny_model: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was shown pictures on open_clip's own scale."""
+    of_tags = {"owner": {"hf_hub": "owner/owner/"}, "other": {"hf_hub": "owner/other/", "mean": (0.5, 0.5, 0.5)}}
+    monkeypatch.setattr(open_clip, "list_pretrained_tags_by_model", lambda name: list(of_tags))
+    monkeypatch.setattr(open_clip, "get_pretrained_cfg", lambda name, tag: of_tags.get(tag, {}))
+    with pytest.raises(TextEncoderError, match=r"give the tag of its weights, tiny:TAG, or a folder with open_clip_"):
+        load_text_encoder(f"tiny:{folder / 'open_clip_model.safetensors'}")
+    with pytest.raises(TextEncoderError, match="hf download owner/owner ") as caught:
+        load_text_encoder("tiny:owner")
+    assert "tiny:FILE" not in str(caught.value)
+    of_tags["other"] = {"hf_hub": "owner/other/", "resize_mode": "squash"}
+    assert load_text_encoder(f"tiny:{folder / 'open_clip_model.safetensors'}").resize_mode == "shortest"
+
+
 def test_with_download_open_clip_fetches_what_is_missing_and_only_then(
     tiny_model: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

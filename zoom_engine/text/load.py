@@ -69,7 +69,7 @@ def load_text_encoder(
             - `"NAME:TAG"` as open_clip calls it (`"ViT-B-32:openai"`) whose weights are in the Hugging Face cache or in
               ~/.cache/clip;
             - `"NAME:FILE"` with the path of a weight file (OpenAI's own belong to the names in `-quickgelu`). A file
-              says nothing of preprocessing: it is that of all tags of the name, open_clip's own where they differ.
+              says nothing of preprocessing: it is that of all tags of the name, which must have one.
         name_as: the name of an encoder in a folder, by default the folder's path: a domain gives its own.
         download: fetch published files that are not there into these caches, by open_clip and the hub, with their
             progress.
@@ -157,7 +157,13 @@ def _load_builtin(name: str, *, download: bool) -> TextEncoder:
     if config is None:
         raise TextEncoderError(f"open_clip has no model '{model_name}': see open_clip.list_models() for the names")
     if Path(tag).is_file():
-        return _build(model_name, config, _preprocessing_of(model_name), Path(tag), name=name, download=download)
+        if (shared := _preprocessing_of(model_name)) is None:
+            raise TextEncoderError(
+                f"text encoder '{name}': weights of {model_name} see pictures on different scales, and a file does not"
+                f" say on which: give the tag of its weights, {model_name}:TAG, or a folder with {CONFIG_FILE}, whose"
+                " preprocess_cfg has its mean and std"
+            )
+        return _build(model_name, config, shared, Path(tag), name=name, download=download)
     known = open_clip.get_pretrained_cfg(model_name, tag)
     if not known:
         tags = ", ".join(open_clip.list_pretrained_tags_by_model(model_name)) or "none"
@@ -169,7 +175,8 @@ def _load_builtin(name: str, *, download: bool) -> TextEncoder:
         plain = f"{model_name}-quickgelu" if known.get("quick_gelu") else model_name
         named = plain if open_clip.get_model_config(plain) else model_name
         by_hand = _how_to_fetch(known)
-        if PreprocessCfg(**_preprocessing_of(named)) == PreprocessCfg(**_preprocessing(known)):
+        shared = _preprocessing_of(named)
+        if shared is not None and PreprocessCfg(**shared) == PreprocessCfg(**_preprocessing(known)):
             by_hand += f", or give the file as '{named}:FILE'"
         with hub.fetching(
             f"the file of weights of text encoder '{name}'", TextEncoderError, instead=by_hand, allowed=download
@@ -183,16 +190,20 @@ def _preprocessing(known: Mapping[str, Any]) -> dict[str, Any]:
     return {key: known[key] for key in _PREPROCESSING if key in known}
 
 
-def _preprocessing_of(model_name: str) -> dict[str, Any]:
-    """Return the preprocessing that all published weights of a model share; empty where they differ or there are none.
+def _preprocessing_of(model_name: str) -> dict[str, Any] | None:
+    """Return the preprocessing that all published weights of a model share; None where scale or interpolation differ.
 
-    Of some architectures it is not open_clip's own: SigLIP, CLIPA and MobileCLIP see pictures on other scales.
+    It is empty where there are none. Of some architectures it is not open_clip's own: SigLIP, CLIPA and MobileCLIP see
+    pictures on other scales. How pictures are made square is open_clip's own where that differs: square ones are.
     """
     import open_clip
 
     tags = open_clip.list_pretrained_tags_by_model(model_name)
     first, *others = [_preprocessing(open_clip.get_pretrained_cfg(model_name, tag)) for tag in tags] or [{}]
-    return first if all(other == first for other in others) else {}
+    differing = {key for key in _PREPROCESSING if any(other.get(key) != first.get(key) for other in others)}
+    if differing - {"resize_mode"}:
+        return None
+    return {key: value for key, value in first.items() if key not in differing}
 
 
 def _hub_place(known: dict[str, object]) -> tuple[str, str]:
