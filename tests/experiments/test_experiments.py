@@ -396,6 +396,21 @@ def test_a_repaired_target_is_audited_where_options_said_how_its_file_is_read(
     assert study.diagnoser(trained).models.target.name == "trained"
 
 
+def test_a_repair_tells_its_own_text_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a folder with another generator's, that one's was told too, as of this target."""
+
+    def run(name: str, out: Path, **options: Any) -> Path:
+        Folder(out / options["generator"] / name).write("text.txt", "of avatars")
+        return out / "report.html"
+
+    monkeypatch.setattr("zoom_engine.experiments.run.run_experiment", run)
+    Folder(tmp_path / "cars" / "training").write("text.txt", "of cars")
+    assert main(["repair", "--target", "avatars:mustache", "--images", "4", "--out", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.splitlines() == ["of avatars", f"Open {tmp_path / 'report.html'}"]
+
+
 def test_pictures_without_a_target_are_drawn_as_it_was_asked(tmp_path: Path) -> None:
     study = Study("avatars", tmp_path, backend="torch", precision="fp32")
     assert study.editing.synthesizer.describe() == {"backend": "torch", "precision": "fp32"}

@@ -47,10 +47,12 @@ def repair(
         )
     use_threads(given.pop("threads", None))
     with starting():
+        from zoom_engine.experiments.folder import TEXT
         from zoom_engine.experiments.run import run_experiment
+        from zoom_engine.experiments.study import Study
 
     options = {"generator": DOMAIN, **read_model_options(given)}
     page = run_experiment("training", out, targets=[target], progress=forced, notify=tell, **options)
-    for text in sorted(out.glob("*/training/text.txt")):
-        print(text.read_text(encoding="utf-8"))
+    folder = Study(out=out, targets=[target], **options).out / "training"  # others may lie beside it
+    print((folder / TEXT).read_text(encoding="utf-8"))
     print(f"Open {page}")
