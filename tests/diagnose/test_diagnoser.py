@@ -390,6 +390,12 @@ def test_paraphrases_that_no_directions_can_be_found_for_are_refused_before_anyt
         diagnoser(paraphrases=2, templates=["a photo of {}"])
 
 
+def test_what_ready_directions_keep_is_told_where_the_settings_do_not_repeat_it() -> None:
+    directions = ready(ATTRIBUTES, "regression")
+    directions = dataclasses.replace(directions, provenance={**directions.provenance, "keep": ["a face with a beard"]})
+    assert config(diagnoser(directions=directions).models, RunSettings())["keep"] == ["a face with a beard"]
+
+
 def test_other_texts_are_found_as_ready_directions_were(monkeypatch: pytest.MonkeyPatch) -> None:
     """Control prompts and paraphrases stand beside the attributes: by another estimator they would differ by that."""
     told = {"samples": 300, "seed": 3, "top_k": 5, "ridge": 0.01, "estimator": "whitened"}

@@ -17,7 +17,7 @@ from zoom_engine.diagnose.own_photographs import inverter
 from zoom_engine.directions import EditDirections
 from zoom_engine.photographs import Audited, Crop
 from zoom_engine.search import describe_search
-from zoom_engine.settings.audit_settings import ABOUT, RunSettings
+from zoom_engine.settings.audit_settings import ABOUT, AuditSettings, RunSettings
 from zoom_engine.text import AttributeEncoder
 
 
@@ -33,6 +33,7 @@ def config(models: Models, run: RunSettings) -> dict[str, Any]:
     control_prompts = {"prompts": list(models.control_prompts), "every": models.control_prompt_every}
     return {
         **settings.deciding(),
+        **_keep(settings),
         **run.deciding(),
         "random_directions": models.random_directions,
         **(beside if models.random_directions else {}),
@@ -53,6 +54,13 @@ def config(models: Models, run: RunSettings) -> dict[str, Any]:
         "bound": PAPER_BOUND,
         "synthesis": models.synthesizer.describe(),
     }
+
+
+def _keep(settings: AuditSettings) -> dict[str, Any]:
+    """Return what ready directions were found to keep, which settings need not repeat."""
+    ready = settings.directions
+    keep = ready.found_by.get("keep") if isinstance(ready, EditDirections) else None
+    return {"keep": list(keep)} if keep else {}
 
 
 def known(models: Models, run: RunSettings) -> Config:
