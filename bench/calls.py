@@ -62,8 +62,8 @@ def benchmark_of(domain: str) -> Benchmark:
 
 def audit(benchmark: Benchmark, target: str, seed: int, images: int, out: Path) -> Diagnosis:
     """The audit of one target on one seed's images, made or read."""
-    own, domain = benchmark.targets[target].attribute, benchmark.name
-    attributes = [text for name, text in benchmark.attributes.items() if name != own]
+    decided, domain = benchmark.targets[target].attribute, benchmark.name
+    attributes = [text for name, text in benchmark.attributes.items() if name != decided]
     options: dict[str, Any] = {"generator": domain, "target": f"{domain}:{target}", "attributes": attributes}
     return kept_audit(out / f"{target}-{seed}", lambda: Diagnoser(**options, progress=forced), images=images, seed=seed)
 
