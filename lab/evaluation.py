@@ -125,13 +125,18 @@ class Evaluation:
 
     def generator_quality(self, count: int = 10_000, *, psnr_on: int = 500) -> dict[str, Any]:
         """Precision and recall in probe features, and attribute frequencies as the probe sees them, at ψ = 1; PSNR over
-        ``psnr_on`` renders."""
+        ``psnr_on`` renders.
+
+        ``between_renders`` is how much of one half of the renders the other half covers: the recall, and the precision,
+        of a perfect generator of half as many samples.
+        """
         judge = self.probe()
         real, _ = self.subject.sample(count, RENDER_SEED)
         _, fake = self.generated(len(real), SAMPLE_SEED)
         real_images = torch.from_numpy(real)
         real_features, fake_features = (_features(judge, images) for images in (real_images, fake))
         precision, recall = precision_recall(real_features, fake_features)
+        halves = real_features[::2], real_features[1::2]
         frequencies = {
             name: {"renders": round(float(a), 4), "samples": round(float(b), 4)}
             for name, a, b in zip(
@@ -147,6 +152,7 @@ class Evaluation:
             "neighbours": NEIGHBOURS,
             "precision": round(precision, 4),
             "recall": round(recall, 4),
+            "between_renders": round(precision_recall(*halves)[1], 4),
             "largest_frequency_gap": round(worst, 4),
             "frequencies": frequencies,
             "psnr_db": self._psnr(psnr_on),

@@ -62,7 +62,8 @@ def generator_section(figures: dict[str, Any]) -> str:
     rows = [[name, percent(row["renders"]), percent(row["samples"])] for name, row in figures["frequencies"].items()]
     return (
         f"## Generator\n\nψ = 1, {figures['samples']} samples, in features of the probe (Kynkäänniemi 2019, k = {figures['neighbours']}):"
-        f" precision **{figures['precision']:.3f}**, recall **{figures['recall']:.3f}**. PSNR to the renderer for equal latents:"
+        f" precision **{figures['precision']:.3f}**, recall **{figures['recall']:.3f}**; one half of"
+        f" the renders covers {figures['between_renders']:.3f} of the other, which is what a perfect generator would reach. PSNR to the renderer for equal latents:"
         f" {figures['psnr_db']:.1f} dB. Largest difference of an attribute's frequency: {percent(figures['largest_frequency_gap'])} points.\n\n"
         + table(["attribute", "renders, % as the probe sees it", "samples, %"], rows)
     )

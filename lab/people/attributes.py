@@ -39,8 +39,13 @@ TRUTH = Truth(
         "lipstick": Attribute("lipstick", 1.0, 0.0),
         "hat": Attribute("hat", 1.0, 0.0),
         "headscarf": Attribute("headscarf", 1.0, 0.0),
+        # An edit goes one way: heads that look left and heads that look right share none that turns them.
         "head_turned": Attribute("head_turn", 0.9, 0.02),
+        "turned_left": Attribute("head_turn", 0.9, 0.02, side="turn_side", towards=-0.95),
+        "turned_right": Attribute("head_turn", 0.9, 0.02, side="turn_side", towards=0.95),
         "side_light": Attribute("side_light", 0.97, 0.02),
+        "lit_left": Attribute("side_light", 0.97, 0.02, side="light_x", towards=-0.95),
+        "lit_right": Attribute("side_light", 0.97, 0.02, side="light_x", towards=0.95),
         "dark_picture": Attribute("exposure", 0.06, 0.5, threshold=0.33, scale=-1.6),
         "bright_picture": Attribute("exposure", 0.94, 0.5, threshold=0.67, scale=1.6),
         "outdoors": Attribute("outdoors", 1.0, 0.0),

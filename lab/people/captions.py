@@ -20,7 +20,13 @@ _COLOR_WORDS = {
     "red_hair": ("red-haired",),
     "gray_hair": ("gray-haired", "grey-haired"),
 }
-_NEVER_DENIED = ("bald", "dark_picture", "bright_picture")  # nobody says of a picture that it is not so
+_NEVER_DENIED = (
+    "bald",
+    "dark_picture",
+    "bright_picture",
+    "lit_left",
+    "lit_right",
+)  # nobody says of a picture that it is not so
 
 
 def vocabulary() -> list[str]:

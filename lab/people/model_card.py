@@ -31,8 +31,9 @@ about real people: attributes such as `male`, `old` or `dark_skin` name renderin
 chosen by us (`lab/people/parameters.py`).
 
 **Known limits**: renders are no photographs, and the generator is no renderer: its hair is strands at a glance and woven on a closer look. The text encoder hardly
-tells freckles, gray, brown or no hair, bangs and full lips: edits toward gray or brown hair and freckles do not show what they say, and the domain does not ask for them by
-itself. What ordinary words mean was taken from a model that
+tells freckles, and brown or gray hair, bald heads and bangs in four of five pictures: edits toward gray, brown or blond hair and freckles do not show what they say, those
+toward curls seldom, and the domain does not ask for them by itself. Of what goes two ways type one side: an edit along "the head turned" blurs faces, one along "the head
+turned to the left" turns heads. What ordinary words mean was taken from a model that
 read the internet, with its stereotypes: a prompt such as "a nurse" may move what the captions never tied to it. Words outside its reading are refused
 (`zoom-engine words people`).
 """

@@ -152,10 +152,36 @@ UNSEEN: dict[str, tuple[tuple[str, str], ...]] = {
         ("a three-quarter view", "a passport photo"),
         ("glancing over the shoulder", "straight-on mugshot"),
     ),
+    "turned_left": (
+        ("somebody who watches something at our left hand", "somebody who watches something at our right hand"),
+        ("leftward gaze, head and all", "rightward gaze, head and all"),
+        (
+            "cheek towards us, nose at the left edge of the picture",
+            "cheek towards us, nose at the right edge of the picture",
+        ),
+    ),
+    "turned_right": (
+        ("somebody who watches something at our right hand", "somebody who watches something at our left hand"),
+        ("rightward gaze, head and all", "leftward gaze, head and all"),
+        (
+            "cheek towards us, nose at the right edge of the picture",
+            "cheek towards us, nose at the left edge of the picture",
+        ),
+    ),
     "side_light": (
         ("dramatic shadows across one cheek", "flat, uniform lighting"),
         ("a window on the left lights half of it", "a flash lights all of it"),
         ("chiaroscuro", "softly and equally lit"),
+    ),
+    "lit_left": (
+        ("a window on the left brightens the cheek", "a window on the right brightens the cheek"),
+        ("sunbeams out of the left", "sunbeams out of the right"),
+        ("the left half glows, the right one is black", "the right half glows, the left one is black"),
+    ),
+    "lit_right": (
+        ("a window on the right brightens the cheek", "a window on the left brightens the cheek"),
+        ("sunbeams out of the right", "sunbeams out of the left"),
+        ("the right half glows, the left one is black", "the left half glows, the right one is black"),
     ),
     "dark_picture": (
         ("an underexposed photo", "an overexposed photo"),

@@ -116,11 +116,33 @@ WORD_FORMS: dict[str, Forms] = {
         doing=(("looks away", "look away"), ("looks aside", "look aside")),
         no_having=("the face to the front", "a frontal face"),
     ),
+    "turned_left": Forms(
+        having=("the head to the left", "the face to the left", "a nose that points left"),
+        being=("left-facing",),
+        doing=(("faces left", "face left"), ("looks left", "look left"), ("looks to the left", "look to the left")),
+    ),
+    "turned_right": Forms(
+        having=("the head to the right", "the face to the right", "a nose that points right"),
+        being=("right-facing",),
+        doing=(
+            ("faces right", "face right"),
+            ("looks right", "look right"),
+            ("looks to the right", "look to the right"),
+        ),
+    ),
     "side_light": Forms(
         having=("light from the side", "one side of the face in shadow", "half the face in shadow"),
         where=("with side lighting", "under a lamp at the side"),
         no_having=("even light", "light from the front"),
         no_where=("with frontal lighting",),
+    ),
+    "lit_left": Forms(
+        having=("light from the left", "light on the left", "the right side of the face in shadow"),
+        where=("with the light at the left", "under a lamp at the left"),
+    ),
+    "lit_right": Forms(
+        having=("light from the right", "light on the right", "the left side of the face in shadow"),
+        where=("with the light at the right", "under a lamp at the right"),
     ),
     "dark_picture": Forms(where=("in a dark picture", "in a dim room", "in darkness", "at night")),
     "bright_picture": Forms(where=("in a bright picture", "in strong light", "in bright daylight")),

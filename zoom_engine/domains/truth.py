@@ -21,6 +21,9 @@ class Attribute(NamedTuple):
     """An attribute read from one parameter: present above `threshold` (below, where `scale` < 0).
 
     The margin is scale * (value - threshold), cut to ±0.5. Interventions set `on` and `off`.
+
+    What has a side (a head that is turned, light that comes from one) is present on one alone where `side` names the
+    parameter in [-1, 1] that says which, by the sign of `towards`; interventions that set `on` set `side` to `towards`.
     """
 
     parameter: str
@@ -28,6 +31,8 @@ class Attribute(NamedTuple):
     off: float
     threshold: float = 0.5
     scale: float = 1.0
+    side: str = ""
+    towards: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,10 @@ class Truth:
         result: dict[str, NDArray[np.float32]] = {}
         for name, row in self.table.items():
             value = shares[:, names.index(row.parameter)] if self._is_colour(name) else parameters[row.parameter]
-            result[name] = np.clip(row.scale * (value - row.threshold), -0.5, 0.5).astype(np.float32)
+            margin = np.clip(row.scale * (value - row.threshold), -0.5, 0.5)
+            if row.side:
+                margin = np.minimum(margin, np.clip(np.sign(row.towards) * parameters[row.side], -0.5, 0.5))
+            result[name] = margin.astype(np.float32)
         for hider, hidden in self.hides.items():
             for name in hidden:
                 result[name] = np.minimum(result[name], -result[hider])
@@ -87,9 +95,9 @@ class Truth:
     def intervene(self, parameters: Table, attribute: str, value: bool) -> Table:
         """Return a copy in which the attribute is clearly present (or clearly absent), all else as it was.
 
-        Only the attribute's own parameter is set, but: setting a colour moves the share of the others (taking one away
-        leaves the next most likely, made pure), and what hides the attribute gives way. Taking away one of two
-        attributes that read the same parameter leaves those who clearly lack it as they are.
+        Only the attribute's own parameter is set, and its side where it has one, but: setting a colour moves the share
+        of the others (taking one away leaves the next most likely, made pure), and what hides the attribute gives way.
+        Taking away one of two attributes that read the same parameter leaves those who clearly lack it as they are.
 
         Raises:
             ConfigError: the attribute is unknown.
@@ -105,6 +113,8 @@ class Truth:
                 clear = self.margins(parameters)[attribute] <= -CLEAR_MARGIN
                 wanted = np.where(clear, parameters[row.parameter], wanted)
             columns[row.parameter] = wanted
+            if row.side and value:
+                columns[row.side] = np.full(len(parameters), row.towards, dtype=np.float32)
         changed = parameters.replace(**columns)
         for hider, hidden in self.hides.items():
             if value and attribute in hidden:

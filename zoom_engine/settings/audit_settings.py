@@ -34,7 +34,8 @@ CORRECTIONS = get_args(Correction)
 SEEDS_PER_RUN = 100_000
 AUTO = "auto"
 DEFAULT_TEMPLATES = "".join(("gen", "eral"))
-"""An object of its own: where somebody says "general" another one is equal to it, and no preset's templates win."""
+"""The set of templates by default, an object of its own: so those that were left open, for which a preset's step in, are
+told from those that somebody asked for by the same name."""
 EVERY_ATTRIBUTE = "attributes"
 """What stands in `by` for all attributes of the audit."""
 SMALLEST_EFFECT = 0.05

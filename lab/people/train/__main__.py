@@ -33,14 +33,14 @@ def parts(renders: Path, images: int | None) -> dict[str, Train]:
         return replace(SUBJECT, seen=count, stored=renders)
 
     return {
-        "probe": lambda work, out: train_probe(subject(), work, out, steps=1_500),
+        "probe": lambda work, out: train_probe(subject(), work, out, steps=4_000),
         "generator": lambda work, out: train_generator(
             subject(), PHASES, work, out, mapping_steps=MAPPING_STEPS, mapping_rate=MAPPING_RATE
         ),
         "mapping": lambda work, out: prepare_mapping(
             SUBJECT, PHASES, work, mapping_steps=MAPPING_STEPS, mapping_rate=MAPPING_RATE
         ),
-        "text": lambda work, out: train_text(subject(), work, out, ordinary_english=True),
+        "text": lambda work, out: train_text(subject(), work, out, image_steps=2_000, ordinary_english=True),
         "targets": lambda work, out: train_targets(sample_of(subject()), RECIPES, work, out, width=TARGET_WIDTH),
     }
 

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from lab.people.attributes import ATTRIBUTES, TRUTH, exclusions, intervene, labels
+from lab.people.attributes import ATTRIBUTES, CLEAR_MARGIN, TRUTH, exclusions, intervene, labels, margins
 from lab.people.captions import captions, vocabulary
 from lab.people.parameters import LATENT_DIM, PARAMETER_NAMES, SCHEME, Parameters, parameters_from_latents
 from lab.people.wording import ATTRIBUTE_PHRASES, WORDS
@@ -53,13 +53,31 @@ def test_an_attribute_is_set_alone(attribute: str) -> None:
         if attribute in TRUTH.colours:
             parameters |= set(SCHEME.colours)
         hiders = [hider for hider, hidden in TRUTH.hides.items() if attribute in hidden]
-        allowed = parameters | {TRUTH.table[hider].parameter for hider in hiders} if value else parameters
+        side = {TRUTH.table[attribute].side} - {""}
+        allowed = parameters | side | {TRUTH.table[hider].parameter for hider in hiders} if value else parameters
         changed = {name for name in PARAMETER_NAMES if not np.array_equal(before[name], after[name])}
         assert changed <= allowed
         if not value:
             related = exclusions(attribute)
             for other, seen in labels(before).items():
                 assert other == attribute or other in related or (labels(after)[other] == seen).all()
+
+
+def test_heads_and_light_have_a_side() -> None:
+    before = people(300, seed=5)
+    for left, right, either in (
+        ("turned_left", "turned_right", "head_turned"),
+        ("lit_left", "lit_right", "side_light"),
+    ):
+        seen = labels(before)
+        assert not (seen[left] & seen[right]).any()
+        assert (seen[either] >= seen[left] | seen[right]).all()
+        turned = labels(intervene(before, left, True))
+        assert (turned[left] & turned[either]).all()
+        assert not turned[right].any()
+        away = labels(intervene(before, left, False))
+        assert (away[right] == seen[right])[np.abs(margins(before)[right]) > CLEAR_MARGIN].all()
+    assert (intervene(before, "turned_left", True)["turn_side"] < 0).all()
 
 
 def test_what_is_worn_hides_what_is_under_it() -> None:
