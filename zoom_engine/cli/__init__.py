@@ -20,7 +20,7 @@ from cyclopts import App, CycloptsError, Parameter
 from cyclopts.help import PlainFormatter
 
 from zoom_engine.cli.options import USUAL
-from zoom_engine.cli.output import any_text, drop_unread, say
+from zoom_engine.cli.output import any_text, drop_unread, say, told
 from zoom_engine.common.errors import ZoomError, one_line
 from zoom_engine.common.progress import interruptible
 from zoom_engine.common.version import VERSION
@@ -86,10 +86,10 @@ def _folded(error: BaseException, *, failed: int) -> int:
     match error:
         case CycloptsError():
             command = " ".join(["zoom-engine", *(error.command_chain or ())])
-            say(f"zoom-engine: {one_line(error, LONGEST_ERROR)} (see {command} --help)")
+            say(f"zoom-engine: {told(error, LONGEST_ERROR)} (see {command} --help)")
             return 2
         case ZoomError():
-            say(f"zoom-engine: {one_line(error, LONGEST_ERROR)}")
+            say(f"zoom-engine: {told(error, LONGEST_ERROR)}")
             return max(error.exit_code, failed)
         case KeyboardInterrupt():
             say("zoom-engine: interrupted; run the same command again to continue")
@@ -106,7 +106,7 @@ def _folded(error: BaseException, *, failed: int) -> int:
             return failed
         case _:
             say(
-                f"zoom-engine: internal error: {type(error).__name__}: {one_line(error, LONGEST_ERROR)} (please report"
+                f"zoom-engine: internal error: {type(error).__name__}: {told(error, LONGEST_ERROR)} (please report"
                 " it; with ZOOM_ENGINE_TRACEBACK=1 the same command shows where)"
             )
             return INTERNAL

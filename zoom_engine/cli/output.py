@@ -24,6 +24,7 @@ from zoom_engine.common.files import atomic
 from zoom_engine.common.notices import LONGEST, Notify, null_notifier, tell
 from zoom_engine.common.progress import ProgressFactory, forced, several, silent, written
 from zoom_engine.common.terminal import BOLD, WIDTH, tinted, wrapped
+from zoom_engine.settings.target_names import without_password
 
 if TYPE_CHECKING:
     from zoom_engine.statistics.diagnosis import Diagnosis
@@ -136,6 +137,11 @@ def open_output(*, quiet: bool = False, log_file: str | Path | None = None) -> I
         yield from _logged(output, file, log_file)
 
 
+def told(error: BaseException, longest: int) -> str:
+    """Return what an error says on one line of at most `longest` characters, and no password of an address."""
+    return one_line(without_password(str(error)) or error, longest)
+
+
 def _logged(output: Output, file: FileIO, log_file: str | Path) -> Iterator[Output]:
     def write(line: str) -> None:
         stamped = f"{datetime.now().astimezone().isoformat(timespec='seconds')} {line}\n"
@@ -153,7 +159,7 @@ def _logged(output: Output, file: FileIO, log_file: str | Path) -> Iterator[Outp
         raise
     except Exception as error:
         kind = "" if isinstance(error, ZoomError) else f"{type(error).__name__}: "
-        write(f"error: {kind}{one_line(error, LONGEST)}")
+        write(f"error: {kind}{told(error, LONGEST)}")
         raise
 
 
