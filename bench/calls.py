@@ -1,9 +1,9 @@
 """``python bench/calls.py --out FOLDER --json OUT``: are the verdicts of audits true, and is their power what they say?
 
 Every classifier of the avatars (`--domain people`: of the people) is audited on the images of each seed, by the
-ordinary way into a folder of its own below FOLDER, where an audit that is there is not made again. The true effect of an
-attribute is known from renders with it and without it (`effects.json` of the domain's benchmark in `bench/results`); a
-target's own attribute is left out.
+ordinary way into a folder of its own below FOLDER, where an audit that is there is not made again. The true effect of
+an attribute is known from renders with it and without it (`effects.json` of the domain's benchmark in
+`bench/results`); a target's own attribute is left out.
 
 - ``verdicts``: of the pairs of target and attribute, by their true effect, how many have which.
 - ``intervals``: of those pairs, by their true effect, the share whose true effect lies within the interval of the

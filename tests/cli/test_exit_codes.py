@@ -57,9 +57,9 @@ def test_no_error_shows_the_password_of_an_address(tmp_path: Path, capsys: pytes
     address = "http://me:open-sesame@a.host/model"
     command = ["diagnose", "--generator", address, "--target", "avatars:mustache", "--out", str(tmp_path / "audit")]
     assert main([*command, "--log-file", str(log)]) == 1
-    said = capsys.readouterr().err
-    assert "a.host/model" in said
-    assert "open-sesame" not in said + (log.read_text(encoding="utf-8") if log.is_file() else "")
+    printed = capsys.readouterr().err
+    assert "a.host/model" in printed
+    assert "open-sesame" not in printed + (log.read_text(encoding="utf-8") if log.is_file() else "")
 
 
 def test_a_deep_line_among_the_records_breaks_no_release(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -34,8 +34,8 @@ CORRECTIONS = get_args(Correction)
 SEEDS_PER_RUN = 100_000
 AUTO = "auto"
 DEFAULT_TEMPLATES = "".join(("gen", "eral"))
-"""The set of templates by default, an object of its own: so those that were left open, for which a preset's step in, are
-told from those that somebody asked for by the same name."""
+"""The set of templates by default, an object of its own: so those that were left open, for which a preset's step in,
+are told from those that somebody asked for by the same name."""
 EVERY_ATTRIBUTE = "attributes"
 """What stands in `by` for all attributes of the audit."""
 SMALLEST_EFFECT = 0.05
@@ -415,16 +415,12 @@ class AuditSettings:
 
     def _fill_in(self, preset: Preset, labels: tuple[str, ...] | None) -> None:
         """Take from the preset what was left open."""
-        for name, value in self._brought_by(preset, labels).items():
+        for name, value in self.brought_by(preset, labels).items():
             if value is not None and getattr(self, name) is getattr(type(self), name):
                 object.__setattr__(self, name, value)
 
-    def left_open(self) -> dict[str, Any]:
-        """Return the options that the preset brought, as they were before: another one brings its own."""
-        brought = {} if self.preset is None else self._brought_by(*find_preset(self.preset))
-        return {name: getattr(type(self), name) for name, value in brought.items() if getattr(self, name) == value}
-
-    def _brought_by(self, preset: Preset, labels: tuple[str, ...] | None) -> dict[str, Any]:
+    def brought_by(self, preset: Preset, labels: tuple[str, ...] | None) -> dict[str, Any]:
+        """Return what a preset and its labels say of options, None where they say nothing."""
         attributes = preset.without(tuple(self.labels or labels or ()))
         return {"neutral": preset.neutral, "labels": labels, "attributes": attributes, "templates": preset.templates}
 
@@ -543,6 +539,13 @@ class RunSettings:
         return {"interim_analyses": list(self.interim_analyses), **width, "seed": self.seed}
 
 
+def _left_open(settings: AuditSettings) -> dict[str, Any]:
+    """Return the options that the preset brought, as they were before: another one brings its own."""
+    brought = {} if settings.preset is None else settings.brought_by(*find_preset(settings.preset))
+    defaults = type(settings)
+    return {name: getattr(defaults, name) for name, value in brought.items() if getattr(settings, name) == value}
+
+
 def settings_with(settings: AuditSettings | None, options: Mapping[str, Any]) -> AuditSettings:
     """Return the settings with the options in them, or those of the options alone.
 
@@ -556,7 +559,7 @@ def settings_with(settings: AuditSettings | None, options: Mapping[str, Any]) ->
             f"what comes first is an AuditSettings, not {type(settings).__name__}: give options by name, such as"
             " target=model"
         )
-    left_open = settings.left_open() if "preset" in options else {}
+    left_open = _left_open(settings) if "preset" in options else {}
     return dataclasses.replace(settings, **{**left_open, **options})
 
 
