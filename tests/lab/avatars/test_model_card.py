@@ -69,6 +69,7 @@ def quality() -> dict[str, Any]:
             "neighbours": 3,
             "precision": 0.93,
             "recall": 0.91,
+            "between_renders": 0.94,
             "psnr_db": 29.6,
             "largest_frequency_gap": 0.03,
             "frequencies": {"beard": {"renders": 0.3, "samples": 0.33}},
@@ -104,7 +105,14 @@ def test_the_card_says_what_was_measured_where(quality: dict[str, Any]) -> None:
 
 def test_the_card_holds_the_figures_of_all_kinds_of_direction(quality: dict[str, Any]) -> None:
     card = model_card(quality, benchmark(list(range(100, 110))))
-    for figure in ("precision **0.930**", "29.6 dB", "5, 90.0, 7.0 (hat)", "| t | 10/10 | 0/10 | 10/10 |", "AUC 1.000"):
+    for figure in (
+        "precision **0.930**",
+        "covers 0.940 of",
+        "29.6 dB",
+        "5, 90.0, 7.0 (hat)",
+        "| t | 10/10 | 0/10 | 10/10 |",
+        "AUC 1.000",
+    ):
         assert figure in card
     assert "| beard | 2 | 97.0 | 0.88 (bearded / not bearded) |" in card
     assert re.search(r"hat \| 5, 30.0, 7.0 \(hat\) \| refused \|", card)
