@@ -44,8 +44,8 @@ from zoom_engine.statistics.table import verdict_in_words
 
 RESULTS = Path(__file__).parent / "results"
 EFFECTS = {
-    name: RESULTS / f"{one}-benchmark" / "effects.json"
-    for name, one in {"avatars": "avatar", "people": "people"}.items()
+    "avatars": RESULTS / "avatar-benchmark" / "effects.json",
+    "people": RESULTS / "people-benchmark" / "effects.json",
 }
 NONE, LARGE = 0.02, 0.1
 NEAR = 1.25  # times more or less

@@ -29,7 +29,6 @@ HELD_OUT_TEMPLATES: tuple[str, ...] = (
     "a rendering of {}",
 )
 
-
 _COUNTS = (0.06, 0.30, 0.28, 0.20, 0.16)
 
 

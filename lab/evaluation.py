@@ -136,7 +136,7 @@ class Evaluation:
         real_images = torch.from_numpy(real)
         real_features, fake_features = (_features(judge, images) for images in (real_images, fake))
         precision, recall = precision_recall(real_features, fake_features)
-        halves = real_features[::2], real_features[1::2]
+        _, between_renders = precision_recall(real_features[::2], real_features[1::2])
         frequencies = {
             name: {"renders": round(float(a), 4), "samples": round(float(b), 4)}
             for name, a, b in zip(
@@ -152,7 +152,7 @@ class Evaluation:
             "neighbours": NEIGHBOURS,
             "precision": round(precision, 4),
             "recall": round(recall, 4),
-            "between_renders": round(precision_recall(*halves)[1], 4),
+            "between_renders": round(between_renders, 4),
             "largest_frequency_gap": round(worst, 4),
             "frequencies": frequencies,
             "psnr_db": self._psnr(psnr_on),

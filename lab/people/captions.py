@@ -20,13 +20,8 @@ _COLOR_WORDS = {
     "red_hair": ("red-haired",),
     "gray_hair": ("gray-haired", "grey-haired"),
 }
-_NEVER_DENIED = (
-    "bald",
-    "dark_picture",
-    "bright_picture",
-    "lit_left",
-    "lit_right",
-)  # nobody says of a picture that it is not so
+# Nobody says of a picture that it is not so.
+_NEVER_DENIED = ("bald", "dark_picture", "bright_picture", "lit_left", "lit_right")
 
 
 def vocabulary() -> list[str]:

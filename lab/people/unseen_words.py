@@ -1,12 +1,33 @@
 """How people say it whose words no caption holds: the measure of a text encoder that should know ordinary English.
 
-Three wordings of each attribute, each beside its opposite. They were written before any text encoder was trained, and
+Three wordings of each attribute, each beside its opposite. They were written before the text encoder was trained, and
 training never reads them.
 """
 
 from __future__ import annotations
 
-UNSEEN: dict[str, tuple[tuple[str, str], ...]] = {
+Pairs = tuple[tuple[str, str], ...]
+
+
+def _other_way(pairs: Pairs) -> Pairs:
+    """Return pairs of an attribute and its opposite as those of the opposite."""
+    return tuple((opposite, wording) for wording, opposite in pairs)
+
+
+_TURNED_LEFT = (
+    ("somebody who watches something at our left hand", "somebody who watches something at our right hand"),
+    ("leftward gaze, head and all", "rightward gaze, head and all"),
+    (
+        "cheek towards us, nose at the left edge of the picture",
+        "cheek towards us, nose at the right edge of the picture",
+    ),
+)
+_LIT_LEFT = (
+    ("a window on the left brightens the cheek", "a window on the right brightens the cheek"),
+    ("sunbeams out of the left", "sunbeams out of the right"),
+    ("the left half glows, the right one is black", "the right half glows, the left one is black"),
+)
+UNSEEN: dict[str, Pairs] = {
     "old": (
         ("my grandfather or grandmother", "a teenager"),
         ("somebody in their eighties", "somebody in their twenties"),
@@ -152,37 +173,15 @@ UNSEEN: dict[str, tuple[tuple[str, str], ...]] = {
         ("a three-quarter view", "a passport photo"),
         ("glancing over the shoulder", "straight-on mugshot"),
     ),
-    "turned_left": (
-        ("somebody who watches something at our left hand", "somebody who watches something at our right hand"),
-        ("leftward gaze, head and all", "rightward gaze, head and all"),
-        (
-            "cheek towards us, nose at the left edge of the picture",
-            "cheek towards us, nose at the right edge of the picture",
-        ),
-    ),
-    "turned_right": (
-        ("somebody who watches something at our right hand", "somebody who watches something at our left hand"),
-        ("rightward gaze, head and all", "leftward gaze, head and all"),
-        (
-            "cheek towards us, nose at the right edge of the picture",
-            "cheek towards us, nose at the left edge of the picture",
-        ),
-    ),
+    "turned_left": _TURNED_LEFT,
+    "turned_right": _other_way(_TURNED_LEFT),
     "side_light": (
         ("dramatic shadows across one cheek", "flat, uniform lighting"),
         ("a window on the left lights half of it", "a flash lights all of it"),
         ("chiaroscuro", "softly and equally lit"),
     ),
-    "lit_left": (
-        ("a window on the left brightens the cheek", "a window on the right brightens the cheek"),
-        ("sunbeams out of the left", "sunbeams out of the right"),
-        ("the left half glows, the right one is black", "the right half glows, the left one is black"),
-    ),
-    "lit_right": (
-        ("a window on the right brightens the cheek", "a window on the left brightens the cheek"),
-        ("sunbeams out of the right", "sunbeams out of the left"),
-        ("the right half glows, the left one is black", "the left half glows, the right one is black"),
-    ),
+    "lit_left": _LIT_LEFT,
+    "lit_right": _other_way(_LIT_LEFT),
     "dark_picture": (
         ("an underexposed photo", "an overexposed photo"),
         ("hardly to be seen, late in the evening", "well visible at noon"),
