@@ -47,6 +47,16 @@ def test_a_training_checkpoint_of_torch_before_1_6_is_read(tmp_path: Path) -> No
     assert load_generator(tmp_path / "old").content_hash == load_generator(tmp_path / "new").content_hash
 
 
+@pytest.mark.parametrize("legacy", [False, True])
+def test_weights_in_bfloat16_are_those_that_torch_reads(legacy: bool, tmp_path: Path) -> None:
+    root = torch.load(write(tmp_path / "x", rosinality_bytes(LITERAL)), weights_only=False)
+    root["g_ema"] = {name: weight.bfloat16() for name, weight in root["g_ema"].items()}
+    torch.save(root, tmp_path / "half", _use_new_zipfile_serialization=not legacy)
+    root["g_ema"] = {name: weight.float() for name, weight in root["g_ema"].items()}
+    torch.save(root, tmp_path / "whole")
+    assert load_generator(tmp_path / "half").content_hash == load_generator(tmp_path / "whole").content_hash
+
+
 def test_the_multiplier_follows_from_the_shapes(tmp_path: Path) -> None:
     literal = Literal(resolution=64, channels=(3, 3, 3, 3, 512), z_dim=12)
     path = write(tmp_path / "x", rosinality_bytes(literal))

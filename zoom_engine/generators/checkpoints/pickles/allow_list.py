@@ -14,6 +14,7 @@ from zoom_engine.common.errors import CheckpointError, UnsafeCheckpointError
 from zoom_engine.generators.checkpoints.pickles.interpreter import Allowed, Globals, printable
 from zoom_engine.generators.checkpoints.pickles.long_text import LongText
 from zoom_engine.generators.checkpoints.pickles.records import (
+    BFLOAT16,
     MOST_DIMENSIONS,
     ArrayRecord,
     DtypeRecord,
@@ -27,7 +28,7 @@ STORAGES = {
     "DoubleStorage": "f8",
     "FloatStorage": "f4",
     "HalfStorage": "f2",
-    "BFloat16Storage": "bf16",
+    "BFloat16Storage": BFLOAT16,
     "LongStorage": "i8",
     "IntStorage": "i4",
     "ShortStorage": "i2",
@@ -35,7 +36,7 @@ STORAGES = {
     "ByteStorage": "u1",
     "BoolStorage": "b1",
 }
-ITEM_SIZES = {code: int(code[-1]) for code in STORAGES.values() if code != "bf16"} | {"bf16": 2}
+ITEM_SIZES = {code: int(code[-1]) for code in STORAGES.values() if code != BFLOAT16} | {BFLOAT16: 2}
 DTYPES = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1")
 TORCH_DTYPES = ("float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool")
 

@@ -18,6 +18,7 @@ from zoom_engine.generators.checkpoints.pickles.long_text import LongText
 
 MOST_DIMENSIONS = 8
 FLOATS = ("f2", "f4", "f8")  # of numpy's type strings: what a weight may be stored as
+BFLOAT16 = "bf16"  # which numpy lacks
 INTEGERS = ("i4", "i8")  # and a size
 
 
@@ -85,7 +86,8 @@ class TensorRecord:
             raise CheckpointError(
                 f"is damaged: a tensor of shape {list(self.shape)} views a storage of {self.storage.count} elements"
             )
-        dtype = _float_dtype(self.storage.code, "<")
+        is_bfloat16 = self.storage.code == BFLOAT16
+        dtype = np.dtype("<u2") if is_bfloat16 else _float_dtype(self.storage.code, "<")
         try:
             view: NDArray[Any] = np.ndarray(
                 self.shape,
@@ -99,7 +101,8 @@ class TensorRecord:
                 f"is damaged: a tensor of shape {list(self.shape)}, strides {list(self.strides)} and offset"
                 f" {self.offset} does not lie within its storage of {self.storage.count} elements"
             ) from error
-        return _finite(view)
+        # A bfloat16 is the upper half of a float32's bits.
+        return _finite((view.astype("<u4") << 16).view("<f4") if is_bfloat16 else view)
 
 
 @dataclass(slots=True, eq=False)
@@ -155,7 +158,7 @@ def _bytes(data: memoryview | bytes | str | LongText) -> memoryview | bytes:
 
 def _float_dtype(code: str, order: str) -> np.dtype[Any]:
     if code not in FLOATS:
-        raise CheckpointError(f"stores a weight as '{code}'; only float16, float32 and float64 are read")
+        raise CheckpointError(f"stores a weight as '{code}'; only float16, bfloat16, float32 and float64 are read")
     return np.dtype(order + code)
 
 
