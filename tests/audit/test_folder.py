@@ -111,6 +111,7 @@ def test_a_new_folder_is_made_with_its_parents_and_its_manifest(tmp_path: Path) 
     assert read_manifest(tmp_path / "x" / "y") == MANIFEST
 
 
+@pytest.mark.ci
 @pytest.mark.timeout(900)  # each killed child has to import first: on a loaded machine few come far
 def test_kills_at_random_moments_lose_and_repeat_nothing(tmp_path: Path) -> None:
     """At least 20 children are killed while they append; slow writes make torn lines likely."""

@@ -98,6 +98,7 @@ def test_others_are_refused(case: str) -> None:
         parse(case)
 
 
+@pytest.mark.ci
 def test_what_is_cold_comes_first_and_warms_what_follows(quick_command: None) -> None:
     from audit_suite import CASES, parse
 
@@ -112,6 +113,7 @@ def test_what_is_cold_comes_first_and_warms_what_follows(quick_command: None) ->
     )
 
 
+@pytest.mark.ci
 def test_a_row_counts_in_steps_of_the_reference(quick_command: None) -> None:
     rows = run("audit-3x2-cold", "audit-3x2-multi-cold", repeats=3)
     row, baseline = rows["audit-3x2-cold", "command"], rows["audit-3x2-cold", "baseline"]

@@ -26,6 +26,7 @@ def test_what_was_so_before_is_so_afterwards_even_where_an_import_fails(collecte
         (gc.enable if before else gc.disable)()
 
 
+@pytest.mark.ci
 def test_torchs_compiler_is_imported_when_it_is_used() -> None:
     code = (
         "import sys, inspect, torch\n"

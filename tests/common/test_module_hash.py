@@ -181,6 +181,7 @@ def test_copies_modes_and_frozen_parameters_are_the_same() -> None:
     assert module_hash(copy.deepcopy(network).eval().requires_grad_(False)) == first
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_what_torch_compiles_is_the_same() -> None:
@@ -204,6 +205,7 @@ def test_it_is_the_same_on_another_device() -> None:
     assert module_hash(network) == module_hash(copy.deepcopy(network).cuda())
 
 
+@pytest.mark.ci
 def test_a_new_process_a_moved_file_other_seeds_and_threads_find_the_same(tmp_path: Path) -> None:
     script = "import sys; sys.path.insert(0, '.'); import net, torch\n"
     script += "from zoom_engine.common.module_hash import module_hash\n"

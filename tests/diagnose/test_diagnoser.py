@@ -640,9 +640,8 @@ def test_multi_mode_moves_all_attributes_together(search: str, tmp_path: Path) -
 @pytest.mark.parametrize(
     "target",
     [
-        "keypoints",
         "segmentation",
-        *(pytest.param(name, marks=pytest.mark.ci) for name in ("attributes", "hair-color", "age-years")),
+        *(pytest.param(name, marks=pytest.mark.ci) for name in ("keypoints", "attributes", "hair-color", "age-years")),
     ],
 )
 def test_targets_of_every_task_are_moved_by_all_attributes_together(target: str) -> None:
@@ -757,6 +756,7 @@ def test_a_target_of_the_wrong_input_size_is_named(tmp_path: Path) -> None:
     assert "128" in refused(TargetError, tmp_path, target=network, labels=[])
 
 
+@pytest.mark.ci
 def test_a_gradient_search_does_not_depend_on_its_batches() -> None:
     """Not by a bit, in whatever precision this machine follows gradients."""
     options = {"mode": "multi", "search": "sgd", "search_options": {"steps": 6}}

@@ -152,6 +152,7 @@ def note_measurements(patch: pytest.MonkeyPatch, names: list[str]) -> None:
         patch.setattr(measurements, name, noted)
 
 
+@pytest.mark.ci
 def test_gradient_searches_share_what_comes_before_them(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = options(
         search="pgd", search_options={"steps": 2}, random_directions=0, paraphrases=2, by=["a face with a beard"]

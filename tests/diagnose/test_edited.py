@@ -141,7 +141,7 @@ def interrupted(at: int) -> Callable[[AuditFolder, Any], None]:
     return appended
 
 
-@pytest.mark.parametrize("at", [1, 2, 5])
+@pytest.mark.parametrize("at", [1, *(pytest.param(at, marks=pytest.mark.ci) for at in (2, 5))])
 def test_an_audit_that_is_interrupted_goes_on(
     table: Path, audit: Diagnosis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
@@ -305,6 +305,7 @@ def test_a_plan_of_pairs_is_refused(table: Path, capsys: pytest.CaptureFixture[s
     assert "one evaluation a picture: there is nothing to plan" in capsys.readouterr().err
 
 
+@pytest.mark.ci
 @pytest.mark.slow(8)
 def test_no_text_encoder_is_imported(table: Path, tmp_path: Path) -> None:
     code = (
@@ -562,7 +563,7 @@ def test_several_targets_are_shown_the_same_pictures(
         Diagnoser(pairs=table, target=[red, blue])
 
 
-@pytest.mark.parametrize("at", [2, 3])
+@pytest.mark.parametrize("at", [2, pytest.param(3, marks=pytest.mark.ci)])
 def test_several_targets_that_are_interrupted_go_on(
     table: Path, audit: Diagnosis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:

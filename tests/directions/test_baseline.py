@@ -204,6 +204,7 @@ def test_each_of_several_texts_is_followed_until_pictures_change_by_as_much() ->
     assert sorted(abs(baseline.bounds(7, 3)[3])) == [0.0, baseline.lengths[3]]
 
 
+@pytest.mark.ci
 def test_it_is_followed_until_pictures_change_by_as_much_and_one_way(tmp_path: Path) -> None:
     attributes = directions(3, 6)
     attributes.matrix[:] = attributes.matrix * STD  # channels that move together change a picture more

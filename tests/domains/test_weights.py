@@ -60,6 +60,7 @@ def test_as_onnx_files_they_are_the_same_targets(name: str, tmp_path: Path) -> N
     assert loaded.differentiable
 
 
+@pytest.mark.ci
 @pytest.mark.slow(5)
 def test_biased_targets_are_moved_by_what_was_planted_and_their_sound_twin_is_not() -> None:
     targets = {name: PETS.target(name) for name in PETS.target_names()}

@@ -51,6 +51,7 @@ def test_a_file_is_audited_to_a_report_with_boxes(tmp_path: Path) -> None:
     assert (orange.sum(1) > 40).any(), "its top and bottom"
 
 
+@pytest.mark.ci
 def test_a_network_is_followed_by_gradients(tmp_path: Path) -> None:
     run = Diagnoser(
         generator="avatars",

@@ -68,6 +68,7 @@ def test_a_killed_run_ends_with_the_same_records_and_decisions(
     assert (again / "summary.json").read_bytes() == (audit / "summary.json").read_bytes()
 
 
+@pytest.mark.ci
 def test_in_memory_it_is_the_same(audit: Path, diagnoser: Diagnoser) -> None:
     in_memory = diagnoser.run(**AUTO).summary().to_json()
     assert json.loads(json.dumps(in_memory)) == json.loads((audit / "summary.json").read_text())

@@ -88,6 +88,7 @@ def audits(targets: dict[str, Target], tmp_path_factory: pytest.TempPathFactory)
     return out
 
 
+@pytest.mark.ci
 @pytest.mark.slow(20)
 def test_the_planted_sensitivity_comes_first_and_is_called_and_that_of_the_sound_twin_is_not(audits: Path) -> None:
     planted, sound = (Diagnosis.load(audits / name).sensitivity for name in ("glasses", "sound"))

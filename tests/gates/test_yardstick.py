@@ -81,6 +81,7 @@ def changes_at(stops: float) -> float:
     return float(np.mean([abs(int(exposed(grey, stops, 0)[0, 0, 0]) - int(grey[0, 0, 0])) / 255 for grey in greys]))
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("turned", [False, True])
 def test_the_equal_strength_is_the_true_one(audits: tuple[Diagnosis, Diagnosis], turned: bool) -> None:
     """Whichever audit is named first: corruptions are the yardstick."""
@@ -123,6 +124,7 @@ def test_an_audit_along_directions_is_measured_too(audits: tuple[Diagnosis, Diag
     assert "“eyeglasses” moves light as far as brightness at " in measure.headline
 
 
+@pytest.mark.ci
 def test_many_attributes_and_edits_take_draws_enough() -> None:
     """With 32 attributes and 16 edits no p-value of 20,000 draws lies below the level that is left to each."""
     by = simulated_edits(

@@ -186,6 +186,7 @@ def diagnoser(source: Path, **options: Any) -> Diagnoser:
     )
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("name", [*FILES, "own safetensors"])
 def test_diagnose_takes_every_format_by_its_path_and_no_flag(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -333,6 +334,7 @@ def test_an_audit_draws_the_chosen_class_of_a_conditional_generator(
 LARGE = Literal(resolution=16, channels=(512, 512, 512), z_dim=64, w_dim=64)  # 50 MB of weights
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize(
     ("build", "protocol"), [(nvidia_bytes, 0), (nvidia_bytes, 2), (tensorflow_bytes, 0), (tensorflow_bytes, 1)]
 )

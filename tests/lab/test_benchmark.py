@@ -125,6 +125,7 @@ def test_a_bar_as_high_as_another_is_not_the_top() -> None:
     assert counts["age-biased-beard"] == {"biased": 0, "sound": 0}
 
 
+@pytest.mark.ci
 def test_a_finished_seed_is_kept_and_not_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[int] = []
 

@@ -75,6 +75,7 @@ def test_unknown_isa_leaves_the_choice_alone() -> None:
     assert ops.isa() == before
 
 
+@pytest.mark.ci
 def test_without_the_extension_torch_runs(pure_package: Path) -> None:
     code = (
         "import torch; from zoom_engine import ops; print(ops.native_available()); "

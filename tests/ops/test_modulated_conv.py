@@ -237,6 +237,7 @@ def test_layers_of_real_networks(batch: int, cin: int, cout: int, size: int, up:
     check(Case(batch=batch, cin=cin, cout=cout, height=size, width=size, up=up, dtype=dtype, clamp=256.0))
 
 
+@pytest.mark.ci
 @pytest.mark.usefixtures("isa")
 @pytest.mark.parametrize(("size", "up"), [(384, False), (192, True)])
 def test_results_that_are_written_past_the_caches(size: int, up: bool) -> None:
@@ -302,6 +303,7 @@ def positional(operands: dict[str, Any]) -> tuple[Any, ...]:
     return tuple({"slope": 0.2, "gain": 2**0.5, "rgb_only": False, **operands}[name] for name in ORDER)
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
 @pytest.mark.parametrize("full", [True, False])
 def test_opcheck(full: bool, dtype: torch.dtype) -> None:

@@ -157,6 +157,7 @@ def test_gradcheck_twice() -> None:
     assert torch.autograd.gradgradcheck(ops.upsample2x, x)
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
 def test_opcheck(dtype: torch.dtype) -> None:
     x = torch.randn(2, 3, 4, 5).to(dtype).contiguous(memory_format=torch.channels_last)

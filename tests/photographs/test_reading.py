@@ -214,6 +214,7 @@ def test_a_large_transparent_picture_is_laid_on_white_as_a_small_one(
     assert np.array_equal(np.asarray(read_photograph(tmp_path / "a.png")), whole)
 
 
+@pytest.mark.ci
 @pytest.mark.slow(7)
 def test_a_picture_of_few_bytes_takes_less_than_a_gibibyte(tmp_path: Path) -> None:
     rows = zlib.compress(bytes(2_900_000 * (1 + 24 * 2)), 1)

@@ -46,6 +46,7 @@ def test_the_public_name_is_the_class_that_shows_itself() -> None:
     assert zoom_engine.Diagnosis.html_view is not None
 
 
+@pytest.mark.ci
 def test_whoever_reads_figures_alone_waits_for_no_network_library(tmp_path: Path) -> None:
     simulated(images=5, path=tmp_path / "audit")
     script = (

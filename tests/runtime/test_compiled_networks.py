@@ -219,6 +219,7 @@ def test_a_network_is_converted_once_for_all_precisions_and_nobody_is_told_of_it
     assert len(traced) == 1
 
 
+@pytest.mark.ci
 @pytest.mark.skipif(not bf16_in_hardware(), reason="no bf16 arithmetic here")
 def test_an_encoder_in_bf16_leaves_no_doubt_about_most_labels(synthesizer: Synthesizer, encoder: TextEncoder) -> None:
     """And is right where it leaves none: of prompts of which unedited pictures are spread over both."""

@@ -161,6 +161,7 @@ def test_decay_and_momentum_are_the_formulas() -> None:
 STRUCTURED = LossWeights(target=1.0, structure=30.0, label=0.0)
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("search", [SGD, PGD])
 def test_an_early_stop_changes_nothing_that_a_single_attribute_reports(search: type[SGD] | type[PGD]) -> None:
     """Sensitivity above all: it is the largest change of all steps. A structure term makes paths turn round."""

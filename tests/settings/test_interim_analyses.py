@@ -68,6 +68,7 @@ def test_the_interval_that_an_audit_stops_at_holds_its_mean(mean: float, width: 
     assert missed <= LEVEL + 2 * np.sqrt(LEVEL * (1 - LEVEL) / count)
 
 
+@pytest.mark.ci
 @pytest.mark.slow(8)
 def test_looking_again_and_again_finds_what_is_not_in_no_more_than_5_of_100_audits() -> None:
     planned, count, mean = planned_analyses(96), 60, 0.05

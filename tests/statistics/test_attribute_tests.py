@@ -101,6 +101,7 @@ def audits(images: int, count: int, effect: float, spread: float = 0.5) -> Itera
         yield changes[:, :12], changes[:, 12:]
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("images", [24, 100])
 def test_what_is_exchangeable_with_random_edits_is_seldom_specific(images: int) -> None:
     """However many images: more of them say nothing more of directions."""
@@ -128,6 +129,7 @@ def test_an_effect_of_its_own_is_sensitive_and_specific() -> None:
     assert sum(one.specificity == "specific" for one in results) >= 11
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("mean", [0.05, 0.1])
 def test_intervals_of_all_attributes_hold_at_once(mean: float) -> None:
     random, missed, wrong = np.random.default_rng(3), 0, 0

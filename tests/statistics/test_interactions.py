@@ -77,6 +77,7 @@ def test_images_without_a_value_are_left_out_of_their_column_alone() -> None:
     assert result.difference == pytest.approx(np.nanmean(values[:6, 1]) - np.nanmean(values[6:, 1]))
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize(
     ("has", "lacks"),
     [
@@ -111,6 +112,7 @@ def test_where_the_p_value_is_no_proof_the_interval_is() -> None:
     assert result <= 3
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize(
     ("has", "lacks", "apart"),
     [

@@ -29,6 +29,7 @@ def changes_of(seed: int, images: int, effect: float) -> np.ndarray:
     return np.random.default_rng([seed, images]).beta(4 * means, 4 * (1 - means), (images, 21))
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize(("images", "effect"), [(24, 0.2), (24, 0.1), (100, 0.1)])
 def test_power_is_the_share_of_audits_that_find_such_an_effect(images: int, effect: float) -> None:
     foretold, result, specific, so = [], [], [], []
@@ -98,6 +99,7 @@ def test_a_summary_says_how_much_it_could_have_missed() -> None:
     assert without.specific is None
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("effect", [1e-6, 0.01, 0.02])
 def test_as_many_images_as_are_said_settle_what_is_inconclusive_as_often_as_is_said(effect: float) -> None:
     """Eleven attributes of a sound target on 32 images; the audit then goes on with its true effects."""

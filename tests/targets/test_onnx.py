@@ -583,6 +583,7 @@ def test_a_text_that_is_no_utf8_is_refused_in_one_line(
     assert str(caught.value).isprintable(), place
 
 
+@pytest.mark.ci
 def test_cycles_and_graphs_that_would_fill_the_memory_are_refused(tmp_path: Path) -> None:
     cycle = build([node("Add", "x b", "a"), node("Relu", "a", "b"), node("Flatten", "b")], {})
     shape = np.array([1 << 20, 1 << 20], dtype=np.int64)

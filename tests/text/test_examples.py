@@ -35,6 +35,7 @@ def test_the_direction_is_that_of_what_sets_the_examples_apart() -> None:
     assert float(beside.direction @ wanted) > 0.8
 
 
+@pytest.mark.ci
 def test_random_pictures_lie_no_further_apart_than_chance_has_it() -> None:
     ranks = []
     for seed in range(60):
@@ -46,6 +47,7 @@ def test_random_pictures_lie_no_further_apart_than_chance_has_it() -> None:
     assert not all(shares < 0.5)
 
 
+@pytest.mark.ci
 def test_nor_do_they_where_pictures_differ_in_more_ways_than_there_are_pictures() -> None:
     spread = torch.linspace(1, 0, 300).square() + 0.01
 

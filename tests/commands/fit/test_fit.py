@@ -75,6 +75,7 @@ def asked(folder: Path, domain: str, **options: Any) -> Fitness:
     return fitness(folder, **given)
 
 
+@pytest.mark.ci
 @pytest.mark.slow(10)
 @pytest.mark.parametrize("pictures", list(FOLDERS))
 def test_the_avatars_are_fit_for_their_renders_and_for_nothing_else(pictures: str, tmp_path: Path) -> None:

@@ -58,6 +58,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     return tmp_path_factory.mktemp("cache")
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("config", [OWN, SMALL_VIT], ids=["avatars", "small-vit"])
 def test_an_encoder_of_random_weights_is_refused(config: dict[str, Any], seed: int, cache: Any) -> None:

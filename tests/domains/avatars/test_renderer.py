@@ -86,6 +86,7 @@ def test_pictures_are_smooth_in_each_parameter(name: str) -> None:
     assert max(whole, path.sum()) > 0.03, "the parameter shows"
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("attribute", ATTRIBUTES)
 def test_every_attribute_is_seen(attribute: str) -> None:
     """Setting an attribute changes at least 40 pixels of nine faces in ten by a step that the eye sees."""
@@ -129,6 +130,7 @@ def test_pictures_have_not_drifted() -> None:
     np.testing.assert_allclose(mean, expected, atol=1.0)
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 def test_at_least_two_hundred_pictures_a_second_on_one_core() -> None:
     """Processor time, best of three; the bound leaves a factor of two for a busy machine."""

@@ -72,6 +72,7 @@ def test_pictures_are_smooth_in_each_parameter(name: str) -> None:
     assert path.sum() > 0.03, "the parameter shows"
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("attribute", ATTRIBUTES)
 def test_every_attribute_is_seen(attribute: str) -> None:
     """Setting an attribute changes at least 36 pixels of nine pets in ten by a step that the eye sees."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import numpy as np
+import pytest
 
 from lab.avatars.captions import captions, vocabulary
 from lab.captions import HELD_OUT_TEMPLATES, TEMPLATES
@@ -32,6 +33,7 @@ def test_captions_are_deterministic_and_varied() -> None:
     assert any(re.fullmatch(r"(a|an) (face|person|avatar|character)", text) for text in captions(faces(2000), 1))
 
 
+@pytest.mark.ci
 def test_captions_are_true() -> None:
     """What is said after "with" is present, after "without" or "no" absent; adjectives and nouns hold."""
     people = faces(3000, seed=8)

@@ -48,6 +48,7 @@ def test_prompts_of_before_keep_their_embeddings() -> None:
     torch.testing.assert_close(result, torch.tensor(list(before.values())), atol=1e-6, rtol=0)
 
 
+@pytest.mark.ci
 def test_new_words_are_learned_in_rows_of_their_own() -> None:
     tokenizer = open_clip.SimpleTokenizer(context_length=40)
     assert not set(new_tokens(tokenizer)) & set(old_tokens(tokenizer))

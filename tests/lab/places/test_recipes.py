@@ -115,6 +115,7 @@ def test_all_parts_are_trained_and_measured_end_to_end(trained: Evaluation, monk
     assert "Not measured yet: edits." in card
 
 
+@pytest.mark.ci
 def test_check_domain_says_what_is_missing(trained: Evaluation, tmp_path: Path) -> None:
     """As docs/how-to/make-a-domain.md tells it."""
     for part, missing in (

@@ -62,6 +62,7 @@ def weights_of(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         return load_stylegan2(path).state_dict(), json.loads(file.metadata()["info"])
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize(
     ("recipe", "phases", "taken"),
     [
@@ -148,6 +149,7 @@ def test_of_a_mirror_image_w_knows_what_is_mirrored(bent: TrainingSubject[Parame
     assert other[:, -1].tolist() == [-1.0] * 3
 
 
+@pytest.mark.ci
 def test_a_phase_that_learns_w_shows_what_no_sum_of_parameters_does(
     bent: TrainingSubject[Parameters], tmp_path: Path
 ) -> None:

@@ -15,6 +15,7 @@ from zoom_engine.text.random_texts import random_texts
 from zoom_engine.text.templates import TEMPLATE_SETS
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("name", ["avatars", "people", "pets", "places", "cars"])
 def test_what_is_not_stored_of_a_shipped_encoder_is_never_read(name: str) -> None:
     domain = find_domain(name)
