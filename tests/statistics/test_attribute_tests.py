@@ -18,6 +18,7 @@ from zoom_engine.statistics.attribute_tests import (
     baseline_level,
     exceedance,
     lower_bounds,
+    swapped,
 )
 
 Array = NDArray[np.float64]
@@ -48,6 +49,16 @@ def test_many_images_have_nearly_the_exact_p_value() -> None:
     (drawn,) = exceedance(change[:, None], baseline, draws=4**7 - 1)
     assert drawn == pytest.approx(exact, abs=4 * np.sqrt(exact / 4**7))
     assert drawn > 0
+
+
+@pytest.mark.parametrize("images", [0, 3, 14, 15, 60])
+def test_swaps_in_many_columns_at_once_are_those_in_each_alone(images: int) -> None:
+    """Of few images all are tried, of more the same ones are drawn for each column."""
+    random = np.random.default_rng(images)
+    before, after = random.random((images, 3)).round(2), random.random((images, 3)).round(2)
+    after[:, 0] = before[:, 0]
+    alone = [exceedance(after[:, [column]], before[:, [column]])[0] for column in range(3)]
+    np.testing.assert_array_equal(swapped(after, before), alone)
 
 
 def test_missing_units_are_as_if_their_images_were_not_there() -> None:

@@ -164,6 +164,28 @@ def exceedance(change: Array, baseline: Array, *, draws: int = DRAWS, seed: int 
     return np.where(known.any(axis=0), p_values, np.nan)
 
 
+def swapped(after: Array, before: Array, *, draws: int = DRAWS, seed: int = 0) -> Array:
+    """Compute the p-values `[A]` of `after [I, A]` against `before [I, A]`, without NaN, by swaps within images.
+
+    That of each column is `exceedance`'s with the same column of `before` as its only baseline. All are of the same
+    draws, which are made once.
+    """
+    images, count = len(after), draws
+    if not images:
+        return np.full(after.shape[1], np.nan)
+    if is_enumerated := images * np.log(2) <= np.log(draws):
+        count = 2**images
+    random, block = np.random.default_rng(seed), max(1, _AT_ONCE // images)
+    missing = _ROUNDING * (1 + np.abs(after.sum(axis=0)))
+    above, powers = np.zeros(after.shape[1]), 2 ** np.arange(images) if is_enumerated else None
+    for first in range(0, count, block):
+        numbers = np.arange(first, min(first + block, count))
+        picks = random.integers(0, 2, (len(numbers), images)) if powers is None else numbers[:, None] // powers % 2
+        above += (picks.astype(np.float64) @ (before - after) >= -missing).sum(axis=0)
+    p_values: Array = above / count if is_enumerated else (1 + above) / (1 + count)
+    return p_values
+
+
 def draws_for(level: float) -> int:
     """Return how many permutations a p-value takes that can lie below `level`: a corrected one may ask for more."""
     return max(DRAWS, math.ceil(2 / level))
