@@ -23,7 +23,7 @@ from zoom_engine import Diagnoser
 from zoom_engine.audit.manifest import Manifest
 from zoom_engine.cli import main
 from zoom_engine.common.errors import AuditError
-from zoom_engine.gates.compare import Pair, compare
+from zoom_engine.gates.compare import Comparison, Pair, compare
 from zoom_engine.gates.page import headline, write_comparison
 from zoom_engine.gates.text import comparison_table
 from zoom_engine.report import write_index, write_report
@@ -328,14 +328,22 @@ def test_edits_that_go_further_in_one_audit_are_not_compared(tmp_path: Path) -> 
         Pair(first, other)
 
 
-@pytest.mark.parametrize("width", [80, 120, 200])
-def test_the_table_of_several_audits_fits_its_terminal(width: int) -> None:
-    """Three tables of one difference each at 80 columns, one of all where there is room."""
+@pytest.fixture(scope="module")
+def long_names() -> Comparison:
+    """Four audits of attributes whose names are wider than a terminal."""
     names = (("a face with a very long beard " * 9).strip(), "日本語の笑顔" * 9, "x" * 90, "e\u0301" * 90)
-    first, *others = (
-        simulated(images=60, attributes=names, target="a\x1b[31m\nb", planted={1: more}) for more in (0, 0.2, 0.0, 0.1)
+    return compare(
+        [
+            simulated(images=60, attributes=names, target="a\x1b[31m\nb", planted={1: more})
+            for more in (0, 0.2, 0.0, 0.1)
+        ]
     )
-    text = comparison_table(compare([first, *others]), width=width)
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_the_table_of_several_audits_fits_its_terminal(long_names: Comparison, width: int) -> None:
+    """Three tables of one difference each at 80 columns, one of all where there is room."""
+    text = comparison_table(long_names, width=width)
     assert all(line.isprintable() for line in text.split("\n"))
     table = [line for line in text.split("\n") if "]" in line or "─" in line]
     assert max(map(cell_len, table)) <= width
