@@ -120,6 +120,16 @@ def no_waiting_for_the_disk() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def no_waiting_for_services() -> Iterator[None]:
+    """A service of a test is asked again at once, as it has no load to recover from."""
+    from zoom_engine.targets.loaders import service_client
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(service_client, "FIRST_WAIT", 0.02)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def one_torch_thread() -> Iterator[None]:
     """Tests are tiny: waking a second thread costs more than it saves."""
     before = torch.get_num_threads()

@@ -19,13 +19,25 @@ OF_OPEN_CLIP = {"torchvision", "timm"}
 """What open_clip_torch itself needs; the package imports them for targets of these libraries alone, by name."""
 OF_PYTEST = {"pytest"}
 """Of the plugin, which nothing but pytest imports."""
+IMPORTING = ("import_module", "importorskip")
+"""Functions that import."""
 
 
 @functools.cache
 def nodes_of(path: Path) -> list[ast.AST]:
     """Those of a file that imports, protocols and sizes are read from."""
-    kinds = (ast.Import, ast.ImportFrom, ast.Call, ast.ClassDef)
-    return [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, kinds)]
+    source = path.read_text(encoding="utf-8")
+    tree, kinds = ast.parse(source), (ast.Import, ast.ImportFrom, ast.Call, ast.ClassDef)
+    nodes = ast.walk(tree) if any(name in source for name in IMPORTING) else statements(tree)
+    return [node for node in nodes if isinstance(node, kinds)]
+
+
+def statements(node: ast.AST) -> Iterator[ast.AST]:
+    """Those inside a node, at whatever depth, without the expressions that they are made of, which are most nodes."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, (ast.stmt, ast.ExceptHandler, ast.match_case)):
+            yield child
+            yield from statements(child)
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -39,7 +51,7 @@ def imports(path: Path) -> Iterator[str]:
                 if node.module.startswith("google.")
                 else node.module.partition(".")[0]
             )
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "importorskip")):
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(IMPORTING):
             yield from (str(arg.value).partition(".")[0] for arg in node.args[:1] if isinstance(arg, ast.Constant))
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from zoom_engine.directions.regression import Regression
 from zoom_engine.directions.unedited import SAMPLES
 from zoom_engine.experiments.search_comparison import VARIANTS
+from zoom_engine.experiments.style import STYLE
 from zoom_engine.targets import BinaryTask, MultiLabelTask, Preprocessing, Target
 from zoom_engine.text import TextEncoder
 
@@ -118,9 +119,10 @@ def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def shorten(patch: pytest.MonkeyPatch) -> None:
-    """Searches of the paper's hundred steps would take minutes; directions as in all tests."""
+    """Searches of the paper's hundred steps would take minutes; directions as in all tests, figures for no printer."""
     patch.setattr(Regression, "samples", SAMPLES)
     short = {name: (search, {**options, "steps": 4}) for name, (search, options) in VARIANTS.items() if name in PAPER}
     patch.setattr("zoom_engine.experiments.optimizer.VARIANTS", {**VARIANTS, **short})
     patch.setattr("zoom_engine.experiments.optimizer.STEP_SIZES", (0.1, 1.0))
     patch.setattr("zoom_engine.experiments.training.STEPS", 4)
+    patch.setitem(STYLE, "savefig.dpi", 60)

@@ -23,7 +23,7 @@ from zoom_engine import Diagnoser
 from zoom_engine.audit.manifest import Manifest
 from zoom_engine.cli import main
 from zoom_engine.common.errors import AuditError
-from zoom_engine.gates.compare import Pair, compare
+from zoom_engine.gates.compare import Comparison, Pair, compare, swapped
 from zoom_engine.gates.page import headline, write_comparison
 from zoom_engine.gates.text import comparison_table
 from zoom_engine.report import write_index, write_report
@@ -51,6 +51,25 @@ def test_the_p_value_on_the_same_images_is_that_of_all_ways_to_swap_them(
     ways = [sum((b, a - by)[kept_order] for kept_order, a, b in zip(s, after, before, strict=True)) for s in signs]
     literal = sum(way >= sum(a - by for a in after) - 1e-9 for way in ways) / len(ways)
     assert Pair(audit_of(before), audit_of(after)).p_above(by)[0] == pytest.approx(literal)
+
+
+@pytest.mark.parametrize("images", [0, 3, 7, 60])
+def test_attributes_are_swapped_by_the_same_draws_as_each_alone(images: int) -> None:
+    random = np.random.default_rng(images)
+    before, after = random.random((images, 3)).round(2), random.random((images, 3)).round(2)
+    after[:, 0] = before[:, 0]
+    alone = [swapped(after[:, [column]], before[:, [column]], draws=200)[0] for column in range(3)]
+    np.testing.assert_array_equal(swapped(after, before, draws=200), alone)
+
+
+def test_drawn_swaps_have_nearly_the_p_value_of_all() -> None:
+    random = np.random.default_rng(5)
+    before, after = random.beta(1.5, 3, (12, 1)), random.beta(2, 3, (12, 1))
+    (exact,), (drawn,) = swapped(after, before, draws=2**12), swapped(after, before, draws=2**12 - 1)
+    assert 0 < exact < 0.5
+    assert drawn == pytest.approx(exact, abs=4 * np.sqrt(exact / 2**12))
+    (least,) = swapped(np.ones((20, 1)), np.zeros((20, 1)), draws=500)
+    assert least == 1 / 501, "the own pick counts"
 
 
 def test_the_p_value_on_other_images_is_that_of_all_ways_to_deal_them() -> None:
@@ -329,14 +348,22 @@ def test_edits_that_go_further_in_one_audit_are_not_compared(tmp_path: Path) -> 
         Pair(first, other)
 
 
-@pytest.mark.parametrize("width", [80, 120, 200])
-def test_the_table_of_several_audits_fits_its_terminal(width: int) -> None:
-    """Three tables of one difference each at 80 columns, one of all where there is room."""
+@pytest.fixture(scope="module")
+def long_names() -> Comparison:
+    """Four audits of attributes whose names are wider than a terminal."""
     names = (("a face with a very long beard " * 9).strip(), "日本語の笑顔" * 9, "x" * 90, "e\u0301" * 90)
-    first, *others = (
-        simulated(images=60, attributes=names, target="a\x1b[31m\nb", planted={1: more}) for more in (0, 0.2, 0.0, 0.1)
+    return compare(
+        [
+            simulated(images=60, attributes=names, target="a\x1b[31m\nb", planted={1: more})
+            for more in (0, 0.2, 0.0, 0.1)
+        ]
     )
-    text = comparison_table(compare([first, *others]), width=width)
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_the_table_of_several_audits_fits_its_terminal(long_names: Comparison, width: int) -> None:
+    """Three tables of one difference each at 80 columns, one of all where there is room."""
+    text = comparison_table(long_names, width=width)
     assert all(line.isprintable() for line in text.split("\n"))
     table = [line for line in text.split("\n") if "]" in line or "─" in line]
     assert max(map(cell_len, table)) <= width

@@ -22,7 +22,7 @@ from zoom_engine.common.errors import AuditError, PhotographError
 from zoom_engine.common.files.png import to_pixels
 from zoom_engine.diagnose.own_photographs import crops_of, inverter
 from zoom_engine.domains.pets import sample
-from zoom_engine.photographs import Inversion, Inverter
+from zoom_engine.photographs import Inversion, Inverter, judging
 from zoom_engine.targets import BinaryTask, Preprocessing, Target
 
 pytestmark = pytest.mark.slow
@@ -32,7 +32,8 @@ ATTRIBUTES = ["a face with pale skin", "a smiling face"]
 
 @pytest.fixture(scope="module", autouse=True)
 def quick() -> Iterator[None]:
-    """Few steps, as the photographs are pictures near the generator's mean."""
+    """Few steps, as the photographs are pictures near the generator's mean; a quarter of the pairs that say how far
+    apart unedited pictures lie, which each run draws anew."""
     with pytest.MonkeyPatch.context() as patch:
         original = Inverter.__init__
 
@@ -40,6 +41,7 @@ def quick() -> Iterator[None]:
             original(self, *models, **options, inversion=Inversion(steps=14, refining=4, rate=0.3, samples=256))
 
         patch.setattr(Inverter, "__init__", few)
+        patch.setattr(judging, "PAIRS", 8)
         yield
 
 

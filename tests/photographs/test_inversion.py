@@ -77,34 +77,44 @@ def crops(generator: EditableGenerator) -> list[Crop]:
     return [crop_of(image, f"{number}.png") for number, image in enumerate(images)]
 
 
+@pytest.fixture(scope="module")
+def inverted(generator: EditableGenerator, crops: list[Crop]) -> Tensor:
+    """The codes of all of them, which are followed together."""
+    sizes, invert = list[int](), Inverter.invert
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Inverter, "invert", lambda self, images: (sizes.append(len(images)), invert(self, images))[1])
+        codes = inverter(generator).codes(crops)
+    assert sizes == [3]
+    return codes
+
+
 @torch.no_grad()
 def errors(generator: EditableGenerator, codes: Tensor, crops: list[Crop]) -> Tensor:
     wanted = torch.cat([crop.image for crop in crops])
     return (generator.render(codes) - wanted).square().mean(dim=(1, 2, 3))
 
 
-def test_the_codes_draw_the_pictures(generator: EditableGenerator, crops: list[Crop]) -> None:
-    result = inverter(generator).codes(crops)
+def test_the_codes_draw_the_pictures(generator: EditableGenerator, crops: list[Crop], inverted: Tensor) -> None:
     mean = generator.sample(range(200)).mean(0).expand(3, -1)
-    assert (errors(generator, result, crops) < 0.2 * errors(generator, mean, crops)).all()
+    assert (errors(generator, inverted, crops) < 0.2 * errors(generator, mean, crops)).all()
 
 
-def test_equal_seeds_find_equal_codes_whatever_the_batch(generator: EditableGenerator, crops: list[Crop]) -> None:
-    together = inverter(generator).codes(crops, batch_size=3)
-    assert torch.equal(together, inverter(generator).codes(crops, batch_size=1))
-    assert not torch.equal(together[:1], inverter(generator, seed=1).codes(crops[:1]))
+def test_equal_seeds_find_equal_codes_whatever_the_batch(
+    generator: EditableGenerator, crops: list[Crop], inverted: Tensor
+) -> None:
+    assert torch.equal(inverted, inverter(generator).codes(crops, batch_size=1))
+    assert not torch.equal(inverted[:1], inverter(generator, seed=1).codes(crops[:1]))
 
 
 def test_few_large_photographs_are_followed_at_once(
-    generator: EditableGenerator, crops: list[Crop], monkeypatch: pytest.MonkeyPatch
+    generator: EditableGenerator, crops: list[Crop], inverted: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A generator keeps half a gigabyte of each picture of 1024² until its gradient is there."""
     sizes, invert = list[int](), Inverter.invert
     monkeypatch.setattr(Inverter, "invert", lambda self, images: (sizes.append(len(images)), invert(self, images))[1])
-    whole = inverter(generator).codes(crops)
     monkeypatch.setattr("zoom_engine.common.machine.FOLLOWED", 2 * generator.resolution**2)
-    assert torch.equal(inverter(generator).codes(crops), whole)
-    assert sizes == [3, 2, 1]
+    assert torch.equal(inverter(generator).codes(crops), inverted)
+    assert sizes == [2, 1]
 
 
 def test_codes_are_kept_and_belong_to_pixels_and_settings(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import gc
 import threading
+import weakref
 
 import pytest
 import torch
@@ -77,6 +80,19 @@ def test_what_bf16_would_turn_or_break_is_left_alone(network: nn.Module, why: st
     assert runs.startswith("fp32: ")
     assert why in runs
     assert "\n" not in runs
+
+
+@pytest.mark.usefixtures("bf16")
+def test_it_is_made_once_of_a_module_as_long_as_that_is_the_same_and_there() -> None:
+    network, example = copy.deepcopy(NET), probe_images(32, 32)
+    first, again, changed = (lowered_network(network, example, made_of=(network, content))[0] for content in "aab")
+    assert again is first
+    assert changed is not first
+    assert isinstance(first, LoweredNetwork)
+    gone = weakref.ref(first)
+    del first, again, changed, network
+    gc.collect()
+    assert gone() is None
 
 
 def test_no_bf16_arithmetic_no_bf16(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,6 +31,7 @@ from zoom_engine.search.scheduler import Finished
 
 STYLES = torch.randn(9, 4, generator=torch.Generator().manual_seed(3)) * 2
 SINGLE = [trial(i, a, -6, 9, outer=30) for i in range(9) for a in range(3)]
+FEW = SINGLE[:15]
 MULTI = [trial(i, None, -6, 9) for i in range(9)]
 
 
@@ -48,9 +49,9 @@ def run(search: Search, trials: list[Trial], **options: Any) -> dict[tuple[int, 
 @pytest.mark.parametrize(
     ("search", "trials"),
     [
-        (Scan(), SINGLE),
-        (SGD(steps=5), SINGLE),
-        (PGD(steps=5), SINGLE),
+        (Scan(), FEW),
+        (SGD(steps=5), FEW),
+        (PGD(steps=5), FEW),
         (SGD(steps=5), MULTI),
         (PGD(steps=5, patience=1), MULTI),
         (SGD(steps=60, momentum=0.5, decay=0.98), MULTI),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -12,52 +11,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from zoom_engine.statistics.attribute_tests import (
-    DRAWS,
     adjust,
     attribute_tests,
     baseline_level,
-    exceedance,
     lower_bounds,
 )
 
 Array = NDArray[np.float64]
-
-
-def literal_p_value(change: Array, baseline: Array) -> float:
-    """The share of all ways to pick one change of each image whose sum reaches the attribute's."""
-    choices = [(value, *others) for value, others in zip(change, baseline, strict=True)]
-    sums = [sum(picked) for picked in itertools.product(*choices)]
-    return sum(value >= sum(change) - 1e-9 for value in sums) / len(sums)
-
-
-@given(st.integers(1, 5), st.integers(1, 4), st.integers(0, 10**6))
-def test_few_images_have_the_exact_p_value(images: int, directions: int, seed: int) -> None:
-    random = np.random.default_rng(seed)
-    change, baseline = random.beta(0.5, 3, images).round(2), random.beta(0.5, 3, (images, directions)).round(2)
-    (result,) = exceedance(change[:, None], baseline)
-    assert result == pytest.approx(literal_p_value(change, baseline))
-    assert result >= 1 / (directions + 1) ** images
-    assert exceedance(-change[:, None], -baseline)[0] == pytest.approx(literal_p_value(-change, -baseline))
-
-
-def test_many_images_have_nearly_the_exact_p_value() -> None:
-    random = np.random.default_rng(5)
-    change, baseline = random.beta(2, 3, 7), random.beta(1.5, 3, (7, 3))
-    exact = literal_p_value(change, baseline)
-    assert DRAWS > (3 + 1) ** 7
-    (drawn,) = exceedance(change[:, None], baseline, draws=4**7 - 1)
-    assert drawn == pytest.approx(exact, abs=4 * np.sqrt(exact / 4**7))
-    assert drawn > 0
-
-
-def test_missing_units_are_as_if_their_images_were_not_there() -> None:
-    random = np.random.default_rng(0)
-    change, baseline = random.random((5, 2)), random.random((5, 2))
-    change[3:, 1] = np.nan
-    both = exceedance(change, baseline)
-    assert both[1] == pytest.approx(exceedance(change[:3, 1:], baseline[:3])[0])
-    assert np.isnan(exceedance(np.full((5, 1), np.nan), baseline))
-    assert np.isnan(exceedance(np.empty((0, 1)), np.empty((0, 2))))
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
@@ -112,15 +72,6 @@ def test_what_is_exchangeable_with_random_edits_is_seldom_specific(images: int) 
         for audit in audits(images, 40, 0.0)
     ]
     assert sum(false) <= 5
-
-
-def test_the_permutation_test_within_images_would_err_more_with_more_images() -> None:
-    """Why directions, not images, are what is sampled."""
-    false = [
-        bool((adjust(exceedance(change, baseline[:, :4], draws=500), "holm") < 0.05).any())
-        for change, baseline in audits(100, 20, 0.0)
-    ]
-    assert np.mean(false) > 0.3
 
 
 def test_an_effect_of_its_own_is_sensitive_and_specific() -> None:

@@ -1,12 +1,11 @@
 """Audits compared on the same images: which attributes move one model more, or less, than another.
 
 Two audits with equal seeds look at the same images, so the difference of an image's two changes is what counts. Its
-p-value is that of the permutation test within images (`statistics.attribute_tests.exceedance`): if the models were
-alike, either change could have come from either. Where no image is in both audits, images are permuted between the
-audits instead. P-values are two-sided and adjusted over the attributes by Holm's method. A difference counts where
-the same test shows that it is larger than the smallest effect that matters. Where audits chose their
-number of images themselves, each number that they could have ended at is an interim analysis, and spends its part of
-the error as in `settings.interim_analyses`.
+p-value is that of the permutation test within images (`swapped`): if the models were alike, either change could have
+come from either. Where no image is in both audits, images are permuted between the audits instead. P-values are
+two-sided and adjusted over the attributes by Holm's method. A difference counts where the same test shows that it is
+larger than the smallest effect that matters. Where audits chose their number of images themselves, each number that
+they could have ended at is an interim analysis, and spends its part of the error as in `settings.interim_analyses`.
 """
 
 from __future__ import annotations
@@ -26,13 +25,14 @@ from zoom_engine.gates.bounds import images_for, mean_bounds
 from zoom_engine.gates.comparable import check_comparable, notes, title
 from zoom_engine.settings.attributes import Attribute, short_name
 from zoom_engine.settings.interim_analyses import confidence
-from zoom_engine.statistics.attribute_tests import DRAWS, LEVEL, adjust, draws_for, exceedance
+from zoom_engine.statistics.attribute_tests import DRAWS, LEVEL, adjust, draws_for
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.statistics.effects import effects, judged
 from zoom_engine.statistics.intervals import Array, bootstrap_means, column_means, interval
 
 Shift = Literal["more", "less", "alike", "inconclusive"]
 _AT_ONCE = 4_000_000  # numbers of a block of draws
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,8 @@ class Pair:
 
         They are not adjusted over attributes.
         """
-        return (self._analyses * self._p_above(self._before, self._after, by)).clip(max=1.0)
+        (p_values,) = self._p_above((self._before, self._after, by))
+        return (self._analyses * p_values).clip(max=1.0)
 
     @property
     def matters(self) -> float:
@@ -118,7 +119,7 @@ class Pair:
         """Return the difference of each of the attributes."""
         if not self.attributes:
             return {}
-        adjusted, analyses = self._p_adjusted(0.0), self._analyses
+        (adjusted, p_that_matters), analyses = self._p_adjusted(0.0, self.matters), self._analyses
         means, count = column_means(self._after) - column_means(self._before), len(self.attributes)
         if self.pairs:
             resampled = bootstrap_means(self._after - self._before)
@@ -129,7 +130,6 @@ class Pair:
             resampled = bootstrap_means(self._after) - bootstrap_means(self._before, seed=1)
             most, ends = self._apart(analyses, 1)[1], self._apart(analyses, count)
         low, high = interval(resampled, level=confidence(analyses, count))
-        p_that_matters = self._p_adjusted(self.matters)
         return {
             attribute: Difference(
                 mean=float(means[i]),
@@ -162,10 +162,12 @@ class Pair:
         )
         return min(len(before), len(after)), needed
 
-    def _p_adjusted(self, by: float) -> Array:
-        """Compute the adjusted p-values `[A]` of the hypothesis that the means differ by `by` at most."""
-        more, less = self.p_above(by), self._analyses * self._p_above(self._after, self._before, by)
-        return adjust((2 * np.minimum(more, less)).clip(max=1.0), "holm")
+    def _p_adjusted(self, *limits: float) -> list[Array]:
+        """Compute for each limit the adjusted p-values `[A]` of the hypothesis that means differ by that at most."""
+        ways = ((self._before, self._after), (self._after, self._before))
+        p_values = [self._analyses * one for one in self._p_above(*((*way, by) for by in limits for way in ways))]
+        pairs = zip(p_values[::2], p_values[1::2], strict=True)
+        return [adjust((2 * np.minimum(more, less)).clip(max=1.0), "holm") for more, less in pairs]
 
     def _apart(self, analyses: int, attributes: int) -> tuple[Array, Array]:
         """Compute the ends of the difference of means where each audit has images of its own."""
@@ -175,20 +177,28 @@ class Pair:
         )
         return low - most, high - least
 
-    def _p_above(self, before: Array, after: Array, by: float) -> Array:
-        count = len(self.attributes)
+    def _p_above(self, *grown: tuple[Array, Array, float]) -> list[Array]:
+        """Compute the p-values `[A]` of each hypothesis: before `[I, A]`, after `[J, A]`, grown by how much at most."""
+        count, compared = len(self.attributes), swapped if self.pairs else permuted
         if not count:
-            return np.empty(0)
-        if np.isfinite(after).all() and np.isfinite(before).all():
-            columns = [(after, before)] if not self.pairs else [(after[:, [c]], before[:, [c]]) for c in range(count)]
-        else:
-            columns = [
-                (one[np.isfinite(one)][:, None], other[np.isfinite(other)][:, None])
-                for one, other in zip(after.T, before.T, strict=True)
-            ]
-        compared = exceedance if self.pairs else permuted
+            return [np.empty(0)] * len(grown)
         draws = draws_for(LEVEL / (2 * self._analyses * count))
-        return np.concatenate([compared(one - by, other, draws=draws) for one, other in columns])
+        if all(np.isfinite(one).all() for one in (self._before, self._after)):
+            if not self.pairs:
+                return [permuted(after - by, before, draws=draws) for before, after, by in grown]
+            befores, afters = (
+                np.concatenate(side, axis=1) for side in zip(*((b, a - by) for b, a, by in grown), strict=True)
+            )
+            return np.split(swapped(afters, befores, draws=draws), len(grown))
+        return [
+            np.concatenate(
+                [
+                    compared(one[np.isfinite(one)][:, None] - by, other[np.isfinite(other)][:, None], draws=draws)
+                    for one, other in zip(after.T, before.T, strict=True)
+                ]
+            )
+            for before, after, by in grown
+        ]
 
 
 @dataclass(frozen=True)
@@ -314,6 +324,29 @@ def judged_by_seed(diagnosis: Diagnosis, attributes: Sequence[Attribute]) -> dic
         for record, change in zip(records, judged(effects(diagnosis.config, records), at_end=at_end), strict=True):
             changes.setdefault(record.seed, [math.nan] * len(attributes))[column] = change
     return changes
+
+
+def swapped(after: Array, before: Array, *, draws: int = DRAWS, seed: int = 0) -> Array:
+    """Compute the p-values `[A]` of `after [I, A]` against `before [I, A]`, without NaN.
+
+    Each is the probability that the sum is as large where either of an image's two values is picked at random. All 2^I
+    picks are tried where they are no more than `draws`; otherwise so many are drawn, the same ones for each column, and
+    the own pick counts as one of them.
+    """
+    images, count = len(after), draws
+    if not images:
+        return np.full(after.shape[1], np.nan)
+    if is_enumerated := images * np.log(2) <= np.log(draws):
+        count = 2**images
+    random, block = np.random.default_rng(seed), max(1, _AT_ONCE // images)
+    missing = _ROUNDING * (1 + np.abs(after.sum(axis=0)))
+    above, powers = np.zeros(after.shape[1]), 2 ** np.arange(images) if is_enumerated else None
+    for first in range(0, count, block):
+        numbers = np.arange(first, min(first + block, count))
+        picks = random.integers(0, 2, (len(numbers), images)) if powers is None else numbers[:, None] // powers % 2
+        above += (picks.astype(np.float64) @ (before - after) >= -missing).sum(axis=0)
+    p_values: Array = above / count if is_enumerated else (1 + above) / (1 + count)
+    return p_values
 
 
 def permuted(after: Array, before: Array, *, draws: int = DRAWS, seed: int = 0) -> Array:

@@ -107,7 +107,8 @@ def compiled_network(
         network: what is compiled.
         example: inputs `[B, …]`.
         networks: what runs the networks that read pictures, see `Synthesizer`.
-        made_of: the module that `network` wraps and the hash of its content: it is compiled once in a process.
+        made_of: the module that `network` and `followed` wrap and the hash of its content: each is compiled once in a
+            process.
         followed: what computes its gradients, for a search that follows them; bfloat16 is tried for it.
         precision: that of the forward pass.
         together: how many inputs the forward pass takes at a time, where that changes no bit.
@@ -124,7 +125,7 @@ def compiled_network(
         compiled, runs = _on_runtime(network, example, networks, made_of, precision, together, answers, cache)
         if followed is None:
             return compiled, runs
-        lowered, precision = lowered_network(followed, example)
+        lowered, precision = lowered_network(followed, example, made_of=made_of)
     runs = f"{runs}; gradients by torch in {precision}"
     if lowered is followed:
         return compiled, runs

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import threading
 from functools import partial
+from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +23,9 @@ from zoom_engine.runtime.lowered_layers import with_faster_layers, without_batch
 # Of the two gradients of any probe image. Rounding is noise in the pixels that edits, which move many, average out: a
 # ResNet-50 of random weights with 0.90 there has 0.97 to 0.99 in the gradients of edit weights.
 LEAST_COSINE = 0.85
+
+_LOWERED: WeakKeyDictionary[nn.Module, dict[tuple[object, ...], LoweredNetwork]] = WeakKeyDictionary()
+"""Those whose gradients agree, by the module that they are made of."""
 
 
 class LoweredNetwork(nn.Module):
@@ -69,12 +73,21 @@ class _InFloat32(nn.Module):
         return outputs
 
 
-def lowered_network(network: nn.Module, example: Tensor) -> tuple[nn.Module, str]:
-    """Return a `LoweredNetwork` whose gradients agree on `example [B, …]`, or `network` itself; and why."""
+def lowered_network(
+    network: nn.Module, example: Tensor, *, made_of: tuple[nn.Module, str] | None = None
+) -> tuple[nn.Module, str]:
+    """Return a `LoweredNetwork` whose gradients agree on `example [B, …]`, or `network` itself; and why.
+
+    Of what is `made_of` a module with a content of some hash it is made once in a process.
+    """
     if example.device.type != "cpu":
         return network, "fp32: nothing was measured beside the CPU"
     if not bf16_in_hardware():
         return network, "fp32: no bf16 arithmetic here"
+    made: dict[tuple[object, ...], LoweredNetwork] = {} if made_of is None else _LOWERED.setdefault(made_of[0], {})
+    key = (type(network), example.shape, made_of and made_of[1])
+    if key in made:
+        return made[key], "bf16"
     try:
         lowered = LoweredNetwork(network, _head(network, example[:1])).eval()
         slopes, wanted = _slopes(lowered, example), _slopes(network, example)
@@ -83,6 +96,7 @@ def lowered_network(network: nn.Module, example: Tensor) -> tuple[nn.Module, str
     cosine = float(F.cosine_similarity(slopes, wanted, dim=1).min())
     if not cosine >= LEAST_COSINE:
         return network, f"fp32: in bf16 its gradients turn (cosine {cosine:.2f}; {LEAST_COSINE} is least)"
+    made[key] = lowered
     return lowered, "bf16"
 
 

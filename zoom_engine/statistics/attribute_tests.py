@@ -32,8 +32,6 @@ from zoom_engine.statistics.random_edits import RandomEdits, variation
 LEVEL = ERRING
 COMMON, LEAST = 10, 8
 DRAWS = 20_000
-_AT_ONCE = 4_000_000  # numbers of a block of draws
-_ROUNDING = 1e-9
 
 
 class AttributeTest(NamedTuple):
@@ -121,47 +119,6 @@ def _specificity(p_value: float, adjusted: float, as_far: int) -> Specificity:
 
 def _population(baseline: Array) -> RandomEdits | None:
     return RandomEdits(baseline) if np.isfinite(baseline).any() else None
-
-
-def exceedance(change: Array, baseline: Array, *, draws: int = DRAWS, seed: int = 0) -> Array:
-    """Compute the p-value `[A]` of each column by a permutation test within images.
-
-    One of the J + 1 changes of an image (the column's own and those by random baseline directions) is picked at random
-    for every image. The p-value is the probability that their sum is at least as large as the column's own sum. The
-    test is exact where all J + 1 changes are exchangeable on every image.
-
-    Args:
-        change: float64 `[I, A]`, may hold NaN.
-        baseline: float64 `[I, J]`, without NaN.
-        draws: all (J + 1)^I picks are enumerated where they are no more than this; otherwise so many are drawn, and the
-            column's own pick counts as one of them.
-        seed: seed of the draws.
-
-    Returns:
-        float64 `[A]`, NaN for a column without an image.
-    """
-    images, directions = baseline.shape
-    if not images or not directions:
-        return np.full(change.shape[1], np.nan)
-    known = np.isfinite(change)
-    changes = np.where(known, change, 0.0)
-    reached = changes.sum(axis=0) - _ROUNDING * (1 + np.abs(changes.sum(axis=0)))
-    is_enumerated = images * np.log(directions + 1) <= np.log(draws)
-    count = (directions + 1) ** images if is_enumerated else draws
-    random, block = np.random.default_rng(seed), max(1, _AT_ONCE // images)
-    candidates = np.concatenate([np.zeros((images, 1)), baseline], axis=1)
-    powers = (directions + 1) ** np.arange(images) if is_enumerated else None
-    above = np.zeros(change.shape[1])
-    for first in range(0, count, block):
-        numbers = np.arange(first, min(first + block, count))
-        if powers is not None:
-            picks = numbers[:, None] // powers % (directions + 1)
-        else:
-            picks = random.integers(0, directions + 1, (len(numbers), images))
-        sums = candidates[np.arange(images), picks] @ known + (picks == 0) @ changes
-        above += (sums >= reached).sum(axis=0)
-    p_values = above / count if is_enumerated else (1 + above) / (1 + count)
-    return np.where(known.any(axis=0), p_values, np.nan)
 
 
 def draws_for(level: float) -> int:

@@ -103,7 +103,7 @@ def test_all_parts_are_trained_and_measured_end_to_end(
     assert "2 of the ten seeds have been run so far" in card
 
 
-@pytest.mark.ci
+@pytest.mark.ci  # those of places are of the same code
 def test_true_effects_are_measured_on_renders(trained: Evaluation) -> None:
     effects = trained.domain.true_effects(
         {"sports": trained.domain.target("sports")}, ("a red car", "a car with red paint"), count=2
