@@ -37,6 +37,7 @@ from zoom_engine.statistics.effects import (
     effects,
     is_judged_at_end,
     judged,
+    judged_signed,
     mean_side_effects,
     named,
     own_scores,
@@ -261,8 +262,10 @@ def _single(
     largest_means = _figures(column_means(largest))
     largest_intervals = _intervals(largest, drawn._replace(confidence=confidence(analyses, len(column))))
     side_effects = mean_side_effects(config, judged_effects, records)
-    signed = matrix(effect.signed for effect in judged_effects)
-    adjusted = [None] * len(column) if side_effects is None else means(adjusted_changes(judged_effects, side_effects))
+    signed = matrix(judged_signed(judged_effects, at_end=at_end))
+    adjusted: Sequence[float | None] = [None] * len(column)
+    if side_effects is not None:
+        adjusted = means(adjusted_changes(judged_effects, side_effects, at_end=at_end))
     edit_scores: Sequence[float | None] = [None] * len(column)
     edit_intervals: Sequence[Interval | None] = [None] * len(column)
     if config.edits is not None and side_effects is not None:
