@@ -273,7 +273,8 @@ def _single(
         edit_scores = _figures(column_means(of_edits))
         ends = unlimited_intervals(of_edits, level=confidence(analyses, len(column)))
         edit_intervals = [None if math.isnan(a) else (float(a), float(b)) for a, b in zip(*ends, strict=True)]
-    baseline_figures = baseline_level(by_baseline, *rules, attributes=len(column), images=len(shown), analyses=analyses)
+    images = fewest(changes)  # of edits from elsewhere each attribute may have but a part of them
+    baseline_figures = baseline_level(by_baseline, *rules, attributes=len(column), images=images, analyses=analyses)
     reached, to_settle = None, dict[int, int | None]()
     if complete:
         with_images: dict[bytes, list[int]] = {}  # attributes by the images that have them
