@@ -262,6 +262,24 @@ def test_the_identity_is_that_of_the_pictures_and_not_of_their_names(folders: di
     assert sources(moved) != first
 
 
+def test_models_are_shared_by_attributes_of_the_same_sources_alone(tmp_path: Path) -> None:
+    """Another's encoder did not know a scorer: its name was read as words, and no manifest told of it."""
+    words, scored = "a smiling face", "mustache=scorer:avatars:mustache"
+    loaded = {name: Diagnoser(**COMMON, attributes=[name]) for name in (words, scored)}
+    again = Diagnoser(**COMMON, attributes=[scored], like=loaded[scored])
+    assert again.models.text_encoder is loaded[scored].models.text_encoder
+    for name, like in ((scored, words), (words, scored), ("mustache=scorer:avatars:age", scored)):
+        with pytest.raises(ConfigError, match="like has other examples, scorers or edits in place of words"):
+            Diagnoser(**COMMON, attributes=[name], like=loaded[like])
+    files = [tmp_path / f"{number}.safetensors" for number in range(2)]
+    for file, rows in zip(files, torch.eye(4, 256).chunk(2), strict=True):
+        save_file({"latents": rows.contiguous()}, file, metadata={"names": json.dumps(["x", "y"])})
+    ready = Diagnoser(**COMMON, directions=files[0])
+    assert Diagnoser(**COMMON, directions=files[0], like=ready).models.text_encoder is ready.models.text_encoder
+    with pytest.raises(ConfigError, match="like has other examples, scorers or edits"):
+        Diagnoser(**COMMON, directions=files[1], like=ready)
+
+
 def test_what_cannot_be_is_refused_in_one_line_before_anything_is_drawn(
     folders: dict[str, Path], tmp_path: Path
 ) -> None:

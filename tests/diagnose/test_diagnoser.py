@@ -839,6 +839,17 @@ def test_images_are_told_apart_and_attributes_tried_in_several_paraphrases() -> 
     assert "2 paraphrases of each attribute: Kendall’s W" in result.table()
 
 
+def test_the_effect_in_each_paraphrase_is_one_that_keeps_the_label() -> None:
+    """At the end of the range the ground truth is another one: that counted in full, and as no effect beside it."""
+    audit = diagnoser(target="avatars:mustache", attributes=["a face with a mustache"], paraphrases=2).run(images=4)
+    (row,) = audit.sensitivity
+    at_ends = [point for record in audit.records for point in record.trajectory if point.weights == record.bounds[1:]]
+    assert [point.label_kept for point in at_ends] == [False] * 4
+    assert row.effect is not None
+    assert row.effect < 0.9
+    assert row.by_paraphrase == pytest.approx((row.effect,) * 2, abs=0.05)
+
+
 def test_a_denial_that_leads_the_wrong_way_is_told_before_anything_is_measured_and_kept(tmp_path: Path) -> None:
     prompts = ["a face that is not smiling", "a face without eyeglasses"]
     told: list[str] = []

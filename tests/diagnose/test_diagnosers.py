@@ -20,6 +20,7 @@ from zoom_engine.diagnose.planning import plan
 from zoom_engine.directions import BaselineDirections
 from zoom_engine.runtime import Synthesizer
 from zoom_engine.search import Trial
+from zoom_engine.search.end import End
 from zoom_engine.settings.audit_settings import RunSettings
 
 pytestmark = pytest.mark.slow
@@ -160,8 +161,14 @@ def test_gradient_searches_share_what_comes_before_them(monkeypatch: pytest.Monk
     run = {"images": 1, "seed": 4}
     alone = [Diagnoser(**settings, target=target).run(**run).records for target in ALIKE]
     looked_at: list[int] = []
-    made = shard.changes
-    monkeypatch.setattr(shard, "changes", lambda *a: looked_at.append(len(a[0])) or made(*a))
+    made = shard.searched
+
+    def noted(trials: Any, *, search: Any, evaluators: Any, **more: Any) -> Any:
+        if isinstance(search, End):
+            looked_at.append(len(evaluators))
+        return made(trials, search=search, evaluators=evaluators, **more)
+
+    monkeypatch.setattr(shard, "searched", noted)
     result = Diagnosers(**settings, target={"sound": ALIKE[0], "biased": ALIKE[1]}).run(**run)
     assert [result[name].records for name in ("sound", "biased")] == alone
     assert set(looked_at) == {2}, "pictures of paraphrases are shown to both"

@@ -168,6 +168,7 @@ def test_attributes_that_one_audit_lacks_are_told() -> None:
         ({"directions": {"method": "sampled"}}, "another edit directions"),
         ({"target_details": {"task": {"task": "regression"}}}, 'another task (null and "regression")'),
         ({"neutral": "a person"}, "another neutral prompt"),
+        ({"keep": ["a face with lipstick"]}, 'another text that edits keep (null and ["a face with lipstick"])'),
         ({"done": 5}, "is not finished: run its command again, then compare"),
         ({"done": 0}, "is not finished"),
         ({"attributes": ("a hat",), "means": (0.1,)}, "they have no attribute in common"),

@@ -46,6 +46,14 @@ def test_what_is_drawn_elsewhere_covers_nothing_and_a_part_covers_a_part() -> No
     assert half.interval[1] < 0.7
 
 
+def test_the_interval_of_density_is_of_the_pictures_that_were_drawn() -> None:
+    """Of many generated pictures splits draw some; the others counted as if they lay in no ball."""
+    random = np.random.default_rng(6)
+    density = coverage(random.normal(size=(50, 8)), random.normal(size=(2048, 8))).density
+    assert density.value - density.interval[0] < 0.15
+    assert 0.02 < density.interval[1] - density.value < 0.15
+
+
 def test_fewer_photographs_than_balls_need_are_refused() -> None:
     random = np.random.default_rng(3)
     with pytest.raises(ValueError, match="too few pictures: 39"):

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from audits import ATTRIBUTES, DRAGGED, LABELS, config_of, searches
 
+from zoom_engine.audit.records import Record
 from zoom_engine.statistics.effects import (
     LARGE_SIDE_EFFECT,
     adjusted_changes,
     effects,
     effects_alone,
     has_large_side_effect,
+    judged_signed,
     mean_side_effects,
     named,
 )
+from zoom_engine.statistics.summarise import summarise
+
+UNSEEN = {"label_kept": None, "ssim": None}
 
 
 def test_a_change_has_the_sign_that_it_has_when_the_attribute_is_added() -> None:
-    for result, one in zip(effects(config_of(), searches(0.0, 0.3, -0.2)), searches(0.0, 0.3, -0.2), strict=True):
+    results, given = effects(config_of(), searches(0.0, 0.3, -0.2)), searches(0.0, 0.3, -0.2)
+    for result, signed, one in zip(results, judged_signed(results, at_end=True), given, strict=True):
         assert result.change == one.change
-        assert result.signed == pytest.approx(one.change * (1, 1, -1)[result.column])
+        assert signed == pytest.approx(one.change * (1, 1, -1)[result.column])
         assert np.abs(result.moved).max() == pytest.approx(one.change)  # the point beyond the bounds is not counted
 
 
@@ -31,8 +38,30 @@ def test_without_one_number_there_is_no_sign() -> None:
     points = tuple(replace(point, output=(0.6, 0.4)) for point in plain.trajectory)
     several = replace(plain, original_output=(0.5, 0.5), output=(0.6, 0.4), trajectory=points)
     (result,) = effects(config_of(), [several])
-    assert result.signed is None
-    assert adjusted_changes([result], DRAGGED) == [None]
+    assert judged_signed([result], at_end=True) == [None]
+    assert adjusted_changes([result], DRAGGED, at_end=True) == [None]
+
+
+def test_where_the_largest_change_is_judged_so_are_its_sign_and_what_side_effects_explain() -> None:
+    """Strengths to both sides of one attribute, as of brightness, made the others' ends stand beside that."""
+
+    def record(column: int, weights: list[float], outputs: list[float]) -> Record:
+        points: list[dict[str, Any]] = [
+            {"weights": [w * (c == column) for c in range(3)], "output": [o], "change": abs(o - 0.2), **UNSEEN}
+            for w, o in zip(weights, outputs, strict=True)
+        ]
+        most = max(points, key=lambda point: point["change"])
+        told = {"image": 0, "seed": 0, "attribute": ATTRIBUTES[column], "edit_weights": most["weights"]}
+        told |= {"original_output": [0.2], "output": most["output"], "change": most["change"], "flipped": False}
+        told |= {"trajectory": points, "bounds": [min(weights), max(weights)], "scores": [1, 0, 0, 0, 0], **UNSEEN}
+        return Record.from_json(told)
+
+    one_way = record(0, [0, 1, 2], [0.2, 0.6, 0.3])
+    alone, both_ways = summarise(config_of(), [one_way]), record(1, [-1, 0, 1], [0.25, 0.2, 0.25])
+    beside = summarise(config_of(), [one_way, both_ways])
+    for summary, change in ((alone, 0.1), (beside, 0.4)):
+        (row,) = (row for row in summary.sensitivity if row.attribute.text == ATTRIBUTES[0])
+        assert (row.value, row.signed_change, row.adjusted_mean_change) == pytest.approx((change,) * 3)
 
 
 def test_the_matrix_holds_the_mean_changes_of_all_scores_when_the_attribute_is_added() -> None:
@@ -76,7 +105,7 @@ def test_what_is_dragged_along_is_taken_out_and_what_is_the_attribute_s_own_stay
         matrix = mean_side_effects(config_of(), results, given)
         assert matrix is not None
         columns = np.array([effect.column for effect in results])
-        adjusted = np.array(adjusted_changes(results, matrix), dtype=np.float64)
+        adjusted = np.array(adjusted_changes(results, matrix, at_end=True), dtype=np.float64)
         changes = np.array([effect.change for effect in results])
         return tuple(np.array([values[columns == c].mean() for c in range(3)]) for values in (changes, adjusted))
 

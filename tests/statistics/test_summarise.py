@@ -357,3 +357,43 @@ def test_intervals_of_many_attributes_are_those_that_verdicts_go_by() -> None:
     for row in Diagnosis(manifest(attributes=texts, images=40), records).sensitivity:
         a = texts.index(row.attribute.text)
         assert row.interval == (low[a], high[a])
+
+
+def test_an_effect_is_told_by_the_images_that_attributes_have() -> None:
+    """Of edits from elsewhere each attribute may have a part of them; by all of them it began too low."""
+    random, names = np.random.default_rng(0), [f"car {a}" for a in range(6)]
+    images, controls = 16 * len(names), [f"control {c}" for c in range(16)]
+    edits = {
+        "kind": "pairs",
+        "images": [f"image {image}" for image in range(images)],
+        "attributes": [{"name": name, "strengths": [1.0]} for name in names],
+        "controls": [{"name": name, "strengths": [1.0]} for name in controls],
+        "records": [images, images * len(controls)],
+    }
+    still = {"original_output": [0.3], "output": [0.3], "flipped": False, "label_kept": None, "ssim": None}
+    records = [
+        Record.from_json(
+            {
+                **still,
+                "image": image,
+                "seed": image,
+                "attribute": names[image // 16],
+                "edit_weights": [0.0] * len(names),
+                "change": 0.0,
+            }
+        )
+        for image in range(images)
+    ]
+    baseline = [
+        replace(record, attribute=None, baseline=c, edit_weights=(0.0,) * len(controls), change=float(moves))
+        for c in range(len(controls))
+        for record, moves in zip(records, random.random(images) < 0.06, strict=True)
+    ]
+    moved = [replace(record, change=float(record.image < 3)) for record in records]
+    summary = Diagnosis(manifest(attributes=names, images=images, bound=1.0, edits=edits), (*moved, *baseline)).summary(
+        resamples=10
+    )
+    row = next(row for row in summary.sensitivity if row.attribute.text == names[0])
+    assert (row.value, row.specificity) == (3 / 16, "unknown")
+    assert summary.baseline is not None
+    assert summary.baseline.specific_from > 3 / 16

@@ -171,6 +171,17 @@ def test_what_is_known_to_end_with_an_activation_is_no_embedding() -> None:
     assert not isinstance(guess_task(unit, name="n"), EmbeddingTask), "of length 1 for every picture, or not at all"
 
 
+@pytest.mark.parametrize("kind", [torch.float32, torch.float16, torch.bfloat16])
+def test_outputs_of_few_digits_are_what_they_are_of_many(kind: torch.dtype) -> None:
+    """In bfloat16 lengths and sums are 1 to three digits: vectors were taken for logits, a softmax for labels."""
+    random = torch.Generator().manual_seed(0)
+    vectors, logits = (torch.randn(8, count, generator=random).to(kind) for count in (64, 10))
+    assert isinstance(guess_task(vectors / vectors.norm(dim=1, keepdim=True), name="n"), EmbeddingTask)
+    for final in ("", "softmax"):
+        assert isinstance(guess_task(logits.softmax(1), name="n", final=final), MultiClassTask)
+        assert guess_task(logits[:, :2].softmax(1), name="n", final=final).to_dict()["output"] == "two-probabilities"
+
+
 def test_an_onnx_file_and_a_function_of_vectors_are_the_same_targets(tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(3, 8, 5, stride=2), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten())

@@ -57,6 +57,7 @@ def test_the_loss_has_a_slope_where_nothing_moved(start: float, toward: float | 
     [
         ({"range": [1, 1]}, "rising"),
         ({"range": [0, float("inf")]}, "rising"),
+        ({"range": [0, 1e-6]}, "six decimals"),  # flips were between two numbers that records have as 0
         ({"range": [0, 1], "threshold": 0}, "threshold"),
         ({"range": [0, 1], "head": -1}, "head"),
         ({}, "range"),

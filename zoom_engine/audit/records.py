@@ -96,7 +96,7 @@ class Record:
             measured.
         groups: whether the unedited image has what each text of `Config.by` says; None without such texts.
         paraphrases: single mode: the change at the bound along the direction of each paraphrase of the attribute,
-            followed as far as its own direction; None where there is only one.
+            followed as far as its own direction, or as near to it as the label is kept; None where there is only one.
         paper: the result within the paper's range, where it is not the audit's own.
         calibrated: the result within the calibrated range, where it is not the audit's own.
     """

@@ -297,9 +297,9 @@ def load_models(
         raise ConfigError("a Diagnoser audits one target: Diagnosers(target=[…], …) audits several")
     if settings.generator is None:
         raise ConfigError("edits from elsewhere (pairs, an editor) have no generator, and this needs one: give it")
+    settings = _with_directions_of_file(settings)
     if like is not None:
         _check_same(settings, like.settings)
-    settings = _with_directions_of_file(settings)
     drawn_by: Any = settings.generator
     domain = find_domain(settings.generator)
     neutral = settings.neutral or (domain.neutral if domain else NEUTRAL)
@@ -480,6 +480,23 @@ def _check_same(settings: AuditSettings, others: AuditSettings) -> None:
             raise ConfigError(
                 f"like has another {name.replace('_', ' ')}: give it the same settings but the target, or leave it out"
             )
+    if _meanings(settings) != _meanings(others):
+        raise ConfigError(
+            "like has other examples, scorers or edits in place of words: give it the same settings but the target, or"
+            " leave it out"
+        )
+
+
+def _meanings(settings: AuditSettings) -> tuple[object, ...]:
+    """Return what stands in place of words, and what unedited pictures and ready edits add to it; () without any."""
+    if not (sources := given_sources(settings)):
+        return ()
+    ready, known = settings.directions, None
+    if isinstance(ready, GivenDirections):
+        known = ready.file
+    elif isinstance(ready, EditDirections):
+        known = ready.provenance.get("file", ready.content_hash)
+    return sources, known, settings.truncation, settings.truncation_cutoff
 
 
 def _with_directions_of_file(settings: AuditSettings) -> AuditSettings:

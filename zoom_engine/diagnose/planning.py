@@ -29,6 +29,7 @@ from zoom_engine.directions.find import direction_method
 from zoom_engine.directions.image_bounds import STEPS
 from zoom_engine.directions.keeping import PICTURES as KEEPING_PICTURES
 from zoom_engine.directions.unedited import SAMPLES
+from zoom_engine.search.end import End
 from zoom_engine.search.scheduler import Embeddings
 from zoom_engine.search.trials import Planned, evaluations_of
 from zoom_engine.settings.audit_settings import AUTO, RunSettings
@@ -257,14 +258,17 @@ def evaluations(models: Models, *, baseline: bool = False, targets: int = 1) -> 
     several of them ask for is made once, but where each is followed alone. None where a package's own search does not
     say.
     """
-    planned = Planned(
+    range_of_points = evaluations_of(models.baseline_search if baseline else models.search, _planned(models, targets))
+    return None if range_of_points is None else Count(*range_of_points)
+
+
+def _planned(models: Models, targets: int) -> Planned:
+    return Planned(
         attributes=len(models.attributes),
         calibrated=models.settings.edit_range == "calibrated",
         labels=bool(models.labels),
         targets=targets,
     )
-    range_of_points = evaluations_of(models.baseline_search if baseline else models.search, planned)
-    return None if range_of_points is None else Count(*range_of_points)
 
 
 def pictures_once(audits: Sequence[Models], step: float, *, before: Sequence[Models] = ()) -> dict[str, Count]:
@@ -327,7 +331,8 @@ def pictures_of_images(audits: Sequence[Models], run: RunSettings, step: float) 
     if settings.by:
         parts["which group each is of"] = one
     if settings.paraphrases:
-        parts["other paraphrases"] = one * (2 * count * settings.paraphrases)
+        ends = Count(*End().evaluations(_planned(models, targets)))
+        parts["other paraphrases"] = (ends * (count * settings.paraphrases) + Count(1, count)) * images
     searches = 1 if settings.mode == "multi" else count
     points = evaluations(models, targets=targets) or Count(0, 0)
     parts["search"] = one * apart + points * (weight * searches * images)
@@ -336,8 +341,8 @@ def pictures_of_images(audits: Sequence[Models], run: RunSettings, step: float) 
         _, along = known(models, run).measurements(images)
         apart_by = max(len({points.labels for points in audits}), 1)  # directions that keep them may be others
         if models.baseline_search is not models.search:
-            ends = one + beside * along
-            parts["the ends of random directions"] = Count(ends.least, apart_by * ends.most)
+            at_ends = one + beside * along
+            parts["the ends of random directions"] = Count(at_ends.least, apart_by * at_ends.most)
         else:
             parts["search along random directions"] = one * apart + beside * (weight * along)
     return parts

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from weakref import WeakKeyDictionary
 
-import torch
+import numpy as np
 from torch import nn
 
 from zoom_engine.audit.records import Record
@@ -17,10 +17,11 @@ from zoom_engine.diagnose.models import Models
 from zoom_engine.diagnose.trials import bounds_of
 from zoom_engine.diagnose.trials import trials as trials_of
 from zoom_engine.directions import CalibratedRange, EditDirections, ImageBounds, joined_scales
-from zoom_engine.evaluation.evaluator import Evaluator, changes
+from zoom_engine.evaluation.evaluator import Evaluator
 from zoom_engine.generators import StyleRows
 from zoom_engine.runtime import compiled_target
 from zoom_engine.search import Search, SearchResult, Trial, searched
+from zoom_engine.search.end import End
 from zoom_engine.search.recorded import record_of
 from zoom_engine.targets import Target
 
@@ -173,30 +174,25 @@ class ShardSearch:
     ) -> dict[tuple[int, int, int | None], tuple[float, ...]]:
         """Return by target, image and attribute the change along each paraphrase's direction, to six decimals.
 
-        It is the change at the trial's bound.
+        It is the change at the trial's bound or, where the label is lost there, as near to it as it is kept.
         """
         if not self._in_paraphrases or not trials:
             return {}
-        settings = self._first.settings
-        count, paraphrases = len(self._names), settings.paraphrases or 0
-        edits = torch.zeros(len(trials) * paraphrases, count * paraphrases)
-        for place, trial in enumerate(trials):
-            bound = float(trial.bounds.sum())  # one end of one attribute is not 0
+        count, paraphrases = len(self._names), self._first.settings.paraphrases or 0
+        ends = []
+        for trial in trials:
+            attribute = trial.attribute or 0
             for k in range(paraphrases):
-                edits[place * paraphrases + k, k * count + (trial.attribute or 0)] = bound
-        image = torch.tensor([trial.image for trial in trials]).repeat_interleave(paraphrases)
-        evaluators = [self._in_paraphrases[target] for target in targets]
-        device = self.styles.device
-        moved = [
-            changes(evaluators, self.styles[image[part]].to(device), edits[part].to(device))
-            for part in torch.split(torch.arange(len(edits)), self._first.batch_size)
-        ]
-        changes_of: dict[tuple[int, int, int | None], tuple[float, ...]] = {}
-        for target, rows in zip(targets, torch.cat(moved, dim=1).tolist(), strict=True):
-            for place, trial in enumerate(trials):
-                values = rows[place * paraphrases : (place + 1) * paraphrases]
-                changes_of[target, trial.image, trial.attribute] = tuple(round(value, 6) for value in values)
-        return changes_of
+                bounds = np.zeros((count * paraphrases, 2))
+                bounds[k * count + attribute] = trial.bounds[attribute]
+                ends.append(Trial(trial.image, k * count + attribute, bounds))
+        changes_of: dict[tuple[int, int, int | None], list[float]] = {}
+        for target, results in self._searched(ends, self._in_paraphrases, targets, End()):
+            for end, result in results:
+                k, attribute = divmod(end.attribute or 0, count)
+                changes = changes_of.setdefault((target, end.image, attribute), [0.0] * paraphrases)
+                changes[k] = round(result.change, 6)
+        return {trial: tuple(changes) for trial, changes in changes_of.items()}
 
 
 def search_targets(

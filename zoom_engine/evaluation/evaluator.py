@@ -394,19 +394,6 @@ class Evaluator:
         return outputs
 
 
-@torch.no_grad()
-def changes(evaluators: Sequence[Evaluator], styles: Tensor, edit_weights: Tensor) -> Tensor:
-    """Compute how far, in [0, 1], edits `[B, N]` move the output of E evaluators on styles `[B, S]`: `[E, B]`.
-
-    All evaluators have the same renderer and directions; each picture is drawn once.
-    """
-    images = evaluators[0].render(styles)
-    edited = evaluators[0].render(styles, edit_weights)
-    return torch.stack(
-        [evaluator.evaluate(edited, evaluator.originals_of(images), ssim="none").change for evaluator in evaluators]
-    )
-
-
 def _compared(images: Tensor) -> Tensor:
     """Return what SSIM looks at: pictures larger than any generator draws are averaged over squares.
 

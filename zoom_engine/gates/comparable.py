@@ -18,6 +18,7 @@ _EQUAL = {
     "truncation_cutoff": "truncation cutoff",
     "text_encoder": "text encoder",
     "neutral": "neutral prompt",
+    "keep": "text that edits keep",
     "edit_range": "range",
     "search": "search",
     "search_options": "options of the search",

@@ -99,14 +99,15 @@ def coverage(photographs: Array, generated: Array, *, seed: int = 0) -> Coverage
             of_photographs[3, other] += density_of_others  # each is in one half as often as in the other
             of_generated[:, drawn] += density, np.ones(half)
     covered, by_others, density_of_others = of_photographs[[0, 1, 3]] / of_photographs[2].clip(min=1)
-    density = of_generated[0] / of_generated[1].clip(min=1)
+    drawn_ever = of_generated[:, of_generated[1] > 0]  # of many pictures the splits draw but some
+    density = drawn_ever[0] / drawn_ever[1]
     rows = random.multinomial(len(covered), np.full(len(covered), 1 / len(covered)), size=_RESAMPLES) / len(covered)
-    drawn_rows = random.multinomial(count, np.full(count, 1 / count), size=_RESAMPLES) / count
+    drawn_rows = random.multinomial(len(density), np.full(len(density), 1 / len(density)), _RESAMPLES) / len(density)
     resampled, resampled_others = rows @ covered, rows @ by_others
     return Coverage(
         half,
         _estimate(covered.mean(), resampled),
-        _estimate(density[of_generated[1] > 0].mean(), drawn_rows @ density),
+        _estimate(density.mean(), drawn_rows @ density),
         _estimate(by_others.mean(), resampled_others),
         _estimate(density_of_others.mean(), rows @ density_of_others),
         _estimate(covered.mean() / max(by_others.mean(), _LEAST), resampled / resampled_others.clip(min=_LEAST)),

@@ -41,10 +41,10 @@ class Effect:
         change: the largest change of the output on the way, in [0, 1].
         at_end: the change at the end of the range, or at the nearest point to it that keeps the label; None where the
             search did not go there, or where the range leads both ways.
-        signed: the judged change (see `is_judged_at_end`), positive where adding the attribute raises the output; None
-            where the output is not one number.
         share: float64 `[P]`, for each evaluated point the fraction of the way to the end of the range.
         moved: float64 `[P]`, the signed change of the output at each evaluated point.
+        adding: float64 `[P]`, the same, positive where adding the attribute raises the output; None where the output is
+            not one number.
         scores: float64 `[N + L]`, see `Record.scores`; None where they were not measured.
     """
 
@@ -52,9 +52,9 @@ class Effect:
     column: int
     change: float
     at_end: float | None
-    signed: float | None
     share: Array
     moved: Array
+    adding: Array | None
     scores: Array | None
 
 
@@ -84,6 +84,25 @@ def judged(effects: Sequence[Effect], *, at_end: bool) -> list[float]:
     return [effect.at_end or 0.0 if at_end else effect.change for effect in effects]
 
 
+def judged_signed(effects: Sequence[Effect], *, at_end: bool) -> list[float | None]:
+    """Return for each trial the change that is judged, positive where adding the attribute raises the output.
+
+    None where the output is not one number.
+    """
+    return [
+        None if effect.adding is None else float(effect.adding[_judged_point(effect, at_end)].sum())
+        for effect in effects
+    ]
+
+
+def _judged_point(effect: Effect, at_end: bool) -> slice:
+    """Return which of the evaluated points is judged: the furthest or the one of the largest change; none of none."""
+    if not len(effect.moved):
+        return slice(0)
+    place = int(np.abs(effect.share if at_end else effect.moved).argmax())
+    return slice(place, place + 1)
+
+
 def _effect(record: Record, column: int) -> Effect:
     before = record.original_output
     low, high = record.bounds or (-np.inf, np.inf)
@@ -93,15 +112,14 @@ def _effect(record: Record, column: int) -> Effect:
     if (low == 0) != (high == 0) and any(_is_bound(point.weights[column], low, high) for point in record.trajectory):
         at_end = max(points, key=lambda point: abs(point.weights[column])).change if points else 0.0
     moved = np.array([point.change for point in points])
-    signed = None
+    adding = None
     if len(before) == 1:
         moved = moved * np.array([np.sign(point.output[0] - before[0]) for point in points])
-        peak = int(np.abs(weights if at_end is not None else moved).argmax()) if len(points) else None
-        signed = 0.0 if peak is None else float(moved[peak] * np.sign(weights[peak]))
+        adding = moved * np.sign(weights)
     bound = high if towards_adding((low, high)) > 0 else low
     share = weights / bound if np.isfinite(bound) and bound else np.zeros(len(points))
     scores = None if record.scores is None else np.array(record.scores)
-    return Effect(record.image, column, record.change, at_end, signed, share, moved, scores)
+    return Effect(record.image, column, record.change, at_end, share, moved, adding, scores)
 
 
 def _is_bound(weight: float, low: float, high: float) -> bool:
@@ -148,7 +166,7 @@ def has_large_side_effect(matrix: Array) -> NDArray[np.bool_]:
 
 def effects_alone(effects: Sequence[Effect], count: int) -> Array:
     """Compute β `[N]`: what one natural range of each attribute alone does to the output."""
-    known = [effect for effect in effects if effect.scores is not None and effect.signed is not None]
+    known = [effect for effect in effects if effect.scores is not None and effect.adding is not None]
     scores = np.array([effect.scores[:count] for effect in known if effect.scores is not None]).reshape(-1, count)
     squares = np.array([effect.share @ effect.share for effect in known])
     products = np.array([effect.share @ effect.moved for effect in known])
@@ -158,21 +176,24 @@ def effects_alone(effects: Sequence[Effect], count: int) -> Array:
     return beta
 
 
-def adjusted_changes(effects: Sequence[Effect], matrix: Array) -> list[float | None]:
-    """Compute for each trial the largest change that side effects do not explain; None without sign or scores."""
+def adjusted_changes(effects: Sequence[Effect], matrix: Array, *, at_end: bool) -> list[float | None]:
+    """Compute for each trial what side effects do not explain of the change that is judged.
+
+    Where that is the largest on the way, it is the largest such part. None without sign or scores.
+    """
     count = len(matrix)
     beta, affected = effects_alone(effects, count), has_large_side_effect(matrix)[:, :count]
     adjusted: list[float | None] = []
-    for effect in effects:
-        if effect.signed is None or effect.scores is None:
+    for effect, change in zip(effects, judged(effects, at_end=at_end), strict=True):
+        if effect.adding is None or effect.scores is None:
             adjusted.append(None)
         elif not affected[effect.column].any():
-            adjusted.append(effect.change if effect.at_end is None else effect.at_end)
+            adjusted.append(change)
         else:
             explained = effect.share * float((beta * effect.scores[:count])[affected[effect.column]].sum())
             unexplained = np.abs(effect.moved - explained)
-            if effect.at_end is not None and len(unexplained):
-                unexplained = unexplained[[np.abs(effect.share).argmax()]]
+            if at_end:
+                unexplained = unexplained[_judged_point(effect, at_end)]
             adjusted.append(float(unexplained.max(initial=0.0).clip(max=1.0)))
     return adjusted
 

@@ -37,6 +37,7 @@ from zoom_engine.statistics.effects import (
     effects,
     is_judged_at_end,
     judged,
+    judged_signed,
     mean_side_effects,
     named,
     own_scores,
@@ -261,8 +262,10 @@ def _single(
     largest_means = _figures(column_means(largest))
     largest_intervals = _intervals(largest, drawn._replace(confidence=confidence(analyses, len(column))))
     side_effects = mean_side_effects(config, judged_effects, records)
-    signed = matrix(effect.signed for effect in judged_effects)
-    adjusted = [None] * len(column) if side_effects is None else means(adjusted_changes(judged_effects, side_effects))
+    signed = matrix(judged_signed(judged_effects, at_end=at_end))
+    adjusted: Sequence[float | None] = [None] * len(column)
+    if side_effects is not None:
+        adjusted = means(adjusted_changes(judged_effects, side_effects, at_end=at_end))
     edit_scores: Sequence[float | None] = [None] * len(column)
     edit_intervals: Sequence[Interval | None] = [None] * len(column)
     if config.edits is not None and side_effects is not None:
@@ -270,7 +273,8 @@ def _single(
         edit_scores = _figures(column_means(of_edits))
         ends = unlimited_intervals(of_edits, level=confidence(analyses, len(column)))
         edit_intervals = [None if math.isnan(a) else (float(a), float(b)) for a, b in zip(*ends, strict=True)]
-    baseline_figures = baseline_level(by_baseline, *rules, attributes=len(column), images=len(shown), analyses=analyses)
+    images = fewest(changes)  # of edits from elsewhere each attribute may have but a part of them
+    baseline_figures = baseline_level(by_baseline, *rules, attributes=len(column), images=images, analyses=analyses)
     reached, to_settle = None, dict[int, int | None]()
     if complete:
         with_images: dict[bytes, list[int]] = {}  # attributes by the images that have them

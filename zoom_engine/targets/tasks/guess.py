@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, get_args
 
+import torch
 from torch import Tensor
 
 from zoom_engine.common.errors import TargetError
@@ -82,9 +83,11 @@ def guess_task(
             output=_one(flat[:, index : index + 1], probable, name),
             head=index,
         )
-    sums_to_one = count > 1 and _within(flat) and bool((flat.sum(1) - 1).abs().max() < 1e-3)
+    rounding = _rounding(raw)
+    sums_to_one = count > 1 and _within(flat) and bool((flat.sum(1) - 1).abs().max() < rounding)
     activated = final in ("sigmoid", "softmax")
-    if classes is None and kind is None and count > 1 and not (sums_to_one or activated) and _of_unit_length(flat):
+    of_unit_length = bool((flat.norm(dim=1) - 1).abs().max() < rounding)
+    if classes is None and kind is None and count > 1 and not (sums_to_one or activated) and of_unit_length:
         if count >= LEAST_EMBEDDING:
             return EmbeddingTask()
         raise TargetError(
@@ -141,8 +144,9 @@ def _within(values: Tensor) -> bool:
     return bool(((values >= 0) & (values <= 1)).all())
 
 
-def _of_unit_length(rows: Tensor) -> bool:
-    return bool((rows.norm(dim=1) - 1).abs().max() < 1e-3)
+def _rounding(raw: Tensor) -> float:
+    """Return how far rounding may lead a sum or a length of outputs from 1: in bfloat16 they have three digits."""
+    return max(1e-3, 2 * torch.finfo(raw.dtype).eps) if raw.is_floating_point() else 1e-3
 
 
 def _one(column: Tensor, probable: bool | None, name: str) -> BinaryOutput:

@@ -16,6 +16,8 @@ from zoom_engine.targets.tasks.described import Described, rows_of
 from zoom_engine.targets.tasks.task import ResponseAxis, TaskView
 
 SAME, LOWER, HIGHER = range(3)
+NARROWEST = 1e-4
+"""The narrowest range: a hundred steps of what records keep."""
 _FRACTIONS = {
     2: "half",
     3: "a third",
@@ -52,6 +54,11 @@ class RegressionTask(Described):
         ends: tuple[float, ...] = self.range
         if len(ends) != 2 or not all(map(math.isfinite, ends)) or not ends[0] < ends[1]:
             raise TargetError(f"regression task: range must be two rising numbers, such as [0, 100], not {self.range}")
+        if self.width < NARROWEST:
+            raise TargetError(
+                f"regression task: records keep six decimals of the number, too few for a range of {self.width:g}: let"
+                " the model give it in a smaller unit"
+            )
         if self.threshold is not None and not 0 < self.threshold < math.inf:
             raise TargetError(f"regression task: threshold must be greater than 0, not {self.threshold}")
         if self.head < 0:
