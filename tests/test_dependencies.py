@@ -98,6 +98,7 @@ def normal(requirement: str) -> str:
     return re.sub(r"[-_.]+", "-", re.split(r"[\s\[<>=!~;]", requirement.strip())[0]).lower()
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("folder", ["zoom_engine", "export", "bench", "lab", "tests"])
 def test_every_import_is_declared(folder: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]

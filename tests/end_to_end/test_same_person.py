@@ -98,6 +98,7 @@ def test_the_planted_sensitivity_comes_first_and_is_called_and_that_of_the_sound
     assert [row.verdict for row in sound].count("sensitive") == 0
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 def test_records_are_short_and_the_report_and_what_stands_beside_audits_say_it_in_plain_words(
     audits: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -13,6 +13,7 @@ from zoom_engine.common.errors import CheckpointError
 RECIPES = Path(__file__).parents[2] / "export"
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize(
     ("recipe", "arguments", "files"),
     [

@@ -285,6 +285,7 @@ def test_export_draws_the_chosen_class_of_a_conditional_generator(
         assert result["zoom_engine.source_sha256"] == hashlib.sha256(source.read_bytes()).hexdigest()
 
 
+@pytest.mark.ci
 def test_an_audit_draws_the_chosen_class_of_a_conditional_generator(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -206,6 +206,7 @@ def committed(monkeypatch: pytest.MonkeyPatch) -> Callable[[Benchmark], dict[str
     return lambda domain: domain.run(SEEDS, IMAGES, folder=COMMITTED[domain.name])
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("domain", [AVATARS, PETS, PLACES, CARS], ids=lambda domain: domain.name)
 def test_the_committed_result_holds_the_bars(
     domain: Benchmark, committed: Callable[[Benchmark], dict[str, Any]]
@@ -219,6 +220,7 @@ def short(domain: Benchmark, name: str, reason: str) -> Any:
     )
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize(
     ("domain", "name"),
     [
@@ -240,6 +242,7 @@ def test_what_was_planted_leads_for_the_sound_twin_in_two_seeds_of_ten_at_most(
     assert committed(domain)["top_bars"]["calibrated"][name]["sound"] <= 2
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize(
     ("domain", "name"),
     [

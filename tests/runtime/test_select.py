@@ -262,6 +262,7 @@ def test_a_cache_that_takes_no_file_is_an_error(
         choose_synthesizer(network, backend=backend, precision="fp32", cache=tmp_path)
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("backend", RUNTIMES)
 def test_a_dropped_session_is_freed(network: StyleGAN2, backend: str) -> None:
     """A process that audits one model after the other must not keep the compiled generators of all."""

@@ -259,6 +259,7 @@ def test_on_load_a_search_is_tried_on_one_problem_of_each_mode() -> None:
     assert set(started) == {True, False}
 
 
+@pytest.mark.ci
 def test_a_search_may_say_that_it_takes_more_points_than_it_is_tried_on() -> None:
     check_search_on_load(being(state=NeverEnds, modes=("single",), most_evaluations=MOST_EVALUATIONS * 5)())
 

@@ -78,6 +78,7 @@ def test_missing_values_are_as_if_they_were_not_there(images: int, seed: int) ->
     assert np.isnan(mean_intervals(np.full((images, 1), np.nan))).all()
 
 
+@pytest.mark.ci
 def test_draws_over_many_images_are_made_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of 10,000 images and 20 attributes they took 3 GB, which no plan says: the audit ended without a summary."""
     values = np.random.default_rng(2).random((3000, 2))

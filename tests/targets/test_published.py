@@ -163,6 +163,7 @@ def test_the_command_line_takes_download(
     assert len(asked) == 1
 
 
+@pytest.mark.ci
 def test_a_configuration_file_an_export_and_the_api_take_it(
     asked: Asked, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -84,6 +84,7 @@ def test_where_nothing_is_resized_the_numbers_are_theirs(name: str) -> None:
     torch.testing.assert_close(read(ours(pixels)), theirs(OF_TORCHVISION[name], pixels), atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.ci
 def test_a_model_of_torchvision_answers_as_it_does_behind_its_own_transform() -> None:
     torch.manual_seed(0)
     model = torchvision.models.resnet18(weights=None, num_classes=4).eval()
