@@ -197,17 +197,21 @@ def read_model_options(given: Mapping[str, object]) -> dict[str, Any]:
     target = {key: value for key, value in read_target_options(given).items() if key != "download"}
     tables = {"generator_options": read_generator_options(given), "target_options": target}
     model_options |= {key: value for key, value in tables.items() if value}
-    return model_options | read_templates(given) | given_of(["download"], given)
+    return model_options | read_texts(given) | given_of(["download"], given)
 
 
-def read_templates(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `templates` as settings take them, where they were given: one that is no sentence names a set."""
-    match given.get("templates"):
-        case None:
-            return {}
+def read_texts(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `templates` and `labels` as settings take them, where they were given.
+
+    A template alone that is no sentence names a set; one empty label stands for none.
+    """
+    texts = given_of(["templates", "labels"], given)
+    match texts.get("templates"):
         case [name] if "{}" not in name:
-            return {"templates": name}
-    return given_of(["templates"], given)
+            texts["templates"] = name
+    if texts.get("labels") == [""]:
+        texts["labels"] = []
+    return texts
 
 
 def given_of(names: Iterable[str], given: Mapping[str, object]) -> dict[str, Any]:
