@@ -339,7 +339,7 @@ class AuditSettings:
         decides=True,
     )
     loss_weights: LossWeights = option(
-        "of L_target, L_struct and L_attr, for searches that follow gradients (target 50, structure 10, label 1)",
+        "of L_target, L_struct and L_attr, for the searches sgd, pgd and cmaes (target 50, structure 10, label 1)",
         LossWeights(),
         decides=True,
     )
