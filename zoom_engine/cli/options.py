@@ -167,6 +167,9 @@ def read_target_options(given: Mapping[str, Any], stored: object = None) -> dict
     tables = ("preprocessing", "service", "task_options")
     if not isinstance(stored, dict) or not all(isinstance(stored.get(name, {}), dict) for name in tables):
         raise ConfigError(f"target_options, and its {listed(tables)}, must be tables")
+    if isinstance(task := stored.get("task"), dict) and "task" in task:  # with its options, as Python takes it
+        described = {name: value for name, value in task.items() if name != "task"}
+        stored = {**stored, "task": task["task"], "task_options": {**described, **stored.get("task_options", {})}}
     preprocessing = {**stored.get("preprocessing", {}), **given_of(INPUT, given)}
     target_options = {**stored, **given_of(TARGET, given)}
     if service := {**stored.get("service", {}), **dict(given.get("service") or ())}:
