@@ -54,7 +54,7 @@ def black_box() -> Target:
     def lightness(pictures: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         return 1 / (1 + np.exp(-40 * (pictures.mean((1, 2, 3)) / 255 - 0.36)))
 
-    return load_target(lightness, name="black box", task="binary", kind="probabilities", labels=[])
+    return load_target(lightness, name="black box", task={"task": "binary", "output": "probability"}, labels=[])
 
 
 def failing(explored: Explored, error: Exception) -> Explored:

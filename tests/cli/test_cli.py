@@ -401,11 +401,18 @@ def test_target_options_of_file_and_command_line_come_together(
         (["--task", "keypoints", "--task-option", "range=[1,2]"], {"task": "keypoints", "range": [1, 2]}),
     ],
 )
+@pytest.mark.parametrize(
+    "stored",
+    [
+        'task = "regression"\ntask_options = { range = [0, 100], threshold = 5 }\n',
+        'task = { task = "regression", range = [0, 100], threshold = 5 }\n',
+    ],
+)
 def test_options_of_a_task_that_a_file_has_stay_beside_those_of_the_command_line(
-    options: list[str], task: object, tmp_path: Path, given: Callable[..., AuditSettings]
+    stored: str, options: list[str], task: object, tmp_path: Path, given: Callable[..., AuditSettings]
 ) -> None:
     config = tmp_path / "audit.toml"
-    config.write_text('[target_options]\ntask = "regression"\ntask_options = { range = [0, 100], threshold = 5 }\n')
+    config.write_text(f"[target_options]\n{stored}")
     run = [*RUN, "--out", str(tmp_path / "a"), "--config", str(config)]
     assert given(*run, *options).target_options == {"task": task}
 

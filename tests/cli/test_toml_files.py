@@ -85,6 +85,16 @@ def test_an_option_has_the_names_of_the_command_line_too_and_is_given_once(tmp_p
     file = tmp_path / "a.toml"
     file.write_text("most-images = 48\nsearch-option = { steps = 5 }\nlabel = []\n")
     assert read_config(file) == {"most_images": 48, "search_options": {"steps": 5}, "labels": []}
+    file.write_text('task = "regression"\ntask-option = { range = [0, 9] }\ninput-size = 64\ncodes = "c.npy"\n')
+    preprocessing = {"size": 64}
+    of_target = {"task": "regression", "task_options": {"range": [0, 9]}, "preprocessing": preprocessing}
+    assert read_config(file) == {"target_options": of_target, "generator_options": {"codes": "c.npy"}}
+    file.write_text("input_size = 64\n[target_options.preprocessing]\nsize = 32\n")
+    with pytest.raises(ConfigError, match="option 'size' is given twice"):
+        read_config(file)
+    file.write_text("trust = true\ntarget_options = 3\n")
+    with pytest.raises(ConfigError, match="'target_options' must be a table"):
+        read_config(file)
     file.write_text('attribute = ["a hat"]\nattributes = ["a beard"]\n')
     with pytest.raises(ConfigError, match="option 'attributes' is given twice"):
         read_config(file)

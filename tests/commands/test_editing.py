@@ -28,3 +28,20 @@ def test_a_sheet_is_of_finite_weights(options: list[str], tmp_path: Path, capsys
     assert main(["edit", "--attribute", "a smiling face", "--out", str(tmp_path / "a.png"), *options]) == 1
     assert "weights and truncation must be finite numbers" in capsys.readouterr().err
     assert not (tmp_path / "a.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("attribute", "options", "told"),
+    [
+        ("scratch=examples:a,without:b", [], "'scratch' is given by pictures with and without it"),
+        ("older=scorer:age.onnx", [], "'older' is given by a scorer"),
+        ("component 1", ["--directions", __file__], "directions are a method here, not a file"),
+    ],
+)
+def test_a_sheet_of_edits_that_no_words_give_is_refused(
+    attribute: str, options: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They were read as words: of a CLIP, which knows any, the sheet showed another edit than the audit's."""
+    assert main(["edit", "--attribute", attribute, "--out", str(tmp_path / "a.png"), *options]) == 1
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "a.png").exists()

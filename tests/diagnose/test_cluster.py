@@ -21,6 +21,7 @@ from zoom_engine import Diagnoser
 from zoom_engine.audit.folder import RECORDS, AuditFolder
 from zoom_engine.audit.records import Record, TrialKey, read_records
 from zoom_engine.common.errors import ClusterError
+from zoom_engine.common.notices import Notices
 from zoom_engine.diagnose.cluster import (
     MOST_WORKERS_LOST,
     Batch,
@@ -30,6 +31,8 @@ from zoom_engine.diagnose.cluster import (
     check_cluster,
     dispatched,
 )
+from zoom_engine.diagnose.run import _workers
+from zoom_engine.settings.audit_settings import AuditSettings
 from zoom_engine.settings.model_settings import ServiceSettings
 
 SHARDS: list[Shard] = [[(image, name) for name in ("a", "b", 0)] for image in range(12)]
@@ -155,6 +158,16 @@ def test_without_ray_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ClusterError, match=r"pip install 'zoom-engine\[cluster\]'"):
         Diagnoser(generator="avatars", target="avatars:mustache", cluster="ray")
+
+
+@pytest.mark.parametrize(("given", "notes"), [({"workers": 2}, 1), ({"worker_cores": 4}, 1), ({}, 0)])
+def test_workers_of_no_cluster_are_told_not_to_work(given: dict[str, int], notes: int) -> None:
+    told: list[str] = []
+    settings = AuditSettings(generator="avatars", target="avatars:mustache", **given)  # type: ignore[arg-type]
+    models: Any = SimpleNamespace(settings=settings, notices=Notices(told.append))
+    with _workers(models) as workers:
+        assert workers is None
+    assert ["--cluster" in note for note in told] == [True] * notes
 
 
 def test_limits_of_a_service_hold_for_all_workers_together() -> None:

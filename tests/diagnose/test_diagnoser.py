@@ -31,7 +31,7 @@ from zoom_engine.directions import BaselineDirections, calibrate_range, score_di
 from zoom_engine.directions.regression import Regression
 from zoom_engine.generators import save_generator
 from zoom_engine.search import SearchResult, Trial, searched
-from zoom_engine.settings.audit_settings import BACKENDS, RunSettings
+from zoom_engine.settings.audit_settings import BACKENDS, LossWeights, RunSettings
 from zoom_engine.targets import BinaryTask, Preprocessing, Target
 from zoom_engine.text import find_templates
 
@@ -541,6 +541,17 @@ def test_random_directions_that_change_the_label_are_drawn_again_and_that_is_no_
     baseline = random_directions_of(unlabelled)
     assert baseline.drawn == tuple(range(32))
     assert [text for text in notices if "labels are off" in text and "--label" in text]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [({}, True), ({"mode": "multi"}, True), ({"mode": "multi", "search": "cmaes"}, False), ({"search": "pgd"}, False)],
+)
+def test_loss_weights_that_say_nothing_are_told(options: dict[str, Any], told: bool) -> None:
+    """`minimal` follows gradients, and has no loss; `cmaes` follows none, and has one."""
+    notices: list[str] = []
+    diagnoser(loss_weights=LossWeights(label=0.0), notify=notices.append, **options)
+    assert any("loss weights say nothing" in text for text in notices) is told
 
 
 def test_random_directions_that_must_be_used_though_they_change_the_label_are_warned_of(

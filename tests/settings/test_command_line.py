@@ -38,6 +38,7 @@ def read(words: list[str], monkeypatch: pytest.MonkeyPatch) -> AuditSettings:
         {},
         {"attributes": ["a smiling face|a smile", "x=scorer:avatars:attributes#beard"], "neutral": "-a face"},
         {"labels": ["a face", "no face"], "keep": ["a beard"], "by": ["attributes"], "templates": ["a photo of {}"]},
+        {"labels": [], "templates": ["a photo of {}", "a face of {}"]},
         {"templates": "faces", "level": 0.25, "samples": 256, "random_directions": 0, "edit_range": "paper"},
         {"search": "sgd", "search_options": {"step_size": 0.5, "steps": 3}, "loss_weights": LossWeights(target=5)},
         {"preset": "faces:age", "download": True, "batch_size": 4, "truncation": -0.5, "cache": Path("a folder")},
@@ -101,7 +102,6 @@ def test_secrets_are_said_as_the_names_of_variables() -> None:
     ("options", "name"),
     [
         ({"target": len}, "target"),
-        ({"labels": []}, "labels"),
         ({"target_options": {"name": "it"}}, "target_options: name"),
         ({"target_options": {"preprocessing": {"floor_crop": True}}}, "preprocessing: floor_crop"),
         ({"generator_options": {"prompts": object()}}, "generator_options"),

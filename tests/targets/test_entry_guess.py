@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from zoom_engine.common.errors import TargetError
 from zoom_engine.targets import BinaryTask, MultiClassTask, MultiLabelTask, load_target
+from zoom_engine.targets.tasks import task_from_dict
 from zoom_engine.targets.tasks.guess import guess_task
 
 IMAGES = torch.rand(3, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
@@ -55,6 +57,35 @@ def test_a_head_of_a_multi_label_network_is_a_yes_or_no() -> None:
         load_target(network, task=BinaryTask(head=5), resolution=16)
     with pytest.raises(TargetError, match="one logit or one probability"):
         BinaryTask(head=0, output="two-logits")
+
+
+@pytest.mark.parametrize(
+    ("task", "stated", "message"),
+    [
+        (
+            {"task": "multiclass", "classes": ["a", "b", "c"]},
+            {"kind": "probabilities"},
+            r"kind='probabilities' .*task multiclass",
+        ),
+        ("embedding", {"kind": "logits"}, "--task-option output="),
+        ({"task": "multilabel", "classes": ["hat", "beard"]}, {"head": "beard"}, r"head='beard' .*task multilabel"),
+        ({"task": "regression", "range": [0, 1]}, {"head": 2}, "--task-option head=NUMBER"),
+    ],
+)
+def test_what_is_said_beside_a_task_is_not_left_out(task: Any, stated: dict[str, Any], message: str) -> None:
+    network = Function(lambda m: (m * 30).softmax(1))
+    with pytest.raises(TargetError, match=message) as told:
+        load_target(network, task=task, resolution=16, **stated)
+    assert "\n" not in str(told.value)
+
+
+def test_what_is_said_beside_a_task_may_be_what_it_says_itself() -> None:
+    network = Function(lambda m: (m * 30).softmax(1))
+    one: dict[str, Any] = {"task": "binary", "output": "probability", "classes": ("not beard", "beard"), "head": 1}
+    for head in (1, "1", "beard"):
+        assert load_target(network, task=one, kind="probabilities", head=head, resolution=16).task == task_from_dict(
+            one
+        )
 
 
 def test_the_users_word_decides_what_outputs_are() -> None:

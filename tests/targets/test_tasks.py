@@ -123,8 +123,13 @@ def test_tasks_survive_json() -> None:
         assert task_from_dict(json.loads(json.dumps(task.to_dict()))) == task
     with pytest.raises(TargetError, match="unknown task 'depth'"):
         task_from_dict({"task": "depth"})
-    with pytest.raises(TargetError, match="colour"):
-        task_from_dict({"task": "binary", "colour": 1})
+    for described, message in (
+        ({"task": "regression", "range": [0, 1], "unt": "years"}, "unknown option 'unt'; did you mean 'unit'"),
+        ({"task": "regression", "unit": "years"}, r"option 'range' is missing: give it \(--task-option range=…\)"),
+        ({"task": "multiclass"}, r"option 'classes' is missing: give it \(--class\)"),
+    ):
+        with pytest.raises(TargetError, match=message):
+            task_from_dict(described)
 
 
 @pytest.mark.parametrize(

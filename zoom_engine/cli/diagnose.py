@@ -22,7 +22,7 @@ from zoom_engine.cli.options import (
     options,
     read_generator_options,
     read_target_options,
-    read_templates,
+    read_texts,
     takes,
     target_options,
     told_options,
@@ -139,7 +139,7 @@ def settings_of(
     match values.get("target"):
         case [target]:
             values["target"] = target
-    values |= read_templates(given)
+    values |= read_texts(given)
     values["generator_options"] = read_generator_options(given, stored.get("generator_options"))
     values["target_options"] = read_target_options(given, stored.get("target_options"))
     search: dict[str, object] = {}

@@ -167,6 +167,9 @@ def read_target_options(given: Mapping[str, Any], stored: object = None) -> dict
     tables = ("preprocessing", "service", "task_options")
     if not isinstance(stored, dict) or not all(isinstance(stored.get(name, {}), dict) for name in tables):
         raise ConfigError(f"target_options, and its {listed(tables)}, must be tables")
+    if isinstance(task := stored.get("task"), dict) and "task" in task:  # with its options, as Python takes it
+        described = {name: value for name, value in task.items() if name != "task"}
+        stored = {**stored, "task": task["task"], "task_options": {**described, **stored.get("task_options", {})}}
     preprocessing = {**stored.get("preprocessing", {}), **given_of(INPUT, given)}
     target_options = {**stored, **given_of(TARGET, given)}
     if service := {**stored.get("service", {}), **dict(given.get("service") or ())}:
@@ -197,17 +200,21 @@ def read_model_options(given: Mapping[str, object]) -> dict[str, Any]:
     target = {key: value for key, value in read_target_options(given).items() if key != "download"}
     tables = {"generator_options": read_generator_options(given), "target_options": target}
     model_options |= {key: value for key, value in tables.items() if value}
-    return model_options | read_templates(given) | given_of(["download"], given)
+    return model_options | read_texts(given) | given_of(["download"], given)
 
 
-def read_templates(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `templates` as settings take them, where they were given: one that is no sentence names a set."""
-    match given.get("templates"):
-        case None:
-            return {}
+def read_texts(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `templates` and `labels` as settings take them, where they were given.
+
+    A template alone that is no sentence names a set; one empty label stands for none.
+    """
+    texts = given_of(["templates", "labels"], given)
+    match texts.get("templates"):
         case [name] if "{}" not in name:
-            return {"templates": name}
-    return given_of(["templates"], given)
+            texts["templates"] = name
+    if texts.get("labels") == [""]:
+        texts["labels"] = []
+    return texts
 
 
 def given_of(names: Iterable[str], given: Mapping[str, object]) -> dict[str, Any]:

@@ -41,9 +41,9 @@ def repair(
     source = next((name for name, value in (("pairs", pairs), ("editor", editor), ("photos", photos)) if value), None)
     if source is not None:
         raise ConfigError(
-            f"repair trains on pictures that a generator draws anew, and takes no --{source}: give --generator; edited"
-            " photographs for a training of your own come from their audit: zoom-engine export-images AUDIT --out"
-            " FOLDER --license LICENSE"
+            f"repair trains on pictures that a generator draws anew, and takes no --{source}: give --generator; for a"
+            " training of your own edit photographs by the editor itself: of an audit zoom-engine export-images writes"
+            " a few pairs of each attribute alone"
         )
     use_threads(given.pop("threads", None))
     with starting():

@@ -18,6 +18,8 @@ from zoom_engine.common.files import atomic
 from zoom_engine.common.files.png import png_bytes, to_pixels
 from zoom_engine.common.progress import ProgressFactory, silent
 from zoom_engine.diagnose.gallery import sheet_weights
+from zoom_engine.settings.attributes import sources_of
+from zoom_engine.settings.audit_settings import is_file_of_directions
 from zoom_engine.statistics.table import signed
 
 MOST_PICTURES = 2000
@@ -70,7 +72,7 @@ def write_edit_sheet(
         attributes: prompts.
         neutral: the prompt that they are compared with.
         text_encoder: reads prompts and pictures.
-        directions: the method that finds edit directions; by default an audit's.
+        directions: the method that finds edit directions of words; by default an audit's.
         weights: edit weights of the columns. None shows each attribute over its calibrated range, as an audit edits it,
             and beside it at the paper's ±30. That takes a few hundred pictures for each attribute, once: the range is
             stored in the cache.
@@ -87,6 +89,7 @@ def write_edit_sheet(
     count = len(attributes) * len(seeds) * (MOST_COLUMNS if weights is None else len(weights))
     if not 1 <= count <= MOST_PICTURES:
         raise ConfigError(f"the sheet would hold {count} pictures; choose 1 to {MOST_PICTURES}")
+    _check_words(attributes, directions)
     editing = Editing.of(
         generator,
         attributes,
@@ -122,6 +125,18 @@ def write_edit_sheet(
     with system_errors(ConfigError, f"cannot write {out}"):
         atomic.write_bytes(out, png_bytes(np.concatenate(sheet)))
     return ranges
+
+
+def _check_words(attributes: Sequence[str], directions: str | None) -> None:
+    """Refuse edits that no words give, by a ConfigError: as words they would be another edit."""
+    given = [f"'{name}' is given by {source}" for name, source in sources_of(attributes).items()]
+    if directions is not None and is_file_of_directions(directions) and Path(directions).is_file():
+        given.append("directions are a method here, not a file")
+    if given:
+        raise ConfigError(
+            f"an edit sheet finds edit directions from words, and {given[0]}: look at it on sliders (zoom-engine"
+            " explore)"
+        )
 
 
 def _header(labels: Sequence[str], side: int) -> NDArray[np.uint8]:

@@ -76,7 +76,7 @@ from zoom_engine.runtime import (
 )
 from zoom_engine.search import End, Search, check_search_options, choose_search
 from zoom_engine.settings.attributes import NEUTRAL, Attribute, parse_attributes
-from zoom_engine.settings.audit_settings import BATCH_SIZE, AuditSettings, is_file_of_directions
+from zoom_engine.settings.audit_settings import BATCH_SIZE, AuditSettings, LossWeights, is_file_of_directions
 from zoom_engine.settings.target_names import several_targets
 from zoom_engine.targets import Target, check_target, check_target_options, input_notices, load_untried
 from zoom_engine.text import AttributeEncoder, TextEncoder, find_templates, text_encoder_for
@@ -426,6 +426,8 @@ def load_models(
         models.notices.add(notice)
     if note := getattr(generator, "note", ""):
         models.notices.add(f"generator: {note}")
+    if settings.loss_weights != LossWeights() and not search.needs_loss:
+        models.notices.add(f"loss weights say nothing here: the search {search.name} has no loss")
     misread = _misread_denials(models)
     for denial in misread:
         models.notices.add(str(denial))

@@ -334,6 +334,10 @@ def _workers(models: Models) -> Iterator[RayWorkers | None]:
     """Yield the workers of the settings' cluster; None where this process does all."""
     settings = models.settings
     if settings.cluster is None:
+        if settings.workers is not None or settings.worker_cores != AuditSettings.worker_cores:
+            models.notices.notify(
+                "workers are those of a cluster, and none is given (--cluster): this process does all"
+            )
         yield None
         return
     gpu = models.generator.device.type == "cuda"

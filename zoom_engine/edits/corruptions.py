@@ -165,7 +165,7 @@ class Corruptions:
     Attributes:
         brightness: in stops, of linear light: at 1 there is twice as much of it.
         contrast: in percent, of the differences from the picture's mean grey.
-        colour_cast: in mired (a million by kelvin) away from daylight of 6504 K: 80 is 4277 K, -80 is 13562 K.
+        colour_cast: in mired (a million by kelvin) away from daylight of 6504 K: 80 is 4278 K, -80 is 13559 K.
         blur: σ of a Gaussian, in percent of the shorter side.
         noise: σ of normal noise on each channel, in grey levels of 255.
         jpeg: the quality that is lost: 70 is a JPEG file of quality 30.

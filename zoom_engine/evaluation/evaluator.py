@@ -122,7 +122,7 @@ class Evaluator:
         directions: float `[N, S]`, what one unit of each edit weight adds to the styles.
         target: the model under audit.
         labels: tell points apart that change the ground truth; without them there is no L_attr either.
-        loss_weights: of the three terms, for gradient searches.
+        loss_weights: of the three terms, for searches that need the loss.
         decisive_change: how far, in [0, 1], the output must move for a flip to prove something.
 
     `evaluate` takes what `render` draws: to ask several targets about the same images, render once and call `evaluate`

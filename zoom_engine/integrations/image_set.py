@@ -1,4 +1,4 @@
-"""The pictures of an audit as a data set for others: pairs of files, a table of what they are, and its description.
+"""The pictures of an audit's strips as a data set for others: pairs of files, a table of them, and its description.
 
 ==============  ==============================================================================================
 images/         NUMBER-original.png and NUMBER-edited.png of each pair
@@ -71,7 +71,7 @@ CONTEXT: dict[str, Any] = {
 
 
 def export_images(diagnosis: Diagnosis, out: Path, *, licence: str) -> int:
-    """Write the pairs of an audit's folder into the new or empty folder `out`, and return how many there are.
+    """Write the pairs that an audit's strips show into the new or empty folder `out`, and return how many there are.
 
     `licence` is that of the generator's pictures: a URL or an SPDX name.
 

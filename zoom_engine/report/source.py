@@ -49,7 +49,8 @@ class Source:
         self.target = self.config.target or "the model"
         self.names = short_names(self.diagnosis.attributes, self.config.neutral)
         self.view = task_of(self.diagnosis.manifest, self.diagnosis.records).view
-        self.finished = not self.diagnosis.missing if audit is None else self.diagnosis.finished
+        counted = audit is None or self.diagnosis.goal is not None  # else nothing but the run's end tells it
+        self.finished = not self.diagnosis.missing if counted else self.diagnosis.finished
         gallery, order = Gallery() if audit is None else Gallery.load(audit), self.order
         self.pictures = gallery.pictures
         self.strips = [strip for strip in gallery.strips if strip.attribute in (None, *order)]

@@ -250,8 +250,8 @@ class AuditSettings:
         "the prompt subtracted from each attribute's; by default the domain's", None, decides=True
     )
     labels: Sequence[str] | None = option(
-        "a prompt of each class of the target, for label check and L_attr; by default its own, an empty list turns both"
-        " off",
+        "a prompt of each class of the target, for label check and L_attr; by default its own, an empty list"
+        " (--label '') turns both off",
         None,
         name="label",
         decides=True,
@@ -339,7 +339,7 @@ class AuditSettings:
         decides=True,
     )
     loss_weights: LossWeights = option(
-        "of L_target, L_struct and L_attr, for searches that follow gradients (target 50, structure 10, label 1)",
+        "of L_target, L_struct and L_attr, for the searches sgd, pgd and cmaes (target 50, structure 10, label 1)",
         LossWeights(),
         decides=True,
     )

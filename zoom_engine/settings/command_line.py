@@ -95,6 +95,8 @@ def _said(name: str, called: str | None, value: Any) -> list[str]:
         texts = [",".join(map(str, value))]
     elif isinstance(value, list | tuple) and value and all(isinstance(entry, str) for entry in value):
         texts = list(value)
+    elif name == "labels" and not value:
+        texts = [""]
     else:
         raise UnsayableError(name)
     return [word for text in texts for word in ([f"{flag}={text}"] if text.startswith("-") else [flag, text])]

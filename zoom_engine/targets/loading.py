@@ -58,6 +58,8 @@ FILES: dict[FileKind, Callable[[Path, Reading], LoadedModel]] = {
     "hugging-face": load_hugging_face,
 }
 """What loads a file or folder of that kind."""
+_STEMS = {"logits": "logit", "probabilities": "probabilit"}
+"""What the outputs of tasks have in their names, by what the user may say that outputs are."""
 _NUMBER = RegressionTask(range=(0.0, 1.0))
 """Of a model that gives a number: nothing asks for its range where it scores pictures."""
 Spec = str | Path | nn.Module | BlackBox | Predictor | OnnxSession | onnx.ModelProto
@@ -306,6 +308,8 @@ def _as_target(
     resolution: int,
 ) -> Target:
     name, note = name or loaded.name, loaded.note
+    if task is not None:
+        _check_said(task, name, kind, head)
     _check_names(loaded, classes if classes is not None else getattr(task, "classes", None))
     if task is None and head is None and kind in (None, getattr(loaded.task, "output", None)):
         task = _named_task(loaded.task, classes)
@@ -334,6 +338,23 @@ def _as_target(
         note=note,
         content_hash=loaded.content_hash,
     )
+
+
+def _check_said(task: Task, name: str, kind: Kind | None, head: int | str | None) -> None:
+    """Refuse, by a TargetError, what is said of outputs beside a task that says otherwise: it would be left out."""
+    output = str(getattr(task, "output", None))
+    if kind is not None and _STEMS.get(kind, kind) not in output:
+        raise TargetError(
+            f"target {name!r}: kind={kind!r} (--output-kind) helps to guess a task, and the task {task.name} is given"
+            " and says itself what outputs are: leave one out, or say it by the task's own option (--task-option"
+            " output=…)"
+        )
+    of_task: Any = getattr(task, "head", None)
+    if head is not None and (of_task is None or str(head) not in (str(of_task), *getattr(task, "classes", ())[-1:])):
+        raise TargetError(
+            f"target {name!r}: head={head!r} (--head) helps to guess a task, and the task {task.name} is given: leave"
+            " one out, or say it by the option of a binary task or a regression (--task-option head=NUMBER)"
+        )
 
 
 def _check_names(loaded: LoadedModel, classes: Sequence[str] | None) -> None:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self, cast, get_args, get_origin, get_type_hin
 from torch import Tensor
 
 from zoom_engine.common.errors import TargetError
-from zoom_engine.common.typed import kinds_of, misfit
+from zoom_engine.common.typed import kinds_of, misfit, one_of
 from zoom_engine.targets.tasks.task import Task, TaskView
 
 
@@ -42,9 +42,17 @@ class Described:
         """Make the task of its fields, lists in place of tuples.
 
         Raises:
-            TypeError: a value has another type than its field.
+            TypeError: a value has another type than its field; or there is no such field, or one is missing.
         """
         options = {name: tuple(value) if isinstance(value, list) else value for name, value in described.items()}
+        fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        for name in options:
+            if name not in fields:
+                raise TypeError(f"unknown option {one_of(name, fields)}")
+        for name, field in fields.items():
+            if name not in options and field.default is field.default_factory is dataclasses.MISSING:
+                how = "--class" if name == "classes" else f"--task-option {name}=…"
+                raise TypeError(f"option '{name}' is missing: give it ({how})")
         hints = get_type_hints(cls)
         for name, value in options.items():
             hint = hints.get(name, Any)
