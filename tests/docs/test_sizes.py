@@ -1,4 +1,4 @@
-"""Documents that a person reads whole stay short, and what they link to is there."""
+"""Documents that a person reads whole stay short, and what they link to or name is there."""
 
 from __future__ import annotations
 
@@ -49,3 +49,22 @@ def test_what_a_document_links_to_is_there(name: str) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", text_of(name))
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_files_that_pages_name_are_there() -> None:
+    """But for names to fill in, such as zoom_engine/domains/NAME/MODEL_CARD.md."""
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "lab").rglob("*.md")]
+    named = [
+        (page.name, name)
+        for page in pages
+        for name in re.findall(
+            r"(?<![\w./-])((?:bench|csrc|docs|lab|tests|zoom_engine)/[\w./-]+\.(?:py|json|sh|cu|[ch]pp|md))",
+            page.read_text(encoding="utf-8"),
+        )
+    ]
+    assert len(named) > 100
+    assert [
+        both
+        for both in named
+        if not (ROOT / both[1]).exists() and not re.search(r"\b(NAME|CARD|ISA|DOMAIN)\b", both[1])
+    ] == []

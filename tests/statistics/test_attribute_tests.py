@@ -74,6 +74,26 @@ def test_what_is_exchangeable_with_random_edits_is_seldom_specific(images: int) 
     assert sum(false) <= 5
 
 
+def permuted_within_images(change: Array, baseline: Array, draws: int = 500) -> Array:
+    """The p-value of each column, if one of an image's changes could as well be the attribute's."""
+    random, images = np.random.default_rng(0), np.arange(len(change))
+    p_values = []
+    for column in change.T:
+        candidates = np.column_stack([column, baseline])
+        sums = [candidates[images, random.integers(candidates.shape[1], size=len(images))].sum() for _ in range(draws)]
+        p_values.append((1 + np.sum(sums >= column.sum() - 1e-9)) / (1 + draws))
+    return np.array(p_values)
+
+
+def test_the_permutation_test_within_images_would_err_more_with_more_images() -> None:
+    """Why directions, not images, are what is sampled."""
+    false = [
+        bool((adjust(permuted_within_images(change, baseline[:, :4]), "holm") < 0.05).any())
+        for change, baseline in audits(100, 20, 0.0)
+    ]
+    assert np.mean(false) > 0.3
+
+
 def test_an_effect_of_its_own_is_sensitive_and_specific() -> None:
     results = [attribute_tests(*audit, 0.05, "holm")[0] for audit in audits(100, 12, 0.5, spread=0.3)]
     assert [one.verdict for one in results] == ["sensitive"] * 12
