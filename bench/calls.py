@@ -154,7 +154,7 @@ def injected_on_side_effects(diagnosis: Diagnosis) -> Iterator[tuple[float, ...]
         if strength[causing, planted] < LEAST_SIDE_EFFECT:
             return
         biased = [with_plant(effect, planted) for effect in of_images]
-        adjusted = adjusted_changes(biased, matrix)
+        adjusted = adjusted_changes(biased, matrix, at_end=is_judged_at_end(biased))
         judged_ones = [judged_of(pairs, at_end=is_judged_at_end(pairs)) for pairs in (of_images, biased)]
         before, after, left = (
             np.array(
