@@ -8,6 +8,7 @@ the report's end, which hang less on what else the machine does than seconds on 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import statistics
 import subprocess
@@ -17,10 +18,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from zoom_engine import Diagnoser
 from zoom_engine.common.files import atomic
 from zoom_engine.common.machine import describe_environment
+from zoom_engine.diagnose import measurements
 
 HALVES = ("with", "without")
 PARTS = ("first audit", "second audit")
@@ -32,10 +35,10 @@ def timed(half: str, generator: str, target: str, images: int, folder: Path) -> 
     for number, part in enumerate(PARTS):
         before = time.process_time(), time.perf_counter()
         options: dict[str, Any] = {"random_directions": 0} if half == "without" else {}
-        run = Diagnoser(generator=generator, target=target, cache=folder / "cache", **options)
-        if half == "without":
-            run.score_scale = lambda *_: None  # type: ignore[assignment,method-assign]
-        run.run(images=images, seed=100 + number, out=folder / str(number))
+        no_side_effects = mock.patch.object(measurements, "_score_scale", return_value=None)
+        with no_side_effects if half == "without" else contextlib.nullcontext():
+            run = Diagnoser(generator=generator, target=target, cache=folder / "cache", **options)
+            run.run(images=images, seed=100 + number, out=folder / str(number))
         seconds[part] = [round(time.process_time() - before[0], 2), round(time.perf_counter() - before[1], 2)]
     return seconds
 
