@@ -272,7 +272,6 @@ def test_audits_with_nothing_edited_in_both_are_refused_in_a_line(made: tuple[st
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.ci
 @pytest.mark.parametrize(("seed", "first"), [(0, 1), (1, 34)], ids=["same images", "other images"])
 def test_many_attributes_and_interim_analyses_take_draws_enough(seed: int, first: int) -> None:
     """What is left to each of them is out of the reach of 20,000 draws."""

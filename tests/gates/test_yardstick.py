@@ -81,7 +81,6 @@ def changes_at(stops: float) -> float:
     return float(np.abs(exposed(greys, stops, 0).astype(int) - greys).mean() / 255)
 
 
-@pytest.mark.ci
 @pytest.mark.parametrize("turned", [False, True])
 def test_the_equal_strength_is_the_true_one(audits: tuple[Diagnosis, Diagnosis], turned: bool) -> None:
     """Whichever audit is named first: corruptions are the yardstick."""

@@ -97,7 +97,6 @@ def test_memory_stays_within_twice_the_file_and_256_mib(tmp_path: Path) -> None:
     assert not MARKED.exists()
 
 
-@pytest.mark.ci
 @pytest.mark.parametrize("kind", ["nvidia", "tensorflow", "rosinality", "rosinality, old"])
 def test_a_file_cut_off_at_every_fourth_kibibyte_is_refused(kind: str, tmp_path: Path) -> None:
     literal = Literal(resolution=16, channels=(24, 24, 16), z_dim=16, w_dim=16)

@@ -308,7 +308,6 @@ def test_it_holds_the_contract_and_is_audited_to_a_finished_report(tmp_path: Pat
     assert not audit.edit_directions().matrix[:, :4].any(), "an edit does not move the picture"
 
 
-@pytest.mark.ci
 def test_a_file_cut_off_at_every_fourth_kibibyte_is_refused(tmp_path: Path) -> None:
     data = stylegan3_bytes(SMALL)
     for end in range(0, len(data), 4096):

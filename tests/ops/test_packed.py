@@ -72,7 +72,6 @@ def test_changed_weights_are_packed_anew(packings: list[str]) -> None:
     assert len(packings) == 4
 
 
-@pytest.mark.ci
 def test_forgotten_with_the_weights() -> None:
     gc.collect()
     before = len(packed._cache)

@@ -23,7 +23,6 @@ def test_bootstrap_matches_a_loop_over_resamples() -> None:
         np.testing.assert_allclose(means[resample], np.nanmean(values[images], axis=0), rtol=1e-12)
 
 
-@pytest.mark.ci
 def test_the_interval_covers_the_true_mean_about_95_times_in_100() -> None:
     samples = np.random.default_rng(0).beta(2, 5, (60, 300))
     low, high = interval(bootstrap_means(samples, resamples=2000))

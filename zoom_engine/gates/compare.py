@@ -25,12 +25,13 @@ from zoom_engine.gates.bounds import images_for, mean_bounds
 from zoom_engine.gates.comparable import check_comparable, notes, title
 from zoom_engine.settings.attributes import Attribute, short_name
 from zoom_engine.settings.interim_analyses import confidence
-from zoom_engine.statistics.attribute_tests import DRAWS, LEVEL, adjust, draws_for
+from zoom_engine.statistics.attribute_tests import LEVEL, adjust
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.statistics.effects import effects, judged
 from zoom_engine.statistics.intervals import Array, bootstrap_means, column_means, interval
 
 Shift = Literal["more", "less", "alike", "inconclusive"]
+DRAWS = 20_000
 _AT_ONCE = 4_000_000  # numbers of a block of draws
 _ROUNDING = 1e-9
 
@@ -324,6 +325,11 @@ def judged_by_seed(diagnosis: Diagnosis, attributes: Sequence[Attribute]) -> dic
         for record, change in zip(records, judged(effects(diagnosis.config, records), at_end=at_end), strict=True):
             changes.setdefault(record.seed, [math.nan] * len(attributes))[column] = change
     return changes
+
+
+def draws_for(level: float) -> int:
+    """Return how many permutations a p-value takes that can lie below `level`: a corrected one may ask for more."""
+    return max(DRAWS, math.ceil(2 / level))
 
 
 def swapped(after: Array, before: Array, *, draws: int = DRAWS, seed: int = 0) -> Array:

@@ -27,9 +27,9 @@ from zoom_engine.audit.summary import Sensitivity
 from zoom_engine.common.errors import AuditError
 from zoom_engine.common.plurals import agreeing, listed, number_of
 from zoom_engine.gates.comparable import check_whole, title
-from zoom_engine.gates.compare import judged_by_seed, permuted
+from zoom_engine.gates.compare import draws_for, judged_by_seed, permuted
 from zoom_engine.settings.attributes import Attribute, short_name
-from zoom_engine.statistics.attribute_tests import LEVEL, draws_for
+from zoom_engine.statistics.attribute_tests import LEVEL
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.statistics.intervals import Array, column_means
 

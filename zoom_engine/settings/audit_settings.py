@@ -250,8 +250,7 @@ class AuditSettings:
         "the prompt subtracted from each attribute's; by default the domain's", None, decides=True
     )
     labels: Sequence[str] | None = option(
-        "a prompt of each class of the target, for label check and L_attr; by default its own, an empty list"
-        " (--label '') turns both off",
+        "a prompt of each class of the target, for label check and L_attr; by default its own, [] or '' turns both off",
         None,
         name="label",
         decides=True,

@@ -19,7 +19,6 @@ edits of equal visible size, with the direction as the sampling unit (`random_ed
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -31,7 +30,6 @@ from zoom_engine.statistics.random_edits import RandomEdits, variation
 
 LEVEL = ERRING
 COMMON, LEAST = 10, 8
-DRAWS = 20_000
 
 
 class AttributeTest(NamedTuple):
@@ -119,11 +117,6 @@ def _specificity(p_value: float, adjusted: float, as_far: int) -> Specificity:
 
 def _population(baseline: Array) -> RandomEdits | None:
     return RandomEdits(baseline) if np.isfinite(baseline).any() else None
-
-
-def draws_for(level: float) -> int:
-    """Return how many permutations a p-value takes that can lie below `level`: a corrected one may ask for more."""
-    return max(DRAWS, math.ceil(2 / level))
 
 
 def adjust(p_values: Array, correction: str) -> Array:
