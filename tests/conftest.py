@@ -34,7 +34,7 @@ SLOW = 3
 
 settings.register_profile("dev", deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile(
-    "ci", parent=settings.get_profile("dev"), max_examples=40, derandomize=True, database=None, print_blob=True
+    "ci", parent=settings.get_profile("dev"), max_examples=25, derandomize=True, database=None, print_blob=True
 )
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zlib
 from collections.abc import Sequence
 from typing import Any
@@ -15,6 +16,7 @@ from zoom_engine.directions.regression import Regression
 from zoom_engine.directions.unedited import SAMPLES
 from zoom_engine.experiments.search_comparison import VARIANTS
 from zoom_engine.experiments.style import STYLE
+from zoom_engine.statistics import power
 from zoom_engine.targets import BinaryTask, MultiLabelTask, Preprocessing, Target
 from zoom_engine.text import TextEncoder
 
@@ -126,3 +128,5 @@ def shorten(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("zoom_engine.experiments.optimizer.STEP_SIZES", (0.1, 1.0))
     patch.setattr("zoom_engine.experiments.training.STEPS", 4)
     patch.setitem(STYLE, "savefig.dpi", 60)
+    patch.setattr(power, "AUDITS", 40)  # as in all tests, these two, and so in processes of their own
+    patch.setattr(os, "fsync", lambda descriptor: None)
