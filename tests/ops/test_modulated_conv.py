@@ -356,6 +356,14 @@ def test_weights_noise_and_bias_get_gradients_from_the_composition() -> None:
         out.sum().backward()
 
 
+def test_a_gradient_of_the_gradient_is_refused() -> None:
+    operands = Case().operands()
+    leaves = leaves_of(operands)
+    (first,) = torch.autograd.grad(ops.modulated_conv2d(**operands)[0].sum(), leaves["x"], create_graph=True)
+    with pytest.raises(RuntimeError, match="modulated_conv2d_backward has no gradients"):
+        first.sum().backward()
+
+
 def test_only_input_and_output_are_kept_for_the_backward() -> None:
     case = Case(cin=64, cout=48, height=16, width=16, up=True)
     operands = case.operands()

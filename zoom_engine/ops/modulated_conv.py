@@ -17,6 +17,7 @@ from zoom_engine.common.errors import BackendError
 from zoom_engine.ops import composition, cuda_layer, native
 from zoom_engine.ops.dispatch import implementation
 from zoom_engine.ops.layer import SCHEMA, Layer
+from zoom_engine.ops.operator import operator
 from zoom_engine.ops.packed import Packed, packed
 
 OTHERS = ("weight", "edit_directions", "noise", "bias", "rgb_weight", "rgb_edit_directions")  # without native gradients
@@ -155,8 +156,60 @@ class _Operands(NamedTuple):
         }
 
 
-@torch.library.custom_op(
-    "zoom_engine::modulated_conv2d", mutates_args=(), schema=f"({SCHEMA}) -> (Tensor out, Tensor rgb)"
+def _empty(layer: Layer, code: str) -> tuple[Tensor, Tensor]:
+    empty = native.empty if code == "native" else functools.partial(torch.empty, device=layer.x.device)
+    batch, channels, height, width = layer.out_shape
+    shape = (batch, 0 if layer.rgb_only else channels, height, width)
+    out = empty(shape, dtype=layer.x.dtype, memory_format=torch.channels_last)
+    return out, empty(layer.rgb_shape, dtype=torch.promote_types(layer.x.dtype, torch.float32))
+
+
+def _empties(*arguments: Any) -> tuple[Tensor, Tensor]:
+    return _empty(Layer(*arguments), "torch")
+
+
+def _empty_gradients(grad: Tensor | None, grad_rgb: Tensor | None, y: Tensor, *arguments: Any) -> tuple[Tensor, ...]:
+    layer = Layer(*arguments)
+    rest = (layer.styles, layer.edit_weights, None if grad_rgb is None else layer.rgb_styles)
+    return (
+        torch.empty_like(layer.x, memory_format=torch.channels_last),
+        *(layer.styles.new_empty((0, 0) if tensor is None else tensor.shape) for tensor in rest),
+    )
+
+
+def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    layer = Layer(*inputs)
+    if layer.rgb_only:
+        raise BackendError("modulated_conv2d with rgb_only keeps nothing that a gradient could be computed from")
+    ctx.set_materialize_grads(False)
+    ctx.options = tuple(None if isinstance(value, Tensor) else value for value in inputs)
+    ctx.save_for_backward(output[0], *(value if isinstance(value, Tensor) else None for value in inputs))
+
+
+def _gradients(ctx: Any, grad: Tensor | None, grad_rgb: Tensor | None) -> tuple[Tensor | None, ...]:
+    wanted = Layer(*ctx.needs_input_grad)
+    if any(getattr(wanted, name) for name in OTHERS):
+        raise BackendError(
+            "zoom_engine::modulated_conv2d has no gradients to weights, edit directions, noise and bias: call"
+            " zoom_engine.ops.modulated_conv2d, which composes the layer from torch's operators then"
+        )
+    y, *tensors = ctx.saved_tensors
+    layer = Layer(*(b if a is None else a for a, b in zip(tensors, ctx.options, strict=True)))
+    if layer.rgb_weight is None:
+        grad_rgb = None  # of a picture without channels
+    if grad is None and grad_rgb is None:
+        return (None,) * len(layer)
+    dx, dstyles, dedit_weights, drgb_styles = _backward(grad, grad_rgb, y, *layer)
+    gradients = {"x": dx, "styles": dstyles}
+    if layer.edit_weights is not None:
+        gradients["edit_weights"] = dedit_weights
+    if grad_rgb is not None:
+        gradients["rgb_styles"] = drgb_styles
+    return tuple(gradients.get(name) for name in Layer._fields)
+
+
+@operator(
+    "modulated_conv2d", f"({SCHEMA}) -> (Tensor out, Tensor rgb)", fake=_empties, gradients=_gradients, save=_save
 )
 def _forward(*arguments: Any) -> tuple[Tensor, Tensor]:
     layer = Layer(*arguments)
@@ -178,24 +231,11 @@ def _forward(*arguments: Any) -> tuple[Tensor, Tensor]:
     return out, rgb
 
 
-@_forward.register_fake
-def _(*arguments: Any) -> tuple[Tensor, Tensor]:
-    return _empty(Layer(*arguments), "torch")
-
-
-def _empty(layer: Layer, code: str) -> tuple[Tensor, Tensor]:
-    empty = native.empty if code == "native" else functools.partial(torch.empty, device=layer.x.device)
-    batch, channels, height, width = layer.out_shape
-    shape = (batch, 0 if layer.rgb_only else channels, height, width)
-    out = empty(shape, dtype=layer.x.dtype, memory_format=torch.channels_last)
-    return out, empty(layer.rgb_shape, dtype=torch.promote_types(layer.x.dtype, torch.float32))
-
-
-@torch.library.custom_op(
-    "zoom_engine::modulated_conv2d_backward",
-    mutates_args=(),
-    schema=f"(Tensor? grad, Tensor? grad_rgb, Tensor y, {SCHEMA}) ->"
+@operator(
+    "modulated_conv2d_backward",
+    f"(Tensor? grad, Tensor? grad_rgb, Tensor y, {SCHEMA}) ->"
     " (Tensor dx, Tensor dstyles, Tensor dedit_weights, Tensor drgb_styles)",
+    fake=_empty_gradients,
 )
 def _backward(
     grad: Tensor | None, grad_rgb: Tensor | None, y: Tensor, *arguments: Any
@@ -257,47 +297,3 @@ def _native_backward(
             threads=torch.get_num_threads(),
         )
     return dx, dstyle, dedit_weights, drgb_styles
-
-
-@_backward.register_fake
-def _(grad: Tensor | None, grad_rgb: Tensor | None, y: Tensor, *arguments: Any) -> tuple[Tensor, ...]:
-    layer = Layer(*arguments)
-    rest = (layer.styles, layer.edit_weights, None if grad_rgb is None else layer.rgb_styles)
-    return (
-        torch.empty_like(layer.x, memory_format=torch.channels_last),
-        *(layer.styles.new_empty((0, 0) if tensor is None else tensor.shape) for tensor in rest),
-    )
-
-
-def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
-    layer = Layer(*inputs)
-    if layer.rgb_only:
-        raise BackendError("modulated_conv2d with rgb_only keeps nothing that a gradient could be computed from")
-    ctx.set_materialize_grads(False)
-    ctx.options = tuple(None if isinstance(value, Tensor) else value for value in inputs)
-    ctx.save_for_backward(output[0], *(value if isinstance(value, Tensor) else None for value in inputs))
-
-
-def _gradients(ctx: Any, grad: Tensor | None, grad_rgb: Tensor | None) -> tuple[Tensor | None, ...]:
-    wanted = Layer(*ctx.needs_input_grad)
-    if any(getattr(wanted, name) for name in OTHERS):
-        raise BackendError(
-            "zoom_engine::modulated_conv2d has no gradients to weights, edit directions, noise and bias: call"
-            " zoom_engine.ops.modulated_conv2d, which composes the layer from torch's operators then"
-        )
-    y, *tensors = ctx.saved_tensors
-    layer = Layer(*(b if a is None else a for a, b in zip(tensors, ctx.options, strict=True)))
-    if layer.rgb_weight is None:
-        grad_rgb = None  # of a picture without channels
-    if grad is None and grad_rgb is None:
-        return (None,) * len(layer)
-    dx, dstyles, dedit_weights, drgb_styles = _backward(grad, grad_rgb, y, *layer)
-    gradients = {"x": dx, "styles": dstyles}
-    if layer.edit_weights is not None:
-        gradients["edit_weights"] = dedit_weights
-    if grad_rgb is not None:
-        gradients["rgb_styles"] = drgb_styles
-    return tuple(gradients.get(name) for name in Layer._fields)
-
-
-_forward.register_autograd(_gradients, setup_context=_save)

@@ -10,6 +10,7 @@ from torch import Tensor
 from zoom_engine.common.errors import BackendError
 from zoom_engine.ops import composition, cuda, native
 from zoom_engine.ops.dispatch import implementation
+from zoom_engine.ops.operator import operator
 
 
 def upsample2x(x: Tensor, add: Tensor | None = None, bias: Tensor | None = None, clamp: float | None = None) -> Tensor:
@@ -45,10 +46,41 @@ def upsample2x(x: Tensor, add: Tensor | None = None, bias: Tensor | None = None,
     return result
 
 
-@torch.library.custom_op(
-    "zoom_engine::upsample2x",
-    mutates_args=(),
-    schema="(Tensor x, Tensor? add, Tensor? bias, float? clamp) -> Tensor",
+def _save(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    _, add, bias, ctx.clamp = inputs
+    ctx.save_for_backward(*((None, None) if ctx.clamp is None else (add, bias)))
+
+
+def _gradients(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    dx, dadd, dbias, _ = ctx.needs_input_grad
+    if dbias:
+        raise BackendError(
+            "zoom_engine::upsample2x has no gradient to bias: call zoom_engine.ops.upsample2x, which adds it by"
+            " torch's operators then"
+        )
+    add, bias = ctx.saved_tensors
+    passed = grad
+    if dadd and add is not None:
+        passed = grad * (composition.finished(add, bias, None).abs() <= ctx.clamp)
+    return _backward(grad) if dx else None, passed if dadd else None, None, None
+
+
+def _doubled(x: Tensor, add: Tensor | None, bias: Tensor | None, clamp: float | None) -> Tensor:
+    return torch.empty(native.resized(x, up=2), dtype=x.dtype, device=x.device, memory_format=native.layout_of(x))
+
+
+def _halved(grad: Tensor) -> Tensor:
+    return torch.empty(
+        native.resized(grad, down=2), dtype=grad.dtype, device=grad.device, memory_format=native.layout_of(grad)
+    )
+
+
+@operator(
+    "upsample2x",
+    "(Tensor x, Tensor? add, Tensor? bias, float? clamp) -> Tensor",
+    fake=_doubled,
+    gradients=_gradients,
+    save=_save,
 )
 def _forward(x: Tensor, add: Tensor | None, bias: Tensor | None, clamp: float | None) -> Tensor:
     layout = native.layout_of(x)
@@ -70,12 +102,12 @@ def _forward(x: Tensor, add: Tensor | None, bias: Tensor | None, clamp: float | 
     return out
 
 
-@_forward.register_fake
-def _(x: Tensor, add: Tensor | None, bias: Tensor | None, clamp: float | None) -> Tensor:
-    return torch.empty(native.resized(x, up=2), dtype=x.dtype, device=x.device, memory_format=native.layout_of(x))
-
-
-@torch.library.custom_op("zoom_engine::upsample2x_backward", mutates_args=(), schema="(Tensor grad) -> Tensor")
+@operator(
+    "upsample2x_backward",
+    "(Tensor grad) -> Tensor",
+    fake=_halved,
+    gradients=lambda ctx, grad: _forward(grad, None, None, None),
+)
 def _backward(grad: Tensor) -> Tensor:
     layout = native.layout_of(grad)
     grad = grad.contiguous(memory_format=layout)
@@ -86,33 +118,3 @@ def _backward(grad: Tensor) -> Tensor:
     dx = native.empty(native.resized(grad, down=2), dtype=grad.dtype, memory_format=layout)
     native.require().upsample2x_backward(grad=native.view(grad), dx=native.view(dx), threads=torch.get_num_threads())
     return dx
-
-
-@_backward.register_fake
-def _(grad: Tensor) -> Tensor:
-    return torch.empty(
-        native.resized(grad, down=2), dtype=grad.dtype, device=grad.device, memory_format=native.layout_of(grad)
-    )
-
-
-def _save(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    _, add, bias, ctx.clamp = inputs
-    ctx.save_for_backward(*((None, None) if ctx.clamp is None else (add, bias)))
-
-
-def _gradients(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-    dx, dadd, dbias, _ = ctx.needs_input_grad
-    if dbias:
-        raise BackendError(
-            "zoom_engine::upsample2x has no gradient to bias: call zoom_engine.ops.upsample2x, which adds it by"
-            " torch's operators then"
-        )
-    add, bias = ctx.saved_tensors
-    passed = grad
-    if dadd and add is not None:
-        passed = grad * (composition.finished(add, bias, None).abs() <= ctx.clamp)
-    return _backward(grad) if dx else None, passed if dadd else None, None, None
-
-
-_forward.register_autograd(_gradients, setup_context=_save)
-_backward.register_autograd(lambda ctx, grad: _forward(grad, None, None, None))

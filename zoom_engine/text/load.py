@@ -251,7 +251,8 @@ def _build(
     download: bool,
 ) -> TextEncoder:
     """Make a `TextEncoder` of a configuration and weights; open_clip finds the tokenizer by `source`."""
-    from open_clip.factory import load_checkpoint
+    with importing():
+        from open_clip.factory import load_checkpoint
 
     if weights.suffix not in _SUFFIXES:
         raise TextEncoderError(f"{weights} is no weight file: one of {', '.join(_SUFFIXES)} is needed")
