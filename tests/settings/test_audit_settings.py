@@ -47,6 +47,8 @@ COMPLETE = AuditSettings(**GIVEN)
         ({"random_directions": -1}, "random_directions must be a number"),
         ({"random_directions": 2, "mode": "multi"}, "random_directions is for single mode"),
         ({"by": ["a face with a hat"], "mode": "multi"}, "by is for single mode"),
+        ({"correction": "benjamini-hochberg", "mode": "multi"}, "correction is for single mode"),
+        ({"smallest_effect": 0.2, "mode": "multi"}, "smallest_effect is for single mode"),
         ({"by": []}, "give at least one"),
         ({"keep": ["a face", "a face"]}, "neutral prompt"),
         ({"paraphrases": 1}, "paraphrases must be in 2"),

@@ -620,6 +620,9 @@ def _check_source(settings: AuditSettings) -> None:
 
 def _check_single_mode(settings: AuditSettings) -> None:
     """Refuse what belongs to single mode in another one, and a number of paraphrases that there cannot be."""
+    for name in ("correction", "smallest_effect"):
+        if settings.mode == "multi" and getattr(settings, name) != getattr(AuditSettings, name):
+            raise ConfigError(f"{name} is for single mode: attributes edited together get no verdicts")
     if settings.random_directions and settings.mode == "multi":
         raise ConfigError("random_directions is for single mode: attributes edited together are not compared with any")
     if settings.by is not None and settings.mode == "multi":
