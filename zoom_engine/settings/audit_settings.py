@@ -389,10 +389,7 @@ class AuditSettings:
             raise ConfigError(f"threshold λ must be in [0, 1), got {self.threshold}")
         if self.level is not None and not 0 < self.level <= 1:
             raise ConfigError(f"level must be in (0, 1], got {self.level}")
-        if not math.isfinite(self.truncation):
-            raise ConfigError(f"truncation must be a finite number, got {self.truncation}")
-        if self.truncation_cutoff is not None and self.truncation_cutoff < 0:
-            raise ConfigError(f"truncation cutoff counts layers and must be at least 0, got {self.truncation_cutoff}")
+        _check_truncation(self.truncation, self.truncation_cutoff)
         check_decisive_change(self.decisive_change)
         for name in ABOUT:
             line = getattr(self, name)
@@ -616,6 +613,16 @@ def _check_source(settings: AuditSettings) -> None:
             "a text encoder tells whether edits were made beside a neutral prompt: say what the pictures show by"
             " neutral (--neutral), such as 'a street'"
         )
+
+
+def _check_truncation(truncation: float, cutoff: int | None) -> None:
+    """Refuse a truncation that is no number, and a cutoff of none."""
+    if not math.isfinite(truncation):
+        raise ConfigError(f"truncation must be a finite number, got {truncation}")
+    if cutoff is not None and cutoff < 0:
+        raise ConfigError(f"truncation cutoff counts layers and must be at least 0, got {cutoff}")
+    if cutoff is not None and truncation == 1:
+        raise ConfigError("a truncation cutoff says where truncation ends, and 1 is none: give truncation too")
 
 
 def _check_single_mode(settings: AuditSettings) -> None:
