@@ -608,6 +608,11 @@ def _check_source(settings: AuditSettings) -> None:
             alien = field.name not in (source, *beside, *OF_ANY_EDITS)
         if alien and value is not field.default and value != field.default:
             raise ConfigError(f"{field.name} does not apply to edits by {source}: leave it out")
+    if source != "generator" and settings.text_encoder is None and settings.templates != DEFAULT_TEMPLATES:
+        raise ConfigError(
+            "templates are sentences for a text encoder, which tells whether edits were made: give one by text_encoder"
+            " (--text-encoder), or leave templates out"
+        )
     if source != "generator" and settings.text_encoder is not None and settings.neutral is None:
         raise ConfigError(
             "a text encoder tells whether edits were made beside a neutral prompt: say what the pictures show by"
