@@ -536,7 +536,7 @@ class RunSettings:
 
 
 def _left_open(settings: AuditSettings) -> dict[str, Any]:
-    """Return the options that the preset brought, as they were before: another one brings its own."""
+    """Return the options that the preset brought, as they were before: other options let it bring others."""
     brought = {} if settings.preset is None else settings.brought_by(*find_preset(settings.preset))
     defaults = type(settings)
     return {name: getattr(defaults, name) for name, value in brought.items() if getattr(settings, name) == value}
@@ -555,8 +555,7 @@ def settings_with(settings: AuditSettings | None, options: Mapping[str, Any]) ->
             f"what comes first is an AuditSettings, not {type(settings).__name__}: give options by name, such as"
             " target=model"
         )
-    left_open = _left_open(settings) if "preset" in options else {}
-    return dataclasses.replace(settings, **{**left_open, **options})
+    return dataclasses.replace(settings, **{**_left_open(settings), **options})
 
 
 def options_of(settings: type) -> dict[str, About]:
