@@ -63,7 +63,7 @@ def test_a_head_of_a_multi_label_network_is_a_yes_or_no() -> None:
     ("task", "stated", "message"),
     [
         (
-            {"task": "multiclass", "classes": ["a", "b", "c"]},
+            {"task": "multiclass", "classes": ["a", "b", "c"], "output": "logits"},
             {"kind": "probabilities"},
             r"kind='probabilities' .*task multiclass",
         ),
@@ -86,6 +86,18 @@ def test_what_is_said_beside_a_task_may_be_what_it_says_itself() -> None:
         assert load_target(network, task=one, kind="probabilities", head=head, resolution=16).task == task_from_dict(
             one
         )
+
+
+def test_what_is_said_of_outputs_is_said_of_those_of_a_task_that_leaves_it_open() -> None:
+    share, shares = Function(lambda m: m[:, :1]), Function(lambda m: (m * 30).softmax(1))
+    of_classes = {"task": "multiclass", "classes": ("a", "b", "c")}
+    for network, task, output in (
+        (share, "binary", "probability"),
+        (shares, of_classes, "probabilities"),
+        (shares, {**of_classes, "task": "multilabel"}, "probabilities"),
+    ):
+        target = load_target(network, task=task, kind="probabilities", resolution=16)
+        assert target.task.to_dict()["output"] == output
 
 
 def test_the_users_word_decides_what_outputs_are() -> None:

@@ -58,8 +58,13 @@ FILES: dict[FileKind, Callable[[Path, Reading], LoadedModel]] = {
     "hugging-face": load_hugging_face,
 }
 """What loads a file or folder of that kind."""
-_STEMS = {"logits": "logit", "probabilities": "probabilit"}
-"""What the outputs of tasks have in their names, by what the user may say that outputs are."""
+_OUTPUTS = {
+    "logits": ("logits", "logit", "two-logits"),
+    "probabilities": ("probabilities", "probability", "two-probabilities"),
+}
+"""What tasks call their outputs, by what the user may say that these are."""
+_USUAL = {"multiclass": 0, "multilabel": 0, "segmentation": 0, "binary": 1}
+"""Which of these a task that is described without its output has."""
 _NUMBER = RegressionTask(range=(0.0, 1.0))
 """Of a model that gives a number: nothing asks for its range where it scores pictures."""
 Spec = str | Path | nn.Module | BlackBox | Predictor | OnnxSession | onnx.ModelProto
@@ -173,7 +178,10 @@ def load_untried(
     if service is not None and not asks_a_service(spec):
         raise TargetError("service options belong to a target behind HTTP, such as http://127.0.0.1:8000/predict")
     if isinstance(task, str | Mapping):
-        described = {"task": task} if isinstance(task, str) else dict(task)
+        described: dict[str, Any] = {"task": task} if isinstance(task, str) else dict(task)
+        usual = _USUAL.get(str(described.get("task")))
+        if kind in _OUTPUTS and usual is not None:
+            described.setdefault("output", _OUTPUTS[kind][usual])
         task = task_from_dict(described if classes is None else {"classes": tuple(classes), **described})
     complete = spec if isinstance(spec, Target) else _of_domain(spec)
     if complete is None:
@@ -342,8 +350,7 @@ def _as_target(
 
 def _check_said(task: Task, name: str, kind: Kind | None, head: int | str | None) -> None:
     """Refuse, by a TargetError, what is said of outputs beside a task that says otherwise: it would be left out."""
-    output = str(getattr(task, "output", None))
-    if kind is not None and _STEMS.get(kind, kind) not in output:
+    if kind is not None and getattr(task, "output", None) not in _OUTPUTS.get(kind, ()):
         raise TargetError(
             f"target {name!r}: kind={kind!r} (--output-kind) helps to guess a task, and the task {task.name} is given"
             " and says itself what outputs are: leave one out, or say it by the task's own option (--task-option"
