@@ -55,6 +55,8 @@ def test_a_head_of_a_multi_label_network_is_a_yes_or_no() -> None:
             load_target(network, head=2, classes=names, resolution=16)
     with pytest.raises(TargetError, match="has no head 5"):
         load_target(network, task=BinaryTask(head=5), resolution=16)
+    with pytest.raises(TargetError, match="of which none is a head"):
+        load_target(Function(lambda m: m[:, :, None, None].expand(-1, -1, 4, 4)), head=2, resolution=16)
     with pytest.raises(TargetError, match="one logit or one probability"):
         BinaryTask(head=0, output="two-logits")
 
@@ -68,6 +70,12 @@ def test_a_head_of_a_multi_label_network_is_a_yes_or_no() -> None:
             r"kind='probabilities' .*task multiclass",
         ),
         ("embedding", {"kind": "logits"}, "--task-option output="),
+        (
+            MultiClassTask(classes=("a", "b", "c")),
+            {"classes": ["b", "a", "c"]},
+            "name others than the task multiclass",
+        ),
+        ({"task": "multiclass", "classes": ["a", "b", "c"]}, {"classes": ["c", "b", "a"]}, "name others"),
         ({"task": "multilabel", "classes": ["hat", "beard"]}, {"head": "beard"}, r"head='beard' .*task multilabel"),
         ({"task": "regression", "range": [0, 1]}, {"head": 2}, "--task-option head=NUMBER"),
     ],

@@ -317,7 +317,7 @@ def _as_target(
 ) -> Target:
     name, note = name or loaded.name, loaded.note
     if task is not None:
-        _check_said(task, name, kind, head)
+        _check_said(task, name, kind, head, classes)
     _check_names(loaded, classes if classes is not None else getattr(task, "classes", None))
     if task is None and head is None and kind in (None, getattr(loaded.task, "output", None)):
         task = _named_task(loaded.task, classes)
@@ -348,7 +348,9 @@ def _as_target(
     )
 
 
-def _check_said(task: Task, name: str, kind: Kind | None, head: int | str | None) -> None:
+def _check_said(
+    task: Task, name: str, kind: Kind | None, head: int | str | None, classes: Sequence[str] | None
+) -> None:
     """Refuse, by a TargetError, what is said of outputs beside a task that says otherwise: it would be left out."""
     if kind is not None and getattr(task, "output", None) not in _OUTPUTS.get(kind, ()):
         raise TargetError(
@@ -361,6 +363,10 @@ def _check_said(task: Task, name: str, kind: Kind | None, head: int | str | None
         raise TargetError(
             f"target {name!r}: head={head!r} (--head) helps to guess a task, and the task {task.name} is given: leave"
             " one out, or say it by the option of a binary task or a regression (--task-option head=NUMBER)"
+        )
+    if classes is not None and tuple(classes) != tuple(getattr(task, "classes", ())):
+        raise TargetError(
+            f"target {name!r}: classes (--class) name others than the task {task.name}, which is given: leave one out"
         )
 
 
