@@ -53,6 +53,7 @@ GENERAL = Path(__file__).with_name("general_words.txt")
 SAMPLES = 1024  # unedited pictures that words are measured on; an audit's directions share them
 RANDOM = 8  # directions
 EDITS_AT_ONCE = 4  # of images: a stopped run loses no more, and gradients are no quicker in larger batches
+_TOGETHER: Mapping[str, Any] = {"mode": "multi", "smallest_effect": SMALLEST_EFFECT}
 _LABEL_FRACTION = 4  # at most one of so many components is kept for the labels
 
 
@@ -104,12 +105,9 @@ class Discoverer:
         words = [word for word in words if word.casefold() != neutral.casefold()]
         if not words:
             raise ConfigError(f"text encoder '{encoder.name}' can read none of the vocabulary's words: give others")
-        settings = replace(
-            settings, text_encoder=encoder, attributes=words, mode="multi", smallest_effect=SMALLEST_EFFECT
-        )
+        settings = replace(settings, text_encoder=encoder, attributes=words, **_TOGETHER)
         self.audit = load_models(settings, progress=progress, notify=notify)
-        none = why_no_gradients(self.audit.target, self.audit.generator)
-        if none:
+        if none := why_no_gradients(self.audit.target, self.audit.generator):
             raise TargetError(
                 f"target {self.audit.target.name!r}: {none}, which discover follows: audit attributes that you type,"
                 " with zoom-engine diagnose"
