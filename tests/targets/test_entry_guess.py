@@ -87,6 +87,13 @@ def test_what_is_said_beside_a_task_is_not_left_out(task: Any, stated: dict[str,
     assert "\n" not in str(told.value)
 
 
+def test_how_to_resize_is_not_said_of_pictures_that_nothing_resizes() -> None:
+    network, how = Function(lambda m: (m - 0.5) * 40), {"resize": "bicubic"}
+    with pytest.raises(TargetError, match="give the size too"):
+        load_target(network, preprocessing=how, resolution=16)
+    assert load_target(network, preprocessing={**how, "size": 8}, resolution=16).preprocessing.resize == "bicubic"
+
+
 def test_what_is_said_beside_a_task_may_be_what_it_says_itself() -> None:
     network = Function(lambda m: (m * 30).softmax(1))
     one: dict[str, Any] = {"task": "binary", "output": "probability", "classes": ("not beard", "beard"), "head": 1}

@@ -30,6 +30,7 @@ from zoom_engine.targets.loaders.torch_programs import load_exported_program, lo
 from zoom_engine.targets.loaders.transforms import StatedInput, stated_preprocessing
 from zoom_engine.targets.onnx.load import load_onnx, load_onnx_model, load_tfjs
 from zoom_engine.targets.onnx.session import OnnxSession, load_session
+from zoom_engine.targets.preprocessing import Preprocessing
 from zoom_engine.targets.target import Target, probe_images, raw_outputs
 from zoom_engine.targets.tasks import (
     EmbeddingTask,
@@ -287,6 +288,12 @@ def _load(spec: Spec, how: Reading) -> LoadedModel:
         loaded = named(str(spec), how)
     else:
         loaded = FILES[kind_of_file(Path(spec))](Path(spec), how)
+    resize = how.options.get("resize") if isinstance(how.options, Mapping) else None
+    if resize not in (None, Preprocessing.resize) and loaded.preprocessing.hw is None:
+        raise TargetError(
+            f"target {loaded.name!r} takes pictures of any size, so none is resized: give the size too (--input-size),"
+            " or leave resize out (--input-resize)"
+        )
     output_hash = _of_output(loaded.content_hash, how.output)
     if how.output is None or loaded.output_chosen:
         return dataclasses.replace(loaded, content_hash=output_hash)
