@@ -42,6 +42,7 @@ from zoom_engine import Diagnoser, ops
 from zoom_engine.audit.manifest import PAPER_BOUND
 from zoom_engine.common.errors import ZoomError
 from zoom_engine.search import find_search
+from zoom_engine.settings.audit_settings import Mode
 
 SUITE = "audit"
 BASELINE = "baseline"
@@ -327,7 +328,7 @@ class EngineRunner(Runner):
     """An audit, without the work before its first unit, which the paper's range and ready directions leave out."""
 
     def __init__(self, world: World, case: Case, search: str, device: str, cache: Path) -> None:
-        mode = "multi" if case.work == "multi" else "single"
+        mode: Mode = "multi" if case.work == "multi" else "single"
         kind = find_search(search, mode=mode)
         if case.work == "step" and not kind.needs_gradient:
             raise ZoomError(f"{search} takes no gradient steps")

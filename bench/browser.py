@@ -46,7 +46,8 @@ class Tab:
             if message.get("id") == number:
                 if "error" in message:
                     raise RuntimeError(f"{method}: {message['error']}")
-                return message["result"]
+                result: dict[str, Any] = message["result"]
+                return result
             self._note(message)
 
     def _note(self, message: dict[str, Any]) -> None:

@@ -94,7 +94,7 @@ def taught(kind: str, *, count: int = TAUGHT_ON, steps: int = STEPS) -> nn.Modul
         x = torch.from_numpy(np.stack(rows)).permute(0, 3, 1, 2).float() / 255
         loss = F.binary_cross_entropy_with_logits(network(x)[:, 0], torch.from_numpy(wanted).float())
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         for group in optimizer.param_groups:
             group["lr"] = RATE * (1 - step / steps)
         optimizer.step()

@@ -17,12 +17,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zoom_engine import load_generator, load_target
+from zoom_engine import load_target
 from zoom_engine.common.errors import BackendError
 from zoom_engine.common.files import atomic
 from zoom_engine.common.machine import describe_environment
 from zoom_engine.diagnose.domain import find_domain
-from zoom_engine.generators import StyleGAN2
+from zoom_engine.generators import StyleGAN2, load_stylegan2
 from zoom_engine.runtime import Synthesizer, choose_synthesizer, compiled_target
 from zoom_engine.targets import Target
 
@@ -103,7 +103,7 @@ def measure(names: Sequence[str], runtimes: Sequence[str], images: int) -> Itera
     0.2 to 0.8, ``error`` the relative error of all pictures together, ``moved_by`` the largest change of a probability.
     A runtime that cannot run here has ``skipped``, the reason, instead.
     """
-    generator = load_generator("avatars")
+    generator = load_stylegan2("avatars")
     targets = {name: load_target(f"avatars:{name}") for name in names}
     pictures = Pictures(generator, runtimes)
     count = math.ceil(images * NEAR_BOUNDARY)
@@ -111,8 +111,8 @@ def measure(names: Sequence[str], runtimes: Sequence[str], images: int) -> Itera
     shared, shared_squares = pictures.judge(random, targets)
     quick = choose_synthesizer(generator, precision="fp32")
     for name, target in targets.items():
-        near, near_squares = pictures.judge(near_boundary(generator, target, quick, count), {name: target})
-        probabilities_of = {key: torch.cat([shared[name][key], near[name][key]]) for key in pictures.made}
+        beside, near_squares = pictures.judge(near_boundary(generator, target, quick, count), {name: target})
+        probabilities_of = {key: torch.cat([shared[name][key], beside[name][key]]) for key in pictures.made}
         squares = {key: shared_squares[key] + near_squares[key] for key in pictures.made}
         wanted = probabilities_of.pop("torch")
         near = ((wanted > NEAR[0]) & (wanted < NEAR[1])).float().mean()

@@ -73,8 +73,7 @@ def camera(count: int, seed: int) -> list[Image.Image]:
     from matplotlib import cbook
     from sklearn.datasets import load_sample_images
 
-    with cbook.get_sample_data("grace_hopper.jpg") as file:
-        hopper = Image.open(file).convert("RGB")
+    hopper = Image.open(str(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False))).convert("RGB")
     photographs = [*map(Image.fromarray, load_sample_images().images), hopper]
     random, squares = np.random.default_rng(seed), []
     for number in range(count):
@@ -87,6 +86,7 @@ def camera(count: int, seed: int) -> list[Image.Image]:
 
 def told(result: Fitness) -> dict[str, Any]:
     """What is kept of a fit."""
+    assert result.read is not None  # the attributes are words
     verdicts = [one.judgement.verdict for one in result.attributes]
     return {
         "verdict": result.verdict,
@@ -143,7 +143,7 @@ def changes_of_audits(domain: str, seed: int, names: Sequence[str], out: Path) -
         audits = Diagnosers(target=targets, **options, search_options=ENDS, progress=forced).run(
             images=IMAGES, seed=seed
         )
-        arrays = {}
+        arrays: dict[str, Any] = {}
         for name, audit in audits.items():
             arrays[f"{name}|change"], arrays[f"{name}|baseline"] = changes_of(audit)
             arrays[f"{name}|attributes"] = np.array([attribute.text for attribute in audit.attributes])
@@ -159,14 +159,16 @@ def answers_of(domain: str, seed: int, names: Sequence[str], out: Path) -> Mappi
         embedded = DOMAINS_BY_NAME[domain]
         models = Diagnoser(generator=domain, target=f"{domain}:{names[0]}", attributes=embedded.attributes[:1]).models
         styles = models.styles(range(seed * SEEDS_PER_RUN, seed * SEEDS_PER_RUN + GENERATED))
-        targets, seen = {name: embedded.target(name) for name in names}, {name: [] for name in names}
+        targets = {name: embedded.target(name) for name in names}
+        seen: dict[str, list[Any]] = {name: [] for name in names}
         with torch.no_grad():
             for first in range(0, GENERATED, 32):
                 images = models.synthesizer.render(styles[first : first + 32])
                 for name, target in targets.items():
                     seen[name].append(target(images).numpy())
         out.mkdir(parents=True, exist_ok=True)
-        np.savez(path, **{name: np.concatenate(parts) for name, parts in seen.items()})
+        joined: dict[str, Any] = {name: np.concatenate(parts) for name, parts in seen.items()}
+        np.savez(path, **joined)
     return dict(np.load(path))
 
 

@@ -54,20 +54,14 @@ def measure(targets: Sequence[str], search: str, images: int) -> Iterator[dict[s
     for target in targets:
         audited: dict[str, Any] = {"generator": "avatars", "target": f"avatars:{target}", "search": search}
         directions = Diagnoser(**audited).edit_directions()
-        wanted: dict[tuple[int, str], bool] = {}
+        wanted: dict[tuple[int, str | None], bool] = {}
         for variant in VARIANTS:
             backend, precision = variant.split("-")
             if precision == "bf16" and not bf16_in_hardware():
                 continue
             with tempfile.TemporaryDirectory() as cache:
-                diagnoser = Diagnoser(
-                    **audited,
-                    directions=directions,
-                    backend=backend,
-                    precision=precision,
-                    random_directions=0,
-                    cache=Path(cache),
-                )
+                how: dict[str, Any] = {"backend": backend, "precision": precision, "random_directions": 0}
+                diagnoser = Diagnoser(**audited, **how, directions=directions, cache=Path(cache))
                 diagnosis = diagnoser.run(images=images)
             flips = {(r.image, r.attribute): bool(r.flipped) for r in diagnosis.records}
             wanted = wanted or flips

@@ -6,6 +6,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -77,7 +78,7 @@ def floor(generator: StyleGAN2, work: str, batch: int, precision: str) -> float:
             operations, moved = 2 * 3 * layer.channels * pixels, 4 * 3 * pixels * 1.25
             seconds += max(operations / peak, moved / bandwidth) * (2 if backward else 1)
             continue
-        conv = generator.convs[layer.name]
+        conv: Any = generator.convs[layer.name]
         weights = conv.weight.numel()
         inside = pixels // 4 if conv.up else pixels
         read, written = layer.channels * inside, len(conv.weight) * pixels

@@ -60,7 +60,7 @@ def measure(resolution: int, batch: int, precision: str, backward: bool, repeats
     seconds: dict[str, list[float]] = {"torch": [], "cuda": []}
     for turn in range(repeats + 3):
         for variant, times in seconds.items():
-            start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+            start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
             start.record()
             run(plain=variant == "torch")
             end.record()

@@ -60,6 +60,8 @@ GRID, RIDGE, STEEP = 8, 0.1, 20.0
 class Darkness(nn.Module):
     """How dark the skin of pictures ``[B, 3, H, W]`` is, in [0, 1] with ½ where truth draws the line."""
 
+    weights: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         images, parameters = DOMAIN.subject.sample(FITTED_ON, FIT_SEED)

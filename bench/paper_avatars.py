@@ -93,8 +93,8 @@ def padded(narrow: StyleGAN2, resolution: int, base: int) -> StyleGAN2:
     with torch.no_grad():  # so that no layer's activations vanish: the pictures do not see it
         for size in sizes:
             if size > narrow.resolution:
-                wide.convs[f"b{size}_conv0"].weight.normal_()
-                wide.convs[f"b{size}_conv1"].weight.normal_()
+                for name in (f"b{size}_conv0", f"b{size}_conv1"):
+                    nn.init.normal_(wide.get_parameter(f"convs.{name}.weight"))
     return wide.eval().requires_grad_(False)
 
 
@@ -163,6 +163,9 @@ class Towers(nn.Module):
 
 class Seen(nn.Module):
     """A wide network's input as the avatars' networks read it: in [-1, 1], of their size."""
+
+    scale: Tensor
+    shift: Tensor
 
     def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()

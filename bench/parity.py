@@ -16,19 +16,18 @@ import torch
 from synthesis import network
 from torch import Tensor
 
-from zoom_engine import load_generator
 from zoom_engine.common.errors import BackendError
 from zoom_engine.common.files import atomic
 from zoom_engine.common.machine import bf16_in_hardware, describe_environment
 from zoom_engine.export.parity import measure_parity
-from zoom_engine.generators import StyleGAN2
+from zoom_engine.generators import StyleGAN2, load_stylegan2
 from zoom_engine.runtime.graphs import synthesis_model
 from zoom_engine.runtime.onnxruntime_session import OnnxRuntimeSession
 from zoom_engine.runtime.openvino_session import OpenVinoSession
 from zoom_engine.runtime.session import Session
 
 NETWORKS: dict[str, Callable[[], StyleGAN2]] = {
-    "avatars": lambda: load_generator("avatars"),
+    "avatars": lambda: load_stylegan2("avatars"),
     "256-base16384": lambda: network(256, base=16384),
     "256-base32768": lambda: network(256, base=32768),
     "1024-config-f": lambda: network(1024, base=32768),

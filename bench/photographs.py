@@ -82,19 +82,21 @@ def compared(
 ) -> dict[str, Any]:
     """Correlations of ``audited_changes`` and ``true [T, N, I]`` over the pairs ``counted [T, N]``, of each target on
     the photographs that are ``audited [T, I]``."""
-    count = audited_changes.shape[2]
+    count: int = audited_changes.shape[2]
 
     def figures(rows: NDArray[np.int64]) -> dict[str, float]:
         weight = audited[:, None, rows].astype(np.float64)
         counts = np.maximum(weight.sum(axis=2), 1)
-        means = [((values[:, :, rows] * weight).sum(axis=2) / counts)[counted] for values in (audited_changes, true)]
+        mean_audited, mean_true = (
+            ((values[:, :, rows] * weight).sum(axis=2) / counts)[counted] for values in (audited_changes, true)
+        )
         shown = np.broadcast_to(weight > 0, (*audited_changes.shape[:2], len(rows))) & counted[:, :, None]
-        single = [values[:, :, rows][shown] for values in (audited_changes, true)]
+        each_audited, each_true = (values[:, :, rows][shown] for values in (audited_changes, true))
         return {
-            "pairs_pearson": float(np.corrcoef(*means)[0, 1]),
-            "pairs_spearman": spearman(*means),
-            "single_pearson": float(np.corrcoef(*single)[0, 1]),
-            "single_spearman": spearman(*single),
+            "pairs_pearson": float(np.corrcoef(mean_audited, mean_true)[0, 1]),
+            "pairs_spearman": spearman(mean_audited, mean_true),
+            "single_pearson": float(np.corrcoef(each_audited, each_true)[0, 1]),
+            "single_spearman": spearman(each_audited, each_true),
         }
 
     random = np.random.default_rng(0)

@@ -72,10 +72,9 @@ def compared(target: str, edit_range: str, images: int, seed: int) -> dict[str, 
     """One target in one range."""
     audits: list[Diagnosis] = []
     seconds = []
+    how: dict[str, Any] = {"generator": target.partition(":")[0], "target": target, "edit_range": edit_range}
     for options in ({}, {"monotone": None}):
-        diagnoser = Diagnoser(
-            generator=target.partition(":")[0], target=target, edit_range=edit_range, search_options=options
-        )
+        diagnoser = Diagnoser(**how, search_options=options)
         diagnoser.run(images=1, seed=seed + 1)  # what comes before the first unit
         begun = time.process_time()
         audits.append(diagnoser.run(images=images, seed=seed))

@@ -76,14 +76,8 @@ def searched_part(
 ) -> dict[str, Any]:
     """What a search finds on one target: from ``results``, else made now."""
     search, given = VARIANTS[variant]
-    diagnoser = Diagnoser(
-        generator="avatars",
-        target=f"avatars:{target}",
-        mode="multi",
-        search=search,
-        search_options=given,
-        precision=precision,
-    )
+    how: dict[str, Any] = {"search": search, "search_options": given, "precision": precision}
+    diagnoser = Diagnoser(generator="avatars", target=f"avatars:{target}", mode="multi", **how)
     options = describe_search(diagnoser.models.search)
     part: dict[str, Any] = {"seed": seed, "target": target, "search": variant, "options": options}
     for other in results:

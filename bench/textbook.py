@@ -8,6 +8,8 @@ their own.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -23,10 +25,12 @@ def textbook_synthesis(generator: StyleGAN2, styles: Tensor) -> Tensor:
     for layer in generator.space.layers:
         style = styles[:, layer.start : layer.stop]
         if layer.is_rgb:
-            rgb = _to_rgb(generator.to_rgb[layer.name], x, style)
+            to_rgb: Any = generator.to_rgb[layer.name]
+            rgb = _to_rgb(to_rgb, x, style)
             image = rgb if image is None else _upsample(image) + rgb
         else:
-            x = _convolution(generator.convs[layer.name], x, style)
+            convolution: Any = generator.convs[layer.name]
+            x = _convolution(convolution, x, style)
     assert image is not None
     return image
 

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import open_clip
 import torch
@@ -20,10 +21,10 @@ from paper_avatars import CHANNEL_BASE, IMAGENET
 from synthesis import network
 from torch import nn
 
-from zoom_engine import Diagnoser, EditDirections, load_generator, load_target, load_text_encoder
+from zoom_engine import Diagnoser, EditDirections, load_target, load_text_encoder
 from zoom_engine.audit.manifest import PAPER_BOUND
 from zoom_engine.diagnose.domain import find_domain
-from zoom_engine.generators import StyleGAN2
+from zoom_engine.generators import StyleGAN2, load_stylegan2
 from zoom_engine.targets import BinaryTask, Target
 from zoom_engine.text import TextEncoder, find_templates
 
@@ -71,7 +72,7 @@ class World:
             matrix = self.directions.matrix.to(styles)
             logits = self.target(self.generator.render(styles))
             moved = self.target(self.generator.render(styles, edits.to(styles), matrix)) - logits
-            classifier = copy.deepcopy(self.target.network)
+            classifier: Any = copy.deepcopy(self.target.network)
             scale = REACH / moved.square().mean().sqrt()
             classifier.fc.weight *= scale
             classifier.fc.bias.copy_(scale * (classifier.fc.bias - logits.mean()) + REACH)
@@ -143,5 +144,5 @@ def avatars_world(cache: Path, device: str = "cpu") -> World:
     directions = Diagnoser(
         generator="avatars", target=target, attributes=attributes, templates=TEMPLATES, cache=cache
     ).edit_directions()
-    generator = load_generator("avatars")
+    generator = load_stylegan2("avatars")
     return World(generator.to(device), target.to(device), encoder.to(device), target.labels, directions, trained=True)

@@ -280,6 +280,12 @@ def test_models_are_shared_by_attributes_of_the_same_sources_alone(tmp_path: Pat
         Diagnoser(**COMMON, directions=files[1], like=ready)
 
 
+@pytest.mark.parametrize(("encoder", "notes"), [("none", 1), (None, 0)])
+def test_a_neutral_prompt_that_nothing_reads_is_told_of(encoder: str | None, notes: int) -> None:
+    told = models_of("mustache=scorer:avatars:mustache", text_encoder=encoder, neutral="a person").notices.lines
+    assert len([line for line in told if "no text encoder reads the neutral prompt" in line]) == notes
+
+
 def test_what_cannot_be_is_refused_in_one_line_before_anything_is_drawn(
     folders: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -296,6 +302,12 @@ def test_what_cannot_be_is_refused_in_one_line_before_anything_is_drawn(
         (ConfigError, "give its file with --directions", ["x=edits"], {}),
         (ConfigError, "'y' is none of this audit's", ["x=edits"], {"directions": file, "by": ["y=edits"]}),
         (ConfigError, "'a smiling face' is given by words", ["a smiling face"], {"text_encoder": "none"}),
+        (
+            ConfigError,
+            "templates are sentences for attributes that are words",
+            ["x=scorer:avatars:mustache"],
+            {"text_encoder": "none", "templates": "none"},
+        ),
         (DirectionError, "the number of a scorer has none", ["x=scorer:avatars:age-years"], {"directions": "sampled"}),
     ]
     for kind, told, attributes, options in refused:

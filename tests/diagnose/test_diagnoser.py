@@ -223,7 +223,6 @@ def test_ready_directions_must_be_those_of_the_audit(audit: Path, monkeypatch: p
     monkeypatch.setattr("zoom_engine.diagnose.models.text_encoder_for", lambda *_: pytest.fail("a model was loaded"))
     for options, says in (
         ({"truncation": 0.7}, r"another truncation \(1.0, the audit has 0.7\)"),
-        ({"truncation": 1.0, "truncation_cutoff": 8}, "another truncation cutoff"),
         ({"neutral": "a person"}, r"another neutral \('a face', the audit has 'a person'\)"),
         ({"templates": "none"}, "another templates"),
         ({"attributes": ATTRIBUTES[::-1]}, "another attributes"),

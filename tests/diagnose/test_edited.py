@@ -245,6 +245,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "photographs": ({"photos": "photos"}, "photos does not apply"),
     "a cluster": ({"cluster": "ray"}, "cluster does not apply"),
     "a backend": ({"backend": "native"}, "nothing is drawn here"),
+    "a template": (
+        {"templates": ["a photo of {}"]},
+        "templates are sentences for a text encoder.* leave templates out",
+    ),
     "an attribute": ({"attributes": ["green"]}, "has no attribute 'green'"),
     "a control": ({"attributes": ["green 0"]}, "has no attribute 'green 0'"),
     "several targets": ({"target": ["a", "b"]}, "Diagnosers.* audits several"),
@@ -256,6 +260,13 @@ def test_what_does_not_apply_is_refused_in_one_line(table: Path, options: dict[s
     with pytest.raises(ZoomError, match=words) as refused:
         Diagnoser(**{"pairs": table, "target": red, **options})
     assert "\n" not in str(refused.value)
+
+
+def test_a_neutral_prompt_that_nothing_reads_is_told_of(table: Path) -> None:
+    told: list[str] = []
+    for neutral in (None, "a square"):
+        Diagnoser(pairs=table, target=red, neutral=neutral, notify=told.append)
+    assert len([line for line in told if "no text encoder reads the neutral prompt" in line]) == 1
 
 
 def test_a_source_of_edits_is_needed() -> None:

@@ -83,6 +83,7 @@ def test_the_folder_holds_what_the_summary_speaks_of(folder: Path) -> None:
     (line,) = (line for line in html.unescape(page).splitlines() if "zoom-engine diagnose --generator avatars" in line)
     assert "--attribute 'a cheerful face'" in line
     assert "--smallest-effect 0.06" in line, "all that was given is said again"
+    assert result.config["smallest_effect"] == 0.06
     assert "--out audit" in line
     assert json.loads(json.dumps(result.to_json())) == json.loads((folder / "summary.json").read_text())
 

@@ -174,6 +174,21 @@ def test_what_a_folder_was_begun_with_holds_no_secrets(tmp_path: Path, monkeypat
     assert study.settings.target_options["service"]["headers"] == headers
 
 
+def test_options_that_have_no_use_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told: list[str] = []
+    options: dict[str, Any] = {"attributes": ["x=scorer:avatars:mustache"], "notify": told.append}
+    with pytest.raises(UnsuitedError):
+        run_experiment("traversal", tmp_path, generator="avatars", targets=["avatars:mustache"], **options)
+    monkeypatch.setattr("zoom_engine.experiments.study.Editing", SimpleNamespace(of=lambda *_, **__: None))
+    assert Study("avatars", tmp_path, batch_size=8, **options).editing is None
+    assert ["asks no target" in told[0], "batch size" in told[1], len(told)] == [True, True, 2]
+    words = ["experiment", "user-study", "--score", "a.json", "--out", str(tmp_path), "--domain", "pets"]
+    assert main(words) == 1
+    assert "--score counts answers" in capsys.readouterr().err
+
+
 @pytest.mark.slow(120)
 @pytest.mark.ci
 def test_all_of_them_killed_at_two_random_moments_end_with_the_same_data(

@@ -23,7 +23,7 @@ from zoom_engine import Diagnoser
 from zoom_engine.audit.manifest import Manifest
 from zoom_engine.cli import main
 from zoom_engine.common.errors import AuditError
-from zoom_engine.gates.compare import Comparison, Pair, compare, swapped
+from zoom_engine.gates.compare import Comparison, Pair, compare, permuted, swapped
 from zoom_engine.gates.page import headline, write_comparison
 from zoom_engine.gates.text import comparison_table
 from zoom_engine.report import write_index, write_report
@@ -142,6 +142,24 @@ def test_images_of_one_audit_alone_are_left_out() -> None:
     assert pair.differences == same.differences
     (note,) = Pair(simulated(images=20), simulated(images=20, seed=1)).notes
     assert note.startswith("No image is in both audits")
+
+
+@pytest.mark.parametrize("pairs", [30, 0])
+def test_attributes_with_gaps_are_compared_on_the_images_that_have_them(pairs: int) -> None:
+    """As if each were compared alone, though those of the same images go together."""
+    random = np.random.default_rng(2)
+    before, after = random.random((30, 4)), random.random((pairs or 22, 4))
+    for rows, column in ((slice(7), 1), (slice(3, 9), 2)):
+        before[rows, column] = np.nan
+        after[rows if pairs else slice(0), column] = np.nan
+    pair = Pair.__new__(Pair)
+    pair.attributes, pair.pairs, pair._analyses = simulated(images=2).attributes, pairs, 1
+    pair._before, pair._after = before, after
+    alone = [
+        (swapped if pairs else permuted)(one[np.isfinite(one)][:, None] - 0.05, other[np.isfinite(other)][:, None])[0]
+        for one, other in zip(after.T, before.T, strict=True)
+    ]
+    np.testing.assert_array_equal(pair.p_above(0.05), alone)
 
 
 def test_attributes_that_one_audit_lacks_are_told() -> None:

@@ -286,6 +286,7 @@ def test_rules_that_cannot_be_applied_are_refused() -> None:
         ("[[rule]]\nmax_growth = true", "option 'max_growth' must be a number, got True"),
         ("[[rule]]\nmin_power = 0.9\nattributes = ['a hat']", "leave its attributes out"),
         ("[[rule]]\nmax_growth = 0.1\nattributes = []", "a rule for no attribute"),
+        ("[[rule]]\nmax_growth = 0.1\neffect = 0.2", "effect is the one that min_power is about"),
         ("[[rule]]\nmax_growth = 0.1\n\n[[rule]]\nlimit = 3", "rule 2: unknown option 'limit'; known are max_sens"),
         ("[[rule", "is not a TOML file"),
     ],
@@ -308,7 +309,11 @@ def test_the_command_tells_by_its_exit_code(tmp_path: Path, capsys: pytest.Captu
     assert result["outcome"] == "fail"
     assert result["findings"][3]["rule"]["max_sensitivity"] == 0.2
     assert main([*gate, "--max-growth", "0.01", "--baseline", audit]) == 2
-    assert "INCONCLUSIVE (4 inconclusive)" in capsys.readouterr().out
+    shown = capsys.readouterr()
+    assert "INCONCLUSIVE (4 inconclusive)" in shown.out
+    assert not shown.err
+    assert main([*gate, "--max-sensitivity", "0.6", "--baseline", audit]) == 0
+    assert "compared with nothing" in capsys.readouterr().err
     (tmp_path / "gate.toml").write_text("[[rule]]\nmax-sensitivity = 0.6\n")
     assert main([*gate, "--rules", str(tmp_path / "gate.toml"), "--min-power", "0.5"]) == 0
     assert "power at 0.1 at least 0.5" in capsys.readouterr().out

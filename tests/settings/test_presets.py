@@ -89,7 +89,9 @@ def test_another_preset_brings_its_own_in_place_of_the_firsts(tmp_path: Path) ->
 def test_attributes_that_name_a_class_are_left_out_by_the_labels_that_are_given() -> None:
     """By the preset's a target with labels of its own was audited for its own class, and not for the preset's."""
     _, labels = find_preset("faces:beard")
+    smiling = AuditSettings(generator="avatars", target="avatars:age", preset="faces:smiling")
     settings = AuditSettings(generator="avatars", target="avatars:age", preset="faces:smiling", labels=labels)
+    assert settings_with(smiling, {"labels": labels}) == settings, "said later it is the same"
     assert settings.labels == labels
     assert settings.attributes is not None
     assert "a face with a beard" not in settings.attributes

@@ -55,6 +55,8 @@ def test_a_head_of_a_multi_label_network_is_a_yes_or_no() -> None:
             load_target(network, head=2, classes=names, resolution=16)
     with pytest.raises(TargetError, match="has no head 5"):
         load_target(network, task=BinaryTask(head=5), resolution=16)
+    with pytest.raises(TargetError, match="of which none is a head"):
+        load_target(Function(lambda m: m[:, :, None, None].expand(-1, -1, 4, 4)), head=2, resolution=16)
     with pytest.raises(TargetError, match="one logit or one probability"):
         BinaryTask(head=0, output="two-logits")
 
@@ -63,11 +65,17 @@ def test_a_head_of_a_multi_label_network_is_a_yes_or_no() -> None:
     ("task", "stated", "message"),
     [
         (
-            {"task": "multiclass", "classes": ["a", "b", "c"]},
+            {"task": "multiclass", "classes": ["a", "b", "c"], "output": "logits"},
             {"kind": "probabilities"},
             r"kind='probabilities' .*task multiclass",
         ),
         ("embedding", {"kind": "logits"}, "--task-option output="),
+        (
+            MultiClassTask(classes=("a", "b", "c")),
+            {"classes": ["b", "a", "c"]},
+            "name others than the task multiclass",
+        ),
+        ({"task": "multiclass", "classes": ["a", "b", "c"]}, {"classes": ["c", "b", "a"]}, "name others"),
         ({"task": "multilabel", "classes": ["hat", "beard"]}, {"head": "beard"}, r"head='beard' .*task multilabel"),
         ({"task": "regression", "range": [0, 1]}, {"head": 2}, "--task-option head=NUMBER"),
     ],
@@ -79,6 +87,13 @@ def test_what_is_said_beside_a_task_is_not_left_out(task: Any, stated: dict[str,
     assert "\n" not in str(told.value)
 
 
+def test_how_to_resize_is_not_said_of_pictures_that_nothing_resizes() -> None:
+    network, how = Function(lambda m: (m - 0.5) * 40), {"resize": "bicubic"}
+    with pytest.raises(TargetError, match="give the size too"):
+        load_target(network, preprocessing=how, resolution=16)
+    assert load_target(network, preprocessing={**how, "size": 8}, resolution=16).preprocessing.resize == "bicubic"
+
+
 def test_what_is_said_beside_a_task_may_be_what_it_says_itself() -> None:
     network = Function(lambda m: (m * 30).softmax(1))
     one: dict[str, Any] = {"task": "binary", "output": "probability", "classes": ("not beard", "beard"), "head": 1}
@@ -86,6 +101,18 @@ def test_what_is_said_beside_a_task_may_be_what_it_says_itself() -> None:
         assert load_target(network, task=one, kind="probabilities", head=head, resolution=16).task == task_from_dict(
             one
         )
+
+
+def test_what_is_said_of_outputs_is_said_of_those_of_a_task_that_leaves_it_open() -> None:
+    share, shares = Function(lambda m: m[:, :1]), Function(lambda m: (m * 30).softmax(1))
+    of_classes = {"task": "multiclass", "classes": ("a", "b", "c")}
+    for network, task, output in (
+        (share, "binary", "probability"),
+        (shares, of_classes, "probabilities"),
+        (shares, {**of_classes, "task": "multilabel"}, "probabilities"),
+    ):
+        target = load_target(network, task=task, kind="probabilities", resolution=16)
+        assert target.task.to_dict()["output"] == output
 
 
 def test_the_users_word_decides_what_outputs_are() -> None:

@@ -92,6 +92,8 @@ def experiment(
     if score:
         if name != "user-study":
             raise ConfigError("--score is for the experiment user-study")
+        if given or domain or target or docs or draw_only:
+            raise ConfigError("--score counts answers and runs nothing: give it --out alone")
         from zoom_engine.experiments.scores import score_answers
 
         print(score_answers(out, score))

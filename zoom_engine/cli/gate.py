@@ -46,6 +46,8 @@ def gate(
         from zoom_engine.gates.text import verdict_text
         from zoom_engine.statistics.diagnosis import Diagnosis
 
+        if baseline is not None and all(rule.max_growth is None for rule in chosen):
+            tell("the baseline is compared with nothing, as no rule is one of growth (--max-growth)")
         before = None if baseline is None else Diagnosis.load(baseline)
         records = records_hash(audit)
         diagnosis = Diagnosis.load(audit)

@@ -17,10 +17,10 @@ from zoom_engine.diagnose.domain import Domain, face_points_of
 from zoom_engine.generators import EditableGenerator
 from zoom_engine.photographs import Crop, crops_of_pictures, read_crops
 from zoom_engine.settings.attributes import Attribute, Examples, OwnEdits, Pictures, Scorer, Source, sources_of
-from zoom_engine.settings.audit_settings import EVERY_ATTRIBUTE, AuditSettings
+from zoom_engine.settings.audit_settings import DEFAULT_TEMPLATES, EVERY_ATTRIBUTE, AuditSettings
 from zoom_engine.targets import check_target
 from zoom_engine.targets.scorer import PictureScorer, load_scorer
-from zoom_engine.text import NO_WORDS, AttributeEncoder, ExamplePictures, TextEncoder
+from zoom_engine.text import NO_WORDS, AttributeEncoder, ExamplePictures, TextEncoder, find_templates
 from zoom_engine.text.examples import FEWEST
 
 
@@ -60,15 +60,27 @@ def needs_text_encoder(settings: AuditSettings, domain: Domain | None) -> bool:
     """Return whether a text encoder is loaded: where there are words, one is chosen, or the domain has its unmade.
 
     Raises:
-        ConfigError: the settings want none, and have words for it.
+        ConfigError: the settings want none, and have words for it; or templates, which have no words then.
     """
     words = [*words_of(settings), *(settings.labels or ())]
-    if settings.text_encoder != NO_WORDS:
-        return bool(words) or settings.text_encoder is not None or domain is not None
-    if words or settings.attributes is None:
+    if settings.text_encoder != NO_WORDS and (words or settings.text_encoder is not None or domain is not None):
+        return True
+    if settings.text_encoder == NO_WORDS and (words or settings.attributes is None):
         told = f"'{words[0]}' is" if words else "the domain's attributes are"
         raise ConfigError(f"{told} given by words: leave out --text-encoder {NO_WORDS}, or give examples or a scorer")
+    if find_templates(settings.templates) != find_templates(DEFAULT_TEMPLATES):
+        raise ConfigError(
+            "templates are sentences for attributes that are words, and there are none: leave them out (--template, or"
+            " a preset)"
+        )
     return False
+
+
+def unread_neutral(settings: AuditSettings, *, read: bool) -> str:
+    """Return what to tell of a neutral prompt that no text encoder has `read`; "" elsewhere."""
+    if read or settings.neutral is None:
+        return ""
+    return "no text encoder reads the neutral prompt here: it shortens the names of attributes, and does no more"
 
 
 def check_options(settings: AuditSettings, sources: Mapping[str, Source]) -> None:

@@ -31,6 +31,7 @@ from zoom_engine.common.plurals import agreeing, listed, number_of
 from zoom_engine.common.progress import ProgressFactory, silent
 from zoom_engine.common.threads import working
 from zoom_engine.common.typed import one_of
+from zoom_engine.diagnose.attribute_sources import unread_neutral
 from zoom_engine.diagnose.cluster import Batch
 from zoom_engine.diagnose.edit_scores import EditScores, edit_scores
 from zoom_engine.diagnose.gallery import build_strips
@@ -149,7 +150,8 @@ def load_edited(
             )
         bar.update(note="runtime")
     scores = edit_scores(settings, pictures, progress) if like is None else like.scores
-    for notice in filter(None, (unequal_strengths(pictures), moved_answers(pictures, target))):
+    neutral = unread_neutral(settings, read=scores is not None)
+    for notice in filter(None, (unequal_strengths(pictures), moved_answers(pictures, target), neutral)):
         notices.add(notice)
     stored = partial(stored_answers, cache, compiled, answers, side)
     for notice in input_notices(compiled, resolution=side, stored=stored):

@@ -32,6 +32,7 @@ from zoom_engine.diagnose.attribute_sources import (
     load_scorers,
     needs_text_encoder,
     read_examples,
+    unread_neutral,
     words_of,
 )
 from zoom_engine.diagnose.cluster import check_cluster
@@ -426,6 +427,8 @@ def load_models(
         models.notices.add(notice)
     if note := getattr(generator, "note", ""):
         models.notices.add(f"generator: {note}")
+    if note := unread_neutral(settings, read=reads_words):
+        models.notices.add(note)
     if settings.loss_weights != LossWeights() and not search.needs_loss:
         models.notices.add(f"loss weights say nothing here: the search {search.name} has no loss")
     misread = _misread_denials(models)

@@ -40,7 +40,7 @@ from zoom_engine.discovery.trial import Trial, try_out
 from zoom_engine.evaluation.evaluator import Evaluator
 from zoom_engine.search.choose import why_no_gradients
 from zoom_engine.settings.attributes import NEUTRAL, Attribute
-from zoom_engine.settings.audit_settings import SEEDS_PER_RUN, AuditSettings, options_of
+from zoom_engine.settings.audit_settings import SEEDS_PER_RUN, SMALLEST_EFFECT, AuditSettings, options_of
 from zoom_engine.settings.command_line import UnsayableError, arguments_of
 from zoom_engine.settings.discovery_settings import OF_AUDITS, DiscoveryRun, DiscoverySettings
 from zoom_engine.text import text_encoder_for
@@ -53,6 +53,7 @@ GENERAL = Path(__file__).with_name("general_words.txt")
 SAMPLES = 1024  # unedited pictures that words are measured on; an audit's directions share them
 RANDOM = 8  # directions
 EDITS_AT_ONCE = 4  # of images: a stopped run loses no more, and gradients are no quicker in larger batches
+_TOGETHER: Mapping[str, Any] = {"mode": "multi", "smallest_effect": SMALLEST_EFFECT}
 _LABEL_FRACTION = 4  # at most one of so many components is kept for the labels
 
 
@@ -93,9 +94,10 @@ class Discoverer:
         given_words = [] if vocabulary is None else read_vocabulary(vocabulary, neutral)
         prompts = [*given_words, *(domain.attributes if domain else ()), *read_vocabulary(GENERAL, neutral)]
         # What options alone show to be wrong is told before a model is loaded.
-        settings = AuditSettings(**given, attributes=prompts[:1], mode="multi")
+        settings = AuditSettings(**given, attributes=prompts[:1])
+        self.smallest_effect = settings.smallest_effect
         try:
-            self._arguments = arguments_of(settings, leave_out=["attributes", "mode"])
+            self._arguments = arguments_of(settings, leave_out=["attributes"])
         except UnsayableError:
             self._arguments = []
         encoder = text_encoder_for(generator, settings.text_encoder, download=settings.download)
@@ -103,10 +105,9 @@ class Discoverer:
         words = [word for word in words if word.casefold() != neutral.casefold()]
         if not words:
             raise ConfigError(f"text encoder '{encoder.name}' can read none of the vocabulary's words: give others")
-        settings = replace(settings, text_encoder=encoder, attributes=words)
+        settings = replace(settings, text_encoder=encoder, attributes=words, **_TOGETHER)
         self.audit = load_models(settings, progress=progress, notify=notify)
-        none = why_no_gradients(self.audit.target, self.audit.generator)
-        if none:
+        if none := why_no_gradients(self.audit.target, self.audit.generator):
             raise TargetError(
                 f"target {self.audit.target.name!r}: {none}, which discover follows: audit attributes that you type,"
                 " with zoom-engine diagnose"
@@ -172,7 +173,7 @@ class Discoverer:
         by_own_word = tried(words.directions[numbers], "Trying words")
         by_word = dict(zip(numbers, by_own_word.change.mean(dim=0).tolist(), strict=True))
         changes, by_chance = (part.change.double().numpy() for part in (by_cluster, baseline))
-        results = beside_random(changes, by_chance, audit.settings.smallest_effect)
+        results = beside_random(changes, by_chance, self.smallest_effect)
         choices = [choose(row, by_word, result.mean) for row, result in zip(proposed, results, strict=True)]
         order = sorted(range(len(axes)), key=lambda k: (-results[k].images, -results[k].mean))
         clusters: list[Cluster] = []
@@ -222,7 +223,7 @@ class Discoverer:
             "images": images,
             "seed": seed,
             "clusters": self.settings.clusters,
-            "smallest_effect": audit.settings.smallest_effect,
+            "smallest_effect": self.smallest_effect,
             "target": audit.target.name,
             "target_details": audit.target.describe(),
             "labels": list(audit.labels),
@@ -336,7 +337,7 @@ class Discoverer:
         moved = trial.weights != 0
         checked = bool(self.audit.labels) and bool(moved.any())
         label_kept = float(trial.label_kept[moved].float().mean()) if checked else None
-        verdict, why = judge(result, name, word_change, self.audit.settings.smallest_effect, label_kept)
+        verdict, why = judge(result, name, word_change, self.smallest_effect, label_kept)
         return Cluster(
             name=name,
             score=None if fits is None else round(abs(fits.score), 4),

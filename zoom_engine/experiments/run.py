@@ -18,6 +18,8 @@ from zoom_engine.experiments.page import write_page
 from zoom_engine.experiments.study import Study, UnsuitedError
 from zoom_engine.experiments.style import check_plots, saved, styled
 
+WITHOUT_TARGET = ("traversal", "threshold")
+"""Experiments that ask no target."""
 OF_ONE = frozenset({"targets", "attributes", "labels", "neutral", "text_encoder"})
 FORMAT = "zoom-engine/experiment/1"
 JOINED = "all-generators"
@@ -63,6 +65,8 @@ def run_experiment(
     out = Path(out)
     for subject in (domains or EMBEDDED) if generator is None else (generator,):
         study = Study(subject, out, progress=progress, **options)
+        if name in WITHOUT_TARGET and study.given:
+            study.notify(f"{name} asks no target: leave it out")
         for experiment_name, experiment in experiments.items():
             folder = Folder(study.out / experiment_name)
             folder.begin(study.identity())

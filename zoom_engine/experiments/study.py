@@ -163,6 +163,10 @@ class Study:
     @cached_property
     def editing(self) -> Editing:
         """Load generator and text encoder, for experiments that need no target."""
+        if self.settings.device != AuditSettings.device or self.settings.batch_size is not None:
+            self.notify(
+                "edits that no audit makes are drawn on the cpu, some at once: device and batch size are audits'"
+            )
         chosen = {name: getattr(self.settings, name) for name in EDITING}
         chosen |= {name: getattr(self.settings, name) for name in FURTHER if getattr(self.settings, name) is not None}
         chosen["generator_options"] = self._generator_options

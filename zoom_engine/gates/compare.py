@@ -184,22 +184,18 @@ class Pair:
         if not count:
             return [np.empty(0)] * len(grown)
         draws = draws_for(LEVEL / (2 * self._analyses * count))
-        if all(np.isfinite(one).all() for one in (self._before, self._after)):
-            if not self.pairs:
-                return [permuted(after - by, before, draws=draws) for before, after, by in grown]
-            befores, afters = (
-                np.concatenate(side, axis=1) for side in zip(*((b, a - by) for b, a, by in grown), strict=True)
-            )
-            return np.split(swapped(afters, befores, draws=draws), len(grown))
-        return [
-            np.concatenate(
-                [
-                    compared(one[np.isfinite(one)][:, None] - by, other[np.isfinite(other)][:, None], draws=draws)
-                    for one, other in zip(after.T, before.T, strict=True)
-                ]
-            )
-            for before, after, by in grown
-        ]
+        known, p_values = np.isfinite(np.concatenate([self._before, self._after])), np.empty((len(grown), count))
+        for having in np.unique(known, axis=1).T:
+            columns = (known == having[:, None]).all(axis=0)  # the attributes that the same images have
+            sides = [
+                [side[np.isfinite(side[:, columns]).any(axis=1)][:, columns] for side in (after - by, before)]
+                for before, after, by in grown
+            ]
+            if self.pairs:  # the same draws do for all
+                sides = [[np.concatenate(side, axis=1) for side in zip(*sides, strict=True)]]
+            of_all = [compared(one, other, draws=draws) for one, other in sides]
+            p_values[:, columns] = np.concatenate(of_all).reshape(len(grown), -1)
+        return list(p_values)
 
 
 @dataclass(frozen=True)

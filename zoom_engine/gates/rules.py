@@ -44,6 +44,8 @@ class Rule:
                 raise ConfigError(f"{name} must be in [0, 1], got {value:g}")
         if self.min_power is not None and self.attributes is not None:
             raise ConfigError("min_power is about the whole audit: leave its attributes out")
+        if self.min_power is None and self.effect != Rule.effect:
+            raise ConfigError("effect is the one that min_power is about: leave it out beside another limit")
         if self.attributes is not None and not self.attributes:
             raise ConfigError("a rule for no attribute checks nothing: name some, or leave 'attributes' out for all")
 

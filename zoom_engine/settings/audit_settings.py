@@ -389,10 +389,7 @@ class AuditSettings:
             raise ConfigError(f"threshold λ must be in [0, 1), got {self.threshold}")
         if self.level is not None and not 0 < self.level <= 1:
             raise ConfigError(f"level must be in (0, 1], got {self.level}")
-        if not math.isfinite(self.truncation):
-            raise ConfigError(f"truncation must be a finite number, got {self.truncation}")
-        if self.truncation_cutoff is not None and self.truncation_cutoff < 0:
-            raise ConfigError(f"truncation cutoff counts layers and must be at least 0, got {self.truncation_cutoff}")
+        _check_truncation(self.truncation, self.truncation_cutoff)
         check_decisive_change(self.decisive_change)
         for name in ABOUT:
             line = getattr(self, name)
@@ -539,7 +536,7 @@ class RunSettings:
 
 
 def _left_open(settings: AuditSettings) -> dict[str, Any]:
-    """Return the options that the preset brought, as they were before: another one brings its own."""
+    """Return the options that the preset brought, as they were before: other options let it bring others."""
     brought = {} if settings.preset is None else settings.brought_by(*find_preset(settings.preset))
     defaults = type(settings)
     return {name: getattr(defaults, name) for name, value in brought.items() if getattr(settings, name) == value}
@@ -558,8 +555,7 @@ def settings_with(settings: AuditSettings | None, options: Mapping[str, Any]) ->
             f"what comes first is an AuditSettings, not {type(settings).__name__}: give options by name, such as"
             " target=model"
         )
-    left_open = _left_open(settings) if "preset" in options else {}
-    return dataclasses.replace(settings, **{**left_open, **options})
+    return dataclasses.replace(settings, **{**_left_open(settings), **options})
 
 
 def options_of(settings: type) -> dict[str, About]:
@@ -611,6 +607,11 @@ def _check_source(settings: AuditSettings) -> None:
             alien = field.name not in (source, *beside, *OF_ANY_EDITS)
         if alien and value is not field.default and value != field.default:
             raise ConfigError(f"{field.name} does not apply to edits by {source}: leave it out")
+    if source != "generator" and settings.text_encoder is None and settings.templates != DEFAULT_TEMPLATES:
+        raise ConfigError(
+            "templates are sentences for a text encoder, which tells whether edits were made: give one by text_encoder"
+            " (--text-encoder), or leave templates out"
+        )
     if source != "generator" and settings.text_encoder is not None and settings.neutral is None:
         raise ConfigError(
             "a text encoder tells whether edits were made beside a neutral prompt: say what the pictures show by"
@@ -618,8 +619,21 @@ def _check_source(settings: AuditSettings) -> None:
         )
 
 
+def _check_truncation(truncation: float, cutoff: int | None) -> None:
+    """Refuse a truncation that is no number, and a cutoff of none."""
+    if not math.isfinite(truncation):
+        raise ConfigError(f"truncation must be a finite number, got {truncation}")
+    if cutoff is not None and cutoff < 0:
+        raise ConfigError(f"truncation cutoff counts layers and must be at least 0, got {cutoff}")
+    if cutoff is not None and truncation == 1:
+        raise ConfigError("a truncation cutoff says where truncation ends, and 1 is none: give truncation too")
+
+
 def _check_single_mode(settings: AuditSettings) -> None:
     """Refuse what belongs to single mode in another one, and a number of paraphrases that there cannot be."""
+    for name in ("correction", "smallest_effect"):
+        if settings.mode == "multi" and getattr(settings, name) != getattr(AuditSettings, name):
+            raise ConfigError(f"{name} is for single mode: attributes edited together get no verdicts")
     if settings.random_directions and settings.mode == "multi":
         raise ConfigError("random_directions is for single mode: attributes edited together are not compared with any")
     if settings.by is not None and settings.mode == "multi":

@@ -30,6 +30,7 @@ from zoom_engine.targets.loaders.torch_programs import load_exported_program, lo
 from zoom_engine.targets.loaders.transforms import StatedInput, stated_preprocessing
 from zoom_engine.targets.onnx.load import load_onnx, load_onnx_model, load_tfjs
 from zoom_engine.targets.onnx.session import OnnxSession, load_session
+from zoom_engine.targets.preprocessing import Preprocessing
 from zoom_engine.targets.target import Target, probe_images, raw_outputs
 from zoom_engine.targets.tasks import (
     EmbeddingTask,
@@ -58,8 +59,13 @@ FILES: dict[FileKind, Callable[[Path, Reading], LoadedModel]] = {
     "hugging-face": load_hugging_face,
 }
 """What loads a file or folder of that kind."""
-_STEMS = {"logits": "logit", "probabilities": "probabilit"}
-"""What the outputs of tasks have in their names, by what the user may say that outputs are."""
+_OUTPUTS = {
+    "logits": ("logits", "logit", "two-logits"),
+    "probabilities": ("probabilities", "probability", "two-probabilities"),
+}
+"""What tasks call their outputs, by what the user may say that these are."""
+_USUAL = {"multiclass": 0, "multilabel": 0, "segmentation": 0, "binary": 1}
+"""Which of these a task that is described without its output has."""
 _NUMBER = RegressionTask(range=(0.0, 1.0))
 """Of a model that gives a number: nothing asks for its range where it scores pictures."""
 Spec = str | Path | nn.Module | BlackBox | Predictor | OnnxSession | onnx.ModelProto
@@ -173,7 +179,10 @@ def load_untried(
     if service is not None and not asks_a_service(spec):
         raise TargetError("service options belong to a target behind HTTP, such as http://127.0.0.1:8000/predict")
     if isinstance(task, str | Mapping):
-        described = {"task": task} if isinstance(task, str) else dict(task)
+        described: dict[str, Any] = {"task": task} if isinstance(task, str) else dict(task)
+        usual = _USUAL.get(str(described.get("task")))
+        if kind in _OUTPUTS and usual is not None:
+            described.setdefault("output", _OUTPUTS[kind][usual])
         task = task_from_dict(described if classes is None else {"classes": tuple(classes), **described})
     complete = spec if isinstance(spec, Target) else _of_domain(spec)
     if complete is None:
@@ -279,6 +288,12 @@ def _load(spec: Spec, how: Reading) -> LoadedModel:
         loaded = named(str(spec), how)
     else:
         loaded = FILES[kind_of_file(Path(spec))](Path(spec), how)
+    resize = how.options.get("resize") if isinstance(how.options, Mapping) else None
+    if resize not in (None, Preprocessing.resize) and loaded.preprocessing.hw is None:
+        raise TargetError(
+            f"target {loaded.name!r} takes pictures of any size, so none is resized: give the size too (--input-size),"
+            " or leave resize out (--input-resize)"
+        )
     output_hash = _of_output(loaded.content_hash, how.output)
     if how.output is None or loaded.output_chosen:
         return dataclasses.replace(loaded, content_hash=output_hash)
@@ -309,7 +324,7 @@ def _as_target(
 ) -> Target:
     name, note = name or loaded.name, loaded.note
     if task is not None:
-        _check_said(task, name, kind, head)
+        _check_said(task, name, kind, head, classes)
     _check_names(loaded, classes if classes is not None else getattr(task, "classes", None))
     if task is None and head is None and kind in (None, getattr(loaded.task, "output", None)):
         task = _named_task(loaded.task, classes)
@@ -340,10 +355,11 @@ def _as_target(
     )
 
 
-def _check_said(task: Task, name: str, kind: Kind | None, head: int | str | None) -> None:
+def _check_said(
+    task: Task, name: str, kind: Kind | None, head: int | str | None, classes: Sequence[str] | None
+) -> None:
     """Refuse, by a TargetError, what is said of outputs beside a task that says otherwise: it would be left out."""
-    output = str(getattr(task, "output", None))
-    if kind is not None and _STEMS.get(kind, kind) not in output:
+    if kind is not None and getattr(task, "output", None) not in _OUTPUTS.get(kind, ()):
         raise TargetError(
             f"target {name!r}: kind={kind!r} (--output-kind) helps to guess a task, and the task {task.name} is given"
             " and says itself what outputs are: leave one out, or say it by the task's own option (--task-option"
@@ -354,6 +370,10 @@ def _check_said(task: Task, name: str, kind: Kind | None, head: int | str | None
         raise TargetError(
             f"target {name!r}: head={head!r} (--head) helps to guess a task, and the task {task.name} is given: leave"
             " one out, or say it by the option of a binary task or a regression (--task-option head=NUMBER)"
+        )
+    if classes is not None and tuple(classes) != tuple(getattr(task, "classes", ())):
+        raise TargetError(
+            f"target {name!r}: classes (--class) name others than the task {task.name}, which is given: leave one out"
         )
 
 

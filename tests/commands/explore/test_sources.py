@@ -107,8 +107,20 @@ def test_several_targets_share_the_generator(audit: Path) -> None:
     assert [models.target.name for models in explored.models] == [TARGET, "avatars:eyeglasses"]
     assert explored.models[1].generator is explored.models[0].generator
     assert explored.models[1].labels != explored.models[0].labels
+    labels = ["a face", "a face with eyeglasses"]
+    given = load_explored([audit], {**GIVEN, "target": ["avatars:eyeglasses"], "labels": labels})
+    assert [list(models.labels) for models in given.models] == [labels, labels]
     together = load_explored([audit.parent], GIVEN)
     assert together.name == TARGET, "a folder stands for the audits in it"
+
+
+def test_options_that_an_audit_leaves_no_use_for_are_refused(audit: Path) -> None:
+    for options, says in (
+        ({"preset": "faces"}, "leave out --preset"),
+        ({"target_options": {"task": "binary"}}, "that --target names"),
+    ):
+        with pytest.raises(ConfigError, match=says):
+            load_explored([audit], options)
 
 
 def test_another_model_than_the_audits_is_refused(audit: Path, tmp_path: Path) -> None:

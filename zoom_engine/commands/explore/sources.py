@@ -84,11 +84,17 @@ def load_explored(
             raise ConfigError(f"--{missing[0]} is missing: give it, or the folder of an audit")
         settings = [AuditSettings(**_alone(given), target=target) for target in targets]
         return _measured(_loaded(settings, progress, notify), range(FIRST_IMAGES))
+    if "preset" in given:
+        raise ConfigError("a preset says what nobody else does, and the folder of an audit says it: leave out --preset")
+    if not targets and given.get("target_options", {}).keys() - {"trust"}:
+        raise ConfigError("options on how a target is read are for one that --target names: name it")
     manifests = [read_manifest(folder) for folder in folders]
     settings = [_settings_of(*pair, given, targets) for pair in zip(folders, manifests, strict=True)]
     named, options = [one.target for one in settings], given.get("target_options")
     further = [target for target in targets if target not in named]
-    settings += [replace(settings[0], target=target, target_options=options, labels=None) for target in further]
+    settings += [
+        replace(settings[0], target=target, target_options=options, labels=given.get("labels")) for target in further
+    ]
     _check_alike(folders, manifests)
     models = _loaded(settings, progress, notify)
     for folder, manifest, of_target in zip(folders, manifests, models, strict=False):

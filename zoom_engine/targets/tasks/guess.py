@@ -63,6 +63,10 @@ def guess_task(
     if not bool(flat.isfinite().all()):
         raise TargetError(f"target {name!r} returns NaN or infinite outputs: check its weights and preprocessing")
     if sum(size > 1 for size in raw.shape[1:]) > 1:
+        if head is not None:
+            raise TargetError(
+                f"target {name!r} returns more than a row of numbers, of which none is a head: leave it out"
+            )
         return _of_coordinates(raw, name, classes, kind)
     if final == "number" and (classes, kind, head) == (None, None, None):
         raise TargetError(
