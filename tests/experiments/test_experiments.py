@@ -37,6 +37,7 @@ from zoom_engine.experiments.study import Study, UnsuitedError
 from zoom_engine.experiments.training import repair
 from zoom_engine.experiments.truth import agreement, figures_of
 from zoom_engine.experiments.wording import TEMPLATES
+from zoom_engine.generators import load_generator
 from zoom_engine.settings.attributes import Attribute, slug
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.targets import Target, save_onnx
@@ -290,6 +291,14 @@ def test_edit_directions_that_no_words_give_are_refused_where_words_are_asked(
     for number, options in enumerate(others):
         with pytest.raises(UnsuitedError, match="edit directions from words"):
             run_experiment(name, tmp_path / str(number), **{**models, **options})
+
+
+def test_directions_by_the_generator_have_no_threshold_to_show(tmp_path: Path, models: dict[str, Any]) -> None:
+    """They were measured at λ = 0 and refused at the next one, by which "all" ended too."""
+    generator: Any = load_generator(models["generator"])
+    generator.text_directions = lambda attributes, neutral: torch.eye(6)[: len(attributes)]
+    with pytest.raises(UnsuitedError, match="have no threshold: give --directions regression"):
+        run_experiment("threshold", tmp_path, **{**models, "generator": generator})
 
 
 def test_what_is_missing_is_said_before_anything_runs(

@@ -32,6 +32,8 @@ def run(study: Study, folder: Folder) -> dict[str, Any]:
     editing = study.editing
     if not editing.attributes:
         raise UnsuitedError("it has no attributes of its own: give --attribute")
+    if not editing.has_threshold:
+        raise UnsuitedError("directions by the generator have no threshold: give --directions regression")
     seeds = study.seeds(study.count(IMAGES))
     whole = editing.find(threshold=0.0).matrix
     results = []
