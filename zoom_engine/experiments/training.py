@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save
 
 from zoom_engine.common.errors import TargetError
-from zoom_engine.experiments.estimates import columns, error_bars, estimate, in_words, percent, sensitivity
+from zoom_engine.experiments.estimates import columns, error_bars, estimate, in_words, percent, sensitivity, share
 from zoom_engine.experiments.experiment import Data, Experiment, listed
 from zoom_engine.experiments.fine_tuning import fine_tuned, has_weights_to_train, lessons, unedited_lessons
 from zoom_engine.experiments.folder import Folder
@@ -104,7 +104,7 @@ def _audited(study: Study, audit: Diagnosis) -> dict[str, object]:
     images = sorted({record.image for record in audit.records})
     flipped = {record.image for record in audit.records if record.flipped}
     return {
-        "flipped": estimate([float(image in flipped) for image in images]),
+        "flipped": share([float(image in flipped) for image in images]),
         "attributes": {study.short(row.attribute): sensitivity(row) for row in audit.sensitivity},
     }
 
@@ -125,8 +125,8 @@ def _truth(study: Study, versions: dict[str, Target], planted: str | None, name:
     return {
         "effect": {key: estimate(values) for key, values in moved.items()},
         "less": {key: estimate(moved[key] - moved["repaired"]) for key in ("control", CONFIRMED)},
-        "decisions": {key: estimate((both[0] > 0.5) != (both[1] > 0.5)) for key, both in outputs.items()},
-        "accuracy": {key: estimate(values) for key, values in right.items()},
+        "decisions": {key: share((both[0] > 0.5) != (both[1] > 0.5)) for key, both in outputs.items()},
+        "accuracy": {key: share(values) for key, values in right.items()},
         "accuracy_change": {key: estimate(right[key] - right["before"]) for key in versions if key != "before"},
     }
 
