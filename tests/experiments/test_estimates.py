@@ -32,7 +32,7 @@ def test_where_all_images_are_alike_no_interval_is_a_point() -> None:
     assert share([math.nan]) is None
     assert in_words(estimate([0.3])) == "0.30"
     assert in_words(estimate([0.0, 0.0]), "+.3f") == "+0.000"
-    assert (percent([0.5, 0.5, 0.5]), percent(1), percent(0.997), percent(0.9999)) == ("50 %", "100 %", "99.7 %", "99.9 %")
+    assert [percent([0.5, 0.5, 0.5]), *map(percent, (1, 0.997, 0.9999))] == ["50 %", "100 %", "99.7 %", "99.9 %"]
 
 
 def test_words() -> None:

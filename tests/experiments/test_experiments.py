@@ -28,11 +28,11 @@ from zoom_engine.common.errors import ConfigError, TargetError
 from zoom_engine.common.progress import Progress, silent
 from zoom_engine.common.threads import quiet
 from zoom_engine.experiments import EXPERIMENTS
-from zoom_engine.experiments.docs import write_docs
+from zoom_engine.experiments.docs import _made_by, write_docs
 from zoom_engine.experiments.experiment import find_experiment
 from zoom_engine.experiments.fine_tuning import Lessons, fine_tuned
 from zoom_engine.experiments.folder import Folder
-from zoom_engine.experiments.run import JOINED, draw_again, run_experiment
+from zoom_engine.experiments.run import JOINED, _shared, draw_again, run_experiment
 from zoom_engine.experiments.study import Study, UnsuitedError
 from zoom_engine.experiments.training import repair
 from zoom_engine.experiments.truth import agreement, figures_of
@@ -328,6 +328,19 @@ def test_documentation_is_of_what_the_folder_holds(out: Path, models: dict[str, 
     assert pictures
     assert all((tmp_path / file).is_file() for file in pictures)
     assert str(out) not in page
+
+
+def test_what_experiments_were_made_with_is_told_of_each() -> None:
+    """A figure of several generators had the settings of the last one, and documentation a command without options."""
+    options = {"attributes": "['a red sky']", "text_encoder": "reader"}
+    cats = {"generator": "cats", "targets": ["one.pt"], "images": 4, "seed": 3, "options": options}
+    both = _shared([cats, {**cats, "generator": "dogs", "seed": 5, "images": None}])
+    assert both == {"generator": None, "targets": ["one.pt"], "seed": "3, 5", "options": options}
+    assert _shared([cats, cats])["seed"] == 3
+    assert _made_by("tasks", both) == "of what the experiment drew of each generator"
+    command = "by `zoom-engine experiment tasks --generator cats --images 4 --seed 3 --target one.pt`"
+    assert _made_by("tasks", cats) == f"{command}, with the attributes and text encoder that its data.json says"
+    assert _made_by("tasks", {**cats, "options": {}}) == command
 
 
 def test_a_damaged_part_is_named(tmp_path: Path) -> None:
