@@ -24,7 +24,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from zoom_engine.cli import main
-from zoom_engine.common.errors import ConfigError, TargetError
+from zoom_engine.common.errors import ConfigError
 from zoom_engine.common.progress import Progress, silent
 from zoom_engine.common.threads import quiet
 from zoom_engine.experiments import EXPERIMENTS
@@ -364,7 +364,7 @@ def test_a_target_that_cannot_be_trained_is_refused_before_it_is_audited(
     with pytest.raises(ConfigError, match="has weights to train"):
         run_experiment("training", tmp_path / "out", **{**models, "targets": [tmp_path / "blue.onnx"]})
     without = models["targets"][0].replaced(labels=())
-    with pytest.raises(TargetError, match="has no label prompts"):
+    with pytest.raises(UnsuitedError, match="has no label prompts"):  # by which "all" does not end
         run_experiment("training", tmp_path / "other", **{**models, "targets": [without]})
     assert not list(tmp_path.glob("*/*/audits"))
 
@@ -381,6 +381,35 @@ def test_a_program_is_trained_as_the_module_that_it_was_made_of(models: dict[str
     images = torch.rand(3, 3, 24, 24)
     torch.testing.assert_close(traced(images), module(images))
     assert not torch.equal(module(images), target(images))
+
+
+def test_targets_that_can_be_trained_are_chosen_wherever_they_stand(
+    tmp_path: Path, models: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the first three one that cannot took the place of the fourth, and one without labels ended all of it."""
+    monkeypatch.setattr("zoom_engine.experiments.training.repair", lambda study, folder, spec: study.title(spec))
+    binary = models["targets"][0]
+    files = [tmp_path / f"{number}.onnx" for number in range(3)]
+    for file in files:
+        save_onnx(binary, file)
+    study = Study(
+        out=tmp_path,
+        **{
+            **models,
+            "targets": [
+                *files,
+                binary.replaced(labels=()),
+                Target(
+                    binary.network,
+                    name="last",
+                    task=binary.task,
+                    preprocessing=binary.preprocessing,
+                    labels=binary.labels,
+                ),
+            ],
+        },
+    )
+    assert find_experiment("training").run(study, Folder(tmp_path))["targets"] == ["last"]
 
 
 def test_a_target_is_repaired_along_what_it_is_sensitive_to(
