@@ -22,6 +22,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
+from simulated import simulated
 
 from zoom_engine.cli import main
 from zoom_engine.common.errors import ConfigError
@@ -576,6 +577,22 @@ def test_paraphrases_of_one_attribute_are_drawn_though_they_rank_nothing(
     assert len((folder / "data.csv").read_text().splitlines()) == 1 + len(TEMPLATES)
     with pytest.raises(ConfigError, match="no label of the target"):
         run_experiment("wording", tmp_path / "labels", **{**models, "attributes": list(models["targets"][0].labels)})
+
+
+def test_nothing_is_said_of_a_truth_that_is_not_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of attributes that no render has it was said that none truly moves the target and that none is called wrongly,
+    and of what was planted, which nobody asked about, that it does not come first."""
+    hat, target = "a face with a hat", "avatars:mustache-biased-smiling"
+    monkeypatch.setattr(Study, "audit", lambda *_, **__: simulated(images=60, attributes=(hat,), means=(0.3,)))
+    monkeypatch.setattr("zoom_engine.experiments.tasks.strips_of", lambda *_: [])
+    study = Study("avatars", tmp_path, targets=[target], attributes=[hat])
+    assert study.true_effects([target]) == {"mustache-biased-smiling": {}}
+    experiment = find_experiment("histograms")
+    assert experiment.tell(experiment.run(study, Folder(tmp_path))).endswith(
+        "What came out (60 images): sensitive are, of mustache-biased-smiling: a hat."
+    )
+    experiment = find_experiment("tasks")
+    assert "weakness" not in experiment.tell(experiment.run(study, Folder(tmp_path)))
 
 
 def test_attributes_of_one_short_name_have_bars_of_their_own(tmp_path: Path) -> None:

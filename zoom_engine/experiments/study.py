@@ -263,6 +263,11 @@ class Study:
         name = self.title(target)
         return None if self.judge is None or name not in self.domain_targets else self.judge.planted(name)
 
+    def planted_among(self, target: Spec, audit: Diagnosis) -> str | None:
+        """Return the name in figures of what was planted, where the audit of the target asked about it."""
+        planted, asked = self.planted(target), [attribute.text for attribute in audit.attributes]
+        return self.short(planted) if planted is not None and planted in asked else None
+
     @property
     def judge(self) -> KnownTruth | None:
         """Return what knows the truth of targets, or None."""
