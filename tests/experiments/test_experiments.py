@@ -468,6 +468,17 @@ def test_pictures_without_a_target_are_drawn_as_it_was_asked(tmp_path: Path) -> 
     assert study.editing.synthesizer.describe() == {"backend": "torch", "precision": "fp32"}
 
 
+def test_directions_without_a_target_are_found_as_an_audit_finds_them(tmp_path: Path, models: dict[str, Any]) -> None:
+    """`samples` and `keep` were for the audits alone, so that a traversal showed edits that no audit makes."""
+    asked = {**models, "samples": 300, "keep": ["a blue sky"]}
+    study, matrices = Study(out=tmp_path, **asked), []
+    for options in (asked, models):
+        diagnoser = Study(out=tmp_path, **options).diagnoser(models["targets"][0])
+        matrices.append(diagnoser.edit_directions().matrix)
+    assert torch.equal(study.editing.directions.matrix, matrices[0])
+    assert not torch.equal(*matrices)
+
+
 @pytest.mark.ci
 def test_what_is_held_to_the_truth_is_what_an_audit_reports(tmp_path: Path) -> None:
     """It was the largest change on the way, where an audit reports that at the end of the range."""

@@ -33,7 +33,7 @@ EDITING = (
     *("generator_class", "generator_options", "neutral", "text_encoder", "directions", "truncation"),
     *("backend", "precision", "download"),
 )
-FURTHER = ("threshold", "level", "truncation_cutoff")
+FURTHER = ("threshold", "level", "truncation_cutoff", "samples")
 NOT_DECIDING = ("batch_size", "cache", "device", "download")
 Spec = str | Path | Any
 
@@ -165,6 +165,8 @@ class Study:
         """Load generator and text encoder, for experiments that need no target."""
         chosen = {name: getattr(self.settings, name) for name in EDITING}
         chosen |= {name: getattr(self.settings, name) for name in FURTHER if getattr(self.settings, name) is not None}
+        if self.settings.keep:
+            chosen["keep"] = [Attribute.parse(text).text for text in self.settings.keep]
         chosen["generator_options"] = self._generator_options
         templates = find_templates(self.settings.templates)
         cache = None if self.settings.cache is None else Path(self.settings.cache)
