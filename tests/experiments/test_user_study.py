@@ -163,6 +163,16 @@ def test_the_same_answers_count_once(out: Path) -> None:
         score_answers(out, [file, again])
 
 
+def test_a_person_who_saved_again_counts_once(out: Path) -> None:
+    """Whoever went back to a question was two people with twice as many answers."""
+    before = answered(out, 1, {"fidelity-0": 1}, person="a")
+    after = answered(out, 1, {"fidelity-0": 2, "fidelity-2": 1}, person="a")
+    with pytest.raises(ConfigError, match=r"of the same person as .*: give each once, in the file saved last"):
+        score_answers(out, [before, after])
+    assert "1 people, 2 answers" in score_answers(out, [after])
+    assert "1 people, 1 answers" in score_answers(out, [answered(out, 2, {"fidelity-0": 1}, person="a"), after])
+
+
 def test_a_discriminator_finds_what_is_there_and_nothing_else() -> None:
     random = torch.Generator().manual_seed(0)
     images = np.repeat(np.arange(60), 2)
