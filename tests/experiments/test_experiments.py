@@ -573,9 +573,14 @@ def test_where_nobody_tells_labels_no_flip_has_kept_its_own() -> None:
     text = find_experiment("progress").tell({"targets": [target]})
     assert "2 flip decisively" in text
     assert "with the label kept" not in text
+    assert "decisive where the output moves by 0.1 or more" in text
+    text = find_experiment("progress").tell({"targets": [{**target, "decisive_change": 0.3}]})
+    assert "decisive where the output moves by 0.3 or more" in text, "as it was asked"
     told = {**target, "target": "two", "strips": [{**one, "label_kept": True} for one in strips]}
     text = find_experiment("progress").tell({"targets": [target, told]})
     assert "4 flip decisively, 2 of the 2 whose label is known with the label kept" in text
+    text = find_experiment("progress").tell({"targets": [target, {**told, "multi": {**rates, "search": "cmaes"}}]})
+    assert "all together (2 images, scan or cmaes): own 50 % [10, 90], two 50 % [10, 90]." in text
 
 
 def test_paraphrases_of_one_attribute_are_drawn_though_they_rank_nothing(
