@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import os
 import re
@@ -28,6 +29,7 @@ from zoom_engine.cli import main
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.common.progress import Progress, silent
 from zoom_engine.common.threads import quiet
+from zoom_engine.directions import EditDirections
 from zoom_engine.experiments import EXPERIMENTS
 from zoom_engine.experiments.docs import _made_by, write_docs
 from zoom_engine.experiments.experiment import find_experiment
@@ -41,7 +43,7 @@ from zoom_engine.experiments.wording import TEMPLATES
 from zoom_engine.generators import load_generator
 from zoom_engine.settings.attributes import Attribute, slug
 from zoom_engine.statistics.diagnosis import Diagnosis
-from zoom_engine.targets import Target, save_onnx
+from zoom_engine.targets import RegressionTask, Target, save_onnx
 
 SUBJECT = slug("a Skies")
 
@@ -279,6 +281,35 @@ def test_files_that_say_what_edits_are_are_known_by_what_they_hold(tmp_path: Pat
         change()
         with pytest.raises(ConfigError, match="another 'hashes'"):
             folder.begin(Study(out=tmp_path, **models).identity())
+
+
+def test_what_says_in_memory_what_edits_are_is_known_by_what_it_holds(tmp_path: Path, models: dict[str, Any]) -> None:
+    """Other pictures, scorers and directions had the same names: the finished experiment of the old ones was drawn."""
+
+    def glow(value: int) -> Attribute:
+        return Attribute.by_examples("glow", [np.full((24, 24, 3), value, np.uint8)])
+
+    def scored(value: float) -> Attribute:
+        scorer = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 24 * 24, 1))
+        torch.nn.init.constant_(scorer[1].weight, value)
+        torch.nn.init.zeros_(scorer[1].bias)
+        return Attribute.by_scorer("glow", Target(scorer, name="glow", task=RegressionTask(range=(0.0, 1.0))))
+
+    def ready(scale: float) -> EditDirections:
+        directions = study.diagnoser(models["targets"][0]).edit_directions()
+        return dataclasses.replace(directions, matrix=scale * directions.matrix)
+
+    study = Study(out=tmp_path, **models)
+    pairs: list[tuple[str, Any, Any, Any]] = [
+        *(("attributes", *([make(value)] for value in (1, 1, 2))) for make in (glow, scored)),
+        ("directions", ready(1.0), ready(1.0), ready(2.0)),
+    ]
+    for number, (option, *given) in enumerate(pairs):
+        folder = Folder(tmp_path / str(number))
+        for value in given[:2]:
+            folder.begin(Study(out=tmp_path, **{**models, option: value}).identity())
+        with pytest.raises(ConfigError, match="another 'hashes'"):
+            folder.begin(Study(out=tmp_path, **{**models, option: given[2]}).identity())
 
 
 @pytest.mark.parametrize("name", ["traversal", "combination", "threshold", "wording"])
