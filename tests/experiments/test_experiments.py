@@ -558,6 +558,13 @@ def test_bars_are_not_called_smaller_for_their_slope() -> None:
         assert (figures["slope"] is None) == (figures["spearman"] is None) == (count == 1)
 
 
+def test_where_nothing_moves_there_is_a_figure_too(tmp_path: Path) -> None:
+    """Of a planted attribute that moves nothing a mark was to stand at 0 of 0."""
+    pair = {"target": "own", "attribute": "a hat", "name": "hat", "planted": True, "truth": 0.0, "reported": 0.0}
+    ((name, drawn),) = find_experiment("truth").draw({"pairs": [pair]}, Folder(tmp_path))
+    assert (name, drawn.axes[0].get_xlim()) == ("scatter", (0.0, 1.0))
+
+
 def test_reported_bars_are_held_to_the_truth() -> None:
     true, owners = np.array([0.4, 0.0, 0.02, 0.3, 0.01]), np.array([0, 0, 0, 1, 1])
     result = agreement(np.stack([true / 2, true[::-1]]), true, owners)
