@@ -90,7 +90,11 @@ def _run(given: argparse.Namespace) -> int:
         return 0
     counts = {"images": given.images, "random_directions": given.random_directions, "truth_on": given.truth_on}
     audits = Audits(subject, given.folder, models, seed=given.seed, **counts)
-    table = audits.table(_figures(given.json) if given.json and given.json.exists() else None)
+    earlier = _figures(given.json) if given.json and given.json.exists() else None
+    others = [name for name in (earlier or {}).get("models", ()) if name not in {model.name for model in models}]
+    if given.picture and others:
+        raise ConfigError(f"the picture is of all models of {given.json}: name {', '.join(others)} too")
+    table = audits.table(earlier)
     if given.picture:
         with atomic.replacing(given.picture) as temporary:
             audits.picture().save(temporary, format="WEBP", quality=QUALITY)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from zoom_engine.audit.summary import Sensitivity
-from zoom_engine.experiments.estimates import error_bars, estimate, in_words, percent, sensitivity, wilson
+from zoom_engine.experiments.estimates import error_bars, estimate, in_words, percent, sensitivity, share, wilson
 from zoom_engine.settings.attributes import Attribute
 
 
@@ -24,6 +24,15 @@ def test_a_mean_leaves_out_what_was_not_measured() -> None:
     assert result[0] == 2.0
     assert result[1] <= 2.0 <= result[2]
     assert estimate([math.nan]) is None
+
+
+def test_where_all_images_are_alike_no_interval_is_a_point() -> None:
+    """Of 8 flips on 8 images the interval was [100, 100] %, and that of one image its own value."""
+    assert share([1.0] * 8 + [math.nan]) == wilson(8, 8) == pytest.approx([1.0, 0.6756, 1.0], abs=1e-4)
+    assert share([math.nan]) is None
+    assert in_words(estimate([0.3])) == "0.30"
+    assert in_words(estimate([0.0, 0.0]), "+.3f") == "+0.000"
+    assert [percent([0.5, 0.5, 0.5]), *map(percent, (1, 0.997, 0.9999))] == ["50 %", "100 %", "99.7 %", "99.9 %"]
 
 
 def test_words() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import os
 import re
@@ -22,24 +23,27 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
+from simulated import simulated
 
 from zoom_engine.cli import main
-from zoom_engine.common.errors import ConfigError, TargetError
+from zoom_engine.common.errors import ConfigError
 from zoom_engine.common.progress import Progress, silent
 from zoom_engine.common.threads import quiet
+from zoom_engine.directions import EditDirections
 from zoom_engine.experiments import EXPERIMENTS
-from zoom_engine.experiments.docs import write_docs
+from zoom_engine.experiments.docs import _made_by, write_docs
 from zoom_engine.experiments.experiment import find_experiment
 from zoom_engine.experiments.fine_tuning import Lessons, fine_tuned
 from zoom_engine.experiments.folder import Folder
-from zoom_engine.experiments.run import JOINED, draw_again, run_experiment
+from zoom_engine.experiments.run import JOINED, _shared, draw_again, run_experiment
 from zoom_engine.experiments.study import Study, UnsuitedError
 from zoom_engine.experiments.training import repair
 from zoom_engine.experiments.truth import agreement, figures_of
 from zoom_engine.experiments.wording import TEMPLATES
+from zoom_engine.generators import load_generator
 from zoom_engine.settings.attributes import Attribute, slug
 from zoom_engine.statistics.diagnosis import Diagnosis
-from zoom_engine.targets import Target, save_onnx
+from zoom_engine.targets import RegressionTask, Target, save_onnx
 
 SUBJECT = slug("a Skies")
 
@@ -294,6 +298,35 @@ def test_files_that_say_what_edits_are_are_known_by_what_they_hold(tmp_path: Pat
             folder.begin(Study(out=tmp_path, **models).identity())
 
 
+def test_what_says_in_memory_what_edits_are_is_known_by_what_it_holds(tmp_path: Path, models: dict[str, Any]) -> None:
+    """Other pictures, scorers and directions had the same names: the finished experiment of the old ones was drawn."""
+
+    def glow(value: int) -> Attribute:
+        return Attribute.by_examples("glow", [np.full((24, 24, 3), value, np.uint8)])
+
+    def scored(value: float) -> Attribute:
+        scorer = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 24 * 24, 1))
+        torch.nn.init.constant_(scorer[1].weight, value)
+        torch.nn.init.zeros_(scorer[1].bias)
+        return Attribute.by_scorer("glow", Target(scorer, name="glow", task=RegressionTask(range=(0.0, 1.0))))
+
+    def ready(scale: float) -> EditDirections:
+        directions = study.diagnoser(models["targets"][0]).edit_directions()
+        return dataclasses.replace(directions, matrix=scale * directions.matrix)
+
+    study = Study(out=tmp_path, **models)
+    pairs: list[tuple[str, Any, Any, Any]] = [
+        *(("attributes", *([make(value)] for value in (1, 1, 2))) for make in (glow, scored)),
+        ("directions", ready(1.0), ready(1.0), ready(2.0)),
+    ]
+    for number, (option, *given) in enumerate(pairs):
+        folder = Folder(tmp_path / str(number))
+        for value in given[:2]:
+            folder.begin(Study(out=tmp_path, **{**models, option: value}).identity())
+        with pytest.raises(ConfigError, match="another 'hashes'"):
+            folder.begin(Study(out=tmp_path, **{**models, option: given[2]}).identity())
+
+
 @pytest.mark.parametrize("name", ["traversal", "combination", "threshold", "wording"])
 def test_edit_directions_that_no_words_give_are_refused_where_words_are_asked(
     name: str, tmp_path: Path, models: dict[str, Any]
@@ -305,6 +338,14 @@ def test_edit_directions_that_no_words_give_are_refused_where_words_are_asked(
     for number, options in enumerate(others):
         with pytest.raises(UnsuitedError, match="edit directions from words"):
             run_experiment(name, tmp_path / str(number), **{**models, **options})
+
+
+def test_directions_by_the_generator_have_no_threshold_to_show(tmp_path: Path, models: dict[str, Any]) -> None:
+    """They were measured at λ = 0 and refused at the next one, by which "all" ended too."""
+    generator: Any = load_generator(models["generator"])
+    generator.text_directions = lambda attributes, neutral: torch.eye(6)[: len(attributes)]
+    with pytest.raises(UnsuitedError, match="have no threshold: give --directions regression"):
+        run_experiment("threshold", tmp_path, **{**models, "generator": generator})
 
 
 def test_what_is_missing_is_said_before_anything_runs(
@@ -336,6 +377,19 @@ def test_documentation_is_of_what_the_folder_holds(out: Path, models: dict[str, 
     assert str(out) not in page
 
 
+def test_what_experiments_were_made_with_is_told_of_each() -> None:
+    """A figure of several generators had the settings of the last one, and documentation a command without options."""
+    options = {"attributes": "['a red sky']", "text_encoder": "reader"}
+    cats = {"generator": "cats", "targets": ["one.pt"], "images": 4, "seed": 3, "options": options}
+    both = _shared([cats, {**cats, "generator": "dogs", "seed": 5, "images": None}])
+    assert both == {"generator": None, "targets": ["one.pt"], "seed": "3, 5", "options": options}
+    assert _shared([cats, cats])["seed"] == 3
+    assert _made_by("tasks", both) == "of what the experiment drew of each generator"
+    command = "by `zoom-engine experiment tasks --generator cats --images 4 --seed 3 --target one.pt`"
+    assert _made_by("tasks", cats) == f"{command}, with the attributes and text encoder that its data.json says"
+    assert _made_by("tasks", {**cats, "options": {}}) == command
+
+
 def test_a_damaged_part_is_named(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
     assert folder.part("one", lambda: {"a": (1, 2)}) == {"a": [1, 2]}
@@ -357,7 +411,7 @@ def test_a_target_that_cannot_be_trained_is_refused_before_it_is_audited(
     with pytest.raises(ConfigError, match="has weights to train"):
         run_experiment("training", tmp_path / "out", **{**models, "targets": [tmp_path / "blue.onnx"]})
     without = models["targets"][0].replaced(labels=())
-    with pytest.raises(TargetError, match="has no label prompts"):
+    with pytest.raises(UnsuitedError, match="has no label prompts"):  # by which "all" does not end
         run_experiment("training", tmp_path / "other", **{**models, "targets": [without]})
     assert not list(tmp_path.glob("*/*/audits"))
 
@@ -374,6 +428,35 @@ def test_a_program_is_trained_as_the_module_that_it_was_made_of(models: dict[str
     images = torch.rand(3, 3, 24, 24)
     torch.testing.assert_close(traced(images), module(images))
     assert not torch.equal(module(images), target(images))
+
+
+def test_targets_that_can_be_trained_are_chosen_wherever_they_stand(
+    tmp_path: Path, models: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the first three one that cannot took the place of the fourth, and one without labels ended all of it."""
+    monkeypatch.setattr("zoom_engine.experiments.training.repair", lambda study, folder, spec: study.title(spec))
+    binary = models["targets"][0]
+    files = [tmp_path / f"{number}.onnx" for number in range(3)]
+    for file in files:
+        save_onnx(binary, file)
+    study = Study(
+        out=tmp_path,
+        **{
+            **models,
+            "targets": [
+                *files,
+                binary.replaced(labels=()),
+                Target(
+                    binary.network,
+                    name="last",
+                    task=binary.task,
+                    preprocessing=binary.preprocessing,
+                    labels=binary.labels,
+                ),
+            ],
+        },
+    )
+    assert find_experiment("training").run(study, Folder(tmp_path))["targets"] == ["last"]
 
 
 def test_a_target_is_repaired_along_what_it_is_sensitive_to(
@@ -431,6 +514,17 @@ def test_pictures_without_a_target_are_drawn_as_it_was_asked(tmp_path: Path) -> 
     assert study.editing.synthesizer.describe() == {"backend": "torch", "precision": "fp32"}
 
 
+def test_directions_without_a_target_are_found_as_an_audit_finds_them(tmp_path: Path, models: dict[str, Any]) -> None:
+    """`samples` and `keep` were for the audits alone, so that a traversal showed edits that no audit makes."""
+    asked = {**models, "samples": 300, "keep": ["a blue sky"]}
+    study, matrices = Study(out=tmp_path, **asked), []
+    for options in (asked, models):
+        diagnoser = Study(out=tmp_path, **options).diagnoser(models["targets"][0])
+        matrices.append(diagnoser.edit_directions().matrix)
+    assert torch.equal(study.editing.directions.matrix, matrices[0])
+    assert not torch.equal(*matrices)
+
+
 @pytest.mark.ci
 def test_what_is_held_to_the_truth_is_what_an_audit_reports(tmp_path: Path) -> None:
     """It was the largest change on the way, where an audit reports that at the end of the range."""
@@ -479,6 +573,13 @@ def test_bars_are_not_called_smaller_for_their_slope() -> None:
         assert (figures["slope"] is None) == (figures["spearman"] is None) == (count == 1)
 
 
+def test_where_nothing_moves_there_is_a_figure_too(tmp_path: Path) -> None:
+    """Of a planted attribute that moves nothing a mark was to stand at 0 of 0."""
+    pair = {"target": "own", "attribute": "a hat", "name": "hat", "planted": True, "truth": 0.0, "reported": 0.0}
+    ((name, drawn),) = find_experiment("truth").draw({"pairs": [pair]}, Folder(tmp_path))
+    assert (name, drawn.axes[0].get_xlim()) == ("scatter", (0.0, 1.0))
+
+
 def test_reported_bars_are_held_to_the_truth() -> None:
     true, owners = np.array([0.4, 0.0, 0.02, 0.3, 0.01]), np.array([0, 0, 0, 1, 1])
     result = agreement(np.stack([true / 2, true[::-1]]), true, owners)
@@ -525,9 +626,14 @@ def test_where_nobody_tells_labels_no_flip_has_kept_its_own() -> None:
     text = find_experiment("progress").tell({"targets": [target]})
     assert "2 flip decisively" in text
     assert "with the label kept" not in text
+    assert "decisive where the output moves by 0.1 or more" in text
+    text = find_experiment("progress").tell({"targets": [{**target, "decisive_change": 0.3}]})
+    assert "decisive where the output moves by 0.3 or more" in text, "as it was asked"
     told = {**target, "target": "two", "strips": [{**one, "label_kept": True} for one in strips]}
     text = find_experiment("progress").tell({"targets": [target, told]})
     assert "4 flip decisively, 2 of the 2 whose label is known with the label kept" in text
+    text = find_experiment("progress").tell({"targets": [target, {**told, "multi": {**rates, "search": "cmaes"}}]})
+    assert "all together (2 images, scan or cmaes): own 50 % [10, 90], two 50 % [10, 90]." in text
 
 
 def test_paraphrases_of_one_attribute_are_drawn_though_they_rank_nothing(
@@ -540,6 +646,22 @@ def test_paraphrases_of_one_attribute_are_drawn_though_they_rank_nothing(
     assert len((folder / "data.csv").read_text().splitlines()) == 1 + len(TEMPLATES)
     with pytest.raises(ConfigError, match="no label of the target"):
         run_experiment("wording", tmp_path / "labels", **{**models, "attributes": list(models["targets"][0].labels)})
+
+
+def test_nothing_is_said_of_a_truth_that_is_not_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of attributes that no render has it was said that none truly moves the target and that none is called wrongly,
+    and of what was planted, which nobody asked about, that it does not come first."""
+    hat, target = "a face with a hat", "avatars:mustache-biased-smiling"
+    monkeypatch.setattr(Study, "audit", lambda *_, **__: simulated(images=60, attributes=(hat,), means=(0.3,)))
+    monkeypatch.setattr("zoom_engine.experiments.tasks.strips_of", lambda *_: [])
+    study = Study("avatars", tmp_path, targets=[target], attributes=[hat])
+    assert study.true_effects([target]) == {"mustache-biased-smiling": {}}
+    experiment = find_experiment("histograms")
+    assert experiment.tell(experiment.run(study, Folder(tmp_path))).endswith(
+        "What came out (60 images): sensitive are, of mustache-biased-smiling: a hat."
+    )
+    experiment = find_experiment("tasks")
+    assert "weakness" not in experiment.tell(experiment.run(study, Folder(tmp_path)))
 
 
 def test_attributes_of_one_short_name_have_bars_of_their_own(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from zoom_engine.experiments import user_study
 from zoom_engine.experiments.discriminator import told_apart
 from zoom_engine.experiments.folder import DATA, Folder
 from zoom_engine.experiments.scores import score_answers
+from zoom_engine.experiments.study import Study, UnsuitedError
 
 PERSON = """<script>
 addEventListener("load", () => {
@@ -71,6 +72,21 @@ def key(out: Path, group: int) -> dict[str, int]:
     return {
         q["id"]: q["right"] for one in document["data"]["groups"] if one["group"] == group for q in one["questions"]
     }
+
+
+def test_without_a_pair_there_is_nothing_to_ask(
+    tmp_path: Path, models: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NumPy was asked to stack no pictures; and of a target called "proxy" the answers of machines were read as its
+    pairs, or the other way round."""
+    monkeypatch.setattr(user_study, "_pairs", lambda *_: {"pairs": [], "label_kept": [0, 0]})
+    for number, name in enumerate(("blue", "proxy")):
+        folder, target = Folder(tmp_path / str(number)), models["targets"][0]
+        target.name = name
+        study = Study(out=tmp_path, **{**models, "targets": [target]})
+        with pytest.raises(UnsuitedError, match="nothing to ask"):
+            user_study.run(study, folder)
+        assert folder.part("proxy", lambda: "not made") == "not made"
 
 
 def test_groups_have_orders_of_their_own_and_the_page_does_not_tell(out: Path) -> None:
@@ -145,6 +161,16 @@ def test_the_same_answers_count_once(out: Path) -> None:
     again.write_bytes(file.read_bytes())
     with pytest.raises(ConfigError, match="give each once"):
         score_answers(out, [file, again])
+
+
+def test_a_person_who_saved_again_counts_once(out: Path) -> None:
+    """Whoever went back to a question was two people with twice as many answers."""
+    before = answered(out, 1, {"fidelity-0": 1}, person="a")
+    after = answered(out, 1, {"fidelity-0": 2, "fidelity-2": 1}, person="a")
+    with pytest.raises(ConfigError, match=r"of the same person as .*: give each once, in the file saved last"):
+        score_answers(out, [before, after])
+    assert "1 people, 2 answers" in score_answers(out, [after])
+    assert "1 people, 1 answers" in score_answers(out, [answered(out, 2, {"fidelity-0": 1}, person="a"), after])
 
 
 def test_a_discriminator_finds_what_is_there_and_nothing_else() -> None:

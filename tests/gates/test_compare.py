@@ -95,6 +95,19 @@ def test_one_audit_does_not_differ_from_itself() -> None:
         )
 
 
+def test_a_narrow_interval_of_few_images_is_told_to_prove_little() -> None:
+    """Beside 0.000 [0.000, 0.000] stood "inconclusive" of two images, and nothing said why."""
+    few, enough = ([simulated(images=images, means=(0.0,) * 4)] * 2 for images in (2, 400))
+    (note,) = compare(few).notes[0]
+    assert note == (
+        "Inconclusive though the interval lies within ±0.05: it knows these 2 images alone, which do not show that"
+        " others differ by so little."
+    )
+    assert {one.shift for one in Pair(*few).differences.values()} == {"inconclusive"}
+    assert {one.shift for one in Pair(*enough).differences.values()} == {"alike"}
+    assert compare(enough).notes == ((),)
+
+
 def test_a_difference_that_rounds_to_nothing_has_no_minus(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     simulated(images=20, planted=dict.fromkeys(range(len(ATTRIBUTES)), 0.0004), path=tmp_path / "before")
     simulated(images=20, path=tmp_path / "after")
@@ -167,7 +180,7 @@ def test_attributes_that_one_audit_lacks_are_told() -> None:
         images=9, attributes=("a face with a hat", *ATTRIBUTES[:2]), means=(0.2, *MEANS[:2]), target="other"
     )
     result = compare([simulated(images=9), more])
-    assert result.notes == (("Only avatars:mustache has “a beard”, “eyeglasses”.", "Only other has “a hat”."),)
+    assert result.pairs[0].notes == ("Only avatars:mustache has “a beard”, “eyeglasses”.", "Only other has “a hat”.")
     with_hat = next(row for row in result.rows if row.name == "a hat")
     assert with_hat.figures[0] is None
     assert with_hat.differences == (None,)

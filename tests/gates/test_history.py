@@ -16,6 +16,7 @@ from zoom_engine.audit.manifest import Manifest
 from zoom_engine.cli import main
 from zoom_engine.common.errors import AuditError, ConfigError
 from zoom_engine.gates.history import history
+from zoom_engine.gates.history_page import write_history
 from zoom_engine.gates.rules import Rule
 from zoom_engine.gates.text import history_table
 from zoom_engine.report import write_report
@@ -78,6 +79,31 @@ def test_two_audits_of_one_day_are_told_apart(tmp_path: Path) -> None:
     ids = [audit.about.audit_id[:6] for audit in group.audits]
     assert f"from 2026-01-01 ({ids[0]}) to 2026-01-01 ({ids[1]})" in group.headline
     assert f"2026-01-01 ({ids[0]})" in history_table(shown), "its column has room for all of it"
+    page = write_history(tmp_path / "history.html", shown).read_text(encoding="utf-8")
+    assert all(f'<th scope="col">2026-01-01 ({audit_id})</th>' in page for audit_id in ids)
+
+
+def test_a_limited_attribute_that_the_latest_audit_lacks_does_not_pass(tmp_path: Path) -> None:
+    """It was left out: a version that is no longer asked about what failed before had passed all rules."""
+    audits = [
+        version("1.0", attributes=(*ATTRIBUTES[:2], "a beard"), means=(0.001, 0.5, 0.0), images=100),
+        version("1.1", attributes=(ATTRIBUTES[0], "a beard"), means=(0.001, 0.0), images=100),
+    ]
+    named = [Rule(max_sensitivity=0.1, attributes=["smiling", "pale skin"])]
+    (group,) = (shown := history(audits, named)).groups
+    assert {course.name: course.outcomes for course in group.courses} == {
+        "smiling": ("pass", "pass"), "pale skin": ("fail", "inconclusive"), "a beard": (None, None),
+    }  # fmt: skip
+    assert group.outcome == "inconclusive"
+    assert group.latest_in_words == "1.1: 1 inconclusive, 1 pass; it lacks “pale skin”"
+    assert "INCONCLUSIVE in 1.1" in history_table(shown)
+    page = write_history(tmp_path / "history.html", shown).read_text(encoding="utf-8")
+    assert '<i>not in this audit</i> <span class="tag inconclusive">INCONCLUSIVE</span>' in page
+    other = version("1.2", attributes=("a face smiling", "a beard"), means=(0.001, 0.0), images=100)
+    (group,) = history([audits[0], other], [Rule(max_sensitivity=0.1, attributes=["smiling"])]).groups
+    assert group.outcome == "pass", "the latest has an attribute of that name, in other words"
+    (group,) = history(audits, [Rule(max_sensitivity=0.1)]).groups  # of each attribute that an audit has, as a gate's
+    assert (group.outcome, group.latest_in_words) == ("pass", "1.1: 2 pass; it lacks “pale skin”")
 
 
 def test_what_cannot_be_compared_is_a_group_of_its_own_and_says_why() -> None:
@@ -143,12 +169,13 @@ def test_rules_limit_their_attributes_in_every_audit() -> None:
     assert {name: course.limit for name, course in courses.items()} == {
         "smiling": 0.4, "pale skin": 0.4, "a beard": 0.4, "eyeglasses": 0.1,
     }  # fmt: skip
-    assert courses["eyeglasses"].outcomes == ("fail", None)
+    assert courses["eyeglasses"].outcomes == ("fail", "inconclusive")
     assert courses["eyeglasses"].figures[1] is None
     assert courses["smiling"].outcomes == ("pass", "pass")
-    assert (group.outcome, group.latest_in_words) == ("pass", "1.1: 3 pass")
+    assert group.outcome == "inconclusive"
+    assert group.latest_in_words == "1.1: 1 inconclusive, 3 pass; it lacks “eyeglasses”"
     (only,) = history(audits, [Rule(max_sensitivity=0.1, attributes=["eyeglasses"])]).groups
-    assert (only.is_limited, only.outcome) == (True, None), "the latest audit lacks what is limited"
+    assert (only.is_limited, only.outcome) == (True, "inconclusive"), "the latest audit lacks what is limited"
     assert "limit" in history_table(history(audits, [Rule(max_sensitivity=0.1, attributes=["eyeglasses"])]))
     (plain,) = history(audits).groups
     assert not plain.is_limited

@@ -76,6 +76,17 @@ def test_a_rule_holds_for_each_attribute_of_its_name() -> None:
     }  # fmt: skip
 
 
+def test_one_message_has_one_minus_sign() -> None:
+    """A growth below 0 had a true one, and the ends of its interval a hyphen."""
+    (growth,) = judge(
+        make(images=100, means=(0.01,), attributes=("smiling",)),
+        [Rule(max_growth=0.0)],
+        baseline=make(images=100, means=(0.3,), attributes=("smiling",)),
+    ).findings
+    assert re.match(r"−0\.\d{3} \[−0\.\d{3}, −0\.\d{3}\], at most −?0\.\d{3}", growth.estimate)
+    assert "-" not in growth.estimate
+
+
 def test_texts_that_differ_in_case_alone_are_two_attributes() -> None:
     """An editor may have such; a rule of one was held to both, which ended a history in an internal error."""
     audit = make(images=100, attributes=("a Red face", "a red face"), means=(0.3, 0.01))

@@ -16,7 +16,7 @@ from PIL import Image
 
 from zoom_engine.audit.folder import AuditFolder
 from zoom_engine.cli import main
-from zoom_engine.integrations.image_set import COLUMNS
+from zoom_engine.integrations.image_set import COLUMNS, describe
 from zoom_engine.statistics.diagnosis import Diagnosis
 
 
@@ -64,6 +64,18 @@ def test_the_description_is_of_these_files(audit: Path, tmp_path: Path) -> None:
     assert table["sha256"] == hashlib.sha256((tmp_path / "set" / "pairs.csv").read_bytes()).hexdigest()
     assert pictures["includes"] == "images/*.png"
     assert [field["source"]["extract"]["column"] for field in told["recordSet"][0]["field"]] == list(COLUMNS)
+
+
+def test_pictures_of_photographs_are_not_called_synthetic() -> None:
+    """They show who was photographed, and were handed on as synthetic under the generator's licence alone."""
+    told = {}
+    for which, files in (("generated", []), ("photographed", ["a.png", "b.png"])):
+        about = manifest(labels=LABELS, neutral="a face", generator="1234", images=2, audited=files)
+        records = tuple(single(i, c) for i in range(2) for c in range(3))
+        told[which] = describe(Diagnosis(about, records), b"", licence="Apache-2.0")["description"]
+    assert "All are synthetic, drawn by the generator 1234, whose licence is given." in told["generated"]
+    assert "synthetic" not in told["photographed"]
+    assert "what the generator 1234 draws of a photograph, whose subject it may show" in told["photographed"]
 
 
 def test_what_cannot_be_exported_is_one_line(audit: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 from audits import manifest
@@ -152,6 +153,18 @@ def test_a_store_of_this_machine_holds_the_audit(
     (tmp_path / "file").write_text("")
     with pytest.raises(TrackingError, match="cannot keep"):
         track(audit, f"file:{tmp_path / 'file'}")
+
+
+def test_an_audit_without_pictures_is_tracked_without_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that was saved from memory has no folder of pictures, which was to be sent: the run was marked as failed."""
+    client = MagicMock()
+    client.log_artifacts.side_effect = lambda run, folder, into: list(Path(folder).iterdir())  # as stores read it
+    fakes = {"mlflow": MagicMock(MlflowClient=lambda **_: client), "mlflow.entities": MagicMock()}
+    for name, fake in {**fakes, "mlflow.exceptions": MagicMock(MlflowException=RuntimeError)}.items():
+        monkeypatch.setitem(sys.modules, name, fake)
+    track(simulated(images=2, path=tmp_path / "audit"), "file:nowhere")
+    client.log_artifacts.assert_not_called()
+    client.set_terminated.assert_called_once()
 
 
 @pytest.mark.skipif(importlib.util.find_spec("mlflow") is None, reason="mlflow is not installed")

@@ -392,6 +392,9 @@ def test_an_unfinished_audit_decides_nothing(make_audit, done: int) -> None:
     assert "So far pale skin moves the output" in page.text
     assert ("not measured yet" in page.text) == (done == 1)
     assert "sensitive" not in {tags.get("class") for tag, tags in page.tags if tag == "li"}
+    findings = page.text.partition("Where it comes from")[2]  # as of all images it told of the first ones
+    assert re.search(r"^ ?So far: pale skin ?: adding it raises ", findings)
+    assert "In words, so far The probability of “mustache” moves by " in findings
 
 
 def test_what_the_run_told_opens_the_page(make_audit) -> None:

@@ -182,6 +182,19 @@ def test_why_an_attribute_is_inconclusive_is_true_of_its_interval(
     assert (group.title, group.meaning) == ("Inconclusive", why)
 
 
+def test_of_an_unfinished_audit_nothing_is_told_but_that_it_goes_on() -> None:
+    """What was not measured yet was never edited, and of a large effect none was shown and more images told no more."""
+    lost = dataclasses.replace(row("a", 0.4, (0.3, 0.5)), verdict="inconclusive", label_kept=0.3)
+    unseen = dataclasses.replace(row("b", 0.4, (0.3, 0.5)), verdict="inconclusive", edit_score=0.0)
+    result = dataclasses.replace(summary(lost, unseen, row("c", None, None)), edits="pairs")
+    groups = [
+        verdict_groups(result, NAMES, READING, smallest_effect=0.05, unfinished=unfinished)
+        for unfinished in (False, True)
+    ]
+    assert [group.title for group in groups[0]] == ["Not edited", "Edit not seen", "Label lost"]
+    assert [(group.title, group.names) for group in groups[1]] == [("Inconclusive", ("A", "B"))]
+
+
 @pytest.mark.parametrize(
     ("mean", "ci95", "told"),
     [(0.06, (0.04, 0.08), False), (0.06, (0.051, 0.07), True), (0.06, None, False), (0.03, (0.02, 0.04), False)],

@@ -55,7 +55,7 @@ def embedding(width: int = 128) -> nn.Module:
         (59, 0.515, 0.485, "same (0.52)"),
         (61, 0.485, 0.515, "another (0.48)"),
         (90, 0.0, 1.0, "another (0.00)"),
-        (180, -1.0, 1.0, "another (-1.00)"),
+        (180, -1.0, 1.0, "another (−1.00)"),
     ],
 )
 def test_the_change_is_the_cosine_distance_and_60_degrees_are_another(

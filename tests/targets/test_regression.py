@@ -35,6 +35,8 @@ def test_words_are_in_the_numbers_own_unit() -> None:
     assert AGE.view.caption(torch.tensor([41.26]), torch.tensor([40.0])) == "41 years"
     assert RegressionTask(range=(0.0, 1.0)).view.caption(torch.tensor([0.126]), torch.tensor([0.1])) == "0.13"
     assert AGE.view.change_in_words(0.052) == "5 years"
+    below = RegressionTask(range=(-1.0, 1.0)).view.caption(torch.tensor([-0.5]), torch.tensor([0.0]))
+    assert below == "−0.50", "as the edit weight that is told beside it"
     assert AGE.view.caption_label == AGE.view.response_axis.label == "the model’s output in years"
     assert AGE.view.response_axis.ends == (0.0, 100.0)
     states = [AGE.view.state([value], [40.0]) for value in (41, 20, 60)]

@@ -16,6 +16,7 @@ from zoom_engine.common.files.cache import default_cache
 from zoom_engine.common.progress import ProgressFactory, silent
 from zoom_engine.diagnose.domain import find_domain
 from zoom_engine.directions import (
+    PROMPTED,
     CalibratedRange,
     EditDirections,
     calibrate_range,
@@ -87,6 +88,11 @@ class Editing:
             progress,
             further,
         )
+
+    @property
+    def has_threshold(self) -> bool:
+        """Tell whether directions leave out channels below a threshold λ, as those of a generator's own do not."""
+        return self.method != PROMPTED
 
     def find(self, **options: object) -> EditDirections:
         """Find one direction per attribute, with further `options` of `find_directions`."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from zoom_engine.common.errors import ConfigError
+from zoom_engine.common.plurals import listed
 from zoom_engine.experiments import EXPERIMENTS
 from zoom_engine.experiments.folder import DATA, ITEM, TEXT, Folder
 
@@ -84,16 +85,25 @@ def _machines(documents: list[dict[str, Any]]) -> Iterator[str]:
 def _section(target: Folder, name: str, folder: Folder, document: dict[str, Any]) -> list[str]:
     subject, settings = document["subject"], document["settings"]
     parts = [f"## {name}, {subject}", f"*{EXPERIMENTS[name]}.*", *(_with_list(text) for text in _paragraphs(folder))]
-    given = {"--generator": settings["generator"], "--images": settings["images"], "--seed": settings["seed"] or None}
-    words = [word for option, value in given.items() if value is not None for word in (option, str(value))]
-    words += [word for target in settings["targets"] for word in ("--target", target)]
-    parts.append(f"Made by `{shlex.join(['zoom-engine', 'experiment', name, *words])}`.")
+    parts.append(f"Made {_made_by(name, settings)}.")
     for path in sorted(folder.path.glob("figure*.png")):
         content, ending = _compressed(path)
         file = f"{PICTURES}/{subject}-{name}-{path.stem}.{ending}"
         target.write(file, content)
         parts.append(f"![{name}, {subject}]({file})")
     return parts
+
+
+def _made_by(name: str, settings: Mapping[str, Any]) -> str:
+    """Return by which command an experiment was made, and which options it had beside those of the command."""
+    if settings["generator"] is None:
+        return "of what the experiment drew of each generator"
+    given = {"--generator": settings["generator"], "--images": settings["images"], "--seed": settings["seed"] or None}
+    words = [word for option, value in given.items() if value is not None for word in (option, str(value))]
+    words += [word for target in settings["targets"] for word in ("--target", target)]
+    others = [option.replace("_", " ") for option in settings.get("options", ())]
+    more = f", with the {listed(others)} that its data.json says" if others else ""
+    return f"by `{shlex.join(['zoom-engine', 'experiment', name, *words])}`{more}"
 
 
 def _compressed(path: Path) -> tuple[bytes, str]:

@@ -27,6 +27,16 @@ def estimate(values: ArrayLike) -> Estimate | None:
     return [round(float(value[0]), 4) for value in (column_means(rows[:, None]), low, high)]
 
 
+def share(values: ArrayLike) -> Estimate | None:
+    """Return the share of `values [I]`, 1 or 0 (NaN: none for this image), that are 1, with Wilson's interval.
+
+    The bootstrap's has no width where all are alike: of 8 flips on 8 images it is [1, 1].
+    """
+    rows = np.asarray(values, dtype=np.float64)
+    rows = rows[np.isfinite(rows)]
+    return wilson(int(rows.sum()), len(rows))
+
+
 def wilson(successes: int, trials: int) -> Estimate | None:
     """Return a proportion and its 95 % score interval (Wilson 1927); None without trials."""
     if not trials:
@@ -42,19 +52,25 @@ def sensitivity(row: Sensitivity) -> Sequence[float | None]:
 def in_words(value: Sequence[float] | None, form: str = ".2f") -> str:
     """Format an estimate as "0.31 [0.20, 0.44]"; a dash for None.
 
-    It has a true minus sign, but none for what rounds to 0.
+    It has a true minus sign, but none for what rounds to 0. An interval without width, as one image has it or images
+    that are all alike, is none and is not shown.
     """
     if value is None:
         return "–"
     mean, low, high = (f"{number:{form.replace('.', 'z.')}}".replace("-", "−") for number in value)
-    return f"{mean} [{low}, {high}]"
+    return mean if value[1] == value[2] else f"{mean} [{low}, {high}]"
 
 
 def percent(value: float | Sequence[float] | None) -> str:
-    """Format a value as "31 %", an estimate as "31 % [20, 44]"; a dash for None."""
+    """Format a value as "31 %", an estimate as "31 % [20, 44]"; a dash for None.
+
+    What is not all is not 100 %. Of intervals see `in_words`.
+    """
     if value is None or isinstance(value, float | int):
-        return "–" if value is None else f"{100 * value:.1f} %" if 0 < value < 0.01 else f"{100 * value:.0f} %"
-    return f"{percent(value[0])} [{100 * value[1]:.0f}, {100 * value[2]:.0f}]"
+        near = value is not None and (0 < value < 0.01 or 0.99 < value < 1)
+        return "–" if value is None else f"{min(100 * value, 99.9):.1f} %" if near else f"{100 * value:.0f} %"
+    mean = percent(value[0])
+    return mean if value[1] == value[2] else f"{mean} [{100 * value[1]:.0f}, {100 * value[2]:.0f}]"
 
 
 def columns(name: str, value: Sequence[float] | None) -> dict[str, Any]:

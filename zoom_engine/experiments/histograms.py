@@ -26,8 +26,8 @@ def run(study: Study, folder: Folder) -> dict[str, Any]:
     results = [
         {
             "target": study.title(target),
-            "planted": (planted := study.planted(target)) and study.short(planted),
-            "truth_known": study.title(target) in truth,
+            "planted": study.planted_among(target, audit),
+            "truth_known": bool(truth.get(study.title(target))),
             "smallest_effect": audit.config.smallest_effect,
             "null": _strongest(audit),
             "attributes": _bars(study, audit, truth.get(study.title(target), {})),

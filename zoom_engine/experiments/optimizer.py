@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zoom_engine.experiments.estimates import columns, error_bars, estimate, in_words, percent
+from zoom_engine.experiments.estimates import columns, error_bars, estimate, in_words, percent, share
 from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.search_comparison import VARIANTS, Array, column, searched
@@ -68,7 +68,7 @@ def _stepped(result: dict[str, object], size: float) -> dict[str, object]:
     """Summarise PGD by steps of one size: flips, and whether its edit weights are multiples of the size."""
     weights = np.array(result["edit_weights"]) / size
     return {
-        "flipped": estimate(column([result], "flipped")),
+        "flipped": share(column([result], "flipped")),
         "ssim": estimate(column([result], "ssim", where="flipped")),
         "on_grid": float((np.abs(weights - np.round(weights)) < ON_GRID).mean()),
     }
@@ -82,8 +82,8 @@ def _summed(result: dict[str, object]) -> dict[str, object]:
         "target": result["target"],
         "search": result["search"],
         "ssim": estimate(column([result], "ssim", where="flipped")),
-        "flipped": estimate(column([result], "flipped")),
-        "decisive": estimate(column([result], "decisive")),
+        "flipped": share(column([result], "flipped")),
+        "decisive": share(column([result], "decisive")),
         "evaluations": estimate(evaluations),
         "seconds": estimate(evaluations * per_evaluation),
     }
@@ -185,7 +185,7 @@ def tell(data: Data) -> str:
     paragraph += _verdict("More flips by SGD", [ordering["flipped"] for ordering in orderings], sign=-1)
     first, last = sweep[0], sweep[-1]
     paragraph += "It suspects that the grid of the sign step costs flips; a coarser grid does"
-    paragraph += "" if last["flipped"][0] < first["flipped"][0] else " not, here:"
+    paragraph += ", here:" if last["flipped"][0] < first["flipped"][0] else " not, here:"
     paragraph += f" {percent(first['flipped'])} of the images flip at η = {first['step_size']:g},"
     paragraph += f" {percent(last['flipped'])} at {last['step_size']:g}. (100 steps of η reach 100 η of ±30.)"
     return paragraph

@@ -12,6 +12,7 @@ from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.strips import draw_strips, strip_rows, strips_of
 from zoom_engine.experiments.study import Study
 from zoom_engine.report.source import task_of
+from zoom_engine.settings.audit_settings import DECISIVE_CHANGE
 from zoom_engine.statistics.diagnosis import Diagnosis
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def run(study: Study, folder: Folder) -> dict[str, Any]:
         results.append(
             {
                 "target": name,
+                "decisive_change": audit.config.decisive_change,
                 "corner": task_of(audit.manifest, audit.records).view.caption_label,
                 "single": _rates(audit),
                 "multi": _rates(multi),
@@ -77,20 +79,21 @@ def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
 
 def tell(data: Data) -> str:
     """Say whether predictions flip without their label changing."""
+    least = data["targets"][0].get("decisive_change", DECISIVE_CHANGE)  # older data have none
     paragraph = (
         "How to read it: in the first figure one attribute is edited, from an image (left) to the end of the range in"
         " which it was searched, and its counterfactual is framed; in the second all together, in equal steps to the"
         f" counterfactual. In the corner, {_corners(data['targets'])}. A flip crosses 0.5; it is decisive where the"
-        " output moves by 0.1 or more. Where no edit of a target flips, its most typical strip is shown, and what moved"
-        " the output most is framed.\n\n"
+        f" output moves by {least:g} or more. Where no edit of a target flips, its most typical strip is shown, and"
+        " what moved the output most is framed.\n\n"
     )
     rates = []
     for mode, name in (("single", "one attribute"), ("multi", "all together")):
-        first = data["targets"][0][mode]
+        searches = " or ".join(dict.fromkeys(target[mode]["search"] for target in data["targets"]))
         rate_of_each = ", ".join(
             f"{target['target']} {percent(target[mode]['decisive'])}" for target in data["targets"]
         )
-        rates.append(f"{name} ({first['images']} images, {first['search']}): {rate_of_each}.")
+        rates.append(f"{name} ({data['targets'][0][mode]['images']} images, {searches}): {rate_of_each}.")
     strips = [strip for mode in ("single", "multi") for strip in _strips(data, mode)]
     flips = [strip for strip in strips if strip["decisive"]]
     told = [strip["label_kept"] for strip in flips if strip["label_kept"] is not None]

@@ -85,10 +85,18 @@ def run_experiment(
         if experiment.join is not None and (parts := _finished(out, experiment_name)):
             folder = Folder(out / JOINED / experiment_name)
             documents = {subject: (document["data"], part) for subject, (document, part) in parts.items()}
-            settings = {**study.identity(), "generator": None}
+            settings = _shared([document["settings"] for document, _ in parts.values()])
             _write(folder, experiment_name, JOINED, settings, experiment.join(documents, folder))
             draw(folder, experiment_name)
     return write_page(out)
+
+
+def _shared(settings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the settings that several generators have in common, and all their seeds: each may be of another run."""
+    first, *others = settings
+    same = {name: value for name, value in first.items() if all(one.get(name) == value for one in others)}
+    seeds = dict.fromkeys(one["seed"] for one in settings)
+    return {**same, "generator": None, "seed": first["seed"] if len(seeds) == 1 else ", ".join(map(str, seeds))}
 
 
 def _finished(out: Path, name: str) -> dict[str, tuple[dict[str, Any], Folder]]:

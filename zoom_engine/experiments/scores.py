@@ -27,7 +27,7 @@ def score_answers(out: str | Path, files: Sequence[str | Path]) -> str:
     answers as independent.
 
     Raises:
-        ConfigError: a file holds no answers, belongs to no study in `out`, or was given twice.
+        ConfigError: a file holds no answers, or belongs to no study in `out`; or two are of one person.
     """
     out = Path(out)
     keys = {}
@@ -41,10 +41,13 @@ def score_answers(out: str | Path, files: Sequence[str | Path]) -> str:
         answers = _read(file)
         if answers["study"] not in keys:
             raise ConfigError(f"{file} answers no user study in {out}: name the folder that its page came from")
-        content = json.dumps(answers, sort_keys=True)
-        if content in seen:
-            raise ConfigError(f"{file} holds the same answers as {seen[content]}: give each once")
-        seen[content] = file
+        of_whom = [answers[key] for key in ("study", "group", "person")] if "person" in answers else answers
+        whose = json.dumps(of_whom, sort_keys=True)
+        if whose in seen:
+            raise ConfigError(
+                f"{file} holds answers of the same person as {seen[whose]}: give each once, in the file saved last"
+            )
+        seen[whose] = file
         subject, data = keys[answers["study"]]
         group = answers["group"]
         questions = {

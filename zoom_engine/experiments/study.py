@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from zoom_engine.audit.about import sha256_of
 from zoom_engine.commands.editing import Editing
@@ -18,12 +21,22 @@ from zoom_engine.diagnose.domain import Domain, KnownTruth, find_domain
 from zoom_engine.diagnose.identity import config
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.generators import check_generator_options, load_generator
-from zoom_engine.settings.attributes import NEUTRAL, Attribute, Examples, Scorer, short_names, slug, sources_of
+from zoom_engine.settings.attributes import (
+    NEUTRAL,
+    Attribute,
+    Examples,
+    Pictures,
+    Scorer,
+    short_names,
+    slug,
+    sources_of,
+)
 from zoom_engine.settings.audit_settings import SEEDS_PER_RUN, AuditSettings, RunSettings, is_file_of_directions
 from zoom_engine.settings.command_line import without_secrets
 from zoom_engine.settings.target_names import without_password
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.targets import Target, load_target
+from zoom_engine.targets.scorer import load_scorer
 from zoom_engine.text import find_templates, load_text_encoder
 from zoom_engine.text.attribute_encoder import NO_WORDS
 
@@ -33,7 +46,7 @@ EDITING = (
     *("generator_class", "generator_options", "neutral", "text_encoder", "directions", "truncation"),
     *("backend", "precision", "download"),
 )
-FURTHER = ("threshold", "level", "truncation_cutoff")
+FURTHER = ("threshold", "level", "truncation_cutoff", "samples")
 NOT_DECIDING = ("batch_size", "cache", "device", "download")
 Spec = str | Path | Any
 
@@ -102,6 +115,7 @@ class Study:
         """Return the hashes of the models and files that were given: others may get their names."""
         hashes = [self.target(target).content_hash for target in self.given]
         hashes += [sha256_of(path) for path in self._files_of_edits() if path.is_file()]
+        hashes += self._hashes_of_edits()
         if self.domain is None:
             hashes.append(self._generator_hash)
         if self.settings.text_encoder not in (None, NO_WORDS):
@@ -120,6 +134,20 @@ class Study:
             elif isinstance(source, Examples):
                 for folder in (source.having, source.without):
                     yield from sorted(folder.glob("*")) if isinstance(folder, Path) else ()
+
+    def _hashes_of_edits(self) -> Iterator[str]:
+        """Yield the hashes of what says in memory what edits are: ready directions, examples, scorers."""
+        ready: Any = self.settings.directions
+        if isinstance(of_directions := getattr(ready, "content_hash", None), str):
+            yield of_directions
+        for source in sources_of(self.settings.attributes).values():
+            if isinstance(source, Scorer) and not isinstance(source.model, str | Path):
+                yield load_scorer(source.model, [source.output]).hash_of(0)
+            elif isinstance(source, Examples):
+                for shown in (source.having, source.without):
+                    if isinstance(shown, Pictures):
+                        pictures = [np.asarray(picture).tobytes() for picture in shown.given]
+                        yield hashlib.sha256(b"".join(pictures)).hexdigest()
 
     @property
     def _generator_hash(self) -> str:
@@ -169,6 +197,8 @@ class Study:
             )
         chosen = {name: getattr(self.settings, name) for name in EDITING}
         chosen |= {name: getattr(self.settings, name) for name in FURTHER if getattr(self.settings, name) is not None}
+        if self.settings.keep:
+            chosen["keep"] = [Attribute.parse(text).text for text in self.settings.keep]
         chosen["generator_options"] = self._generator_options
         templates = find_templates(self.settings.templates)
         cache = None if self.settings.cache is None else Path(self.settings.cache)
@@ -267,6 +297,11 @@ class Study:
         name = self.title(target)
         return None if self.judge is None or name not in self.domain_targets else self.judge.planted(name)
 
+    def planted_among(self, target: Spec, audit: Diagnosis) -> str | None:
+        """Return the name in figures of what was planted, where the audit of the target asked about it."""
+        planted, asked = self.planted(target), [attribute.text for attribute in audit.attributes]
+        return self.short(planted) if planted is not None and planted in asked else None
+
     @property
     def judge(self) -> KnownTruth | None:
         """Return what knows the truth of targets, or None."""
@@ -281,6 +316,9 @@ class Study:
 
 def _name_of(thing: object) -> str:
     """Return a setting as text: its name, or else what kind of thing it is."""
+    if isinstance(thing, list | tuple):  # of attributes their names; what gives them their meaning is hashed
+        told = [one.text if isinstance(one, Attribute) else one for one in thing]
+        thing = told if isinstance(thing, list) else tuple(told)
     if isinstance(thing, str | Path | int | float | None | list | tuple | dict):
         return without_password(str(thing), instead="")
     return str(getattr(thing, "name", f"a {type(thing).__name__}"))

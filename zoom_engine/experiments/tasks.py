@@ -35,7 +35,6 @@ def run(study: Study, folder: Folder) -> dict[str, Any]:
 def _result(study: Study, folder: Folder, target: Spec, images: int) -> dict[str, Any]:
     audit = study.audit(target, images=study.count(images))
     name, summary = study.title(target), audit.summary()
-    planted = study.planted(target)
     task = task_of(audit.manifest, audit.records)
     return {
         "target": name,
@@ -43,7 +42,7 @@ def _result(study: Study, folder: Folder, target: Spec, images: int) -> dict[str
         "images": summary.images,
         "corner": task.view.caption_label,
         "legend": [list(entry) for entry in task.view.legend],
-        "planted": planted and study.short(planted),
+        "planted": study.planted_among(target, audit),
         "flip_rate": summary.flip_rate,
         "decisive_flip_rate": summary.decisive_flip_rate,
         "first": [

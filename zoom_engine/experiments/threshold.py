@@ -11,7 +11,7 @@ from torch import Tensor
 
 from zoom_engine.common.files.png import to_pixels
 from zoom_engine.evaluation.objectives import ssim
-from zoom_engine.experiments.estimates import columns, error_bars, estimate, percent
+from zoom_engine.experiments.estimates import columns, error_bars, estimate, percent, share
 from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.study import Study, UnsuitedError
@@ -32,6 +32,8 @@ def run(study: Study, folder: Folder) -> dict[str, Any]:
     editing = study.editing
     if not editing.attributes:
         raise UnsuitedError("it has no attributes of its own: give --attribute")
+    if not editing.has_threshold:
+        raise UnsuitedError("directions by the generator have no threshold: give --directions regression")
     seeds = study.seeds(study.count(IMAGES))
     whole = editing.find(threshold=0.0).matrix
     results = []
@@ -78,7 +80,7 @@ def _added(study: Study, folder: Folder, matrix: Tensor, seeds: Sequence[int], n
         after = editing.scores(images)
         lacks = before[:, which] < splits[which]
         rest = [place for place in range(count) if place != which]
-        result["success"].append(estimate((after[:, which] >= splits[which])[lacks].float().numpy()))
+        result["success"].append(share((after[:, which] >= splits[which])[lacks].float().numpy()))
         moved = (after - before)[:, rest].abs().mean(dim=1) if rest else torch.full((len(styles),), torch.nan)
         result["others"].append(estimate(moved.numpy()))
         result["ssim"].append(estimate(ssim(images, unedited).numpy()))

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.torch import save
 
-from zoom_engine.common.errors import TargetError
-from zoom_engine.experiments.estimates import columns, error_bars, estimate, in_words, percent, sensitivity
+from zoom_engine.experiments.estimates import columns, error_bars, estimate, in_words, percent, sensitivity, share
 from zoom_engine.experiments.experiment import Data, Experiment, listed
 from zoom_engine.experiments.fine_tuning import fine_tuned, has_weights_to_train, lessons, unedited_lessons
 from zoom_engine.experiments.folder import Folder
@@ -41,13 +40,16 @@ def run(study: Study, folder: Folder) -> dict[str, object]:
     """Repair the biased targets of a domain, or those that were given."""
     targets = study.targets_of("binary")
     planted = [target for target in targets if study.planted(target) is not None]
-    chosen = (planted if planted and not study.given else targets)[:TARGETS]
+    chosen = planted if planted and not study.given else targets
     chosen = [target for target in chosen if has_weights_to_train(study.target(target))]
     if not chosen:
         raise UnsuitedError(
             "it takes a target of two classes that gives gradients and has weights to train, as a torch module has and"
             " an ONNX file has not: give --target"
         )
+    chosen = [target for target in chosen if study.target(target).labels][:TARGETS]
+    if not chosen:
+        raise UnsuitedError("its target has no label prompts: give --label for each of its classes")
     results = []
     for target in study.progress(chosen, f"Repairing targets of {study.name}", unit="target"):
         results.append(folder.part(study.title(target), partial(repair, study, folder, target)))
@@ -57,8 +59,6 @@ def run(study: Study, folder: Folder) -> dict[str, object]:
 def repair(study: Study, folder: Folder, spec: Spec) -> dict[str, object]:
     """Measure one target before, after counterfactual training, and after training on as many plain images."""
     name, target = study.title(spec), study.target(spec)
-    if not target.labels:
-        raise TargetError(f"target {target.name!r} has no label prompts: give --label for each of its classes")
     before = study.audit(spec, images=study.count(AUDITED))
     sensitive = [row.attribute.text for row in before.sensitivity if row.is_specific]
     sensitive = sensitive or [before.sensitivity[0].attribute.text]
@@ -104,7 +104,7 @@ def _audited(study: Study, audit: Diagnosis) -> dict[str, object]:
     images = sorted({record.image for record in audit.records})
     flipped = {record.image for record in audit.records if record.flipped}
     return {
-        "flipped": estimate([float(image in flipped) for image in images]),
+        "flipped": share([float(image in flipped) for image in images]),
         "attributes": {study.short(row.attribute): sensitivity(row) for row in audit.sensitivity},
     }
 
@@ -125,8 +125,8 @@ def _truth(study: Study, versions: dict[str, Target], planted: str | None, name:
     return {
         "effect": {key: estimate(values) for key, values in moved.items()},
         "less": {key: estimate(moved[key] - moved["repaired"]) for key in ("control", CONFIRMED)},
-        "decisions": {key: estimate((both[0] > 0.5) != (both[1] > 0.5)) for key, both in outputs.items()},
-        "accuracy": {key: estimate(values) for key, values in right.items()},
+        "decisions": {key: share((both[0] > 0.5) != (both[1] > 0.5)) for key, both in outputs.items()},
+        "accuracy": {key: share(values) for key, values in right.items()},
         "accuracy_change": {key: estimate(right[key] - right["before"]) for key in versions if key != "before"},
     }
 

@@ -134,7 +134,7 @@ def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
             markeredgewidth=0.4,
             label=label,
         )
-    top = 1.05 * max(max(pair["truth"], pair["reported"]) for pair in data["pairs"])
+    top = 1.05 * max(max(pair["truth"], pair["reported"]) for pair in data["pairs"]) or 1.0
     axes.plot([0, top], [0, top], color=MUTED, linewidth=0.8, linestyle="--", label="reported = true")
     lowest = {True: 0.0, False: 0.0}  # on either side of the marks, points from the axis
     for pair in sorted(_named(data["pairs"]), key=lambda pair: float(pair["reported"])):

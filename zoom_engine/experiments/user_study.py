@@ -19,7 +19,7 @@ from zoom_engine.experiments.discriminator import told_apart
 from zoom_engine.experiments.estimates import error_bars, percent, wilson
 from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder
-from zoom_engine.experiments.study import Spec, Study
+from zoom_engine.experiments.study import Spec, Study, UnsuitedError
 from zoom_engine.experiments.style import INK, MUTED, STYLES, figure, show_tiles
 from zoom_engine.report import write_user_study
 from zoom_engine.statistics.diagnosis import Diagnosis
@@ -40,8 +40,10 @@ def run(study: Study, folder: Folder) -> dict[str, Any]:
     targets = study.binary_targets()
     parts = []
     for target in study.progress(targets, f"Counterfactuals of {study.name}", unit="target"):
-        parts.append(folder.part(study.title(target), partial(_pairs, study, folder, target)))
+        parts.append(folder.part(f"pairs of {study.title(target)}", partial(_pairs, study, folder, target)))
     pairs = sorted((pair for part in parts for pair in part["pairs"]), key=lambda pair: (-pair["worth"], pair["rank"]))
+    if not pairs:
+        raise UnsuitedError("no edit of its audits stays within what the generator draws, so there is nothing to ask")
     proxy = folder.part("proxy", partial(_proxy, study, folder, pairs))
     kept_of = [sum(part["label_kept"][i] for part in parts) for i in (0, 1)]
     shown = pairs[: 2 * QUESTIONS]

@@ -102,6 +102,17 @@ class Pair:
         """Return what differs besides the target, a sentence each."""
         return tuple(notes(self.first, self.other, pairs=self.pairs))
 
+    @property
+    def unseen(self) -> tuple[str, ...]:
+        """Return why a difference is inconclusive though its interval is narrow, a sentence where one is so."""
+        least, ends = self.matters, [d.interval for d in self.differences.values() if d.shift == "inconclusive"]
+        if not any(-least < low and high < least for low, high in ends):
+            return ()
+        return (
+            f"Inconclusive though the interval lies within ±{least:g}: it knows these {len(self._after)} images alone,"
+            " which do not show that others differ by so little.",
+        )
+
     def p_above(self, by: float) -> Array:
         """Compute the p-values `[A]` of the hypothesis that the mean change grew by `by` at most.
 
@@ -226,8 +237,8 @@ class Comparison:
 
     @property
     def notes(self) -> tuple[tuple[str, ...], ...]:
-        """Return the notes of each audit after the first, see `Pair.notes`."""
-        return tuple(pair.notes for pair in self.pairs)
+        """Return the notes of each audit after the first, see `Pair.notes` and `Pair.unseen`."""
+        return tuple((*pair.notes, *pair.unseen) for pair in self.pairs)
 
     def to_json(self) -> dict[str, Any]:
         """Return all of it as strict JSON."""

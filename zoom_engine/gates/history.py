@@ -15,7 +15,7 @@ from typing import Any
 from zoom_engine.audit.gate_file import Outcome, counted, worst
 from zoom_engine.audit.summary import Sensitivity
 from zoom_engine.common.errors import AuditError, ConfigError
-from zoom_engine.common.plurals import agreeing
+from zoom_engine.common.plurals import agreeing, listed
 from zoom_engine.gates.comparable import check_comparable
 from zoom_engine.gates.compare import Difference, Pair
 from zoom_engine.gates.judge import attributes_by_name, attributes_called, judge
@@ -36,7 +36,8 @@ class Course:
         name: its short name.
         figures: in each audit; None where it lacks the attribute.
         limit: the largest sensitivity that the rules allow; None where they do not say.
-        outcomes: of that rule in each audit; None without one.
+        outcomes: of that rule in each audit; None without one. The latest audit is inconclusive where it lacks an
+            attribute that a rule names.
     """
 
     attribute: Attribute
@@ -118,9 +119,12 @@ class Group:
 
     @property
     def latest_in_words(self) -> str:
-        """Say how the latest audit does by the rules; "" without rules."""
+        """Say how the latest audit does by the rules, and which limited attributes it lacks; "" without rules."""
         outcomes = self.latest_outcomes
-        return f"{self.unique_labels[-1]}: {counted(outcomes)}" if outcomes else ""
+        limited = (course for course in self.courses if course.limit is not None)
+        lacking = [f"“{course.name}”" for course in limited if course.figures[-1] is None]
+        without = f"; it lacks {listed(lacking)}" if lacking else ""
+        return f"{self.unique_labels[-1]}: {counted(outcomes)}{without}" if outcomes else ""
 
 
 @dataclass(frozen=True)
@@ -229,6 +233,10 @@ def _group(audits: Sequence[Diagnosis], reason: str, rules: Sequence[Rule]) -> G
     limits = _limits(rules, audits, attributes)
     figures = [{row.attribute: row for row in audit.sensitivity} for audit in audits]
     outcomes = [_outcomes(audit, limits) for audit in audits]
+    for name in (name for rule in rules for name in rule.attributes or ()):
+        called = attributes_called([name], *audits)
+        if not {*called} & {*audits[-1].attributes}:
+            outcomes[-1] |= dict.fromkeys(called, "inconclusive")
     courses = [
         Course(
             attribute,

@@ -60,7 +60,7 @@ def _sections(history: History, folder: Path) -> Iterator[Section]:
     for number, group in enumerate(history.groups):
         audits = tuple(
             Mention(name, audit.about.lines, report_link(audit, folder))
-            for name, audit in zip(group.labels, group.audits, strict=True)
+            for name, audit in zip(group.unique_labels, group.audits, strict=True)
         )
         axis = _axis(group)
         charts = tuple(_chart(group, course, axis) for course in group.courses)

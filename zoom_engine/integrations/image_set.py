@@ -158,10 +158,15 @@ def describe(diagnosis: Diagnosis, table: bytes, *, licence: str) -> dict[str, A
         }
         for name, (kind, about) in columns.items()
     ]
+    drawn = (
+        f"Each unedited one is what the generator {generator} draws of a photograph, whose subject it may show: the"
+        " licence that is given is the generator’s, and says nothing of the photographs."
+        if config.photographs
+        else f"All are synthetic, drawn by the generator {generator}, whose licence is given."
+    )
     made = (
-        f"Generated pictures before and after an edit, from an audit of {config.target} with zoom-engine. All are"
-        f" synthetic, drawn by the generator {generator}, whose licence is given. Attributes are what a model of"
-        f" text and images takes them for. Label prompts: {labels}."
+        f"Generated pictures before and after an edit, from an audit of {config.target} with zoom-engine. {drawn}"
+        f" Attributes are what a model of text and images takes them for. Label prompts: {labels}."
     )
     if edits is not None:
         made = (

@@ -59,7 +59,8 @@ def track(diagnosis: Diagnosis, uri: str, *, experiment: str = EXPERIMENT, name:
             for file in FILES:
                 if (audit / file).is_file():
                     client.log_artifact(identity, str(audit / file))
-            client.log_artifacts(identity, str(audit / IMAGES), IMAGES)
+            if (audit / IMAGES).is_dir():  # an audit that was saved from memory has no pictures
+                client.log_artifacts(identity, str(audit / IMAGES), IMAGES)
         except BaseException:  # half an audit is nobody's finished run
             with contextlib.suppress(MlflowException, OSError):
                 client.set_terminated(identity, "FAILED")

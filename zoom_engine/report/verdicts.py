@@ -51,9 +51,11 @@ def verdict_groups(
         return [row for row in sensitive if row.specificity == specificity]
 
     above = f"a mean effect above {least} is shown"
-    why_open = f"no interval lies above or below {least}: more images are needed"
     if unfinished:
-        why_open = "nothing is judged before the audit is finished"
+        so_far = tuple(names[row.attribute] for row in summary.sensitivity if row.verdict and row.value is not None)
+        meaning = "nothing is judged before the audit is finished"
+        return [VerdictGroup("inconclusive", "Inconclusive", so_far, meaning)] if so_far else []
+    why_open = f"no interval lies above or below {least}: more images are needed"
     groups: list[tuple[Verdict, str, list[Sensitivity], str]] = [
         (
             "sensitive",

@@ -207,8 +207,8 @@ def percent(value: float | None) -> str:
 
 
 def decimal(value: float | None, digits: int = 2) -> str:
-    """Format a number with fixed digits; "-" for None. What rounds to 0 has no sign."""
-    return "-" if value is None else f"{value:z.{digits}f}"
+    """Format a number with fixed digits, and a minus sign as `signed` has it; "-" for None. 0 has no sign."""
+    return "-" if value is None else f"{value:z.{digits}f}".replace("-", "−")
 
 
 def p_value(value: float | None) -> str:

@@ -142,6 +142,9 @@ def test_figures_of_one_model_stand_beside_those_of_the_others_that_are_there(
     assert json.loads(out.read_text()) == both, "a model's figures take the place of its own"
     capsys.readouterr()
     before = out.read_bytes()
+    assert audit(first, "--picture", str(tmp_path / "sheet.webp")) == 1, "the page says that it is of each model"
+    assert f"is of all models of {out}: name {second} too" in capsys.readouterr().err
+    assert out.read_bytes() == before
     assert audit(first, "--images", "8") == 1
     assert "of other audits (images 16)" in capsys.readouterr().err
     assert out.read_bytes() == before

@@ -118,7 +118,8 @@ class EmbeddingView(TaskView):
     def caption(self, outputs_row: Tensor, original_row: Tensor) -> str:
         """Return "same" or "another" with the cosine similarity, such as "same (0.83)"."""
         similarity = float(self.task.similarity(outputs_row[None], original_row[None])[0])
-        return f"{('same', 'another')[self._state(similarity)]} ({similarity:z.2f})"
+        number = f"{similarity:z.2f}".replace("-", "−")
+        return f"{('same', 'another')[self._state(similarity)]} ({number})"
 
     @property
     def caption_label(self) -> str:

@@ -171,7 +171,8 @@ class RegressionView(TaskView):
     def _with_unit(self, value: float) -> str:
         width, unit = self.task.width, self.task.unit
         digits = max(0, 2 - math.floor(math.log10(width))) if width < 1000 else 0
-        return f"{value:z.{digits}f}{f' {unit}' if unit else ''}"
+        number = f"{value:z.{digits}f}".replace("-", "−")  # the minus sign of edit weights beside it
+        return f"{number}{f' {unit}' if unit else ''}"
 
 
 def _share_in_words(share: float) -> str:
