@@ -82,6 +82,7 @@ def of_photographs(models: Models, crops: Sequence[Crop], seed: int) -> dict[str
 
 def of_directions(directions: EditDirections) -> dict[str, Any]:
     """Return what the manifest's file says of edit directions."""
+    named_alone = directions.method not in registry.all_names(registry.DIRECTION_METHODS)  # by no text, and may mislead
     return {
         "method": directions.method,
         "threshold": directions.threshold,
@@ -90,6 +91,7 @@ def of_directions(directions: EditDirections) -> dict[str, Any]:
         "channels": list(directions.channels),
         "strength": list(directions.strength),
         "noise_floor": list(directions.noise_floor),
+        **({"own": directions.row_hashes} if named_alone else {}),
     }
 
 

@@ -212,7 +212,7 @@ def _in_common(config: Config) -> dict[str, Any]:
     """Return what says which pictures sliders move, and along what: those of the first audit are shown for all."""
     content, directions = config.content, JsonObject(config.content).object("directions").values
     names = ("generator", "attributes", "neutral", "edit_range", "truncation", "truncation_cutoff", "keep")
-    of_directions = {name: directions.get(name) for name in ("method", "threshold", "templates")}
+    of_directions = {name: directions.get(name) for name in ("method", "threshold", "templates", "own")}
     return {**{name: content.get(name) for name in names}, **of_directions}
 
 
