@@ -17,6 +17,7 @@ from zoom_engine.diagnose.own_photographs import inverter
 from zoom_engine.directions import EditDirections
 from zoom_engine.photographs import Audited, Crop
 from zoom_engine.search import describe_search
+from zoom_engine.search.end import End
 from zoom_engine.settings.audit_settings import ABOUT, AuditSettings, RunSettings
 from zoom_engine.text import AttributeEncoder
 
@@ -38,6 +39,7 @@ def config(models: Models, run: RunSettings) -> dict[str, Any]:
         "random_directions": models.random_directions,
         **(beside if models.random_directions else {}),
         **({"control_prompts": control_prompts} if models.control_prompts else {}),
+        **({"paraphrase_search": describe_search(End())} if settings.paraphrases else {}),
         "target": models.target.name,
         "target_details": models.target.describe(),
         "attributes": attributes,
