@@ -14,7 +14,9 @@ from PIL import Image
 
 from zoom_engine.cli import main
 from zoom_engine.common.errors import ConfigError
-from zoom_engine.diagnose.planning import Count, Part, Plan, evaluations
+from zoom_engine.diagnose.models import check_population
+from zoom_engine.diagnose.planning import Count, Part, Plan, evaluations, plan
+from zoom_engine.settings.audit_settings import RunSettings
 
 ATTRIBUTES = ["a face with pale skin", "a smiling face"]
 
@@ -144,3 +146,10 @@ def test_pictures_of_workers_are_measured_by_as_many_threads_as_one_has(
     assert main(["plan", "--generator", "avatars", "--target", "avatars:mustache", *options]) == 1
     assert asked == [threads]
     assert ("a worker has 16 cores, this machine 8" in " ".join(capsys.readouterr().err.split())) == told
+
+
+def test_more_images_than_there_are_codes_are_refused_as_the_audit_does() -> None:
+    models: Any = SimpleNamespace(generator=SimpleNamespace(population=200), settings=SimpleNamespace(photos=None))
+    with pytest.raises(ConfigError, match="there are 200 codes to sample, not 201"):
+        plan([[models]], RunSettings(images=201), rate=1.0)
+    check_population(models, RunSettings(images=200))
