@@ -331,6 +331,7 @@ def test_directions_of_a_file_are_audited_from_the_command_line_with_names_that_
     audit = Diagnosis.load(tmp_path / "audit")
     assert [attribute.text for attribute in audit.attributes] == ["component 1", "component 2"]
     assert audit.config.method == "given"
+    assert audit.config.own_directions.keys() == {"component 1", "component 2"}
     for low, high in audit.config.ranges:
         assert -30 <= low < 0 < high <= 30
     assert "given to the audit" in (tmp_path / "audit" / "report.html").read_text()

@@ -822,7 +822,7 @@ def test_images_are_told_apart_by_every_attribute_on_request() -> None:
     assert {len(record.groups or ()) for record in result.records} == {len(result.config.by)}
 
 
-def test_images_are_told_apart_and_attributes_tried_in_several_paraphrases() -> None:
+def test_images_are_told_apart_and_attributes_tried_in_several_paraphrases(tmp_path: Path) -> None:
     by = ["a face with eyeglasses", "a smiling face"]
     run = diagnoser(by=by, paraphrases=2, random_directions=0)
     styles = run.models.styles(range(500_000, 500_024))
@@ -847,6 +847,12 @@ def test_images_are_told_apart_and_attributes_tried_in_several_paraphrases() -> 
             assert change == pytest.approx(float(run.models.target.task.change(outputs[1], outputs[0])), abs=0.02)
     assert all(len(row.by_paraphrase or ()) == 2 for row in result.sensitivity)
     assert "2 paraphrases of each attribute: Kendall’s W" in result.table()
+    begun = Path(result.save(tmp_path / "audit"))
+    manifest = json.loads((begun / "manifest.json").read_text())
+    del manifest["config"]["paraphrase_search"]  # as before the label counted: the change at the bound
+    (begun / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(AuditError, match=r"paraphrase_search"):
+        run.run(images=2, seed=5, out=begun)
 
 
 def test_the_effect_in_each_paraphrase_is_one_that_keeps_the_label() -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +13,10 @@ import pytest
 from PIL import Image
 
 from zoom_engine.cli import main
-from zoom_engine.diagnose.planning import Count, Part, Plan, evaluations
+from zoom_engine.common.errors import ConfigError
+from zoom_engine.diagnose.models import check_population
+from zoom_engine.diagnose.planning import Count, Part, Plan, evaluations, plan
+from zoom_engine.settings.audit_settings import RunSettings
 
 ATTRIBUTES = ["a face with pale skin", "a smiling face"]
 
@@ -111,3 +115,41 @@ def test_a_packages_search_is_planned_by_what_it_says_that_it_takes(
     search, settings = SimpleNamespace(**stated), SimpleNamespace(edit_range="paper")
     audit: Any = SimpleNamespace(search=search, settings=settings, attributes=("a", "b"), labels=())
     assert evaluations(audit, targets=2) == count
+
+
+@pytest.mark.parametrize(
+    ("options", "threads", "told"),
+    [
+        ([], None, False),
+        (["--threads", "3"], 3, False),
+        (["--workers", "4"], 2, False),
+        (["--worker-cores", "5", "--threads", "3"], 5, False),
+        (["--cluster", "auto", "--worker-cores", "16"], 8, True),
+        (["--workers", "4", "--worker-cores", "16", "--rate", "20"], 8, False),
+    ],
+)
+def test_pictures_of_workers_are_measured_by_as_many_threads_as_one_has(
+    options: list[str],
+    threads: int | None,
+    told: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    asked = list[int | None]()
+
+    def measuring(count: int | None, progress: object) -> None:
+        asked.append(count)
+        raise ConfigError("far enough")
+
+    monkeypatch.setattr(importlib.import_module("zoom_engine.cli.plan"), "use_threads", measuring)
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    assert main(["plan", "--generator", "avatars", "--target", "avatars:mustache", *options]) == 1
+    assert asked == [threads]
+    assert ("a worker has 16 cores, this machine 8" in " ".join(capsys.readouterr().err.split())) == told
+
+
+def test_more_images_than_there_are_codes_are_refused_as_the_audit_does() -> None:
+    models: Any = SimpleNamespace(generator=SimpleNamespace(population=200), settings=SimpleNamespace(photos=None))
+    with pytest.raises(ConfigError, match="there are 200 codes to sample, not 201"):
+        plan([[models]], RunSettings(images=201), rate=1.0)
+    check_population(models, RunSettings(images=200))

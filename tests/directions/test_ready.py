@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from zoom_engine.common.errors import DirectionError
+from zoom_engine.diagnose.identity import of_directions
 from zoom_engine.directions import EditDirections, Sampling
 from zoom_engine.directions.ready import GivenDirections, read_directions
 from zoom_engine.settings.audit_settings import is_file_of_directions
@@ -39,7 +41,12 @@ def test_one_edit_weight_is_one_standard_deviation_however_long_a_row_is(tmp_pat
     torch.testing.assert_close((first.matrix[:, moves] / std[moves]).norm(dim=1), torch.ones(2), atol=1e-3, rtol=0)
     assert not first.matrix[:, ~moves].any()
     assert first.attributes == ("one", "two")
-    assert fitted(read_directions(tmp_path / "a"), toy, "two").attributes == ("two",)
+    alone = fitted(read_directions(tmp_path / "a"), toy, "two")
+    assert alone.attributes == ("two",)
+    told = of_directions(first)["own"]
+    assert of_directions(alone)["own"] == {"two": told["two"]}, "what is known of a direction hangs on no other"
+    assert len({*told.values(), *of_directions(scaled)["own"].values()}) == 4
+    assert "own" not in of_directions(replace(first, method="regression")), "found by its texts anywhere"
 
 
 def test_directions_of_latents_go_through_the_affine_layers(tmp_path: Path, toy: tuple[Any, Any]) -> None:

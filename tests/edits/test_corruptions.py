@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import math
+import tracemalloc
 from collections.abc import Callable
 
 import numpy as np
@@ -253,6 +254,19 @@ def test_a_scale_is_what_its_definition_says_mirrored_sides_too(size: tuple[int,
     error = np.abs(edited(picture, "scale", percent) - bilinear(picture, source_y, source_x))
     assert np.quantile(error, 0.99) < 8
     assert error.mean() < 2
+
+
+def test_a_tenth_of_the_size_takes_no_hundred_pictures_and_is_the_same() -> None:
+    picture = scene(300, 400)
+    padded = np.pad(picture, ((1350, 1350), (1800, 1800), (0, 0)), mode="symmetric")
+    literal = np.asarray(Image.fromarray(padded).resize((400, 300), Image.Resampling.BICUBIC))
+    tracemalloc.start()
+    try:
+        shrunk = edited(picture, "scale", -90.0)
+        assert tracemalloc.get_traced_memory()[1] < 20 * picture.nbytes
+    finally:
+        tracemalloc.stop()
+    assert not difference(shrunk, literal)[2:-2, 2:-2].any()
 
 
 def bilinear(picture: Picture, y: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.float64]:

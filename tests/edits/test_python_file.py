@@ -90,6 +90,34 @@ def test_a_function_edits_what_the_user_types_at_the_strengths_that_the_user_typ
     assert load_editor(f"{file}:lighter", options={"strengths": [1]}, trust=True).describe() != described
 
 
+@pytest.mark.parametrize("name", ["decorated", "partly", "remembered", "called"])
+def test_whatever_wraps_a_function_its_file_stands_for_what_it_does(file: str, tmp_path: Path, name: str) -> None:
+    """It was the file of what wraps it, torch's or functools', and an audit went on with another function."""
+    wrapped = """
+import functools, torch
+
+decorated = torch.no_grad()(lighter)
+partly = functools.partial(lighter)
+remembered = functools.cache(lighter)
+
+
+class Called:
+    def __call__(self, pictures, attribute, strength, seeds):
+        return lighter(pictures, attribute, strength, seeds)
+
+
+called = Called()
+"""
+    described = set()
+    for content in (FILE, FILE.replace("50", "60")):
+        (tmp_path / "mine.py").write_text(content + wrapped)
+        for spec in (file, "python:" + "zoom_engine_file_mine"):  # the same module by its name
+            described.add(load_editor(f"{spec}:{name}", options={"strengths": [1]}, trust=True).describe()["sha256"])
+    assert len(described) == 2
+    with pytest.raises(EditorError, match="has no Python file"):
+        load_editor("python:math:floor", options={"strengths": [1]}, trust=True)
+
+
 def test_an_object_of_the_protocol_is_the_editor(file: str) -> None:
     editor = load_editor(f"{file}:redder", trust=True)
     check_editor(editor)

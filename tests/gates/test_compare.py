@@ -212,6 +212,19 @@ def test_what_does_not_measure_the_same_is_refused_in_a_line(other: dict[str, An
     assert "\n" not in str(refused.value)
 
 
+def test_ready_directions_of_one_name_from_two_files_are_not_compared() -> None:
+    def along(beard: Any, glasses: str) -> Diagnosis:
+        directions = {"method": "given", "own": {"a face with a beard": beard, "eyeglasses": glasses}}
+        return simulated(images=3, directions=directions)
+
+    first = along(beard="ab", glasses="cd")
+    assert compare([first, along(beard="ab", glasses="ef")]).rows, "only what both have is compared"
+    with pytest.raises(AuditError, match="“a face with a beard” is another edit direction in each"):
+        compare([first, along(beard="ef", glasses="cd")])
+    with pytest.raises(AuditError, match=r"directions.own must be"):
+        along(beard=3, glasses="cd")
+
+
 def of_task(task: str, **options: object) -> Diagnosis:
     return simulated(images=3, target_details={"content_hash": "ab" * 32, "task": {"task": task, **options}})
 

@@ -374,7 +374,7 @@ def hostile_files(marked: Path) -> dict[str, Hostile]:
             _stylegan3_view("synthesis.input", "freqs", (1 << 40, 2)), damaged, "whole numbers"
         ),
         "frequencies that repeat": Hostile(
-            _stylegan3_view("synthesis.input", "freqs", (9, 2)), damaged, "views a storage"
+            _stylegan3_view("synthesis.input", "freqs", (1 << 14, 2)), damaged, "cannot hold"
         ),
         # archives
         "a zip bomb": Hostile(

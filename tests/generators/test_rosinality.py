@@ -57,6 +57,16 @@ def test_weights_in_bfloat16_are_those_that_torch_reads(legacy: bool, tmp_path: 
     assert load_generator(tmp_path / "half").content_hash == load_generator(tmp_path / "whole").content_hash
 
 
+@pytest.mark.parametrize("legacy", [False, True])
+def test_tensors_that_were_expanded_are_read_as_torch_reads_them(legacy: bool, tmp_path: Path) -> None:
+    root = torch.load(write(tmp_path / "x", rosinality_bytes(LITERAL)), weights_only=False)
+    noise = root["g_ema"]["noises.noise_1"]
+    for name, value in (("whole", torch.full_like(noise, 0.5)), ("expanded", torch.tensor(0.5).expand(noise.shape))):
+        root["g_ema"]["noises.noise_1"] = value
+        torch.save(root, tmp_path / name, _use_new_zipfile_serialization=not legacy)
+    assert load_generator(tmp_path / "expanded").content_hash == load_generator(tmp_path / "whole").content_hash
+
+
 def test_the_multiplier_follows_from_the_shapes(tmp_path: Path) -> None:
     literal = Literal(resolution=64, channels=(3, 3, 3, 3, 512), z_dim=12)
     path = write(tmp_path / "x", rosinality_bytes(literal))

@@ -109,5 +109,10 @@ def test_what_cannot_be_is_one_line(audit: Diagnosis, tmp_path: Path, capsys: py
         with pytest.raises(AuditError, match=says):
             with_model_index(card, [audit])
         assert card.read_text() == text
+    script = tmp_path / "train.py"
+    script.write_text("import torch\n")
+    assert main(["model-index", str(audit.path), "--card", str(script), "--name", "mustaches"]) == 1
+    assert "train.py is no model card" in capsys.readouterr().err
+    assert script.read_text() == "import torch\n"
     assert main(["model-index", str(audit.path)]) == 1
     assert "--name is missing" in capsys.readouterr().err

@@ -72,6 +72,17 @@ def test_impossible_options_are_refused_in_one_line(options: dict[str, Any], com
     assert "\n" not in str(caught.value)
 
 
+def test_of_several_numbers_none_is_taken_that_nobody_named() -> None:
+    raw = torch.tensor([[20.0, 70.0], [30.0, 80.0]])
+    with pytest.raises(TargetError, match="returns 2 numbers per image: say which of them is audited"):
+        AGE.outputs(raw)
+    with pytest.raises(TargetError, match="returns 12 numbers"):
+        AGE.outputs(torch.zeros(2, 3, 2, 2))
+    for head in range(2):
+        assert RegressionTask(range=(0.0, 100.0), head=head).outputs(raw).tolist() == raw[:, head : head + 1].tolist()
+    assert AGE.outputs(raw[:, 0]).tolist() == AGE.outputs(raw[:, :1]).tolist() == [[20.0], [30.0]]
+
+
 def test_an_onnx_file_of_a_number_is_the_same_target(tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(12, 2))

@@ -124,6 +124,7 @@ class Config:
             own) and its SHA-256, hex.
         by: texts that divide the images into groups, see `Record.groups`.
         method: how the N edit directions were found; None where that is not said.
+        own_directions: of directions that no method found, by the attribute's name, the SHA-256 of each, hex.
         samples: on how many unedited pictures they were measured; None where that is not said (older audits, too).
         level: at which their prompts were held to random texts, see `find_directions`; None as of `samples`.
         strength: of the N directions, see `EditDirections`; empty where that is not said.
@@ -163,6 +164,7 @@ class Config:
     correction: Correction = CORRECTIONS[0]
     photographs: tuple[str, ...]
     given_by: Mapping[str, tuple[str, str]]
+    own_directions: Mapping[str, str]
     by: tuple[str, ...]
     method: str | None = None
     samples: Positive | None = None
@@ -450,6 +452,7 @@ def _config(values: JsonObject) -> Config:
         given_by=_given_by(values.object("sources")),
         by=values.get("by", tuple[str, ...]) or (),
         method=directions.get("method", str),
+        own_directions=directions.get("own", dict[str, str]) or {},
         strength=directions.get("strength", tuple[float, ...]) or (),
         noise_floor=directions.get("noise_floor", tuple[float, ...]) or (),
         backend=synthesis.get("backend", str),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +16,8 @@ from zoom_engine.cli.options import TOLD, given_of, takes
 from zoom_engine.cli.output import AsJson, open_output, print_json, screen
 from zoom_engine.cli.start import starting, use_threads
 from zoom_engine.common.errors import ConfigError
-from zoom_engine.settings.audit_settings import AUTO
+from zoom_engine.common.plurals import number_of
+from zoom_engine.settings.audit_settings import AUTO, AuditSettings
 from zoom_engine.settings.target_names import several_targets
 
 
@@ -47,11 +49,18 @@ def plan(
     stored = read_config(config) if config else {}
     values = {**stored, **given}
     with open_output(**given_of(TOLD, values)) as output:
-        use_threads(values.get("threads"), output.progress)
         settings, run = settings_of(stored, given, values, needs=("target",))
         if settings.edits_from_elsewhere:
             raise ConfigError("without a generator an audit takes one evaluation a picture: there is nothing to plan")
-        workers = settings.workers or 1
+        workers, threads = settings.workers or 1, values.get("threads")
+        if (settings.cluster, settings.workers, settings.worker_cores) != (None, None, AuditSettings.worker_cores):
+            threads = min(settings.worker_cores, os.cpu_count() or 1)
+            if threads < settings.worker_cores and rate is None:
+                output.notify(
+                    f"a worker has {number_of(settings.worker_cores, 'core')}, this machine {threads}: pictures a"
+                    " second are those of fewer; give them by --rate"
+                )
+        use_threads(threads, output.progress)
         targets: Any = settings.target if several_targets(settings.target) else [settings.target]
         with starting(output.progress):
             from zoom_engine.diagnose.diagnosers import Diagnosers

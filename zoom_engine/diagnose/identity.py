@@ -17,6 +17,7 @@ from zoom_engine.diagnose.own_photographs import inverter
 from zoom_engine.directions import EditDirections
 from zoom_engine.photographs import Audited, Crop
 from zoom_engine.search import describe_search
+from zoom_engine.search.end import End
 from zoom_engine.settings.audit_settings import ABOUT, AuditSettings, RunSettings
 from zoom_engine.text import AttributeEncoder
 
@@ -38,6 +39,7 @@ def config(models: Models, run: RunSettings) -> dict[str, Any]:
         "random_directions": models.random_directions,
         **(beside if models.random_directions else {}),
         **({"control_prompts": control_prompts} if models.control_prompts else {}),
+        **({"paraphrase_search": describe_search(End())} if settings.paraphrases else {}),
         "target": models.target.name,
         "target_details": models.target.describe(),
         "attributes": attributes,
@@ -82,6 +84,7 @@ def of_photographs(models: Models, crops: Sequence[Crop], seed: int) -> dict[str
 
 def of_directions(directions: EditDirections) -> dict[str, Any]:
     """Return what the manifest's file says of edit directions."""
+    named_alone = directions.method not in registry.all_names(registry.DIRECTION_METHODS)  # by no text, and may mislead
     return {
         "method": directions.method,
         "threshold": directions.threshold,
@@ -90,6 +93,7 @@ def of_directions(directions: EditDirections) -> dict[str, Any]:
         "channels": list(directions.channels),
         "strength": list(directions.strength),
         "noise_floor": list(directions.noise_floor),
+        **({"own": directions.row_hashes} if named_alone else {}),
     }
 
 

@@ -77,7 +77,13 @@ from zoom_engine.runtime import (
 )
 from zoom_engine.search import End, Search, check_search_options, choose_search
 from zoom_engine.settings.attributes import NEUTRAL, Attribute, parse_attributes
-from zoom_engine.settings.audit_settings import BATCH_SIZE, AuditSettings, LossWeights, is_file_of_directions
+from zoom_engine.settings.audit_settings import (
+    BATCH_SIZE,
+    AuditSettings,
+    LossWeights,
+    RunSettings,
+    is_file_of_directions,
+)
 from zoom_engine.settings.target_names import several_targets
 from zoom_engine.targets import Target, check_target, check_target_options, input_notices, load_untried
 from zoom_engine.text import AttributeEncoder, TextEncoder, find_templates, text_encoder_for
@@ -436,6 +442,13 @@ def load_models(
         models.notices.add(str(denial))
     models.give_back_memory()
     return replace(models, misread=misread)
+
+
+def check_population(models: Models, run: RunSettings) -> None:
+    """Refuse, by a ConfigError, more images than the generator has codes."""
+    population = models.generator.population
+    if population is not None and run.most > population:
+        raise ConfigError(f"there are {population} codes to sample, not {run.most}: give as many images at most")
 
 
 def _population(models: Models) -> Tensor:

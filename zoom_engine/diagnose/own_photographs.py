@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from zoom_engine.audit.folder import INVERSIONS, inside
+from zoom_engine.audit.folder import INVERSIONS, inside, read_manifest
 from zoom_engine.audit.photographs_file import Photograph, load_photographs
 from zoom_engine.common.plurals import agreeing, number_of
 from zoom_engine.diagnose.domain import face_points_of, find_domain
@@ -41,10 +41,10 @@ def crops_of(models: Models, folder: Path | None = None, *, sample: int | None =
     return crops
 
 
-def inverter(models: Models, *, seed: int = RunSettings.seed) -> Inverter:
-    """Return what finds photographs in the generator, drawn as in this audit."""
+def inverter(models: Models, *, seed: int = RunSettings.seed, made_by: object = None) -> Inverter:
+    """Return what finds photographs in the generator, drawn as in this audit, or knows codes that another `made_by`."""
     encoder, drawn = _reader(models), models.synthesizer
-    return Inverter(models.generator, encoder, drawn, seed=seed, made_by=drawn.describe())
+    return Inverter(models.generator, encoder, drawn, seed=seed, made_by=made_by or drawn.describe())
 
 
 def _reader(models: Models) -> TextEncoder:
@@ -111,7 +111,14 @@ def photographs_of_audit(models: Models, audit: Path, *, seed: int) -> tuple[lis
     squares = [crop_of_square(inside(audit, one.picture or ""), models.generator.resolution) for one in photographs]
     if not squares:
         return [], torch.empty(0, models.generator.space.size)
-    return photographs, inverter(models, seed=seed).codes(squares, cache=audit / INVERSIONS, progress=models.progress)
+    theirs = inverter(models, seed=seed, made_by=read_manifest(audit).config.content.get("synthesis"))
+    codes = theirs.stored(squares, cache=audit / INVERSIONS)  # whatever draws here
+    rest = [index for index in range(len(squares)) if index not in codes]
+    if rest:
+        missing = [squares[index] for index in rest]
+        inverted = inverter(models, seed=seed).codes(missing, cache=audit / INVERSIONS, progress=models.progress)
+        codes |= zip(rest, inverted, strict=True)
+    return photographs, torch.stack([codes[index] for index in range(len(squares))])
 
 
 def _some(texts: Sequence[str], most: int = 5) -> str:

@@ -21,7 +21,7 @@ from zoom_engine.common.plurals import number_of
 from zoom_engine.common.terminal import WIDTH, wrapped
 from zoom_engine.diagnose.gallery import MULTI_STRIPS, SHEET_ROWS, STRIP_FRAMES, STRIPS_PER_ATTRIBUTE, sheet_weights
 from zoom_engine.diagnose.identity import known
-from zoom_engine.diagnose.models import Models
+from zoom_engine.diagnose.models import Models, check_population
 from zoom_engine.diagnose.own_photographs import crops_of
 from zoom_engine.directions import EditDirections
 from zoom_engine.directions.baseline import matching_pictures
@@ -181,11 +181,16 @@ def plan(groups: Sequence[Sequence[Models]], run: RunSettings, *, rate: float | 
 
     Those of a group have all but their targets in common and are run together, see `Diagnosers.groups`. Without `rate`
     (pictures a second) it is measured, for about ten seconds a group. Around photographs all that can be read count.
+
+    Raises:
+        ConfigError: the generator has not as many codes.
     """
     first = groups[0][0]
     around = first.settings.photos is not None
     if around:
         run = replace(run, images=sum(crop.pixels is not None for crop in crops_of(first)))
+    else:
+        check_population(first, run)
     parts, before = [], list[Models]()
     for audits in groups:
         parts.append(_part(audits, run, rate, before))

@@ -38,7 +38,7 @@ from zoom_engine.diagnose.cluster import Batch, RayWorkers, Shard, Work, dispatc
 from zoom_engine.diagnose.gallery import SHEET_ROWS, build_gallery, write_photographs
 from zoom_engine.diagnose.identity import chosen, config, known, manifest, of_directions, of_photographs
 from zoom_engine.diagnose.measurements import Measurements, measure, measurements_for, with_baselines
-from zoom_engine.diagnose.models import Models, load_models
+from zoom_engine.diagnose.models import Models, check_population, load_models
 from zoom_engine.diagnose.own_photographs import audited_photographs, crops_of
 from zoom_engine.diagnose.shard import ShardSearch
 from zoom_engine.diagnose.trials import shards
@@ -87,9 +87,8 @@ def diagnosed(
             first, crops, seed=run.seed, inversions=None if out is None else Path(out) / INVERSIONS
         )
         run = replace(run, images=len(audited.seeds))
-    population = first.generator.population
-    if audited is None and population is not None and run.most > population:
-        raise ConfigError(f"there are {population} codes to sample, not {run.most}: give as many images at most")
+    if audited is None:
+        check_population(first, run)
     with contextlib.ExitStack() as stack:
         workers = stack.enter_context(_workers(first))
         measurements = [measure(first, run, audited)]

@@ -179,6 +179,17 @@ class EditDirections:
         """Return the SHA-256 (hex) of the matrix."""
         return hashlib.sha256(self.matrix.contiguous().numpy().tobytes()).hexdigest()
 
+    @property
+    def row_hashes(self) -> dict[str, str]:
+        """Return the SHA-256 (hex) of each attribute's direction, as it lies in the file that it comes from."""
+        told: Any = self.provenance.get("rows")
+        if isinstance(told, dict) and all(isinstance(told.get(name), str) for name in self.attributes):
+            return {name: told[name] for name in self.attributes}
+        return {
+            name: hashlib.sha256(row.contiguous().numpy().tobytes()).hexdigest()
+            for name, row in zip(self.attributes, self.matrix, strict=True)
+        }
+
     def save(self, path: str | Path) -> None:
         """Write to `path` atomically (safetensors, metadata in its header)."""
         header = {

@@ -116,8 +116,14 @@ class GivenDirections:
                 "truncation": sampling.truncation,
                 "truncation_cutoff": sampling.truncation_cutoff,
                 "file": self.file,
+                "rows": {name: self._hash_of(name) for name in attributes},
             },
         )
+
+    def _hash_of(self, name: str) -> str:
+        """Return the SHA-256 (hex) of a direction as it lies in the file."""
+        kind, row = TENSORS[self.of_latents], self.rows[self.names.index(name)]
+        return hashlib.sha256(kind.encode() + row.contiguous().numpy().tobytes()).hexdigest()
 
     def _check_width(self, rows: Tensor, width: int, what: str) -> None:
         if rows.shape[1] != width:

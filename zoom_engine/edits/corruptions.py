@@ -283,11 +283,14 @@ def _in_light(picture: Picture, gains: NDArray[np.float64]) -> Picture:
 
 def _window(picture: Picture, left: float, top: float, share: float) -> Picture:
     """Return what is seen through a window of a `share` of both sides, at the picture's size; beyond it, mirrored."""
+    # One side after the other, as Pillow does: mirrored along both, a picture seen at a tenth is a hundred pictures.
     height, width = picture.shape[:2]
     beside, above = (max(0, math.ceil(-start)) + _MARGIN if start < 0 else 0 for start in (left, top))
-    box = (left + beside, top + above, left + beside + share * width, top + above + share * height)
-    whole = Image.fromarray(_surrounded(picture, beside, above))
-    return np.asarray(whole.resize((width, height), Image.Resampling.BICUBIC, box=box))
+    across = (left + beside, 0.0, left + beside + share * width, float(height))
+    wide = Image.fromarray(_surrounded(picture, beside, 0)).resize((width, height), Image.Resampling.BICUBIC, across)
+    down = (0.0, top + above, float(width), top + above + share * height)
+    tall = Image.fromarray(_surrounded(np.asarray(wide), 0, above))
+    return np.asarray(tall.resize((width, height), Image.Resampling.BICUBIC, down))
 
 
 def _surrounded(picture: Picture, beside: int, above: int) -> Picture:

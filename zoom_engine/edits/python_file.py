@@ -5,14 +5,18 @@ Importing code runs it, so the user must say that it is trusted.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import inspect
+import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any, Protocol, cast
 
 from zoom_engine.common.contracts import hold_members
 from zoom_engine.common.errors import ConfigError, EditorError
-from zoom_engine.common.python_object import import_object
+from zoom_engine.common.python_object import PREFIX, import_object
 from zoom_engine.edits.editor import Editor, Picture
 from zoom_engine.edits.strengths import TypedEditor, TypedStrengths
 
@@ -30,18 +34,15 @@ class EditFunction(Protocol):
 class FunctionEditor(TypedEditor):
     """A function as an editor: the user types attributes and strengths."""
 
-    def __init__(self, function: EditFunction, name: str, typed: TypedStrengths) -> None:
-        """Keep the function; a file with it stands for what it does."""
+    def __init__(self, function: EditFunction, name: str, typed: TypedStrengths, *, named_in: str | None) -> None:
+        """Keep the function; the file with it, and the one that it is `named_in`, stand for what it does."""
         super().__init__(typed)
         self.name, self._function = name, function
-        try:
-            source = inspect.getsourcefile(cast(Any, function))
-        except TypeError:  # an object that can be called
-            source = inspect.getsourcefile(type(function))
-        if source is None:
+        source = _source_of(function)
+        if source is None or named_in is None:
             raise EditorError(f"editor {name} has no Python file that stands for what it does: write one around it")
-        with open(source, "rb") as file:
-            self._sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        files = dict.fromkeys(Path(file).resolve() for file in (source, named_in))
+        self._sha256 = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
     def edit(
         self, pictures: Sequence[Picture], attribute: str, strength: float, seeds: Sequence[int]
@@ -52,6 +53,16 @@ class FunctionEditor(TypedEditor):
     def describe(self) -> dict[str, Any]:
         """Return the name and the hash of its file."""
         return {"editor": self.name, "sha256": self._sha256}
+
+
+def _source_of(function: Any) -> str | None:
+    """Return the file of the function itself, whatever decorates it; None where no file has it."""
+    while isinstance(function, partial) or hasattr(function, "__wrapped__"):
+        function = function.func if isinstance(function, partial) else inspect.unwrap(function)
+    for thing in (function, type(function)):  # or an object that can be called
+        with contextlib.suppress(TypeError):  # it is built in
+            return inspect.getsourcefile(thing)
+    return None
 
 
 def _is_usable(item: object) -> bool:
@@ -66,10 +77,11 @@ def load_python_editor(spec: str, options: Mapping[str, Any], *, trust: bool) ->
         EditorError: without `trust`; where the code is missing or fails, or is no editor.
     """
     thing: Any = import_object(spec, trust=trust, what="editor", usable=_is_usable, refusal=EditorError)
-    name = spec.rpartition(":")[2]
+    source, _, name = spec.removeprefix(PREFIX).rpartition(":")
     if hasattr(thing, "edit"):
         if options:
             raise ConfigError(f"editor {name} is an object, which has its strengths: leave out editor options")
         hold_members(thing, Editor, called=f"editor {name}", refusal=EditorError)
         return cast(Editor, thing)
-    return FunctionEditor(thing, name, TypedStrengths(**options))
+    named_in = source if source.endswith(".py") else sys.modules[source].__file__
+    return FunctionEditor(thing, name, TypedStrengths(**options), named_in=named_in)

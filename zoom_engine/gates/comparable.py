@@ -57,6 +57,12 @@ def check_comparable(first: Diagnosis, other: Diagnosis) -> None:
     a, b = ({**diagnosis.config.content, **_flat(diagnosis)} for diagnosis in (first, other))
     shared = [attribute.text for attribute in first.attributes if attribute in other.attributes]
     for name in shared:
+        ours, theirs = (one.config.own_directions.get(name) for one in (first, other))
+        if None not in (ours, theirs) and ours != theirs:  # older audits do not say it
+            raise AuditError(
+                f"{title(first)} and {title(other)} cannot be compared: “{name}” is another edit direction in each:"
+                " give both audits the same file of them"
+            )
         given = [one.config.given_by.get(name) for one in (first, other)]
         if given[0] != given[1]:
             raise AuditError(

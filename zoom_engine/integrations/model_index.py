@@ -48,10 +48,12 @@ def with_model_index(card: Path, diagnoses: Sequence[Diagnosis], model: str | No
         model: its name in the metadata; by default the card's.
 
     Raises:
-        AuditError: the card cannot be read or names no model, or as `model_index`.
+        AuditError: the card cannot be read, is no Markdown or names no model, or as `model_index`.
     """
     from huggingface_hub import ModelCard, ModelCardData
 
+    if card.suffix.lower() != ".md":
+        raise AuditError(f"{card} is no model card, which is Markdown, such as README.md: metadata would damage it")
     try:
         model_card = ModelCard(card.read_text(encoding="utf-8"))
         data = cast(ModelCardData, model_card.data)

@@ -147,8 +147,7 @@ class Inverter:
         Raises:
             AuditError: the folder cannot be written.
         """
-        files = [None if cache is None else cache / f"{self._key(crop)}.safetensors" for crop in crops]
-        codes = {index: code for index, file in enumerate(files) if (code := self._read(file)) is not None}
+        codes = self.stored(crops, cache=cache)
         wanted = [index for index in range(len(crops)) if index not in codes]
         if self.generator.device.type == "cpu":
             batch_size = min(batch_size, followed_at_once(self.generator.resolution))
@@ -157,9 +156,14 @@ class Inverter:
                 inverted = self.invert(torch.cat([crops[index].image for index in part]))
                 for index, code in zip(part, inverted, strict=True):
                     codes[index] = code
-                    _write(files[index], code)
+                    _write(self._file(crops[index], cache), code)
                 bar.update(len(part))
         return torch.stack([codes[index] for index in range(len(crops))])
+
+    def stored(self, crops: Sequence[Crop], *, cache: Path | None) -> dict[int, Tensor]:
+        """Return the codes that the folder `cache` holds of readable photographs, by their places in `crops`."""
+        codes = (self._read(self._file(crop, cache)) for crop in crops)
+        return {index: code for index, code in enumerate(codes) if code is not None}
 
     def invert(self, images: Tensor) -> Tensor:
         """Return the codes `[B, S]` (CPU) that draw `images [B, 3, R, R]` best.
@@ -259,9 +263,9 @@ class Inverter:
     def _codes_statistics(self) -> tuple[Tensor, Tensor]:
         return _statistics(self._samples[1])
 
-    def _key(self, crop: Crop) -> str:
+    def _file(self, crop: Crop, cache: Path | None) -> Path | None:
         identity = json.dumps([crop.sha256, self.identity], sort_keys=True)
-        return hashlib.sha256(identity.encode()).hexdigest()[:32]
+        return None if cache is None else cache / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.safetensors"
 
     def _read(self, file: Path | None) -> Tensor | None:
         """Read a code that was kept; None where there is none, or a damaged one."""

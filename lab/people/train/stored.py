@@ -80,13 +80,19 @@ def read(folder: Path, *, stored: Path = STORED, columns: int = COLUMNS, rows: i
         first = number * columns * rows
         if lacking.isdisjoint(range(first, first + columns * rows)):
             continue
-        for row, picture in enumerate(pictures_of(path, columns, rows), first):
+        pictures = pictures_of(path, columns, rows)
+        _write_recipe(about, recipe)  # before the first of its pictures: no other recipe may take them for its own
+        for row, picture in enumerate(pictures, first):
             if row in lacking:
                 write_picture(folder / file_name(row), picture)
     write_truth(folder / "truth.csv", parameters_of(max(count, len(names_of(folder))), SUBJECT.seed))
+    _write_recipe(about, recipe)
+    return count
+
+
+def _write_recipe(about: Path, recipe: str) -> None:
     with replacing(about) as temporary:
         temporary.write_text(recipe)
-    return count
 
 
 def write(folder: Path, *, stored: Path = STORED, columns: int = COLUMNS, rows: int = ROWS) -> int:
@@ -100,8 +106,7 @@ def write(folder: Path, *, stored: Path = STORED, columns: int = COLUMNS, rows: 
     about = stored / "recipe.json"
     if files_of(stored) and recorded(about) != recipe:
         raise ConfigError(f"{stored} holds pictures of another recipe ({about.name} differs); remove them first")
-    with replacing(about) as temporary:
-        temporary.write_text((folder / "recipe.json").read_text())
+    _write_recipe(about, (folder / "recipe.json").read_text())
     people = columns * rows
     for number in range(len(files_of(stored)), without_gap(folder) // people):
         pictures = read_pictures([folder / file_name(row) for row in range(number * people, (number + 1) * people)])

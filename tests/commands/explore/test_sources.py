@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from zoom_engine.cli import main
 from zoom_engine.commands.explore.sources import load_explored
 from zoom_engine.common.errors import AuditError, ConfigError, TargetError
 from zoom_engine.diagnose.identity import manifest
-from zoom_engine.diagnose.measurements import measure
+from zoom_engine.diagnose.measurements import edit_directions, measure
 from zoom_engine.diagnose.models import load_models
 from zoom_engine.settings.audit_settings import AuditSettings, RunSettings
 
@@ -201,6 +202,35 @@ def test_audits_of_other_pictures_or_edits_are_not_explored_together(
         load_explored([audit, other], GIVEN)
 
 
+def test_audits_along_directions_of_two_files_are_not_explored_together(audit: Path, tmp_path: Path) -> None:
+    def along(file: str) -> Path:
+        def ready(manifest: dict[str, Any]) -> None:
+            manifest["config"]["directions"]["own"] = {ATTRIBUTES[0]: file}
+
+        return changed(audit, tmp_path / file, ready)
+
+    with pytest.raises(AuditError, match="has another source of edit directions than"):
+        load_explored([along("one"), along("two")], GIVEN)
+
+
+def test_ready_directions_are_asked_for_and_are_the_audits_own(audit: Path, tmp_path: Path) -> None:
+    """The word for how they came to be was read as the name of a file, and another file's were shown as the audit's."""
+    models = load_models(
+        AuditSettings(generator="avatars", target=TARGET, attributes=ATTRIBUTES, random_directions=0, **GIVEN)
+    )
+    directions = replace(edit_directions(models), method="discovered")
+    for name, matrix in (("mine", directions.matrix), ("other", directions.matrix.flip(0))):
+        replace(directions, matrix=matrix).save(tmp_path / name)
+    run = RunSettings(images=1, seed=3)
+    begun(tmp_path / "audit", run, target=TARGET, attributes=ATTRIBUTES, directions=tmp_path / "mine")
+    with pytest.raises(AuditError, match="are 'discovered', which no method here finds: give their file"):
+        load_explored([tmp_path / "audit"], {})
+    explored = load_explored([tmp_path / "audit"], {"directions": tmp_path / "mine"})
+    assert torch.equal(explored.directions.matrix, directions.matrix)
+    with pytest.raises(AuditError, match="along another edit direction of “a smiling face” than --directions holds"):
+        load_explored([tmp_path / "audit"], {"directions": tmp_path / "other"})
+
+
 def test_something_is_needed_to_explore(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ConfigError, match="--generator is missing: give it, or the folder of an audit"):
         load_explored([], {"target": [TARGET]})
@@ -259,7 +289,8 @@ def test_own_photographs_of_an_audit_can_be_chosen(tmp_path: Path, monkeypatch: 
         photos=photos,
     ).run(out=tmp_path / "audit")
     monkeypatch.setattr(Inverter, "invert", lambda *_: pytest.fail("a photograph was looked for again"))
-    explored = load_explored([tmp_path / "audit"], GIVEN)
-    ((name, code),) = explored.photographs
-    assert name == "me.png"
-    assert code.shape == (1, generator.space.size)
+    for drawn in ({}, {"backend": "torch", "precision": "fp32"}):  # by another machine, too
+        explored = load_explored([tmp_path / "audit"], {**GIVEN, **drawn})
+        ((name, code),) = explored.photographs
+        assert name == "me.png"
+        assert code.shape == (1, generator.space.size)

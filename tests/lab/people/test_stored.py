@@ -10,7 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from lab.people.parameters import PARAMETER_NAMES, Parameters
-from lab.people.train.renders import file_name, missing, packed, read_pictures, render_set
+from lab.people.train import stored
+from lab.people.train.renders import file_name, missing, packed, read_pictures, render_set, write_picture
 from lab.people.train.stored import STORED, files_of, read, write
 from zoom_engine.common.errors import ConfigError
 
@@ -62,6 +63,25 @@ def test_pictures_of_another_recipe_are_not_mixed_with_them(rendered: Path, tmp_
     with pytest.raises(ConfigError, match="no sheet of 3 × 2"):
         read(tmp_path / "new" / "7", stored=stored, **SHAPE)
     assert not (tmp_path / "new" / "7" / "recipe.json").exists()
+
+
+def test_a_read_that_is_cut_off_leaves_no_pictures_without_their_recipe(
+    rendered: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored_people = tmp_path / "stored"
+    write(rendered, stored=stored_people, **SHAPE)
+
+    def cut_off(path: Path, pixels: NDArray[np.uint8]) -> None:
+        if path.name == file_name(2):
+            raise KeyboardInterrupt
+        write_picture(path, pixels)
+
+    folder = tmp_path / "other" / "7"
+    monkeypatch.setattr(stored, "write_picture", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        read(folder, stored=stored_people, **SHAPE)
+    assert (folder / file_name(1)).is_file()
+    assert (folder / "recipe.json").read_text() == (stored_people / "recipe.json").read_text()
 
 
 def test_those_in_the_repository_are_of_the_parameters_that_there_are() -> None:

@@ -109,6 +109,12 @@ def load_explored(
         directions = edit_directions(first)
     else:  # of an older version, whose manifests do not say the level
         directions = _directions_at_some_level(first, wanted)
+    theirs = config.own_directions
+    if other := next((name for name, row in directions.row_hashes.items() if theirs.get(name, row) != row), None):
+        raise AuditError(
+            f"{folders[0]} was made along another edit direction of “{other}” than --directions holds: give the file"
+            " that diagnose had"
+        )
     explored = _measured(models, range(FIRST_IMAGES) if photographs else images, directions)
     if directions.content_hash != wanted and not others:
         guessed = config.level is None or any(name in given for name in FOUND_WITH)
@@ -165,6 +171,12 @@ def _settings_of(folder: Path, manifest: Manifest, given: Mapping[str, Any], tar
             f"attributes of {folder} are given by examples, a scorer or ready directions, which the folder does not"
             " hold: give all of them by --attribute, as to diagnose"
         )
+    method, methods = config.method, registry.all_names(registry.DIRECTION_METHODS)
+    if method is not None and method not in methods and "directions" not in given:
+        raise AuditError(
+            f"the edit directions of {folder} are '{one_line(method, 80)}', which no method here finds: give"
+            " their file by --directions, as to diagnose"
+        )
     encoder = known.object("text_encoder").get("name", str)
     truncation = known.get("truncation", float)  # may be 0
     options: dict[str, Any] = {
@@ -176,7 +188,7 @@ def _settings_of(folder: Path, manifest: Manifest, given: Mapping[str, Any], tar
         "keep": known.get("keep", list),
         "text_encoder": None if encoder == generator else encoder,
         "templates": directions.get("templates", list) or AuditSettings.templates,
-        "directions": config.method or AuditSettings.directions,
+        "directions": method or AuditSettings.directions,
         "threshold": directions.get("threshold", float),
         "samples": None if "attributes" in given else config.samples,
         "level": config.level,
@@ -219,7 +231,8 @@ def _in_common(config: Config) -> dict[str, Any]:
     content, directions = config.content, JsonObject(config.content).object("directions").values
     names = ("generator", "attributes", "neutral", "edit_range", "truncation", "truncation_cutoff", "keep")
     of_directions = {name: directions.get(name) for name in ("method", "threshold", "templates")}
-    return {**{name: content.get(name) for name in names}, **of_directions}
+    ready = {"source_of_edit_directions": directions.get("own")}
+    return {**{name: content.get(name) for name in names}, **of_directions, **ready}
 
 
 def _check_models(folder: Path, config: Config, models: Models) -> None:

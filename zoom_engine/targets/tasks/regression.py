@@ -39,14 +39,14 @@ class RegressionTask(Described):
             tenth of the range.
         unit: such as "years", for captions.
         toward: the value that a gradient search pulls to; None pulls to the end of the range that is further away.
-        head: of a network with several outputs, the index of the one.
+        head: of a network with several outputs, the index of the one; None where it has no other.
     """
 
     range: tuple[float, float]
     threshold: float | None = None
     unit: str = ""
     toward: float | None = None
-    head: int = 0
+    head: int | None = None
     name: ClassVar[str] = "regression"
 
     def __post_init__(self) -> None:
@@ -61,7 +61,7 @@ class RegressionTask(Described):
             )
         if self.threshold is not None and not 0 < self.threshold < math.inf:
             raise TargetError(f"regression task: threshold must be greater than 0, not {self.threshold}")
-        if self.head < 0:
+        if self.head is not None and self.head < 0:
             raise TargetError("regression task: a head is the index of one output, 0 or more")
 
     @property
@@ -75,8 +75,18 @@ class RegressionTask(Described):
         return self.width / 10 if self.threshold is None else self.threshold
 
     def outputs(self, raw: Tensor) -> Tensor:
-        """Return the number `[B, 1]` of a raw output `[B]` or `[B, C]`."""
-        return rows_of(raw, self.head)
+        """Return the number `[B, 1]` of a raw output `[B]` or `[B, C]`.
+
+        Raises:
+            TargetError: there are several, and no `head` says which; or it has no such head.
+        """
+        numbers = rows_of(raw, self.head)
+        if numbers.shape[1] != 1:
+            raise TargetError(
+                f"regression task: the model returns {numbers.shape[1]} numbers per image: say which of them is audited"
+                " (--task-option head=NUMBER, counted from 0)"
+            )
+        return numbers
 
     def recorded(self, outputs: Tensor, original: Tensor) -> Tensor:
         """Return the number, `[B, 1]`."""

@@ -17,6 +17,7 @@ from zoom_engine.common.errors import CheckpointError
 from zoom_engine.generators.checkpoints.pickles.long_text import LongText
 
 MOST_DIMENSIONS = 8
+MOST_REPEATED = 1 << 20  # elements that a tensor has beyond its storage's: constant noise is saved as it was expanded
 FLOATS = ("f2", "f4", "f8")  # of numpy's type strings: what a weight may be stored as
 BFLOAT16 = "bf16"  # which numpy lacks
 INTEGERS = ("i4", "i8")  # and a size
@@ -77,14 +78,15 @@ class TensorRecord:
         """Return a float32 copy.
 
         Raises:
-            CheckpointError: the view leaves its storage or repeats it, or holds no finite floats.
+            CheckpointError: the view leaves its storage or is far larger, or holds no finite floats.
         """
         if len(self.strides) != len(self.shape):
             raise CheckpointError(f"is damaged: a tensor of shape {list(self.shape)} has strides {list(self.strides)}")
         count = _checked_count(self.shape)
-        if count > self.storage.count:
+        if count > self.storage.count + MOST_REPEATED:
             raise CheckpointError(
-                f"is damaged: a tensor of shape {list(self.shape)} views a storage of {self.storage.count} elements"
+                f"is damaged, or repeats what it stores: a tensor of shape {list(self.shape)} views a storage of"
+                f" {self.storage.count} elements; save it anew, contiguous"
             )
         is_bfloat16 = self.storage.code == BFLOAT16
         dtype = np.dtype("<u2") if is_bfloat16 else _float_dtype(self.storage.code, "<")
