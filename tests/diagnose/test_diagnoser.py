@@ -330,6 +330,7 @@ def nothing_loads(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"directions": "guessed"}, "'directions' cannot be 'guessed'; known are regression"),
         ({"directions": np.zeros((2, 512))}, "directions must be regression, .* or EditDirections, not a ndarray"),
         ({"taget": "avatars:mustache"}, "unknown option 'taget'; did you mean 'target'?"),
+        ({"images": 8}, "'images' is an option of run: give it there"),
         ({"target_options": {"clases": ["a", "b"]}}, "unknown target option 'clases'; did you mean 'classes'?"),
         ({"generator_options": {"code": "codes.npy"}}, "no option 'code'; did you mean 'codes'?"),
         ({"threshold": 1.0}, "threshold"),

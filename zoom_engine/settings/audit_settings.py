@@ -546,8 +546,11 @@ def settings_with(settings: AuditSettings | None, options: Mapping[str, Any]) ->
     """Return the settings with the options in them, or those of the options alone.
 
     Raises:
-        ConfigError: something else stands in their place; and as `AuditSettings`.
+        ConfigError: something else stands in their place, or an option is one of `RunSettings`; and as `AuditSettings`.
     """
+    for name in options_of(RunSettings):
+        if name in options:
+            raise ConfigError(f"'{name}' is an option of run: give it there, as in .run({name}=...)")
     if settings is None:
         return AuditSettings(**options)
     if not isinstance(settings, AuditSettings):
