@@ -30,6 +30,7 @@ from zoom_engine.common.progress import forced
 from zoom_engine.directions import calibrate_range, find_directions, text_directions
 from zoom_engine.directions.denials import LARGEST, affirmed
 from zoom_engine.directions.relevance import Sampling, inverse_std
+from zoom_engine.directions.unedited import SAMPLES
 
 IMAGES = 32
 SIDE = 8  # images of a side that calibrate a range: the effect needs its order of size
@@ -101,7 +102,8 @@ def measure(domain: str) -> dict[str, Any]:
     texts = list(dict.fromkeys([*plain, *plain.values(), *COMPOUNDS[domain], *parts]))
     made: dict[str, Any] = {"synthesizer": drawn, "cache": default_cache(), "progress": forced}
     directions = find_directions(generator, encoder, texts, neutral=neutral, level=1.0, **made)
-    bounds = calibrate_range(generator, encoder, directions, side_images=SIDE, **made).bounds
+    sampling = Sampling(SAMPLES, **made)
+    bounds = calibrate_range(generator, encoder, directions, side_images=SIDE, sampling=sampling).bounds
     along = text_directions(encoder, texts, neutral=neutral)
     std = Sampling(2048, synthesizer=drawn, cache=default_cache()).statistics(generator).std
     edits = F.normalize(directions.matrix * inverse_std(std, generator.space.fixed_mask()).float(), dim=1)

@@ -27,8 +27,11 @@ from zoom_engine import Diagnoser
 from zoom_engine.common.files import atomic
 from zoom_engine.common.machine import describe_environment
 from zoom_engine.diagnose.domain import find_domain
-from zoom_engine.experiments.search_comparison import COMPARED, VARIANTS, column, part_of, searched, summaries
+from zoom_engine.experiments.estimates import estimate
+from zoom_engine.experiments.optimizer import VARIANTS, column, searched
 from zoom_engine.search import describe_search
+
+COMPARED = "minimal"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -86,6 +89,54 @@ def searched_part(
     figures = searched(diagnoser, images=images, seed=seed)
     del figures["edit_weights"]  # no figure reads them, and they would be most of the file
     return {**part, **figures}
+
+
+def part_of(result: Mapping[str, Any]) -> tuple[int, str, str]:
+    """Return the seed, target and search of a result."""
+    return result["seed"], result["target"], result["search"]
+
+
+def summaries(results: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield a summary for each target and search, and for each search over all targets.
+
+    Only targets and seeds that every search has are counted.
+    """
+    by_part = {part_of(result): result for result in results}
+    searches = list(dict.fromkeys(result["search"] for result in results))
+    parts = dict.fromkeys((result["seed"], result["target"]) for result in results)
+    whole = [part for part in parts if all((*part, search) in by_part for search in searches)]
+    targets = list(dict.fromkeys(target for _, target in whole))
+    for target in [*targets, *(["all"] if len(targets) > 1 else [])]:
+        rows = {s: [by_part[*part, s] for part in whole if target in (part[1], "all")] for s in searches}
+        for search in searches:
+            yield {"target": target, "search": search, **summary(rows[search], rows.get(COMPARED, []))}
+
+
+def summary(results: Sequence[dict[str, Any]], compared: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return rates and costs over the images of `results`, and the differences of `compared` on the same images.
+
+    `compared` holds as many results, or none.
+    """
+    evaluations = column(results, "evaluations")
+    figures: dict[str, Any] = {
+        "images": len(evaluations),
+        "flipped": estimate(column(results, "flipped")),
+        "decisive": estimate(column(results, "decisive")),
+        "evaluations": round(float(evaluations.mean()), 1),
+        "seconds_per_image": round(sum(result["seconds"] for result in results) / len(evaluations), 3),
+    }
+    if compared and compared[0]["search"] != results[0]["search"]:
+        ssim, other = (column(part, "ssim", where="decisive") for part in (results, compared))
+        both = np.isfinite(ssim) & np.isfinite(other)
+        figures["compared"] = {
+            "flipped": estimate(column(compared, "flipped") - column(results, "flipped")),
+            "decisive": estimate(column(compared, "decisive") - column(results, "decisive")),
+            "both_decisive": int(both.sum()),
+            "ssim_here": estimate(ssim[both]),
+            "ssim_compared": estimate(other[both]),
+            "ssim": estimate(other[both] - ssim[both]),
+        }
+    return figures
 
 
 def agreement(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[str]:

@@ -36,7 +36,7 @@ def found_directions(toy: tuple[Any, Any]) -> EditDirections:
 
 def test_bounds_carry_one_side_to_the_other(toy: tuple[Any, Any], found_directions: EditDirections) -> None:
     generator, encoder = toy
-    natural = calibrate_range(generator, encoder, found_directions, samples=400, side_images=400)
+    natural = calibrate_range(generator, encoder, found_directions, sampling=Sampling(400), side_images=400)
     styles = torch.cat([s for _, s in Sampling(400).draw(generator)])
     wanted = text_directions(encoder, PROMPTS, neutral="face")
     scores = encoder.embed_images(generator.synthesis(styles)) @ wanted.T
@@ -105,7 +105,7 @@ def test_who_has_it_and_who_has_not_are_told_apart_however_many_have_it(share: f
 
 def test_bounds_scale_inversely_with_the_direction(toy: tuple[Any, Any], found_directions: EditDirections) -> None:
     doubled = dataclasses.replace(found_directions, matrix=2 * found_directions.matrix)
-    one, two = (calibrate_range(*toy, d, samples=200) for d in (found_directions, doubled))
+    one, two = (calibrate_range(*toy, d, sampling=Sampling(200)) for d in (found_directions, doubled))
     torch.testing.assert_close(two.bounds * 2, one.bounds, rtol=0.03, atol=0)
 
 
@@ -113,7 +113,7 @@ def test_a_goal_out_of_reach_of_a_score_that_moves_on_ends_at_30(
     toy: tuple[Any, Any], found_directions: EditDirections
 ) -> None:
     weak = dataclasses.replace(found_directions, matrix=found_directions.matrix * 1e-3)
-    natural = calibrate_range(*toy, weak, samples=200)
+    natural = calibrate_range(*toy, weak, sampling=Sampling(200))
     assert not natural.reached.any()
     torch.testing.assert_close(natural.bounds, torch.tensor([[-30.0, 30.0]] * 3))
 
@@ -162,20 +162,20 @@ def test_batching_does_not_matter_and_the_cache_remembers(
     toy: tuple[Any, Any], found_directions: EditDirections, tmp_path: Path
 ) -> None:
     generator, encoder = toy
-    one = calibrate_range(generator, encoder, found_directions, samples=200, batch_size=7, cache=tmp_path)
-    two = calibrate_range(generator, encoder, found_directions, samples=200, batch_size=64)
+    one = calibrate_range(generator, encoder, found_directions, sampling=Sampling(200, batch_size=7, cache=tmp_path))
+    two = calibrate_range(generator, encoder, found_directions, sampling=Sampling(200, batch_size=64))
     torch.testing.assert_close(one.bounds, two.bounds, rtol=1e-3, atol=0)
     before = generator.synthesized
-    again = calibrate_range(generator, encoder, found_directions, samples=200, cache=tmp_path)
+    again = calibrate_range(generator, encoder, found_directions, sampling=Sampling(200, cache=tmp_path))
     assert generator.synthesized == before
     assert torch.equal(again.bounds, one.bounds)
     assert torch.equal(again.reached, one.reached)
 
 
-@pytest.mark.parametrize("options", [{"samples": 15}, {"bound": 0.0}, {"side_images": 0}])
+@pytest.mark.parametrize("options", [{"sampling": Sampling(15)}, {"bound": 0.0}, {"side_images": 0}])
 def test_bad_options(toy: tuple[Any, Any], found_directions: EditDirections, options: dict[str, Any]) -> None:
     with pytest.raises(DirectionError, match="calibrated range needs"):
-        calibrate_range(*toy, found_directions, **options)
+        calibrate_range(*toy, found_directions, **{"sampling": Sampling(16), **options})
 
 
 def test_text_scores_are_cosines_with_the_text_direction(
@@ -198,7 +198,7 @@ def test_progress_counts_looks_at_images_not_finished_bounds(
 ) -> None:
     """All bounds are found side by side, so counting them would stand at 0 and jump to the end."""
     bars = Bars()
-    calibrate_range(*toy, found_directions, samples=200, batch_size=16, progress=bars)
+    calibrate_range(*toy, found_directions, sampling=Sampling(200, batch_size=16, progress=bars))
     (steps,) = bars.steps["Calibrating the range"]
     assert sum(steps) == bars.totals["Calibrating the range"]
     moving = [step for step in steps if step]
@@ -210,6 +210,6 @@ def test_the_first_weight_is_near_where_the_goal_lies(toy: tuple[Any, Any], foun
     """The regression on unedited pictures saves most of the climb: on average a side takes two looks and a half."""
     generator, _ = toy
     before = generator.synthesized
-    natural = calibrate_range(*toy, found_directions, samples=400)
+    natural = calibrate_range(*toy, found_directions, sampling=Sampling(400))
     assert natural.reached.all()
     assert generator.synthesized - before - 400 <= 2.5 * 8 * 2 * len(found_directions.attributes)

@@ -36,7 +36,7 @@ def found_directions(toy: tuple[Any, Any]) -> EditDirections:
 
 @pytest.fixture
 def calibrated(toy: tuple[Any, Any], found_directions: EditDirections) -> CalibratedRange:
-    return calibrate_range(*toy, found_directions, samples=400)
+    return calibrate_range(*toy, found_directions, sampling=Sampling(400))
 
 
 @pytest.fixture

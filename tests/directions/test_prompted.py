@@ -56,7 +56,7 @@ def test_where_codes_do_not_vary_a_step_is_a_tenth_of_the_difference(toy: tuple[
     generator.text_directions = lambda attributes, neutral: 7.0 * torch.eye(generator.space.size)[[still]]
     result = find_directions(generator, encoder, ["beard"], neutral="face", method="generator", level=1.0)
     assert result.matrix[0, still].item() == pytest.approx(0.7)
-    calibrated = calibrate_range(generator, encoder, result, samples=32)
+    calibrated = calibrate_range(generator, encoder, result, sampling=Sampling(32))
     assert bool(calibrated.bounds.isfinite().all())
 
 

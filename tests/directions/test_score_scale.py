@@ -21,10 +21,10 @@ LABELS = ("old", "young", "man")
 def test_a_unit_is_the_way_from_images_that_lack_it_to_those_that_have_it(toy: tuple[Any, Any], tmp_path: Path) -> None:
     generator, encoder = toy
     result = find_directions(*toy, PROMPTS, neutral="face", samples=512, cache=tmp_path)
-    calibrated = calibrate_range(*toy, result, samples=512, cache=tmp_path)
+    calibrated = calibrate_range(*toy, result, sampling=Sampling(512, cache=tmp_path))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(type(encoder), "embed_images", lambda *_: pytest.fail("a picture was made"))
-        scale = score_scale(*toy, result, calibrated, LABELS, samples=512, cache=tmp_path)
+        scale = score_scale(*toy, result, calibrated, LABELS, sampling=Sampling(512, cache=tmp_path))
     assert scale.units[:3] == pytest.approx(calibrated.goals[:, 1] - calibrated.goals[:, 0])
     texts = encoder.embed_texts(LABELS)
     along = F.normalize(texts - texts.mean(dim=0), dim=1)
@@ -41,7 +41,7 @@ def test_a_unit_is_the_way_from_images_that_lack_it_to_those_that_have_it(toy: t
 
 def test_without_labels_there_are_the_attributes_alone(toy: tuple[Any, Any]) -> None:
     result = find_directions(*toy, PROMPTS, neutral="face", samples=512)
-    calibrated = calibrate_range(*toy, result, samples=400)
-    scale = score_scale(*toy, result, calibrated, ())
+    calibrated = calibrate_range(*toy, result, sampling=Sampling(400))
+    scale = score_scale(*toy, result, calibrated, (), sampling=Sampling(400))
     assert scale.labels.shape[0] == 0
     assert len(scale.units) == 3

@@ -8,7 +8,7 @@ import pytest
 import torch
 from networks import small_encoder
 
-from zoom_engine.directions import calibrate_range, find_directions, text_directions
+from zoom_engine.directions import Sampling, calibrate_range, find_directions, text_directions
 from zoom_engine.generators import StyleGAN2, StyleGAN2Config
 from zoom_engine.text import TextEncoder
 
@@ -31,7 +31,7 @@ def test_edits_raise_the_text_score(models: tuple[StyleGAN2, TextEncoder], metho
     result = find_directions(generator, encoder, prompts, neutral="a face", method=method, samples=samples, level=1.0)
     assert result.matrix.shape == (2, generator.space.size)
     assert (result.matrix[:, generator.space.fixed_mask()] == 0).all()
-    natural = calibrate_range(generator, encoder, result, samples=80, side_images=8)
+    natural = calibrate_range(generator, encoder, result, sampling=Sampling(80), side_images=8)
     wanted = text_directions(encoder, prompts, neutral="a face")
     styles = generator.styles(generator.mapping(generator.latents(range(24))))
     for index in range(2):

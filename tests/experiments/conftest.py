@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from zoom_engine.directions.regression import Regression
 from zoom_engine.directions.unedited import SAMPLES
-from zoom_engine.experiments.search_comparison import VARIANTS
+from zoom_engine.experiments.optimizer import VARIANTS
 from zoom_engine.experiments.style import STYLE
 from zoom_engine.statistics import power
 from zoom_engine.targets import BinaryTask, MultiLabelTask, Preprocessing, Target

@@ -17,10 +17,10 @@ from browser import CHROMIUM
 from zoom_engine.cli import main
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.experiments import user_study
-from zoom_engine.experiments.discriminator import told_apart
 from zoom_engine.experiments.folder import DATA, Folder
 from zoom_engine.experiments.scores import score_answers
 from zoom_engine.experiments.study import Study, UnsuitedError
+from zoom_engine.experiments.user_study import told_apart
 
 PERSON = """<script>
 addEventListener("load", () => {

@@ -19,7 +19,8 @@ def literal(real: np.ndarray, generated: np.ndarray, k: int) -> tuple[float, flo
 def test_both_are_what_the_paper_says() -> None:
     random = np.random.default_rng(0)
     real, generated = random.normal(size=(40, 3)), random.normal(0.5, 0.7, size=(25, 3))
-    covered, density = coverage_and_density(real, generated, neighbours=3)
+    among, across = (np.linalg.norm(real[:, None] - others, axis=2) for others in (real, generated))
+    covered, density = coverage_and_density(among, across, 3)
     assert (covered.mean(), density.mean()) == pytest.approx(literal(real, generated, 3))
 
 

@@ -16,15 +16,13 @@ from zoom_engine.cli.options import (
     TABLES,
     TOLD,
     CommandSettings,
-    decoder_options,
     given_of,
-    machine_options,
+    model_options,
     options,
     read_generator_options,
     read_target_options,
     read_texts,
     takes,
-    target_options,
     told_options,
 )
 from zoom_engine.cli.output import AsJson, Output, open_output, print_audits, print_json
@@ -37,6 +35,9 @@ from zoom_engine.settings.target_names import named_targets, several_targets
 if TYPE_CHECKING:
     from zoom_engine.statistics.diagnosis import Diagnosis
 
+ConfigFile = Annotated[
+    Path | None, Parameter(help="TOML file with the same options; the command line wins", metavar="FILE")
+]
 HOW = Group("How it is audited", sort_key=1)
 FIRST = ("generator", "pairs", "editor", "target", "attributes")
 REST = [name for name in options_of(AuditSettings) if name not in (*FIRST, *MACHINE, *CLUSTER, *TABLES, "download")]
@@ -48,9 +49,7 @@ OPTIONS = (
     options(RunSettings, "width", "most_images", group=HOW),
     options(AuditSettings, *REST, group=HOW),
     options(CommandSettings, "steps", group=HOW),
-    decoder_options(HOW),
-    target_options(),
-    machine_options(*CLUSTER),
+    model_options(HOW, *CLUSTER),
     told_options(),
 )
 
@@ -58,9 +57,7 @@ OPTIONS = (
 @takes(*OPTIONS)
 def diagnose(
     *,
-    config: Annotated[
-        Path | None, Parameter(help="TOML file with the same options; the command line wins", metavar="FILE")
-    ] = None,
+    config: ConfigFile = None,
     json: AsJson = False,
     **given: Any,
 ) -> None:

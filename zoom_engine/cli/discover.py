@@ -7,16 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Group, Parameter
 
-from zoom_engine.cli.options import (
-    MACHINE,
-    TABLES,
-    decoder_options,
-    machine_options,
-    options,
-    read_model_options,
-    takes,
-    target_options,
-)
+from zoom_engine.cli.options import MACHINE, TABLES, model_options, options, read_model_options, takes
 from zoom_engine.cli.output import bold, screen
 from zoom_engine.cli.start import starting, use_threads
 from zoom_engine.common.notices import tell
@@ -32,9 +23,7 @@ HOW = Group("How it is looked for", sort_key=1)
     options(DiscoveryRun, "images", "seed"),
     options(DiscoverySettings),
     options(AuditSettings, *(name for name in OF_AUDITS if name not in (*MACHINE, *TABLES, "download")), group=HOW),
-    decoder_options(HOW),
-    target_options(),
-    machine_options(),
+    model_options(HOW),
 )
 def discover(
     *, out: Annotated[Path, Parameter(help="folder for the report and all else", metavar="FOLDER")], **given: Any
@@ -52,7 +41,7 @@ def discover(
 
     use_threads(given.pop("threads", None))
     run = {name: given.pop(name) for name in ("images", "seed") if name in given}
-    model_options = read_model_options(given)
+    of_models = read_model_options(given)
     DiscoveryRun(**run)
     if not (out / "manifest.json").is_file():
         check_folder(out)
@@ -61,7 +50,7 @@ def discover(
         from zoom_engine.discovery.discoverer import Discoverer
         from zoom_engine.discovery.page import headline
 
-    discovery = Discoverer(progress=forced, notify=tell, **model_options).run(**run, out=out)
+    discovery = Discoverer(progress=forced, notify=tell, **of_models).run(**run, out=out)
     width, colors = screen()
     print(discovery.table(width=width, colors=colors))
     print(f"\n{bold(wrapped(f'{headline(discovery)}.', width=width), colors)}")

@@ -11,15 +11,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from zoom_engine.cli.options import (
-    ImageCount,
-    decoder_options,
-    machine_options,
-    options,
-    read_model_options,
-    takes,
-    target_options,
-)
+from zoom_engine.cli.options import ImageCount, model_options, options, read_model_options, takes
 from zoom_engine.cli.start import starting, use_threads
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.common.notices import tell
@@ -37,9 +29,7 @@ STUDY = [
     *options(AuditSettings, "generator_class", "attributes", *AUDIT_OPTIONS),
     *options(ImageCount),
     *options(RunSettings, "seed"),
-    *decoder_options(),
-    *target_options(),
-    *machine_options(),
+    *model_options(),
 ]
 
 

@@ -9,14 +9,7 @@ from typing import Annotated, Any
 
 from cyclopts import Group, Parameter
 
-from zoom_engine.cli.options import (
-    decoder_options,
-    machine_options,
-    options,
-    read_model_options,
-    takes,
-    target_options,
-)
+from zoom_engine.cli.options import model_options, options, read_model_options, takes
 from zoom_engine.cli.output import say
 from zoom_engine.cli.start import starting, use_threads
 from zoom_engine.common.errors import ConfigError, imported
@@ -34,9 +27,7 @@ PORT = 8760
     options(AuditSettings, "generator", "target", "attributes", "photos"),
     options(AuditSettings, "generator_class", "preset", *OF_PICTURES, "truncation", "truncation_cutoff", group=HOW),
     options(AuditSettings, "edit_range", "decisive_change", group=HOW),
-    decoder_options(HOW),
-    target_options(),
-    machine_options(),
+    model_options(HOW),
 )
 def explore(
     *audits: Annotated[Path, Parameter(help="audit folders, whose targets are shown beside one another")],

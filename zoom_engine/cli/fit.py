@@ -11,13 +11,11 @@ from zoom_engine.cli.options import (
     MACHINE,
     TABLES,
     TOLD,
-    decoder_options,
     given_of,
-    machine_options,
+    model_options,
     options,
     read_model_options,
     takes,
-    target_options,
     told_options,
 )
 from zoom_engine.cli.output import AsJson, bold, open_output, print_json, screen
@@ -33,9 +31,7 @@ HOW = Group("How it would be audited", sort_key=1)
     options(AuditSettings, "attributes"),
     options(FitSettings),
     options(AuditSettings, *(name for name in OF_AUDITS if name not in (*MACHINE, *TABLES, "download")), group=HOW),
-    decoder_options(HOW),
-    target_options(),
-    machine_options(),
+    model_options(HOW),
     told_options(),
 )
 def fit(

@@ -156,6 +156,11 @@ def machine_options(*more: str) -> Options:
     return [*options(AuditSettings, *MACHINE, *more, group=group), *options(CommandSettings, "threads", group=group)]
 
 
+def model_options(group: Group = USUAL, *more: str) -> Options:
+    """Return options on how generator (in `group`) and target are read, and on what all runs."""
+    return [*decoder_options(group), *target_options(), *machine_options(*more)]
+
+
 def told_options() -> Options:
     """Return options on what a long command reports, and where: see `output.open_output`."""
     return options(CommandSettings, *TOLD, group=Group("What it tells", sort_key=4))

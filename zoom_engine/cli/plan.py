@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 import os
-from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 from zoom_engine.cli.config import read_config
-from zoom_engine.cli.diagnose import OPTIONS, settings_of
+from zoom_engine.cli.diagnose import OPTIONS, ConfigFile, settings_of
 from zoom_engine.cli.forms import REAL
 from zoom_engine.cli.options import TOLD, given_of, takes
 from zoom_engine.cli.output import AsJson, open_output, print_json, screen
@@ -24,9 +23,7 @@ from zoom_engine.settings.target_names import several_targets
 @takes(*OPTIONS)
 def plan(
     *,
-    config: Annotated[
-        Path | None, Parameter(help="TOML file with the same options; the command line wins", metavar="FILE")
-    ] = None,
+    config: ConfigFile = None,
     rate: Annotated[
         float | None,
         Parameter(help="pictures a second of one worker; by default measured here, for ten seconds", metavar="X"),

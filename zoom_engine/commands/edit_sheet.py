@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +17,6 @@ from zoom_engine.commands.editing import Editing
 from zoom_engine.common.errors import ConfigError, system_errors
 from zoom_engine.common.files import atomic
 from zoom_engine.common.files.png import png_bytes, to_pixels
-from zoom_engine.common.progress import ProgressFactory, silent
 from zoom_engine.diagnose.gallery import sheet_weights
 from zoom_engine.settings.attributes import sources_of
 from zoom_engine.settings.audit_settings import is_file_of_directions
@@ -50,36 +50,26 @@ def write_edit_sheet(
     out: Path,
     *,
     generator: str,
-    generator_class: int | None = None,
-    generator_options: Mapping[str, object] | None = None,
     attributes: Sequence[str],
-    neutral: str | None = None,
-    text_encoder: str | None = None,
     directions: str | None = None,
     weights: Sequence[float] | None = None,
     seeds: Sequence[int] = tuple(range(8)),
     truncation: float = 1.0,
-    download: bool = False,
-    progress: ProgressFactory = silent,
+    **options: Any,
 ) -> list[SheetRange]:
     """Write a picture of edits: for every attribute its weights, and below them the rows of all seeds.
 
     Args:
         out: the file (PNG).
         generator: draws the images.
-        generator_class: of a class-conditional generator.
-        generator_options: see `load_generator`.
         attributes: prompts.
-        neutral: the prompt that they are compared with.
-        text_encoder: reads prompts and pictures.
         directions: the method that finds edit directions of words; by default an audit's.
         weights: edit weights of the columns. None shows each attribute over its calibrated range, as an audit edits it,
             and beside it at the paper's ±30. That takes a few hundred pictures for each attribute, once: the range is
             stored in the cache.
         seeds: which images.
         truncation: ψ of the images; 1 is none.
-        download: fetch what is published and not on this machine.
-        progress: how work shows itself.
+        **options: further ones of `Editing.of`.
 
     Returns:
         The columns of each attribute.
@@ -90,18 +80,7 @@ def write_edit_sheet(
     if not 1 <= count <= MOST_PICTURES:
         raise ConfigError(f"the sheet would hold {count} pictures; choose 1 to {MOST_PICTURES}")
     _check_words(attributes, directions)
-    editing = Editing.of(
-        generator,
-        attributes,
-        generator_class=generator_class,
-        generator_options=generator_options,
-        neutral=neutral,
-        text_encoder=text_encoder,
-        directions=directions,
-        truncation=truncation,
-        download=download,
-        progress=progress,
-    )
+    editing = Editing.of(generator, attributes, directions=directions, truncation=truncation, **options)
     edits, renderer, side = editing.directions, editing.synthesizer, editing.generator.resolution
     if weights is None:
         limits = [(float(low), float(high)) for low, high in editing.calibrated.bounds]

@@ -19,6 +19,7 @@ from zoom_engine.directions import (
     PROMPTED,
     CalibratedRange,
     EditDirections,
+    Sampling,
     calibrate_range,
     default_method,
     find_directions,
@@ -26,6 +27,7 @@ from zoom_engine.directions import (
     text_scores,
 )
 from zoom_engine.directions.calibration import natural_ranges
+from zoom_engine.directions.unedited import SAMPLES
 from zoom_engine.generators import EditableGenerator, check_generator_options, load_generator, of_one_class
 from zoom_engine.runtime import Synthesizer, choose_synthesizer, compiled_text_encoder
 from zoom_engine.settings.attributes import NEUTRAL
@@ -125,14 +127,9 @@ class Editing:
     @cached_property
     def calibrated(self) -> CalibratedRange:
         """Measure how far an audit edits."""
+        sampling = Sampling(SAMPLES, synthesizer=self.synthesizer, cache=self.cache, progress=self.progress)
         return calibrate_range(
-            self.generator,
-            self.measuring_encoder,
-            self.directions,
-            bound=PAPER_BOUND,
-            synthesizer=self.synthesizer,
-            cache=self.cache,
-            progress=self.progress,
+            self.generator, self.measuring_encoder, self.directions, bound=PAPER_BOUND, sampling=sampling
         )
 
     @property

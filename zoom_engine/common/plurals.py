@@ -20,6 +20,12 @@ def listed(texts: Sequence[str], word: str = "and") -> str:
     return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} {word} {texts[-1]}"
 
 
+def few_of(texts: Sequence[str], most: int = 8) -> str:
+    """Join the first texts as `listed` does, and say how many more there are."""
+    more = len(texts) - most
+    return listed([*texts[:most], *([f"{more} more"] if more > 0 else [])])
+
+
 def tries_in_words(tries: Mapping[str, int]) -> str:
     """Return counts in words, such as "812 answered, 3 late"."""
     return ", ".join(f"{count} {kind}" for kind, count in sorted(tries.items())) or "nothing asked"

@@ -11,9 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from zoom_engine.audit.folder import AuditFolder
@@ -21,7 +19,7 @@ from zoom_engine.audit.gallery_file import GALLERY, FrameEntry, Gallery, SheetEn
 from zoom_engine.audit.manifest import PAPER_BOUND
 from zoom_engine.audit.photographs_file import Photograph
 from zoom_engine.audit.records import WEIGHT_SLACK, Point, Record
-from zoom_engine.common.files.png import Pixels, png_bytes, to_pixels
+from zoom_engine.common.files.png import Pixels, png_bytes, shrunk, to_pixels
 from zoom_engine.diagnose.image_grid import write_pictures
 from zoom_engine.directions.cache import DirectionCache
 from zoom_engine.evaluation.evaluator import Evaluation, Evaluator, Originals
@@ -296,15 +294,6 @@ def strip_strengths(
     return [way[place] for place in chosen], chosen.index(nearest(shown))
 
 
-def _shrunk(picture: Pixels) -> Pixels:
-    """Return a picture whose longer side has `LARGEST_FRAME` pixels at most."""
-    if max(picture.shape) <= LARGEST_FRAME:
-        return picture
-    image = Image.fromarray(picture)
-    image.thumbnail((LARGEST_FRAME, LARGEST_FRAME))
-    return np.asarray(image)
-
-
 def _strip(audit: AuditFolder, pick: Pick, diagnosis: Diagnosis, evaluator: Evaluator, styles: StyleRows) -> StripEntry:
     """Write pictures of one trial from the original to the end of its range, with the target's output for each."""
     record, view = pick.record, evaluator.target.task.view
@@ -403,7 +392,7 @@ def _looked_at(evaluator: Evaluator, styles: Tensor, weights: Tensor, at_once: i
         evaluations.append(evaluator.evaluate(images, alike, embeddings=embeddings, ssim="none"))
         unedited, outputs = evaluations[0].outputs[0], evaluations[-1].outputs
         drawn = zip(to_pixels(images), outputs, strict=True)
-        pictures += [_shrunk(view.overlay(pixels, row, unedited)) for pixels, row in drawn]
+        pictures += [shrunk(view.overlay(pixels, row, unedited), LARGEST_FRAME) for pixels, row in drawn]
     return pictures, Evaluation.cat(evaluations)
 
 

@@ -146,10 +146,7 @@ def calibrated_range(models: Models, directions: EditDirections) -> CalibratedRa
         models.measuring_encoder,
         directions,
         bound=PAPER_BOUND,
-        synthesizer=models.measuring_synthesizer,
-        batch_size=models.batch_size,
-        cache=models.cache,
-        progress=models.progress,
+        sampling=models.sampling(SAMPLES),
     )
 
 
@@ -242,10 +239,7 @@ def _score_scale(
         directions,
         calibrated,
         labels,
-        synthesizer=models.measuring_synthesizer,
-        batch_size=models.batch_size,
-        cache=models.cache,
-        progress=models.progress,
+        sampling=models.sampling(SAMPLES),
     )
 
 

@@ -3,7 +3,7 @@
 Beyond its natural range an edit draws pictures that no sample resembles (black skin for "pale skin" removed), and every
 target moves. The measure is the attribute's own text score t(x) = ⟨E(x), Δt⟩:
 
-- The `samples` unedited images are split in two by their scores, where the two sides differ most (Otsu 1979: least
+- The unedited images are split in two by their scores, where the two sides differ most (Otsu 1979: least
   variance within them). For what a face has or lacks, such as glasses, the split falls between those with and those
   without; for what all faces have to some degree, near the middle. The sides' means are L, of those that lack it, and
   H, of those that have it. Halves would count a fifth of the avatars without glasses among those with; the outer tenths
@@ -22,7 +22,6 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import torch
@@ -30,13 +29,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from zoom_engine.common.errors import DirectionError
-from zoom_engine.common.progress import Progress, ProgressFactory, silent
+from zoom_engine.common.progress import Progress
 from zoom_engine.directions.cache import DirectionCache
 from zoom_engine.directions.edit_directions import EditDirections
 from zoom_engine.directions.relevance import Sampling, check_finite, inverse_std, text_directions
-from zoom_engine.directions.unedited import SAMPLES, unedited_embeddings
+from zoom_engine.directions.unedited import unedited_embeddings
 from zoom_engine.generators import EditableGenerator
-from zoom_engine.runtime import Synthesizer
 from zoom_engine.text import TextEncoder
 
 _NEAREST, _FURTHEST = 1 / 12, 1 / 2  # of the bound: where the first weight is tried
@@ -75,47 +73,36 @@ def calibrate_range(
     text_encoder: TextEncoder,
     directions: EditDirections,
     *,
-    samples: int = SAMPLES,
+    sampling: Sampling,
     side_images: int = 8,
     bound: float = 30.0,
-    seed: int = 0,
-    synthesizer: Synthesizer | None = None,
-    batch_size: int = 32,
-    cache: Path | None = None,
-    progress: ProgressFactory = silent,
 ) -> CalibratedRange:
     """Measure the calibrated range of every direction.
 
     Prompts, templates and truncation are those of `directions`. The unedited images are those that directions are
-    measured on, where both have the same `seed` and `cache`.
+    measured on, where both have the same seed and cache.
 
     Args:
         generator: of the directions.
         text_encoder: scores the images.
         directions: N edit directions.
-        samples: number of unedited images.
+        sampling: the unedited images, whatever its truncation.
         side_images: of each side at most so many images are edited: eight to find out how far it takes to pass the
             goal, all to find where; about 20 syntheses a side, 56 at most.
         bound: the largest |edit weight| that is tried.
-        seed: of the unedited images.
-        synthesizer: makes the images; None is torch in float32.
-        batch_size: images at a time.
-        cache: folder for what was computed.
-        progress: how work shows itself.
 
     Raises:
         DirectionError: the directions belong to another generator, or the numbers are too small.
     """
     directions.check_fits(generator)
     directions.check_origin()
-    if samples < _SMALLEST_SAMPLE or side_images < 1 or not bound > 0:
+    if sampling.samples < _SMALLEST_SAMPLE or side_images < 1 or not bound > 0:
         raise DirectionError(
             f"a calibrated range needs bound > 0, side_images of at least 1 and {_SMALLEST_SAMPLE} samples,"
-            f" not {bound:g}, {side_images} and {samples}"
+            f" not {bound:g}, {side_images} and {sampling.samples}"
         )
     drawn = directions.provenance
-    truncation, cutoff = drawn["truncation"], drawn["truncation_cutoff"]
-    sampling = Sampling(samples, seed, truncation, cutoff, synthesizer, batch_size, cache, progress)
+    sampling = sampling.truncated_as(drawn)
     depends_on = {
         **sampling.identity(generator, text_encoder),
         "directions": directions.content_hash,
@@ -131,7 +118,7 @@ def calibrate_range(
         bench = _Bench(generator, text_encoder, sampling, directions.matrix, wanted)
         return _calibrate(bench, unedited @ wanted.T, side_images, bound)
 
-    return CalibratedRange(**DirectionCache(cache).cached("range", depends_on, measure), bound=bound)
+    return CalibratedRange(**DirectionCache(sampling.cache).cached("range", depends_on, measure), bound=bound)
 
 
 def score_directions(text_encoder: TextEncoder, directions: EditDirections) -> Tensor:

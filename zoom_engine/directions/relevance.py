@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -85,6 +85,11 @@ class Sampling:
     def untruncated(self) -> Sampling:
         """Return the same samples without truncation."""
         return dataclasses.replace(self, truncation=1.0)
+
+    def truncated_as(self, provenance: Mapping[str, Any]) -> Sampling:
+        """Return the same samples with the truncation that edit directions of this `provenance` were measured with."""
+        truncation, cutoff = provenance["truncation"], provenance["truncation_cutoff"]
+        return dataclasses.replace(self, truncation=truncation, truncation_cutoff=cutoff)
 
     def drawn_by(self) -> dict[str, Any]:
         """Return what draws the pictures, for keys of caches (JSON)."""

@@ -9,19 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zoom_engine.common.progress import ProgressFactory, silent
 from zoom_engine.directions.calibration import CalibratedRange, natural_ranges, split_in_two
 from zoom_engine.directions.edit_directions import EditDirections
 from zoom_engine.directions.relevance import Sampling
-from zoom_engine.directions.unedited import SAMPLES, unedited_embeddings
+from zoom_engine.directions.unedited import unedited_embeddings
 from zoom_engine.generators import EditableGenerator
-from zoom_engine.runtime import Synthesizer
 from zoom_engine.text import TextEncoder
 
 
@@ -49,12 +46,7 @@ def score_scale(
     calibrated: CalibratedRange,
     labels: Sequence[str],
     *,
-    samples: int = SAMPLES,
-    seed: int = 0,
-    synthesizer: Synthesizer | None = None,
-    batch_size: int = 32,
-    cache: Path | None = None,
-    progress: ProgressFactory = silent,
+    sampling: Sampling,
 ) -> ScoreScale:
     """Measure the scale of an audit.
 
@@ -64,21 +56,14 @@ def score_scale(
         directions: N edit directions.
         calibrated: their calibrated range.
         labels: L prompts.
-        samples: of unedited images, as the range was calibrated with.
-        seed: of these images, as the range was calibrated with.
-        synthesizer: makes the images; None is torch in float32.
-        batch_size: images at a time.
-        cache: folder for what was computed; the pictures of the calibration are used again.
-        progress: how work shows itself.
+        sampling: the unedited images, as the range was calibrated with: from its cache they are used again.
     """
     ranges = [natural_ranges(calibrated.goals)]
     along = torch.zeros(0, text_encoder.dim)
     if labels:
-        drawn = directions.provenance
         texts = text_encoder.embed_texts(labels).cpu()
         along = F.normalize(texts - texts.mean(dim=0), dim=1)
-        truncation, cutoff = drawn["truncation"], drawn["truncation_cutoff"]
-        sampling = Sampling(samples, seed, truncation, cutoff, synthesizer, batch_size, cache, progress)
+        sampling = sampling.truncated_as(directions.provenance)
         unedited = unedited_embeddings(generator, text_encoder, sampling, doing="Scoring unedited images")
         ranges.append(natural_ranges(split_in_two(unedited @ along.T).means))
     return ScoreScale(along, torch.cat(ranges))

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Iterator, Sequence
 from functools import partial
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from zoom_engine.diagnose.diagnoser import Diagnoser
 from zoom_engine.experiments.estimates import columns, error_bars, estimate, in_words, percent, share
 from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder
-from zoom_engine.experiments.search_comparison import VARIANTS, Array, column, searched
 from zoom_engine.experiments.study import Spec, Study, UnsuitedError
 from zoom_engine.experiments.style import STYLES, figure, grouped_bars
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "sgd": ("sgd", {"early_stop": False}),
+    "pgd": ("pgd", {"early_stop": False}),
+    "sgd-early": ("sgd", {}),
+    "pgd-early": ("pgd", {}),
+    "minimal": ("minimal", {}),
+    "cmaes": ("cmaes", {}),
+}
+"""By name the search and its options; the first two are the paper's 100 steps."""
+Array = NDArray[np.float64]
 IMAGES = 8
 TARGETS = 2
 SEARCHES = ("sgd", "pgd", "minimal", *(("cmaes",) if find_spec("cmaes") else ()))
@@ -55,6 +67,29 @@ def run(study: Study, folder: Folder) -> dict[str, object]:
         "orderings": [_ordering(results, study.title(target)) for target in targets],
         "sweep": {"target": study.title(swept), "sizes": sweep},
     }
+
+
+def searched(diagnoser: Diagnoser, *, images: int, seed: int) -> dict[str, Any]:
+    """Return what the audit's search finds, image by image; `seconds` is the search's processor time of all threads."""
+    diagnoser.calibrated_range(diagnoser.edit_directions())  # from here on they are read from the cache
+    start = time.process_time()
+    records = sorted(diagnoser.run(images=images, seed=seed).records, key=lambda record: record.image)
+    return {
+        "synthesis": diagnoser.models.synthesizer.describe(),
+        "seconds": round(time.process_time() - start, 1),
+        "flipped": [int(record.flipped) for record in records],
+        "decisive": [int(bool(record.decisive)) for record in records],
+        "ssim": [record.ssim if record.flipped else None for record in records],
+        "edit_weights": [list(record.edit_weights) for record in records],
+        "evaluations": [record.evaluations for record in records],
+        "stops": [record.stop for record in records],
+    }
+
+
+def column(results: Sequence[dict[str, Any]], name: str, *, where: str | None = None) -> Array:
+    """Return a value per image, NaN where there is none or `where` does not hold."""
+    rows = np.concatenate([np.array(result[name], dtype=float) for result in results])
+    return rows if where is None else np.where(column(results, where) > 0, rows, np.nan)
 
 
 def _search(study: Study, target: Spec, search: str, images: int, **more: object) -> dict[str, object]:

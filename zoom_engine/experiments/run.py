@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.common.files import atomic
@@ -13,10 +15,10 @@ from zoom_engine.common.progress import ProgressFactory, silent
 from zoom_engine.diagnose.domain import find_domain
 from zoom_engine.experiments import ALL, EMBEDDED, EXPERIMENTS
 from zoom_engine.experiments.experiment import find_experiment
-from zoom_engine.experiments.folder import DATA, TEXT, Folder
-from zoom_engine.experiments.page import write_page
+from zoom_engine.experiments.folder import DATA, ITEM, TABLE, TEXT, Folder
 from zoom_engine.experiments.study import Study, UnsuitedError
 from zoom_engine.experiments.style import check_plots, saved, styled
+from zoom_engine.report import Section, write_experiments
 
 WITHOUT_TARGET = ("traversal", "threshold")
 """Experiments that ask no target."""
@@ -140,3 +142,39 @@ def draw_again(out: str | Path, names: Sequence[str] = tuple(EXPERIMENTS)) -> Pa
     for name, path in finished:
         draw(Folder(path), name)
     return write_page(Path(out))
+
+
+def write_page(out: Path) -> Path:
+    """Write report.html of all finished experiments in `out`, and return its path."""
+    sections = [
+        _section(out, name, path.parent)
+        for name in EXPERIMENTS
+        for path in sorted(out.glob(f"*/{name}/{TEXT}"))
+        if (path.parent / DATA).is_file()
+    ]
+    return write_experiments(out, sections)
+
+
+def _section(out: Path, name: str, folder: Path) -> Section:
+    document: dict[str, Any] = json.loads((folder / DATA).read_bytes())
+    figures = sorted(folder.glob("figure*.svg"))
+    files = [
+        *sorted(folder.glob("*.html")),
+        folder / DATA,
+        folder / TABLE,
+        *(path.with_suffix(".png") for path in figures),
+    ]
+    made, settings = document["made_on"], document["settings"]
+    return Section(
+        title=f"{name}: {EXPERIMENTS[name]}",
+        subject=document["subject"],
+        anchor=f"{name}-{document['subject']}",
+        paragraphs=tuple(tuple(text.split(ITEM)) for text in (folder / TEXT).read_text("utf-8").strip().split("\n\n")),
+        figures=tuple(_link(path, out) for path in figures),
+        links=tuple((path.name, _link(path, out)) for path in files if path.is_file()),
+        made=f"seed {settings['seed']}, zoom-engine {made['zoom_engine']}, {made['system']}, {made['cores']} cores",
+    )
+
+
+def _link(path: Path, out: Path) -> str:
+    return quote(path.relative_to(out).as_posix())

@@ -9,7 +9,7 @@ from typing import Any
 import jinja2
 
 from zoom_engine.common.plurals import agreeing, number_of
-from zoom_engine.report.sentences import flips
+from zoom_engine.report import sentences
 from zoom_engine.statistics.table import decimal, p_value, percent, signed, verdict_in_words
 
 
@@ -27,8 +27,10 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters: dict[str, Any] = {"percent": percent, "decimal": decimal, "signed": signed, "flips": flips}
+    filters: dict[str, Any] = {"percent": percent, "decimal": decimal, "signed": signed, "flips": sentences.flips}
     filters |= {"verdict": verdict_in_words, "p_value": p_value}
     filters |= {"short": "{:g}".format, "number_of": number_of, "agreeing": agreeing}
+    filters |= {"unit": sentences.unit, "search": sentences.search_sentence, "left_out": sentences.left_out}
+    filters |= {"described": sentences.described, "score": sentences.score, "edit": sentences.edit}
     environment.filters.update(filters)
     return environment

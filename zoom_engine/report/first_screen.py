@@ -12,7 +12,7 @@ from typing import Literal
 
 from zoom_engine.audit.manifest import Config
 from zoom_engine.audit.summary import Sensitivity, Summary
-from zoom_engine.common.plurals import agreeing, listed, number_of
+from zoom_engine.common.plurals import agreeing, few_of, number_of
 from zoom_engine.report.sentences import flips, sentence
 from zoom_engine.report.verdicts import (
     LEADS,
@@ -172,9 +172,8 @@ class _Audit:
             most = in_units(self.view, baseline.strongest)
             name = self._noun(top.attribute)
             return f"Reacts to any change: {name} moves it by {self._effect(top)}, {several} by up to {most}"
-        more = len(rows) - MOST_NAMED
-        named = [f"{self._noun(row.attribute)} ({self._effect(row, top)})" for row in rows[:MOST_NAMED]]
-        return f"Sensitive to {listed([*named, *([f'{more} more'] if more > 0 else [])])}"
+        named = [f"{self._noun(row.attribute)} ({self._effect(row, top)})" for row in rows]
+        return f"Sensitive to {few_of(named, MOST_NAMED)}"
 
     def _noun(self, attribute: Attribute) -> str:
         """Return an attribute's name as it follows "to": “in the snow” is quoted, pale skin is not."""
@@ -282,9 +281,9 @@ class _Audit:
         still = [self.names[row.attribute] for row in rows if row.value is None]
         unseen = [self.names[row.attribute] for row in rows if row.edit_is_unseen]
         return _joined(
-            f"The generator hardly draws {_some(faint)}." if faint else "",
-            f"Not edited: {_some(still)}." if still else "",
-            f"The text encoder does not see the edits of {_some(unseen)}." if unseen else "",
+            f"The generator hardly draws {few_of(faint, MOST_NAMED)}." if faint else "",
+            f"Not edited: {few_of(still, MOST_NAMED)}." if still else "",
+            f"The text encoder does not see the edits of {few_of(unseen, MOST_NAMED)}." if unseen else "",
         )
 
     def _against_random(self, row: Sensitivity) -> str:
@@ -344,12 +343,6 @@ class _Audit:
             unsure = f"{where} {name} is moved by {by}; whether {second} is moved further is not certain."
             return f"{name} and {second}", unsure
         return name, f"{where} {name} is moved by {by}."
-
-
-def _some(names: Sequence[str]) -> str:
-    """List the first names, and how many more there are."""
-    more = len(names) - MOST_NAMED
-    return listed([*names[:MOST_NAMED], *([f"{more} more"] if more > 0 else [])])
 
 
 def _joined(*sentences: str) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from zoom_engine.audit.manifest import Config, Edits, Manifest
 from zoom_engine.audit.summary import Summary
-from zoom_engine.common.plurals import agreeing, listed, number_of, tries_in_words
+from zoom_engine.common.plurals import agreeing, few_of, listed, number_of, tries_in_words
 from zoom_engine.report.sentences import made_by
 from zoom_engine.report.verdicts import faint_directions, no_further_than_control
 from zoom_engine.settings.attributes import Attribute
@@ -88,7 +88,6 @@ _OF_EDITS = (
     "where the means over all images lie of which these {} would be a random choice. Whether an edit shows what its"
     " name says, and changes that alone, is not in them: look at the pictures for that."
 )
-MOST_LISTED = 8
 
 
 def limits(
@@ -161,7 +160,7 @@ def limits(
         )
     if config.given_by:
         given = [f"“{names[attribute]}”" for attribute in config.attributes if attribute.text in config.given_by]
-        yield "What no words say", _GIVEN_BY.format(_some(given or [f"“{name}”" for name in config.given_by]))
+        yield "What no words say", _GIVEN_BY.format(few_of(given or [f"“{name}”" for name in config.given_by]))
     weak = _weak(config, names)
     if weak:
         yield "Faint directions", f"The generator hardly answers to {weak}: read those rows with care."
@@ -191,7 +190,7 @@ def limits(
         yield from _of_edits(config.edits, summary, names, edited or {})
         if not_edited:
             which = [f"“{name}” in {number_of(count, 'image')}" for name, count in not_edited.items()]
-            yield "Edits that were not made", _NOT_MADE.format(_some(which))
+            yield "Edits that were not made", _NOT_MADE.format(few_of(which))
     elif config.photographs:
         yield "Inverted photographs", _INVERTED
     else:
@@ -210,10 +209,10 @@ def _of_edits(
     told = [
         f"{with_interval(row.edit_score, row.edit_score_interval, 2)} for “{names[row.attribute]}”" for row in scored
     ]
-    looked = _SCORED.format(made_by(edits), _some(told)) if scored else _NOT_LOOKED_AT.format(made_by(edits))
+    looked = _SCORED.format(made_by(edits), few_of(told)) if scored else _NOT_LOOKED_AT.format(made_by(edits))
     yield "Whether edits are what they are called", looked
     if unseen := [f"“{names[row.attribute]}”" for row in scored if row.edit_is_unseen]:
-        yield "Edits that were not seen", _UNSEEN.format(_some(unseen))
+        yield "Edits that were not seen", _UNSEEN.format(few_of(unseen))
     if len(edits.attributes) > 1:
         yield "What the order means", _ORDER
     controls = [f"“{control.name}”" for control in edits.controls]
@@ -221,19 +220,13 @@ def _of_edits(
         yield "No controls", _WITHOUT_CONTROLS
     else:
         few = f" With fewer than {LEAST} of them no attribute is called specific." if len(controls) < LEAST else ""
-        yield "What controls are", f"{_CONTROLS.format(_some(controls))}{few}"
+        yield "What controls are", f"{_CONTROLS.format(few_of(controls))}{few}"
     partly = [f"“{names[attribute]}” in {count}" for attribute, count in edited.items() if count < images]
     if partly:
         yield (
             "Not every image has each edit",
-            f"Of {number_of(images, 'image')} {_some(partly)}: means of two attributes are over different images.",
+            f"Of {number_of(images, 'image')} {few_of(partly)}: means of two attributes are over different images.",
         )
-
-
-def _some(texts: Sequence[str]) -> str:
-    """List the first texts in words, and how many more there are."""
-    more = len(texts) - MOST_LISTED
-    return listed([*texts[:MOST_LISTED], *([f"{more} more"] if more > 0 else [])])
 
 
 def _no_further_than_controls(summary: Summary, names: Mapping[Attribute, str]) -> str:

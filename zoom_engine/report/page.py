@@ -186,7 +186,7 @@ def read_page(source: Source, budget: Budget, images: ImageGrids | None = None, 
         not_compared=tuple(not_compared(summary)),
         signs=any(row.signed_change is not None for row in summary.sensitivity),
         side_effects_from=LARGE_SIDE_EFFECT,
-        side_effects=side_effect_table(summary, source.names, source.score),
+        side_effects=side_effect_table(summary, source.names, sentences.score(source.config)),
         heat_map=heat_map(source.diagnosis, source.view, {a: source.names[a] for a in source.order}),
         limits=tuple(
             limits(

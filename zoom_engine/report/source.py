@@ -153,11 +153,6 @@ class Source:
         return amount(self.view, change)
 
     @property
-    def unit(self) -> str:
-        """Say what the bars show."""
-        return sentences.unit(self.summary)
-
-    @property
     def beside(self) -> Beside:
         """Return the words for what attributes are compared with."""
         return beside(self.summary)
@@ -176,31 +171,6 @@ class Source:
         named = f" ({one_line(PurePath(table).name, 80)})" if isinstance(table, str) else ""
         of = f"{number_of(edited, 'edited picture')} of {number_of(self.summary.images, 'image')}"
         return f"{sentences.made_by(edits)}{named}: {of}"
-
-    @property
-    def search(self) -> str:
-        """Say which search the audit uses, see `sentences.search_sentence`."""
-        return sentences.search_sentence(self.config)
-
-    @property
-    def left_out(self) -> str:
-        """Say which random directions were left out, see `sentences.left_out`."""
-        return sentences.left_out(self.config)
-
-    @property
-    def described(self) -> str:
-        """Say what attributes are described by."""
-        return sentences.described(self.config)
-
-    @property
-    def score(self) -> str:
-        """Return what the score of an attribute is called."""
-        return sentences.score(self.config)
-
-    @property
-    def edit(self) -> str:
-        """Say what an edit is, and where its direction comes from."""
-        return sentences.edit(self.config)
 
     def first_strip(self, attribute: Attribute) -> StripEntry | None:
         """Return the strip that stands for an attribute: its first one, in multi mode the first of all."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from zoom_engine.audit.manifest import Config
 from zoom_engine.audit.summary import LEAST_LABEL_KEPT, Sensitivity, Summary, Verdict
-from zoom_engine.common.plurals import agreeing, listed
+from zoom_engine.common.plurals import agreeing, few_of
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.statistics.power import LIKELY, most_images
 from zoom_engine.statistics.table import beside, percent, with_interval
@@ -353,5 +353,4 @@ def _roundedup(count: int) -> int:
 
 def _quoted_few(names: Sequence[str]) -> str:
     """Quote the first names, and say how many more there are."""
-    more = len(names) - MOST_QUOTED
-    return listed([*(f"“{name}”" for name in names[:MOST_QUOTED]), *([f"{more} more"] if more > 0 else [])])
+    return few_of([f"“{name}”" for name in names], MOST_QUOTED)

@@ -54,22 +54,6 @@ class Coverage(NamedTuple):
     relative: Estimate
 
 
-def coverage_and_density(
-    photographs: Array, generated: Array, *, neighbours: int = NEIGHBOURS
-) -> tuple[NDArray[np.bool_], Array]:
-    """Compute what coverage and density are the means of.
-
-    Args:
-        photographs: float64 `[N, D]`, embeddings.
-        generated: float64 `[M, D]`, embeddings.
-        neighbours: k, below N.
-
-    Returns:
-        bool `[N]`, whether each photograph is covered, and float64 `[M]`, the density of each generated picture.
-    """
-    return _of_distances(_distances(photographs, photographs), _distances(photographs, generated), neighbours)
-
-
 def coverage(photographs: Array, generated: Array, *, seed: int = 0) -> Coverage:
     """Compare photographs with generated pictures, and with each other.
 
@@ -93,8 +77,8 @@ def coverage(photographs: Array, generated: Array, *, seed: int = 0) -> Coverage
         for one, other in ((order[:half], order[half : 2 * half]), (order[half : 2 * half], order[:half])):
             drawn = random.choice(count, half, replace=False)
             within = among[np.ix_(one, one)]
-            covered, density = _of_distances(within, across[np.ix_(one, drawn)], NEIGHBOURS)
-            by_others, density_of_others = _of_distances(within, among[np.ix_(one, other)], NEIGHBOURS)
+            covered, density = coverage_and_density(within, across[np.ix_(one, drawn)], NEIGHBOURS)
+            by_others, density_of_others = coverage_and_density(within, among[np.ix_(one, other)], NEIGHBOURS)
             of_photographs[:3, one] += covered, by_others, np.ones(half)
             of_photographs[3, other] += density_of_others  # each is in one half as often as in the other
             of_generated[:, drawn] += density, np.ones(half)
@@ -114,8 +98,17 @@ def coverage(photographs: Array, generated: Array, *, seed: int = 0) -> Coverage
     )
 
 
-def _of_distances(among: Array, across: Array, neighbours: int) -> tuple[NDArray[np.bool_], Array]:
-    """Compute coverage and density of distances among photographs `[N, N]` and to generated pictures `[N, M]`."""
+def coverage_and_density(among: Array, across: Array, neighbours: int) -> tuple[NDArray[np.bool_], Array]:
+    """Compute what coverage and density are the means of, from distances.
+
+    Args:
+        among: float64 `[N, N]`, from each photograph to each.
+        across: float64 `[N, M]`, to generated pictures.
+        neighbours: k, below N.
+
+    Returns:
+        bool `[N]`, whether each photograph is covered, and float64 `[M]`, the density of each generated picture.
+    """
     reach = np.partition(among, neighbours, axis=1)[:, neighbours]  # the nearest is the photograph itself
     inside = across < reach[:, None]
     covered: NDArray[np.bool_] = np.asarray(inside.any(axis=1))

@@ -31,7 +31,7 @@ from zoom_engine.targets.loaders.transforms import StatedInput, stated_preproces
 from zoom_engine.targets.onnx.load import load_onnx, load_onnx_model, load_tfjs
 from zoom_engine.targets.onnx.session import OnnxSession, load_session
 from zoom_engine.targets.preprocessing import Preprocessing
-from zoom_engine.targets.target import Target, probe_images, raw_outputs
+from zoom_engine.targets.target import Target, probe_inputs, raw_outputs
 from zoom_engine.targets.tasks import (
     EmbeddingTask,
     MultiClassTask,
@@ -219,8 +219,7 @@ def _calls_for_one_number(loaded: LoadedModel) -> bool:
     """Tell whether a model is a function or a service that returns one number for each picture."""
     if not isinstance(loaded.network, FunctionNetwork | Service):
         return False
-    height, width = loaded.preprocessing.hw or (PROBE_SIZE, PROBE_SIZE)
-    raw = raw_outputs(loaded.network, loaded.preprocessing(probe_images(height, width)), loaded.name)
+    raw = raw_outputs(loaded.network, probe_inputs(loaded.preprocessing, PROBE_SIZE), loaded.name)
     return raw.ndim == 1 or tuple(raw.shape[1:]) == (1,)
 
 
@@ -329,9 +328,8 @@ def _as_target(
     if task is None and head is None and kind in (None, getattr(loaded.task, "output", None)):
         task = _named_task(loaded.task, classes)
     if task is None:
-        height, width = loaded.preprocessing.hw or (resolution, resolution)
         with torch.no_grad():
-            raw = raw_outputs(loaded.network, loaded.preprocessing(probe_images(height, width)), name)
+            raw = raw_outputs(loaded.network, probe_inputs(loaded.preprocessing, resolution), name)
         task = guess_task(
             raw,
             name=name,

@@ -33,6 +33,12 @@ def probe_images(height: int, width: int, *, count: int = PROBE_IMAGES) -> Tenso
     return (0.7 * smooth + 0.3 * fine) * 2 - 1
 
 
+def probe_inputs(preprocessing: Preprocessing, resolution: int) -> Tensor:
+    """Return `probe_images` as a network is fed them, of the size that it wants, or of that `resolution`."""
+    height, width = preprocessing.hw or (resolution, resolution)
+    return preprocessing(probe_images(height, width))
+
+
 def raw_outputs(network: nn.Module, x: Tensor, name: str) -> Tensor:
     """Return what the network of target `name` returns for its input `x`.
 

@@ -20,7 +20,7 @@ from zoom_engine.audit.manifest import PAPER_BOUND
 from zoom_engine.commands.explore.messages import Picked
 from zoom_engine.commands.explore.recipe import png_with_recipe
 from zoom_engine.commands.explore.sources import Explored
-from zoom_engine.common.files.png import Pixels, to_pixels
+from zoom_engine.common.files.png import Pixels, shrunk, to_pixels
 from zoom_engine.common.plurals import number_of
 from zoom_engine.common.version import VERSION
 from zoom_engine.diagnose.models import Models
@@ -223,7 +223,7 @@ class Explorer:
             with torch.no_grad():
                 picture = self._render(of_image, point.weights.tolist())
                 (row,), _ = self._rows(target, picture, of_image)
-                drawn = [_encoded(_shrunk(to_pixels(picture)[0], THUMBNAIL))]
+                drawn = [_encoded(shrunk(to_pixels(picture)[0], THUMBNAIL))]
             yield (
                 {
                     "number": number,
@@ -290,7 +290,7 @@ class Explorer:
         """Return small unedited pictures."""
         codes = torch.cat([self._code(image) for image in images])
         pictures = to_pixels(self._evaluators[0].render(codes))
-        return {"images": [_named(image) for image in images]}, [_encoded(_shrunk(one, THUMBNAIL)) for one in pictures]
+        return {"images": [_named(image) for image in images]}, [_encoded(shrunk(one, THUMBNAIL)) for one in pictures]
 
     def _code(self, image: Picked) -> Tensor:
         if image.photograph is not None:
@@ -344,10 +344,10 @@ class Explorer:
     def _drawn(self, picture: Tensor, outputs: Tensor, of_image: _Shown, target: int) -> list[bytes]:
         """Return a picture, and where the target's task draws, the same with its output drawn in."""
         pixels, view = to_pixels(picture)[0], self.targets[target].task.view
-        drawn = [_encoded(_shrunk(pixels, LARGEST_SIDE))]
+        drawn = [_encoded(shrunk(pixels, LARGEST_SIDE))]
         if _draws(view):
             over = view.overlay(pixels, outputs, of_image.originals[target].outputs[0])
-            drawn.append(_encoded(_shrunk(over, LARGEST_SIDE)))
+            drawn.append(_encoded(shrunk(over, LARGEST_SIDE)))
         return drawn
 
     def _is_inside(self, place: int, weight: float) -> bool:
@@ -371,15 +371,6 @@ def _generator_name(models: Models) -> str:
 
 def _draws(view: TaskView) -> bool:
     return type(view).overlay is not TaskView.overlay
-
-
-def _shrunk(pixels: Pixels, side: int) -> Pixels:
-    """Return pixels whose longer side is `side` at most."""
-    if max(pixels.shape) <= side:
-        return pixels
-    image = Image.fromarray(pixels)
-    image.thumbnail((side, side))
-    return np.asarray(image)
 
 
 def _encoded(pixels: Pixels) -> bytes:

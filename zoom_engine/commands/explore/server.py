@@ -30,9 +30,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from zoom_engine import report
 from zoom_engine.commands.explore.explorer import Explorer
-from zoom_engine.commands.explore.messages import LONGEST, frame, read
+from zoom_engine.commands.explore.messages import LONGEST, frame
 from zoom_engine.commands.explore.worker import Client, Worker
-from zoom_engine.common.errors import ConfigError, ZoomError, one_line
+from zoom_engine.common.errors import ConfigError, one_line
 
 PROTOCOL = "zoom-engine-explorer"
 """The WebSocket's subprotocol; the page offers the token beside it."""
@@ -175,11 +175,7 @@ async def _receive(websocket: WebSocket, client: Client, worker: Worker) -> None
         message = await websocket.receive()
         if message["type"] == "websocket.disconnect":
             return
-        text = message.get("text") or message.get("bytes") or ""
-        try:
-            worker.ask(client, read(text, **worker.explorer.limits))
-        except ZoomError as error:
-            client.post("error", frame("error", {"of": "request", "text": one_line(error), "sequence": 0}))
+        worker.receive(client, message.get("text") or message.get("bytes") or "")
 
 
 async def _send(websocket: WebSocket, client: Client, ready: asyncio.Event) -> None:

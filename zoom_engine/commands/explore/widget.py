@@ -12,10 +12,10 @@ from typing import Any
 
 from zoom_engine import report
 from zoom_engine.commands.explore.explorer import Explorer
-from zoom_engine.commands.explore.messages import frame, read, unpacked
+from zoom_engine.commands.explore.messages import frame, unpacked
 from zoom_engine.commands.explore.sources import load_explored
 from zoom_engine.commands.explore.worker import Client, Worker
-from zoom_engine.common.errors import ConfigError, ZoomError, imported, one_line
+from zoom_engine.common.errors import ConfigError, imported
 from zoom_engine.common.progress import ProgressFactory, in_notebooks
 
 MODULES = ("state.js", "views.js", "explore.js", "widget.js")
@@ -68,11 +68,8 @@ def widget_of(explorer: Explorer, base: Any) -> Any:
     def asked(_: object, content: Any, __: object) -> None:
         if content == {"kind": "hello"}:
             client.post("about", frame("about", explorer.about()))
-            return
-        try:
-            worker.ask(client, read(json.dumps(content), **explorer.limits))
-        except ZoomError as error:
-            client.post("error", frame("error", {"of": "request", "text": one_line(error), "sequence": 0}))
+        else:
+            worker.receive(client, json.dumps(content))
 
     widget.on_msg(asked)
     worker.start()

@@ -17,7 +17,7 @@ from functools import partial
 import msgspec
 
 from zoom_engine.commands.explore.explorer import Edited, Explorer
-from zoom_engine.commands.explore.messages import Curve, Keep, Request, Search, Show, Stop, Thumbnails, frame
+from zoom_engine.commands.explore.messages import Curve, Keep, Request, Search, Show, Stop, Thumbnails, frame, read
 from zoom_engine.common.errors import ZoomError, one_line
 from zoom_engine.common.threads import working
 
@@ -106,6 +106,13 @@ class Worker(threading.Thread):
             self._turn.notify()
         if self.is_alive():
             self.join(LONGEST_JOB)
+
+    def receive(self, client: Client, message: str | bytes) -> None:
+        """Note what a client's message asks for, or answer in one line what is wrong with it."""
+        try:
+            self.ask(client, read(message, **self.explorer.limits))
+        except ZoomError as error:
+            client.post("error", frame("error", {"of": "request", "text": one_line(error), "sequence": 0}))
 
     def ask(self, client: Client, request: Request) -> None:
         """Note what a client asks for."""

@@ -1,4 +1,4 @@
-"""Pictures as bytes: the pixels of a tensor, and their PNG."""
+"""Pictures as bytes: the pixels of a tensor, fewer of them, and their PNG."""
 
 from __future__ import annotations
 
@@ -20,6 +20,15 @@ def png_bytes(image: NDArray[np.uint8]) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, format="PNG", compress_level=COMPRESSION)
     return buffer.getvalue()
+
+
+def shrunk(pixels: Pixels, side: int) -> Pixels:
+    """Return a picture whose longer side has `side` pixels at most."""
+    if max(pixels.shape) <= side:
+        return pixels
+    image = Image.fromarray(pixels)
+    image.thumbnail((side, side))
+    return np.asarray(image)
 
 
 def to_pixels(images: Tensor) -> NDArray[np.uint8]:

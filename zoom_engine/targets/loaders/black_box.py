@@ -17,7 +17,7 @@ from zoom_engine.common.module_hash import module_hash
 from zoom_engine.targets.entry import are_boxes, stacked_boxes
 from zoom_engine.targets.loaders.loaded_model import LoadedModel, Reading
 from zoom_engine.targets.preprocessing import Preprocessing, check_bytes, scale_is_assumed
-from zoom_engine.targets.target import probe_images
+from zoom_engine.targets.target import probe_inputs
 
 BlackBox = Callable[[NDArray[np.uint8]], Any]
 NOTE = "a function that is only called, so there are no gradients"
@@ -87,8 +87,7 @@ def hash_of_answers(network: nn.Module, name: str, preprocessing: Preprocessing,
     So an audit is not resumed with another function. Where a function answers all of them alike, as a detector does
     that finds nothing in noise, its code is hashed too.
     """
-    height, width = preprocessing.hw or (how.resolution, how.resolution)
-    answers = np.round(network(preprocessing(probe_images(height, width))).double().cpu().numpy(), 3)
+    answers = np.round(network(probe_inputs(preprocessing, how.resolution)).double().cpu().numpy(), 3)
     digest = hashlib.sha256(name.encode())
     digest.update(answers.tobytes())
     if isinstance(network, FunctionNetwork) and bool((answers == answers[:1]).all()):

@@ -11,7 +11,7 @@ from zoom_engine.common.module_copy import drop_watching_hooks, own_copy
 from zoom_engine.targets.loaders.loaded_model import LoadedModel, Reading
 from zoom_engine.targets.loaders.timm_config import timm_preprocessing
 from zoom_engine.targets.preprocessing import Preprocessing, scale_is_assumed
-from zoom_engine.targets.target import probe_images
+from zoom_engine.targets.target import probe_inputs
 from zoom_engine.targets.tasks.guess import Final
 
 PASS_THROUGH = (nn.Identity, nn.Flatten, nn.Dropout)
@@ -39,14 +39,13 @@ def load_module(
     if usual is None and isinstance(config, Mapping):
         usual = timm_preprocessing(config)
     preprocessing = (usual or Preprocessing()).updated(how.options)
-    height, width = preprocessing.hw or (how.resolution, how.resolution)
     return LoadedModel(
         network=network,
         name=type(module).__name__,
         preprocessing=preprocessing,
         assumed=scale_is_assumed(how.options, told=told and usual is not None),
         final=final_activation(network),
-        note=drop_watching_hooks(network, preprocessing(probe_images(height, width))),
+        note=drop_watching_hooks(network, probe_inputs(preprocessing, how.resolution)),
     )
 
 

@@ -26,7 +26,7 @@ from zoom_engine.targets.loaders.answer_cache import AnswerCache
 from zoom_engine.targets.loaders.loaded_model import LoadedModel, Reading
 from zoom_engine.targets.loaders.service_client import BadAnswerError, ServiceClient, connect
 from zoom_engine.targets.preprocessing import Preprocessing, check_bytes, scale_is_assumed
-from zoom_engine.targets.target import UNSTEADY, probe_images
+from zoom_engine.targets.target import UNSTEADY, probe_inputs
 
 NOTE = "a service that is asked over HTTP, so there are no gradients"
 ALIKE = "it answers test pictures alike, as another model may too, so nothing is taken from answers of before"
@@ -129,8 +129,7 @@ def load_service(spec: str, how: Reading) -> LoadedModel:
     if not as_tensor:  # a PNG has an order of its own
         preprocessing = dataclasses.replace(preprocessing, layout="NHWC")
     service = Service(client, _request_of(settings))
-    height, width = preprocessing.hw or (how.resolution, how.resolution)
-    pictures = preprocessing(probe_images(height, width))
+    pictures = probe_inputs(preprocessing, how.resolution)
     answers, again = (service(pictures).double().numpy() for _ in range(2))
     noise = float(np.abs(answers - again).max(initial=0))
     scheme, query = client.address

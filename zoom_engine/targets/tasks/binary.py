@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from collections.abc import Sequence
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from zoom_engine.common.errors import TargetError
 from zoom_engine.targets.tasks.classes import (
     PROBABILITY_EPS,
     OfClasses,
+    OfProbabilities,
     axis_of_probability,
     checked_probabilities,
     class_name,
@@ -22,7 +23,7 @@ from zoom_engine.targets.tasks.classes import (
     wrapper_of,
 )
 from zoom_engine.targets.tasks.described import check_output, rows_of
-from zoom_engine.targets.tasks.task import ResponseAxis, TaskView
+from zoom_engine.targets.tasks.task import ResponseAxis
 
 BinaryOutput = Literal["logit", "two-logits", "probability", "two-probabilities"]
 
@@ -102,15 +103,10 @@ class BinaryTask(OfClasses):
         return BinaryView(self)
 
 
-class BinaryView(TaskView):
+class BinaryView(OfProbabilities):
     """The view that shows the probability of class 1."""
 
     task: BinaryTask
-
-    @property
-    def change_options(self) -> Mapping[str, Any]:
-        """Return none: a change of probabilities means the same of any classes."""
-        return {}
 
     def caption(self, outputs_row: Tensor, original_row: Tensor) -> str:
         """Return the probability of class 1, such as "0.83"."""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from typing import ClassVar, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
 from zoom_engine.common.errors import TargetError
 from zoom_engine.common.plurals import number_of
 from zoom_engine.targets.tasks.described import Described, check_output, rows_of
-from zoom_engine.targets.tasks.task import ResponseAxis
+from zoom_engine.targets.tasks.task import ResponseAxis, TaskView
 
 Output = Literal["logits", "probabilities"]
 
@@ -84,6 +84,15 @@ class OfManyClasses(OfClasses):
                 f" for each (--class){wrapper_of(rows.shape[1], len(self.classes))}"
             )
         return checked_probabilities(rows) if self.output == "probabilities" else rows
+
+
+class OfProbabilities(TaskView):
+    """The part of a view that shows probabilities of classes."""
+
+    @property
+    def change_options(self) -> Mapping[str, Any]:
+        """Return none: a change of probabilities means the same of any classes."""
+        return {}
 
 
 def axis_of_probability(label: str, *, boundary: float | None = None) -> ResponseAxis:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -14,12 +14,13 @@ from zoom_engine.common.errors import TargetError
 from zoom_engine.targets.tasks.classes import (
     PROBABILITY_EPS,
     OfManyClasses,
+    OfProbabilities,
     axis_of_probability,
     class_name,
     moved,
     percentage_points,
 )
-from zoom_engine.targets.tasks.task import Parts, TaskView
+from zoom_engine.targets.tasks.task import Parts
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -85,15 +86,10 @@ class MultiClassTask(OfManyClasses):
         return MultiClassView(self)
 
 
-class MultiClassView(TaskView):
+class MultiClassView(OfProbabilities):
     """The view that shows the predicted class with its probability."""
 
     task: MultiClassTask
-
-    @property
-    def change_options(self) -> Mapping[str, Any]:
-        """Return none: a change of probabilities means the same of any classes."""
-        return {}
 
     caption_label = "the class that the model predicts for the picture, with its probability"
     response_axis = axis_of_probability("the probability of the class that the model predicts before the edit")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -14,13 +14,14 @@ from zoom_engine.common.plurals import number_of
 from zoom_engine.targets.tasks.classes import (
     PROBABILITY_EPS,
     OfManyClasses,
+    OfProbabilities,
     axis_of_probability,
     class_name,
     moved,
     percentage_points,
     probabilities,
 )
-from zoom_engine.targets.tasks.task import Parts, TaskView
+from zoom_engine.targets.tasks.task import Parts
 
 UNCHANGED = 0
 
@@ -77,15 +78,10 @@ class MultiLabelTask(OfManyClasses):
         return MultiLabelView(self)
 
 
-class MultiLabelView(TaskView):
+class MultiLabelView(OfProbabilities):
     """The view that shows the label that moved most."""
 
     task: MultiLabelTask
-
-    @property
-    def change_options(self) -> Mapping[str, Any]:
-        """Return none: a change of probabilities means the same of any classes."""
-        return {}
 
     caption_label = (
         "the label whose probability moved most, with its probability; of the unedited picture, how many labels it has"
