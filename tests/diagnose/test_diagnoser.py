@@ -27,7 +27,7 @@ from zoom_engine.diagnose.measurements import measure, with_baselines
 from zoom_engine.diagnose.models import Models
 from zoom_engine.diagnose.planning import BOUNDED, evaluations, plan
 from zoom_engine.diagnose.trials import trials as trials_of
-from zoom_engine.directions import BaselineDirections, calibrate_range, score_directions, score_scale
+from zoom_engine.directions import BaselineDirections, score_directions
 from zoom_engine.directions.regression import Regression
 from zoom_engine.generators import save_generator
 from zoom_engine.search import SearchResult, Trial, searched
@@ -457,8 +457,7 @@ def test_forward_work_is_the_runtimes(tmp_path: Path, monkeypatch: pytest.Monkey
     """Ranges, scan, strips and sheets: torch draws nothing where a runtime does."""
     pytest.importorskip("openvino")
     monkeypatch.setattr(Regression, "samples", 64)  # no other test draws with this runtime: the cache has none of them
-    for measuring in (calibrate_range, score_scale):
-        monkeypatch.setitem(measuring.__kwdefaults__, "samples", 64)
+    monkeypatch.setattr("zoom_engine.diagnose.measurements.SAMPLES", 64)
     run = diagnoser(backend="openvino", level=1.0, random_directions=1, attributes=ATTRIBUTES[:1])
     monkeypatch.setattr(run.models.generator, "synthesis", lambda *a, **k: pytest.fail("torch drew a picture"))
     assert len(run.run(images=2, seed=1, out=tmp_path / "audit").records) == 2

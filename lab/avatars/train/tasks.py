@@ -82,7 +82,7 @@ RECIPES: tuple[TaskRecipe[Parameters], ...] = (
         F.binary_cross_entropy_with_logits,
     ),
     TaskRecipe(
-        "age-years", RegressionTask(range=(YOUNGEST, OLDEST), unit="years"), ("age",), years, F.l1_loss,
+        "age-years", RegressionTask(range=(YOUNGEST, OLDEST), unit="years", head=0), ("age",), years, F.l1_loss,
         scale=AGE_SCALE, pool=AGES,
     ),
     multi_class("hair-color", color, COLORS),
