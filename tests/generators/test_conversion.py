@@ -199,7 +199,8 @@ def test_diagnose_takes_every_format_by_its_path_and_no_flag(
     monkeypatch.setattr(
         "zoom_engine.diagnose.measurements.find_directions", lambda *_, **__: ready_directions(source, ORIGIN)
     )
-    few = functools.partial(calibrate_range, samples=48, side_images=2)
+    few = functools.partial(calibrate_range, side_images=2)
+    monkeypatch.setattr("zoom_engine.diagnose.measurements.SAMPLES", 48)
     monkeypatch.setattr(
         "zoom_engine.diagnose.measurements.calibrate_range", lambda *given, **options: few(*given, **options)
     )
