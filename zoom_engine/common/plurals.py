@@ -1,4 +1,4 @@
-"""Counts and lists in sentences: the one place that knows when English takes the plural."""
+"""Counts, numbers and lists in sentences: the one place that knows when English takes the plural."""
 
 from __future__ import annotations
 
@@ -24,6 +24,11 @@ def few_of(texts: Sequence[str], most: int = 8) -> str:
     """Join the first texts as `listed` does, and say how many more there are."""
     more = len(texts) - most
     return listed([*texts[:most], *([f"{more} more"] if more > 0 else [])])
+
+
+def with_minus(number: str) -> str:
+    """Return a formatted number with a true minus sign in place of a hyphen."""
+    return number.replace("-", "−")
 
 
 def tries_in_words(tries: Mapping[str, int]) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from zoom_engine.audit.summary import Sensitivity
+from zoom_engine.common.plurals import with_minus
 from zoom_engine.statistics import intervals
 from zoom_engine.statistics.intervals import bootstrap_means, column_means, interval
 
@@ -57,7 +58,7 @@ def in_words(value: Sequence[float] | None, form: str = ".2f") -> str:
     """
     if value is None:
         return "–"
-    mean, low, high = (f"{number:{form.replace('.', 'z.')}}".replace("-", "−") for number in value)
+    mean, low, high = (with_minus(f"{number:{form.replace('.', 'z.')}}") for number in value)
     return mean if value[1] == value[2] else f"{mean} [{low}, {high}]"
 
 

@@ -31,6 +31,7 @@ class Experiment:
         tell: paragraphs, separated by an empty line: how to read the figures, what came out, and where the paper claims
             something, whether that holds here. A paragraph may end in a list, see `listed`.
         files: writes what else belongs to it, such as a page, into the folder.
+        asks_target: whether it takes targets.
         join: makes the data of one figure of several generators, of what each made: data and folder by name.
     """
 
@@ -39,6 +40,7 @@ class Experiment:
     draw: Callable[[Data, Folder], Iterable[tuple[str, Figure]]]
     tell: Callable[[Data], str]
     files: Callable[[Data, Folder], None] | None = None
+    asks_target: bool = True
     join: Callable[[Mapping[str, tuple[Data, Folder]], Folder], dict[str, Any]] | None = None
 
 

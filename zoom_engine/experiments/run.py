@@ -20,8 +20,6 @@ from zoom_engine.experiments.study import Study, UnsuitedError
 from zoom_engine.experiments.style import check_plots, saved, styled
 from zoom_engine.report import Section, write_experiments
 
-WITHOUT_TARGET = ("traversal", "threshold")
-"""Experiments that ask no target."""
 OF_ONE = frozenset({"targets", "attributes", "labels", "neutral", "text_encoder"})
 FORMAT = "zoom-engine/experiment/1"
 JOINED = "all-generators"
@@ -67,7 +65,7 @@ def run_experiment(
     out = Path(out)
     for subject in (domains or EMBEDDED) if generator is None else (generator,):
         study = Study(subject, out, progress=progress, **options)
-        if name in WITHOUT_TARGET and study.given:
+        if study.given and not any(experiment.asks_target for experiment in experiments.values()):
             study.notify(f"{name} asks no target: leave it out")
         for experiment_name, experiment in experiments.items():
             folder = Folder(study.out / experiment_name)

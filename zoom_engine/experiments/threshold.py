@@ -206,4 +206,4 @@ def tell(data: Data) -> str:
     )
 
 
-EXPERIMENT = Experiment(run, rows, draw, tell)
+EXPERIMENT = Experiment(run, rows, draw, tell, asks_target=False)

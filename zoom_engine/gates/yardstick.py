@@ -25,7 +25,7 @@ from zoom_engine.audit.manifest import Edit
 from zoom_engine.audit.records import Record
 from zoom_engine.audit.summary import Sensitivity
 from zoom_engine.common.errors import AuditError
-from zoom_engine.common.plurals import agreeing, listed, number_of
+from zoom_engine.common.plurals import agreeing, listed, number_of, with_minus
 from zoom_engine.gates.comparable import check_whole, title
 from zoom_engine.gates.compare import draws_for, judged_by_seed, permuted
 from zoom_engine.settings.attributes import Attribute, short_name
@@ -337,4 +337,4 @@ def _amount(value: float, unit: str) -> str:
 
 def _number(value: float) -> str:
     """Format a strength with two digits, or all that stand before the point."""
-    return (f"{value:.2g}" if abs(value) < 99.5 else f"{value:.0f}").replace("-", "−")
+    return with_minus(f"{value:.2g}" if abs(value) < 99.5 else f"{value:.0f}")

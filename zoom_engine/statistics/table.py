@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from zoom_engine.audit.summary import PREDICTION, GroupDifference, Interval, Sensitivity, Summary
-from zoom_engine.common.plurals import agreeing, number_of
+from zoom_engine.common.plurals import agreeing, number_of, with_minus
 from zoom_engine.common.terminal import WIDTH, Column, ruled, wrapped
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.settings.interim_analyses import ERRING, KNOWN_WIDTH
@@ -208,7 +208,7 @@ def percent(value: float | None) -> str:
 
 def decimal(value: float | None, digits: int = 2) -> str:
     """Format a number with fixed digits, and a minus sign as `signed` has it; "-" for None. 0 has no sign."""
-    return "-" if value is None else f"{value:z.{digits}f}".replace("-", "−")
+    return "-" if value is None else with_minus(f"{value:z.{digits}f}")
 
 
 def p_value(value: float | None) -> str:

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from zoom_engine.common.errors import TargetError
+from zoom_engine.common.plurals import with_minus
 from zoom_engine.targets.tasks.described import Described, rows_of
 from zoom_engine.targets.tasks.task import ResponseAxis, TaskView
 
@@ -118,8 +119,7 @@ class EmbeddingView(TaskView):
     def caption(self, outputs_row: Tensor, original_row: Tensor) -> str:
         """Return "same" or "another" with the cosine similarity, such as "same (0.83)"."""
         similarity = float(self.task.similarity(outputs_row[None], original_row[None])[0])
-        number = f"{similarity:z.2f}".replace("-", "−")
-        return f"{('same', 'another')[self._state(similarity)]} ({number})"
+        return f"{('same', 'another')[self._state(similarity)]} ({with_minus(f'{similarity:z.2f}')})"
 
     @property
     def caption_label(self) -> str:

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from zoom_engine.common.errors import TargetError
+from zoom_engine.common.plurals import with_minus
 from zoom_engine.targets.tasks.described import Described, rows_of
 from zoom_engine.targets.tasks.task import ResponseAxis, TaskView
 
@@ -181,7 +182,7 @@ class RegressionView(TaskView):
     def _with_unit(self, value: float) -> str:
         width, unit = self.task.width, self.task.unit
         digits = max(0, 2 - math.floor(math.log10(width))) if width < 1000 else 0
-        number = f"{value:z.{digits}f}".replace("-", "−")  # the minus sign of edit weights beside it
+        number = with_minus(f"{value:z.{digits}f}")  # the minus sign of edit weights beside it
         return f"{number}{f' {unit}' if unit else ''}"
 
 
