@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def _filter(x: Tensor, before: int, after: int) -> Tensor:
+def correlate(x: Tensor, before: int, after: int) -> Tensor:
     """Correlate each plane of `x` with the 4×4 filter after padding with zeros on both axes."""
     taps = torch.tensor([1, 3, 3, 1], dtype=x.dtype, device=x.device) / 8 * 2
     kernel = torch.outer(taps, taps).expand(x.shape[1], 1, 4, 4)
@@ -51,7 +51,7 @@ def modulated_epilogue(
     Returns:
         `[B, C, H', W']` in the dtype of `x`.
     """
-    y = _filter(x, 1, 1) if fir else x
+    y = correlate(x, 1, 1) if fir else x
     y = y * scale[:, :, None, None]
     if noise is not None:
         y = y + noise
@@ -61,7 +61,7 @@ def modulated_epilogue(
 
 def upsample2x(x: Tensor) -> Tensor:
     """See `zoom_engine.ops.upsample2x`."""
-    return _filter(_insert_zeros(x), 2, 1)
+    return correlate(_insert_zeros(x), 2, 1)
 
 
 def modulated_conv2d(
@@ -93,7 +93,7 @@ def modulated_conv2d(
         if up:
             # Up-sampling is followed by a true convolution, hence the flipped taps.
             u = F.conv2d(F.pad(_insert_zeros(sample[None]), (2, 1, 2, 1)), modulated.flip((2, 3)))
-            y = _filter(u, 1, 1)
+            y = correlate(u, 1, 1)
         else:
             y = F.conv2d(sample[None], modulated, padding=weight.shape[2] // 2)
         if noise is not None:

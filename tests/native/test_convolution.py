@@ -12,7 +12,7 @@ import literal_ops
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -127,10 +127,11 @@ class Layer:
         return results
 
     def literal(self, y: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, float]]:
-        """Results, gradients (of y and rgb) in float64, and how large each summed gradient is without cancellation.
+        """Results, gradients (of y and rgb) in float64, and how large each of the sums is without cancellation.
 
         The gradients are those of the linear piece that the stored ``y`` is on: it is an input of the backward pass,
-        and next to a kink its rounding decides.
+        and next to a kink its rounding decides. A sum is rounded by the size of its terms: of pixels that are not
+        clamped, the few of a layer with large sums, the values are small and the terms are not.
         """
         leaves = {"x": self.x.double().requires_grad_()}
         for name, value in self.small.items():
@@ -144,10 +145,14 @@ class Layer:
         modulated.retain_grad()
         if self.up:
             u = F.conv_transpose2d(modulated, weight.transpose(0, 1), stride=2)
+            filtered = literal_ops.correlate(weight, 3, 3).transpose(0, 1)
+            squares = F.conv_transpose2d(modulated.square(), filtered.square(), stride=2, padding=2)
         else:
             u = F.conv2d(modulated, weight, padding=self.kernel // 2)
+            squares = F.conv2d(modulated.square(), weight.square(), padding=self.kernel // 2)
         linear: dict[str, Any] = {"slope": 1.0, "gain": 1.0, "clamp": None}
         scaled = literal_ops.modulated_epilogue(u, scale, None, torch.zeros(cout).double(), fir=self.up, **linear)
+        spread = (squares.sqrt() * scale[:, :, None, None]).detach()
         v = scaled + leaves.get("noise", 0) + leaves.get("bias", torch.zeros(cout))[:, None, None]
         v.retain_grad()
         slope, gain, clamp = (self.options[name] for name in ("slope", "gain", "clamp"))
@@ -165,9 +170,12 @@ class Layer:
         loss.backward()
         gradients = {name: leaves[name].grad for name in GRADIENTS if name in leaves}
         # The gradient to the scale is taken from v, from which noise and bias are subtracted.
-        terms = v.grad * torch.maximum(v.abs(), scaled.abs()) / scale[:, :, None, None]
-        sizes = {"style": (x * modulated.grad).norm().item(), "scale": terms.norm().item()}
+        terms = v.grad * torch.maximum(torch.maximum(v.abs(), scaled.abs()), spread) / scale[:, :, None, None]
+        spread = (spread * piece).square()
+        sizes = {"out": spread.sum().sqrt().item()}
+        sizes |= {"style": (x * modulated.grad).norm().item(), "scale": terms.norm().item()}
         if self.grad_rgb is not None:
+            sizes["rgb"] = torch.einsum("bkc,bchw->", leaves["rgb_weight"].square(), spread).sqrt().item()
             squares = self.grad_rgb.double().square().sum(dim=1) * out.square().sum(dim=1)
             sizes["rgb_weight"] = squares.sum().sqrt().item()
         return {k: v.detach() for k, v in results.items()}, {k: v for k, v in gradients.items() if v is not None}, sizes
@@ -183,10 +191,12 @@ def check(layer: Layer) -> None:
     packed = layer.pack()
     forward = layer.forward(packed)
     results, gradients, sizes = layer.literal(forward["out"])
+    few = layer.weight.numel() < 64  # their rounding does not average out
+    limit = LIMITS[layer.dtype] * (2 if few else 1)
     for name, value in forward.items():
-        assert error(value, results[name]) < LIMITS[layer.dtype], name
+        assert error(value, results[name], sizes.get(name, 0.0)) < limit, name
     for name, value in layer.backward(packed).items():
-        assert error(value, gradients[name], sizes.get(name, 0.0)) < LIMITS[layer.dtype], f"d{name}"
+        assert error(value, gradients[name], sizes.get(name, 0.0)) < limit, f"d{name}"
 
 
 isas = pytest.mark.parametrize("isa", ops.supported_isas())
@@ -253,7 +263,12 @@ def layers(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
+MOSTLY_CLAMPED: dict[str, Any] = {"cin": 118, "cout": 1, "dtype": torch.bfloat16, "clamp": 0.75}
+
+
 @given(isa=st.sampled_from(ops.supported_isas() or ["portable"]), layer=layers())
+@example(isa=ops.supported_isas()[0], layer={**MOSTLY_CLAMPED, "height": 3, "width": 22, "kernel": 1})
+@example(isa=ops.supported_isas()[0], layer={**MOSTLY_CLAMPED, "height": 12, "width": 14})
 def test_random_layers(isa: str, layer: dict[str, Any]) -> None:
     ops.select_isa(isa)
     check(Layer(**layer))
