@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import re
 import sys
@@ -16,6 +17,7 @@ import torch
 from hypothesis import HealthCheck, settings
 
 from zoom_engine import ops
+from zoom_engine.common.imports import importing
 from zoom_engine.statistics import power
 from zoom_engine.statistics.intervals import Ends
 
@@ -27,6 +29,11 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 # Of the processes that this one begins for tests: NumPy's threads spin while they wait for one another, on cores that
 # other tests need (a product of 16 million terms: 8.7 ms of the processor by two threads, 1.2 by one).
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+gc.disable()  # until tests are collected: every process does so, and what they are made of stays to the end
+if "PYTEST_XDIST_WORKER" in os.environ:  # which collects all of them
+    with importing():
+        import open_clip  # noqa: F401 - without torch's compiler, which tests that import it themselves would import
 
 CACHE = "ZOOM_ENGINE_TESTS_CACHE"
 SLOW = 3
@@ -62,6 +69,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             (mark.args[0] if mark.args else SLOW for mark in item.iter_markers("slow")), default=0
         )
     items.sort(key=lambda item: -seconds[item.path])
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 def _isa_of(item: pytest.Item) -> str | None:
