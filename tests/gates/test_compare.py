@@ -23,7 +23,7 @@ from zoom_engine import Diagnoser
 from zoom_engine.audit.manifest import Manifest
 from zoom_engine.cli import main
 from zoom_engine.common.errors import AuditError
-from zoom_engine.gates.compare import Comparison, Pair, compare, permuted, swapped
+from zoom_engine.gates.compare import Comparison, Difference, Pair, compare, permuted, swapped
 from zoom_engine.gates.page import headline, write_comparison
 from zoom_engine.gates.text import comparison_table
 from zoom_engine.report import write_index, write_report
@@ -128,6 +128,15 @@ def test_only_differences_that_are_shown_to_matter_count(planted: float, shift: 
     assert difference.p_adjusted < 0.01
     assert (difference.shift, difference.mean >= 0.05) == (shift, planted > 0.05)
     assert ("“smiling” moves" in headline(result)) == (shift == "more")
+
+
+def test_an_interval_that_reaches_below_nothing_says_so_in_headlines() -> None:
+    """Of many attributes one may be shown to differ though its interval, which holds for all at once, has 0 in it."""
+    shown: dict[str, Any] = {"most": 0.6, "p_adjusted": 0.001}
+    more = Difference(mean=0.33, interval=(-0.08, 0.74), shift="more", **shown)
+    less = Difference(mean=-0.33, interval=(-0.74, 0.08), shift="less", **shown)
+    assert more.size == less.size == "0.33 [−0.08, 0.74]"
+    assert Difference(mean=-0.2, interval=(-0.3, 0.0), shift="less", **shown).size == "0.20 [0.00, 0.30]"
 
 
 @pytest.mark.parametrize("seed", [0, 1])
