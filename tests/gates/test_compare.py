@@ -24,7 +24,7 @@ from zoom_engine.audit.manifest import Manifest
 from zoom_engine.cli import main
 from zoom_engine.common.errors import AuditError
 from zoom_engine.gates.compare import Comparison, Difference, Pair, compare, permuted, swapped
-from zoom_engine.gates.page import headline, write_comparison
+from zoom_engine.gates.page import comparison_page, headline, write_comparison
 from zoom_engine.gates.text import comparison_table
 from zoom_engine.report import write_index, write_report
 from zoom_engine.statistics.diagnosis import Diagnosis
@@ -116,6 +116,12 @@ def test_a_difference_that_rounds_to_nothing_has_no_minus(tmp_path: Path, capsys
     for text in (capsys.readouterr().out, (tmp_path / "page.html").read_text()):
         assert "0.00" in text
         assert not re.search(r"[-−]0\.0+\b", text)
+
+
+def test_the_axis_of_differences_has_the_minus_of_the_figures_beside_it(tmp_path: Path) -> None:
+    page = comparison_page(compare([simulated(images=20), simulated(images=20, planted={0: 0.2})]), tmp_path)
+    end = f"{page.differences.end:g}"
+    assert [label for _, label in page.differences.ticks] == [f"−{end}", "0", f"+{end}"]
 
 
 @pytest.mark.parametrize(("planted", "shift"), [(0.03, "inconclusive"), (0.052, "inconclusive"), (0.08, "more")])

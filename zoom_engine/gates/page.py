@@ -22,6 +22,7 @@ from zoom_engine.report.strips import Frame
 from zoom_engine.report.writer import REPORT, link_to, write_page
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.statistics.diagnosis import Diagnosis
+from zoom_engine.statistics.table import signed
 
 MOST_PICTURED = 8
 """Attributes whose pictures the page shows, those that differ most."""
@@ -141,7 +142,7 @@ def comparison_page(comparison: Comparison, folder: Path) -> ComparisonPage:
         side(letter, title, audit, report_link(audit, folder), pairs=pairs, notes=notes)
         for letter, title, audit, pairs, notes in named
     )
-    centred = tuple((50 * (1 + sign), f"{sign * ends.end:+g}" if sign else "0") for sign in (-1, 0, 1))
+    centred = tuple((50 * (1 + sign), signed(sign * ends.end, 6)) for sign in (-1, 0, 1))
     rows = tuple((row, tuple(_lines(comparison, row, ends.end))) for row in comparison.rows)
     differing = sorted((row for row in comparison.rows if shifted(row)), key=_largest, reverse=True)
     return ComparisonPage(
