@@ -37,8 +37,8 @@ FIRST_CHOICE = "corruptions"
 """The editor that is the yardstick where both audits could be."""
 MOST_TOLD = 3
 """Edits that a headline names."""
-_SIX_DIGITS = 1e-5
-"""How far, of itself, a strength in a record may be from that in the manifest."""
+_SIX_DIGITS = 1e-6
+"""How far a strength in a record, which is rounded, may be from that in the manifest."""
 
 
 @dataclass(frozen=True)
@@ -261,7 +261,7 @@ def _changes(records: Sequence[Record], column: int, strengths: Sequence[float])
         changes = {point.weights[column]: point.change for point in record.trajectory}
         rows.append(
             [
-                next((change for at, change in changes.items() if math.isclose(at, one, rel_tol=_SIX_DIGITS)), math.nan)
+                next((change for at, change in changes.items() if abs(at - one) < _SIX_DIGITS), math.nan)
                 for one in strengths
             ]
         )
