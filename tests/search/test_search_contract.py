@@ -198,7 +198,17 @@ WRONG: dict[str, tuple[type[Any], str]] = {
     ),
     "flat-edit": (finding(edit_weights=lambda result: 1.0), "lie within the bounds, but edit_weights are 1.0"),
     "another-original": (finding(original_output=lambda result: [0.9]), "original_output is .0.9. where the unedited"),
-    "no-output": (finding(output=lambda result: []), "its outputs are those of points, but output has 0 numbers"),
+    "no-output": (finding(output=lambda result: []), "its outputs are those of .*, but output has 0 numbers"),
+    "another-output": (finding(output=lambda result: [0.123]), r"the point at its edit weights, but output is .0.123."),
+    "output-not-a-number": (finding(output=lambda result: [float("nan")]), "but output is .nan."),
+    "edit-of-no-point": (finding(edit_weights=lambda result: result.edit_weights * 0.9), "but output is .0"),
+    "edit-that-does-not-flip": (
+        finding(
+            edit_weights=lambda result: result.edit_weights * 0,
+            output=lambda result: result.original_output,
+        ),
+        "flips and keeps the label, where there is one, but they are .0.0, 0.0, 0.0.",
+    ),
     "label-without-labels": (finding(label_kept=lambda result: True), "but it is True where labels are off"),
     "negative-flip": (finding(flip_weight=lambda result: -1.0), "flip_weight is 0 or more.*, but it is -1"),
     "no-evaluations": (finding(evaluations=lambda result: 0), "evaluations are the points .*, but they are 0"),
@@ -292,6 +302,7 @@ STYLES = torch.randn(2, 4, generator=torch.Generator().manual_seed(3))
         "fails",
         "change-of-seven",
         "always-flips",
+        "another-output",
         "no-evaluations",
     ],
 )

@@ -68,6 +68,7 @@ class Held:
         self.called, self.trial, self.origin = f"search {search.name}", trial, origin
         self.most: int = getattr(search, "most_evaluations", MOST_EVALUATIONS)
         self.count, self.largest, self.flips, self.decisive = 0, 0.0, False, False
+        self.answers = [(origin.weights, origin.output, False)]
         outer = trial.bounds if trial.outer is None else trial.outer
         low, high = np.minimum(trial.bounds, outer)[:, 0], np.maximum(trial.bounds, outer)[:, 1]
         self._range = np.stack([low, high], axis=1)
@@ -97,6 +98,7 @@ class Held:
     def tell(self, evaluated: list[EvaluatedPoint]) -> None:
         """Pass the answers on, see `SearchState.tell`."""
         self.count += len(evaluated)
+        self.answers += [(it.weights, it.output, it.success) for it in evaluated]
         label_keeping = [it for it in evaluated if it.keeps_label and within(it.weights, self.trial.bounds)]
         self.largest = max([self.largest, *(it.change for it in label_keeping)])
         self.flips |= any(it.success for it in label_keeping)
@@ -154,7 +156,19 @@ def _outputs(told: _Told) -> str | None:
     result, origin = told[0], told[1].origin.output
     if not np.allclose(result.original_output, origin, atol=1e-5):
         return f"original_output is {list(result.original_output)} where the unedited image's is {list(origin)}"
-    return None if len(result.output) == len(origin) else f"output has {len(result.output)} numbers"
+    if len(result.output) != len(origin):
+        return f"output has {len(result.output)} numbers"
+    there = [it for it in told[1].answers if np.allclose(it[0], result.edit_weights, atol=ROUNDING, rtol=0)]
+    if not any(np.allclose(output, result.output, atol=1e-5) for _, output, _ in there):
+        return f"output is {one_line(repr(list(result.output)), 80)}"
+    return None
+
+
+def _counterfactual(told: _Told) -> str | None:
+    result, answers = told[0], told[1].answers
+    flips = (weights for weights, _, success in answers if success)
+    right = not result.flipped or any(np.allclose(it, result.edit_weights, atol=ROUNDING, rtol=0) for it in flips)
+    return None if right else f"they are {result.edit_weights.tolist()}"
 
 
 def _label(told: _Told) -> str | None:
@@ -187,7 +201,8 @@ RULES_OF_RESULTS: Rules[_Told] = {
     "flipped says whether one of them flips": _says("flipped"),
     "decisive says whether one of them flips decisively": _says("decisive"),
     "its edit weights [N] lie within the bounds": _edit,
-    "its outputs are those of points": _outputs,
+    "its outputs are those of the unedited image and of the point at its edit weights": _outputs,
+    "its edit weights are of a point that flips and keeps the label, where there is one": _counterfactual,
     "label_kept is None where labels are off, else true or false": _label,
     "flip_weight is 0 or more, None without a flip and in multi mode": _flip_weight,
     "evaluations are the points that it asked for, steps no more": _counts,
