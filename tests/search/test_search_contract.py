@@ -213,6 +213,14 @@ WRONG: dict[str, tuple[type[Any], str]] = {
     "negative-flip": (finding(flip_weight=lambda result: -1.0), "flip_weight is 0 or more.*, but it is -1"),
     "no-evaluations": (finding(evaluations=lambda result: 0), "evaluations are the points .*, but they are 0"),
     "no-trajectory": (finding(trajectory=lambda result: ()), r"its trajectory has Points .*, but it is \(\)"),
+    "trajectory-of-its-own": (
+        finding(trajectory=lambda result: (dataclasses.replace(result.trajectory[-1], change=0.9),)),
+        "with what was answered, but one is Point.*change=0.9",
+    ),
+    "trajectory-of-other-points": (
+        finding(trajectory=lambda result: (dataclasses.replace(result.trajectory[0], weights=(0.0, 0.4, 0.0)),)),
+        "with what was answered, but one is Point",
+    ),
     "no-stop": (finding(stop=lambda result: ""), "stop says in a word why it ended, but it is ''"),
 }
 
@@ -303,6 +311,7 @@ STYLES = torch.randn(2, 4, generator=torch.Generator().manual_seed(3))
         "change-of-seven",
         "always-flips",
         "another-output",
+        "trajectory-of-its-own",
         "no-evaluations",
     ],
 )
