@@ -222,6 +222,7 @@ WRONG: dict[str, tuple[type[Any], str]] = {
         "with what was answered, but one is Point",
     ),
     "no-stop": (finding(stop=lambda result: ""), "stop says in a word why it ended, but it is ''"),
+    "stop-of-edits-not-made": (finding(stop=lambda result: "not edited"), "why it ended, but it is 'not edited'"),
 }
 
 

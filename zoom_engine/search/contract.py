@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from zoom_engine.audit.records import Point
+from zoom_engine.audit.records import NOT_EDITED, Point
 from zoom_engine.common.contracts import Rules, hold, hold_members, theirs
 from zoom_engine.common.errors import ConfigError, one_line
 from zoom_engine.search.trials import (
@@ -224,7 +224,7 @@ RULES_OF_RESULTS: Rules[_Told] = {
     "its trajectory has Points of N edit weights": _trajectory,
     "they are points that it asked for, or the unedited image, with what was answered": _answered,
     "stop says in a word why it ended": lambda told: (
-        None if isinstance(told[0].stop, str) and told[0].stop else f"it is {told[0].stop!r}"
+        None if isinstance(told[0].stop, str) and told[0].stop not in ("", NOT_EDITED) else f"it is {told[0].stop!r}"
     ),
 }
 
