@@ -145,6 +145,19 @@ def test_an_interval_that_reaches_below_nothing_says_so_in_headlines() -> None:
     assert Difference(mean=-0.2, interval=(-0.3, 0.0), shift="less", **shown).size == "0.20 [0.00, 0.30]"
 
 
+def test_the_page_names_the_smallest_difference_that_matters_of_each_audit(tmp_path: Path) -> None:
+    """It named the largest, beside a difference that is shown by less."""
+    first, second, third = (
+        simulated(images=60, planted={1: more}, smallest_effect=least)
+        for more, least in ((0.0, 0.05), (0.15, 0.05), (0.15, 0.2))
+    )
+    page = comparison_page(compare([first, second, third]), tmp_path)
+    assert page.matters == "0.05 (B) or 0.2 (C)"
+    (row, lines), *_ = [one for one in page.rows if one[0].attribute.text == ATTRIBUTES[1]]
+    assert [line.difference.shift for line in lines if line.difference] == ["more", "inconclusive"], row.name
+    assert comparison_page(compare([first, second]), tmp_path).matters == "0.05"
+
+
 @pytest.mark.parametrize("seed", [0, 1])
 def test_what_was_planted_is_found_and_nothing_else(seed: int) -> None:
     result = compare([simulated(images=60), simulated(images=60, model=2, seed=seed, planted={1: 0.15})])

@@ -9,7 +9,7 @@ from pathlib import Path
 from zoom_engine.audit.gallery_file import GALLERY, PictureEntry, StripEntry
 from zoom_engine.audit.records import Record
 from zoom_engine.audit.summary import Sensitivity
-from zoom_engine.common.plurals import agreeing, number_of
+from zoom_engine.common.plurals import agreeing, listed, number_of
 from zoom_engine.gates.compare import Comparison, Difference, Row
 from zoom_engine.gates.text import letters
 from zoom_engine.report import sentences
@@ -109,7 +109,7 @@ class ComparisonPage:
         differences: the axis of the differences.
         pictures: of the attributes that differ most.
         more: how many further attributes differ.
-        matters: the smallest difference that matters.
+        matters: the smallest difference that matters, with each audit's letter where they have several.
     """
 
     headline: str
@@ -119,7 +119,7 @@ class ComparisonPage:
     differences: Axis
     pictures: tuple[Pictures, ...]
     more: int
-    matters: float
+    matters: str
 
 
 def write_comparison(path: Path, comparison: Comparison) -> Path:
@@ -153,8 +153,18 @@ def comparison_page(comparison: Comparison, folder: Path) -> ComparisonPage:
         Axis(ends.end, centred),
         tuple(_pictures(comparison, differing[:MOST_PICTURED], folder)),
         max(0, len(differing) - MOST_PICTURED),
-        max(pair.matters for pair in comparison.pairs),
+        _matters(comparison),
     )
+
+
+def _matters(comparison: Comparison) -> str:
+    """Return the smallest difference that matters, such as "0.05", or "0.05 (B) or 0.1 (C)" where it is not one."""
+    by_size: dict[str, list[str]] = {}
+    for letter, pair in zip(letters(comparison)[1:], comparison.pairs, strict=True):
+        by_size.setdefault(f"{pair.matters:g}", []).append(letter)
+    if len(by_size) == 1:
+        return next(iter(by_size))
+    return listed([f"{size} ({', '.join(others)})" for size, others in by_size.items()], "or")
 
 
 def side(
