@@ -158,8 +158,8 @@ def _outputs(told: _Told) -> str | None:
         return f"original_output is {list(result.original_output)} where the unedited image's is {list(origin)}"
     if len(result.output) != len(origin):
         return f"output has {len(result.output)} numbers"
-    there = [it for it, _ in told[1].answers if np.allclose(it.weights, result.edit_weights, atol=ROUNDING, rtol=0)]
-    if not any(np.allclose(it.output, result.output, atol=1e-5) for it in there):
+    at_edit = [it for it, _ in told[1].answers if np.allclose(it.weights, result.edit_weights, atol=ROUNDING, rtol=0)]
+    if not any(np.allclose(it.output, result.output, atol=1e-5) for it in at_edit):
         return f"output is {one_line(repr(list(result.output)), 80)}"
     return None
 
@@ -198,8 +198,8 @@ def _answered(told: _Told) -> str | None:
     for answer, _ in told[1].answers:
         answers.setdefault(_place(answer), []).append(answer)
     for point in told[0].trajectory:
-        there = answers.get(_place(point), [])
-        if not any(abs(point.change - it.change) < 1e-5 and point.label_kept is it.label_kept for it in there):
+        given = answers.get(_place(point), [])
+        if not any(abs(point.change - it.change) < 1e-5 and point.label_kept is it.label_kept for it in given):
             return f"one is {one_line(repr(point), 160)}"
     return None
 
