@@ -173,6 +173,15 @@ def test_small_strengths_are_those_of_records_which_round_them() -> None:
     assert [(one.low, one.high) for one in row.equals] == [(1 / 300, 2 / 300)]
 
 
+@pytest.mark.parametrize("made", [True, False])
+def test_a_yardstick_without_a_point_is_refused(made: bool) -> None:
+    """Be it that no picture was edited, or that records of others hold no points of their ways."""
+    by = simulated_edits({"blur": (1, 2)}, lambda *_: 0.3, made=lambda *_: made, kind="corruptions")
+    by = dataclasses.replace(by, records=tuple(dataclasses.replace(one, trajectory=()) for one in by.records))
+    with pytest.raises(AuditError, match="cannot measure anything: none of its records has a picture"):
+        yardstick([simulated_edits({"red": (1,)}, lambda *_: 0.3), by])
+
+
 def test_other_models_and_audits_that_are_not_whole_are_refused(
     audits: tuple[Diagnosis, Diagnosis], folder: Path
 ) -> None:

@@ -202,8 +202,10 @@ def yardstick(audits: Sequence[Diagnosis]) -> Yardstick | None:
             " another source say nothing of them: audit one model by both"
         )
     curves = list(_curves(by))
-    if not curves:
-        raise AuditError(f"{title(by)} cannot measure anything: none of its pictures was edited")
+    if not any(math.isfinite(mean) for curve in curves for mean in curve.means):
+        raise AuditError(
+            f"{title(by)} cannot measure anything: none of its records has a picture that was edited at some strength"
+        )
     sensitive = [row for row in audit.sensitivity if row.verdict == "sensitive"]
     level = LEVEL / (2 * len(curves) * max(1, len(sensitive)))
     rows = tuple(
