@@ -23,8 +23,8 @@ from zoom_engine import Diagnoser
 from zoom_engine.audit.manifest import Manifest
 from zoom_engine.cli import main
 from zoom_engine.common.errors import AuditError
-from zoom_engine.gates.compare import Comparison, Pair, compare, permuted, swapped
-from zoom_engine.gates.page import headline, write_comparison
+from zoom_engine.gates.compare import Comparison, Difference, Pair, compare, permuted, swapped
+from zoom_engine.gates.page import comparison_page, headline, write_comparison
 from zoom_engine.gates.text import comparison_table
 from zoom_engine.report import write_index, write_report
 from zoom_engine.statistics.diagnosis import Diagnosis
@@ -118,6 +118,12 @@ def test_a_difference_that_rounds_to_nothing_has_no_minus(tmp_path: Path, capsys
         assert not re.search(r"[-−]0\.0+\b", text)
 
 
+def test_the_axis_of_differences_has_the_minus_of_the_figures_beside_it(tmp_path: Path) -> None:
+    page = comparison_page(compare([simulated(images=20), simulated(images=20, planted={0: 0.2})]), tmp_path)
+    end = f"{page.differences.end:g}"
+    assert [label for _, label in page.differences.ticks] == [f"−{end}", "0", f"+{end}"]
+
+
 @pytest.mark.parametrize(("planted", "shift"), [(0.03, "inconclusive"), (0.052, "inconclusive"), (0.08, "more")])
 def test_only_differences_that_are_shown_to_matter_count(planted: float, shift: str) -> None:
     """All of them differ from nothing for sure; 0.05 is the smallest effect that matters."""
@@ -128,6 +134,28 @@ def test_only_differences_that_are_shown_to_matter_count(planted: float, shift: 
     assert difference.p_adjusted < 0.01
     assert (difference.shift, difference.mean >= 0.05) == (shift, planted > 0.05)
     assert ("“smiling” moves" in headline(result)) == (shift == "more")
+
+
+def test_an_interval_that_reaches_below_nothing_says_so_in_headlines() -> None:
+    """Of many attributes one may be shown to differ though its interval, which holds for all at once, has 0 in it."""
+    shown: dict[str, Any] = {"most": 0.6, "p_adjusted": 0.001}
+    more = Difference(mean=0.33, interval=(-0.08, 0.74), shift="more", **shown)
+    less = Difference(mean=-0.33, interval=(-0.74, 0.08), shift="less", **shown)
+    assert more.size == less.size == "0.33 [−0.08, 0.74]"
+    assert Difference(mean=-0.2, interval=(-0.3, 0.0), shift="less", **shown).size == "0.20 [0.00, 0.30]"
+
+
+def test_the_page_names_the_smallest_difference_that_matters_of_each_audit(tmp_path: Path) -> None:
+    """It named the largest, beside a difference that is shown by less."""
+    first, second, third = (
+        simulated(images=60, planted={1: more}, smallest_effect=least)
+        for more, least in ((0.0, 0.05), (0.15, 0.05), (0.15, 0.2))
+    )
+    page = comparison_page(compare([first, second, third]), tmp_path)
+    assert page.matters == "0.05 (B) or 0.2 (C)"
+    (row, lines), *_ = [one for one in page.rows if one[0].attribute.text == ATTRIBUTES[1]]
+    assert [line.difference.shift for line in lines if line.difference] == ["more", "inconclusive"], row.name
+    assert comparison_page(compare([first, second]), tmp_path).matters == "0.05"
 
 
 @pytest.mark.parametrize("seed", [0, 1])

@@ -293,6 +293,10 @@ def test_rules_that_cannot_be_applied_are_refused() -> None:
         ("rule = [3]", "rule 1 must be a table, got 3"),
         ("[[rule]]\n", "rule 1: a rule has one of max_sensitivity, max_growth, min_power, not 0 of them"),
         ("[[rule]]\nmax_sensitivity = 0.1\nmin_power = 0.9", "not 2 of them"),
+        (
+            "[[rule]]\nmax-growth = 0.1\nmax_growth = 0.3",
+            "rule 1: option 'max_growth' is given twice, by two spellings",
+        ),
         ("[[rule]]\nmax-growth = 3", "max_growth must be in [0, 1], got 3"),
         ("[[rule]]\nmax_growth = true", "option 'max_growth' must be a number, got True"),
         ("[[rule]]\nmin_power = 0.9\nattributes = ['a hat']", "leave its attributes out"),

@@ -153,6 +153,35 @@ def test_an_edit_that_not_every_image_has_is_measured_by_those_that_have_it() ->
     assert [(one.edit, one.low, one.high) for one in row.equals] == [("blur", 1, 2), ("noise", 1, 2)]
 
 
+def test_small_strengths_are_those_of_records_which_round_them() -> None:
+    """To six decimals, however small they are: a three-hundredth was none of its own audit's."""
+    by = simulated_edits(
+        {"blur": (1 / 300, 2 / 300, 0.03)}, lambda image, *at: 20 * at[-1] + image % 3 / 1000, kind="corruptions"
+    )
+    rounded = [
+        dataclasses.replace(
+            one,
+            trajectory=tuple(
+                dataclasses.replace(point, weights=tuple(round(at, 6) for at in point.weights))
+                for point in one.trajectory
+            ),
+        )
+        for one in by.records
+    ]
+    first = simulated_edits({"red": (1,)}, lambda image, *_: 0.1 + image % 7 / 1000)
+    (row,) = measure_of(first, dataclasses.replace(by, records=tuple(rounded))).rows
+    assert [(one.low, one.high) for one in row.equals] == [(1 / 300, 2 / 300)]
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_a_yardstick_without_a_point_is_refused(made: bool) -> None:
+    """Be it that no picture was edited, or that records of others hold no points of their ways."""
+    by = simulated_edits({"blur": (1, 2)}, lambda *_: 0.3, made=lambda *_: made, kind="corruptions")
+    by = dataclasses.replace(by, records=tuple(dataclasses.replace(one, trajectory=()) for one in by.records))
+    with pytest.raises(AuditError, match="cannot measure anything: none of its records has a picture"):
+        yardstick([simulated_edits({"red": (1,)}, lambda *_: 0.3), by])
+
+
 def test_other_models_and_audits_that_are_not_whole_are_refused(
     audits: tuple[Diagnosis, Diagnosis], folder: Path
 ) -> None:

@@ -198,12 +198,31 @@ WRONG: dict[str, tuple[type[Any], str]] = {
     ),
     "flat-edit": (finding(edit_weights=lambda result: 1.0), "lie within the bounds, but edit_weights are 1.0"),
     "another-original": (finding(original_output=lambda result: [0.9]), "original_output is .0.9. where the unedited"),
-    "no-output": (finding(output=lambda result: []), "its outputs are those of points, but output has 0 numbers"),
+    "no-output": (finding(output=lambda result: []), "its outputs are those of .*, but output has 0 numbers"),
+    "another-output": (finding(output=lambda result: [0.123]), r"the point at its edit weights, but output is .0.123."),
+    "output-not-a-number": (finding(output=lambda result: [float("nan")]), "but output is .nan."),
+    "edit-of-no-point": (finding(edit_weights=lambda result: result.edit_weights * 0.9), "but output is .0"),
+    "edit-that-does-not-flip": (
+        finding(
+            edit_weights=lambda result: result.edit_weights * 0,
+            output=lambda result: result.original_output,
+        ),
+        "flips and keeps the label, where there is one, but they are .0.0, 0.0, 0.0.",
+    ),
     "label-without-labels": (finding(label_kept=lambda result: True), "but it is True where labels are off"),
     "negative-flip": (finding(flip_weight=lambda result: -1.0), "flip_weight is 0 or more.*, but it is -1"),
     "no-evaluations": (finding(evaluations=lambda result: 0), "evaluations are the points .*, but they are 0"),
     "no-trajectory": (finding(trajectory=lambda result: ()), r"its trajectory has Points .*, but it is \(\)"),
+    "trajectory-of-its-own": (
+        finding(trajectory=lambda result: (dataclasses.replace(result.trajectory[-1], change=0.9),)),
+        "with what was answered, but one is Point.*change=0.9",
+    ),
+    "trajectory-of-other-points": (
+        finding(trajectory=lambda result: (dataclasses.replace(result.trajectory[0], weights=(0.0, 0.4, 0.0)),)),
+        "with what was answered, but one is Point",
+    ),
     "no-stop": (finding(stop=lambda result: ""), "stop says in a word why it ended, but it is ''"),
+    "stop-of-edits-not-made": (finding(stop=lambda result: "not edited"), "why it ended, but it is 'not edited'"),
 }
 
 
@@ -292,6 +311,8 @@ STYLES = torch.randn(2, 4, generator=torch.Generator().manual_seed(3))
         "fails",
         "change-of-seven",
         "always-flips",
+        "another-output",
+        "trajectory-of-its-own",
         "no-evaluations",
     ],
 )

@@ -80,6 +80,14 @@ def test_a_plot_has_a_bar_for_each_attribute(diagnosis: Diagnosis, tmp_path: Pat
     assert len(beside.patches) == 4 + 1, "random edits are a band"
 
 
+def test_a_plot_shows_what_users_wrote_and_reads_no_formula_in_it() -> None:
+    names = ("a tag of $5 or $10", r"a $\hat$")
+    audit = simulated(images=3, target=r"a $\model$", attributes=names, means=(0.1, 0.2))
+    axes = audit.plot(matplotlib.figure.Figure().subplots())
+    axes.figure.savefig(io.BytesIO())
+    assert not any(text.get_parse_math() for text in (axes.title, *axes.get_yticklabels()))
+
+
 def test_pictures_are_arrays_with_what_they_stand_for(diagnosis: Diagnosis, tmp_path: Path) -> None:
     path = diagnosis.save(tmp_path / "audit")
     frames: list[dict[str, Any]] = []

@@ -29,6 +29,7 @@ from zoom_engine.statistics.attribute_tests import LEVEL, adjust
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.statistics.effects import effects, judged
 from zoom_engine.statistics.intervals import Array, bootstrap_means, column_means, interval
+from zoom_engine.statistics.table import with_interval
 
 Shift = Literal["more", "less", "alike", "inconclusive"]
 DRAWS = 20_000
@@ -62,9 +63,9 @@ class Difference:
 
     @property
     def size(self) -> str:
-        """Format how large it is, whichever way, with its interval."""
-        low, high = (abs(end) for end in sorted(self.interval, key=abs))
-        return f"{abs(self.mean):.2f} [{low:.2f}, {high:.2f}]"
+        """Format how large it is, whichever way, with its interval, which may reach below 0."""
+        low, high = self.interval
+        return with_interval(abs(self.mean), (low, high) if self.mean >= 0 else (-high, -low), 2)
 
 
 class Pair:

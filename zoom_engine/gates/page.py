@@ -9,7 +9,7 @@ from pathlib import Path
 from zoom_engine.audit.gallery_file import GALLERY, PictureEntry, StripEntry
 from zoom_engine.audit.records import Record
 from zoom_engine.audit.summary import Sensitivity
-from zoom_engine.common.plurals import agreeing, number_of
+from zoom_engine.common.plurals import agreeing, listed, number_of
 from zoom_engine.gates.compare import Comparison, Difference, Row
 from zoom_engine.gates.text import letters
 from zoom_engine.report import sentences
@@ -22,6 +22,7 @@ from zoom_engine.report.strips import Frame
 from zoom_engine.report.writer import REPORT, link_to, write_page
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.statistics.diagnosis import Diagnosis
+from zoom_engine.statistics.table import signed
 
 MOST_PICTURED = 8
 """Attributes whose pictures the page shows, those that differ most."""
@@ -108,7 +109,7 @@ class ComparisonPage:
         differences: the axis of the differences.
         pictures: of the attributes that differ most.
         more: how many further attributes differ.
-        matters: the smallest difference that matters.
+        matters: the smallest difference that matters, with each audit's letter where they have several.
     """
 
     headline: str
@@ -118,7 +119,7 @@ class ComparisonPage:
     differences: Axis
     pictures: tuple[Pictures, ...]
     more: int
-    matters: float
+    matters: str
 
 
 def write_comparison(path: Path, comparison: Comparison) -> Path:
@@ -141,7 +142,7 @@ def comparison_page(comparison: Comparison, folder: Path) -> ComparisonPage:
         side(letter, title, audit, report_link(audit, folder), pairs=pairs, notes=notes)
         for letter, title, audit, pairs, notes in named
     )
-    centred = tuple((50 * (1 + sign), f"{sign * ends.end:+g}" if sign else "0") for sign in (-1, 0, 1))
+    centred = tuple((50 * (1 + sign), signed(sign * ends.end, 6)) for sign in (-1, 0, 1))
     rows = tuple((row, tuple(_lines(comparison, row, ends.end))) for row in comparison.rows)
     differing = sorted((row for row in comparison.rows if shifted(row)), key=_largest, reverse=True)
     return ComparisonPage(
@@ -152,8 +153,18 @@ def comparison_page(comparison: Comparison, folder: Path) -> ComparisonPage:
         Axis(ends.end, centred),
         tuple(_pictures(comparison, differing[:MOST_PICTURED], folder)),
         max(0, len(differing) - MOST_PICTURED),
-        max(pair.matters for pair in comparison.pairs),
+        _matters(comparison),
     )
+
+
+def _matters(comparison: Comparison) -> str:
+    """Return the smallest difference that matters, such as "0.05", or "0.05 (B) or 0.1 (C)" where it is not one."""
+    by_size: dict[str, list[str]] = {}
+    for letter, pair in zip(letters(comparison)[1:], comparison.pairs, strict=True):
+        by_size.setdefault(f"{pair.matters:g}", []).append(letter)
+    if len(by_size) == 1:
+        return next(iter(by_size))
+    return listed([f"{size} ({', '.join(others)})" for size, others in by_size.items()], "or")
 
 
 def side(

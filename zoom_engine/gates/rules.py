@@ -88,7 +88,12 @@ def read_rules(path: Path) -> list[Rule]:
 def _rule(table: object, name: str) -> Rule:
     if not isinstance(table, dict):
         raise ConfigError(f"{name} must be a table, got {one_line(repr(table), 80)}")
-    values = {key.replace("-", "_"): value for key, value in table.items()}
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        spelt = key.replace("-", "_")
+        if spelt in values:
+            raise ConfigError(f"{name}: option '{one_line(spelt, 80)}' is given twice, by two spellings: leave one out")
+        values[spelt] = value
     check_options(values, get_type_hints(Rule), "option", place=f"{name}: ")
     try:
         return Rule(**values)

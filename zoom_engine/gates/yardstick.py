@@ -37,8 +37,8 @@ FIRST_CHOICE = "corruptions"
 """The editor that is the yardstick where both audits could be."""
 MOST_TOLD = 3
 """Edits that a headline names."""
-_SIX_DIGITS = 1e-5
-"""How far, of itself, a strength in a record may be from that in the manifest."""
+_SIX_DIGITS = 1e-6
+"""How far a strength in a record, which is rounded, may be from that in the manifest."""
 
 
 @dataclass(frozen=True)
@@ -202,8 +202,10 @@ def yardstick(audits: Sequence[Diagnosis]) -> Yardstick | None:
             " another source say nothing of them: audit one model by both"
         )
     curves = list(_curves(by))
-    if not curves:
-        raise AuditError(f"{title(by)} cannot measure anything: none of its pictures was edited")
+    if not any(math.isfinite(mean) for curve in curves for mean in curve.means):
+        raise AuditError(
+            f"{title(by)} cannot measure anything: none of its records has a picture that was edited at some strength"
+        )
     sensitive = [row for row in audit.sensitivity if row.verdict == "sensitive"]
     level = LEVEL / (2 * len(curves) * max(1, len(sensitive)))
     rows = tuple(
@@ -261,7 +263,7 @@ def _changes(records: Sequence[Record], column: int, strengths: Sequence[float])
         changes = {point.weights[column]: point.change for point in record.trajectory}
         rows.append(
             [
-                next((change for at, change in changes.items() if math.isclose(at, one, rel_tol=_SIX_DIGITS)), math.nan)
+                next((change for at, change in changes.items() if abs(at - one) < _SIX_DIGITS), math.nan)
                 for one in strengths
             ]
         )

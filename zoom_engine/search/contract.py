@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from zoom_engine.audit.records import Point
+from zoom_engine.audit.records import NOT_EDITED, Point
 from zoom_engine.common.contracts import Rules, hold, hold_members, theirs
 from zoom_engine.common.errors import ConfigError, one_line
 from zoom_engine.search.trials import (
@@ -68,6 +68,7 @@ class Held:
         self.called, self.trial, self.origin = f"search {search.name}", trial, origin
         self.most: int = getattr(search, "most_evaluations", MOST_EVALUATIONS)
         self.count, self.largest, self.flips, self.decisive = 0, 0.0, False, False
+        self.answers = [(origin.to_point(), False)]
         outer = trial.bounds if trial.outer is None else trial.outer
         low, high = np.minimum(trial.bounds, outer)[:, 0], np.maximum(trial.bounds, outer)[:, 1]
         self._range = np.stack([low, high], axis=1)
@@ -97,6 +98,7 @@ class Held:
     def tell(self, evaluated: list[EvaluatedPoint]) -> None:
         """Pass the answers on, see `SearchState.tell`."""
         self.count += len(evaluated)
+        self.answers += [(it.to_point(), it.success) for it in evaluated]
         label_keeping = [it for it in evaluated if it.keeps_label and within(it.weights, self.trial.bounds)]
         self.largest = max([self.largest, *(it.change for it in label_keeping)])
         self.flips |= any(it.success for it in label_keeping)
@@ -154,7 +156,19 @@ def _outputs(told: _Told) -> str | None:
     result, origin = told[0], told[1].origin.output
     if not np.allclose(result.original_output, origin, atol=1e-5):
         return f"original_output is {list(result.original_output)} where the unedited image's is {list(origin)}"
-    return None if len(result.output) == len(origin) else f"output has {len(result.output)} numbers"
+    if len(result.output) != len(origin):
+        return f"output has {len(result.output)} numbers"
+    at_edit = [it for it, _ in told[1].answers if np.allclose(it.weights, result.edit_weights, atol=ROUNDING, rtol=0)]
+    if not any(np.allclose(it.output, result.output, atol=1e-5) for it in at_edit):
+        return f"output is {one_line(repr(list(result.output)), 80)}"
+    return None
+
+
+def _counterfactual(told: _Told) -> str | None:
+    result, answers = told[0], told[1].answers
+    flips = (it.weights for it, success in answers if success)
+    right = not result.flipped or any(np.allclose(it, result.edit_weights, atol=ROUNDING, rtol=0) for it in flips)
+    return None if right else f"they are {result.edit_weights.tolist()}"
 
 
 def _label(told: _Told) -> str | None:
@@ -179,6 +193,21 @@ def _trajectory(told: _Told) -> str | None:
     return None if right else f"it is {one_line(repr(path), 80)}"
 
 
+def _answered(told: _Told) -> str | None:
+    answers: dict[bytes, list[Point]] = {}
+    for answer, _ in told[1].answers:
+        answers.setdefault(_place(answer), []).append(answer)
+    for point in told[0].trajectory:
+        given = answers.get(_place(point), [])
+        if not any(abs(point.change - it.change) < 1e-5 and point.label_kept is it.label_kept for it in given):
+            return f"one is {one_line(repr(point), 160)}"
+    return None
+
+
+def _place(point: Point) -> bytes:
+    return (np.round(point.weights, 6) + 0.0).tobytes()
+
+
 RULES_OF_RESULTS: Rules[_Told] = {
     "a result is a SearchResult": lambda told: (
         None if isinstance(told[0], SearchResult) else f"it is a {type(told[0]).__name__}"
@@ -187,13 +216,15 @@ RULES_OF_RESULTS: Rules[_Told] = {
     "flipped says whether one of them flips": _says("flipped"),
     "decisive says whether one of them flips decisively": _says("decisive"),
     "its edit weights [N] lie within the bounds": _edit,
-    "its outputs are those of points": _outputs,
+    "its outputs are those of the unedited image and of the point at its edit weights": _outputs,
+    "its edit weights are of a point that flips and keeps the label, where there is one": _counterfactual,
     "label_kept is None where labels are off, else true or false": _label,
     "flip_weight is 0 or more, None without a flip and in multi mode": _flip_weight,
     "evaluations are the points that it asked for, steps no more": _counts,
     "its trajectory has Points of N edit weights": _trajectory,
+    "they are points that it asked for, or the unedited image, with what was answered": _answered,
     "stop says in a word why it ended": lambda told: (
-        None if isinstance(told[0].stop, str) and told[0].stop else f"it is {told[0].stop!r}"
+        None if isinstance(told[0].stop, str) and told[0].stop not in ("", NOT_EDITED) else f"it is {told[0].stop!r}"
     ),
 }
 

@@ -38,6 +38,7 @@ DRAWS = 10_000
 _UNSEEN = 0.5  # observations at 0, or at 1
 _IN_TAIL = 10  # draws beyond each end of an interval, at least
 _AT_ONCE = 4_000_000  # numbers of a block of draws
+_MOST_DRAWN = 1 << 25  # numbers of each end that are drawn at a time
 _ROUNDING = 1e-10
 _STILL = 1e-15  # a squared difference that is none
 
@@ -172,11 +173,16 @@ def difference_intervals(has: Array, lacks: Array, level: float, *, seed: int = 
 
     Values are in [0, 1], NaN where unknown. Returns (low `[A]`, high `[A]`).
     """
-    random = np.random.default_rng(seed)
-    draws = max(4000, math.ceil(2 * _IN_TAIL / (1 - level)))
-    (has_low, has_high), (lacks_low, lacks_high) = (_mean_draws(values, draws, random) for values in (has, lacks))
-    tail = (1 - level) / 2
-    low, high = np.quantile(has_low - lacks_high, tail, axis=0), np.quantile(has_high - lacks_low, 1 - tail, axis=0)
+    draws, tail = max(4000, math.ceil(2 * _IN_TAIL / (1 - level))), (1 - level) / 2
+    low, high = np.empty((2, has.shape[1]))
+    together = max(1, _MOST_DRAWN // draws)  # columns, each with the same draws
+    for first in range(0, has.shape[1], together):
+        part, random = slice(first, first + together), np.random.default_rng(seed)
+        (has_low, has_high), (lacks_low, lacks_high) = (
+            _mean_draws(values[:, part], draws, random) for values in (has, lacks)
+        )
+        low[part] = np.quantile(has_low - lacks_high, tail, axis=0)
+        high[part] = np.quantile(has_high - lacks_low, 1 - tail, axis=0)
     return low, high
 
 

@@ -174,11 +174,11 @@ def plot(config: Config, summary: Summary, axes: Axes | None = None) -> Axes:
     positions = np.arange(len(rows))
     axes.barh(positions, values, color=colors, zorder=1)
     axes.errorbar(values, positions, xerr=np.clip(errors, 0.0, None), fmt="none", ecolor="#15181b", capsize=3, zorder=2)
-    axes.set_yticks(positions, names)
+    axes.set_yticks(positions, names, parse_math=False)  # what users wrote is no formula between two "$"
     axes.invert_yaxis()
     axes.set_xlim(left=0.0)
     axes.set_xlabel(f"{judged_name(summary)} of the output" if config.mode == "single" else "share of its own range")
-    axes.set_title(config.target)
+    axes.set_title(config.target, parse_math=False)
     return axes
 
 
