@@ -144,6 +144,19 @@ def test_what_reacts_to_any_edit_has_no_discovery_that_can_be_told_from_random_o
     assert strongest(wild) == pytest.approx(wild.mean(axis=0).max())
 
 
+def test_of_random_edits_no_more_is_said_than_that_nothing_moves_the_model_clearly_further() -> None:
+    draw = np.random.default_rng(0)
+    strong, one_strong = draw.uniform(0.1, 0.25, (6, 6)), np.where(np.arange(8) == 0, 0.12, 0.03) * np.ones((6, 8))
+    results = beside_random(strong, one_strong, 0.05)
+    assert not told_apart(results, one_strong, 0.1)
+    assert min(tested.mean for tested in results) > 1.2 * strongest(one_strong)
+    clusters = (replace(named("a beard", "inconclusive"), mean_change=results[0].mean),)
+    about: dict[str, Any] = {"flipped": 0, "searched": 6, "config": {"target": "age.onnx"}, "environment": {}}
+    result = Discovery(clusters=clusters, random_change=strongest(one_strong), told_apart=False, **about)
+    assert "nothing that was found moves it clearly further" in str(result.advice)
+    assert headline(result) == "Nothing that was found can be told apart from random edits, which move the model too"
+
+
 def test_a_vocabulary_speaks_of_the_thing(tmp_path: Path) -> None:
     encoder = load_text_encoder("pets")
     prompts = read_vocabulary(GENERAL, "a pet")
@@ -249,4 +262,4 @@ def test_the_table_of_clusters_fits_its_terminal_whatever_they_are_called(width:
     assert all(line.isprintable() for line in plain.split("\n"))
     assert max(map(cell_len, plain.split("\n"))) <= width
     assert ("runner-up" in plain) == (width == 140)
-    assert "nothing that was found stands out" in " ".join(plain.split())
+    assert "so nothing stands out" in " ".join(plain.split())
