@@ -27,6 +27,7 @@ from zoom_engine.discovery.folder import begin_discovery, write_discovery
 from zoom_engine.discovery.naming import Proposal, choose, distinct_words, proposals
 from zoom_engine.discovery.natural_space import END, NaturalSpace, natural_space
 from zoom_engine.discovery.page import headline
+from zoom_engine.settings.attributes import parse_attributes
 from zoom_engine.text.vocabulary import read_vocabulary, readable
 
 
@@ -170,6 +171,16 @@ def test_a_vocabulary_speaks_of_the_thing(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="holds no words"):
             read_vocabulary(tmp_path / "empty.txt", "a pet")
     assert readable(["a quasar"], encoder, "a pet") == []
+
+
+def test_a_vocabulary_may_say_in_paraphrases_what_other_lists_say_too(tmp_path: Path) -> None:
+    """A discovery by such a vocabulary was refused: its words repeated those of the general list."""
+    (tmp_path / "words.txt").write_text("a pet  with a collar|a sleepy pet\na dog|a pet\n")
+    prompts = [*read_vocabulary(tmp_path / "words.txt", "a pet"), *read_vocabulary(GENERAL, "a pet")]
+    known = readable(prompts, load_text_encoder("pets"), "a pet")
+    assert known[0] == "a pet  with a collar|a sleepy pet"
+    assert {"a pet with a collar", "a sleepy pet", "a dog|a pet"}.isdisjoint(known)
+    assert len(parse_attributes(known, neutral="a pet")) == len(known)
 
 
 def test_a_discovery_does_not_go_on_with_a_model_that_answers_otherwise(tmp_path: Path) -> None:

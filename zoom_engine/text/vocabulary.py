@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from zoom_engine.common.errors import ConfigError, one_line
-from zoom_engine.settings.attributes import Attribute
+from zoom_engine.settings.attributes import Attribute, text_key
 from zoom_engine.text.encoder import TextEncoder
 from zoom_engine.text.prompts import words_of
 
@@ -39,16 +39,18 @@ def read_vocabulary(path: str | Path, neutral: str) -> list[str]:
 def readable(prompts: Sequence[str], encoder: TextEncoder, neutral: str) -> list[str]:
     """Return each prompt once whose words the encoder knows and that it tells from the neutral one.
 
-    All words count as known where the encoder's words are not known.
+    All words count as known where the encoder's words are not known. A prompt is left out that shares a paraphrase with
+    an earlier one, or has the neutral one as a paraphrase.
     """
-    distinct = {prompt.casefold(): prompt for prompt in reversed(prompts)}
-    known = [
-        prompt
-        for prompt in dict.fromkeys(distinct[prompt.casefold()] for prompt in prompts)
-        if encoder.words is None or encoder.words.issuperset(words_of(prompt))
-    ]
+    known = [prompt for prompt in prompts if encoder.words is None or encoder.words.issuperset(words_of(prompt))]
     if known:
         base = encoder.embed_texts([neutral])
         firsts = encoder.embed_texts([Attribute.parse(prompt).name for prompt in known])
         known = [prompt for prompt, far in zip(known, (firsts - base).norm(dim=1) > _SAME_TEXT, strict=True) if far]
-    return known
+    taken, distinct = {text_key(neutral)}, []
+    for prompt in known:
+        keys = set(map(text_key, Attribute.parse(prompt).paraphrases))
+        if keys.isdisjoint(taken):
+            distinct.append(prompt)
+            taken |= keys
+    return distinct
