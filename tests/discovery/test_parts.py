@@ -183,6 +183,13 @@ def test_a_vocabulary_may_say_in_paraphrases_what_other_lists_say_too(tmp_path: 
     assert len(parse_attributes(known, neutral="a pet")) == len(known)
 
 
+@pytest.mark.parametrize("line", ["scratch=examples:pictures", "older=scorer:age.onnx", "component 2=edits"])
+def test_a_vocabulary_holds_words_alone(line: str, tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text(f"a pet with a collar\n{line}\n")
+    with pytest.raises(ConfigError, match=r"words\.txt gives '.*' by .*: it must hold words alone"):
+        read_vocabulary(tmp_path / "words.txt", "a pet")
+
+
 def test_a_discovery_does_not_go_on_with_a_model_that_answers_otherwise(tmp_path: Path) -> None:
     config = {"target": "a", "answers": {"target": [[0.1], [0.9]]}}
     begin_discovery(tmp_path / "out", config, {})

@@ -21,7 +21,7 @@ def read_vocabulary(path: str | Path, neutral: str) -> list[str]:
     begin with "#" are left out.
 
     Raises:
-        ConfigError: a file that cannot be read or holds no prompt.
+        ConfigError: a file that cannot be read or holds no prompt, or a line that is no words (`Attribute.source`).
     """
     try:
         lines = [line.strip() for line in Path(path).read_text(encoding="utf-8-sig").splitlines()]
@@ -33,7 +33,10 @@ def read_vocabulary(path: str | Path, neutral: str) -> list[str]:
         raise ConfigError(
             f"the vocabulary {path} holds no words: write a prompt on each line, such as 'a smiling {{}}'"
         )
-    return [Attribute.parse(prompt).text for prompt in prompts]
+    attributes = [Attribute.parse(prompt) for prompt in prompts]
+    if sourced := next((attribute for attribute in attributes if attribute.source is not None), None):
+        raise ConfigError(f"the vocabulary {path} gives '{sourced}' by {sourced.source}: it must hold words alone")
+    return [attribute.text for attribute in attributes]
 
 
 def readable(prompts: Sequence[str], encoder: TextEncoder, neutral: str) -> list[str]:
