@@ -444,9 +444,10 @@ def test_damaged_folders(tmp_path: Path) -> None:
         (empty / "open_clip_config.json").write_text(damaged)
         with pytest.raises(TextEncoderError, match="cannot be read"):
             load_text_encoder(empty)
-    (empty / "open_clip_config.json").write_text("[1]")
-    with pytest.raises(TextEncoderError, match="no open_clip configuration"):
-        load_text_encoder(empty)
+    for other_json in ("[1]", '{"model_cfg": 5}', '{"model_cfg": "embed_dim vision_cfg text_cfg"}'):
+        (empty / "open_clip_config.json").write_text(other_json)
+        with pytest.raises(TextEncoderError, match="no open_clip configuration"):
+            load_text_encoder(empty)
 
 
 def test_pickles_cannot_run_code(tmp_path: Path) -> None:

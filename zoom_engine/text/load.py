@@ -124,7 +124,9 @@ def _read_config(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise TextEncoderError(f"{path} cannot be read: {one_line(error)}") from error
     wanted = ("embed_dim", "vision_cfg", "text_cfg")
-    if not isinstance(config, dict) or not all(key in (config.get("model_cfg") or {}) for key in wanted):
+    config = config if isinstance(config, dict) else {}
+    model_cfg = config.get("model_cfg")
+    if not isinstance(model_cfg, dict) or not all(key in model_cfg for key in wanted):
         raise TextEncoderError(f"{path} is no open_clip configuration: model_cfg with {', '.join(wanted)} is needed")
     if "trust_remote_code" in json.dumps(config):
         raise TextEncoderError(f"{path} asks to run code of its own (trust_remote_code): refused")
