@@ -12,6 +12,7 @@ import warnings
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -383,6 +384,23 @@ def test_with_download_a_snapshot_is_fetched_without_other_weights_than_are_read
     load_text_encoder("hf-hub:owner/tiny", download=True)
     load_text_encoder("hf-hub:owner/tiny")
     assert len(asked) == count
+
+
+@pytest.mark.parametrize("prefix", ["", "local-dir:"])
+def test_with_download_the_hub_may_be_asked_for_what_a_folder_names(
+    prefix: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Text towers of transformers are shaped by a published file, whose name is all that the folder has."""
+    asked: list[bool] = []
+
+    def offline(wanted: bool) -> AbstractContextManager[None]:
+        asked.append(wanted)
+        return nullcontext()
+
+    monkeypatch.setattr("zoom_engine.text.load.hub.offline", offline)
+    load_text_encoder(f"{prefix}{folder}", download=True)
+    load_text_encoder(f"{prefix}{folder}")
+    assert asked == [False, True]
 
 
 @pytest.mark.parametrize("spec", ["ViT-B-32:openai", "hf-hub:owner/none"])

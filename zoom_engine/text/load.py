@@ -81,10 +81,10 @@ def load_text_encoder(
         return spec
     name = os.fspath(spec)
     if name.startswith("local-dir:"):
-        return _load_folder(Path(name.removeprefix("local-dir:")), name_as or name)
+        return _load_folder(Path(name.removeprefix("local-dir:")), name_as or name, download=download)
     domain = registry.find(registry.DOMAINS, name)
     if domain is None and Path(name).is_dir():
-        return _load_folder(Path(name), name_as or name)
+        return _load_folder(Path(name), name_as or name, download=download)
     if name.startswith("hf-hub:"):
         return _load_snapshot(name, download=download)
     if ":" in name:
@@ -102,7 +102,7 @@ def load_text_encoder(
     return encoder
 
 
-def _load_folder(folder: Path, name: str, *, download: bool = False) -> TextEncoder:
+def _load_folder(folder: Path, name: str, *, download: bool) -> TextEncoder:
     config = _read_config(folder)
     weights = next((folder / file for file in WEIGHT_FILES if (folder / file).is_file()), None)
     if weights is None:
