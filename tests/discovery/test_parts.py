@@ -26,7 +26,7 @@ from zoom_engine.discovery.findings import Cluster, Discovery
 from zoom_engine.discovery.folder import begin_discovery, write_discovery
 from zoom_engine.discovery.naming import Proposal, choose, distinct_words, proposals
 from zoom_engine.discovery.natural_space import END, NaturalSpace, natural_space
-from zoom_engine.discovery.page import headline
+from zoom_engine.discovery.page import headline, write_discovery_page
 from zoom_engine.settings.attributes import parse_attributes
 from zoom_engine.text.vocabulary import read_vocabulary, readable
 
@@ -251,6 +251,15 @@ def test_a_headline_says_that_something_moves_a_model_where_it_does(
     made = tuple(replace(named(None, verdict), mean_change=mean) for verdict, mean in clusters)
     config = {"target": "age.onnx", "smallest_effect": 0.05}
     assert headline(Discovery(clusters=made, flipped=9, searched=24, config=config, environment={})).startswith(told)
+
+
+def test_a_page_calls_no_p_value_zero(tmp_path: Path) -> None:
+    config = {"target": "age.onnx", "smallest_effect": 0.05, "random_directions": 8, "labels": [], "vocabulary": []}
+    clusters = (replace(named("hair", "sensitive"), p_adjusted=7e-6),)
+    begin_discovery(tmp_path, config, {})
+    result = Discovery(clusters=clusters, flipped=9, searched=24, config=config, environment={})
+    write_discovery(tmp_path, result, [], {}, None)
+    assert "<td>below 0.0001</td>" in write_discovery_page(tmp_path).read_text()
 
 
 def test_a_headline_hides_no_flip() -> None:
