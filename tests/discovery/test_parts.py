@@ -253,13 +253,17 @@ def test_a_headline_says_that_something_moves_a_model_where_it_does(
     assert headline(Discovery(clusters=made, flipped=9, searched=24, config=config, environment={})).startswith(told)
 
 
-def test_a_page_calls_no_p_value_zero(tmp_path: Path) -> None:
+def test_a_page_calls_no_p_value_zero_and_no_cluster_inconclusive_that_is_negligible(tmp_path: Path) -> None:
     config = {"target": "age.onnx", "smallest_effect": 0.05, "random_directions": 8, "labels": [], "vocabulary": []}
-    clusters = (replace(named("hair", "sensitive"), p_adjusted=7e-6),)
+    (still,) = beside_random(np.zeros((200, 1)), np.full((200, 8), 0.02), 0.05)
+    assert judge(still, None, None, 0.05)[0] == "negligible"  # though no word fits
+    clusters = (replace(named("hair", "sensitive"), p_adjusted=7e-6), named(None, "negligible"))
     begin_discovery(tmp_path, config, {})
     result = Discovery(clusters=clusters, flipped=9, searched=24, config=config, environment={})
     write_discovery(tmp_path, result, [], {}, None)
-    assert "<td>below 0.0001</td>" in write_discovery_page(tmp_path).read_text()
+    page = write_discovery_page(tmp_path).read_text()
+    assert "<td>below 0.0001</td>" in page
+    assert "A cluster that no word fits is never called sensitive" in page
 
 
 def test_a_headline_hides_no_flip() -> None:
