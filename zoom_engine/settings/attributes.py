@@ -223,14 +223,19 @@ def parse_attributes(texts: Sequence[str | Attribute], *, neutral: str = NEUTRAL
         neutral: the prompt that they are compared with.
 
     Raises:
-        ConfigError: there is none, one is repeated (compared without case), or one is the neutral prompt itself.
+        ConfigError: there is none, one is repeated (compared without case), or one is the neutral prompt itself; or the
+            neutral prompt is not one text.
     """
     if isinstance(texts, str):
         raise ConfigError(f"attributes are a list of prompts, not a text: give [{texts!r}]")
     attributes = tuple(Attribute.parse(text) for text in texts)
     if not attributes:
         raise ConfigError('give at least one attribute, such as --attribute "a smiling face"')
-    check_prompt(neutral, "neutral prompt")
+    if "|" in check_prompt(neutral, "neutral prompt") or _SOURCED.fullmatch(neutral):
+        raise ConfigError(
+            f"the neutral prompt {shortened(neutral)!r} must be one text: it has no paraphrases after a '|', and words"
+            " alone give its meaning"
+        )
     seen = {text_key(neutral): "the neutral prompt"}
     for attribute in attributes:
         for paraphrase in attribute.paraphrases:
