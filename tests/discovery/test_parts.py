@@ -162,6 +162,9 @@ def test_a_vocabulary_speaks_of_the_thing(tmp_path: Path) -> None:
     encoder = load_text_encoder("pets")
     prompts = read_vocabulary(GENERAL, "a pet")
     assert "a pet with a collar" in prompts
+    assert read_vocabulary(GENERAL, " A pet") == prompts
+    with pytest.raises(ConfigError, match="must be a text, not int"):
+        read_vocabulary(GENERAL, 5)  # type: ignore[arg-type]
     known = readable([*prompts, "a pet with a collar", "a pet"], encoder, "a pet")
     assert known.count("a pet with a collar") == 1
     assert "a pet with sunglasses" not in known

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from zoom_engine.common.errors import ConfigError, one_line
-from zoom_engine.settings.attributes import Attribute, text_key
+from zoom_engine.settings.attributes import Attribute, check_prompt, text_key
 from zoom_engine.text.encoder import TextEncoder
 from zoom_engine.text.prompts import words_of
 
@@ -21,13 +21,14 @@ def read_vocabulary(path: str | Path, neutral: str) -> list[str]:
     begin with "#" are left out.
 
     Raises:
-        ConfigError: a file that cannot be read or holds no prompt, or a line that is no words (`Attribute.source`).
+        ConfigError: a file that cannot be read or holds no prompt, a line that is no words (`Attribute.source`), or
+            a neutral prompt that is no text.
     """
     try:
         lines = [line.strip() for line in Path(path).read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the vocabulary {path} cannot be read: {one_line(error)}") from error
-    thing = re.sub(r"^(a|an|the) ", "", neutral)
+    thing = re.sub(r"^(a|an|the) ", "", check_prompt(neutral, "neutral prompt"), flags=re.IGNORECASE)
     prompts = [line.replace("{}", thing) for line in lines if line and not line.startswith("#")]
     if not prompts:
         raise ConfigError(
