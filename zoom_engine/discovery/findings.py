@@ -214,5 +214,5 @@ class Discovery:
             )
         except (OSError, ValueError, TypeError, OverflowError) as error:
             raise AuditError(
-                f"{folder} holds no discovery that can be read ({one_line(error)}): run it again"
+                f"{folder} holds no discovery that can be read ({one_line(error)}): run it again in a new folder"
             ) from None
