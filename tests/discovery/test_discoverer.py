@@ -236,5 +236,7 @@ def config_without_clusters() -> dict[str, object]:
 def test_a_damaged_summary_is_told_in_a_line(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text('{"format": {"name": "zoom-engine discovery", "version": 2}, "config": {}}')
     (tmp_path / "summary.json").write_text('{"clusters": [1]}')
-    with pytest.raises(AuditError, match=r"holds no discovery that can be read \(config.target"):
+    with pytest.raises(
+        AuditError, match=r"no discovery that can be read \(.*config\.target.*\): run it again in a new folder"
+    ):
         Discovery.load(tmp_path)

@@ -26,7 +26,8 @@ from zoom_engine.discovery.findings import Cluster, Discovery
 from zoom_engine.discovery.folder import begin_discovery, write_discovery
 from zoom_engine.discovery.naming import Proposal, choose, distinct_words, proposals
 from zoom_engine.discovery.natural_space import END, NaturalSpace, natural_space
-from zoom_engine.discovery.page import headline
+from zoom_engine.discovery.page import headline, write_discovery_page
+from zoom_engine.settings.attributes import parse_attributes
 from zoom_engine.text.vocabulary import read_vocabulary, readable
 
 
@@ -144,10 +145,26 @@ def test_what_reacts_to_any_edit_has_no_discovery_that_can_be_told_from_random_o
     assert strongest(wild) == pytest.approx(wild.mean(axis=0).max())
 
 
+def test_of_random_edits_no_more_is_said_than_that_nothing_moves_the_model_clearly_further() -> None:
+    draw = np.random.default_rng(0)
+    strong, one_strong = draw.uniform(0.1, 0.25, (6, 6)), np.where(np.arange(8) == 0, 0.12, 0.03) * np.ones((6, 8))
+    results = beside_random(strong, one_strong, 0.05)
+    assert not told_apart(results, one_strong, 0.1)
+    assert min(tested.mean for tested in results) > 1.2 * strongest(one_strong)
+    clusters = (replace(named("a beard", "inconclusive"), mean_change=results[0].mean),)
+    about: dict[str, Any] = {"flipped": 0, "searched": 6, "config": {"target": "age.onnx"}, "environment": {}}
+    result = Discovery(clusters=clusters, random_change=strongest(one_strong), told_apart=False, **about)
+    assert "nothing that was found moves it clearly further" in str(result.advice)
+    assert headline(result) == "Nothing that was found can be told apart from random edits, which move the model too"
+
+
 def test_a_vocabulary_speaks_of_the_thing(tmp_path: Path) -> None:
     encoder = load_text_encoder("pets")
     prompts = read_vocabulary(GENERAL, "a pet")
     assert "a pet with a collar" in prompts
+    assert read_vocabulary(GENERAL, " A pet") == prompts
+    with pytest.raises(ConfigError, match="must be a text, not int"):
+        read_vocabulary(GENERAL, 5)  # type: ignore[arg-type]
     known = readable([*prompts, "a pet with a collar", "a pet"], encoder, "a pet")
     assert known.count("a pet with a collar") == 1
     assert "a pet with sunglasses" not in known
@@ -157,6 +174,23 @@ def test_a_vocabulary_speaks_of_the_thing(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="holds no words"):
             read_vocabulary(tmp_path / "empty.txt", "a pet")
     assert readable(["a quasar"], encoder, "a pet") == []
+
+
+def test_a_vocabulary_may_say_in_paraphrases_what_other_lists_say_too(tmp_path: Path) -> None:
+    """A discovery by such a vocabulary was refused: its words repeated those of the general list."""
+    (tmp_path / "words.txt").write_text("a pet  with a collar|a sleepy pet\na dog|a pet\n")
+    prompts = [*read_vocabulary(tmp_path / "words.txt", "a pet"), *read_vocabulary(GENERAL, "a pet")]
+    known = readable(prompts, load_text_encoder("pets"), "a pet")
+    assert known[0] == "a pet  with a collar|a sleepy pet"
+    assert {"a pet with a collar", "a sleepy pet", "a dog|a pet"}.isdisjoint(known)
+    assert len(parse_attributes(known, neutral="a pet")) == len(known)
+
+
+@pytest.mark.parametrize("line", ["scratch=examples:pictures", "older=scorer:age.onnx", "component 2=edits"])
+def test_a_vocabulary_holds_words_alone(line: str, tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text(f"a pet with a collar\n{line}\n")
+    with pytest.raises(ConfigError, match=r"words\.txt gives '.*' by .*: it must hold words alone"):
+        read_vocabulary(tmp_path / "words.txt", "a pet")
 
 
 def test_a_discovery_does_not_go_on_with_a_model_that_answers_otherwise(tmp_path: Path) -> None:
@@ -222,6 +256,19 @@ def test_a_headline_says_that_something_moves_a_model_where_it_does(
     assert headline(Discovery(clusters=made, flipped=9, searched=24, config=config, environment={})).startswith(told)
 
 
+def test_a_page_calls_no_p_value_zero_and_no_cluster_inconclusive_that_is_negligible(tmp_path: Path) -> None:
+    config = {"target": "age.onnx", "smallest_effect": 0.05, "random_directions": 8, "labels": [], "vocabulary": []}
+    (still,) = beside_random(np.zeros((200, 1)), np.full((200, 8), 0.02), 0.05)
+    assert judge(still, None, None, 0.05)[0] == "negligible"  # though no word fits
+    clusters = (replace(named("hair", "sensitive"), p_adjusted=7e-6), named(None, "negligible"))
+    begin_discovery(tmp_path, config, {})
+    result = Discovery(clusters=clusters, flipped=9, searched=24, config=config, environment={})
+    write_discovery(tmp_path, result, [], {}, None)
+    page = write_discovery_page(tmp_path).read_text()
+    assert "<td>below 0.0001</td>" in page
+    assert "A cluster that no word fits is never called sensitive" in page
+
+
 def test_a_headline_hides_no_flip() -> None:
     about: dict[str, Any] = {"clusters": (), "searched": 24, "config": {"target": "age.onnx"}, "environment": {}}
     assert headline(Discovery(flipped=0, **about)) == "Nothing was found that moves the model"
@@ -249,4 +296,4 @@ def test_the_table_of_clusters_fits_its_terminal_whatever_they_are_called(width:
     assert all(line.isprintable() for line in plain.split("\n"))
     assert max(map(cell_len, plain.split("\n"))) <= width
     assert ("runner-up" in plain) == (width == 140)
-    assert "nothing that was found stands out" in " ".join(plain.split())
+    assert "so nothing stands out" in " ".join(plain.split())

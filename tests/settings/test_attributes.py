@@ -57,6 +57,14 @@ def test_attribute_lists_are_checked(texts: list[str], message: str) -> None:
         parse_attributes(texts, neutral=NEUTRAL)
 
 
+@pytest.mark.parametrize("neutral", ["a face|a head", "a face|", "a face=examples:faces", "a face=edits"])
+def test_a_neutral_prompt_is_one_text(neutral: str) -> None:
+    """Directions were those of its paraphrases, the random texts beside them began with the whole of it."""
+    with pytest.raises(ConfigError, match="must be one text"):
+        parse_attributes(["a smiling face"], neutral=neutral)
+    assert parse_attributes(["a smiling face"], neutral="a face = a head")
+
+
 def test_attribute_lists_keep_their_order() -> None:
     assert [a.name for a in parse_attributes(["b", Attribute.parse("a")])] == ["b", "a"]
 

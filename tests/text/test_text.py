@@ -12,6 +12,7 @@ import warnings
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -385,6 +386,23 @@ def test_with_download_a_snapshot_is_fetched_without_other_weights_than_are_read
     assert len(asked) == count
 
 
+@pytest.mark.parametrize("prefix", ["", "local-dir:"])
+def test_with_download_the_hub_may_be_asked_for_what_a_folder_names(
+    prefix: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Text towers of transformers are shaped by a published file, whose name is all that the folder has."""
+    asked: list[bool] = []
+
+    def offline(wanted: bool) -> AbstractContextManager[None]:
+        asked.append(wanted)
+        return nullcontext()
+
+    monkeypatch.setattr("zoom_engine.text.load.hub.offline", offline)
+    load_text_encoder(f"{prefix}{folder}", download=True)
+    load_text_encoder(f"{prefix}{folder}")
+    assert asked == [False, True]
+
+
 @pytest.mark.parametrize("spec", ["ViT-B-32:openai", "hf-hub:owner/none"])
 def test_a_hub_that_cannot_be_reached_is_one_line(spec: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The tests' HF_HUB_OFFLINE refuses every request."""
@@ -444,9 +462,10 @@ def test_damaged_folders(tmp_path: Path) -> None:
         (empty / "open_clip_config.json").write_text(damaged)
         with pytest.raises(TextEncoderError, match="cannot be read"):
             load_text_encoder(empty)
-    (empty / "open_clip_config.json").write_text("[1]")
-    with pytest.raises(TextEncoderError, match="no open_clip configuration"):
-        load_text_encoder(empty)
+    for other_json in ("[1]", '{"model_cfg": 5}', '{"model_cfg": "embed_dim vision_cfg text_cfg"}'):
+        (empty / "open_clip_config.json").write_text(other_json)
+        with pytest.raises(TextEncoderError, match="no open_clip configuration"):
+            load_text_encoder(empty)
 
 
 def test_pickles_cannot_run_code(tmp_path: Path) -> None:

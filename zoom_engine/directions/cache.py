@@ -43,7 +43,7 @@ class DirectionCache:
                 if written.get("depends_on") != _canonical(depends_on) or _answers_otherwise(written, depends_on):
                     return None
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (OSError, SafetensorError):
+        except (OSError, SafetensorError, ValueError):  # of JSON
             return None
         finite = all(bool(torch.isfinite(t).all()) for t in tensors.values() if t.is_floating_point())
         return tensors if finite else None

@@ -66,7 +66,7 @@ def told_apart(results: Sequence[Tested], baseline: Array, least: float) -> bool
     """Tell whether what was found can be told from random baseline directions.
 
     It can where one of the `results` is specific, or where no mean of `baseline [I, J]` reaches `least`, the smallest
-    decisive change. Otherwise the target reacts to any edit.
+    decisive change. Where it cannot, nothing is known to move the target further than any edit.
     """
     return any(tested.result.specificity == "specific" for tested in results) or strongest(baseline) < least
 

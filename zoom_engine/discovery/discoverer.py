@@ -102,7 +102,6 @@ class Discoverer:
             self._arguments = []
         encoder = text_encoder_for(generator, settings.text_encoder, download=settings.download)
         words = readable([Attribute.parse(prompt).text for prompt in prompts], encoder, neutral)
-        words = [word for word in words if word.casefold() != neutral.casefold()]
         if not words:
             raise ConfigError(f"text encoder '{encoder.name}' can read none of the vocabulary's words: give others")
         settings = replace(settings, text_encoder=encoder, attributes=words, **_TOGETHER)

@@ -126,10 +126,10 @@ class Discovery:
         if self.told_apart or self.random_change is None:
             return None
         return (
-            "Random edits move this model as far as anything that was found (the strongest of"
-            f" {self.config.get('random_directions', 'several')} by {decimal(self.random_change)} on average), so"
-            " nothing that was found stands out: type the attributes that matter to you, and zoom-engine diagnose"
-            " measures each of them."
+            "Random edits move this model too (the strongest of"
+            f" {self.config.get('random_directions', 'several')} by {decimal(self.random_change)} on average), and"
+            " nothing that was found moves it clearly further, so nothing stands out: type the attributes that matter"
+            " to you, and zoom-engine diagnose measures each of them."
         )
 
     def command(self) -> str:
@@ -214,5 +214,5 @@ class Discovery:
             )
         except (OSError, ValueError, TypeError, OverflowError) as error:
             raise AuditError(
-                f"{folder} holds no discovery that can be read ({one_line(error)}): run it again"
+                f"{folder} holds no discovery that can be read ({one_line(error)}): run it again in a new folder"
             ) from None

@@ -47,7 +47,7 @@ def write_discovery_page(folder: str | Path) -> Path:
 def headline(discovery: Discovery) -> str:
     """Say in a sentence what was found."""
     if discovery.advice:
-        return "The model reacts to any change: nothing that was found can be told apart from random edits"
+        return "Nothing that was found can be told apart from random edits, which move the model too"
     sensitive = list(dict.fromkeys(c.name for c in discovery.clusters if c.verdict == "sensitive" and c.name))
     if sensitive:
         return f"Found unprompted: the model is sensitive to {listed([f'“{name}”' for name in sensitive])}"

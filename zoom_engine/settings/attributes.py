@@ -223,20 +223,27 @@ def parse_attributes(texts: Sequence[str | Attribute], *, neutral: str = NEUTRAL
         neutral: the prompt that they are compared with.
 
     Raises:
-        ConfigError: there is none, one is repeated (compared without case), or one is the neutral prompt itself.
+        ConfigError: there is none, one is repeated (compared without case), or one is the neutral prompt itself; or the
+            neutral prompt is not one text.
     """
     if isinstance(texts, str):
         raise ConfigError(f"attributes are a list of prompts, not a text: give [{texts!r}]")
     attributes = tuple(Attribute.parse(text) for text in texts)
     if not attributes:
         raise ConfigError('give at least one attribute, such as --attribute "a smiling face"')
-    check_prompt(neutral, "neutral prompt")
-    seen = {_key(neutral): "the neutral prompt"}
+    if "|" in check_prompt(neutral, "neutral prompt") or _SOURCED.fullmatch(neutral):
+        raise ConfigError(
+            f"the neutral prompt {shortened(neutral)!r} must be one text: it has no paraphrases after a '|', and words"
+            " alone give its meaning"
+        )
+    seen = {text_key(neutral): "the neutral prompt"}
     for attribute in attributes:
         for paraphrase in attribute.paraphrases:
-            if _key(paraphrase) in seen:
-                raise ConfigError(f"attribute {paraphrase!r} repeats {seen[_key(paraphrase)]}: give each prompt once")
-            seen[_key(paraphrase)] = f"{attribute.name!r}"
+            if text_key(paraphrase) in seen:
+                raise ConfigError(
+                    f"attribute {paraphrase!r} repeats {seen[text_key(paraphrase)]}: give each prompt once"
+                )
+            seen[text_key(paraphrase)] = f"{attribute.name!r}"
     return attributes
 
 
@@ -310,7 +317,7 @@ def check_labels(labels: Sequence[str]) -> tuple[str, ...]:
     if isinstance(labels, str) or len(labels) == 1:
         raise ConfigError("labels: give at least two prompts, one per class; with one there is nothing to tell apart")
     prompts = tuple(check_prompt(label, "label") for label in labels)
-    if len(set(map(_key, prompts))) != len(prompts):
+    if len(set(map(text_key, prompts))) != len(prompts):
         raise ConfigError("labels: two prompts are the same; give a different one per class")
     return prompts
 
@@ -354,7 +361,8 @@ def short_names(attributes: Sequence[Attribute], neutral: str) -> dict[Attribute
     return {attribute: name if counts[name] == 1 else attribute.name for attribute, name in short.items()}
 
 
-def _key(text: str) -> str:
+def text_key(text: str) -> str:
+    """Return what is equal of texts that are one prompt, however they are spaced and whatever their case."""
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 

@@ -81,10 +81,10 @@ def load_text_encoder(
         return spec
     name = os.fspath(spec)
     if name.startswith("local-dir:"):
-        return _load_folder(Path(name.removeprefix("local-dir:")), name_as or name)
+        return _load_folder(Path(name.removeprefix("local-dir:")), name_as or name, download=download)
     domain = registry.find(registry.DOMAINS, name)
     if domain is None and Path(name).is_dir():
-        return _load_folder(Path(name), name_as or name)
+        return _load_folder(Path(name), name_as or name, download=download)
     if name.startswith("hf-hub:"):
         return _load_snapshot(name, download=download)
     if ":" in name:
@@ -102,7 +102,7 @@ def load_text_encoder(
     return encoder
 
 
-def _load_folder(folder: Path, name: str, *, download: bool = False) -> TextEncoder:
+def _load_folder(folder: Path, name: str, *, download: bool) -> TextEncoder:
     config = _read_config(folder)
     weights = next((folder / file for file in WEIGHT_FILES if (folder / file).is_file()), None)
     if weights is None:
@@ -124,7 +124,9 @@ def _read_config(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise TextEncoderError(f"{path} cannot be read: {one_line(error)}") from error
     wanted = ("embed_dim", "vision_cfg", "text_cfg")
-    if not isinstance(config, dict) or not all(key in (config.get("model_cfg") or {}) for key in wanted):
+    config = config if isinstance(config, dict) else {}
+    model_cfg = config.get("model_cfg")
+    if not isinstance(model_cfg, dict) or not all(key in model_cfg for key in wanted):
         raise TextEncoderError(f"{path} is no open_clip configuration: model_cfg with {', '.join(wanted)} is needed")
     if "trust_remote_code" in json.dumps(config):
         raise TextEncoderError(f"{path} asks to run code of its own (trust_remote_code): refused")
