@@ -67,6 +67,7 @@ STYLE: dict[Any, Any] = {
     "lines.linewidth": 1.3,
     "lines.markersize": 4,
     "hatch.linewidth": 0.5,
+    "text.parse_math": False,  # what users wrote is no formula between two "$"
     "figure.facecolor": "white",
     "savefig.dpi": DOTS,
     "svg.hashsalt": "zoom-engine",  # equal data, equal file

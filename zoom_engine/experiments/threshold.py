@@ -139,6 +139,8 @@ def _curves(data: Data) -> Figure:
     first.fill_between(at, [min(row) for row in left], [max(row) for row in left], color=STYLES[3].color, linewidth=0)
     first.plot(at, [sum(row) / len(row) for row in left], color=STYLES[0].color, marker="o")
     first.set_yscale("log")
+    first.yaxis.set_major_formatter("{x:g}")
+    first.yaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "25" else "")
     first.set_title("channels left")
     first.set_ylabel("share; band: all attributes")
     for axes, (key, title) in zip(
