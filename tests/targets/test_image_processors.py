@@ -148,6 +148,18 @@ def test_a_network_is_fed_what_its_image_processor_feeds_it(name: str, tmp_path:
                 assert levels.max() < 4
 
 
+@pytest.mark.parametrize("name", VARIANTS)
+def test_what_a_file_leaves_out_is_what_its_image_processor_does_then(name: str, tmp_path: Path) -> None:
+    family, _ = VARIANTS[name]
+    values = saved(processors(family, {"size": square(64), "crop_size": square(32)})[0], tmp_path)
+    for key in ("image_mean", "image_std", "resample", "do_center_crop", "do_rescale", "do_normalize"):
+        left = {other: value for other, value in values.items() if other != key}
+        whole, part = (hugging_face_preprocessing(given, "p.json").to_dict() for given in (values, left))
+        for numbers in (whole, part):
+            numbers.update({of: numbers[of] * (1 if len(numbers[of]) == 3 else 3) for of in ("mean", "std")})
+        assert part == whole, key
+
+
 def folder_of(name: str, folder: Path) -> tuple[Any, Any]:
     """A tiny classifier saved there, with its image processor: both."""
     config, family, told = MODELS[name]
