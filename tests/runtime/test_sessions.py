@@ -68,6 +68,19 @@ def test_pictures_may_have_sizes_that_the_graph_computes(
     assert torch.equal(opens(computed_sizes(shape)).run({"x": codes})["y"], codes.view(5, 3, 4, 4))
 
 
+@pytest.mark.parametrize("opens", OPENS, ids=NAMES)
+@pytest.mark.parametrize("kind", [TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE])
+def test_an_output_may_be_cast_at_last_whatever_to(opens: Callable[[bytes], Session], kind: int) -> None:
+    nodes = [helper.make_node("Relu", ["x"], ["before"]), helper.make_node("Cast", ["before"], ["y"], to=kind)]
+    ends = [helper.make_tensor_value_info(n, k, ["b", 5]) for n, k in (("x", TensorProto.FLOAT), ("y", kind))]
+    graph = helper.make_graph(nodes, "g", ends[:1], ends[1:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    given = torch.arange(-5.0, 10).view(3, 5)
+    result = opens(model.SerializeToString()).run({"x": given})["y"]
+    assert result.dtype == torch.float32
+    assert torch.equal(result, given.relu())
+
+
 def rows(seed: int, count: int = 7) -> torch.Tensor:
     return torch.randn(count, 3, 16, 16, generator=torch.Generator().manual_seed(seed))
 

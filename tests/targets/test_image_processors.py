@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import timm
 import torch
 import transformers
 from PIL import Image
@@ -17,6 +18,7 @@ from torch.nn import functional as F
 
 from zoom_engine.common.errors import TargetError
 from zoom_engine.targets import Preprocessing
+from zoom_engine.targets.describe import describe_target_file
 from zoom_engine.targets.loaders.hugging_face import load_hugging_face
 from zoom_engine.targets.loaders.image_processors import hugging_face_preprocessing
 from zoom_engine.targets.loaders.loaded_model import Reading
@@ -146,6 +148,18 @@ def test_a_network_is_fed_what_its_image_processor_feeds_it(name: str, tmp_path:
                 assert levels.max() < 4
 
 
+@pytest.mark.parametrize("name", VARIANTS)
+def test_what_a_file_leaves_out_is_what_its_image_processor_does_then(name: str, tmp_path: Path) -> None:
+    family, _ = VARIANTS[name]
+    values = saved(processors(family, {"size": square(64), "crop_size": square(32)})[0], tmp_path)
+    for key in ("image_mean", "image_std", "resample", "do_center_crop", "do_rescale", "do_normalize"):
+        left = {other: value for other, value in values.items() if other != key}
+        whole, part = (hugging_face_preprocessing(given, "p.json").to_dict() for given in (values, left))
+        for numbers in (whole, part):
+            numbers.update({of: numbers[of] * (1 if len(numbers[of]) == 3 else 3) for of in ("mean", "std")})
+        assert part == whole, key
+
+
 def folder_of(name: str, folder: Path) -> tuple[Any, Any]:
     """A tiny classifier saved there, with its image processor: both."""
     config, family, told = MODELS[name]
@@ -203,6 +217,21 @@ def test_a_timm_model_of_transformers_is_fed_as_timm_says(tmp_path: Path) -> Non
     image = picture(90, 90)
     expected = theirs(transformers.TimmWrapperImageProcessor(pretrained_cfg=timm_config), image)
     assert (ours(loaded.preprocessing, image) - expected).abs().mean() < 0.4 / 255 / 0.2
+
+
+def test_a_timm_model_as_timm_saves_it_is_fed_and_named_as_it_says(tmp_path: Path) -> None:
+    timm.models.save_for_hf(timm.create_model("test_resnet", num_classes=3), str(tmp_path), safe_serialization=True)
+    saved = json.loads((tmp_path / "config.json").read_text())
+    published = {**saved, "label_names": ["cat", "dog", "owl"]}
+    del published["model_args"]  # published models have none
+    (tmp_path / "config.json").write_text(json.dumps(published))
+    target = load_target(tmp_path, kind="logits")
+    assert (target.preprocessing, target.assumed) == (timm_preprocessing(saved["pretrained_cfg"]), False)
+    assert target.classes == ("cat", "dog", "owl")
+    assert "classes: cat, dog, owl" in describe_target_file(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps({**published, "model_args": {"checkpoint_path": "evil.pth"}}))
+    with pytest.raises(TargetError, match="model_args"):
+        load_target(tmp_path)
 
 
 def test_the_processor_of_a_timm_model_is_read_and_its_filter_is_timm_s_own_where_none_is_said() -> None:

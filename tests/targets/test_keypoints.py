@@ -11,7 +11,16 @@ import torch
 from torch import Tensor, nn
 
 from zoom_engine.common.errors import TargetError
-from zoom_engine.targets import KeypointsTask, Preprocessing, Target, Task, load_target, save_onnx, task_from_dict
+from zoom_engine.targets import (
+    DetectionTask,
+    KeypointsTask,
+    Preprocessing,
+    Target,
+    Task,
+    load_target,
+    save_onnx,
+    task_from_dict,
+)
 
 POINTS = torch.tensor([[[0.25, 0.5], [0.75, 0.5], [0.5, 0.75]]])
 EYES = KeypointsTask(points=("left eye", "right eye", "nose"), between=(0, 1))
@@ -186,6 +195,15 @@ def test_the_scale_of_the_chart_follows_the_points() -> None:
     assert EYES.view.parts(row, before).label == "how far each point moves, in the distance from left eye to right eye"
     assert KeypointsTask().view.parts([0.5] * 2, [0.5] * 2).names == ()
     assert KeypointsTask().view.parts([0.5] * 4, [0.5] * 4).names == ["point 0", "point 1"]
+
+
+@pytest.mark.parametrize("task", [KeypointsTask(output="pixels", side=192), DetectionTask(side=192)])
+def test_one_side_is_not_taken_for_both_of_an_input_that_has_two(task: Task) -> None:
+    """Of 96×192 pixels a point at the bottom was one in the middle, and moved half as far."""
+    with pytest.raises(TargetError, match=r"reads pictures of 96×192, and side .192. is that of a square"):
+        load_target(Brightest(), task=task, preprocessing={"size": (96, 192)})
+    Target(Brightest(), name="square", task=task, preprocessing=Preprocessing(size=(192, 192)))
+    Target(Brightest(), name="shares", task=KeypointsTask(), preprocessing=Preprocessing(size=(96, 192)))
 
 
 def test_modules_and_functions_of_points_are_targets() -> None:

@@ -79,6 +79,15 @@ def test_the_loss_pulls_away_from_the_original() -> None:
         assert (task.margin(outputs, original) < 0).all()
 
 
+@pytest.mark.parametrize("count", [3, 1000, 21841])
+def test_the_probabilities_of_many_classes_are_recorded_as_they_are(count: int) -> None:
+    task = MultiClassTask(classes=tuple(map(str, range(count))), output="probabilities")
+    given = torch.zeros(1, count)
+    given[0, :2] = torch.tensor([0.6, 0.4])
+    outputs = task.outputs(given)
+    assert torch.allclose(task.recorded(outputs, outputs), given, rtol=0, atol=2e-6)
+
+
 def test_the_forms_of_a_binary_output_agree() -> None:
     logit = torch.tensor([-3.0, 0.5, 2.0])
     forms: dict[str, torch.Tensor] = {

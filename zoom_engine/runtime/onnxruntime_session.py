@@ -48,7 +48,7 @@ class OnnxRuntimeSession:
         """Open the session.
 
         Args:
-            model: a serialised ONNX model whose inputs and outputs are float32 with the batch first.
+            model: a serialised ONNX model whose inputs are float32, and outputs floats, with the batch first.
             device: of torch's tensors, "cpu" or "cuda[:n]".
             provider: "tensorrt" has ONNX Runtime hand the graph to TensorRT; None is the device's own, "cpu" or "cuda".
             threads: how many are used on the CPU; by default torch's number.
@@ -89,9 +89,12 @@ class OnnxRuntimeSession:
                 f"backend 'onnxruntime' cannot run on {device}{_through(provider)}: the session has"
                 f" {', '.join(active)}, not {wanted}; install the CUDA and TensorRT libraries that it names"
             )
-        shapes = {output.name: output.shape for output in self._session().get_outputs()}
-        self._shapes = {name: shape[1:] for name, shape in shapes.items()}
-        self._sized = all(shape and all(isinstance(size, int) for size in shape[1:]) for shape in shapes.values())
+        ends = self._session().get_outputs()
+        self._shapes = {end.name: end.shape[1:] for end in ends}
+        self._sized = all(
+            end.type == "tensor(float)" and end.shape and all(isinstance(size, int) for size in end.shape[1:])
+            for end in ends
+        )
         self.settings: dict[str, Any] = {"version": ort.__version__, "providers": active, "threads": threads}
 
     def run(self, feeds: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -109,12 +112,12 @@ class OnnxRuntimeSession:
         return outputs
 
     def _run_unbound(self, inputs: Mapping[str, Tensor], count: int) -> dict[str, Tensor]:
-        """Run a graph that does not say how large its outputs are: the runtime makes memory for them."""
+        """Run a graph whose outputs are of open size, or no float32: the runtime makes memory for them."""
         arrays = {name: value.cpu().numpy() for name, value in inputs.items()}
         rows = [{name: array[row : row + 1] for name, array in arrays.items()} for row in range(count)]
         made = [self._session().run([*self._shapes], part) for part in ([arrays] if self._batched else rows)]
         return {
-            name: torch.from_numpy(np.concatenate(parts)).to(self._device)
+            name: torch.from_numpy(np.concatenate(parts)).to(self._device, torch.float32)
             for name, parts in zip(self._shapes, zip(*made, strict=True), strict=True)
         }
 

@@ -149,16 +149,15 @@ class OpenVinoSession:
 
     def _run(self, arrays: dict[str, Any], count: int) -> dict[str, Tensor]:
         if self._batched:
-            outputs = self._compiled(1)(arrays)
-            return {port.any_name: torch.from_numpy(value.copy()) for port, value in outputs.items()}
+            made = self._compiled(1)(arrays)
+            return {name: torch.from_numpy(value.copy()) for port, value in made.items() for name in port.get_names()}
         alone = count == 1 and self._threads > FEW_THREADS
         streams, images = (1, 1) if alone else (self._streams, self._together)
-        outputs = {
-            port.any_name: np.empty((count, *tuple(port.shape)[1:]), dtype=np.float32)
-            for port in self._compiled(streams, images).outputs
-        }
+        ports = self._compiled(streams, images).outputs
+        outputs = {port.any_name: np.empty((count, *tuple(port.shape)[1:]), dtype=np.float32) for port in ports}
         self._fill(outputs, arrays, range(0, count, images), streams, images)
-        return {name: torch.from_numpy(rows) for name, rows in outputs.items()}
+        # An output that an operator makes which changes nothing has the name of its input too.
+        return {name: torch.from_numpy(outputs[port.any_name]) for port in ports for name in port.get_names()}
 
     def take_together(self, images: int, probes: Mapping[str, Tensor]) -> bool:
         """Give a request `images` at a time from now on, if that changes no answer, and return whether it does so.

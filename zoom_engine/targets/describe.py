@@ -14,7 +14,7 @@ from zoom_engine.common.errors import TargetError, one_line
 from zoom_engine.common.files.kinds_of_file import CONFIG, RUNS_CODE, FileKind, holds_safetensors, kind_of_file
 from zoom_engine.common.files.onnx_file import open_inputs, parse_onnx
 from zoom_engine.targets.loaders.architectures import Architecture
-from zoom_engine.targets.loaders.hugging_face import check_folder, folder_preprocessing, read_json
+from zoom_engine.targets.loaders.hugging_face import check_folder, class_names, folder_preprocessing, read_json
 from zoom_engine.targets.onnx.load import METADATA_KEY, OpenedOnnx, open_onnx, open_tfjs, tells_scale, type_name
 from zoom_engine.targets.onnx.tfjs import read_tfjs
 from zoom_engine.targets.preprocessing import InputOptions, Preprocessing
@@ -110,8 +110,7 @@ def _hugging_face(folder: Path, options: InputOptions) -> list[str]:
     named = config.get("architectures")
     architectures = [str(name) for name in named] if isinstance(named, list) else []
     lines = ["kind: Hugging Face model", f"architecture: {_few(architectures)}"]
-    names = config.get("id2label")
-    if isinstance(names, dict):
+    if (names := class_names(config)) is not None:
         lines.append(f"classes: {_few([str(name) for name in names.values()])}")
     files = sorted(file.name for file in folder.glob("*.safetensors"))
     lines.append(f"weights: {_few(files)}")

@@ -16,6 +16,8 @@ from zoom_engine.common.probes import Answers, short_answers
 from zoom_engine.targets.entry import one_tensor
 from zoom_engine.targets.preprocessing import Preprocessing
 from zoom_engine.targets.tasks.contract import check_task_members, check_task_on
+from zoom_engine.targets.tasks.detection import DetectionTask
+from zoom_engine.targets.tasks.keypoints import KeypointsTask
 from zoom_engine.targets.tasks.task import Task
 
 PROBE_IMAGES = 8
@@ -65,6 +67,16 @@ def raw_outputs(network: nn.Module, x: Tensor, name: str) -> Tensor:
     return one_tensor(raw, name)
 
 
+def _check_side(task: Task, preprocessing: Preprocessing, name: str) -> None:
+    """Refuse, by a TargetError, places in pixels of one `side` where the input has two: of one axis they are wrong."""
+    height, width = preprocessing.hw or (0, 0)
+    if height != width and isinstance(task, DetectionTask | KeypointsTask) and task.side is not None:
+        raise TargetError(
+            f"target {name!r} reads pictures of {height}×{width}, and side ({task.side}) is that of a square: let the"
+            " model return its places as shares of the picture, and leave side out"
+        )
+
+
 class Target(nn.Module):
     """A frozen model under audit, in evaluation mode."""
 
@@ -97,7 +109,7 @@ class Target(nn.Module):
             content_hash: SHA-256 of what defines the outputs; computed from the module where not given.
 
         Raises:
-            TargetError: `task` lacks what a `Task` has.
+            TargetError: `task` lacks what a `Task` has, or has one side of an input that has two.
         """
         super().__init__()
         check_task_members(task)
@@ -105,6 +117,7 @@ class Target(nn.Module):
         self.name = name
         self.task = task
         self.preprocessing = preprocessing if preprocessing is not None else Preprocessing()
+        _check_side(task, self.preprocessing, name)
         self.assumed = preprocessing is None if assumed is None else assumed
         self.labels = labels
         self.differentiable = differentiable and task.differentiable

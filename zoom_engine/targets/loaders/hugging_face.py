@@ -77,8 +77,8 @@ def load_hugging_face(folder: Path, how: Reading) -> LoadedModel:
     weights = check_folder(folder, config)
     preprocessing, told = folder_preprocessing(folder, config, how.options)
     network = _load(folder, weights)
-    names = config.get("id2label")
-    classes = _classes(names) if isinstance(names, dict) else None
+    names = class_names(config)
+    classes = _classes(names) if names is not None else None
     digest = hashlib.sha256()
     for path in [folder / CONFIG, *weights.files]:
         with path.open("rb") as file:
@@ -191,7 +191,7 @@ def check_folder(folder: Path, config: Mapping[str, object]) -> Weights:
                 f"{folder}: refused, since {one_line(place, 80)} in {CONFIG} is more than {MOST_OF_CONFIG}, as in no"
                 " image classifier"
             )
-    if config.get("model_type") == "timm_wrapper":
+    if _is_of_timm(config):
         _check_timm(folder, config)
     tensors = numbers = 0
     for path in files:
@@ -203,6 +203,19 @@ def check_folder(folder: Path, config: Mapping[str, object]) -> Weights:
             raise TargetError(f"{path}: is a damaged safetensors file ({one_line(error)}): fetch it again") from error
         tensors, numbers = tensors + len(shapes), numbers + sum(map(math.prod, shapes))
     return Weights(files, tensors, numbers)
+
+
+def _is_of_timm(config: Mapping[str, object]) -> bool:
+    """Tell whether transformers reads it as a timm model; timm itself saves no type of model."""
+    return config.get("model_type", "timm_wrapper" if "pretrained_cfg" in config else None) == "timm_wrapper"
+
+
+def class_names(config: Mapping[str, object]) -> Mapping[str, object] | None:
+    """Return the names of the classes by their numbers, as texts; None where there are none."""
+    if _is_of_timm(config) and isinstance(names := config.get("label_names"), list):
+        return {str(index): name for index, name in enumerate(names)}
+    names = config.get("id2label")
+    return names if isinstance(names, dict) else None
 
 
 def _check_timm(folder: Path, config: Mapping[str, object]) -> None:
@@ -319,7 +332,7 @@ def folder_preprocessing(
     stored = folder / PREPROCESSOR
     if stored.is_file():
         return hugging_face_preprocessing(read_json(stored), stored, options), True
-    if config.get("model_type") == "timm_wrapper" and isinstance(timm := config.get("pretrained_cfg"), dict):
+    if _is_of_timm(config) and isinstance(timm := config.get("pretrained_cfg"), dict):
         try:
             return timm_preprocessing(timm).updated(options), True
         except TargetError as error:

@@ -27,6 +27,18 @@ BICUBIC = (
     *("Pvt", "Siglip"),
 )
 """Image processors whose filter is bicubic where the file says none; that of others is bilinear."""
+CROPPING = (
+    *("Bit", "CLIP", "DeiT", "Levit", "MobileNetV1", "MobileNetV2", "MobileViT", "PPLCNet", "Perceiver", "PoolFormer"),
+)
+"""Image processors that cut out the centre where the file does not say whether."""
+IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+OPENAI = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+MEAN_AND_STD = {
+    **dict.fromkeys(("Bit", "CLIP"), OPENAI),
+    **dict.fromkeys(("Levit", "Perceiver", "PoolFormer", "Pvt", "Segformer", "TextNet"), IMAGENET),
+    "PPLCNet": (IMAGENET[0][::-1], IMAGENET[1][::-1]),
+}
+"""Those of image processors where the file says none; of others they are 0.5."""
 SAY = "say the size that the network takes with --input-size"
 
 Size = int | tuple[int, int] | None
@@ -81,7 +93,8 @@ def _scale(config: JsonObject, family: str) -> dict[str, Any]:
     def three(key: str) -> tuple[float, ...]:
         if isinstance(config.values.get(key), int | float):
             return (config.need(key, float),)
-        return config.get(key, tuple[float, ...]) or (0.5,)
+        usual = MEAN_AND_STD.get(family, ((0.5,), (0.5,)))[key == "image_std"]
+        return config.get(key, tuple[float, ...]) or usual
 
     def step(key: str, default: bool) -> bool:
         value = config.get(key, bool)
@@ -107,7 +120,8 @@ def _sizes(config: JsonObject, family: str) -> tuple[Size, Size]:
     )
     if odd or config.values.get("size_divisor") not in (None, 1):
         raise ValueError(f"resizes in a way that is not known here ({', '.join(odd) or 'size_divisor'}): {SAY}")
-    crop = _both(_size(config, "crop_size")) if config.get("do_center_crop", bool) else None
+    cropped = config.get("do_center_crop", bool)
+    crop = _both(_size(config, "crop_size")) if (family in CROPPING if cropped is None else cropped) else None
     if config.get("do_resize", bool) is False:
         if crop is not None:
             raise ValueError(f"crops without a resize: {SAY}")

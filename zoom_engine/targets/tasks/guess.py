@@ -67,7 +67,8 @@ def guess_task(
             raise TargetError(
                 f"target {name!r} returns more than a row of numbers, of which none is a head: leave it out"
             )
-        return _of_coordinates(raw, name, classes, kind)
+        activated = final in ("sigmoid", "softmax")
+        return _of_coordinates(raw, name, classes, "probabilities" if kind is None and activated else kind)
     if final == "number" and (classes, kind, head) == (None, None, None):
         raise TargetError(
             f"target {name!r} predicts numbers: say which they take with --task regression --task-option range=[0,100]"
@@ -130,7 +131,9 @@ def _of_coordinates(raw: Tensor, name: str, classes: Sequence[str] | None, kind:
     """
     named = len(classes or ())
     if raw.ndim == 4 and named == raw.shape[1] > 1:
-        return SegmentationTask(classes=tuple(classes or ()), output="logits" if kind is None else kind)
+        shares = _within(raw) and bool((raw.float().sum(1) - 1).abs().max() < _rounding(raw))
+        usual: Kind = "probabilities" if shares else "logits"
+        return SegmentationTask(classes=tuple(classes or ()), output=usual if kind is None else kind)
     whole = raw.ndim == 3 and bool((raw == raw.float().round()).all()) and bool(((raw >= 0) & (raw < named)).all())
     if whole and named > 1:
         return SegmentationTask(classes=tuple(classes or ()), output="labels")

@@ -48,7 +48,8 @@ class MultiClassTask(OfManyClasses):
     def outputs(self, raw: Tensor) -> Tensor:
         """Return the logits of a raw output, float32 `[B, C]`."""
         rows = self.rows(raw)
-        return rows.clamp_min(PROBABILITY_EPS).log() if self.output == "probabilities" else rows
+        least = PROBABILITY_EPS / len(self.classes)  # all that it adds together moves no probability of a record
+        return rows.clamp_min(least).log() if self.output == "probabilities" else rows
 
     def recorded(self, outputs: Tensor, original: Tensor) -> Tensor:
         """Return the probabilities, `[B, C]`."""
