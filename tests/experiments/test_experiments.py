@@ -191,6 +191,11 @@ def test_options_that_have_no_use_are_told(
     words = ["experiment", "user-study", "--score", "a.json", "--out", str(tmp_path), "--domain", "pets"]
     assert main(words) == 1
     assert "--score counts answers" in capsys.readouterr().err
+    assert main(["experiment", "threshold", "--draw-only", "--images", "3", "--out", str(tmp_path)]) == 1
+    assert "give it --out and --docs alone" in capsys.readouterr().err
+    line = ["experiment", "traversal", "--generator", "avatars", "--label", "a hat", "--out", str(tmp_path)]
+    assert main(line) == 1
+    assert "traversal asks no target" in capsys.readouterr().err
 
 
 @pytest.mark.slow(120)
