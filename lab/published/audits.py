@@ -131,10 +131,11 @@ class Audits:
         """Return a folder with the subject's pictures as PNG."""
         folder = self.folder / self.subject.name / f"pictures-{self.seed}-{self.images}"
         if not folder.is_dir():
-            with atomic.replacing(folder) as temporary:
-                temporary.mkdir()
-                for index, picture in enumerate(self.subject.pictures(self.images, self.seed)):
-                    Image.fromarray(picture).save(temporary / f"{index:03d}.png")
+            making = folder.with_name(f"{folder.name}-making")
+            making.mkdir(parents=True, exist_ok=True)
+            for index, picture in enumerate(self.subject.pictures(self.images, self.seed)):
+                Image.fromarray(picture).save(making / f"{index:03d}.png")
+            making.rename(folder)
         return folder
 
     def effects(self) -> dict[str, dict[str, float]]:

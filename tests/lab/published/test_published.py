@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -141,6 +142,14 @@ def test_what_was_made_of_a_model_that_is_fed_otherwise_now_is_not_used(
         assert before.target(before.models[0]) == b"a"  # type: ignore[comparison-overlap]
     with pytest.raises(ConfigError, match="gear-gender as it was made before: give another --folder"):
         after.audits()
+
+
+def test_anybody_can_read_the_folder_of_pictures(tmp_path: Path) -> None:
+    """It had the permissions of a file: who is not root could open none of its pictures."""
+    subject = dataclasses.replace(SUBJECTS["dcgan"], pictures=lambda count, _: np.zeros((count, 8, 8, 3), np.uint8))
+    folder = Audits(subject, tmp_path, [], images=2)._photographs()
+    assert [path.name for path in sorted(folder.iterdir())] == ["000.png", "001.png"]
+    assert folder.stat().st_mode == folder.parent.stat().st_mode
 
 
 def test_figures_of_one_model_stand_beside_those_of_the_others_that_are_there(
