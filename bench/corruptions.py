@@ -145,12 +145,14 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=IMAGES)
     given = parser.parse_args()
     torch.set_num_threads(1)  # so small a network makes threads wait for one another
-    write_photographs(given.out / "photographs", given.images)
+    photographs = given.out / f"photographs-{given.images}"
+    write_photographs(photographs, given.images)
     results = {}
     for kind in KINDS:
         write_target(kind, given.out / f"{kind}.onnx")
-        took = audited(given.out / "photographs", given.out / f"{kind}.onnx", given.out / kind)
-        results[kind] = {**took, "effects": told_of(Diagnosis.load(given.out / kind))}
+        out = given.out / f"{kind}-{given.images}"
+        took = audited(photographs, given.out / f"{kind}.onnx", out)
+        results[kind] = {**took, "effects": told_of(Diagnosis.load(out))}
     report = {"environment": describe_environment(), "images": given.images, "targets": results}
     atomic.write_text(given.json, json.dumps(report, indent=1) + "\n")
     print(json.dumps(results, indent=1))

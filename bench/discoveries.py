@@ -94,7 +94,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--targets", nargs="+", default=[*PLANTED, *SOUND])
     parser.add_argument("--json", type=Path, required=True, help="runs and figures; runs that it holds are kept")
     given = parser.parse_args(arguments)
-    runs: dict[str, Any] = json.loads(given.json.read_text(encoding="utf-8"))["runs"] if given.json.exists() else {}
+    stored = json.loads(given.json.read_text(encoding="utf-8")) if given.json.exists() else {}
+    if stored and stored["images"] != given.images:
+        parser.error(f"{given.json} was measured with other images: choose another file")
+    runs: dict[str, Any] = stored.get("runs", {})
     for seed in seeds_of(given.seeds):
         for target in given.targets:
             if f"{target}@{seed}" not in runs:

@@ -57,9 +57,11 @@ def pictures(kind: str, count: int, seed: int, folder: Path) -> Path:
     if folder.is_dir():
         return folder
     made = [*camera(count, seed)] if kind == "camera" else renders(kind, count, seed)
-    folder.mkdir(parents=True)
+    making = folder.with_name(f"{folder.name}-making")
+    making.mkdir(parents=True, exist_ok=True)
     for number, picture in enumerate(made):
-        picture.save(folder / f"{number:03}.png")
+        picture.save(making / f"{number:03}.png")
+    making.rename(folder)
     return folder
 
 
@@ -148,7 +150,8 @@ def changes_of_audits(domain: str, seed: int, names: Sequence[str], out: Path) -
             arrays[f"{name}|change"], arrays[f"{name}|baseline"] = changes_of(audit)
             arrays[f"{name}|attributes"] = np.array([attribute.text for attribute in audit.attributes])
         out.mkdir(parents=True, exist_ok=True)
-        np.savez(path, **arrays)
+        with atomic.replacing(path) as temporary:
+            np.savez(temporary, **arrays)
     return dict(np.load(path))
 
 
@@ -168,7 +171,8 @@ def answers_of(domain: str, seed: int, names: Sequence[str], out: Path) -> Mappi
                     seen[name].append(target(images).numpy())
         out.mkdir(parents=True, exist_ok=True)
         joined: dict[str, Any] = {name: np.concatenate(parts) for name, parts in seen.items()}
-        np.savez(path, **joined)
+        with atomic.replacing(path) as temporary:
+            np.savez(temporary, **joined)
     return dict(np.load(path))
 
 

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from kept_audits import seeds_of
+from kept_audits import read_audit, seeds_of
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -121,7 +121,7 @@ def audits(names: Sequence[str], seeds: Iterable[int], images: int, out: Path) -
             for name, diagnosis in made.run(images=images, seed=seed).items():
                 diagnosis.save(folders[name])
         for name, folder in folders.items():
-            yield name, seed, Diagnosis.load(folder)
+            yield name, seed, read_audit(folder, images=images, seed=seed)
 
 
 def told(diagnosis: Diagnosis) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from zoom_engine import Diagnoser, Diagnosis
 from zoom_engine.audit.folder import SUMMARY
+from zoom_engine.common.errors import ConfigError
 
 ENDS: dict[str, Any] = {"points": 2, "outer_points": 2, "tolerance": None}
 """Options of the scan that look at the ends of a range alone, which takes a quarter of the time; no label is asked in
@@ -17,8 +18,17 @@ between."""
 def kept_audit(path: Path, diagnoser: Callable[[], Diagnoser], *, images: int, seed: int) -> Diagnosis:
     """The audit in the folder ``path``, made or read; ``diagnoser`` is asked for where it is not finished."""
     if (path / SUMMARY).is_file():
-        return Diagnosis.load(path)
+        return read_audit(path, images=images, seed=seed)
     return diagnoser().run(images=images, seed=seed, out=path)
+
+
+def read_audit(path: Path, *, images: int, seed: int) -> Diagnosis:
+    """The finished audit in the folder ``path``; ConfigError where it is of other images than these."""
+    diagnosis = Diagnosis.load(path)
+    if (diagnosis.config.images, diagnosis.config.seed) != (images, seed):
+        made = f"{diagnosis.config.images} images of seed {diagnosis.config.seed}"
+        raise ConfigError(f"{path} is an audit of {made}, not of {images} of {seed}: choose another folder")
+    return diagnosis
 
 
 def seeds_of(text: str) -> range:

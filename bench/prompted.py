@@ -24,7 +24,7 @@ from typing import Any
 import checkout  # noqa: F401 - finds lab
 import numpy as np
 import torch
-from kept_audits import ENDS, seeds_of
+from kept_audits import ENDS, read_audit, seeds_of
 
 from lab.captions import TEMPLATES
 from lab.pets.captions import draw_caption
@@ -63,7 +63,7 @@ def options_of(generator: PromptedPets) -> dict[str, Any]:
 def audits(generator: PromptedPets, names: Sequence[str], seed: int, images: int, out: Path) -> Mapping[str, Diagnosis]:
     """The audits of these targets on one seed's images, made or read."""
     if all((out / name / SUMMARY).is_file() for name in names):
-        return {name: Diagnosis.load(out / name) for name in names}
+        return {name: read_audit(out / name, images=images, seed=seed) for name in names}
     targets = {name: DOMAIN.target(name) for name in names}
     return Diagnosers(target=targets, **options_of(generator)).run(images=images, seed=seed, out=out)
 

@@ -260,6 +260,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.threads:
         torch.set_num_threads(options.threads)
     stored = json.loads(options.json.read_text(encoding="utf-8")) if options.json and options.json.is_file() else {}
+    if stored and stored["images"] != options.images:
+        parser.error(f"{options.json} was measured with other images: choose another file")
     runs: dict[str, Any] = stored.get("runs", {})
     for seed in seeds_of(options.seeds):
         for domain in options.domains:

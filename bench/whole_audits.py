@@ -198,8 +198,11 @@ def models_of(resolution: int, folder: Path) -> Path:
     """The folder with the models of a resolution, written once."""
     models = folder / f"models-{resolution}"
     if not models.exists():
-        models.mkdir(parents=True)
-        paper_avatars.write(models, resolution)
+        making = models.with_name(f"{models.name}-making")
+        shutil.rmtree(making, ignore_errors=True)
+        making.mkdir(parents=True)
+        paper_avatars.write(making, resolution)
+        making.rename(models)
     return models
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,10 +16,12 @@ from PIL import Image
 from torch import Tensor
 
 from lab.benchmark import spearman
+from lab.published.feeding import Face
 from lab.published.models import MODELS, Published
 from lab.published.picture import pairs_picture
 from lab.published.subjects import Subject
 from zoom_engine import Diagnoser, Diagnosers, Diagnosis
+from zoom_engine.audit.about import sha256_of
 from zoom_engine.audit.folder import SUMMARY
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.common.files import atomic
@@ -47,6 +51,11 @@ def chosen(names: Sequence[str]) -> list[Published]:
     return [MODELS[name] for name in names or MODELS]
 
 
+@functools.cache
+def _sha256_of_made(model: Published, face: Face, pixels: int) -> str:
+    return hashlib.sha256(model.target(face, pixels).SerializeToString()).hexdigest()
+
+
 @dataclass(frozen=True)
 class Audits:
     """Audits of models on one subject, in a folder of its own.
@@ -74,20 +83,26 @@ class Audits:
         return self.folder / self.subject.name / "targets" / f"{model.name}.onnx"
 
     def target(self, model: Published) -> Target:
-        """Return a model as a target, written where it is not yet."""
+        """Return a model as a target, written where it is not yet.
+
+        Raises:
+            ConfigError: the one that is there was made otherwise, and so were its audits and its truth.
+        """
         path = self.path(model)
         if not path.is_file():
             path.parent.mkdir(parents=True, exist_ok=True)
-            made = model.target(self.subject.face, self.subject.pixels)
-            atomic.write_bytes(path, made.SerializeToString())
+            atomic.write_bytes(path, model.target(self.subject.face, self.subject.pixels).SerializeToString())
+        elif sha256_of(path) != _sha256_of_made(model, self.subject.face, self.subject.pixels):
+            raise ConfigError(f"{path} and its audits are of {model.name} as it was made before: give another --folder")
         return load_target(path, resolution=self.subject.pixels)
 
     def audits(self) -> dict[str, Diagnosis]:
         """Audit every model: by the words of the subject's domain, or by corruptions of its pictures."""
         out = self._audits_folder()
+        made = {model.name: self.target(model) for model in self.models}
         left = [model for model in self.models if not (out / model.name / SUMMARY).is_file()]
         if left:
-            targets = {model.name: self.target(model) for model in left}
+            targets = {model.name: made[model.name] for model in left}
             options: dict[str, Any] = {"target": targets, "progress": forced}
             if self.subject.domain is not None:
                 domain = self.subject.domain()
@@ -116,10 +131,11 @@ class Audits:
         """Return a folder with the subject's pictures as PNG."""
         folder = self.folder / self.subject.name / f"pictures-{self.seed}-{self.images}"
         if not folder.is_dir():
-            with atomic.replacing(folder) as temporary:
-                temporary.mkdir()
-                for index, picture in enumerate(self.subject.pictures(self.images, self.seed)):
-                    Image.fromarray(picture).save(temporary / f"{index:03d}.png")
+            making = folder.with_name(f"{folder.name}-making")
+            making.mkdir(parents=True, exist_ok=True)
+            for index, picture in enumerate(self.subject.pictures(self.images, self.seed)):
+                Image.fromarray(picture).save(making / f"{index:03d}.png")
+            making.rename(folder)
         return folder
 
     def effects(self) -> dict[str, dict[str, float]]:

@@ -70,9 +70,10 @@ def test_verdicts_are_counted_by_their_true_effect(calls: ModuleType, diagnosis:
 def test_an_audit_that_is_there_is_read(
     calls: ModuleType, diagnosis: Diagnosis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    diagnosis.save(tmp_path / "mustache-7")
+    images, seed = diagnosis.config.images, diagnosis.config.seed
+    diagnosis.save(tmp_path / f"mustache-{seed}")
     monkeypatch.setattr(calls, "Diagnoser", lambda **_: pytest.fail("an audit was made"))
-    assert calls.audit(calls.benchmark_of("avatars"), "mustache", 7, 40, tmp_path).records == diagnosis.records
+    assert calls.audit(calls.benchmark_of("avatars"), "mustache", seed, images, tmp_path).records == diagnosis.records
 
 
 def test_a_bias_injected_along_a_side_effect_is_found_there(calls: ModuleType, diagnosis: Diagnosis) -> None:

@@ -11,8 +11,6 @@ import pytest
 from lab.published.audits import told_of
 from zoom_engine import Diagnoser
 
-pytestmark = [pytest.mark.ci, pytest.mark.slow(6)]
-
 IMAGES = 24
 OTHERS = ("contrast", "blur", "rotation")
 
@@ -24,6 +22,28 @@ def corruptions() -> ModuleType:
     return corruptions
 
 
+def test_fewer_pictures_are_not_audited_among_those_of_before(
+    corruptions: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audits: list[tuple[Path, int]] = []
+    monkeypatch.setattr(corruptions, "write_target", lambda *_: None)
+    monkeypatch.setattr(corruptions.Diagnosis, "load", lambda _: None)
+    monkeypatch.setattr(corruptions, "told_of", lambda _: [])
+    monkeypatch.setattr(
+        corruptions,
+        "audited",
+        lambda photographs, model, out: audits.append((out, len([*photographs.iterdir()]))) or {},
+    )
+    for images in (3, 2):
+        given = ["--out", str(tmp_path), "--json", str(tmp_path / "a.json"), "--images", str(images)]
+        monkeypatch.setattr("sys.argv", ["corruptions", *given])
+        corruptions.main()
+    assert [count for _, count in audits] == [3, 3, 2, 2]
+    assert len({out for out, _ in audits}) == 4
+
+
+@pytest.mark.ci
+@pytest.mark.slow(6)
 def test_brightness_comes_first_where_it_was_taught_and_is_not_sensitive_where_it_was_not(
     corruptions: ModuleType, tmp_path: Path
 ) -> None:

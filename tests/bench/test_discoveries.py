@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -43,6 +45,18 @@ def discovery_of(*named: tuple[str | None, str]) -> Discovery:
 def test_the_domains_words_for_the_planted_attribute_count(discoveries: ModuleType) -> None:
     assert discoveries.place_of(discovery_of((None, "inconclusive"), ("a grinning face", "sensitive")), BIASED) == 2
     assert discoveries.place_of(discovery_of(("a serious face", "sensitive")), BIASED) is None
+
+
+@pytest.mark.parametrize("name", ["discoveries", "sources"])
+def test_runs_of_other_images_are_not_told_among_these(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "figures.json"
+    path.write_text('{"images": 24, "runs": {}}')
+    out = ["--out", str(tmp_path)] if name == "sources" else []
+    with pytest.raises(SystemExit):
+        importlib.import_module(name).main(["--images", "48", "--seeds", "1-0", "--json", str(path), *out])
+    assert "was measured with other images: choose another file" in capsys.readouterr().err
 
 
 def test_figures_are_counted_over_seeds(discoveries: ModuleType) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,17 @@ def fit() -> ModuleType:
 def figures() -> dict[str, Any]:
     stored: dict[str, Any] = json.loads((RESULTS / "fit.json").read_text(encoding="utf-8"))
     return stored
+
+
+def test_pictures_that_were_interrupted_are_made_again(
+    fit: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, broken = [SimpleNamespace(save=lambda path: path.touch())] * 2, SimpleNamespace(save=Path.read_bytes)
+    monkeypatch.setattr(fit, "renders", lambda *_: [whole[0], broken])
+    with pytest.raises(FileNotFoundError):
+        fit.pictures("pets", 2, 1, tmp_path / "pets")
+    monkeypatch.setattr(fit, "renders", lambda *_: whole)
+    assert len([*fit.pictures("pets", 2, 1, tmp_path / "pets").iterdir()]) == 2
 
 
 def test_each_generator_is_fit_for_its_own_renders_alone(figures: dict[str, Any]) -> None:

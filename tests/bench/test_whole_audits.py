@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -70,6 +71,24 @@ def run(*cases: str, repeats: int = 1) -> dict[tuple[str, str], dict[str, Any]]:
     rows = list(audit_suite.run(cases, audit_suite.VARIANTS, repeats=repeats, memory=10**12))
     audit_suite.settle(rows)
     return {(row["case"], row["variant"]): row for row in rows}
+
+
+def test_models_that_were_interrupted_are_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without its last files the domain falls back to smaller models, whose time was told as theirs."""
+    import whole_audits
+
+    def write(folder: Path, resolution: int, *, last: bool) -> None:
+        (folder / "generator").touch(exist_ok=False)
+        if not last:
+            raise KeyboardInterrupt
+        (folder / "encoder").touch()
+
+    monkeypatch.setattr("paper_avatars.write", partial(write, last=False))
+    with pytest.raises(KeyboardInterrupt):
+        whole_audits.models_of(256, tmp_path)
+    monkeypatch.setattr("paper_avatars.write", partial(write, last=True))
+    for _ in range(2):
+        assert len([*whole_audits.models_of(256, tmp_path).iterdir()]) == 2
 
 
 @pytest.mark.parametrize(

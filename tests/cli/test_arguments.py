@@ -109,9 +109,9 @@ def test_options_are_read_where_pydantic_is_loaded() -> None:
 
 def test_a_page_of_experiments_keeps_no_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
-    monkeypatch.setattr("zoom_engine.experiments.run.draw_again", lambda *_: tmp_path)
+    monkeypatch.setattr("zoom_engine.experiments.run.run_experiment", lambda *_, **__: tmp_path)
     monkeypatch.setattr("zoom_engine.experiments.docs.write_docs", lambda *_, command: told.append(command))
-    words = ["experiment", "traversal", "--draw-only", "--out", str(tmp_path), "--docs", str(tmp_path), "--service"]
+    words = ["experiment", "traversal", "--out", str(tmp_path), "--docs", str(tmp_path), "--service"]
     for header in ("headers={A='secret'}", "timeout=5", "url=http://me:secret@host/predict"):
         monkeypatch.setattr("sys.argv", ["zoom-engine", *words, header])
         assert main([*words, header]) == 0

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from zoom_engine import Diagnoser
 from zoom_engine.cli import main
+from zoom_engine.commands.edit_sheet import write_edit_sheet
 from zoom_engine.commands.editing import Editing
+from zoom_engine.common.errors import ConfigError
+from zoom_engine.common.progress import silent
 
 
 @pytest.mark.slow
@@ -20,6 +25,26 @@ def test_directions_and_ranges_of_edits_are_those_of_an_audit() -> None:
     editing, directions = Editing.of("avatars", attributes), audit.edit_directions()
     assert torch.equal(editing.directions.matrix, directions.matrix)
     assert torch.equal(editing.calibrated.bounds, audit.calibrated_range(directions).bounds)
+
+
+def test_each_option_of_a_sheet_reaches_the_edits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, Any] = {}
+
+    def of(generator: str, attributes: Sequence[str], **given: Any) -> None:
+        asked.update(given)
+        raise ConfigError("enough")
+
+    monkeypatch.setattr(Editing, "of", of)
+    options = ["--generator-class", "2", "--neutral", "a face", "--text-encoder", "x", "--download", "--trust"]
+    line = ["edit", "--attribute", "a hat", "--out", str(tmp_path / "a.png"), "--directions", "sampled"]
+    assert main([*line, *options, "--truncation", "0.5"]) == 1
+    assert asked.pop("progress") is not silent
+    assert asked == {
+        "directions": "sampled", "truncation": 0.5, "generator_class": 2, "generator_options": {"trust": True},
+        "neutral": "a face", "text_encoder": "x", "download": True,
+    }  # fmt: skip
+    with pytest.raises(TypeError, match="sheed"):
+        write_edit_sheet(tmp_path / "a.png", generator="avatars", attributes=["a hat"], sheed=3)  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize("options", [["--weights", "0,nan"], ["--weights", "inf"], ["--truncation", "nan"]])

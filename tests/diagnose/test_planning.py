@@ -123,7 +123,7 @@ def test_a_packages_search_is_planned_by_what_it_says_that_it_takes(
         ([], None, False),
         (["--threads", "3"], 3, False),
         (["--workers", "4"], 2, False),
-        (["--worker-cores", "5", "--threads", "3"], 5, False),
+        (["--worker-cores", "5"], 5, False),
         (["--cluster", "auto", "--worker-cores", "16"], 8, True),
         (["--workers", "4", "--worker-cores", "16", "--rate", "20"], 8, False),
     ],
@@ -146,6 +146,14 @@ def test_pictures_of_workers_are_measured_by_as_many_threads_as_one_has(
     assert main(["plan", "--generator", "avatars", "--target", "avatars:mustache", *options]) == 1
     assert asked == [threads]
     assert ("a worker has 16 cores, this machine 8" in " ".join(capsys.readouterr().err.split())) == told
+
+
+def test_threads_beside_workers_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = ["plan", "--generator", "avatars", "--target", "avatars:mustache", "--threads", "3"]
+    (tmp_path / "audit.toml").write_text("workers = 4")
+    for workers in (["--workers", "4"], ["--config", str(tmp_path / "audit.toml")]):
+        assert main([*line, *workers]) == 1
+        assert "workers have --worker-cores: leave it out" in capsys.readouterr().err
 
 
 def test_more_images_than_there_are_codes_are_refused_as_the_audit_does() -> None:

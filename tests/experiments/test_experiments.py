@@ -191,6 +191,11 @@ def test_options_that_have_no_use_are_told(
     words = ["experiment", "user-study", "--score", "a.json", "--out", str(tmp_path), "--domain", "pets"]
     assert main(words) == 1
     assert "--score counts answers" in capsys.readouterr().err
+    assert main(["experiment", "threshold", "--draw-only", "--images", "3", "--out", str(tmp_path)]) == 1
+    assert "give it --out and --docs alone" in capsys.readouterr().err
+    line = ["experiment", "traversal", "--generator", "avatars", "--label", "a hat", "--out", str(tmp_path)]
+    assert main(line) == 1
+    assert "traversal asks no target" in capsys.readouterr().err
 
 
 @pytest.mark.slow(120)
@@ -296,6 +301,24 @@ def test_files_that_say_what_edits_are_are_known_by_what_they_hold(tmp_path: Pat
         change()
         with pytest.raises(ConfigError, match="another 'hashes'"):
             folder.begin(Study(out=tmp_path, **models).identity())
+
+
+def test_an_example_that_moves_to_the_other_side_is_seen(tmp_path: Path) -> None:
+    having, without = tmp_path / "having", tmp_path / "without"
+    for side, values in ((having, "ab"), (without, "c")):
+        side.mkdir()
+        for value in values:
+            (side / f"{value}.png").write_text(value)
+
+    def hashes() -> list[str]:
+        glow = f"glow=examples:{having},without:{without}"
+        return [*Study("avatars", tmp_path, attributes=[glow]).identity()["hashes"]]
+
+    before = hashes()
+    (having / "b.png").rename(having / "0.png")
+    assert hashes() == before, "names say nothing"
+    (having / "0.png").rename(without / "b.png")
+    assert hashes() != before
 
 
 def test_what_says_in_memory_what_edits_are_is_known_by_what_it_holds(tmp_path: Path, models: dict[str, Any]) -> None:

@@ -173,6 +173,12 @@ def test_a_person_who_saved_again_counts_once(out: Path) -> None:
     assert "1 people, 1 answers" in score_answers(out, [answered(out, 2, {"fidelity-0": 1}, person="a"), after])
 
 
+def test_who_answered_nothing_is_no_person(out: Path) -> None:
+    given = {"a": {"fidelity-0": 1}, "b": {}, "c": {"consistency-1": 1}}
+    text = score_answers(out, [answered(out, 1, answers, person=name) for name, answers in given.items()])
+    assert text.count("1 people, 1 answers") == 2
+
+
 def test_a_discriminator_finds_what_is_there_and_nothing_else() -> None:
     random = torch.Generator().manual_seed(0)
     images = np.repeat(np.arange(60), 2)

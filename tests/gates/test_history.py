@@ -56,6 +56,17 @@ def test_audits_are_ordered_by_version_and_then_by_date() -> None:
     assert [audit.manifest.begun[:10] for audit in group.audits] == sorted(days)
 
 
+def test_points_of_one_day_are_told_apart_as_columns_are(tmp_path: Path) -> None:
+    shown = history([version(""), version("", planted={1: 0.25}), version("", begun="2026-02-01")])
+    one, other, _ = shown.groups[0].unique_labels
+    page = write_history(tmp_path / "page.html", shown).read_text(encoding="utf-8")
+    for label in (one, other):
+        day, number = label.split()
+        assert re.search(rf">{day}</text><text [^>]*>{re.escape(number)}</text>", page)
+    assert one != other
+    assert re.search(r">2026-02-01</text>(?!<text [^>]*>\()", page)
+
+
 def test_the_headline_says_what_the_latest_version_changed() -> None:
     before, after = version("1.0"), version("1.1", planted={1: 0.25})
     (up,) = history([after, before]).groups

@@ -47,6 +47,12 @@ def test_a_sensitivity_passes_fails_or_is_inconclusive() -> None:
     assert outcomes(judge(make(images=100), [Rule(max_sensitivity=0.5)])) == dict.fromkeys(outcomes(verdict), "pass")
 
 
+def test_a_figure_never_reads_as_below_the_limit_that_it_exceeds() -> None:
+    """The lower end is about 0.04049: with three digits it would read as less than the limit."""
+    failed = judge(make(images=100), [Rule(max_sensitivity=0.0404, attributes=["a beard"])]).findings[0]
+    assert (failed.outcome, failed.estimate) == ("fail", "0.066 [0.0405, 0.125]")
+
+
 def test_few_images_on_which_nothing_moves_prove_nothing() -> None:
     still = make(images=20, means=(0.0,) * 4)
     assert still.sensitivity[0].interval[0] == still.sensitivity[0].mean_change == 0.0
@@ -230,6 +236,10 @@ def test_power_passes_fails_or_is_inconclusive(monkeypatch: pytest.MonkeyPatch) 
         verdict = judge(known_power, [Rule(min_power=0.9)])
         assert verdict.outcome == outcome
         assert verdict.findings[0].subject == "the audit"
+    object.__setattr__(
+        known_power, "_summary", known.__class__(**{**fields(known), "power": Power({"0.1": 0.897}, None, None)})
+    )
+    assert judge(known_power, [Rule(min_power=0.9)]).findings[0].estimate.startswith("89.7 %: ")
     with pytest.raises(ConfigError, match=r"power for effects of 0\.05, 0\.1, 0\.2, not of 0\.3"):
         judge(audit, [Rule(min_power=0.9, effect=0.3)])
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from zoom_engine import AuditSettings, cli
 from zoom_engine.cli import config, main
@@ -88,6 +89,11 @@ def test_an_option_that_an_audit_cannot_do_without_is_named() -> None:
     for name in GIVEN:
         with pytest.raises(ConfigError, match=f"option '{name}' is missing"):
             AuditSettings(**{other: value for other, value in GIVEN.items() if other != name})
+
+
+def test_a_device_of_torch_is_its_name() -> None:
+    assert AuditSettings(**GIVEN, device=torch.device("cpu")).device == "cpu"
+    assert AuditSettings(**GIVEN, device=torch.device("cuda", 1)).device == "cuda:1"
 
 
 def test_numbers_of_numpy_are_numbers() -> None:

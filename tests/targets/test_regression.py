@@ -74,7 +74,7 @@ def test_impossible_options_are_refused_in_one_line(options: dict[str, Any], com
 
 def test_of_several_numbers_none_is_taken_that_nobody_named() -> None:
     raw = torch.tensor([[20.0, 70.0], [30.0, 80.0]])
-    with pytest.raises(TargetError, match="returns 2 numbers per image: say which of them is audited"):
+    with pytest.raises(TargetError, match="returns 2 numbers per image: say which of them is meant"):
         AGE.outputs(raw)
     with pytest.raises(TargetError, match="returns 12 numbers"):
         AGE.outputs(torch.zeros(2, 3, 2, 2))

@@ -17,6 +17,7 @@ from zoom_engine.targets import (
     MultiLabelTask,
     RegressionTask,
     Target,
+    load_target,
     save_onnx,
 )
 from zoom_engine.targets.scorer import PictureScorer, load_scorer
@@ -67,6 +68,13 @@ def test_what_gives_no_one_number_is_refused_in_a_line_that_says_what_to_choose(
         assert "\n" not in str(refusal.value)
     with pytest.raises(TargetError, match="gives no score"):
         PictureScorer(Target(Colours(), name="e", task=EmbeddingTask()))
+    several = Target(Colours(), name="s", task=RegressionTask(range=(0, 4)))
+    with pytest.raises(TargetError, match=r"of a scorer in Python load_target.*'head': NUMBER"):
+        PictureScorer(several)(pictures())
+    with pytest.raises(TargetError, match=r"no output '1'.*none, its task chooses"):
+        PictureScorer(several, ["1"])
+    blue = load_target(Colours(), task={"task": "regression", "range": (0, 4), "head": 2})
+    assert PictureScorer(blue)(pictures()).shape == (5, 1)
     with pytest.raises(TargetError, match="trust"):
         load_scorer("python:somewhere.py:score")
 

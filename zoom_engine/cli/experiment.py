@@ -74,6 +74,8 @@ def experiment(
       zoom-engine experiment tasks --domain places --domain cars --out experiments
       zoom-engine experiment combination --generator pets --target pets:dog --images 8 --out experiments
     """
+    if draw_only and (given or domain or target):
+        raise ConfigError("--draw-only draws what the folder holds: give it --out and --docs alone")
     use_threads(given.pop("threads", None))
     with starting():
         from zoom_engine.experiments.docs import write_docs

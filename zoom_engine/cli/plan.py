@@ -51,6 +51,8 @@ def plan(
             raise ConfigError("without a generator an audit takes one evaluation a picture: there is nothing to plan")
         workers, threads = settings.workers or 1, values.get("threads")
         if (settings.cluster, settings.workers, settings.worker_cores) != (None, None, AuditSettings.worker_cores):
+            if "threads" in given:
+                raise ConfigError("--threads is of this machine alone, and workers have --worker-cores: leave it out")
             threads = min(settings.worker_cores, os.cpu_count() or 1)
             if threads < settings.worker_cores and rate is None:
                 output.notify(

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +16,7 @@ from zoom_engine.commands.editing import Editing
 from zoom_engine.common.errors import ConfigError, system_errors
 from zoom_engine.common.files import atomic
 from zoom_engine.common.files.png import png_bytes, to_pixels
+from zoom_engine.common.progress import ProgressFactory, silent
 from zoom_engine.diagnose.gallery import sheet_weights
 from zoom_engine.settings.attributes import sources_of
 from zoom_engine.settings.audit_settings import is_file_of_directions
@@ -55,7 +55,12 @@ def write_edit_sheet(
     weights: Sequence[float] | None = None,
     seeds: Sequence[int] = tuple(range(8)),
     truncation: float = 1.0,
-    **options: Any,
+    generator_class: int | None = None,
+    generator_options: Mapping[str, object] | None = None,
+    neutral: str | None = None,
+    text_encoder: str | None = None,
+    download: bool = False,
+    progress: ProgressFactory = silent,
 ) -> list[SheetRange]:
     """Write a picture of edits: for every attribute its weights, and below them the rows of all seeds.
 
@@ -69,7 +74,12 @@ def write_edit_sheet(
             stored in the cache.
         seeds: which images.
         truncation: ψ of the images; 1 is none.
-        **options: further ones of `Editing.of`.
+        generator_class: of the images, where the generator draws classes.
+        generator_options: how the generator is read.
+        neutral: the prompt that edits go away from; by default the domain's.
+        text_encoder: reads the prompts; by default the domain's, or an audit's.
+        download: fetch published weights that are not on this machine.
+        progress: how work shows itself.
 
     Returns:
         The columns of each attribute.
@@ -80,7 +90,18 @@ def write_edit_sheet(
     if not 1 <= count <= MOST_PICTURES:
         raise ConfigError(f"the sheet would hold {count} pictures; choose 1 to {MOST_PICTURES}")
     _check_words(attributes, directions)
-    editing = Editing.of(generator, attributes, directions=directions, truncation=truncation, **options)
+    editing = Editing.of(
+        generator,
+        attributes,
+        directions=directions,
+        truncation=truncation,
+        generator_class=generator_class,
+        generator_options=generator_options,
+        neutral=neutral,
+        text_encoder=text_encoder,
+        download=download,
+        progress=progress,
+    )
     edits, renderer, side = editing.directions, editing.synthesizer, editing.generator.resolution
     if weights is None:
         limits = [(float(low), float(high)) for low, high in editing.calibrated.bounds]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 
@@ -29,6 +30,15 @@ def few_of(texts: Sequence[str], most: int = 8) -> str:
 def with_minus(number: str) -> str:
     """Return a formatted number with a true minus sign in place of a hyphen."""
     return number.replace("-", "−")
+
+
+def digits_beside(limit: float, value: float, digits: int) -> int:
+    """Return `digits`, or how many more it takes (up to 6) to show on which side of a limit beside it a number lies."""
+
+    def side(number: float) -> int:
+        return 0 if math.isclose(number, limit, rel_tol=1e-9) else 1 if number > limit else -1
+
+    return next((more for more in range(digits, 7) if side(round(value, more)) == side(value)), digits)
 
 
 def tries_in_words(tries: Mapping[str, int]) -> str:

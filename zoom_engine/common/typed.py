@@ -71,9 +71,14 @@ def one_of(name: object, known: Collection[str]) -> str:
 
 
 def plain(value: object) -> Any:
-    """Return a number of NumPy's, or of another library's, as Python's; all else as it is."""
+    """Return a number of NumPy's, or of another library's, as Python's, and torch's device as its name.
+
+    All else is as it is.
+    """
     if isinstance(value, bool):
         return value
+    if (type(value).__module__, type(value).__name__) == ("torch", "device"):  # torch is not loaded here
+        return str(value)
     if isinstance(value, numbers.Integral):
         return int(value)
     return float(value) if isinstance(value, numbers.Real) else value

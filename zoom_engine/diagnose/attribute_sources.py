@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -186,7 +186,8 @@ def read_examples(
                     f"attribute '{name}': {crop.file} shows the same as {known[crop.sha256]}, which has it: a picture"
                     " has it or lacks it"
                 )
-        return ExamplePictures(_images(having), None if without is None else _images(without), _hash(having, without))
+        digest = hash_of_examples(*([str(crop.sha256) for crop in side] for side in (having, without or ())))
+        return ExamplePictures(_images(having), None if without is None else _images(without), digest)
 
     return {name: pictures(name, source) for name, source in sources.items() if isinstance(source, Examples)}
 
@@ -220,7 +221,6 @@ def _images(crops: Sequence[Crop]) -> torch.Tensor:
     return torch.cat([crop.image for crop in crops])
 
 
-def _hash(having: Sequence[Crop], without: Sequence[Crop] | None) -> str:
-    """Return the SHA-256 (hex) of the pictures, in whatever order and by whatever names they lie there."""
-    groups = [sorted(str(crop.sha256) for crop in crops) for crops in (having, without or ())]
-    return hashlib.sha256(repr(groups).encode()).hexdigest()
+def hash_of_examples(having: Iterable[str], without: Iterable[str]) -> str:
+    """Return the SHA-256 (hex) of pictures by theirs, on each side in whatever order and by whatever names."""
+    return hashlib.sha256(repr([sorted(having), sorted(without)]).encode()).hexdigest()

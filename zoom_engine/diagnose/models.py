@@ -20,7 +20,7 @@ from zoom_engine.common.files.mapped_weights import give_back_memory
 from zoom_engine.common.machine import find_device
 from zoom_engine.common.module_hash import Identity
 from zoom_engine.common.notices import Notices, Notify, null_notifier
-from zoom_engine.common.plurals import number_of
+from zoom_engine.common.plurals import digits_beside, number_of
 from zoom_engine.common.probes import Answers
 from zoom_engine.common.progress import ProgressFactory, silent
 from zoom_engine.common.threads import working
@@ -232,7 +232,7 @@ class Models:
         used = error <= _SMALL_ERROR
         self.networks[_SMALL] = (
             f"{small.side}²{'' if used else ' not used'}: the text encoder's answers differ from those of whole ones by"
-            f" {error:.2f} of what pictures differ by, {_SMALL_ERROR:g} at most"
+            f" {error:.{digits_beside(_SMALL_ERROR, error, 2)}f} of what pictures differ by, {_SMALL_ERROR:g} at most"
         )
         return small if used else self.synthesizer
 

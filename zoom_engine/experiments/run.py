@@ -61,11 +61,14 @@ def run_experiment(
         raise ConfigError(f"{min(given)} belongs to one generator: name a generator too, such as {EMBEDDED[0]}")
     chosen = list(EXPERIMENTS) if name == ALL else [name]
     experiments = {experiment_name: find_experiment(experiment_name) for experiment_name in chosen}
+    asks_target = any(experiment.asks_target for experiment in experiments.values())
+    if options.get("labels") is not None and not asks_target:
+        raise ConfigError(f"{name} asks no target, so no labels are to be kept: leave them out (--label)")
     check_plots()
     out = Path(out)
     for subject in (domains or EMBEDDED) if generator is None else (generator,):
         study = Study(subject, out, progress=progress, **options)
-        if study.given and not any(experiment.asks_target for experiment in experiments.values()):
+        if study.given and not asks_target:
             study.notify(f"{name} asks no target: leave it out")
         for experiment_name, experiment in experiments.items():
             folder = Folder(study.out / experiment_name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ def score_answers(out: str | Path, files: Sequence[str | Path]) -> str:
         document = Folder(path.parent).finished() or {}
         keys[document["data"]["study"]] = (document["subject"], document["data"])
     counts: dict[tuple[str, str, int], list[int]] = {}
-    people: dict[tuple[str, int], int] = {}
+    people: Counter[tuple[str, str, int]] = Counter()  # that answered
     seen: dict[str, Path] = {}
     for file in map(Path, files):
         answers = _read(file)
@@ -53,7 +54,7 @@ def score_answers(out: str | Path, files: Sequence[str | Path]) -> str:
         questions = {
             question["id"]: question for one in data["groups"] if one["group"] == group for question in one["questions"]
         }
-        people[subject, group] = people.get((subject, group), 0) + 1
+        asked = set[str]()
         for name, answer in answers["answers"].items():
             if name not in questions:
                 raise ConfigError(f"{file}: there is no question '{name}' in group {group}")
@@ -62,12 +63,14 @@ def score_answers(out: str | Path, files: Sequence[str | Path]) -> str:
             count = counts.setdefault((question["study"], subject, group), [0, 0])
             count[0] += int(good)
             count[1] += 1
+            asked.add(question["study"])
+        people.update((study, subject, group) for study in asked)
     rows = [
         {
             "study": study,
             "domain": subject,
             "group": group,
-            "people": people[subject, group],
+            "people": people[study, subject, group],
             "answers": count[1],
             **columns("share", wilson(*count)),
         }

@@ -16,6 +16,7 @@ from zoom_engine.commands.editing import Editing
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.common.notices import Notify, null_notifier
 from zoom_engine.common.progress import ProgressFactory, silent
+from zoom_engine.diagnose.attribute_sources import hash_of_examples
 from zoom_engine.diagnose.diagnoser import Diagnoser
 from zoom_engine.diagnose.domain import Domain, KnownTruth, find_domain
 from zoom_engine.diagnose.identity import config
@@ -124,19 +125,16 @@ class Study:
         return hashes
 
     def _files_of_edits(self) -> Iterator[Path]:
-        """Yield the files that say what edits are: ready directions, examples, scorers."""
+        """Yield the files that say what edits are: ready directions, scorers."""
         ready = self.settings.directions
         if is_file_of_directions(ready):
             yield Path(ready)
         for source in sources_of(self.settings.attributes).values():
             if isinstance(source, Scorer) and isinstance(source.model, str | Path):
                 yield Path(source.model)
-            elif isinstance(source, Examples):
-                for folder in (source.having, source.without):
-                    yield from sorted(folder.glob("*")) if isinstance(folder, Path) else ()
 
     def _hashes_of_edits(self) -> Iterator[str]:
-        """Yield the hashes of what says in memory what edits are: ready directions, examples, scorers."""
+        """Yield the hashes of what else says what edits are: examples, and ready directions and scorers in memory."""
         ready: Any = self.settings.directions
         if isinstance(of_directions := getattr(ready, "content_hash", None), str):
             yield of_directions
@@ -144,10 +142,7 @@ class Study:
             if isinstance(source, Scorer) and not isinstance(source.model, str | Path):
                 yield load_scorer(source.model, [source.output]).hash_of(0)
             elif isinstance(source, Examples):
-                for shown in (source.having, source.without):
-                    if isinstance(shown, Pictures):
-                        pictures = [np.asarray(picture).tobytes() for picture in shown.given]
-                        yield hashlib.sha256(b"".join(pictures)).hexdigest()
+                yield hash_of_examples(_hashes_of(source.having), _hashes_of(source.without))
 
     @property
     def _generator_hash(self) -> str:
@@ -312,6 +307,14 @@ class Study:
     def domain_targets(self) -> Sequence[str]:
         """Return the names of the domain's own targets."""
         return () if self.domain is None else self.domain.target_names()
+
+
+def _hashes_of(examples: Path | Pictures | None) -> Iterator[str]:
+    """Yield the SHA-256 (hex) of each of the examples, in a folder or in memory."""
+    if isinstance(examples, Path):
+        yield from (sha256_of(path) for path in examples.glob("*") if path.is_file())
+    elif examples is not None:
+        yield from (hashlib.sha256(np.asarray(picture).tobytes()).hexdigest() for picture in examples.given)
 
 
 def _name_of(thing: object) -> str:

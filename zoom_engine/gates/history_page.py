@@ -80,6 +80,9 @@ def _axis(group: Group) -> Axis:
 
 def _chart(group: Group, course: Course, axis: Axis) -> Chart:
     values = [None if row is None or row.value is None else (row.value, row.interval) for row in course.figures]
-    labels = [fit(name, _LABEL_WIDTH) for name in group.labels]
+    labels = [
+        f"{fit(name, _LABEL_WIDTH)}\n{whole.removeprefix(name).strip()}".rstrip()
+        for name, whole in zip(group.labels, group.unique_labels, strict=True)
+    ]
     plot = trend_plot(values, labels, axis=axis, limit=course.limit)
     return Chart(course, plot, tuple(zip(course.figures, course.outcomes, strict=True)))

@@ -31,7 +31,7 @@ from zoom_engine.audit.about import About
 from zoom_engine.audit.gate_file import WORST_FIRST, Outcome, worst
 from zoom_engine.audit.summary import Sensitivity
 from zoom_engine.common.errors import AuditError, ConfigError
-from zoom_engine.common.plurals import agreeing, number_of
+from zoom_engine.common.plurals import agreeing, digits_beside, number_of
 from zoom_engine.gates.bounds import MOST_IMAGES, images_for
 from zoom_engine.gates.comparable import title
 from zoom_engine.gates.compare import Pair, judged_by_seed
@@ -41,7 +41,7 @@ from zoom_engine.statistics.attribute_tests import LEVEL, adjust
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.statistics.power import SIZES, most_images
 from zoom_engine.statistics.summarise import images_for_power
-from zoom_engine.statistics.table import beside, decimal, percent, signed
+from zoom_engine.statistics.table import beside, decimal, percent, signed, with_interval
 
 Judgement = tuple[Outcome, str]
 EXIT_CODES: dict[Outcome, int] = {"pass": 0, "fail": 1, "inconclusive": 2}
@@ -168,9 +168,9 @@ def _sensitivity(rule: Rule, audit: Diagnosis, attribute: Attribute) -> Judgemen
     if row.value is None and audit.of(attribute):
         return "inconclusive", "not edited: no picture shows the edit"
     if row.interval is None:
-        return "inconclusive", f"{decimal(row.value, 3)}: an interval takes two images or more"
+        return "inconclusive", f"{decimal(row.value, 3, limit=limit)}: an interval takes two images or more"
     low, high = row.interval
-    estimate = f"{decimal(row.value, 3)} [{low:.3f}, {high:.3f}]"
+    estimate = with_interval(row.value, row.interval, limit=limit)
     if high <= limit:
         return _unless_little_is_shown(row, estimate)
     if low > limit and row.specificity in ("specific", None):
@@ -223,8 +223,9 @@ def _not_compared(audit: Diagnosis, over: Diagnosis, attribute: Attribute | None
 def _growth(pair: Pair, row: Sensitivity, p_adjusted: float, limit: float) -> Judgement:
     difference = pair.differences[row.attribute]
     low, high = difference.interval
-    ends = f"[{decimal(low, 3)}, {decimal(high, 3)}], at most {decimal(difference.most, 3)}"
-    estimate = f"{signed(difference.mean, 3, fixed=True)} {ends}"
+    lowest, highest, most = (decimal(end, 3, limit=limit) for end in (low, high, difference.most))
+    mean = signed(difference.mean, digits_beside(limit, difference.mean, 3), fixed=True)
+    estimate = f"{mean} [{lowest}, {highest}], at most {most}"
     if p_adjusted < LEVEL and difference.mean > limit:
         return "fail", f"{estimate}; adjusted p {p_adjusted:.4f}"
     if max(high, difference.most) <= limit:
@@ -238,9 +239,10 @@ def _power(audit: Diagnosis, rule: Rule) -> Judgement:
     reached = None if power is None else power.sensitive.get(f"{rule.effect:g}")
     if reached is None:
         return "inconclusive", "the audit has no power: it takes two images or more"
+    shown = percent(reached, limit=rule.min_power)
     if reached >= (rule.min_power or 0.0):
-        return "pass", percent(reached)
-    return "fail", f"{percent(reached)}: {_images_for_power(audit, rule.effect, rule.min_power or 0.0)}"
+        return "pass", shown
+    return "fail", f"{shown}: {_images_for_power(audit, rule.effect, rule.min_power or 0.0)}"
 
 
 def _images_for_power(audit: Diagnosis, effect: float, share: float) -> str:

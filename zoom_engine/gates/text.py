@@ -133,7 +133,7 @@ def _course_table(group: Group, width: int, colors: bool) -> str:
         *before, latest = course.figures[-1 - len(earlier) :]
         cells = [course.name]
         cells += [decimal(None if one is None else one.value, 3) for one in before]
-        cells.append("-" if latest is None else with_interval(latest.value, latest.interval))
+        cells.append("-" if latest is None else with_interval(latest.value, latest.interval, limit=course.limit))
         if limited:
             cells += ["-" if course.limit is None else f"{course.limit:g}", course.outcomes[-1] or ""]
         body.append(cells)

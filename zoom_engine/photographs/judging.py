@@ -18,7 +18,7 @@ from torch import Tensor
 
 from zoom_engine.audit.photographs_file import Photograph
 from zoom_engine.common.errors import PhotographError
-from zoom_engine.common.plurals import number_of
+from zoom_engine.common.plurals import digits_beside, number_of
 from zoom_engine.evaluation.evaluator import Evaluator
 from zoom_engine.generators import EditableGenerator, Renderer
 from zoom_engine.photographs.crops import Crop
@@ -142,7 +142,8 @@ def _compared(crop: Crop, code: Tensor, evaluator: Evaluator, yardstick: Yardsti
     outputs = [view.caption(row, before.outputs[0]) for row in (before.outputs[0], after.outputs[0])]
     refused = None
     if max(seen, pixels) > LARGEST:
-        refused = f"is not what the generator draws: reconstruction error {max(seen, pixels):.2f}, limit {LARGEST:g}"
+        error = f"{max(seen, pixels):.{digits_beside(LARGEST, max(seen, pixels), 2)}f}"
+        refused = f"is not what the generator draws: reconstruction error {error}, limit {LARGEST:g}"
     elif bool(after.decisive) or float(after.change) >= (evaluator.decisive_change or DECISIVE_CHANGE):
         # With a decisive change of 0 every flip is one, but no inversion leaves an output alone to the last digit.
         refused = (

@@ -166,7 +166,7 @@ class TrendPlot:
         points: the values.
         limit: where the limit lies; None without one.
         values: ticks of the values, as (y, text).
-        labels: ticks of the audits, as (x, text).
+        labels: ticks of the audits, as (x, its lines).
     """
 
     width: int
@@ -178,7 +178,7 @@ class TrendPlot:
     points: tuple[TrendPoint, ...]
     limit: float | None
     values: tuple[tuple[float, str], ...]
-    labels: tuple[tuple[float, str], ...]
+    labels: tuple[tuple[float, tuple[str, ...]], ...]
 
 
 MOST_LABELS = 4  # of audits under a plot
@@ -195,11 +195,11 @@ def trend_plot(
 
     Args:
         values: (value, interval) of each audit.
-        labels: what each audit is called.
+        labels: what each audit is called, in lines.
         axis: from 0 on, of the values.
         limit: to be drawn across the plot.
     """
-    width, height, left, edge, top, foot = 320, 180, 34, 22, 10, 26
+    width, height, left, edge, top, foot = 320, 180, 34, 22, 10, 26 + 12 * any("\n" in label for label in labels)
     right, bottom, count = width - edge, height - foot, len(values)
 
     def x(index: int) -> float:
@@ -229,5 +229,5 @@ def trend_plot(
         points,
         None if limit is None else y(limit),
         tuple((y(position * axis.end / 100), text) for position, text in axis.ticks),
-        tuple((x(index), labels[index]) for index in named),
+        tuple((x(index), tuple(labels[index].split("\n"))) for index in named),
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from zoom_engine.audit.summary import PREDICTION, GroupDifference, Interval, Sensitivity, Summary
-from zoom_engine.common.plurals import agreeing, number_of, with_minus
+from zoom_engine.common.plurals import agreeing, digits_beside, number_of, with_minus
 from zoom_engine.common.terminal import WIDTH, Column, ruled, wrapped
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.settings.interim_analyses import ERRING, KNOWN_WIDTH
@@ -201,14 +201,21 @@ def analyses_in_words(summary: Summary) -> str:
     )
 
 
-def percent(value: float | None) -> str:
-    """Format a value in [0, 1] as "62 %"; "-" for None."""
-    return "-" if value is None else f"{100 * value:.0f} %"
+def percent(value: float | None, *, limit: float | None = None) -> str:
+    """Format a value in [0, 1] as "62 %"; "-" for None. Beside a `limit` see `decimal`."""
+    if value is None:
+        return "-"
+    return f"{decimal(100 * value, 0, limit=None if limit is None else 100 * limit)} %"
 
 
-def decimal(value: float | None, digits: int = 2) -> str:
-    """Format a number with fixed digits, and a minus sign as `signed` has it; "-" for None. 0 has no sign."""
-    return "-" if value is None else with_minus(f"{value:z.{digits}f}")
+def decimal(value: float | None, digits: int = 2, *, limit: float | None = None) -> str:
+    """Format a number with fixed digits, and a minus sign as `signed` has it; "-" for None. 0 has no sign.
+
+    Beside a `limit` it has more digits where those would show it on the limit, or on its other side.
+    """
+    if value is None:
+        return "-"
+    return with_minus(f"{value:z.{digits if limit is None else digits_beside(limit, value, digits)}f}")
 
 
 def p_value(value: float | None) -> str:
@@ -224,10 +231,10 @@ def signed(value: float, digits: int = 1, *, fixed: bool = False) -> str:
     return text if float(text) == 0 else ("+" if value > 0 else "−") + text
 
 
-def with_interval(value: float | None, ci: Interval | None, digits: int = 3) -> str:
-    """Format a number, and its interval where there is one, with fixed digits."""
-    ends = "" if ci is None else f" [{decimal(ci[0], digits)}, {decimal(ci[1], digits)}]"
-    return f"{decimal(value, digits)}{ends}"
+def with_interval(value: float | None, ci: Interval | None, digits: int = 3, *, limit: float | None = None) -> str:
+    """Format a number, and its interval where there is one, as `decimal` does."""
+    ends = "" if ci is None else f" [{', '.join(decimal(end, digits, limit=limit) for end in ci)}]"
+    return f"{decimal(value, digits, limit=limit)}{ends}"
 
 
 def _bar(share: float) -> str:

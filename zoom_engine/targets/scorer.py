@@ -107,7 +107,7 @@ def _index(output: str | None, target: Target) -> int:
     if not isinstance(task, BinaryTask | MultiClassTask | MultiLabelTask | RegressionTask):
         raise TargetError(f"scorer {target.name!r} gives no score of a picture: its task is {task.name}")
     names = [] if isinstance(task, RegressionTask) else list(target.classes)
-    choices = f"{listed(names[:8])}{' and others' if len(names) > 8 else ''}" if names else "none, it gives one number"
+    choices = f"{listed(names[:8])}{' and others' if len(names) > 8 else ''}" if names else "none, its task chooses"
     if output is None:
         if isinstance(task, MultiClassTask | MultiLabelTask):
             raise TargetError(

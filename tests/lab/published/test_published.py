@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from lab.published.check import TOLERANCE, differences
 from lab.published.models import LEFT_OUT, MODELS, Published
 from lab.published.page import page
 from lab.published.subjects import SUBJECTS
+from zoom_engine.common.errors import ConfigError
 from zoom_engine.common.files import atomic
 
 ROWS = {
@@ -117,6 +119,37 @@ class Answered(Audits):
 
     def outputs(self, model: Published, pictures: Tensor) -> list[float]:
         return [0.1, 0.2, 0.3]
+
+
+class Fed:
+    """A model whose file is how it is fed."""
+
+    name = "gear-gender"
+
+    def __init__(self, feed: bytes) -> None:
+        self.feed = feed
+
+    def target(self, face: object, pixels: int) -> Any:
+        return SimpleNamespace(SerializeToString=lambda: self.feed)
+
+
+def test_what_was_made_of_a_model_that_is_fed_otherwise_now_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lab.published.audits.load_target", lambda path, **_: path.read_bytes())
+    before, after = (Audits(SUBJECTS["avatars"], tmp_path, [cast("Published", Fed(feed))]) for feed in (b"a", b"b"))
+    for _ in range(2):
+        assert before.target(before.models[0]) == b"a"  # type: ignore[comparison-overlap]
+    with pytest.raises(ConfigError, match="gear-gender as it was made before: give another --folder"):
+        after.audits()
+
+
+def test_anybody_can_read_the_folder_of_pictures(tmp_path: Path) -> None:
+    """It had the permissions of a file: who is not root could open none of its pictures."""
+    subject = dataclasses.replace(SUBJECTS["dcgan"], pictures=lambda count, _: np.zeros((count, 8, 8, 3), np.uint8))
+    folder = Audits(subject, tmp_path, [], images=2)._photographs()
+    assert [path.name for path in sorted(folder.iterdir())] == ["000.png", "001.png"]
+    assert folder.stat().st_mode == folder.parent.stat().st_mode
 
 
 def test_figures_of_one_model_stand_beside_those_of_the_others_that_are_there(

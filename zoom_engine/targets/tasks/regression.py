@@ -84,8 +84,9 @@ class RegressionTask(Described):
         numbers = rows_of(raw, self.head)
         if numbers.shape[1] != 1:
             raise TargetError(
-                f"regression task: the model returns {numbers.shape[1]} numbers per image: say which of them is audited"
-                " (--task-option head=NUMBER, counted from 0)"
+                f"regression task: the model returns {numbers.shape[1]} numbers per image: say which of them is meant,"
+                " counted from 0, by its option head: of a target --task-option head=NUMBER, of a scorer in Python"
+                " load_target(MODEL, task={'task': 'regression', 'range': …, 'head': NUMBER})"
             )
         return numbers
 
