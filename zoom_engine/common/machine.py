@@ -52,7 +52,10 @@ def package_versions() -> dict[str, str]:
 
 
 def git_revision() -> str | None:
-    """Return the commit of the checkout that this package runs from; None for an installed package."""
+    """Return the commit of the checkout that this package runs from; None for an installed package.
+
+    A hook of git's has variables that name its own repository, whatever the folder.
+    """
     folder = Path(__file__).parents[2]
     if not (folder / ".git").exists():
         return None
@@ -63,6 +66,7 @@ def git_revision() -> str | None:
             text=True,
             timeout=5,
             check=True,
+            env={name: value for name, value in os.environ.items() if not name.startswith("GIT_")},
         )
     except (OSError, subprocess.SubprocessError):
         return None
