@@ -96,6 +96,9 @@ def find_device(name: str) -> torch.device:
     """
     try:
         device = torch.device(name)
+        if device.type == "cpu":
+            return device
+        known = torch.get_device_module(device.type)
     except RuntimeError as error:
         raise ConfigError(f"unknown device '{name}'; use cpu, cuda or cuda:0") from error
     if device.type == "cuda" and torch.cuda._is_in_bad_fork():
@@ -103,6 +106,6 @@ def find_device(name: str) -> torch.device:
             f"device '{name}' cannot be used here: this process was forked after its parent had used a GPU; start it"
             " with spawn or forkserver"
         )
-    if device.type == "cuda" and not torch.cuda.is_available():
+    if not known.is_available() or (":" in name and device.index >= known.device_count()):
         raise ConfigError(f"device '{name}' is not available here; use cpu")
     return device
