@@ -563,7 +563,8 @@ def test_files_stay_inside_the_folder(tmp_path: Path) -> None:
         path = folder.write("images/a.png", b"png")
         assert path == tmp_path / "audit" / "images" / "a.png"
         assert path.read_bytes() == b"png"
-        for name in ("../escaped", "/etc/hosts", "images/../../escaped", "."):
+        (folder.path / "circle").symlink_to("circle")
+        for name in ("../escaped", "/etc/hosts", "images/../../escaped", ".", "circle", "a\0b", "\ud800"):
             with pytest.raises(AuditError, match="not a file inside"):
                 folder.write(name, b"x")
     with pytest.raises(AuditError):

@@ -113,9 +113,10 @@ def test_whole_numbers_of_many_digits_are_floats_that_arrays_hold() -> None:
         (b'{"image": ' + b"1" * 10_000 + b"}", "damaged"),
         (b'{"image": 1, "attribute": "\xff"}', "it is no UTF-8, from byte 27 on"),
         (b'{"image": Infinity}', "Infinity is not JSON"),
+        (b'{"bounds": [-1e999, 1]}', "-1e999 is no number that a float holds"),
         (b" " * (1 << 26), "it has more than 64 MB"),
     ],
-    ids=["deep lists", "deep objects", "many lists", "many digits", "no UTF-8", "infinity", "long"],
+    ids=["deep lists", "deep objects", "many lists", "many digits", "no UTF-8", "infinity", "1e999", "long"],
 )
 def test_a_hostile_line_is_named_in_one(line: bytes, says: str, tmp_path: Path) -> None:
     path = tmp_path / "records.jsonl"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from zoom_engine.common.errors import one_line
+from zoom_engine.common.errors import TrackingError, imported, one_line
 
 
 @pytest.mark.parametrize(
@@ -26,3 +28,14 @@ def test_of_a_long_message_beginning_and_end_are_kept() -> None:
     assert line.startswith("reason first")
     assert line.endswith("reason last")
     assert one_line("y" * 240) == "y" * 240
+
+
+def test_a_module_that_is_there_and_lacks_another_is_not_called_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tracker_of_others.py").write_text("import absent_from_everywhere")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(TrackingError, match=r"tracker_of_others cannot be imported \(No module named 'absent_from_"):
+        imported("tracker_of_others", TrackingError, "a tracker", install="others")
+    with pytest.raises(TrackingError, match=r"^a tracker: absent_from_everywhere is not installed; pip install"):
+        imported("absent_from_everywhere.part", TrackingError, "a tracker", install="others")

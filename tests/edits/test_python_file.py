@@ -149,6 +149,11 @@ def test_what_is_no_editor_is_one_line(
     assert "\n" not in str(refusal.value)
 
 
+def test_a_function_of_the_interpreter_itself_is_no_editor() -> None:
+    with pytest.raises(EditorError, match="editor sleep has no Python file that stands for what it does"):
+        load_editor("python:time:sleep", options={"strengths": [1]}, trust=True)
+
+
 def test_what_a_function_returns_is_checked(file: str) -> None:
     editor = load_editor(f"{file}:floats", options={"strengths": [1]}, trust=True)
     with pytest.raises(EditorError, match=r"editor floats returns float64 .* with values 0\.39\d* to 0\.39\d*"):

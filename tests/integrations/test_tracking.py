@@ -155,13 +155,33 @@ def test_a_store_of_this_machine_holds_the_audit(
         track(audit, f"file:{tmp_path / 'file'}")
 
 
-def test_an_audit_without_pictures_is_tracked_without_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that was saved from memory has no folder of pictures, which was to be sent: the run was marked as failed."""
+def mlflow_of_others(monkeypatch: pytest.MonkeyPatch) -> MagicMock:
+    """Put a stand-in in the place of MLflow, and return its client."""
     client = MagicMock()
-    client.log_artifacts.side_effect = lambda run, folder, into: list(Path(folder).iterdir())  # as stores read it
     fakes = {"mlflow": MagicMock(MlflowClient=lambda **_: client), "mlflow.entities": MagicMock()}
     for name, fake in {**fakes, "mlflow.exceptions": MagicMock(MlflowException=RuntimeError)}.items():
         monkeypatch.setitem(sys.modules, name, fake)
+    return client
+
+
+@pytest.mark.parametrize("scheme", ["https", "postgresql+psycopg2"])
+def test_the_password_of_a_store_is_not_told(
+    scheme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client, uri = mlflow_of_others(monkeypatch), f"{scheme}://me:secret@host/runs"
+    path = simulated(images=2, path=tmp_path / "audit").path
+    assert main(["track", str(path), "--mlflow", uri]) == 0
+    assert capsys.readouterr().out.endswith(f" at {scheme}://USER:PASSWORD@host/runs\n")
+    client.create_run.side_effect = RuntimeError(f"cannot reach {uri}")
+    with pytest.raises(TrackingError, match="cannot reach") as refused:
+        track(Diagnosis.load(tmp_path / "audit"), uri)
+    assert "secret" not in str(refused.value)
+
+
+def test_an_audit_without_pictures_is_tracked_without_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that was saved from memory has no folder of pictures, which was to be sent: the run was marked as failed."""
+    client = mlflow_of_others(monkeypatch)
+    client.log_artifacts.side_effect = lambda run, folder, into: list(Path(folder).iterdir())  # as stores read it
     track(simulated(images=2, path=tmp_path / "audit"), "file:nowhere")
     client.log_artifacts.assert_not_called()
     client.set_terminated.assert_called_once()

@@ -93,6 +93,11 @@ def test_a_file_in_two_rows_is_refused_by_its_line(tmp_path: Path) -> None:
         read_landmarks(tmp_path)
 
 
+def test_a_name_may_have_other_line_breaks_than_the_table(tmp_path: Path) -> None:
+    (tmp_path / "landmarks.csv").write_bytes(f"{HEADER}\r\na\u2028b.png,1,2,3,2,2,4\r\n".encode())
+    assert list(read_landmarks(tmp_path)) == ["a\u2028b.png"]
+
+
 def test_a_landmark_that_no_float_holds_is_refused_in_a_line(tmp_path: Path) -> None:
     points = {"left_eye": [1, 2], "right_eye": [3, 10**400], "mouth": [2, 4]}
     (tmp_path / "landmarks.json").write_text(json.dumps({"a.png": points}))

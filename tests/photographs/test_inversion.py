@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from networks import spread_generator, styles_of
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from zoom_engine.common.errors import ConfigError, PhotographError
@@ -135,6 +136,9 @@ def test_codes_are_kept_and_belong_to_pixels_and_settings(
     again = inverter(generator).codes(crops, cache=folder)
     assert torch.equal(again[:2], first)
     assert seen == [2]  # the damaged one and the new one
+    for none in (first[0].double(), first[0] * torch.nan):
+        damaged.write_bytes(save({"code": none}))
+        assert len(inverter(generator).stored(crops, cache=folder)) == 2
     inverter(generator, seed=1).codes(crops[:1], cache=folder)
     assert seen == [2, 1]
 

@@ -377,10 +377,14 @@ def inside(folder: Path, name: str) -> Path:
     """Return the path of file `name` in `folder`.
 
     Raises:
-        AuditError: the name leads out of the folder.
+        AuditError: the name leads out of the folder, or no file can have it.
     """
-    path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()) or path.resolve() == folder.resolve():
+    path, home = folder / name, folder.resolve()
+    try:
+        is_inside = home in path.resolve().parents
+    except (ValueError, RuntimeError):  # a name that no file can have, a circle of links
+        is_inside = False
+    if not is_inside:
         raise AuditError(f"{name!r} is not a file inside {folder}")
     return path
 

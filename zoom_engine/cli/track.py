@@ -8,6 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from zoom_engine.cli.output import AsJson, print_json
+from zoom_engine.settings.target_names import without_password
 
 EXPERIMENT = "zoom-engine"
 
@@ -36,4 +37,4 @@ def track(
     if json:
         print_json({"run": run, "experiment": experiment})
     else:
-        print(f"Run {run} of experiment {experiment} at {mlflow}")
+        print(f"Run {run} of experiment {experiment} at {without_password(mlflow)}")

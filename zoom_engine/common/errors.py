@@ -118,6 +118,7 @@ def imported(module: str, refusal: type[ZoomError], what: str, *, install: str) 
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        missing = isinstance(error, ModuleNotFoundError)
+        package = module.partition(".")[0]
+        missing = isinstance(error, ModuleNotFoundError) and error.name == package  # not what it imports itself
         reason = "is not installed" if missing else f"cannot be imported ({one_line(error)})"
-        raise refusal(f"{what}: {module.partition('.')[0]} {reason}; pip install '{install}'") from error
+        raise refusal(f"{what}: {package} {reason}; pip install '{install}'") from error

@@ -52,7 +52,10 @@ def package_versions() -> dict[str, str]:
 
 
 def git_revision() -> str | None:
-    """Return the commit of the checkout that this package runs from; None for an installed package."""
+    """Return the commit of the checkout that this package runs from; None for an installed package.
+
+    A hook of git's has variables that name its own repository, whatever the folder.
+    """
     folder = Path(__file__).parents[2]
     if not (folder / ".git").exists():
         return None
@@ -63,6 +66,7 @@ def git_revision() -> str | None:
             text=True,
             timeout=5,
             check=True,
+            env={name: value for name, value in os.environ.items() if not name.startswith("GIT_")},
         )
     except (OSError, subprocess.SubprocessError):
         return None
@@ -92,6 +96,9 @@ def find_device(name: str) -> torch.device:
     """
     try:
         device = torch.device(name)
+        if device.type == "cpu":
+            return device
+        known = torch.get_device_module(device.type)
     except RuntimeError as error:
         raise ConfigError(f"unknown device '{name}'; use cpu, cuda or cuda:0") from error
     if device.type == "cuda" and torch.cuda._is_in_bad_fork():
@@ -99,6 +106,6 @@ def find_device(name: str) -> torch.device:
             f"device '{name}' cannot be used here: this process was forked after its parent had used a GPU; start it"
             " with spawn or forkserver"
         )
-    if device.type == "cuda" and not torch.cuda.is_available():
+    if not known.is_available() or (":" in name and device.index >= known.device_count()):
         raise ConfigError(f"device '{name}' is not available here; use cpu")
     return device

@@ -83,5 +83,5 @@ def load_python_editor(spec: str, options: Mapping[str, Any], *, trust: bool) ->
             raise ConfigError(f"editor {name} is an object, which has its strengths: leave out editor options")
         hold_members(thing, Editor, called=f"editor {name}", refusal=EditorError)
         return cast(Editor, thing)
-    named_in = source if source.endswith(".py") else sys.modules[source].__file__
+    named_in = source if source.endswith(".py") else getattr(sys.modules[source], "__file__", None)
     return FunctionEditor(thing, name, TypedStrengths(**options), named_in=named_in)

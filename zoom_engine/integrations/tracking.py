@@ -13,6 +13,7 @@ from zoom_engine.audit.copying import plain_files
 from zoom_engine.audit.folder import IMAGES
 from zoom_engine.common.errors import AuditError, TrackingError, imported, one_line, system_errors
 from zoom_engine.settings.attributes import short_name
+from zoom_engine.settings.target_names import without_password
 from zoom_engine.statistics.diagnosis import Diagnosis
 
 EXPERIMENT = "zoom-engine"
@@ -67,7 +68,10 @@ def track(diagnosis: Diagnosis, uri: str, *, experiment: str = EXPERIMENT, name:
             raise
         client.set_terminated(identity)
     except (MlflowException, OSError, ImportError) as error:  # the last where a store needs more than the client
-        raise TrackingError(f"MLflow cannot keep the audit at {one_line(uri, 120)}: {one_line(error, 300)}") from error
+        where, reason = without_password(uri), without_password(str(error)) or error
+        raise TrackingError(
+            f"MLflow cannot keep the audit at {one_line(where, 120)}: {one_line(reason, 300)}"
+        ) from error
     return identity
 
 

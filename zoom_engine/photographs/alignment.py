@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -69,7 +70,7 @@ def read_landmarks(folder: Path) -> dict[str, FacePoints]:
 
 
 def _csv_rows(text: str) -> dict[str, dict[str, list[float]]]:
-    rows = csv.DictReader(text.splitlines(), strict=True)
+    rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     for column in COLUMNS:
         if column not in (rows.fieldnames or ()):
             raise KeyError(column)

@@ -273,7 +273,9 @@ class Inverter:
             code = None if file is None else load(file.read_bytes()).get("code")
         except (OSError, ValueError, SafetensorError):
             return None
-        return code if code is not None and code.shape == (self.generator.space.size,) else None
+        if code is None or code.shape != (self.generator.space.size,) or code.dtype != torch.float32:
+            return None
+        return code if bool(code.isfinite().all()) else None
 
 
 def _write(file: Path | None, code: Tensor) -> None:

@@ -11,7 +11,7 @@ from zoom_engine.common.errors import ConfigError, one_line
 
 _LONGEST = 100  # characters of a folder's name
 _OTHER = re.compile(r"[^\w.-]+", re.ASCII)
-_CREDENTIALS = re.compile(r"(https?://)[^/?#\s]*@", re.IGNORECASE)
+_CREDENTIALS = re.compile(r"(://)[^/?#\s]*@")
 
 
 def several_targets(target: object) -> bool:
@@ -51,7 +51,7 @@ def named_targets(targets: Any) -> dict[str, Any]:
 
 
 def without_password(text: str, *, instead: str = "USER:PASSWORD@") -> str:
-    """Return a text with `instead` in place of user and password in the addresses of services."""
+    """Return a text with `instead` in place of user and password in the addresses of services and stores."""
     return _CREDENTIALS.sub(rf"\1{instead}", text)
 
 

@@ -99,6 +99,12 @@ def test_permissions_are_those_of_any_new_file(umask: int, tmp_path: Path) -> No
     assert modes == dict.fromkeys(("ours", "theirs", "tensors.safetensors"), 0o666 & ~umask)
 
 
+def test_a_long_name_is_written_in_any_letters(tmp_path: Path) -> None:
+    path = tmp_path / f"{'写' * 80}.json"  # 245 bytes, of the 255 that a name may have
+    atomic.write_json(path, {})
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_a_writer_that_writes_nothing_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), atomic.replacing(tmp_path / "file"):
         pass

@@ -19,6 +19,7 @@ from zoom_engine.common.files.toml_file import read_toml
         ("a = " + "[" * 5_000 + "]" * 5_000, "recursion"),
         ("a = '\x1b'", "character"),
         ("b = 1\na" + ".a" * 400_000 + " = 1", "line 2 has more than 500 dots"),  # an hour, if it were read
+        ('"\u2028".' * 600 + "a = 1", "line 1 has more than 500 dots"),
     ],
 )
 def test_what_is_no_toml_is_refused_in_one_line(text: str, says: str, tmp_path: Path) -> None:

@@ -53,7 +53,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     if _is_device(path):
         raise OSError(errno.EINVAL, "it is a device or a pipe, and no file", str(path))
-    temporary = path.with_name(f".{path.stem[:80]}{_MARK}{secrets.token_hex(6)}{path.suffix}")
+    short = path.stem.encode("utf-8", "ignore")[:80].decode("utf-8", "ignore")  # names are limited in bytes
+    temporary = path.with_name(f".{short}{_MARK}{secrets.token_hex(6)}{path.suffix}")
     try:
         mode = _mode_of_new_files(temporary)
         yield temporary

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import stat
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
+
+from zoom_engine.common.errors import one_line
 
 LARGEST = 1 << 28
 """The largest file, in bytes."""
@@ -24,7 +27,7 @@ def parse_json(content: bytes, *, finite: bool = True) -> Any:
 
     Args:
         content: the bytes of the text.
-        finite: whether NaN and infinity are refused.
+        finite: whether NaN and infinity are refused, and numbers that no float holds.
 
     Raises:
         ValueError: no JSON, nested deeper than `LEVELS`, or of more than `MOST_PARTS` arrays and objects.
@@ -32,7 +35,8 @@ def parse_json(content: bytes, *, finite: bool = True) -> Any:
     if content.count(b"[") + content.count(b"{") > MOST_PARTS:
         raise ValueError(f"it has more than {MOST_PARTS:,} arrays and objects")
     try:
-        value = json.loads(content.decode("utf-8-sig"), parse_constant=_refuse_constant if finite else None)
+        text = content.decode("utf-8-sig")
+        value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite) if finite else json.loads(text)
     except RecursionError:
         raise ValueError(f"it is nested deeper than {LEVELS} levels") from None
     except UnicodeDecodeError as error:
@@ -99,6 +103,13 @@ def _is_flat(content: bytes) -> bool:
             return not inner
         brackets = inner
     return False
+
+
+def _finite(number: str) -> float:
+    """Return a number; Python reads 1e999 as infinity."""
+    if math.isinf(value := float(number)):
+        raise ValueError(f"{one_line(number, 40)} is no number that a float holds")
+    return value
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -43,8 +43,11 @@ def read_toml(path: Path, *, called: str = "") -> dict[str, Any]:
 
 
 def _check_dots(text: str) -> None:
-    """Refuse a key of many parts by a ValueError: reading one takes the square of their number, minutes within a MB."""
-    for number, line in enumerate(text.splitlines(), start=1):
+    """Refuse a key of many parts by a ValueError: reading one takes the square of their number, minutes within a MB.
+
+    Lines end as TOML's do: other line breaks of Unicode may stand inside a key.
+    """
+    for number, line in enumerate(text.split("\n"), start=1):
         if line.count(".") > _DOTS:
             raise ValueError(f"line {number} has more than {_DOTS} dots: no key is as deep")
 
