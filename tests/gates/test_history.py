@@ -67,6 +67,20 @@ def test_points_of_one_day_are_told_apart_as_columns_are(tmp_path: Path) -> None
     assert re.search(r">2026-02-01</text>(?!<text [^>]*>\()", page)
 
 
+@pytest.mark.parametrize(
+    ("names", "axis"),
+    [
+        (("1.0-nightly-a", "1.0-nightly-b"), ("1.0-…tly-a", "1.0-…tly-b")),
+        (("1.0-nightly-a-build", "1.0-nightly-b-build"), ("1: 1.0-ni…", "2: 1.0-ni…")),
+    ],
+)
+def test_long_versions_that_begin_alike_are_told_apart(
+    tmp_path: Path, names: tuple[str, str], axis: tuple[str, str]
+) -> None:
+    page = write_history(tmp_path / "page.html", history([version(name) for name in names])).read_text(encoding="utf-8")
+    assert all(f">{text}</text>" in page for text in axis)
+
+
 def test_the_headline_says_what_the_latest_version_changed() -> None:
     before, after = version("1.0"), version("1.1", planted={1: 0.25})
     (up,) = history([after, before]).groups
