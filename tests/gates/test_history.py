@@ -131,6 +131,19 @@ def test_a_limited_attribute_that_the_latest_audit_lacks_does_not_pass(tmp_path:
     assert (group.outcome, group.latest_in_words) == ("pass", "1.1: 2 pass; it lacks “pale skin”")
 
 
+def test_a_rule_that_no_audit_of_the_latest_version_was_held_to_does_not_pass() -> None:
+    """Another generator was asked about its attribute, of an earlier version."""
+    smiling: dict[str, Any] = {"attributes": ATTRIBUTES[:1], "means": (0.001,), "images": 100}
+    latest = [version(name, **smiling) for name in ("1.1", "2.0")]
+    hat: dict[str, Any] = {"attributes": ("a hat",), "means": (0.001,), "images": 100, "generator": "5678"}
+    rules = [Rule(max_sensitivity=0.1, attributes=["smiling", "a hat"])]
+    group = history([*latest, version("1.0", **hat)], rules).groups[0]
+    assert group.outcome == "inconclusive"
+    assert group.latest_in_words == "2.0: 1 inconclusive, 1 pass; it lacks “a hat”"
+    group = history([*latest, version("2.0", **hat)], rules).groups[0]
+    assert (group.outcome, group.latest_in_words) == ("pass", "2.0: 1 pass"), "the other group tells of it"
+
+
 def test_what_cannot_be_compared_is_a_group_of_its_own_and_says_why() -> None:
     shown = history([version("1.0", generator="5678"), version("1.1"), version("1.2"), version("1.3", done=5)])
     assert [group.labels for group in shown.groups] == [("1.1", "1.2"), ("1.0",)]
