@@ -249,7 +249,7 @@ class Planned(NamedTuple):
 
 
 def evaluations_of(search: Search, planned: Planned) -> tuple[int, int] | None:
-    """Return the least and the most points that a search takes of one trial, for all targets together.
+    """Return the least and, as a rule, the most points that a search takes of a trial, for all targets together.
 
     A picture that several of them ask for is made once, but where each is followed alone. None where the search does
     not say.
