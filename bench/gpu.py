@@ -16,6 +16,7 @@ import torch
 from synthesis import network
 from torch import Tensor
 
+from zoom_engine.common.files import atomic
 from zoom_engine.ops import cuda
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -42,7 +43,7 @@ def main() -> int:
         for backward in (False, True)
     ]
     machine = {"card": torch.cuda.get_device_name(), "torch": torch.__version__, "cuda": torch.version.cuda}
-    options.json.write_text(json.dumps({"machine": machine, "results": results}, indent=2) + "\n")
+    atomic.write_json(options.json, {"machine": machine, "results": results})
     return 0
 
 

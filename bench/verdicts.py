@@ -31,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from zoom_engine.common.files import atomic
 from zoom_engine.settings.audit_settings import DEFAULT_RANDOM_DIRECTIONS, AuditSettings
 from zoom_engine.settings.interim_analyses import MOST_IMAGES, confidence, planned_analyses
 from zoom_engine.statistics.attribute_tests import LEVEL, adjust
@@ -184,7 +185,7 @@ def main() -> None:
     document = report(rows, options.audits, time.perf_counter() - start)
     print(json.dumps({name: value for name, value in document.items() if name != "cells"}, indent=1))
     if options.json is not None:
-        options.json.write_text(json.dumps(document, indent=1) + "\n")
+        atomic.write_json(options.json, document)
 
 
 if __name__ == "__main__":

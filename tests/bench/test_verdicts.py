@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 from zoom_engine.settings.interim_analyses import confidence
 from zoom_engine.statistics.attribute_tests import attribute_tests
 from zoom_engine.statistics.intervals import Ends
+
+BENCH = Path(__file__).parents[2] / "bench"
 
 
 @pytest.fixture
@@ -63,3 +66,9 @@ def test_a_cell_counts_what_errs(verdicts: ModuleType) -> None:
     result = verdicts.report([row, looked], 10, 1.0)
     assert result["worst_coverage"] == min(row["coverage"], looked["coverage"])
     assert result["worst_false_specific"] == max(row["false_specific"], looked["false_specific"])
+
+
+def test_no_results_are_half_written() -> None:
+    """A run of hours that is stopped as it writes leaves the results of the run before, or its own."""
+    scripts = {script.stem: script.read_text(encoding="utf-8") for script in BENCH.glob("*.py")}
+    assert [name for name, text in scripts.items() if "json.write_text(" in text] == []

@@ -99,6 +99,7 @@ def test_around_photographs_as_many_images_are_planned_as_can_be_read(
     result = json.loads(capsys.readouterr().out)
     assert result["images"] == 3
     assert result["unknown"][0].startswith("which of 3 photographs the generator can draw")
+    assert result["unknown"][1].endswith(", and no bound"), "a scan of a margin that leaps takes more"
 
 
 @pytest.mark.parametrize(

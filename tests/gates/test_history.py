@@ -67,6 +67,20 @@ def test_points_of_one_day_are_told_apart_as_columns_are(tmp_path: Path) -> None
     assert re.search(r">2026-02-01</text>(?!<text [^>]*>\()", page)
 
 
+@pytest.mark.parametrize(
+    ("names", "axis"),
+    [
+        (("1.0-nightly-a", "1.0-nightly-b"), ("1.0-…tly-a", "1.0-…tly-b")),
+        (("1.0-nightly-a-build", "1.0-nightly-b-build"), ("1: 1.0-ni…", "2: 1.0-ni…")),
+    ],
+)
+def test_long_versions_that_begin_alike_are_told_apart(
+    tmp_path: Path, names: tuple[str, str], axis: tuple[str, str]
+) -> None:
+    page = write_history(tmp_path / "page.html", history([version(name) for name in names])).read_text(encoding="utf-8")
+    assert all(f">{text}</text>" in page for text in axis)
+
+
 def test_the_headline_says_what_the_latest_version_changed() -> None:
     before, after = version("1.0"), version("1.1", planted={1: 0.25})
     (up,) = history([after, before]).groups
@@ -115,6 +129,19 @@ def test_a_limited_attribute_that_the_latest_audit_lacks_does_not_pass(tmp_path:
     assert group.outcome == "pass", "the latest has an attribute of that name, in other words"
     (group,) = history(audits, [Rule(max_sensitivity=0.1)]).groups  # of each attribute that an audit has, as a gate's
     assert (group.outcome, group.latest_in_words) == ("pass", "1.1: 2 pass; it lacks “pale skin”")
+
+
+def test_a_rule_that_no_audit_of_the_latest_version_was_held_to_does_not_pass() -> None:
+    """Another generator was asked about its attribute, of an earlier version."""
+    smiling: dict[str, Any] = {"attributes": ATTRIBUTES[:1], "means": (0.001,), "images": 100}
+    latest = [version(name, **smiling) for name in ("1.1", "2.0")]
+    hat: dict[str, Any] = {"attributes": ("a hat",), "means": (0.001,), "images": 100, "generator": "5678"}
+    rules = [Rule(max_sensitivity=0.1, attributes=["smiling", "a hat"])]
+    group = history([*latest, version("1.0", **hat)], rules).groups[0]
+    assert group.outcome == "inconclusive"
+    assert group.latest_in_words == "2.0: 1 inconclusive, 1 pass; it lacks “a hat”"
+    group = history([*latest, version("2.0", **hat)], rules).groups[0]
+    assert (group.outcome, group.latest_in_words) == ("pass", "2.0: 1 pass"), "the other group tells of it"
 
 
 def test_what_cannot_be_compared_is_a_group_of_its_own_and_says_why() -> None:

@@ -109,6 +109,12 @@ def test_a_lost_label_is_seen_to_be_lost() -> None:
     assert (result.flipped, result.label_kept, result.stop) == (False, False, "label-lost")
 
 
+def test_a_label_that_only_bf16_lost_is_not_told_to_be_lost() -> None:
+    rough = [at(0, change=0.9, margin=-1, label_kept=False), at(1, change=0.8, margin=-1, label_kept=False)]
+    result, _ = run(MULTI, rough, [dataclasses.replace(point, label_kept=True) for point in rough])
+    assert (result.flipped, result.label_kept, result.stop) == (True, True, "re-evaluated")
+
+
 def test_an_end_is_reached_whatever_the_answers() -> None:
     rough = [at(place, change=0.5, margin=-1, ssim=0.9) for place in range(4 * MOST_ROUNDS)]
     exact = [at(place, change=0.0, margin=1.0) for place in range(4 * MOST_ROUNDS)]

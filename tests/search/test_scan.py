@@ -19,7 +19,7 @@ from zoom_engine.evaluation.evaluator import Evaluator
 from zoom_engine.evaluation.labels import ZeroShotLabels
 from zoom_engine.search import EvaluatedPoint, Scan, SearchResult, Trial, describe_search, find_search
 from zoom_engine.search.scan import grid, outer_grid
-from zoom_engine.search.trials import Array
+from zoom_engine.search.trials import Array, Planned
 from zoom_engine.settings.audit_settings import AuditSettings, options_of
 
 
@@ -341,6 +341,18 @@ def test_it_takes_about_a_dozen_evaluations() -> None:
     assert all(result.flipped for result in results)
     assert np.mean([result.evaluations for result in results]) < 12
     assert max(result.evaluations for result in results) < 18
+
+
+def test_what_is_planned_for_a_flip_on_both_sides_is_no_bound() -> None:
+    """Margins that leap at 22.7 and -22.6: interpolation gets nowhere, and halves every third time alone."""
+    search, origin = Scan(), point_at([0, 0, 0])
+    state = search.start(trial(0, 0, -30, 30), origin)
+    while (result := state.result()) is None:
+        weights = [float(point[0]) for point in state.ask()]
+        flips = [weight > 22.7 or weight < -22.6 for weight in weights]
+        state.tell([point_at([at, 0, 0], margin=-1e-6 if flip else 1) for at, flip in zip(weights, flips, strict=True)])
+    assert result.flip_weight == pytest.approx(22.65)
+    assert result.evaluations > search.evaluations(Planned(attributes=1, calibrated=False, labels=False))[1]
 
 
 def test_options_and_modes_are_checked() -> None:

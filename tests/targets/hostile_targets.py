@@ -446,6 +446,9 @@ HOSTILE: dict[str, Hostile] = {
     "a list of 10^9 layers": Hostile(vit(depths=[500_000] * 2_000), "depths in config.json is more than"),
     "layers that are text": Hostile(vit(num_hidden_layers="many"), "cannot load it", built=True),
     "code in the folder": Hostile(vit(auto_map={"AutoModel": "evil.Evil"}), "code of its own"),
+    "an adapter of a model elsewhere": Hostile(
+        beside_vit("adapter_config.json", '{"base_model_name_or_path": "/tmp/evil"}'), "names a model elsewhere"
+    ),
     "an index of files elsewhere": Hostile(
         beside_vit("model.safetensors.index.json", '{"weight_map": {"a": "../../w.safetensors"}}'), "names other files"
     ),

@@ -15,7 +15,7 @@ from torch import nn
 
 from zoom_engine.common.errors import TargetError
 from zoom_engine.common.threads import quiet
-from zoom_engine.targets import BinaryTask, MultiClassTask, load_target
+from zoom_engine.targets import BinaryTask, MultiClassTask, input_notices, load_target
 from zoom_engine.targets.loaders.architectures import choose_architecture, load_architecture
 from zoom_engine.targets.loaders.loaded_model import Reading
 
@@ -94,6 +94,21 @@ def test_timm_brings_its_preprocessing_and_the_file_its_outputs(tmp_path: Path, 
     direct = load_target(network)
     assert direct.preprocessing == target.preprocessing
     torch.testing.assert_close(direct(IMAGES), target(IMAGES))
+
+
+@pytest.mark.parametrize(("plain", "averaged"), [("state_dict", "state_dict_ema"), ("model", "model_ema")])
+def test_averaged_weights_are_taken_as_timm_takes_them_and_told(tmp_path: Path, plain: str, averaged: str) -> None:
+    state = timm.create_model("resnet10t", num_classes=3).state_dict()
+    mean = spread(timm.create_model("resnet10t", num_classes=3)).state_dict()
+    wrapped = {"n_averaged": torch.tensor(7), **{f"module.{key}": value for key, value in mean.items()}}
+    torch.save({"epoch": 3, plain: state, averaged: wrapped}, tmp_path / "w.pth")
+    target = load_target(f"timm:resnet10t@{tmp_path / 'w.pth'}")
+    loaded = dict(load_architecture(f"timm:resnet10t@{tmp_path / 'w.pth'}", Reading()).network.named_parameters())
+    assert all(torch.equal(value, mean[key]) for key, value in loaded.items())
+    (notice,) = input_notices(target, resolution=64)
+    assert f"averaged weights of its file are taken, as timm takes them: {averaged}" in notice
+    torch.save({plain: state, averaged: None}, tmp_path / "w.pth")
+    assert load_architecture(f"timm:resnet10t@{tmp_path / 'w.pth'}", Reading()).note == ""
 
 
 def of_a_newer_zip(archive: bytes) -> bytes:

@@ -196,7 +196,7 @@ def plan(groups: Sequence[Sequence[Models]], run: RunSettings, *, rate: float | 
         parts.append(_part(audits, run, rate, before))
         before += audits
     unknown = [
-        "how many searches flip, and where they stop: the most assumes that each flips as late as it can",
+        "how many searches flip, and where they stop: the most is usual where all flip late, and no bound",
         "what the cache has of this generator already: it is counted as empty",
         "loading and compiling models, on each worker anew; workers that wait for the last shards; networks and disks",
         "adding up the records and drawing the report, which one machine does at the end",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +58,7 @@ class Group:
         changes: the differences of the latest audit from the one before it, by the attribute; empty where it is alone,
             or nothing was edited in both.
         matters: the smallest change that matters.
+        lacks: the names in rules of which neither these audits nor others of the latest version have an attribute.
     """
 
     audits: tuple[Diagnosis, ...]
@@ -65,6 +66,7 @@ class Group:
     courses: tuple[Course, ...]
     changes: Mapping[Attribute, Difference]
     matters: float
+    lacks: tuple[str, ...]
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -93,8 +95,10 @@ class Group:
 
     @property
     def latest_outcomes(self) -> list[Outcome]:
-        """Return the outcomes of the rules in the latest audit."""
-        return [course.outcomes[-1] for course in self.courses if course.outcomes[-1] is not None]
+        """Return the outcomes of the rules in the latest audit; inconclusive for each name that its version lacks."""
+        outcomes = [course.outcomes[-1] for course in self.courses if course.outcomes[-1] is not None]
+        outcomes.extend("inconclusive" for _ in self.lacks)
+        return outcomes
 
     @property
     def headline(self) -> str:
@@ -123,6 +127,7 @@ class Group:
         outcomes = self.latest_outcomes
         limited = (course for course in self.courses if course.limit is not None)
         lacking = [f"“{course.name}”" for course in limited if course.figures[-1] is None]
+        lacking += [f"“{name}”" for name in self.lacks]
         without = f"; it lacks {listed(lacking)}" if lacking else ""
         return f"{self.unique_labels[-1]}: {counted(outcomes)}{without}" if outcomes else ""
 
@@ -140,6 +145,7 @@ class History:
             "groups": [
                 {
                     "reason": group.reason or None,
+                    "lacks": list(group.lacks),
                     "audits": [
                         {"path": None if audit.path is None else str(audit.path), **audit.about.to_json()}
                         for audit in group.audits
@@ -197,7 +203,10 @@ def history(audits: Sequence[Diagnosis], rules: Sequence[Rule] = ()) -> History:
     first, *others = sorted(groups, key=len, reverse=True)
     reasons = ["", *(_refusals(first, group)[0] for group in others)]
     return History(
-        tuple(_group(group, reason, limiting) for group, reason in zip((first, *others), reasons, strict=True)),
+        tuple(
+            _group(group, reason, limiting, _lacking(named, group, itertools.chain(*groups)))
+            for group, reason in zip((first, *others), reasons, strict=True)
+        ),
         tuple(left_out),
     )
 
@@ -227,7 +236,17 @@ def _refusals(audits: Sequence[Diagnosis], others: Sequence[Diagnosis]) -> list[
     return refusals
 
 
-def _group(audits: Sequence[Diagnosis], reason: str, rules: Sequence[Rule]) -> Group:
+def _lacking(names: Sequence[str], group: Sequence[Diagnosis], audits: Iterable[Diagnosis]) -> tuple[str, ...]:
+    """Return those of the names in rules that no audit of the group calls an attribute, nor any of its latest version.
+
+    Those that an earlier one of the group has are courses of it.
+    """
+    version = label(group[-1])
+    called = attributes_by_name(*group, *(audit for audit in audits if label(audit) == version))
+    return tuple(name for name in dict.fromkeys(names) if name.casefold() not in called)
+
+
+def _group(audits: Sequence[Diagnosis], reason: str, rules: Sequence[Rule], lacks: tuple[str, ...]) -> Group:
     neutral = audits[0].config.neutral
     attributes = list(dict.fromkeys(attribute for audit in audits for attribute in audit.attributes))
     limits = _limits(rules, audits, attributes)
@@ -255,6 +274,7 @@ def _group(audits: Sequence[Diagnosis], reason: str, rules: Sequence[Rule]) -> G
         tuple(courses),
         {} if pair is None else pair.differences,
         max(audit.config.smallest_effect for audit in audits[-2:]),
+        lacks,
     )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from rich.cells import set_cell_size
 
 from zoom_engine.audit.gate_file import Outcome
 from zoom_engine.audit.summary import Sensitivity
@@ -78,11 +80,22 @@ def _axis(group: Group) -> Axis:
     return axis_for([*ends, *(course.limit for course in group.courses if course.limit is not None)])
 
 
+def _shortened(names: Sequence[str]) -> list[str]:
+    """Return names as short as an axis wants them: without ends, or middles, or numbered: no two are alike."""
+    ends = [fit(name, _LABEL_WIDTH) for name in names]
+    middles = [
+        name if name == end else f"{set_cell_size(name, 4)}…{set_cell_size(name[::-1], 5)[::-1]}"
+        for name, end in zip(names, ends, strict=True)
+    ]
+    numbered = [fit(f"{names.index(name) + 1}: {name}", _LABEL_WIDTH) for name in names]
+    return next((short for short in (ends, middles) if len({*short}) == len({*names})), numbered)
+
+
 def _chart(group: Group, course: Course, axis: Axis) -> Chart:
     values = [None if row is None or row.value is None else (row.value, row.interval) for row in course.figures]
     labels = [
-        f"{fit(name, _LABEL_WIDTH)}\n{whole.removeprefix(name).strip()}".rstrip()
-        for name, whole in zip(group.labels, group.unique_labels, strict=True)
+        f"{short}\n{whole.removeprefix(name).strip()}".rstrip()
+        for short, name, whole in zip(_shortened(group.labels), group.labels, group.unique_labels, strict=True)
     ]
     plot = trend_plot(values, labels, axis=axis, limit=course.limit)
     return Chart(course, plot, tuple(zip(course.figures, course.outcomes, strict=True)))

@@ -22,7 +22,8 @@ same steps, kept while pictures get more similar and still flip decisively.
 A way ends before its last step where the trend of its margins leads to no flip.
 
 It is *hopeless*, and ends, once a few steps were taken and no slope that was met, followed to the end of the bounds,
-would take away three quarters of the margin; before it believes that, it evaluates the end of the bounds once.
+would take away three quarters of the margin; before it believes that of the way from the unedited image, it
+evaluates once where a step from there leads that may go as far as half the bounds.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ class Minimal:
     def most_evaluations(self) -> int:
         """The largest number of points of one image.
 
-        The unedited image, the end of the bounds and the point that it goes back to are one each.
+        The unedited image, the step that goes far and the point that it goes back to are one each.
         """
         descents = 2 + min(self.descents, self.afar)
         return descents * self.steps + self.afar + self.again + self.polish + 3

@@ -11,9 +11,18 @@ import dataclasses
 
 import numpy as np
 
-from zoom_engine.search.trials import Array, EvaluatedPoint, EvaluatedPoints, SearchResult, SearchState, Trial
+from zoom_engine.search.trials import (
+    LABEL_LOST,
+    Array,
+    EvaluatedPoint,
+    EvaluatedPoints,
+    SearchResult,
+    SearchState,
+    Trial,
+)
 
 MOST_ROUNDS = 8  # of re-evaluation; a point that was not re-evaluated by then is no part of the result
+REEVALUATED = "re-evaluated"  # why it stopped where the label was lost in bfloat16 alone
 
 
 class Reevaluated:
@@ -53,12 +62,16 @@ class Reevaluated:
             self._again = []
 
     def result(self) -> SearchResult | None:
-        """Return the re-evaluated result; its steps and why it stopped are those of the search."""
+        """Return the re-evaluated result; its steps and why it stopped are those of the search.
+
+        That the label was lost is told of the points that were evaluated again alone.
+        """
         if self._searched is None or self._again:
             return None
         if not self._evaluated.tried:
             return self._searched
-        result = self._evaluated.result(self._searched.stop, by_weight=False, only=self._exact)
+        stop = REEVALUATED if self._searched.stop == LABEL_LOST else self._searched.stop
+        result = self._evaluated.result(stop, by_weight=False, only=self._exact)
         return dataclasses.replace(
             result, steps=self._searched.steps, evaluations=self._searched.evaluations + len(self._exact)
         )

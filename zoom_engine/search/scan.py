@@ -84,6 +84,7 @@ class Scan:
     def evaluations(self, planned: Planned) -> tuple[int, int]:
         """Return the grid or less, eighths where the label is lost, and halvings of a gap for each target.
 
+        The most is usual and no bound: where a margin hardly moves but for a leap, a halving takes up to three points.
         What was seen when the bounds were found is not counted: its last picture may be the end of the range.
         """
         halvings = 0 if self.tolerance is None else PAPER_BOUND / self.points / self.tolerance

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from zoom_engine.audit.records import Point, Within
 
 Array = NDArray[np.float64]
+LABEL_LOST = "label-lost"
 
 
 class Natural(Protocol):
@@ -163,7 +164,8 @@ class SearchResult:
         flip_weight: in single mode the smallest |edit weight| that flips and keeps the label, None where there is none.
         steps: how often the search asked.
         evaluations: how many points were evaluated, the unedited image not counted.
-        stop: why the search ended; "label-lost" when no point besides the unedited image keeps the label.
+        stop: why the search ended; "label-lost" when no point besides the unedited image keeps the label, and
+            "re-evaluated" when that was so in bfloat16 alone.
         trajectory: the points (see `EvaluatedPoint.to_point`), the unedited image among them: by weight for a scan, in
             order of time otherwise; of CMA-ES only each generation's best and the largest change.
         natural: whether the edit stays within what the generator draws; None where that is not known.
@@ -247,7 +249,7 @@ class Planned(NamedTuple):
 
 
 def evaluations_of(search: Search, planned: Planned) -> tuple[int, int] | None:
-    """Return the least and the most points that a search takes of one trial, for all targets together.
+    """Return the least and, as a rule, the most points that a search takes of a trial, for all targets together.
 
     A picture that several of them ask for is made once, but where each is followed alone. None where the search does
     not say.
@@ -349,7 +351,7 @@ class EvaluatedPoints:
             flip_weight=self._flip_weight(successes),
             steps=self.steps,
             evaluations=len(self.tried),
-            stop="label-lost" if lost else stop,
+            stop=LABEL_LOST if lost else stop,
             trajectory=tuple(it.to_point() for it in points),
             natural=None if trial.natural is None else trial.natural.holds(best.weights),
             paper=self._paper(),

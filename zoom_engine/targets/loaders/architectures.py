@@ -36,7 +36,7 @@ def load_architecture(spec: str, how: Reading) -> LoadedModel:
         TargetError: for an unknown name or tag, weights that are not there, and weights of another architecture.
     """
     chosen = choose_architecture(spec, download=how.download)
-    state = read_state_dict(chosen.weights)
+    state, note = read_state_dict(chosen.weights)
     network = _fitted(chosen.build, state, chosen.name, chosen.weights)
     return LoadedModel(
         network=network.eval().requires_grad_(False),
@@ -44,6 +44,7 @@ def load_architecture(spec: str, how: Reading) -> LoadedModel:
         preprocessing=chosen.preprocessing.updated(how.options),
         assumed=False,
         final=final_activation(network),
+        note=note,
     )
 
 

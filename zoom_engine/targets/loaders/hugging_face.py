@@ -38,6 +38,8 @@ from zoom_engine.targets.tasks.multilabel import MultiLabelTask
 from zoom_engine.targets.tasks.task import Task
 
 LARGEST_JSON = 2**24
+ADAPTER = "adapter_config.json"
+"""Beside it transformers loads the weights of another model, with this one's added."""
 MOST_OF_CONFIG = 10**6
 """The largest number in a config: layers, classes and pixels are fewer."""
 PARTS, PARTS_PER_TENSOR = 1_000, 64
@@ -173,11 +175,16 @@ def check_folder(folder: Path, config: Mapping[str, object]) -> Weights:
     """Refuse what can be told of a folder without building its network: loading and describing it both begin so.
 
     Raises:
-        TargetError: it brings code, lacks weights in safetensors, or its config holds numbers that no image classifier
-            has.
+        TargetError: it brings code, is an adapter of another model, lacks weights in safetensors, or its config holds
+            numbers that no image classifier has.
     """
     if "auto_map" in config:
         raise TargetError(f"{folder}: brings code of its own (auto_map in {CONFIG}), refused: export the model to ONNX")
+    if (folder / ADAPTER).exists():
+        raise TargetError(
+            f"{folder}: refused, since {ADAPTER} names a model elsewhere: merge the adapter into it"
+            " (merge_and_unload of peft) and save that"
+        )
     files = sorted(folder.glob("*.safetensors"))
     if not files:
         raise TargetError(f"{folder}: has no .safetensors file: save the model with safe_serialization=True")

@@ -16,15 +16,18 @@ from zoom_engine.common.files.archives import grows
 from zoom_engine.common.files.kinds_of_file import holds_safetensors
 from zoom_engine.common.threads import quiet
 
+AVERAGED = ("state_dict_ema", "model_ema")
+"""Where trainers store the average of the last weights beside them: timm loads that where it is there."""
 CONTAINERS = ("state_dict", "model_state_dict", "model", "net")
+AVERAGED_TAKEN = "the averaged weights of its file are taken, as timm takes them"
 PREFIXES = ("module.", "model.", "_orig_mod.")
 
 
-def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """Return names and tensors of `path`, on the CPU.
+def read_state_dict(path: Path) -> tuple[dict[str, Tensor], str]:
+    """Return names and tensors of `path`, on the CPU, and a note on them, "" without one.
 
-    They are taken out of the usual containers ("state_dict", …), without the prefixes that wrappers leave ("module.",
-    …).
+    They are taken out of the usual containers ("state_dict", …), without what wrappers leave: prefixes ("module.", …),
+    and a count of what was averaged. Where the file has averaged weights too, these are taken, and a note says so.
 
     Raises:
         TargetError: for a damaged file, one that holds anything but tensors, or values that are not finite.
@@ -50,12 +53,14 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
                 " save model.state_dict(), or safetensors"
             ) from error
         raise TargetError(f"{path}: is not a state-dict file, or a damaged one ({one_line(error)})") from error
-    for key in CONTAINERS:
+    note = ""
+    for key in (*AVERAGED, *CONTAINERS):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
+            note = f"{AVERAGED_TAKEN}: {key}" if key in AVERAGED else note
     if not isinstance(content, Mapping) or not content:
         raise TargetError(f"{path}: holds no state-dict: save model.state_dict()")
-    state = dict(content)
+    state = {key: value for key, value in content.items() if not (note and key == "n_averaged")}
     if not all(isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()):
         raise TargetError(f"{path}: holds no state-dict of tensors alone: save model.state_dict()")
     for prefix in PREFIXES:
@@ -72,7 +77,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         raise TargetError(
             f"{path}: its weights {bad!r} hold NaN or infinity: the file is damaged, or training diverged"
         )
-    return state
+    return state, note
 
 
 def _is_finite(value: Tensor, path: Path, name: str) -> bool:
