@@ -353,3 +353,17 @@ def test_a_plain_attribute_is_known_by_its_value(value: Any) -> None:
         return module_hash(network)
 
     assert holding(value) == holding(copy.deepcopy(value)) != holding([value])
+
+
+class Counting(nn.Module):
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.count = count
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.count += 1
+        return x
+
+
+def test_what_a_network_counts_of_itself_is_no_part_of_it() -> None:
+    assert module_hash(Counting(0)) == module_hash(Counting(5))
