@@ -135,9 +135,8 @@ class _Reader:
         if isinstance(value, Tensor):
             return ["tensor", self._tensor(value)]
         if isinstance(value, np.ndarray | np.generic):
-            items = (
-                [self.of(value.tolist())] if value.dtype.hasobject else [hashlib.sha256(value.tobytes()).hexdigest()]
-            )
+            apart = value.dtype.hasobject or value.dtype.names  # between fields lie bytes that mean nothing
+            items = [self.of(value.tolist())] if apart else [hashlib.sha256(value.tobytes()).hexdigest()]
             return ["array", str(value.dtype), str(value.shape), *items]
         if kind in (tuple, list):
             return [kind.__name__, *map(self.of, value)]
