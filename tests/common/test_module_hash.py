@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -353,3 +354,29 @@ def test_a_plain_attribute_is_known_by_its_value(value: Any) -> None:
         return module_hash(network)
 
     assert holding(value) == holding(copy.deepcopy(value)) != holding([value])
+
+
+class Counting(nn.Module):
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.count = count
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.count += 1
+        return x
+
+
+def test_what_a_network_counts_of_itself_is_no_part_of_it() -> None:
+    assert module_hash(Counting(0)) == module_hash(Counting(5))
+
+
+def test_bytes_between_the_fields_of_an_array_do_not_count() -> None:
+    """Nodes of trees lie so in memory, and the bytes between are whatever was there before."""
+    kind = np.dtype([("leaf", np.uint8), ("value", np.float64)], align=True)
+    first, second, other = (Counting(0) for _ in range(3))
+    for module, filling, value in ((first, 0, 0.0), (second, 1, 0.0), (other, 0, 1.0)):
+        memory = np.full(kind.itemsize, filling, np.uint8)
+        nodes = memory.view(kind)
+        nodes["leaf"], nodes["value"] = 1, value
+        module.forward = functools.partial(max, nodes)  # type: ignore[method-assign]
+    assert module_hash(first) == module_hash(second) != module_hash(other)

@@ -119,7 +119,7 @@ def test_a_browser_fills_it_in_and_the_answers_are_scored(out: Path, capsys: pyt
     assert main(["experiment", "user-study", "--score", str(file), "--out", str(out)]) == 0
     table = capsys.readouterr().out
     assert "avatars      group 1" in table
-    assert "1 people, 5 answers" in table
+    assert "1 person, 5 answers" in table
 
 
 def test_shares_are_of_all_answers_of_a_group(out: Path) -> None:
@@ -169,14 +169,14 @@ def test_a_person_who_saved_again_counts_once(out: Path) -> None:
     after = answered(out, 1, {"fidelity-0": 2, "fidelity-2": 1}, person="a")
     with pytest.raises(ConfigError, match=r"of the same person as .*: give each once, in the file saved last"):
         score_answers(out, [before, after])
-    assert "1 people, 2 answers" in score_answers(out, [after])
-    assert "1 people, 1 answers" in score_answers(out, [answered(out, 2, {"fidelity-0": 1}, person="a"), after])
+    assert "1 person, 2 answers" in score_answers(out, [after])
+    assert "1 person, 1 answer)" in score_answers(out, [answered(out, 2, {"fidelity-0": 1}, person="a"), after])
 
 
 def test_who_answered_nothing_is_no_person(out: Path) -> None:
     given = {"a": {"fidelity-0": 1}, "b": {}, "c": {"consistency-1": 1}}
     text = score_answers(out, [answered(out, 1, answers, person=name) for name, answers in given.items()])
-    assert text.count("1 people, 1 answers") == 2
+    assert text.count("1 person, 1 answer)") == 2
 
 
 def test_a_discriminator_finds_what_is_there_and_nothing_else() -> None:

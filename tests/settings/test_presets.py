@@ -139,6 +139,7 @@ def test_a_file_that_is_none_is_refused_in_one_line(tmp_path: Path, text: str, r
     ("spec", "reason"),
     [
         ("planes", "no preset 'planes'; there are cars"),
+        ("faces:", "no label set ''; it has gender"),
         ("faces:mood", "no label set 'mood'; it has gender"),
         ("nowhere/own.toml", "cannot read preset nowhere"),
         ("../faces", "no preset"),

@@ -25,6 +25,8 @@ def brightness() -> None:
         (["avatars:dog", "pets:dog"], ["avatars-dog", "pets-dog"]),
         (["http://127.0.0.1:8000/predict", "timm:resnet50@w.pt"], ["127.0.0.1-8000-predict", "resnet50-w.pt"]),
         (["http://me:secret@host/a", "http://me:secret@host/b", "http://host/c"], ["host-a", "host-b", "host-c"]),
+        (["http://host/a?key=SECRET", "https://host/b?at=c:d/e.f"], ["host-a", "host-b"]),
+        (["http://host/a?key=1", "http://host/a?key=2"], ["http-host-a-5d5a2f99", "http-host-a-47564524"]),
         (["folder/of-a-model/", brightness], ["of-a-model", "brightness"]),
         ({"before": 1, "after": 2}, ["before", "after"]),
     ],

@@ -281,6 +281,56 @@ def test_an_estimator_is_given_rows_and_asked_for_probabilities_or_scores() -> N
         load_target(gray)
 
 
+class Stains:
+    """A model that sees stains alone, and none in noise; it counts what it was asked."""
+
+    def __init__(self, score: float) -> None:
+        self.score, self.asked = score, 0
+
+    def predict(self, x: NDArray[np.float32]) -> Any:
+        self.asked += 1
+        return self.scored(x.std((1, 2, 3)) < 0.01) + np.float32(4e-4) * x.mean((1, 2, 3))
+
+    def scored(self, stains: NDArray[np.bool_]) -> Any:
+        return stains * np.float32(self.score)
+
+
+class OtherStains(Stains):
+    def scored(self, stains: NDArray[np.bool_]) -> Any:
+        return stains * np.float32(self.score) / 2
+
+
+class Weighted(KerasLike):
+    """As one that Keras made, which finds nothing in noise."""
+
+    def __init__(self, weight: float) -> None:
+        super().__init__((None, 8, 8, 3))
+        self.weight = weight
+
+    def get_weights(self) -> list[NDArray[np.float64]]:
+        return [np.array(self.weight)]
+
+    def predict(self, x: NDArray[np.float32], batch_size: int | None = None, verbose: str | int = "auto") -> Any:
+        self.seen.append(x.shape)
+        return 0.5 + 4e-4 * x.mean((1, 2, 3))
+
+
+def test_objects_that_answer_all_test_pictures_alike_are_told_apart_by_what_they_are_made_of() -> None:
+    """An audit of one was resumed with another."""
+
+    def identity(given: Any) -> str:
+        return load_target(given, name="stains", task="binary", resolution=8).content_hash
+
+    used = Stains(0.9)
+    hashes = [identity(used), identity(used), identity(Stains(0.9)), identity(Stains(0.6))]
+    assert hashes[0] == hashes[1] == hashes[2] != hashes[3]
+    of_keras = [identity(Weighted(weight)) for weight in (1.0, 1.0, 2.0)]
+    assert of_keras[0] == of_keras[1] != of_keras[2]
+    other = OtherStains(0.9)
+    other.name = used.name = "stains"  # type: ignore[attr-defined]
+    assert identity(used) != identity(other)
+
+
 def test_a_number_in_a_unit_of_its_own_is_no_logit(tmp_path: Path) -> None:
     class Ages:
         n_features_in_ = 3 * 8 * 8

@@ -520,9 +520,14 @@ def test_template_sets_by_name_and_the_users_own(encoder: TextEncoder) -> None:
     assert find_templates("general") == GENERAL
     assert find_templates(["a mugshot of {}"]) == ("a mugshot of {}",)
     assert encoder.embed_texts(["a face"], templates=imagenet).shape == (1, encoder.dim)
-    for wrong, message in (("best", "choose one of none, general"), ([], "non-empty"), (["a face"], "exactly once")):
+    for wrong, message in (
+        ("best", "choose one of none, general"),
+        ([], "non-empty"),
+        (["a face"], "exactly once"),
+        ([5], "must be a string, not int"),
+    ):
         with pytest.raises(TextEncoderError, match=message):
-            find_templates(wrong)
+            find_templates(wrong)  # type: ignore[arg-type]
 
 
 def test_words_that_training_never_read_are_refused_where_they_are_known(folder: Path, tmp_path: Path) -> None:

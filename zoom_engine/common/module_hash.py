@@ -135,9 +135,8 @@ class _Reader:
         if isinstance(value, Tensor):
             return ["tensor", self._tensor(value)]
         if isinstance(value, np.ndarray | np.generic):
-            items = (
-                [self.of(value.tolist())] if value.dtype.hasobject else [hashlib.sha256(value.tobytes()).hexdigest()]
-            )
+            apart = value.dtype.hasobject or value.dtype.names  # between fields lie bytes that mean nothing
+            items = [self.of(value.tolist())] if apart else [hashlib.sha256(value.tobytes()).hexdigest()]
             return ["array", str(value.dtype), str(value.shape), *items]
         if kind in (tuple, list):
             return [kind.__name__, *map(self.of, value)]
@@ -295,6 +294,7 @@ class _Reader:
     def _code(self, code: types.CodeType) -> Iterable[str]:
         owner = code.co_varnames[0] if code.co_argcount else ""
         chains: dict[object, list[str]] = {}
+        first: dict[object, Any] = {}
         last: Any = None
         yield f"code {code.co_argcount} {code.co_posonlyargcount} {code.co_kwonlyargcount} {code.co_flags & 0xFF}"
         yield code.co_exceptiontable.hex()
@@ -308,7 +308,10 @@ class _Reader:
             # What stands left of "[...] =" or ".append(" begins where the whole expression does.
             place = step.positions and (step.positions.lineno, step.positions.col_offset)
             if place and place[1] is not None:
-                chain = chains.setdefault(place, [])
+                chain, begin = chains.setdefault(place, []), first.setdefault(place, step)
+                added = step.opname == "STORE_ATTR" and last.opname == "SWAP" and chain == [name]
+                if added and _loads(begin, owner):  # "self.count += 1"
+                    self.written.add(name)
                 if step.opname == "STORE_SUBSCR" or (step.opname in _ATTRIBUTES and name in _CHANGES):
                     self.written.update(chain)
                 if step.opname in (*_ATTRIBUTES, *_GLOBALS):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
 from torch import Tensor
 
 from zoom_engine.common.errors import CacheError, one_line
@@ -45,6 +45,8 @@ class DirectionCache:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (OSError, SafetensorError, ValueError):  # of JSON
             return None
+        if written.get("content", _content(tensors)) != _content(tensors):  # older files have none
+            return None
         finite = all(bool(torch.isfinite(t).all()) for t in tensors.values() if t.is_floating_point())
         return tensors if finite else None
 
@@ -63,6 +65,7 @@ class DirectionCache:
                 with replacing(path) as temporary:
                     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
                     about = {"depends_on": _canonical(depends_on), "answers": json.dumps(_answers(depends_on))}
+                    about["content"] = _content(plain)
                     save_file(plain, temporary, metadata=about)
         except SafetensorError as error:  # its own word for a disk that is full
             raise CacheError(f"the cache {path.parent} cannot be written: {one_line(error)}") from error
@@ -104,6 +107,11 @@ def _answers_otherwise(written: Mapping[str, str], depends_on: Mapping[str, obje
         name in stored_answers and not same_answers(stored_answers[name], answers)
         for name, answers in answers_now.items()
     )
+
+
+def _content(tensors: dict[str, Tensor]) -> str:
+    """Return the hash of tensors with their names."""
+    return hashlib.sha256(save(tensors)).hexdigest()
 
 
 def _canonical(depends_on: Mapping[str, object]) -> str:

@@ -25,6 +25,7 @@ from torch import Tensor
 
 from zoom_engine.common import registry
 from zoom_engine.common.errors import ConfigError, DirectionError, one_line
+from zoom_engine.common.files.asked_path import asked_path
 from zoom_engine.directions.edit_directions import EditDirections
 from zoom_engine.directions.relevance import Sampling, inverse_std
 from zoom_engine.generators import EditableGenerator
@@ -136,7 +137,7 @@ def read_directions(path: str | Path) -> EditDirections | GivenDirections:
     Raises:
         DirectionError: in one line, what is wrong with it.
     """
-    path = Path(path)
+    path = asked_path(path, DirectionError)
     if not path.is_file():
         known = ", ".join(registry.all_names(registry.DIRECTION_METHODS))
         raise DirectionError(f"'{path}' is no method for directions ({known}), and there is no such file of them")

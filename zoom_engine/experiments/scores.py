@@ -10,6 +10,7 @@ from typing import Any
 
 from zoom_engine.common.errors import ConfigError, one_line
 from zoom_engine.common.files.json_file import read_json
+from zoom_engine.common.plurals import number_of
 from zoom_engine.experiments.estimates import columns, percent, wilson
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.user_study import ANSWERS, GROUPS
@@ -110,7 +111,7 @@ def _table(rows: Sequence[dict[str, Any]]) -> str:
         of_study = [row for row in rows if row["study"] == study]
         for row in of_study:
             value = percent([row["share"], row["share_low"], row["share_high"]])
-            about = f"{row['people']} people, {row['answers']} answers"
+            about = f"{number_of(row['people'], 'person', 'people')}, {number_of(row['answers'], 'answer')}"
             lines.append(f"  {row['domain']:12} group {row['group']}  {value:>20}  ({about})")
         if not of_study:
             lines.append("  no answers")

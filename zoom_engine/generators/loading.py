@@ -9,7 +9,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from zoom_engine.common import registry
-from zoom_engine.common.errors import ConfigError, one_line
+from zoom_engine.common.errors import CheckpointError, ConfigError, one_line
+from zoom_engine.common.files.asked_path import asked_path
 from zoom_engine.common.files.kinds_of_file import is_onnx
 from zoom_engine.common.threads import working
 from zoom_engine.common.typed import named_options
@@ -80,7 +81,7 @@ def load_generator(
     if isinstance(spec, nn.Module) and not isinstance(spec, EditableGenerator):
         asked.none_left("a decoder", DECODER_OPTIONS)
         return Decoder(spec, **_of_decoder(asked))
-    if isinstance(spec, str | Path) and is_onnx(Path(spec)):
+    if isinstance(spec, str | Path) and is_onnx(asked_path(spec, CheckpointError)):
         asked.none_left("a decoder", DECODER_OPTIONS)
         return OnnxDecoder(Path(spec), **_of_decoder(asked))
     if asked.options.keys() & set(DECODER_OPTIONS):

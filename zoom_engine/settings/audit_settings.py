@@ -18,6 +18,7 @@ from typing import Any, Literal, NamedTuple, TypeGuard, TypeVar, get_args, get_t
 from zoom_engine.common import registry
 from zoom_engine.common.backends import BACKENDS, Backend, Precision
 from zoom_engine.common.errors import CheckpointError, ConfigError
+from zoom_engine.common.files.asked_path import asked_path
 from zoom_engine.common.typed import in_words, misfit, one_of, plain
 from zoom_engine.settings.attributes import Attribute, check_labels, parse_attributes, sources_of
 from zoom_engine.settings.interim_analyses import KNOWN_WIDTH, MOST_IMAGES, planned_analyses
@@ -680,7 +681,7 @@ def _is_file(directions: object) -> bool:
     """Return whether `directions` are a file, and refuse what is neither that nor a method, by a ConfigError."""
     if not is_file_of_directions(directions):
         return False
-    if not Path(directions).is_file():
+    if not asked_path(directions, ConfigError).is_file():
         known = registry.all_names(registry.DIRECTION_METHODS)
         raise ConfigError(f"option 'directions' cannot be {one_of(str(directions), known)}; and no such file is there")
     return True
@@ -702,7 +703,9 @@ def check_generator(spec: object) -> None:
     Raises:
         CheckpointError: there is no such generator.
     """
-    if not isinstance(spec, str | Path) or spec in registry.names(registry.DOMAINS) or Path(spec).is_file():
+    if not isinstance(spec, str | Path) or spec in registry.names(registry.DOMAINS):
+        return
+    if asked_path(spec, CheckpointError).is_file():
         return
     family, colon, _ = str(spec).partition(":")
     known = (*registry.all_names(registry.GENERATORS), "python")

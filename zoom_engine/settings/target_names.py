@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from zoom_engine.common.errors import ConfigError, one_line
 _LONGEST = 100  # characters of a folder's name
 _OTHER = re.compile(r"[^\w.-]+", re.ASCII)
 _CREDENTIALS = re.compile(r"(://)[^/?#\s]*@")
+_QUERY = re.compile(r"(https?://[^?\s]*)\?(.*)", re.IGNORECASE | re.DOTALL)
 
 
 def several_targets(target: object) -> bool:
@@ -59,14 +61,18 @@ def _short(target: object) -> str:
     """Return what is told of a target in short."""
     if not isinstance(target, str) and not hasattr(target, "__fspath__"):
         return str(getattr(target, "name", None) or getattr(target, "__name__", type(target).__name__))
-    text = without_password(str(target), instead="")
+    text = _QUERY.sub(r"\1", without_password(str(target), instead=""))  # it may hold a key
     _, colon, rest = text.partition(":")
     return rest if colon else re.sub(r"\.[a-z0-9]+$", "", text.rstrip("/").rpartition("/")[2])
 
 
 def _in_full(target: object) -> str:
-    """Return all that is told of a target but where it lies in memory, which is another place in the next run."""
-    return re.sub(r" at 0x[0-9a-f]+", "", without_password(str(target), instead=""))
+    """Return all that is told of a target but where it lies in memory, which is another place in the next run.
+
+    A query, which may hold a key, is told by its hash.
+    """
+    text = re.sub(r" at 0x[0-9a-f]+", "", without_password(str(target), instead=""))
+    return _QUERY.sub(lambda match: f"{match[1]}-{hashlib.sha256(match[2].encode()).hexdigest()[:8]}", text)
 
 
 def _folder(text: str) -> str:

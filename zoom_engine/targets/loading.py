@@ -14,6 +14,7 @@ from torch import nn
 
 from zoom_engine.common import registry
 from zoom_engine.common.errors import TargetError
+from zoom_engine.common.files.asked_path import asked_path
 from zoom_engine.common.files.kinds_of_file import FileKind, kind_of_file
 from zoom_engine.common.threads import working
 from zoom_engine.common.typed import named_options, one_of
@@ -286,7 +287,8 @@ def _load(spec: Spec, how: Reading) -> LoadedModel:
     elif (named := _named(spec)) is not None:
         loaded = named(str(spec), how)
     else:
-        loaded = FILES[kind_of_file(Path(spec))](Path(spec), how)
+        path = asked_path(spec, TargetError)
+        loaded = FILES[kind_of_file(path)](path, how)
     resize = how.options.get("resize") if isinstance(how.options, Mapping) else None
     if resize not in (None, Preprocessing.resize) and loaded.preprocessing.hw is None:
         raise TargetError(

@@ -23,6 +23,7 @@ from zoom_engine.common import registry
 from zoom_engine.common.errors import TextEncoderError, one_line
 from zoom_engine.common.files import hub
 from zoom_engine.common.files.archives import grows
+from zoom_engine.common.files.asked_path import asked_path
 from zoom_engine.common.files.json_file import read_json
 from zoom_engine.common.files.mapped_weights import mapped
 from zoom_engine.common.imports import importing
@@ -83,7 +84,7 @@ def load_text_encoder(
     if name.startswith("local-dir:"):
         return _load_folder(Path(name.removeprefix("local-dir:")), name_as or name, download=download)
     domain = registry.find(registry.DOMAINS, name)
-    if domain is None and Path(name).is_dir():
+    if domain is None and asked_path(name, TextEncoderError).is_dir():
         return _load_folder(Path(name), name_as or name, download=download)
     if name.startswith("hf-hub:"):
         return _load_snapshot(name, download=download)

@@ -56,8 +56,10 @@ def fill_template(template: str, prompt: str) -> str:
     """Return the template with the prompt in place of its single `{}` (replaced, never formatted).
 
     Raises:
-        TextEncoderError: the template does not hold `{}` exactly once.
+        TextEncoderError: the template is no text, or does not hold `{}` exactly once.
     """
+    if not isinstance(template, str):
+        raise TextEncoderError(f"a template must be a string, not {type(template).__name__}")
     if template.count("{}") != 1:
         raise TextEncoderError(f"template '{shorten(template)}' must hold '{{}}' exactly once")
     return template.replace("{}", prompt)

@@ -69,11 +69,11 @@ def find_preset(spec: str | Path) -> tuple[Preset, tuple[str, ...] | None]:
     Raises:
         ConfigError: there is no such preset or label set, or the file is none of this form.
     """
-    head, labels = str(spec), ""
+    head, colon, labels = str(spec), "", ""
     if not head.endswith(".toml") and ":" in head:
-        head, _, labels = head.rpartition(":")
+        head, colon, labels = head.rpartition(":")
     preset = read_preset(Path(head) if head.endswith(".toml") else preset_file(head))
-    if not labels:
+    if not colon:
         return preset, None
     if labels not in preset.labels:
         known = one_line(", ".join(preset.labels), 200) or "none"

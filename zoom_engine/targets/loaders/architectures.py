@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from zoom_engine.common.errors import TargetError, imported, one_line
+from zoom_engine.common.files.asked_path import asked_path
 from zoom_engine.common.threads import quiet
 from zoom_engine.targets.loaders.loaded_model import LoadedModel, Reading
 from zoom_engine.targets.loaders.module import final_activation
@@ -89,7 +90,7 @@ def _torchvision(models: Any, name: str, weights: str, download: bool) -> tuple[
     except ValueError as error:
         raise TargetError(f"torchvision has no model {name!r}: see torchvision.models.list_models()") from error
     chosen = published.DEFAULT
-    path = Path(weights)
+    path = asked_path(weights, TargetError)
     # As torchvision builds them around published weights, which bring the preprocessing too.
     options: dict[str, Any] = {"transform_input": True} if name.lower() in RESCALING else {}
     if not path.is_file():
@@ -124,7 +125,7 @@ def _torchvision_preprocessing(name: str, transform: Any) -> Preprocessing:
 def _timm(timm: Any, name: str, weights: str, download: bool) -> tuple[Build, Preprocessing, Path]:
     if not timm.is_model(name):
         raise TargetError(f"timm has no model {name!r}: see timm.list_models()")
-    path, tag = Path(weights), ""
+    path, tag = asked_path(weights, TargetError), ""
     if not path.is_file():
         path, tag = timm_weights(timm, name, weights, download=download), weights
     config = timm.get_pretrained_cfg(f"{name.partition('.')[0]}.{tag}" if tag else name, allow_unregistered=True)

@@ -77,19 +77,21 @@ def load_black_box(function: BlackBox, how: Reading) -> LoadedModel:
         final="probabilities",
         differentiable=False,
         note=NOTE,
-        content_hash=hash_of_answers(network, name, preprocessing, how),
+        content_hash=hash_of_answers(network, name, preprocessing, how, made_of=function),
     )
 
 
-def hash_of_answers(network: nn.Module, name: str, preprocessing: Preprocessing, how: Reading) -> str:
+def hash_of_answers(
+    network: nn.Module, name: str, preprocessing: Preprocessing, how: Reading, made_of: Any = None
+) -> str:
     """Return a hash of what cannot be hashed itself: of its name and its answers on fixed images, to three decimals.
 
-    So an audit is not resumed with another function. Where a function answers all of them alike, as a detector does
-    that finds nothing in noise, its code is hashed too.
+    So an audit is not resumed with another function. Where all answers are alike, as those of a detector that finds
+    nothing in noise, what it is `made_of` is hashed too: a function, a method of an object, or weights.
     """
     answers = np.round(network(probe_inputs(preprocessing, how.resolution)).double().cpu().numpy(), 3)
     digest = hashlib.sha256(name.encode())
     digest.update(answers.tobytes())
-    if isinstance(network, FunctionNetwork) and bool((answers == answers[:1]).all()):
-        digest.update(module_hash(network).encode())
+    if made_of is not None and bool((answers == answers[:1]).all()):
+        digest.update(module_hash(FunctionNetwork(made_of)).encode())
     return digest.hexdigest()

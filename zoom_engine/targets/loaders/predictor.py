@@ -86,8 +86,7 @@ def load_keras_module(module: nn.Module, how: Reading) -> LoadedModel:
     usual, _ = _input_of(module, name)
     loaded = load_module(module, how, usual=usual, told=False)
     preprocessing = dataclasses.replace(loaded.preprocessing, layout=usual.layout)
-    # Keras counts and notes things in a model as it is used, so its parts are no content of it.
-    content_hash = hash_of_answers(loaded.network, name, preprocessing, how)
+    content_hash = hash_of_answers(loaded.network, name, preprocessing, how, _made_of(module, "predict"))
     return dataclasses.replace(
         loaded, name=name, preprocessing=preprocessing, final=_final(module), content_hash=content_hash
     )
@@ -131,7 +130,7 @@ def load_predictor(given: Any, how: Reading) -> LoadedModel:
         final="probabilities" if method == SCORES[0] else "number" if rows and labels is None else _final(given),
         differentiable=False,
         note=f"{method} of an object that is only called, so there are no gradients",
-        content_hash=hash_of_answers(network, name, preprocessing, how),
+        content_hash=hash_of_answers(network, name, preprocessing, how, _made_of(given, method)),
     )
 
 
@@ -155,6 +154,15 @@ def _input_of(given: Any, name: str) -> tuple[Preprocessing, bool]:
     height, width = sides[1:3] if last else sides[2:]
     size = (int(height), int(width)) if height and width else None
     return Preprocessing(layout="NHWC" if last else "NCHW", size=size), False
+
+
+def _made_of(given: Any, method: str) -> object:
+    """Return what tells it from others: its method, which has it and its code, or of a Keras model its weights.
+
+    Keras counts and notes things in a model as it is used, so its other parts are no content of it.
+    """
+    weights = getattr(given, "get_weights", None)
+    return weights() if hasattr(given, "input_shape") and callable(weights) else getattr(given, method)
 
 
 def _final(given: Any) -> Final:
