@@ -131,6 +131,7 @@ def test_check_domain_says_what_is_missing(trained: Evaluation, tmp_path: Path) 
     check_domain(trained.domain)
 
 
+@pytest.mark.ci
 def test_true_effects_are_measured_on_renders(trained: Evaluation) -> None:
     effects = trained.domain.true_effects(
         {"church": trained.domain.target("church")}, ("a tall building", "a building in the snow"), count=2
