@@ -28,6 +28,7 @@ import torch
 from kept_audits import ENDS, seeds_of
 from PIL import Image
 
+from lab.whole_folders import making
 from zoom_engine import Diagnoser, Diagnosers, fitness
 from zoom_engine.commands.fit.fitness import Fitness
 from zoom_engine.commands.fit.pilot import AUDITS, changes_of, foretold, spread_of_outputs, spread_of_pilot
@@ -57,11 +58,9 @@ def pictures(kind: str, count: int, seed: int, folder: Path) -> Path:
     if folder.is_dir():
         return folder
     made = [*camera(count, seed)] if kind == "camera" else renders(kind, count, seed)
-    making = folder.with_name(f"{folder.name}-making")
-    making.mkdir(parents=True, exist_ok=True)
-    for number, picture in enumerate(made):
-        picture.save(making / f"{number:03}.png")
-    making.rename(folder)
+    with making(folder) as temporary:
+        for number, picture in enumerate(made):
+            picture.save(temporary / f"{number:03}.png")
     return folder
 
 

@@ -39,6 +39,7 @@ from lab.avatars.evaluate import EVALUATION as AVATARS
 from lab.benchmark import Benchmark
 from lab.evaluation import Evaluation
 from lab.pets.evaluate import EVALUATION as PETS
+from lab.whole_folders import making
 from zoom_engine import Diagnoser
 from zoom_engine.common.errors import DirectionError
 from zoom_engine.common.files import atomic
@@ -61,12 +62,10 @@ _OWN_SEED = 7  # of pictures of the generator that no audit draws
 def renders(evaluation: Evaluation, rows: NDArray[np.int64], seed: int, folder: Path) -> Path:
     """A folder with renders of these rows of the parameters that a seed draws."""
     if not folder.is_dir():
-        making = folder.with_name(f"{folder.name}-making")
-        making.mkdir(parents=True, exist_ok=True)
         pictures = evaluation.subject.render(parameters(evaluation, seed)[rows])
-        for row, picture in zip(rows, pictures, strict=True):
-            Image.fromarray(picture).save(making / f"{row:05}.png")
-        making.rename(folder)
+        with making(folder) as temporary:
+            for row, picture in zip(rows, pictures, strict=True):
+                Image.fromarray(picture).save(temporary / f"{row:05}.png")
     return folder
 
 
@@ -195,12 +194,10 @@ def own_pictures(evaluation: Evaluation, seed: int, number: int, root: Path) -> 
     """A folder with pictures of the generator that were drawn at random."""
     folder = root / f"{evaluation.domain.name}-own-{seed}-{number}"
     if not folder.is_dir():
-        making = folder.with_name(f"{folder.name}-making")
-        making.mkdir(parents=True, exist_ok=True)
         _, pictures = evaluation.generated(EXAMPLES, 1000 * _OWN_SEED + 10 * seed + number)
-        for place, picture in enumerate(pictures.numpy()):
-            Image.fromarray(picture).save(making / f"{place:02}.png")
-        making.rename(folder)
+        with making(folder) as temporary:
+            for place, picture in enumerate(pictures.numpy()):
+                Image.fromarray(picture).save(temporary / f"{place:02}.png")
     return folder
 
 

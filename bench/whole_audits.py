@@ -20,8 +20,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import checkout  # noqa: F401 - finds lab
 import paper_avatars
 
+from lab.whole_folders import making
 from zoom_engine.audit.folder import MANIFEST, RECORDS
 
 COMMAND = "command"  # the variant
@@ -198,11 +200,8 @@ def models_of(resolution: int, folder: Path) -> Path:
     """The folder with the models of a resolution, written once."""
     models = folder / f"models-{resolution}"
     if not models.exists():
-        making = models.with_name(f"{models.name}-making")
-        shutil.rmtree(making, ignore_errors=True)
-        making.mkdir(parents=True)
-        paper_avatars.write(making, resolution)
-        making.rename(models)
+        with making(models) as temporary:
+            paper_avatars.write(temporary, resolution)
     return models
 
 

@@ -20,6 +20,7 @@ from lab.published.feeding import Face
 from lab.published.models import MODELS, Published
 from lab.published.picture import pairs_picture
 from lab.published.subjects import Subject
+from lab.whole_folders import making
 from zoom_engine import Diagnoser, Diagnosers, Diagnosis
 from zoom_engine.audit.about import sha256_of
 from zoom_engine.audit.folder import SUMMARY
@@ -131,11 +132,9 @@ class Audits:
         """Return a folder with the subject's pictures as PNG."""
         folder = self.folder / self.subject.name / f"pictures-{self.seed}-{self.images}"
         if not folder.is_dir():
-            making = folder.with_name(f"{folder.name}-making")
-            making.mkdir(parents=True, exist_ok=True)
-            for index, picture in enumerate(self.subject.pictures(self.images, self.seed)):
-                Image.fromarray(picture).save(making / f"{index:03d}.png")
-            making.rename(folder)
+            with making(folder) as temporary:
+                for index, picture in enumerate(self.subject.pictures(self.images, self.seed)):
+                    Image.fromarray(picture).save(temporary / f"{index:03d}.png")
         return folder
 
     def effects(self) -> dict[str, dict[str, float]]:

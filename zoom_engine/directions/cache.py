@@ -45,7 +45,7 @@ class DirectionCache:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (OSError, SafetensorError, ValueError):  # of JSON
             return None
-        if written.get("content", _content(tensors)) != _content(tensors):  # older files have none
+        if "content" in written and written["content"] != _content(tensors):  # older files have none
             return None
         finite = all(bool(torch.isfinite(t).all()) for t in tensors.values() if t.is_floating_point())
         return tensors if finite else None
