@@ -226,15 +226,15 @@ def test_what_takes_longer_by_a_real_clock_fails(tmp_path: Path, monkeypatch: py
     committed = tmp_path / "quick.json"
     _, rows = run(committed)
     real = Diagnoser.run
-    seconds = min(5 * 2 * rows["32-single-b2", "pgd"]["seconds"] / 101, 0.2)  # as five times an evaluation of two units
+    seconds = 5 * 2 * rows["32-single-b2", "pgd"]["seconds"] / 101  # as five times an evaluation of two units
 
     def slow(*arguments: Any, **options: Any) -> Any:
         time.sleep(seconds * (arguments[0].models.search.steps + 1))
         return real(*arguments, **options)
 
     monkeypatch.setattr(Diagnoser, "run", slow)
-    code, _ = run(tmp_path / "slow.json", "--compare", str(committed), "--fail-below", "0.5")
-    assert code == 1
+    code, _ = run(tmp_path / "slow.json", "--compare", str(committed), "--fail-below", "0.8")
+    assert code == 1, "a sixth of the ratio, or a third where a busy machine made a step of the reference twice as long"
 
 
 @pytest.mark.slow

@@ -12,6 +12,8 @@ import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 CODE = ("zoom_engine", "lab", "bench", "docs", "export", "tests")
 
@@ -119,6 +121,7 @@ def test_identifiers_are_split_into_their_words() -> None:
     assert parts_of("DEFAULT_NULL") == ["default", "null"]
 
 
+@pytest.mark.ci
 def test_no_part_of_an_identifier_is_a_word_of_the_left_column() -> None:
     wrong = [
         f"{path.relative_to(ROOT)}:{line}: {name} ({part} is {PARTS[part]})"
@@ -131,6 +134,7 @@ def test_no_part_of_an_identifier_is_a_word_of_the_left_column() -> None:
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.ci
 def test_no_identifier_is_a_word_of_the_left_column() -> None:
     wrong = [
         f"{path.relative_to(ROOT)}:{line}: {name} ({NAMES[name]})"

@@ -124,10 +124,9 @@ def test_records_are_short_and_the_report_and_what_stands_beside_audits_say_it_i
     assert main(["gate", sound, "--baseline", glasses, "--max-growth", "0.5"]) == 0
 
 
+@pytest.mark.ci
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "search", ["minimal", *(pytest.param(name, marks=pytest.mark.ci) for name in ("sgd", "pgd", "cmaes"))]
-)
+@pytest.mark.parametrize("search", ["minimal", "sgd", "pgd", "cmaes"])
 def test_all_attributes_together_lead_to_another_person(search: str, targets: dict[str, Target]) -> None:
     rate = 200.0 if search == "sgd" else 8.0  # a vector's slope at itself is 0 but for rounding
     steps = {"minimal": {}, "cmaes": {"steps": 8}}.get(search, {"steps": 8, "learning_rate": rate})

@@ -55,8 +55,10 @@ from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.statistics.effects import towards_adding
 from zoom_engine.targets import Target, check_target, check_target_options, input_notices, load_untried
 
-LARGEST_PROBE = 1024
+LARGEST_PROBE = 512
 """The longest side, in pixels, of the pictures that a target is tried on."""
+LARGEST_COMPILED = 1024
+"""The same of those that a target with no size of its own is compiled for."""
 PIXELS_AT_ONCE = 1 << 24
 """The most pixels of a batch with more than one picture: 200 MB as the target is shown them."""
 ROUNDED = 1.5 / 127.5
@@ -144,7 +146,7 @@ def load_edited(
         compiled, runs = target, "torch: it reads pictures of several sizes, or large ones"
         # What the target brings to its own size may have any: a small one takes no memory.
         sizes = set(pictures.sizes) if target.preprocessing.hw is None else {(side, side)}
-        if len(sizes) == 1 and max(size := sizes.pop()) <= LARGEST_PROBE:
+        if len(sizes) == 1 and max(size := sizes.pop()) <= LARGEST_COMPILED:
             compiled, runs = compiled_reader(
                 target, network_runtime(settings.backend, settings.device), size, cache=cache
             )
