@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
+import dataclasses
 import zipfile
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import timm
 import torch
@@ -109,6 +113,41 @@ def test_averaged_weights_are_taken_as_timm_takes_them_and_told(tmp_path: Path, 
     assert f"averaged weights of its file are taken, as timm takes them: {averaged}" in notice
     torch.save({plain: state, averaged: None}, tmp_path / "w.pth")
     assert load_architecture(f"timm:resnet10t@{tmp_path / 'w.pth'}", Reading()).note == ""
+
+
+@dataclasses.dataclass
+class Recipe:
+    """What a training script of one's own stores beside the weights."""
+
+    rate: float
+
+
+class Marker:
+    """A class that makes a file where it is unpickled."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return open, (str(self.file), "w")
+
+
+def test_what_trainers_store_beside_the_weights_is_passed_over(tmp_path: Path) -> None:
+    """Every checkpoint of timm's own training script was refused, as it holds the script's arguments."""
+    network = spread(timm.create_model("resnet10t", num_classes=3))
+    beside = {
+        "args": argparse.Namespace(lr=0.1, output=Path("out"), begun=datetime(2026, 1, 1)),
+        "metric": np.float64(81.5),
+        "recipe": Recipe(rate=0.1),
+    }
+    torch.save({"epoch": 3, "state_dict": network.state_dict(), **beside}, tmp_path / "w.pth")
+    target = load_target(f"timm:resnet10t@{tmp_path / 'w.pth'}")
+    torch.testing.assert_close(load_target(network)(IMAGES), target(IMAGES))
+    for content in ({"state_dict": network.state_dict(), "x": Marker(tmp_path / "made")}, {"model": network}):
+        torch.save(content, tmp_path / "w.pth")
+        with pytest.raises(TargetError, match="would run code"):
+            load_target(f"timm:resnet10t@{tmp_path / 'w.pth'}")
+    assert not (tmp_path / "made").exists()
 
 
 def of_a_newer_zip(archive: bytes) -> bytes:

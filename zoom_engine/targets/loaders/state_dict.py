@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
+from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 
 from zoom_engine.common.errors import TargetError, one_line
 from zoom_engine.common.files.archives import grows
@@ -21,6 +24,8 @@ AVERAGED = ("state_dict_ema", "model_ema")
 CONTAINERS = ("state_dict", "model_state_dict", "model", "net")
 AVERAGED_TAKEN = "the averaged weights of its file are taken, as timm takes them"
 PREFIXES = ("module.", "model.", "_orig_mod.")
+HARMLESS = ("argparse", "collections", "datetime", "enum", "pathlib", "types")
+"""Modules of the standard library whose objects trainers store beside weights; those of others may be code."""
 
 
 def read_state_dict(path: Path) -> tuple[dict[str, Tensor], str]:
@@ -28,10 +33,14 @@ def read_state_dict(path: Path) -> tuple[dict[str, Tensor], str]:
 
     They are taken out of the usual containers ("state_dict", …), without what wrappers leave: prefixes ("module.", …),
     and a count of what was averaged. Where the file has averaged weights too, these are taken, and a note says so.
+    Objects beside the weights, such as a trainer's arguments, are passed over: nothing of them is imported or made.
 
     Raises:
-        TargetError: for a damaged file, one that holds anything but tensors, or values that are not finite.
+        TargetError: for a damaged file, one without a state-dict of tensors alone, or values that are not finite.
     """
+    would_run = (
+        f"{path}: refused, since it holds more than tensors and would run code: save model.state_dict(), or safetensors"
+    )
     try:
         content: Any
         if holds_safetensors(path):
@@ -42,22 +51,23 @@ def read_state_dict(path: Path) -> tuple[dict[str, Tensor], str]:
                     f"{path}: refused, since it unpacks to more than it is, as no file of torch.save does:"
                     " save model.state_dict()"
                 )
-            with quiet():
+            with quiet(), safe_globals([(_PassedOver, name) for name in _passed_over(path)]):
                 content = torch.load(path, map_location="cpu", weights_only=True)
     except TargetError:
         raise
     except Exception as error:  # pickle, zip, torch and safetensors each raise their own
         if not isinstance(error, SafetensorError) and "weights_only" in str(error).lower():
-            raise TargetError(
-                f"{path}: refused, since it holds more than tensors and would run code:"
-                " save model.state_dict(), or safetensors"
-            ) from error
+            raise TargetError(would_run) from error
         raise TargetError(f"{path}: is not a state-dict file, or a damaged one ({one_line(error)})") from error
     note = ""
     for key in (*AVERAGED, *CONTAINERS):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
             note = f"{AVERAGED_TAKEN}: {key}" if key in AVERAGED else note
+    if isinstance(content, _PassedOver) or (
+        isinstance(content, Mapping) and any(isinstance(value, _PassedOver) for value in content.values())
+    ):
+        raise TargetError(would_run)
     if not isinstance(content, Mapping) or not content:
         raise TargetError(f"{path}: holds no state-dict: save model.state_dict()")
     state = {key: value for key, value in content.items() if not (note and key == "n_averaged")}
@@ -78,6 +88,28 @@ def read_state_dict(path: Path) -> tuple[dict[str, Tensor], str]:
             f"{path}: its weights {bad!r} hold NaN or infinity: the file is damaged, or training diverged"
         )
     return state, note
+
+
+class _PassedOver:
+    """What an object becomes that a file names: nothing, whatever it is made of."""
+
+    def __new__(cls, *_: object) -> _PassedOver:
+        """Make nothing of the arguments."""
+        return super().__new__(cls)
+
+    def __init__(self, *_: object) -> None:
+        """Keep nothing of the arguments."""
+
+    def __setstate__(self, state: object) -> None:
+        """Keep nothing of the state."""
+
+
+def _passed_over(path: Path) -> list[str]:
+    """Return the classes that torch's file names beside tensors and that no code hides in, without importing them."""
+    if not zipfile.is_zipfile(path):
+        return []
+    known = sys.stdlib_module_names - {*HARMLESS, "__main__"}
+    return [name for name in get_unsafe_globals_in_checkpoint(path) if name.partition(".")[0] not in known]
 
 
 def _is_finite(value: Tensor, path: Path, name: str) -> bool:
