@@ -170,7 +170,12 @@ def test_an_outcome_of_other_records_is_not_shown(make_audit, tmp_path: Path) ->
         assert "0.390" not in page.text
 
 
-@pytest.mark.parametrize("content", ["[]", "{", '{"conditions": [{"outcome": "fine"}]}', '{"records": 3}'])
+NO_CONDITION = '{"conditions": [], "judged": "2026-02-03T00:00:00+00:00", "records": ""}'
+
+
+@pytest.mark.parametrize(
+    "content", ["[]", "{", '{"conditions": [{"outcome": "fine"}]}', '{"records": 3}', NO_CONDITION]
+)
 def test_a_damaged_outcome_is_told_in_a_line(content: str, make_audit) -> None:
     audit = make_audit("audit")
     (audit / "gate.json").write_text(content)

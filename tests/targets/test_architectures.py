@@ -42,7 +42,7 @@ def test_the_reference_classifier_a_one_logit_resnet50(tmp_path: Path) -> None:
     network = torchvision.models.resnet50(weights=None, num_classes=1)
     with torch.no_grad():
         network.fc.weight.mul_(60)
-    state = {f"module.{key}": value for key, value in network.state_dict().items()}
+    state = {f"_orig_mod.module.{key}": value for key, value in network.state_dict().items()}
     torch.save({"epoch": 3, "state_dict": state}, tmp_path / "classifier.pt")
     target = load_target(
         f"torchvision:resnet50@{tmp_path / 'classifier.pt'}",

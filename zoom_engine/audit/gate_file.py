@@ -108,7 +108,10 @@ def read_gate(audit: Path) -> GateResult | None:
     try:
         values: dict[str, Any] = {**JsonObject(read_json(path)).values}
         values["is_current"] = values.get("records") == sha256_of(audit / RECORDS)
-        return read_as(GateResult, values)
+        result = read_as(GateResult, values)
+        if not result.conditions:
+            raise ValueError("it has no condition")
+        return result
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:

@@ -73,9 +73,8 @@ def read_state_dict(path: Path) -> tuple[dict[str, Tensor], str]:
     state = {key: value for key, value in content.items() if not (note and key == "n_averaged")}
     if not all(isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()):
         raise TargetError(f"{path}: holds no state-dict of tensors alone: save model.state_dict()")
-    for prefix in PREFIXES:
-        if all(key.startswith(prefix) for key in state):
-            state = {key.removeprefix(prefix): value for key, value in state.items()}
+    while prefix := next((one for one in PREFIXES if state and all(key.startswith(one) for key in state)), ""):
+        state = {key.removeprefix(prefix): value for key, value in state.items()}
     size = path.stat().st_size
     if large := next((name for name, value in state.items() if value.numel() * value.element_size() > size), None):
         raise TargetError(
