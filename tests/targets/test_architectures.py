@@ -100,6 +100,18 @@ def test_timm_brings_its_preprocessing_and_the_file_its_outputs(tmp_path: Path, 
     torch.testing.assert_close(direct(IMAGES), target(IMAGES))
 
 
+def test_weights_in_other_containers_and_without_counts_of_steps_are_the_same(tmp_path: Path) -> None:
+    """DeepSpeed stores a model as "module", Lightning's name it by the attribute that holds it."""
+    network = spread(timm.create_model("resnet10t", num_classes=3))
+    state = network.state_dict()
+    counted = {key: value for key, value in state.items() if not key.endswith("num_batches_tracked")}
+    assert len(counted) < len(state)
+    for content in ({"module": state}, {"state_dict": {f"net.{key}": value for key, value in state.items()}}, counted):
+        torch.save(content, tmp_path / "w.pth")
+        target = load_target(f"timm:resnet10t@{tmp_path / 'w.pth'}")
+        torch.testing.assert_close(load_target(network)(IMAGES), target(IMAGES))
+
+
 @pytest.mark.parametrize(("plain", "averaged"), [("state_dict", "state_dict_ema"), ("model", "model_ema")])
 def test_averaged_weights_are_taken_as_timm_takes_them_and_told(tmp_path: Path, plain: str, averaged: str) -> None:
     state = timm.create_model("resnet10t", num_classes=3).state_dict()
