@@ -135,6 +135,7 @@ def test_attention_between_two_sequences_stays_torch_s_own() -> None:
     [
         nn.MultiheadAttention(32, 4, kdim=16, vdim=16),
         nn.MultiheadAttention(32, 4, add_bias_kv=True),
+        nn.MultiheadAttention(32, 4, add_zero_attn=True),
         nn.Conv2d(4, 8, 3, groups=2),
         nn.Conv2d(4, 8, 4, stride=4, groups=2),
         nn.Conv2d(3, 8, 3, padding=1, padding_mode="reflect"),

@@ -26,7 +26,7 @@ def with_faster_layers(network: nn.Module) -> nn.Module:
     for name, layer in network.named_children():
         if type(layer) is nn.Linear:
             setattr(network, name, PackedLinear(layer.weight, layer.bias))
-        elif type(layer) is nn.MultiheadAttention and layer._qkv_same_embed_dim and layer.bias_k is None:
+        elif type(layer) is nn.MultiheadAttention and _is_plain(layer):
             setattr(network, name, SelfAttention(layer))
         elif type(layer) is nn.Conv2d and _is_patches(layer):
             setattr(network, name, Patches(layer))
@@ -226,6 +226,10 @@ class Patches(_InPlaceOf):
         windows = x[:, :, : rows * h, : columns * w].reshape(pictures, channels, rows, h, columns, w)
         outputs: Tensor = self.product(windows.permute(0, 2, 4, 1, 3, 5).reshape(pictures, rows * columns, -1))
         return outputs.transpose(1, 2).reshape(pictures, -1, rows, columns)
+
+
+def _is_plain(layer: nn.MultiheadAttention) -> bool:
+    return layer._qkv_same_embed_dim and layer.bias_k is None and not layer.add_zero_attn
 
 
 def _is_patches(layer: nn.Conv2d) -> bool:
