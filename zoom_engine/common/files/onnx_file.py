@@ -395,15 +395,19 @@ def name_ends(model: onnx.ModelProto, source: str, result: str, *, shape: Sequen
 def _rename(model: onnx.ModelProto, old: str, new: str) -> None:
     if old == new:
         return
-    taken = {name for node in model.graph.node for name in (*node.input, *node.output)}
+    # What branches name is of the graph around them; what functions name is their own.
+    graphs = [graph for graph in _graphs(model) if isinstance(graph, onnx.GraphProto)]
+    nodes = [node for graph in graphs for node in graph.node]
+    taken = {name for node in nodes for name in (*node.input, *node.output)}
     if new in taken:
         free = next(name for index in itertools.count() if (name := f"{new}_of_the_file_{index}") not in taken)
         _rename(model, new, free)
-    for node in model.graph.node:
+    for node in nodes:
         for names in (node.input, node.output):
             for index, name in enumerate(names):
                 if name == old:
                     names[index] = new
-    for value in (*model.graph.input, *model.graph.output, *model.graph.initializer):
-        if value.name == old:
-            value.name = new
+    for graph in graphs:
+        for value in (*graph.input, *graph.output, *graph.initializer):
+            if value.name == old:
+                value.name = new
