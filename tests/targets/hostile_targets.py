@@ -126,6 +126,19 @@ def doubling_functions(levels: int, *, circle: bool = False) -> onnx.ModelProto:
     return onnx_model([first], functions=functions, domains=["own"])
 
 
+def doubling_overloads(levels: int) -> onnx.ModelProto:
+    """What `doubling_functions` are, under one name that also a function of one node has."""
+    model = doubling_functions(levels)
+    graphs: list[Any] = [model.graph, *model.functions]
+    for called in (called for graph in graphs for called in graph.node if called.domain):
+        called.op_type, called.overload = "f", called.op_type
+    for function in model.functions:
+        function.name, function.overload = "f", function.name
+    model.functions.append(helper.make_function("own", "f", ["a"], ["c"], [node("Relu", ["a"], ["c"])], []))
+    model.ir_version = 10
+    return model
+
+
 def many_relus(count: int) -> onnx.ModelProto:
     nodes = [node("Relu", [f"v{i}" if i else "x"], [f"v{i + 1}"]) for i in range(count)]
     return onnx_model([*nodes, node("Flatten", [f"v{count}"], ["y"])])
@@ -342,6 +355,7 @@ HOSTILE: dict[str, Hostile] = {
     },
     "30,001 nodes": Hostile(lambda folder: written(many_relus(30_000))(folder), "30001 nodes; 30000 is the limit"),
     "functions that are 2^40 nodes": Hostile(written(doubling_functions(40)), "nodes; 30000 is the limit"),
+    "overloads that are 2^40 nodes": Hostile(written(doubling_overloads(40)), "nodes; 30000 is the limit"),
     "a function that calls itself": Hostile(written(doubling_functions(1, circle=True)), "calls itself"),
     "functions in a circle": Hostile(written(doubling_functions(5, circle=True)), "calls itself"),
     "a value that doubles 40 times": Hostile(written(doubled(40)), "too large"),

@@ -204,17 +204,17 @@ def _bytes_of(tensor: onnx.TensorProto) -> int:
 
 def _check_steps(path: Path, model: onnx.ModelProto, refusal: type[ZoomError]) -> None:
     """Refuse a graph that visits too many nodes, and one with a loop: nothing says when a loop ends."""
-    functions = {(function.domain, function.name): function for function in model.functions}
-    counted: dict[tuple[str, str], int] = {}
+    functions = {(function.domain, function.name, function.overload): function for function in model.functions}
+    counted: dict[tuple[str, str, str], int] = {}
 
-    def steps(graph: onnx.GraphProto | onnx.FunctionProto, above: tuple[tuple[str, str], ...]) -> int:
+    def steps(graph: onnx.GraphProto | onnx.FunctionProto, above: tuple[tuple[str, str, str], ...]) -> int:
         """Count the nodes that a run of `graph` visits; `above` are the functions that it is within."""
         total = len(graph.node)
         for node in graph.node:
             if node.op_type in LOOPS and node.domain in STANDARD_DOMAINS:
                 raise refusal(f"{path}: refused, since nothing bounds its {node.op_type}: export it without loops")
             total += sum(steps(body, above) for body in _bodies(node))
-            if (key := (node.domain, node.op_type)) in functions:
+            if (key := (node.domain, node.op_type, node.overload)) in functions:
                 if key in above:
                     raise refusal(f"{path}: refused, since its function {one_line(key[1], 80)!r} calls itself")
                 if key not in counted:
