@@ -175,6 +175,33 @@ def enlarged() -> onnx.ModelProto:
     return model
 
 
+def called(model: onnx.ModelProto) -> onnx.ModelProto:
+    """All that it does in a function."""
+    function = helper.make_function("own", "f", ["x"], ["y"], list(model.graph.node), [helper.make_opsetid("", 17)])
+    return onnx_model([node("f", ["x"], ["y"], domain="own")], functions=[function], domains=["own"])
+
+
+def branched(model: onnx.ModelProto) -> onnx.ModelProto:
+    """All that it does in a branch; the other has values of the same names, which are small."""
+    graph, values = model.graph, [info("result", FLOAT, None)]
+    constants = [node("Constant", [], [tensor.name], value=tensor) for tensor in graph.initializer]
+    nodes = [*constants, *graph.node, node("Identity", ["y"], ["result"])]
+    small = [node("Flatten", ["x"], [name]) for made in graph.node for name in made.output]
+    branches = {
+        "then_branch": helper.make_graph(nodes, "then", [], values, value_info=graph.value_info),
+        "else_branch": helper.make_graph([*small, nodes[-1]], "else", [], values),
+    }
+    del graph.node[:], graph.value_info[:], graph.initializer[:]
+    graph.node.extend(
+        [
+            node("ReduceMax", ["x"], ["brightest"], keepdims=0),
+            node("Cast", ["brightest"], ["is_bright"], to=BOOL),
+            node("If", ["is_bright"], ["y"], **branches),
+        ]
+    )
+    return model
+
+
 def sparse_claim() -> onnx.ModelProto:
     model = onnx_model([node("Flatten", ["x"], ["f"]), node("MatMul", ["f", "w"], ["y"])])
     values = numpy_helper.from_array(np.ones(1, np.float32), "w")
@@ -362,6 +389,9 @@ HOSTILE: dict[str, Hostile] = {
     "ten constants of 2^26 numbers": Hostile(written(folded(10)), "too large"),
     "forty values of 2^24 numbers": Hostile(written(alive(40)), "at the same time"),
     "a resize that says it is small": Hostile(written(enlarged()), "too large"),
+    "a value that doubles 40 times in a function": Hostile(written(called(doubled(40))), "too large"),
+    "forty values of 2^24 numbers in a branch": Hostile(written(branched(alive(40))), "at the same time"),
+    "a resize that says it is small in a branch": Hostile(written(branched(enlarged())), "too large"),
     "a sparse constant of 2^50 numbers": Hostile(written(sparse_claim()), "too large"),
     "a foreign operator": Hostile(
         written(onnx_model([node("Evil", ["x"], ["y"], domain="evil")], domains=["evil"])), "refuses it"
