@@ -73,9 +73,11 @@ def pooled(batch: int | str, kind: int, *, domain: str = "") -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
 
 
-@pytest.mark.parametrize("kind", [TensorProto.FLOAT16, TensorProto.UINT8])
-def test_inputs_of_other_types_are_converted(kind: int, tmp_path: Path) -> None:
-    model = pooled("batch", kind)
+@pytest.mark.parametrize(
+    ("batch", "kind"), [("batch", TensorProto.FLOAT16), ("batch", TensorProto.UINT8), (-1, TensorProto.FLOAT16)]
+)
+def test_inputs_of_other_types_are_converted(batch: int | str, kind: int, tmp_path: Path) -> None:
+    model = pooled(batch, kind)
     onnx.save(model, tmp_path / "pooled.onnx")
     values = Preprocessing(value_range=(0, 255))
     target = load_target(tmp_path / "pooled.onnx", task=BinaryTask(), preprocessing=values)

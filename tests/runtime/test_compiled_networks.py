@@ -97,6 +97,21 @@ def test_a_network_is_compiled_once_and_again_when_its_weights_change(
         torch.testing.assert_close(fast(pictures), tuned(pictures), rtol=1e-4, atol=1e-4)
 
 
+def test_a_target_of_a_network_that_another_was_compiled_of_too_outlives_that_one(
+    synthesizer: Synthesizer, pictures: Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It compiles again for a single picture, which gets all threads where they are many."""
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+    save_onnx(load_target("avatars:eyeglasses"), tmp_path / "target.onnx", resolution=128)
+    target = load_target(tmp_path / "target.onnx")
+    first, other = (compiled_target(target, synthesizer)[0] for _ in range(2))
+    assert first.network.session is other.network.session
+    del other
+    gc.collect()
+    with torch.no_grad():
+        torch.testing.assert_close(first(pictures[:1]), target(pictures[:1]), rtol=1e-4, atol=1e-4)
+
+
 def test_gradients_stay_those_of_torch(synthesizer: Synthesizer, pictures: Tensor) -> None:
     target = load_target("avatars:eyeglasses")
     result, wanted = [], []

@@ -40,6 +40,13 @@ class Tokens(nn.Module):
         return (tokens + self.wide(tokens)).mean(dim=1)
 
 
+class Turned(nn.Module):
+    """Channels of places as tokens."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.transpose(1, 2)
+
+
 def lowered(network: nn.Module) -> nn.Module:
     return network.eval().requires_grad_(False).to(torch.bfloat16)
 
@@ -79,6 +86,23 @@ def test_a_transformer_and_its_gradients_are_those_of_torch_s_layers(batch_first
     assert not slope[..., 32:].any()
 
 
+@pytest.mark.usefixtures("_packing")
+def test_code_that_asks_a_layer_for_what_it_has_finds_it() -> None:
+    """Torch's encoders ask their attention how it is laid out, those of transformers their patches for a type."""
+    torch.manual_seed(0)
+    encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(32, 4, 64, batch_first=True), 2)
+    network = nn.Sequential(nn.Conv2d(3, 32, 8, stride=8), nn.Flatten(2), Turned(), encoder, nn.Linear(32, 4)).eval()
+    x = pictures()
+    wanted, slope_wanted = followed(network, x)
+    result, slope = followed(with_faster_layers(lowered(network)), x.bfloat16())
+    assert isinstance(encoder.layers[0].self_attn, SelfAttention)
+    assert network[0].weight.dtype == torch.bfloat16
+    assert float((result - wanted).norm() / wanted.norm()) < 0.02
+    assert float(F.cosine_similarity(slope.flatten(1), slope_wanted.flatten(1)).min()) > 0.99
+    with pytest.raises(AttributeError):
+        _ = network[0].no_such_thing
+
+
 @pytest.mark.parametrize(
     "options",
     [{"attn_mask": torch.full((16, 16), -torch.inf).triu(1)}, {"need_weights": True}],
@@ -111,6 +135,7 @@ def test_attention_between_two_sequences_stays_torch_s_own() -> None:
     [
         nn.MultiheadAttention(32, 4, kdim=16, vdim=16),
         nn.MultiheadAttention(32, 4, add_bias_kv=True),
+        nn.MultiheadAttention(32, 4, add_zero_attn=True),
         nn.Conv2d(4, 8, 3, groups=2),
         nn.Conv2d(4, 8, 4, stride=4, groups=2),
         nn.Conv2d(3, 8, 3, padding=1, padding_mode="reflect"),

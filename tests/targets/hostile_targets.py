@@ -126,6 +126,19 @@ def doubling_functions(levels: int, *, circle: bool = False) -> onnx.ModelProto:
     return onnx_model([first], functions=functions, domains=["own"])
 
 
+def doubling_overloads(levels: int) -> onnx.ModelProto:
+    """What `doubling_functions` are, under one name that also a function of one node has."""
+    model = doubling_functions(levels)
+    graphs: list[Any] = [model.graph, *model.functions]
+    for called in (called for graph in graphs for called in graph.node if called.domain):
+        called.op_type, called.overload = "f", called.op_type
+    for function in model.functions:
+        function.name, function.overload = "f", function.name
+    model.functions.append(helper.make_function("own", "f", ["a"], ["c"], [node("Relu", ["a"], ["c"])], []))
+    model.ir_version = 10
+    return model
+
+
 def many_relus(count: int) -> onnx.ModelProto:
     nodes = [node("Relu", [f"v{i}" if i else "x"], [f"v{i + 1}"]) for i in range(count)]
     return onnx_model([*nodes, node("Flatten", [f"v{count}"], ["y"])])
@@ -159,6 +172,33 @@ def enlarged() -> onnx.ModelProto:
     nodes = [node("Resize", ["x", "", "s"], ["big"]), node("ReduceMean", ["big"], ["y"], axes=[1, 2, 3])]
     model = onnx_model(nodes, {"s": scales}, shape=("n", 3, "h", "w"))
     model.graph.value_info.append(info("big", FLOAT, ["n", 3, 8, 8]))
+    return model
+
+
+def called(model: onnx.ModelProto) -> onnx.ModelProto:
+    """All that it does in a function."""
+    function = helper.make_function("own", "f", ["x"], ["y"], list(model.graph.node), [helper.make_opsetid("", 17)])
+    return onnx_model([node("f", ["x"], ["y"], domain="own")], functions=[function], domains=["own"])
+
+
+def branched(model: onnx.ModelProto) -> onnx.ModelProto:
+    """All that it does in a branch; the other has values of the same names, which are small."""
+    graph, values = model.graph, [info("result", FLOAT, None)]
+    constants = [node("Constant", [], [tensor.name], value=tensor) for tensor in graph.initializer]
+    nodes = [*constants, *graph.node, node("Identity", ["y"], ["result"])]
+    small = [node("Flatten", ["x"], [name]) for made in graph.node for name in made.output]
+    branches = {
+        "then_branch": helper.make_graph(nodes, "then", [], values, value_info=graph.value_info),
+        "else_branch": helper.make_graph([*small, nodes[-1]], "else", [], values),
+    }
+    del graph.node[:], graph.value_info[:], graph.initializer[:]
+    graph.node.extend(
+        [
+            node("ReduceMax", ["x"], ["brightest"], keepdims=0),
+            node("Cast", ["brightest"], ["is_bright"], to=BOOL),
+            node("If", ["is_bright"], ["y"], **branches),
+        ]
+    )
     return model
 
 
@@ -342,12 +382,16 @@ HOSTILE: dict[str, Hostile] = {
     },
     "30,001 nodes": Hostile(lambda folder: written(many_relus(30_000))(folder), "30001 nodes; 30000 is the limit"),
     "functions that are 2^40 nodes": Hostile(written(doubling_functions(40)), "nodes; 30000 is the limit"),
+    "overloads that are 2^40 nodes": Hostile(written(doubling_overloads(40)), "nodes; 30000 is the limit"),
     "a function that calls itself": Hostile(written(doubling_functions(1, circle=True)), "calls itself"),
     "functions in a circle": Hostile(written(doubling_functions(5, circle=True)), "calls itself"),
     "a value that doubles 40 times": Hostile(written(doubled(40)), "too large"),
     "ten constants of 2^26 numbers": Hostile(written(folded(10)), "too large"),
     "forty values of 2^24 numbers": Hostile(written(alive(40)), "at the same time"),
     "a resize that says it is small": Hostile(written(enlarged()), "too large"),
+    "a value that doubles 40 times in a function": Hostile(written(called(doubled(40))), "too large"),
+    "forty values of 2^24 numbers in a branch": Hostile(written(branched(alive(40))), "at the same time"),
+    "a resize that says it is small in a branch": Hostile(written(branched(enlarged())), "too large"),
     "a sparse constant of 2^50 numbers": Hostile(written(sparse_claim()), "too large"),
     "a foreign operator": Hostile(
         written(onnx_model([node("Evil", ["x"], ["y"], domain="evil")], domains=["evil"])), "refuses it"

@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary, ref
+from weakref import WeakKeyDictionary, WeakSet
 
 import onnx
 import torch
@@ -136,14 +136,14 @@ def compiled_network(
 class _Conversion:
     """What makes the model of a network that OpenVINO compiles, when it is first needed."""
 
-    def __init__(self, network: nn.Module, example: Tensor) -> None:
+    def __init__(self, example: Tensor) -> None:
         self._example = example[:1]
         self._model: Any = None
-        self.take(network)
+        self._networks: WeakSet[nn.Module] = WeakSet()
 
     def take(self, network: nn.Module) -> None:
-        """Make it of an equal network, which is not kept alive: it holds what the session is kept as long as."""
-        self._network = ref(network)
+        """Make it of one of equal networks, which is not kept alive: it holds what the session is kept as long as."""
+        self._networks.add(network)
 
     def rest(self) -> None:
         """Let go of the model until it is needed again."""
@@ -152,7 +152,7 @@ class _Conversion:
     def __call__(self) -> Any:
         """Return it: the ONNX file that the network is, else what OpenVINO's front end makes of its trace."""
         if self._model is None:
-            network = self._network()
+            network = next(iter(self._networks), None)
             if network is None:
                 raise BackendError("backend 'openvino' compiles no network that is gone")
             as_it_came = _as_it_came(network, self._example)
@@ -184,7 +184,8 @@ def _on_runtime(
     if (compiled := alike.get(precision)) is not None:
         compiled.conversion.take(network)
         return CompiledNetwork(network, compiled.session, off=compiled.off), runs
-    conversion = next((compiled.conversion for compiled in alike.values()), None) or _Conversion(network, example)
+    conversion = next((compiled.conversion for compiled in alike.values()), None) or _Conversion(example)
+    conversion.take(network)
     identity = (
         made_of and f"{type(network).__qualname__} {made_of[1]} {list(example.shape[1:])} torch {torch.__version__}"
     )

@@ -26,7 +26,7 @@ def with_faster_layers(network: nn.Module) -> nn.Module:
     for name, layer in network.named_children():
         if type(layer) is nn.Linear:
             setattr(network, name, PackedLinear(layer.weight, layer.bias))
-        elif type(layer) is nn.MultiheadAttention and layer._qkv_same_embed_dim and layer.bias_k is None:
+        elif type(layer) is nn.MultiheadAttention and _is_plain(layer):
             setattr(network, name, SelfAttention(layer))
         elif type(layer) is nn.Conv2d and _is_patches(layer):
             setattr(network, name, Patches(layer))
@@ -70,6 +70,22 @@ def without_batch_norm(network: nn.Module) -> nn.Module:
     return traced
 
 
+class _InPlaceOf(nn.Module):
+    """A layer in the place of a plain one, which answers for what else code asks of it, such as its weights' type."""
+
+    plain: Any
+
+    def __init__(self, plain: nn.Module) -> None:
+        super().__init__()
+        self.plain = plain
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            return getattr(super().__getattr__("plain"), name)
+
+
 class PackedLinear(nn.Module):
     """x·Wᵀ + b with weights that are packed once for each pass (oneDNN, as torch's own compiler calls it).
 
@@ -108,7 +124,7 @@ class _Product(torch.autograd.Function):
         return _product(slopes[0].contiguous(), ctx.back, None), None, None, None
 
 
-class PackedConvolution(nn.Module):
+class PackedConvolution(_InPlaceOf):
     """An `nn.Conv2d` of one group, packed as `PackedLinear` is.
 
     Where windows lie a pixel apart, its gradient is a convolution with the turned kernel; where they are of one pixel,
@@ -117,8 +133,7 @@ class PackedConvolution(nn.Module):
 
     def __init__(self, plain: nn.Conv2d) -> None:
         """Keep the plain layer; its weights are packed at the first call."""
-        super().__init__()
-        self.plain = plain
+        super().__init__(plain)
         self._packed: dict[str, Tensor] = {}
 
     def __deepcopy__(self, memo: dict[int, object]) -> PackedConvolution:
@@ -166,7 +181,7 @@ class _Convolution(torch.autograd.Function):
         return gradient, None, None
 
 
-class SelfAttention(nn.Module):
+class SelfAttention(_InPlaceOf):
     """An `nn.MultiheadAttention` for calls whose queries, keys and values are one tensor, without a mask.
 
     Other calls go to the plain layer.
@@ -174,8 +189,7 @@ class SelfAttention(nn.Module):
 
     def __init__(self, plain: nn.MultiheadAttention) -> None:
         """Take over the projections of the plain layer."""
-        super().__init__()
-        self.plain = plain
+        super().__init__(plain)
         self.projected_in = PackedLinear(plain.in_proj_weight, plain.in_proj_bias)
         self.projected_out = PackedLinear(plain.out_proj.weight, plain.out_proj.bias)
 
@@ -196,12 +210,12 @@ class SelfAttention(nn.Module):
         return outputs if self.plain.batch_first else outputs.transpose(0, 1), None
 
 
-class Patches(nn.Module):
+class Patches(_InPlaceOf):
     """A convolution whose windows lie side by side: one product of patches and weights."""
 
     def __init__(self, plain: nn.Conv2d) -> None:
         """Take over the weights of the plain layer."""
-        super().__init__()
+        super().__init__(plain)
         self.size = plain.kernel_size
         self.product = PackedLinear(plain.weight.flatten(1), plain.bias)
 
@@ -212,6 +226,10 @@ class Patches(nn.Module):
         windows = x[:, :, : rows * h, : columns * w].reshape(pictures, channels, rows, h, columns, w)
         outputs: Tensor = self.product(windows.permute(0, 2, 4, 1, 3, 5).reshape(pictures, rows * columns, -1))
         return outputs.transpose(1, 2).reshape(pictures, -1, rows, columns)
+
+
+def _is_plain(layer: nn.MultiheadAttention) -> bool:
+    return layer._qkv_same_embed_dim and layer.bias_k is None and not layer.add_zero_attn
 
 
 def _is_patches(layer: nn.Conv2d) -> bool:

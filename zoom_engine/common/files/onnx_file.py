@@ -12,6 +12,7 @@ from typing import Any
 
 import onnx
 from google.protobuf.message import DecodeError, Message  # type: ignore[import-untyped]
+from onnx import inliner
 from onnx.external_data_helper import uses_external_data
 
 from zoom_engine.common.errors import ZoomError, one_line, system_errors
@@ -204,17 +205,17 @@ def _bytes_of(tensor: onnx.TensorProto) -> int:
 
 def _check_steps(path: Path, model: onnx.ModelProto, refusal: type[ZoomError]) -> None:
     """Refuse a graph that visits too many nodes, and one with a loop: nothing says when a loop ends."""
-    functions = {(function.domain, function.name): function for function in model.functions}
-    counted: dict[tuple[str, str], int] = {}
+    functions = {(function.domain, function.name, function.overload): function for function in model.functions}
+    counted: dict[tuple[str, str, str], int] = {}
 
-    def steps(graph: onnx.GraphProto | onnx.FunctionProto, above: tuple[tuple[str, str], ...]) -> int:
+    def steps(graph: onnx.GraphProto | onnx.FunctionProto, above: tuple[tuple[str, str, str], ...]) -> int:
         """Count the nodes that a run of `graph` visits; `above` are the functions that it is within."""
         total = len(graph.node)
         for node in graph.node:
             if node.op_type in LOOPS and node.domain in STANDARD_DOMAINS:
                 raise refusal(f"{path}: refused, since nothing bounds its {node.op_type}: export it without loops")
             total += sum(steps(body, above) for body in _bodies(node))
-            if (key := (node.domain, node.op_type)) in functions:
+            if (key := (node.domain, node.op_type, node.overload)) in functions:
                 if key in above:
                     raise refusal(f"{path}: refused, since its function {one_line(key[1], 80)!r} calls itself")
                 if key not in counted:
@@ -231,27 +232,40 @@ def _check_values(path: Path, model: onnx.ModelProto, refusal: type[ZoomError]) 
 
     Shapes are inferred from its inputs and constants alone, whatever the file says of others.
     """
-    sizes = value_sizes(path, model, refusal)
+    whole, sizes = _measured(path, model, refusal)
     constant = {tensor.name for tensor in model.graph.initializer}
     most = max(MOST_ALIVE, ALIVE_PER_WEIGHT * count_weights(model))
-    last_use = {name: step for step, node in enumerate(model.graph.node) for name in node.input}
-    ends = {value.name for value in model.graph.output}
-    alive = sum(sizes.get(value.name, 0) for value in open_inputs(model.graph))
-    for step, node in enumerate(model.graph.node):
-        alive += sum(sizes.get(name, 0) for name in node.output)
-        if alive > most:
-            raise refusal(
-                f"{path}: refused, since one image takes more than {most} numbers at the same time (at"
-                f" {one_line(' '.join(node.output), 80)!r}): too large"
-            )
-        if node.input and all(name in constant for name in node.input):  # a runtime computes it once, and keeps it
-            constant.update(node.output)
-            continue
-        alive -= sum(
-            sizes.get(name, 0)
-            for name in {*node.input}
-            if last_use[name] == step and name not in constant and name not in ends
-        )
+
+    def follow(graph: onnx.GraphProto, made: set[str], alive: int) -> None:
+        """Follow a run of `graph` from the values `made`; `alive` numbers exist then."""
+        last_use = {name: step for step, node in enumerate(graph.node) for name in _read(node)}
+        ends = {value.name for value in graph.output}
+        for step, node in enumerate(graph.node):
+            for body in _bodies(node):
+                follow(body, set(), alive)
+            alive += sum(sizes.get(name, 0) for name in node.output)
+            if alive > most:
+                raise refusal(
+                    f"{path}: refused, since one image takes more than {most} numbers at the same time (at"
+                    f" {one_line(' '.join(node.output), 80)!r}): too large"
+                )
+            if node.input and all(name in constant for name in node.input):  # a runtime computes it once, and keeps it
+                constant.update(node.output)
+                continue
+            made.update(node.output)
+            used = {name for name in _read(node) if name in made and last_use[name] == step}
+            alive -= sum(sizes.get(name, 0) for name in used - constant - ends)
+
+    inputs = {value.name for value in open_inputs(model.graph)}
+    follow(whole, inputs, sum(sizes.get(name, 0) for name in inputs))
+
+
+def _read(node: onnx.NodeProto) -> Iterator[str]:
+    """Yield the names of the values that a node takes, those that its bodies take of the graph around them too."""
+    yield from node.input
+    for body in _bodies(node):
+        for inner in body.node:
+            yield from _read(inner)
 
 
 def count_weights(model: onnx.ModelProto) -> int:
@@ -262,11 +276,17 @@ def count_weights(model: onnx.ModelProto) -> int:
 def value_sizes(path: Path, model: onnx.ModelProto, refusal: type[ZoomError]) -> dict[str, int]:
     """Return the number of elements of the graph's inputs and values for one image, by their names.
 
-    Values are there as far as their shapes can be inferred from inputs and constants alone.
+    Values are there as far as their shapes can be inferred from inputs and constants alone; those of functions as often
+    as these are called.
 
     Raises:
         ZoomError: the `refusal`, where a value is too large.
     """
+    return _measured(path, model, refusal)[1]
+
+
+def _measured(path: Path, model: onnx.ModelProto, refusal: type[ZoomError]) -> tuple[onnx.GraphProto, dict[str, int]]:
+    """Return the graph with its functions written out where they are called, and its `value_sizes`."""
     plain = onnx.ModelProto(ir_version=model.ir_version)
     plain.opset_import.extend(model.opset_import)
     plain.functions.extend(model.functions)
@@ -285,8 +305,22 @@ def value_sizes(path: Path, model: onnx.ModelProto, refusal: type[ZoomError]) ->
             if dim.dim_value <= 0:
                 dim.dim_value = 1 if axis == 0 else 3 if axis == channels else OPEN_SIDE
     plain.graph.output.extend(onnx.ValueInfoProto(name=value.name) for value in model.graph.output)
+    if model.functions:
+        named = {*STANDARD_DOMAINS, *(entry.domain for entry in model.opset_import)}
+        others = (entry for function in model.functions for entry in function.opset_import)
+        plain.opset_import.extend({entry.domain: entry for entry in others if entry.domain not in named}.values())
+        for function in plain.functions:  # those of another version would be left as they are
+            del function.opset_import[:]
+            function.opset_import.extend(plain.opset_import)
+        plain = inliner.inline_local_functions(plain)
     plain.opset_import.add(domain=UNKNOWN, version=1)
     for graph in _graphs(plain):
+        if isinstance(graph, onnx.FunctionProto):
+            raise refusal(f"{path}: its function {one_line(graph.name, 80)!r} cannot be followed: export it without")
+        del graph.value_info[:]  # what the file claims
+        names = [value.name for value in graph.output]
+        del graph.output[:]
+        graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
         for node in graph.node:
             if node.op_type in UNASKED:
                 node.domain = UNKNOWN
@@ -299,7 +333,12 @@ def value_sizes(path: Path, model: onnx.ModelProto, refusal: type[ZoomError]) ->
                 if node.op_type == "ConstantOfShape" and any(None in values.get(name, [None]) for name in node.output):
                     node.domain = UNKNOWN
         values |= _inferred(path, plain, refusal, computed=True)
-    return {name: math.prod(size for size in dims if size is not None) for name, dims in values.items()}
+    return plain.graph, {name: _least(dims) for name, dims in values.items()}
+
+
+def _least(dims: Iterable[int | None]) -> int:
+    """Return how many elements a value has where its open sides are one."""
+    return math.prod(size for size in dims if size is not None)
 
 
 def _inferred(
@@ -318,7 +357,8 @@ def _inferred(
         for value in (*graph.value_info, *graph.output, *graph.input) if isinstance(graph, onnx.GraphProto) else ():
             tensor = value.type.tensor_type
             dims = [dim.dim_value if dim.HasField("dim_value") else None for dim in tensor.shape.dim]
-            values[value.name] = dims if tensor.HasField("shape") else [None]
+            dims = dims if tensor.HasField("shape") else [None]
+            values[value.name] = max(values.get(value.name, dims), dims, key=_least)  # two branches may have one name
             _check_size(path, value.name, [size for size in dims if size is not None], refusal)
     return values
 
@@ -395,15 +435,19 @@ def name_ends(model: onnx.ModelProto, source: str, result: str, *, shape: Sequen
 def _rename(model: onnx.ModelProto, old: str, new: str) -> None:
     if old == new:
         return
-    taken = {name for node in model.graph.node for name in (*node.input, *node.output)}
+    # What branches name is of the graph around them; what functions name is their own.
+    graphs = [graph for graph in _graphs(model) if isinstance(graph, onnx.GraphProto)]
+    nodes = [node for graph in graphs for node in graph.node]
+    taken = {name for node in nodes for name in (*node.input, *node.output)}
     if new in taken:
         free = next(name for index in itertools.count() if (name := f"{new}_of_the_file_{index}") not in taken)
         _rename(model, new, free)
-    for node in model.graph.node:
+    for node in nodes:
         for names in (node.input, node.output):
             for index, name in enumerate(names):
                 if name == old:
                     names[index] = new
-    for value in (*model.graph.input, *model.graph.output, *model.graph.initializer):
-        if value.name == old:
-            value.name = new
+    for graph in graphs:
+        for value in (*graph.input, *graph.output, *graph.initializer):
+            if value.name == old:
+                value.name = new

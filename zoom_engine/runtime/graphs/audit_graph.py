@@ -89,8 +89,8 @@ def _add_network(recorder: Recorder, model: onnx.ModelProto, pictures: Tensor) -
             raise ExportError(f"the target's opset {opset} cannot be raised to {OPSET} ({one_line(error)})") from error
     graph = compose.add_prefix(model, "target/").graph
     entry = open_inputs(graph)[0]
-    if entry.type.tensor_type.shape.dim[0].HasField("dim_value"):
-        count = number_of(entry.type.tensor_type.shape.dim[0].dim_value, "image")
+    if (batch := entry.type.tensor_type.shape.dim[0].dim_value) > 0:  # others write an open axis as -1
+        count = number_of(batch, "image")
         raise ExportError(f"the target takes exactly {count} at a time: export it with an open batch axis")
     kind = entry.type.tensor_type.elem_type
     if kind == TensorProto.UINT8:
