@@ -153,8 +153,9 @@ def load_edited(
     neutral = unread_neutral(settings, read=scores is not None)
     for notice in filter(None, (unequal_strengths(pictures), moved_answers(pictures, target), neutral)):
         notices.add(notice)
-    stored = partial(stored_answers, cache, compiled, answers, side)
-    for notice in input_notices(compiled, resolution=side, stored=stored):
+    # Test pictures are square: what was compiled reads those of the audit alone.
+    stored = partial(stored_answers, cache, target, answers, side)
+    for notice in input_notices(target, resolution=side, stored=stored):
         notices.add(notice)
     return EditedModels(
         settings=settings,
