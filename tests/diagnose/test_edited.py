@@ -308,6 +308,15 @@ def test_a_network_of_any_size_reads_pictures_that_are_all_wider_than_high(tmp_p
     assert len(edited.diagnosed_edits([models], RunSettings(), [None])[0].records) == 1
 
 
+def test_a_target_is_asked_nothing_once_its_own_runtime_rests(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = []
+    for name in ("input_notices", "compiled_reader"):
+        real = getattr(edited, name)
+        monkeypatch.setattr(edited, name, lambda *a, _n=name, _r=real, **k: done.append(_n) or _r(*a, **k))
+    edited.load_edited(AuditSettings(pairs=table, target="avatars:mustache"))
+    assert done == ["input_notices", "compiled_reader"]
+
+
 def test_the_command_line_takes_a_table(table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     given = ["--pairs", str(table), "--target", "avatars:mustache", "--out", str(tmp_path / "audit")]
     assert main(["diagnose", *given, "--json"]) == 0
