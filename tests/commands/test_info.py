@@ -6,6 +6,7 @@ import torch
 import zoom_engine
 from zoom_engine import ops
 from zoom_engine.commands import info
+from zoom_engine.common import registry
 from zoom_engine.runtime import choose_synthesizer
 
 
@@ -53,6 +54,11 @@ def test_tells_what_an_audit_would_use() -> None:
     chosen = choose_synthesizer(spread_generator())
     assert f"cpu: {chosen.backend} in {chosen.precision} ({chosen.reason})" in text
     assert f"cpu: gradients by {chosen.gradients} in {chosen.precision}" in text
+
+
+def test_tells_every_kind_of_thing_that_packages_bring() -> None:
+    told = {name for lines in info.sections().values() for line in lines for name in line.split(", ")}
+    assert all(name in told for kind in registry.KINDS for name in registry.all_names(kind))
 
 
 def test_tells_a_missing_runtime_and_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

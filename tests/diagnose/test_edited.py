@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from edited import HEADER, red, write_pairs, write_picture, write_table
 from PIL import Image
+from torch import nn
 
 from zoom_engine import Diagnoser, Diagnosers, Diagnosis
 from zoom_engine.audit.folder import RECORDS, AuditFolder
@@ -27,7 +28,7 @@ from zoom_engine.edits.pictures import Wanted
 from zoom_engine.gates.judge import judge
 from zoom_engine.gates.rules import Rule
 from zoom_engine.integrations import tracking
-from zoom_engine.settings.audit_settings import AuditSettings
+from zoom_engine.settings.audit_settings import AuditSettings, RunSettings
 from zoom_engine.targets.target import probe_images
 
 CONTROLS = 10
@@ -295,6 +296,25 @@ def test_an_export_of_the_target_is_run_by_the_fastest_runtime(table: Path) -> N
     models = edited.load_edited(AuditSettings(pairs=table, target="avatars:mustache"))
     assert models.runs.startswith("openvino")
     assert edited.load_edited(AuditSettings(pairs=table, target="avatars:mustache", backend="torch")).runs == "torch"
+
+
+def test_a_network_of_any_size_reads_pictures_that_are_all_wider_than_high(tmp_path: Path) -> None:
+    write_picture(tmp_path / "a.png", (100, 90, 90), (20, 32))
+    write_picture(tmp_path / "b.png", (200, 90, 90), (20, 32))
+    table = write_table(tmp_path, [("a", "", 0, "a.png", ""), ("a", "red", 1, "b.png", "")])
+    pooled = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 1))
+    models = edited.load_edited(AuditSettings(pairs=table, target=pooled, target_options={"task": "binary"}))
+    assert models.runs.startswith("openvino")
+    assert len(edited.diagnosed_edits([models], RunSettings(), [None])[0].records) == 1
+
+
+def test_a_target_is_asked_nothing_once_its_own_runtime_rests(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = []
+    for name in ("input_notices", "compiled_reader"):
+        real = getattr(edited, name)
+        monkeypatch.setattr(edited, name, lambda *a, _n=name, _r=real, **k: done.append(_n) or _r(*a, **k))
+    edited.load_edited(AuditSettings(pairs=table, target="avatars:mustache"))
+    assert done == ["input_notices", "compiled_reader"]
 
 
 def test_the_command_line_takes_a_table(table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

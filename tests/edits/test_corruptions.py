@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import itertools
 import math
@@ -338,6 +339,7 @@ def test_options_are_strengths_and_an_empty_list_leaves_one_out() -> None:
         (lambda: Corruptions(blur=["strong"]), "list of strengths"),
         (lambda: Corruptions(blur=[math.nan]), "list of strengths"),
         (lambda: Corruptions(blur=3), "must be a list"),
+        (lambda: Corruptions(**{field.name: [] for field in dataclasses.fields(Corruptions)}), "leave all of them out"),
         (lambda: Corruptions(blurr=[3]), "did you mean 'blur'"),
         (lambda: Corruptions().strengths("smile"), "cannot change 'smile'"),
         (lambda: Corruptions().edit([flat(0)], "smile", 1.0, [0]), "cannot change 'smile'"),

@@ -179,6 +179,14 @@ class Named(Counting):
         self.attributes = names
 
 
+@pytest.mark.parametrize("name", ["", " ", "pairs"])
+def test_an_editor_has_a_name_that_says_no_other_source_of_edits(folder: Path, name: str) -> None:
+    editor = Counting()
+    editor.name = name
+    with pytest.raises(EditorError, match=f"an editor cannot be called '{name}'"):
+        edit_photographs(editor, folder, attributes=["light"])
+
+
 def test_a_name_that_would_be_read_otherwise_is_refused_and_another_is_taken_once(folder: Path) -> None:
     for name in ("hair=edits", "=scorer:old", "a=examples:b", "night | dusk", "night|"):
         for editor, attributes in ((Named(name), None), (Counting(), [name])):

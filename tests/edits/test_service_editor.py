@@ -33,6 +33,10 @@ def as_data_url(headers: dict[str, str], body: bytes) -> Any:
     return {"time": 3, "output": {"picture": f"data:image/webp;base64,{webp}"}}
 
 
+def in_lines(headers: dict[str, str], body: bytes) -> Any:
+    return {"image": base64.encodebytes(in_format(lighter(*question(body)))).decode()}
+
+
 def loaded(service: Stand, **options: Any) -> Editor:
     return load_editor(service.url, options={"strengths": [-20, 20], "cache": False, "timeout": 5.0, **options})
 
@@ -50,7 +54,13 @@ def assert_wanted(results: list[Picture]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "options"), [(lighter_png, {}), (as_json, {}), (as_data_url, {"answer": "output.picture"})]
+    ("answer", "options"),
+    [
+        (lighter_png, {}),
+        (as_json, {}),
+        (in_lines, {"answer": "image"}),
+        (as_data_url, {"answer": "output.picture"}),
+    ],
 )
 def test_a_picture_goes_with_attribute_strength_and_seed_and_a_picture_comes_back(
     answer: Any, options: dict[str, Any]

@@ -107,6 +107,7 @@ def sections() -> dict[str, list[str]]:
         "tasks": [_brought(registry.TASKS)],
         "searches": [_brought(registry.SEARCHES)],
         "direction methods": [_brought(registry.DIRECTION_METHODS)],
+        "editors": [_brought(registry.EDITORS)],
         "report sections": [_brought(registry.REPORT_SECTIONS)],
     }
     if environment["git_revision"]:

@@ -142,6 +142,9 @@ def load_edited(
         target = load_untried(given, **target_options).to(device)
         side = min(max(target.preprocessing.hw or pictures.sizes[0]), LARGEST_PROBE)
         answers = target.check(side)
+        # Test pictures are square, what is compiled reads those of the audit alone, and the target's own runtime rests.
+        stored = partial(stored_answers, cache, target, answers, side)
+        fed = list(input_notices(target, resolution=side, stored=stored))
         bar.update(note="target")
         compiled, runs = target, "torch: it reads pictures of several sizes, or large ones"
         # What the target brings to its own size may have any: a small one takes no memory.
@@ -153,10 +156,7 @@ def load_edited(
         bar.update(note="runtime")
     scores = edit_scores(settings, pictures, progress) if like is None else like.scores
     neutral = unread_neutral(settings, read=scores is not None)
-    for notice in filter(None, (unequal_strengths(pictures), moved_answers(pictures, target), neutral)):
-        notices.add(notice)
-    stored = partial(stored_answers, cache, compiled, answers, side)
-    for notice in input_notices(compiled, resolution=side, stored=stored):
+    for notice in filter(None, (unequal_strengths(pictures), moved_answers(pictures, target), neutral, *fed)):
         notices.add(notice)
     return EditedModels(
         settings=settings,

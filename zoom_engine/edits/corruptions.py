@@ -175,7 +175,7 @@ class Corruptions:
         occlusion: in percent of the area under a grey rectangle.
 
     Raises:
-        ConfigError: strengths that are 0, not ascending, or out of range.
+        ConfigError: strengths that are 0, not ascending, or out of range; or no corruption has any.
     """
 
     name: ClassVar[str] = "corruptions"
@@ -202,6 +202,8 @@ class Corruptions:
                     f" ({corruption.unit}), got {list(values)}"
                 )
             object.__setattr__(self, _field(attribute), values)
+        if not self.attributes:
+            raise ConfigError("the options of corruptions leave all of them out: give one of them strengths")
 
     @property
     def attributes(self) -> tuple[str, ...]:

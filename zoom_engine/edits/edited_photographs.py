@@ -20,7 +20,7 @@ from zoom_engine.common.progress import ProgressFactory, silent
 from zoom_engine.common.threads import Turns
 from zoom_engine.edits.contract import edited
 from zoom_engine.edits.editor import Editor, MovesPlaces, Picture, Question
-from zoom_engine.edits.pictures import EditKey, Wanted
+from zoom_engine.edits.pictures import PAIRS, EditKey, Wanted
 from zoom_engine.edits.strengths import check_strengths
 from zoom_engine.photographs.alignment import LANDMARKS
 from zoom_engine.photographs.reading import read_photograph
@@ -125,8 +125,10 @@ def edit_photographs(
 
     Raises:
         ConfigError: no such folder, no photograph or more than `MOST_PHOTOGRAPHS` in it, or nothing to edit.
-        EditorError: the editor fails, or a unit or its description is none.
+        EditorError: the editor fails, or its name, a unit or its description is none.
     """
+    if editor.name.strip() in ("", PAIRS):  # what tells an editor's audit from others
+        raise EditorError(f"an editor cannot be called {editor.name!r}: give it a name of its own")
     chosen = _attributes(editor, attributes)
     strengths = {
         name: check_strengths(_asked(editor, "strengths", name), f"editor {editor.name}: {name!r}") for name in chosen

@@ -33,7 +33,7 @@ from zoom_engine.common.errors import ConfigError, PhotographError, one_line, sy
 from zoom_engine.common.progress import ProgressFactory, silent
 from zoom_engine.common.typed import one_of
 from zoom_engine.edits.editor import Picture
-from zoom_engine.edits.pictures import EditKey, Wanted
+from zoom_engine.edits.pictures import PAIRS, EditKey, Wanted
 from zoom_engine.edits.strengths import LARGEST, LEAST
 from zoom_engine.photographs.reading import MOST_BYTES as MOST_PICTURE_BYTES
 from zoom_engine.photographs.reading import photograph_size, read_picture
@@ -91,7 +91,7 @@ class Pairs:
     @property
     def kind(self) -> str:
         """Return "pairs"."""
-        return "pairs"
+        return PAIRS
 
     def unit(self, name: str) -> str:
         """Return "": a table does not say what its strengths mean."""

@@ -9,6 +9,8 @@ from zoom_engine.edits.editor import Picture
 
 EditKey = str | int
 """An attribute's text, or the number of a control."""
+PAIRS = "pairs"
+"""The `EditedPictures.kind` of a table."""
 
 
 class Wanted(NamedTuple):

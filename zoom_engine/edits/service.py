@@ -125,7 +125,8 @@ class ServiceEditor(TypedEditor):
         if not isinstance(text, str):
             raise BadAnswerError("unreadable", f"its answer holds no text with a picture ({one_line(repr(text), 80)})")
         try:
-            return base64.b64decode(text[text.find(",") + 1 :] if text.startswith("data:") else text, validate=True)
+            digits = text[text.find(",") + 1 :] if text.startswith("data:") else text
+            return base64.b64decode("".join(digits.split()), validate=True)  # in lines, as MIME has it
         except (binascii.Error, ValueError) as error:
             raise BadAnswerError("unreadable", f"its answer is no base64 ({one_line(error, 80)})") from error
 
