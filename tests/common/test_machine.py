@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,3 +30,30 @@ def test_a_device_that_nothing_can_run_on_is_refused(name: str, monkeypatch: pyt
         find_device(name)
     assert find_device("cuda:0") == torch.device("cuda:0")
     assert find_device("cuda") == torch.device("cuda")
+
+
+FAULTS = """
+import platform, resource
+import torch
+from zoom_engine.common.machine import keep_freed_memory
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(3):
+        torch.ones(36_000_000)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+usual = faults()
+keep_freed_memory()
+faults()
+retained = faults()
+print(usual, retained, platform.libc_ver()[0])
+"""
+
+
+def test_large_arrays_that_are_freed_are_not_filled_by_the_system_again() -> None:
+    done = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
+    usual, retained, library = done.stdout.split()
+    if library != "glibc":
+        pytest.skip("of the C library of GNU alone")
+    assert int(retained) < int(usual) / 10

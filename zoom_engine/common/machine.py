@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
 import subprocess
@@ -18,6 +19,11 @@ PACKAGES = ("torch", "open_clip_torch", "numpy", "pillow", "onnx", "onnxruntime"
 FEATURES = ("avx2", "fma", "avx512f", "avx512_bf16", "avx512_vnni", "amx_tile", "amx_bf16")
 FOLLOWED = 1 << 17
 """The most pixels of the pictures whose gradients the CPU follows at a time: at 1024² one takes half a gigabyte."""
+
+KEPT_UP_TO = -3, 1 << 30
+"""`M_MMAP_THRESHOLD` of `malloc.h`, and the bytes from which an array has memory of its own."""
+GIVEN_BACK_FROM = -1, (1 << 31) - 1
+"""`M_TRIM_THRESHOLD` of `malloc.h`, and how many bytes that nothing uses are given back."""
 
 
 def cpu_features() -> tuple[str, ...]:
@@ -38,6 +44,18 @@ def bf16_in_hardware() -> bool:
 def followed_at_once(side: int) -> int:
     """Return how many square pictures of `side` pixels the CPU follows at a time: one, or as many as `FOLLOWED` has."""
     return max(1, FOLLOWED // side**2)
+
+
+def keep_freed_memory() -> None:
+    """Let this process keep the memory of large arrays that it frees, for the next ones (of the C library of GNU).
+
+    Of 32 MB and more it is given back otherwise, and the system fills the next array's with zeros, page by page: of
+    audits of photographs of 12 megapixels that took half of the processor's time.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        for option, most in (KEPT_UP_TO, GIVEN_BACK_FROM):
+            mallopt(option, most)
 
 
 def package_versions() -> dict[str, str]:

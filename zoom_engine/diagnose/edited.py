@@ -25,7 +25,7 @@ from zoom_engine.common import registry
 from zoom_engine.common.errors import AuditError, ConfigError, one_line
 from zoom_engine.common.files.cache import check_cache, default_cache
 from zoom_engine.common.files.png import to_images
-from zoom_engine.common.machine import describe_environment, find_device
+from zoom_engine.common.machine import describe_environment, find_device, keep_freed_memory
 from zoom_engine.common.notices import Notices, Notify, null_notifier
 from zoom_engine.common.plurals import agreeing, listed, number_of
 from zoom_engine.common.progress import ProgressFactory, silent
@@ -55,6 +55,8 @@ from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.statistics.effects import towards_adding
 from zoom_engine.targets import Target, check_target, check_target_options, input_notices, load_untried
 
+LARGE = (32 << 20) // 12
+"""The most pixels of a picture whose array of float32, 32 MB, the C library keeps for the next one by itself."""
 LARGEST_PROBE = 512
 """The longest side, in pixels, of the pictures that a target is tried on."""
 LARGEST_COMPILED = 1024
@@ -136,6 +138,8 @@ def load_edited(
     target_options = {"download": settings.download, **check_target_options(settings.target_options)}
     notices = Notices(notify)
     pictures = edited_pictures(settings, notices, progress) if like is None else like.pictures
+    if max(height * width for height, width in pictures.sizes) > LARGE:
+        keep_freed_memory()
     of_pictures = tuple(notices.lines) if like is None else like.of_pictures
     notices.lines = [*of_pictures]  # told already, where another target's run did
     with progress(2, "Loading", unit="model") as bar:
