@@ -19,11 +19,7 @@ PACKAGES = ("torch", "open_clip_torch", "numpy", "pillow", "onnx", "onnxruntime"
 FEATURES = ("avx2", "fma", "avx512f", "avx512_bf16", "avx512_vnni", "amx_tile", "amx_bf16")
 FOLLOWED = 1 << 17
 """The most pixels of the pictures whose gradients the CPU follows at a time: at 1024² one takes half a gigabyte."""
-
-KEPT_UP_TO = -3, 1 << 30
-"""`M_MMAP_THRESHOLD` of `malloc.h`, and the bytes from which an array has memory of its own."""
-GIVEN_BACK_FROM = -1, (1 << 31) - 1
-"""`M_TRIM_THRESHOLD` of `malloc.h`, and how many bytes that nothing uses are given back."""
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 
 
 def cpu_features() -> tuple[str, ...]:
@@ -54,8 +50,8 @@ def keep_freed_memory() -> None:
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        for option, most in (KEPT_UP_TO, GIVEN_BACK_FROM):
-            mallopt(option, most)
+        mallopt(M_MMAP_THRESHOLD, 1 << 30)  # arrays of so many bytes have memory of their own
+        mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)  # so many that nothing uses are given back
 
 
 def package_versions() -> dict[str, str]:

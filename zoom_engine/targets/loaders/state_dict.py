@@ -64,9 +64,8 @@ def read_state_dict(path: Path) -> tuple[dict[str, Tensor], str]:
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
             note = f"{AVERAGED_TAKEN}: {key}" if key in AVERAGED else note
-    if isinstance(content, _PassedOver) or (
-        isinstance(content, Mapping) and any(isinstance(value, _PassedOver) for value in content.values())
-    ):
+    values = content.values() if isinstance(content, Mapping) else (content,)
+    if any(isinstance(value, _PassedOver) for value in values):
         raise TargetError(would_run)
     if not isinstance(content, Mapping) or not content:
         raise TargetError(f"{path}: holds no state-dict: save model.state_dict()")
