@@ -112,6 +112,21 @@ def test_weights_in_other_containers_and_without_counts_of_steps_are_the_same(tm
         torch.testing.assert_close(load_target(network)(IMAGES), target(IMAGES))
 
 
+def test_weights_of_a_loss_beside_those_of_the_network_are_passed_over_and_told(tmp_path: Path) -> None:
+    """A module of Lightning stores all that it is made of."""
+    network = spread(timm.create_model("resnet10t", num_classes=3))
+    state = {f"classifier.net.{key}": value for key, value in network.state_dict().items()}
+    torch.save({"state_dict": {"loss.weight": torch.ones(3), **state}}, tmp_path / "w.pth")
+    target = load_target(f"timm:resnet10t@{tmp_path / 'w.pth'}")
+    torch.testing.assert_close(load_target(network)(IMAGES), target(IMAGES))
+    (notice,) = input_notices(target, resolution=64)
+    assert "beside its classifier.net.* are passed over: loss.weight: " in notice
+    twice = {**state, **{key.replace("classifier", "teacher"): value for key, value in state.items()}}
+    torch.save({"state_dict": twice}, tmp_path / "w.pth")
+    with pytest.raises(TargetError, match=r"several networks \(classifier.net., teacher.net.\).*one alone"):
+        load_target(f"timm:resnet10t@{tmp_path / 'w.pth'}")
+
+
 @pytest.mark.parametrize(("plain", "averaged"), [("state_dict", "state_dict_ema"), ("model", "model_ema")])
 def test_averaged_weights_are_taken_as_timm_takes_them_and_told(tmp_path: Path, plain: str, averaged: str) -> None:
     state = timm.create_model("resnet10t", num_classes=3).state_dict()

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from zoom_engine.common.errors import TargetError
-from zoom_engine.targets.loaders.state_dict import AVERAGED_TAKEN
+from zoom_engine.targets.loaders.state_dict import AVERAGED_TAKEN, BESIDE
 from zoom_engine.targets.preprocessing import BLACK, WHITE
 from zoom_engine.targets.target import Target, probe_images
 from zoom_engine.targets.tasks.classes import OfClasses
@@ -43,8 +43,8 @@ def input_notices(
 ) -> Iterator[str]:
     """Yield one line for each thing to tell of what `target` is taken for, and of how it is fed.
 
-    There is none where its file, its library or the user said it, but of averaged weights that were taken. All but the
-    last come at once, before the target is asked about any picture.
+    There is none where its file, its library or the user said it, but of weights that were chosen among others. All but
+    the last come at once, before the target is asked about any picture.
 
     Args:
         target: one that `Target.check` has passed.
@@ -57,8 +57,11 @@ def input_notices(
             f" {target.task.threshold:g}: give the model's own threshold with --task embedding --task-option"
             " threshold=0.4 (task= in Python), or name its classes (--class)"
         )
-    if AVERAGED_TAKEN in target.note:
-        yield f"target {target.name!r}: {target.note.partition('; ')[0]}: to audit the others, save them alone"
+    for note in target.note.split("; "):
+        if note.startswith(AVERAGED_TAKEN):
+            yield f"target {target.name!r}: {note}: to audit the others, save them alone"
+        if note.startswith(BESIDE):
+            yield f"target {target.name!r}: {note}: what they do to a picture or an output is not audited"
     if not target.assumed:
         return
     yield (

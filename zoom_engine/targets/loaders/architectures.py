@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from zoom_engine.common.threads import quiet
 from zoom_engine.targets.loaders.loaded_model import LoadedModel, Reading
 from zoom_engine.targets.loaders.module import final_activation
 from zoom_engine.targets.loaders.published import timm_weights, torchvision_weights
-from zoom_engine.targets.loaders.state_dict import read_state_dict
+from zoom_engine.targets.loaders.state_dict import BESIDE, read_state_dict
 from zoom_engine.targets.loaders.timm_config import timm_preprocessing
 from zoom_engine.targets.preprocessing import Preprocessing
 
@@ -24,6 +24,7 @@ LIBRARIES = ("torchvision", "timm")
 Build = Callable[[int | None], nn.Module]
 RESCALING = ("googlenet", "inception_v3")
 """The networks of torchvision that bring pictures to a scale of their own, unless they are built without weights."""
+COUNT = ".num_batches_tracked"
 
 
 def load_architecture(spec: str, how: Reading) -> LoadedModel:
@@ -37,15 +38,15 @@ def load_architecture(spec: str, how: Reading) -> LoadedModel:
         TargetError: for an unknown name or tag, weights that are not there, and weights of another architecture.
     """
     chosen = choose_architecture(spec, download=how.download)
-    state, note = read_state_dict(chosen.weights)
-    network = _fitted(chosen.build, state, chosen.name, chosen.weights)
+    state, averaged = read_state_dict(chosen.weights)
+    network, beside = _fitted(chosen.build, state, chosen.name, chosen.weights)
     return LoadedModel(
         network=network.eval().requires_grad_(False),
         name=f"{chosen.name}@{chosen.weights.name}",
         preprocessing=chosen.preprocessing.updated(how.options),
         assumed=False,
         final=final_activation(network),
-        note=note,
+        note="; ".join(note for note in (averaged, beside) if note),
     )
 
 
@@ -138,11 +139,12 @@ def _timm(timm: Any, name: str, weights: str, download: bool) -> tuple[Build, Pr
     return build, timm_preprocessing(config.to_dict() if config is not None else {}), path
 
 
-def _fitted(build: Build, state: dict[str, Tensor], architecture: str, path: Path) -> nn.Module:
-    """Build the model with the weights in it; its last layer has as many outputs as the file's."""
+def _fitted(build: Build, state: dict[str, Tensor], architecture: str, path: Path) -> tuple[nn.Module, str]:
+    """Build the model with the weights in it, and note others; its last layer has as many outputs as the file's."""
     with quiet():  # some architectures warn of their initialisation
         with torch.device("meta"):
             usual = {key: value.shape for key, value in build(None).state_dict().items()}
+        state, note = _of_one_attribute(state, usual, path)
         outputs = {
             state[key].shape[0]
             for key, shape in usual.items()
@@ -154,7 +156,7 @@ def _fitted(build: Build, state: dict[str, Tensor], architecture: str, path: Pat
         }
         model = build(outputs.pop() if len(outputs) == 1 else None)
     # The counts of training steps mean nothing here, and converted or older files have none.
-    missing = sorted(key for key in set(model.state_dict()) - set(state) if not key.endswith(".num_batches_tracked"))
+    missing = sorted(key for key in set(model.state_dict()) - set(state) if not key.endswith(COUNT))
     unknown = sorted(set(state) - set(model.state_dict()))
     if missing or unknown:
         what = f"it has no {missing[0]!r}" if missing else f"it has {unknown[0]!r} too"
@@ -168,4 +170,25 @@ def _fitted(build: Build, state: dict[str, Tensor], architecture: str, path: Pat
         raise TargetError(
             f"{path}: its weights are not of {architecture} ({reason}): name the one that they were trained for"
         ) from error
-    return model
+    return model, note
+
+
+def _of_one_attribute(state: dict[str, Tensor], usual: Iterable[str], path: Path) -> tuple[dict[str, Tensor], str]:
+    """Return the weights of the attribute that holds a whole network (`usual`), and a note on those beside it.
+
+    Modules that were trained with a loss store its weights beside the network's. Weights of no attribute are returned
+    as they are.
+    """
+    names = [name for name in usual if not name.endswith(COUNT)]
+    ends = [key.removesuffix(names[0]) for key in state if key.endswith(f".{names[0]}")]
+    holding = [attribute for attribute in ends if all(attribute + name in state for name in names)]
+    if not holding or all(name in state for name in names):
+        return state, ""
+    if len(holding) > 1:
+        raise TargetError(
+            f"{path}: holds several networks ({one_line(', '.join(holding), 120)}): save the state_dict() of one alone"
+        )
+    (attribute,) = holding
+    beside = [key for key in state if not key.startswith(attribute)]
+    note = f"{BESIDE} its {attribute}* are passed over: {one_line(', '.join(beside), 120)}" if beside else ""
+    return {key.removeprefix(attribute): value for key, value in state.items() if key.startswith(attribute)}, note

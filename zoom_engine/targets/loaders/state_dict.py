@@ -23,6 +23,7 @@ AVERAGED = ("state_dict_ema", "model_ema")
 """Where trainers store the average of the last weights beside them: timm loads that where it is there."""
 CONTAINERS = ("state_dict", "model_state_dict", "model", "net", "module")
 AVERAGED_TAKEN = "the averaged weights of its file are taken, as timm takes them"
+BESIDE = "the weights of its file beside"
 PREFIXES = ("module.", "model.", "net.", "network.", "backbone.", "_orig_mod.")
 HARMLESS = ("argparse", "collections", "datetime", "enum", "pathlib", "types")
 """Modules of the standard library whose objects trainers store beside weights; those of others may be code."""
