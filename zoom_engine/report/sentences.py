@@ -466,7 +466,7 @@ def effect(removing: Side, adding: Side, *, negligible: float, verbs: tuple[str,
 
     Below the negligible threshold `negligible` that is nothing, and no digits finer than it are shown.
     """
-    digits = max(0, math.ceil(-math.log10(negligible)))
+    digits = _digits(negligible)
     sides = [(what, side) for what, side in zip(verbs, (adding, removing), strict=True) if side.images]
     if not sides:
         return "Not measured yet."
@@ -488,8 +488,8 @@ def direction(removing: Side, adding: Side, what: str, *, negligible: float, ver
 def _way_of(side: Side, what: str, negligible: float) -> str:
     up, down = side.beyond(negligible)
     images = number_of(side.images, "image")
-    digits = max(2, math.ceil(-math.log10(negligible)))
-    if abs(side.mean) >= negligible:
+    digits = max(2, _digits(negligible))
+    if side.mean and abs(side.mean) >= negligible:
         other = down if side.mean > 0 else up
         way = "raises" if side.mean > 0 else "lowers"
         average = " on average" if side.images > 1 else ""
@@ -498,6 +498,11 @@ def _way_of(side: Side, what: str, negligible: float) -> str:
     if up and down:
         return f"moves {what} both ways (of {images} {up} up, {down} down)"
     return f"hardly moves {what} on average ({images})"
+
+
+def _digits(negligible: float) -> int:
+    """Return with how many decimals a negligible threshold is told; 2 where none is negligible."""
+    return max(0, math.ceil(-math.log10(negligible))) if negligible else 2
 
 
 def _often(rate: float) -> str:
