@@ -240,6 +240,14 @@ def test_the_next_step_says_how_many_images_would_settle_what_is_inconclusive() 
     assert told(None, None) == f"“A” and “B” seem {near}"
 
 
+def test_of_edits_from_elsewhere_an_attribute_of_one_image_is_not_near_to_what_matters() -> None:
+    rows = (dataclasses.replace(judged("a", "inconclusive", 0.03), images_to_settle=24), also(ALONE, "b"))
+    assert [*to_settle(dataclasses.replace(summary(*rows), images=100, edits="pairs"), NAMES)] == [
+        "24 images with such an edit would settle “A” with a chance of 80 % or more.",
+        "More images give “B” an interval.",
+    ]
+
+
 def test_a_flip_of_at_least_half_of_the_images_is_called_typical() -> None:
     shown = strip("0.01", "0.94", kind="flip", direction=(1, 2), decisive=True)
     for decisive, alike, tag in (
@@ -403,6 +411,7 @@ ANY = judged("a", "sensitive", specificity="unspecific", as_far=7)
 UNKNOWN = judged("a", "sensitive", specificity="unknown", as_far=2)
 WITHOUT = judged("a", "sensitive")
 OPEN = judged("a", "inconclusive", 0.02)
+ALONE = dataclasses.replace(OPEN, ci95=None)
 NOTHING = judged("a", "negligible", 0.01)
 FAR = dataclasses.replace(RANDOM, mean_change=0.2, ci95=(0.1, 0.3))
 A, ONE, NONE = Attribute.parse("a"), Counts(1, 1, 1, 1), Counts(32, 0, 0, 0)
@@ -529,7 +538,8 @@ EACH_HEADLINE = {
     ),
     "blind": (seen(OPEN, power=BLIND), "Inconclusive: no effect could have been detected reliably"),
     "one image": (seen(OPEN, power=None, images=1), "Inconclusive: one image says nothing of others"),
-    "few images": (seen(OPEN, power=None), "Inconclusive: too few images of each attribute"),
+    "few images": (seen(ALONE, power=None), "Inconclusive: too few images of each attribute"),
+    "few of some": (seen(OPEN, also(ALONE, "b"), power=None), "Inconclusive: too few images of some attributes"),
     "labels lost": (
         seen(dataclasses.replace(NOTHING, label_kept=0.3)),
         "Inconclusive: edits seldom keep the label",
@@ -842,7 +852,7 @@ EACH_STEP = {
         "“A” seems too near to the smallest effect that matters for 1000 images to settle.",
         seen(dataclasses.replace(OPEN, images_to_settle=118)),
     ),
-    "an interval": (seen(OPEN, images=1), "More images give “A” an interval.", seen(OPEN)),
+    "an interval": (seen(ALONE, images=1), "More images give “A” an interval.", seen(OPEN)),
     "read": (
         seen(judged("a", "negligible", 0.0), baseline=None),
         "Check that the model reads these pictures: no edit changed its output by a digit.",

@@ -262,7 +262,8 @@ class _Audit:
             if self.summary.images == 1:
                 return "one image says nothing of others"
             if power is None:
-                return "too few images of each attribute"
+                few = "each attribute" if all(row.interval is None for row in self.rows) else "some attributes"
+                return f"too few images of {few}"
             if power.detectable is None:
                 return "no effect could have been detected reliably"
             return f"effects below {amount(self.view, up(power.detectable))} could not have been detected reliably"

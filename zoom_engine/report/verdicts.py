@@ -231,10 +231,8 @@ def next_steps(summary: Summary, names: Mapping[Attribute, str], *, unfinished: 
 
 def to_settle(summary: Summary, names: Mapping[Attribute, str]) -> Iterator[str]:
     """Say how many images would settle what is inconclusive, and of what no number that can be made would."""
-    inconclusive = _that_are(summary, "inconclusive")
-    if summary.images < 2:
-        yield f"More images give {_quoted_few([names[row.attribute] for row in inconclusive])} an interval."
-        return
+    open_rows = _that_are(summary, "inconclusive")
+    inconclusive = [row for row in open_rows if row.interval is not None]
     counts = [row.images_to_settle for row in inconclusive if row.images_to_settle is not None]
     open_ones = [names[row.attribute] for row in inconclusive if row.images_to_settle is None]
     if counts:
@@ -242,13 +240,17 @@ def to_settle(summary: Summary, names: Mapping[Attribute, str]) -> Iterator[str]
         which = f"{which} inconclusive attributes" if len(inconclusive) > 1 else f"“{names[inconclusive[0].attribute]}”"
         half = sorted(counts)[len(counts) // 2]
         sooner = f"; {_roundedup(half)} half of them" if len(counts) > 2 and 2 * half < max(counts) else ""
-        images = f"{_roundedup(max(counts))} images would settle"
+        edited = "" if summary.edits is None else " with such an edit"
+        images = f"{_roundedup(max(counts))} images{edited} would settle"
         yield f"{images} {which} with a chance of {percent(LIKELY)} or more{sooner}."
     if open_ones:
         seem = agreeing(len(open_ones), "seems", "seem")
         most = most_images(summary.images)
         which = _quoted_few(open_ones)
         yield f"{which} {seem} too near to the smallest effect that matters for {most} images to settle."
+    # Of edits from elsewhere each attribute has but a part of the images.
+    if alone := [names[row.attribute] for row in open_rows if row.interval is None]:
+        yield f"More images give {_quoted_few(alone)} an interval."
 
 
 def with_its_interval(row: Sensitivity) -> str:
