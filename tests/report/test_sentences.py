@@ -24,7 +24,16 @@ from zoom_engine.report.sentences import (
     way,
 )
 from zoom_engine.report.source import Source
-from zoom_engine.report.verdicts import chances, detectable, how_known, in_units, next_steps, to_settle, verdict_groups
+from zoom_engine.report.verdicts import (
+    chances,
+    detectable,
+    how_known,
+    in_units,
+    is_weak,
+    next_steps,
+    to_settle,
+    verdict_groups,
+)
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.statistics.counts import Counts
 from zoom_engine.statistics.diagnosis import Diagnosis
@@ -42,6 +51,7 @@ from zoom_engine.targets import (
 
 NAMES = {Attribute.parse(name): name.upper() for name in "abc"}
 READING = MultiClassTask(classes=("cat", "dog", "fox")).view
+CONFIG = Manifest.of({"mode": "single", "attributes": ["a"]}).config
 
 
 def summary(*rows: Sensitivity) -> Summary:
@@ -213,7 +223,7 @@ def test_something_that_no_attribute_names_moves_a_model_where_the_interval_of_r
     )
     summarised = dataclasses.replace(summary(row("a", 0.2, (0.1, 0.3))), baseline=level)
     assert ("something that no attribute names moves this model" in how_known(summarised, READING)) == told
-    steps = " ".join(next_steps(summarised, NAMES, unfinished=False))
+    steps = " ".join(next_steps(summarised, CONFIG, NAMES, unfinished=False))
     assert ("zoom-engine discover" in steps) == told
 
 
@@ -908,8 +918,19 @@ def test_the_next_step_stands_where_it_helps_and_not_where_it_does_not(case: str
     assert step not in elsewhere.next
 
 
+@pytest.mark.parametrize(("smallest", "detects", "weak"), [(0.05, 0.11, True), (0.1, 0.13, False), (0.1, 0.21, True)])
+def test_no_audit_is_called_weak_for_an_effect_that_is_too_small_to_matter(
+    smallest: float, detects: float, weak: bool
+) -> None:
+    """With --smallest-effect 0.1 no number of images detects 0.1, so each audit was to be run on more."""
+    config = dataclasses.replace(CONFIG, smallest_effect=smallest)
+    result = dataclasses.replace(summary(NOTHING), power=Power({}, None, detects))
+    assert is_weak(result, config) == weak
+    assert ("Run more images" in " ".join(next_steps(result, config, NAMES, unfinished=False))) == weak
+
+
 def test_a_page_of_several_attributes_says_how_to_see_what_each_does_alone() -> None:
-    steps = next_steps(dataclasses.replace(summary(), mode="multi"), {}, unfinished=False)
+    steps = next_steps(dataclasses.replace(summary(), mode="multi"), CONFIG, {}, unfinished=False)
     assert steps[-1] == "Run it with --mode single to see what each attribute does alone."
 
 

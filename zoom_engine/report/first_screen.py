@@ -86,7 +86,7 @@ def first_screen(
     else:
         kind, headline = audit.none_sensitive()
         certainty = audit.largest()
-    step = next_steps(summary, names, unfinished=progress is not None)[0]
+    step = next_steps(summary, config, names, unfinished=progress is not None)[0]
     return FirstScreen(kind, headline, certainty, step, audit.tells_flips(kind))
 
 

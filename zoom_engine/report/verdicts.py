@@ -176,12 +176,18 @@ def faint_directions(config: Config) -> list[Attribute]:
     return [attribute for attribute, strength, floor in strengths if strength < 1.5 * floor]
 
 
-def is_weak(summary: Summary) -> bool:
-    """Tell whether more than a fifth of such audits would miss an effect of `TOLD` or more."""
-    return summary.power is not None and (summary.power.detectable is None or summary.power.detectable > TOLD)
+def weak_from(config: Config) -> float:
+    """Return the effect that an audit should detect: `TOLD`, or twice the smallest that matters where that is more."""
+    return min(max(TOLD, 2 * config.smallest_effect), 1.0)
 
 
-def next_steps(summary: Summary, names: Mapping[Attribute, str], *, unfinished: bool) -> list[str]:
+def is_weak(summary: Summary, config: Config) -> bool:
+    """Tell whether more than a fifth of such audits would miss an effect of `weak_from` or more."""
+    power = summary.power
+    return power is not None and (power.detectable is None or power.detectable > weak_from(config))
+
+
+def next_steps(summary: Summary, config: Config, names: Mapping[Attribute, str], *, unfinished: bool) -> list[str]:
     """Return what a reader should do next, one sentence or more, the most urgent first."""
     if unfinished:
         return ["Run the same command again: it goes on where it stopped."]
@@ -218,7 +224,7 @@ def next_steps(summary: Summary, names: Mapping[Attribute, str], *, unfinished: 
         steps.append(f"{more} may tell {_quoted_few(unknown)} from any edit.")
     if inconclusive:
         steps.extend(to_settle(summary, names))
-    elif is_weak(summary):
+    elif is_weak(summary, config):
         steps.append("Run more images before anybody concludes that the rest does not matter.")
     if summary.baseline is None and len(still) < len(summary.sensitivity):
         steps.append(
