@@ -93,9 +93,9 @@ def test_how_sure_depends_on_overlap_and_on_resampling() -> None:
     def rows(first: float, low: float) -> Summary:
         return summary(row("a", 0.4, (low, 0.45), first), row("b", 0.3, (0.25, 0.35), 1 - first))
 
-    assert certainty(rows(1.0, 0.36), NAMES, READING, unfinished=False).text == "Clear lead"
-    assert certainty(rows(0.97, 0.34), NAMES, READING, unfinished=False).text == "Likely lead"
-    verdict = certainty(rows(0.6, 0.34), NAMES, READING, unfinished=False)
+    assert certainty(rows(1.0, 0.36), CONFIG, NAMES, READING, unfinished=False).text == "Clear lead"
+    assert certainty(rows(0.97, 0.34), CONFIG, NAMES, READING, unfinished=False).text == "Likely lead"
+    verdict = certainty(rows(0.6, 0.34), CONFIG, NAMES, READING, unfinished=False)
     assert verdict.text == "No clear lead"
     assert "60 of 100" in verdict.sentence
     assert "“B” with 0.30 [0.25, 0.35]" in verdict.sentence
@@ -103,7 +103,7 @@ def test_how_sure_depends_on_overlap_and_on_resampling() -> None:
 
 def test_an_unfinished_audit_has_no_clear_lead() -> None:
     half = summary(row("a", 0.4, (0.36, 0.45), 1.0), row("b", 0.3, (0.25, 0.35), 0.0), row("c", None, None))
-    verdict = certainty(half, NAMES, READING, unfinished=True)
+    verdict = certainty(half, CONFIG, NAMES, READING, unfinished=True)
     assert verdict.text == "Not finished"
     assert verdict.sentence.startswith("So far: “A” comes first")
     assert "1 of 3 attributes is not measured yet" in verdict.sentence
@@ -118,7 +118,7 @@ def test_an_unfinished_audit_has_no_clear_lead() -> None:
     ],
 )
 def test_what_cannot_be_compared_is_called_what_it_is(rows: tuple[Any, ...], verdict: str, sentence: str) -> None:
-    result = certainty(summary(*rows), NAMES, READING, unfinished=False)
+    result = certainty(summary(*rows), CONFIG, NAMES, READING, unfinished=False)
     assert result.text == verdict
     assert sentence in result.sentence
 
@@ -171,8 +171,29 @@ def test_attributes_are_grouped_by_their_verdict_and_its_reason() -> None:
         dataclasses.replace(row("a", 0.4, (0.3, 0.5)), verdict="sensitive", specificity="unspecific", as_far=3),
         dataclasses.replace(row("b", 0.2, (0.1, 0.3)), verdict="sensitive", specificity="specific", p_adjusted=0.01),
     ]
-    groups = verdict_groups(summary(*rows), NAMES, READING, smallest_effect=0.05, unfinished=False)
+    groups = verdict_groups(summary(*rows), CONFIG, NAMES, READING, unfinished=False)
     assert [group.title for group in groups] == ["Sensitive, specific", "Sensitive, unspecific"]
+
+
+@pytest.mark.parametrize(
+    ("value", "faint", "title"),
+    [(0.0, False, "Nothing moves"), (0.001, True, "Hardly drawn"), (0.001, False, "Negligible")],
+)
+def test_what_could_not_be_seen_is_not_said_to_be_ruled_out(value: float, faint: bool, title: str) -> None:
+    """The headline called it inconclusive, and below stood that all is negligible and effects are ruled out."""
+    config = dataclasses.replace(CONFIG, strength=(0.1 if faint else 0.9,), noise_floor=(0.1,))
+    result = summary(dataclasses.replace(row("a", value, (0.0, 0.04)), verdict="negligible"))
+    (group,) = verdict_groups(result, config, NAMES, READING, unfinished=False)
+    verdict = certainty(result, config, NAMES, READING, unfinished=False)
+    assert group.title == title
+    assert verdict.text == ("All negligible" if title == "Negligible" else "1 of 1 inconclusive")
+    assert first_screen(result, config, NAMES, ALL, READING).kind == group.verdict
+
+
+def test_not_all_are_negligible_where_some_were_not_edited() -> None:
+    negligible = dataclasses.replace(row("a", 0.001, (0.0, 0.04)), verdict="negligible")
+    result = dataclasses.replace(summary(negligible, row("b", None, None)), edits="pairs")
+    assert certainty(result, CONFIG, NAMES, READING, unfinished=False).text == "1 of 2 negligible"
 
 
 @pytest.mark.parametrize(
@@ -188,7 +209,7 @@ def test_why_an_attribute_is_inconclusive_is_true_of_its_interval(
 ) -> None:
     """Intervals were said to contain what they lay above, in an unfinished audit, and where there were none."""
     result = summary(dataclasses.replace(row("a", 0.4, ci95), verdict="inconclusive"))
-    (group,) = verdict_groups(result, NAMES, READING, smallest_effect=0.05, unfinished=unfinished)
+    (group,) = verdict_groups(result, CONFIG, NAMES, READING, unfinished=unfinished)
     assert (group.title, group.meaning) == ("Inconclusive", why)
 
 
@@ -197,10 +218,7 @@ def test_of_an_unfinished_audit_nothing_is_told_but_that_it_goes_on() -> None:
     lost = dataclasses.replace(row("a", 0.4, (0.3, 0.5)), verdict="inconclusive", label_kept=0.3)
     unseen = dataclasses.replace(row("b", 0.4, (0.3, 0.5)), verdict="inconclusive", edit_score=0.0)
     result = dataclasses.replace(summary(lost, unseen, row("c", None, None)), edits="pairs")
-    groups = [
-        verdict_groups(result, NAMES, READING, smallest_effect=0.05, unfinished=unfinished)
-        for unfinished in (False, True)
-    ]
+    groups = [verdict_groups(result, CONFIG, NAMES, READING, unfinished=unfinished) for unfinished in (False, True)]
     assert [group.title for group in groups[0]] == ["Not edited", "Edit not seen", "Label lost"]
     assert [(group.title, group.names) for group in groups[1]] == [("Inconclusive", ("A", "B"))]
 

@@ -165,15 +165,7 @@ def read_page(source: Source, budget: Budget, images: ImageGrids | None = None, 
         looked=analyses_in_words(summary),
         weak=is_weak(summary, config),
         weak_from=weak_from(config),
-        verdicts=tuple(
-            verdict_groups(
-                summary,
-                source.names,
-                source.view,
-                smallest_effect=config.smallest_effect,
-                unfinished=not source.finished,
-            )
-        ),
+        verdicts=tuple(verdict_groups(summary, config, source.names, source.view, unfinished=not source.finished)),
         rows=tuple(_rows(source, axis, images)),
         axis=axis,
         photographs=read_shown(source.audit, summary, source.names, budget),

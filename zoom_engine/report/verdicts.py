@@ -37,15 +37,21 @@ class VerdictGroup:
 
 
 def verdict_groups(
-    summary: Summary, names: Mapping[Attribute, str], view: TaskView, *, smallest_effect: float, unfinished: bool
+    summary: Summary, config: Config, names: Mapping[Attribute, str], view: TaskView, *, unfinished: bool
 ) -> list[VerdictGroup]:
     """Return what is sensitive, inconclusive and negligible; empty groups are left out.
 
     There is none in multi mode or before anything is measured. Of an unfinished audit all is inconclusive, wherever
     intervals lie.
     """
-    least, others = amount(view, smallest_effect), beside(summary)
+    least, others = amount(view, config.smallest_effect), beside(summary)
     sensitive, inconclusive, negligible = (_that_are(summary, v) for v in ("sensitive", "inconclusive", "negligible"))
+    faint, still = faint_directions(config), never_moves(summary)
+    unmoved = inconclusive + negligible if still else []
+    hardly_drawn = [row for row in negligible if row.attribute in faint and not still]
+    inconclusive, negligible = (
+        [row for row in rows if row not in unmoved + hardly_drawn] for rows in (inconclusive, negligible)
+    )
 
     def of(specificity: str | None) -> list[Sensitivity]:
         return [row for row in sensitive if row.specificity == specificity]
@@ -83,6 +89,18 @@ def verdict_groups(
         ),
         ("inconclusive", "Inconclusive", inconclusive, why_open),
         ("negligible", "Negligible", negligible, f"a mean effect of {least} or more is ruled out"),
+        (
+            "inconclusive",
+            "Nothing moves",
+            unmoved,
+            "no edit, of any attribute, moves the output by a digit: the model may not read these pictures",
+        ),
+        (
+            "inconclusive",
+            "Hardly drawn",
+            hardly_drawn,
+            "no effect is shown, and the generator hardly draws what was asked: nothing is known",
+        ),
         ("inconclusive", "Not edited", _never_edited(summary), "no picture shows the edit: nothing is known"),
         (
             "inconclusive",
@@ -179,6 +197,15 @@ def faint_directions(config: Config) -> list[Attribute]:
 def weak_from(config: Config) -> float:
     """Return the effect that an audit should detect: `TOLD`, or twice the smallest that matters where that is more."""
     return min(max(TOLD, 2 * config.smallest_effect), 1.0)
+
+
+def is_open(row: Sensitivity, summary: Summary, config: Config) -> bool:
+    """Tell whether neither an effect of an attribute is shown nor that it has none that matters.
+
+    That nothing moves a model, or that it is not moved by what the generator hardly draws, does not show the latter.
+    """
+    unseen = row.value is None or never_moves(summary) or row.attribute in faint_directions(config)
+    return row.verdict == "inconclusive" or (row.verdict == "negligible" and unseen)
 
 
 def is_weak(summary: Summary, config: Config) -> bool:
