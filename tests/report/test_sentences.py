@@ -173,6 +173,10 @@ def test_attributes_are_grouped_by_their_verdict_and_its_reason() -> None:
     ]
     groups = verdict_groups(summary(*rows), CONFIG, NAMES, READING, unfinished=False)
     assert [group.title for group in groups] == ["Sensitive, specific", "Sensitive, unspecific"]
+    many = dataclasses.replace(summary(UNKNOWN), baseline=dataclasses.replace(RANDOM, directions=1000))
+    (unknown,) = verdict_groups(many, CONFIG, NAMES, READING, unfinished=False)
+    told = "these random edits do not tell whether any edit of this size does the same"
+    assert unknown.meaning == f"a mean effect above 0.05 is shown, but {told}"  # of so many none are too few
 
 
 @pytest.mark.parametrize(

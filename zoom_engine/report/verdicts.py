@@ -79,7 +79,7 @@ def verdict_groups(
             "sensitive",
             "Sensitive, unknown why",
             of("unknown"),
-            f"{above}, but there are too few {others.several} to tell it from what any edit{others.of_size} does",
+            f"{above}, but these {others.several} do not tell whether any edit{others.of_size} does the same",
         ),
         (
             "sensitive",
