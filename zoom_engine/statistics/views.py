@@ -238,11 +238,14 @@ def _flat(name: str, value: object) -> dict[str, Any]:
     """Return a value as columns of a table: intervals and outputs of several numbers become several columns."""
     if isinstance(value, dict):
         return {key: column for inner, one in value.items() for key, column in _flat(f"{name}_{inner}", one).items()}
+    is_interval = name.endswith(("ci95", "bounds", "interval"))
+    if value is None and is_interval:
+        value = (None, None)
     if not isinstance(value, list | tuple):
         return {name: value}
     if len(value) == 1:
         return {name: value[0]}
-    ends = ("low", "high") if name.endswith(("ci95", "bounds", "interval")) else map(str, range(len(value)))
+    ends = ("low", "high") if is_interval else map(str, range(len(value)))
     return {f"{name}_{end}": one for end, one in zip(ends, value, strict=True)}
 
 
