@@ -194,6 +194,12 @@ def test_what_could_not_be_seen_is_not_said_to_be_ruled_out(value: float, faint:
     assert first_screen(result, config, NAMES, ALL, READING).kind == group.verdict
 
 
+def test_no_number_of_images_settles_what_a_model_that_nothing_moves_would_do() -> None:
+    still = dataclasses.replace(row("a", 0.0, (0.0, 0.3)), verdict="inconclusive", images_to_settle=88)
+    result = dataclasses.replace(summary(still), images=12, power=POWER)
+    assert "images" not in " ".join(next_steps(result, CONFIG, NAMES, unfinished=False))
+
+
 def test_not_all_are_negligible_where_some_were_not_edited() -> None:
     negligible = dataclasses.replace(row("a", 0.001, (0.0, 0.04)), verdict="negligible")
     result = dataclasses.replace(summary(negligible, row("b", None, None)), edits="pairs")

@@ -235,7 +235,8 @@ def next_steps(summary: Summary, config: Config, names: Mapping[Attribute, str],
         steps.append(f"Look at the pictures of {quoted}: where these keep the label, say it in other words (--label).")
     if still := _never_edited(summary):
         steps.append(f"Find out why no picture of {_quoted_few([names[row.attribute] for row in still])} was edited.")
-    if never_moves(summary):
+    unread = never_moves(summary)
+    if unread:
         steps.append("Check that the model reads these pictures: no edit changed its output by a digit.")
     if sensitive:
         it = f"“{sensitive[0]}”" if len(sensitive) == 1 else "each of them"
@@ -249,9 +250,9 @@ def next_steps(summary: Summary, config: Config, names: Mapping[Attribute, str],
     if unknown:
         more = "More controls" if elsewhere else "More random directions (--random-directions)"
         steps.append(f"{more} may tell {_quoted_few(unknown)} from any edit.")
-    if inconclusive:
+    if inconclusive and not unread:
         steps.extend(to_settle(summary, names))
-    elif is_weak(summary, config):
+    elif is_weak(summary, config) and not unread:
         steps.append("Run more images before anybody concludes that the rest does not matter.")
     if summary.baseline is None and len(still) < len(summary.sensitivity):
         steps.append(
