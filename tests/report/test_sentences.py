@@ -505,6 +505,8 @@ def test_one_flip_is_the_only_one(is_said: bool, sentence: str) -> None:
     shown = strip("dog 0.8", "fox 0.6", kind="clearest", direction=(1, 2), decisive=True)
     result = strip_note(shown, Counts(32, 9, 1, 1), 1, READING, least=0.1, flips_said=is_said)
     assert result.tag == "The only flip"
+    borderline = strip_note(shown, Counts(32, 9, 2, 1), 1, READING, least=0.1, flips_said=is_said)
+    assert borderline.tag == "The only decisive flip"
     assert result.sentence == sentence
 
 

@@ -181,7 +181,8 @@ def strip_note(
         return note(f"Most extreme of {counts.images}", "warn", f"the largest change of {images}", count)
     if strip.kind == "clearest":
         if counts.decisive == 1:
-            return note("The only flip", "", count or "no other image flips decisively")
+            only = "The only flip" if counts.flipped == 1 else "The only decisive flip"
+            return note(only, "", count or "no other image flips decisively")
         return note(f"Clearest of {counts.decisive} flips", "", count, "in this one the output moves furthest")
     if strip.kind == "flip":
         so = f"{alike} of {images} {agreeing(alike, 'flips', 'flip')} decisively in this direction"
