@@ -492,6 +492,14 @@ def test_whether_the_flips_of_what_leads_are_told_is_known(screen: FirstScreen, 
     assert screen.tells_flips == told
 
 
+def test_a_headline_shows_on_which_side_of_what_matters_an_interval_lies() -> None:
+    """An effect of 0.06 [0.05, 0.08] was sensitive, whose interval is said to lie above 0.05."""
+    near = dataclasses.replace(SPECIFIC, mean_change=0.06, ci95=(0.0504, 0.08))
+    assert seen(near).headline == "Sensitive to A (0.06 [0.0504, 0.08])"
+    below = dataclasses.replace(NOTHING, ci95=(0.008, 0.0496))
+    assert "Largest shift 0.01 [0.01, 0.0496] (A)" in seen(below, also(below, "b")).certainty
+
+
 def test_what_is_no_noun_is_quoted_in_a_headline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(NAMES, Attribute.parse("a"), "in the snow")
     assert seen(SPECIFIC).headline == "Sensitive to “in the snow” (0.40 [0.32, 0.48])"

@@ -247,8 +247,8 @@ class _Audit:
     def _effect(self, row: Sensitivity, top: Sensitivity | None = None) -> str:
         """Say an effect in the unit of the task; beside that of `top` the unit is told and the share of what 1 is."""
         if top is not None and row is not top:
-            return numbers_and_unit(self.view, row.value or 0.0, row.interval)[0]
-        words = in_units(self.view, row.value or 0.0, row.interval)
+            return numbers_and_unit(self.view, row.value or 0.0, row.interval, limit=self.config.smallest_effect)[0]
+        words = in_units(self.view, row.value or 0.0, row.interval, limit=self.config.smallest_effect)
         return f"{words}, {row.value:.2f} of {self.view.whole}" if top and self.view.whole else words
 
     def _is_unseen(self, row: Sensitivity) -> bool:

@@ -292,17 +292,24 @@ def with_its_interval(row: Sensitivity) -> str:
     return with_interval(row.value, row.interval, 2)
 
 
-def in_units(view: TaskView, value: float, interval: tuple[float, float] | None = None) -> str:
-    """Format a mean change in the unit of the task, with its interval: "8.2 [6.9, 9.5] years"."""
-    numbers, unit = numbers_and_unit(view, value, interval)
+def in_units(
+    view: TaskView, value: float, interval: tuple[float, float] | None = None, *, limit: float | None = None
+) -> str:
+    """Format a mean change in the unit of the task, with its interval: "8.2 [6.9, 9.5] years".
+
+    Beside a `limit` see `table.decimal`.
+    """
+    numbers, unit = numbers_and_unit(view, value, interval, limit=limit)
     return f"{numbers} {unit}" if unit else numbers
 
 
-def numbers_and_unit(view: TaskView, value: float, interval: tuple[float, float] | None) -> tuple[str, str]:
+def numbers_and_unit(
+    view: TaskView, value: float, interval: tuple[float, float] | None, *, limit: float | None = None
+) -> tuple[str, str]:
     """Return a mean change with its interval in the unit of the task, and the unit, "" where there is none."""
     words = view.change_in_words(value)
     if not words:
-        return with_interval(value, interval, 2), ""
+        return with_interval(value, interval, 2, limit=limit), ""
     (number, unit), *ends = (text.partition(" ")[::2] for text in (words, *map(view.change_in_words, interval or ())))
     if any(end[1] != unit for end in ends):
         return f"{words}, {with_interval(value, interval, 2)}", ""
