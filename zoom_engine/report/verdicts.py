@@ -144,7 +144,7 @@ def how_known(summary: Summary, view: TaskView) -> str:
     least = max(baseline.specific_from, baseline.smallest_effect)
     told = "none can be told from these"
     if least < 1:
-        told = f"an effect of {in_units(view, up(least))} or more is told from what they do"
+        told = f"an effect of {in_units(view, up(least))} or more is told from what they do if images agree on it"
     return f"{so}; {told}.{reacts_to_anything(summary)}"
 
 
