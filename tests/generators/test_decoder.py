@@ -48,7 +48,7 @@ class Painter(nn.Module):
 
 def onnx_file(path: Path, **changes: Any) -> Path:
     """``codes @ W`` as pictures, in ONNX; ``changes`` make it something else."""
-    weight = Painter().layer.weight.detach().numpy().T / 3
+    weight = Painter().layer.weight.detach().numpy().T / 3 * changes.get("scale", 1)
     shape = changes.get("shape", ["n", SIZE])
     nodes = [
         onnx.helper.make_node("MatMul", ["z", "w"], ["flat"]),
@@ -263,6 +263,7 @@ def test_an_onnx_file_is_a_generator_and_runs_as_it_came(tmp_path: Path) -> None
         ({"type": onnx.TensorProto.INT64}, "float32"),
         ({"sides": [-1, 1, SIDE, 3 * SIDE]}, r"\[B, 3, R, R\]"),
         ({"sides": [-1, 3, 2 * SIDE, SIDE // 2]}, "must be"),
+        ({"scale": 127}, r"reach .*: give its output_range, such as \(0, 255\)"),
         ({"inputs": [onnx.helper.make_tensor_value_info("y", 1, [1])]}, "one is needed"),
         ({"inputs": [onnx.helper.make_tensor_value_info("\x1b[2J" + "y" * 5_000, 1, [1])]}, "one is needed"),
     ],
