@@ -38,14 +38,14 @@ class OnnxDecoder(DrawnFromCodes):
     """
 
     def __init__(
-        self, path: Path, *, codes: Tensor | None = None, output_range: tuple[float, float] = (-1.0, 1.0)
+        self, path: Path, *, codes: Tensor | None = None, output_range: tuple[float, float] | None = None
     ) -> None:
         """Read the file and draw two pictures.
 
         Args:
             path: the file.
             codes: float `[K, S]`, what to sample from in place of a standard normal distribution.
-            output_range: the values of the graph's output for black and white.
+            output_range: the values of the graph's output for black and white; by default -1 and 1.
 
         Raises:
             CheckpointError: the file is damaged, or its inputs and outputs are not those of a decoder.
@@ -61,10 +61,10 @@ class OnnxDecoder(DrawnFromCodes):
         self.graph = model.SerializeToString(deterministic=True)
         self.space = StyleSpace([("code", 0, size, False)])
         digest = hashlib.sha256(self.graph)
-        digest.update(repr((self.codes.identity, list(output_range))).encode())
+        digest.update(repr((self.codes.identity, list(self._range))).encode())
         self.content_hash = digest.hexdigest()
         self._session: PerProcess[Any] | None = None
-        self.resolution = checked_side(self._drawn(self.sample([0, 1])))
+        self.resolution = checked_side(self._drawn(self.sample([0, 1])), sure=output_range is not None)
 
     device = torch.device("cpu")
     differentiable = False
