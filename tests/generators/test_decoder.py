@@ -48,21 +48,26 @@ class Painter(nn.Module):
 
 def onnx_file(path: Path, **changes: Any) -> Path:
     """``codes @ W`` as pictures, in ONNX; ``changes`` make it something else."""
-    weight = Painter().layer.weight.detach().numpy().T / 3
+    weight = Painter().layer.weight.detach().numpy().T / 3 * changes.get("scale", 1)
     shape = changes.get("shape", ["n", SIZE])
     nodes = [
         onnx.helper.make_node("MatMul", ["z", "w"], ["flat"]),
-        onnx.helper.make_node("Reshape", ["flat", "sides"], ["x"]),
+        onnx.helper.make_node("Reshape", ["flat", "sides"], ["shaped"]),
+        onnx.helper.make_node("Add", ["shaped", "shift"], ["x"]),
     ]
     value = onnx.helper.make_tensor_value_info
     inputs = [value("z", changes.get("type", onnx.TensorProto.FLOAT), shape), *changes.get("inputs", [])]
     sides = np.array(changes.get("sides", [-1, 3, SIDE, SIDE]), np.int64)
+    shift = np.float32(changes.get("shift", 0)).reshape(1)
     graph = onnx.helper.make_graph(
         nodes,
         "decoder",
         inputs,
         [value("x", onnx.TensorProto.FLOAT, ["n", 3, None, None])],
-        [onnx.numpy_helper.from_array(weight, "w"), onnx.numpy_helper.from_array(sides, "sides")],
+        [
+            onnx.numpy_helper.from_array(array, name)
+            for name, array in (("w", weight), ("sides", sides), ("shift", shift))
+        ],
     )
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9)
     onnx.save(model, str(path))
@@ -203,6 +208,9 @@ def test_an_output_of_another_range_is_told_apart_or_refused() -> None:
     bytes_like = Decoder(Painter(scale=127.5, shift=127.5), output_range=(0.0, 255.0))
     plain = Decoder(Painter())
     torch.testing.assert_close(bytes_like.render(plain.sample([0])), plain.render(plain.sample([0])), atol=1e-5, rtol=0)
+    with pytest.raises(ConfigError, match=r"nothing below 0\.\d+, where black is -1 .* output_range, \(0, 1\)"):
+        Decoder(Painter(scale=0.5, shift=0.5))
+    assert Decoder(Painter(scale=0.5, shift=0.5), output_range=(-1, 1)).render(plain.sample([0])).min() > 0, "so bright"
 
 
 class Grey(Painter):
@@ -263,6 +271,8 @@ def test_an_onnx_file_is_a_generator_and_runs_as_it_came(tmp_path: Path) -> None
         ({"type": onnx.TensorProto.INT64}, "float32"),
         ({"sides": [-1, 1, SIDE, 3 * SIDE]}, r"\[B, 3, R, R\]"),
         ({"sides": [-1, 3, 2 * SIDE, SIDE // 2]}, "must be"),
+        ({"shift": 3}, r"nothing below .*, where black is -1 .* output_range, \(0, 1\)"),
+        ({"scale": 127}, r"reach .*: give its output_range, such as \(0, 255\)"),
         ({"inputs": [onnx.helper.make_tensor_value_info("y", 1, [1])]}, "one is needed"),
         ({"inputs": [onnx.helper.make_tensor_value_info("\x1b[2J" + "y" * 5_000, 1, [1])]}, "one is needed"),
     ],

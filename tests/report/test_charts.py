@@ -153,6 +153,7 @@ def test_effects_in_words() -> None:
     assert effect(side(-0.4), side(12.34), negligible=0.5) == "Adding it: +12.3; removing it: −0.4 on average."
     assert effect(side(0.004), side(0.012), negligible=0.001) == "Adding it: +0.012; removing it: +0.004 on average."
     assert effect(side(), side(), negligible=0.01) == "Not measured yet."
+    assert effect(side(0.0), side(0.412), negligible=0.0) == "Adding it: +0.41; removing it: 0 on average."
 
 
 def test_directions_in_words() -> None:
@@ -167,6 +168,11 @@ def test_directions_in_words() -> None:
         " up, 1 down)."
     )
     assert direction(side(), side(), "the output", negligible=0.01) == ""
+    told = direction(side(0.0, 0.0), side(0.2, 0.412, 0.0), "the output", negligible=0.0)  # as axes have by default
+    assert told == (
+        "Adding it raises the output by 0.20 on average (3 images); removing it hardly moves the output on average (2"
+        " images)."
+    )
 
 
 @given(st.floats(-1e4, 1e4))

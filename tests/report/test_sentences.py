@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import numpy as np
 import pytest
 
 from zoom_engine.audit.gallery_file import FrameEntry, StripEntry
@@ -24,8 +25,18 @@ from zoom_engine.report.sentences import (
     way,
 )
 from zoom_engine.report.source import Source
-from zoom_engine.report.verdicts import chances, detectable, how_known, in_units, next_steps, to_settle, verdict_groups
+from zoom_engine.report.verdicts import (
+    chances,
+    detectable,
+    how_known,
+    in_units,
+    is_weak,
+    next_steps,
+    to_settle,
+    verdict_groups,
+)
 from zoom_engine.settings.attributes import Attribute
+from zoom_engine.statistics.attribute_tests import attribute_tests, baseline_level
 from zoom_engine.statistics.counts import Counts
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.targets import (
@@ -42,6 +53,7 @@ from zoom_engine.targets import (
 
 NAMES = {Attribute.parse(name): name.upper() for name in "abc"}
 READING = MultiClassTask(classes=("cat", "dog", "fox")).view
+CONFIG = Manifest.of({"mode": "single", "attributes": ["a"]}).config
 
 
 def summary(*rows: Sensitivity) -> Summary:
@@ -83,9 +95,9 @@ def test_how_sure_depends_on_overlap_and_on_resampling() -> None:
     def rows(first: float, low: float) -> Summary:
         return summary(row("a", 0.4, (low, 0.45), first), row("b", 0.3, (0.25, 0.35), 1 - first))
 
-    assert certainty(rows(1.0, 0.36), NAMES, READING, unfinished=False).text == "Clear lead"
-    assert certainty(rows(0.97, 0.34), NAMES, READING, unfinished=False).text == "Likely lead"
-    verdict = certainty(rows(0.6, 0.34), NAMES, READING, unfinished=False)
+    assert certainty(rows(1.0, 0.36), CONFIG, NAMES, READING, unfinished=False).text == "Clear lead"
+    assert certainty(rows(0.97, 0.34), CONFIG, NAMES, READING, unfinished=False).text == "Likely lead"
+    verdict = certainty(rows(0.6, 0.34), CONFIG, NAMES, READING, unfinished=False)
     assert verdict.text == "No clear lead"
     assert "60 of 100" in verdict.sentence
     assert "“B” with 0.30 [0.25, 0.35]" in verdict.sentence
@@ -93,7 +105,7 @@ def test_how_sure_depends_on_overlap_and_on_resampling() -> None:
 
 def test_an_unfinished_audit_has_no_clear_lead() -> None:
     half = summary(row("a", 0.4, (0.36, 0.45), 1.0), row("b", 0.3, (0.25, 0.35), 0.0), row("c", None, None))
-    verdict = certainty(half, NAMES, READING, unfinished=True)
+    verdict = certainty(half, CONFIG, NAMES, READING, unfinished=True)
     assert verdict.text == "Not finished"
     assert verdict.sentence.startswith("So far: “A” comes first")
     assert "1 of 3 attributes is not measured yet" in verdict.sentence
@@ -108,7 +120,7 @@ def test_an_unfinished_audit_has_no_clear_lead() -> None:
     ],
 )
 def test_what_cannot_be_compared_is_called_what_it_is(rows: tuple[Any, ...], verdict: str, sentence: str) -> None:
-    result = certainty(summary(*rows), NAMES, READING, unfinished=False)
+    result = certainty(summary(*rows), CONFIG, NAMES, READING, unfinished=False)
     assert result.text == verdict
     assert sentence in result.sentence
 
@@ -161,8 +173,39 @@ def test_attributes_are_grouped_by_their_verdict_and_its_reason() -> None:
         dataclasses.replace(row("a", 0.4, (0.3, 0.5)), verdict="sensitive", specificity="unspecific", as_far=3),
         dataclasses.replace(row("b", 0.2, (0.1, 0.3)), verdict="sensitive", specificity="specific", p_adjusted=0.01),
     ]
-    groups = verdict_groups(summary(*rows), NAMES, READING, smallest_effect=0.05, unfinished=False)
+    groups = verdict_groups(summary(*rows), CONFIG, NAMES, READING, unfinished=False)
     assert [group.title for group in groups] == ["Sensitive, specific", "Sensitive, unspecific"]
+    many = dataclasses.replace(summary(UNKNOWN), baseline=dataclasses.replace(RANDOM, directions=1000))
+    (unknown,) = verdict_groups(many, CONFIG, NAMES, READING, unfinished=False)
+    told = "these random edits do not tell whether any edit of this size does the same"
+    assert unknown.meaning == f"a mean effect above 0.05 is shown, but {told}"  # of so many none are too few
+
+
+@pytest.mark.parametrize(
+    ("value", "faint", "title"),
+    [(0.0, False, "Nothing moves"), (0.001, True, "Hardly drawn"), (0.001, False, "Negligible")],
+)
+def test_what_could_not_be_seen_is_not_said_to_be_ruled_out(value: float, faint: bool, title: str) -> None:
+    """The headline called it inconclusive, and below stood that all is negligible and effects are ruled out."""
+    config = dataclasses.replace(CONFIG, strength=(0.1 if faint else 0.9,), noise_floor=(0.1,))
+    result = summary(dataclasses.replace(row("a", value, (0.0, 0.04)), verdict="negligible"))
+    (group,) = verdict_groups(result, config, NAMES, READING, unfinished=False)
+    verdict = certainty(result, config, NAMES, READING, unfinished=False)
+    assert group.title == title
+    assert verdict.text == ("All negligible" if title == "Negligible" else "1 of 1 inconclusive")
+    assert first_screen(result, config, NAMES, ALL, READING).kind == group.verdict
+
+
+def test_no_number_of_images_settles_what_a_model_that_nothing_moves_would_do() -> None:
+    still = dataclasses.replace(row("a", 0.0, (0.0, 0.3)), verdict="inconclusive", images_to_settle=88)
+    result = dataclasses.replace(summary(still), images=12, power=POWER)
+    assert "images" not in " ".join(next_steps(result, CONFIG, NAMES, unfinished=False))
+
+
+def test_not_all_are_negligible_where_some_were_not_edited() -> None:
+    negligible = dataclasses.replace(row("a", 0.001, (0.0, 0.04)), verdict="negligible")
+    result = dataclasses.replace(summary(negligible, row("b", None, None)), edits="pairs")
+    assert certainty(result, CONFIG, NAMES, READING, unfinished=False).text == "1 of 2 negligible"
 
 
 @pytest.mark.parametrize(
@@ -178,7 +221,7 @@ def test_why_an_attribute_is_inconclusive_is_true_of_its_interval(
 ) -> None:
     """Intervals were said to contain what they lay above, in an unfinished audit, and where there were none."""
     result = summary(dataclasses.replace(row("a", 0.4, ci95), verdict="inconclusive"))
-    (group,) = verdict_groups(result, NAMES, READING, smallest_effect=0.05, unfinished=unfinished)
+    (group,) = verdict_groups(result, CONFIG, NAMES, READING, unfinished=unfinished)
     assert (group.title, group.meaning) == ("Inconclusive", why)
 
 
@@ -187,10 +230,7 @@ def test_of_an_unfinished_audit_nothing_is_told_but_that_it_goes_on() -> None:
     lost = dataclasses.replace(row("a", 0.4, (0.3, 0.5)), verdict="inconclusive", label_kept=0.3)
     unseen = dataclasses.replace(row("b", 0.4, (0.3, 0.5)), verdict="inconclusive", edit_score=0.0)
     result = dataclasses.replace(summary(lost, unseen, row("c", None, None)), edits="pairs")
-    groups = [
-        verdict_groups(result, NAMES, READING, smallest_effect=0.05, unfinished=unfinished)
-        for unfinished in (False, True)
-    ]
+    groups = [verdict_groups(result, CONFIG, NAMES, READING, unfinished=unfinished) for unfinished in (False, True)]
     assert [group.title for group in groups[0]] == ["Not edited", "Edit not seen", "Label lost"]
     assert [(group.title, group.names) for group in groups[1]] == [("Inconclusive", ("A", "B"))]
 
@@ -213,8 +253,26 @@ def test_something_that_no_attribute_names_moves_a_model_where_the_interval_of_r
     )
     summarised = dataclasses.replace(summary(row("a", 0.2, (0.1, 0.3))), baseline=level)
     assert ("something that no attribute names moves this model" in how_known(summarised, READING)) == told
-    steps = " ".join(next_steps(summarised, NAMES, unfinished=False))
+    steps = " ".join(next_steps(summarised, CONFIG, NAMES, unfinished=False))
     assert ("zoom-engine discover" in steps) == told
+
+
+def test_an_effect_is_told_from_random_edits_if_images_agree_on_it() -> None:
+    """Of two effects of 0.2 the one that five of 24 images make is unknown, where 0.18 was said to be told."""
+    random = np.random.default_rng(0)
+    means = 0.1 * np.exp(0.3 * random.normal(size=16))
+    edits = means * random.uniform(0.8, 1.2, (24, 16))
+    few = np.where(np.arange(24) < 5, 0.98, 0.0)
+    changes = np.stack([few, np.full(24, few.mean())], axis=1)
+    level = baseline_level(edits, 0.05, "holm", attributes=2, images=24)
+    assert level is not None
+    assert level.specific_from < few.mean()
+    assert [one.specificity for one in attribute_tests(changes, edits, 0.05, "holm")] == ["unknown", "specific"]
+    told = how_known(dataclasses.replace(summary(), baseline=level), READING)
+    assert told.endswith(
+        "is told from what they do if images agree on it. That is much: something that no attribute"
+        " names moves this model. zoom-engine discover looks for it."
+    )
 
 
 def test_the_next_step_says_how_many_images_would_settle_what_is_inconclusive() -> None:
@@ -238,6 +296,14 @@ def test_the_next_step_says_how_many_images_would_settle_what_is_inconclusive() 
         f" “B” seems {near}"
     )
     assert told(None, None) == f"“A” and “B” seem {near}"
+
+
+def test_of_edits_from_elsewhere_an_attribute_of_one_image_is_not_near_to_what_matters() -> None:
+    rows = (dataclasses.replace(judged("a", "inconclusive", 0.03), images_to_settle=24), also(ALONE, "b"))
+    assert [*to_settle(dataclasses.replace(summary(*rows), images=100, edits="pairs"), NAMES)] == [
+        "24 images with such an edit would settle “A” with a chance of 80 % or more.",
+        "More images give “B” an interval.",
+    ]
 
 
 def test_a_flip_of_at_least_half_of_the_images_is_called_typical() -> None:
@@ -403,6 +469,7 @@ ANY = judged("a", "sensitive", specificity="unspecific", as_far=7)
 UNKNOWN = judged("a", "sensitive", specificity="unknown", as_far=2)
 WITHOUT = judged("a", "sensitive")
 OPEN = judged("a", "inconclusive", 0.02)
+ALONE = dataclasses.replace(OPEN, ci95=None)
 NOTHING = judged("a", "negligible", 0.01)
 FAR = dataclasses.replace(RANDOM, mean_change=0.2, ci95=(0.1, 0.3))
 A, ONE, NONE = Attribute.parse("a"), Counts(1, 1, 1, 1), Counts(32, 0, 0, 0)
@@ -445,6 +512,14 @@ def test_whether_the_flips_of_what_leads_are_told_is_known(screen: FirstScreen, 
     assert screen.tells_flips == told
 
 
+def test_a_headline_shows_on_which_side_of_what_matters_an_interval_lies() -> None:
+    """An effect of 0.06 [0.05, 0.08] was sensitive, whose interval is said to lie above 0.05."""
+    near = dataclasses.replace(SPECIFIC, mean_change=0.06, ci95=(0.0504, 0.08))
+    assert seen(near).headline == "Sensitive to A (0.06 [0.0504, 0.08])"
+    below = dataclasses.replace(NOTHING, ci95=(0.008, 0.0496))
+    assert "Largest shift 0.01 [0.01, 0.0496] (A)" in seen(below, also(below, "b")).certainty
+
+
 def test_what_is_no_noun_is_quoted_in_a_headline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(NAMES, Attribute.parse("a"), "in the snow")
     assert seen(SPECIFIC).headline == "Sensitive to “in the snow” (0.40 [0.32, 0.48])"
@@ -458,6 +533,8 @@ def test_one_flip_is_the_only_one(is_said: bool, sentence: str) -> None:
     shown = strip("dog 0.8", "fox 0.6", kind="clearest", direction=(1, 2), decisive=True)
     result = strip_note(shown, Counts(32, 9, 1, 1), 1, READING, least=0.1, flips_said=is_said)
     assert result.tag == "The only flip"
+    borderline = strip_note(shown, Counts(32, 9, 2, 1), 1, READING, least=0.1, flips_said=is_said)
+    assert borderline.tag == "The only decisive flip"
     assert result.sentence == sentence
 
 
@@ -529,7 +606,8 @@ EACH_HEADLINE = {
     ),
     "blind": (seen(OPEN, power=BLIND), "Inconclusive: no effect could have been detected reliably"),
     "one image": (seen(OPEN, power=None, images=1), "Inconclusive: one image says nothing of others"),
-    "few images": (seen(OPEN, power=None), "Inconclusive: too few images of each attribute"),
+    "few images": (seen(ALONE, power=None), "Inconclusive: too few images of each attribute"),
+    "few of some": (seen(OPEN, also(ALONE, "b"), power=None), "Inconclusive: too few images of some attributes"),
     "labels lost": (
         seen(dataclasses.replace(NOTHING, label_kept=0.3)),
         "Inconclusive: edits seldom keep the label",
@@ -842,7 +920,7 @@ EACH_STEP = {
         "“A” seems too near to the smallest effect that matters for 1000 images to settle.",
         seen(dataclasses.replace(OPEN, images_to_settle=118)),
     ),
-    "an interval": (seen(OPEN, images=1), "More images give “A” an interval.", seen(OPEN)),
+    "an interval": (seen(ALONE, images=1), "More images give “A” an interval.", seen(OPEN)),
     "read": (
         seen(judged("a", "negligible", 0.0), baseline=None),
         "Check that the model reads these pictures: no edit changed its output by a digit.",
@@ -898,8 +976,19 @@ def test_the_next_step_stands_where_it_helps_and_not_where_it_does_not(case: str
     assert step not in elsewhere.next
 
 
+@pytest.mark.parametrize(("smallest", "detects", "weak"), [(0.05, 0.11, True), (0.1, 0.13, False), (0.1, 0.21, True)])
+def test_no_audit_is_called_weak_for_an_effect_that_is_too_small_to_matter(
+    smallest: float, detects: float, weak: bool
+) -> None:
+    """With --smallest-effect 0.1 no number of images detects 0.1, so each audit was to be run on more."""
+    config = dataclasses.replace(CONFIG, smallest_effect=smallest)
+    result = dataclasses.replace(summary(NOTHING), power=Power({}, None, detects))
+    assert is_weak(result, config) == weak
+    assert ("Run more images" in " ".join(next_steps(result, config, NAMES, unfinished=False))) == weak
+
+
 def test_a_page_of_several_attributes_says_how_to_see_what_each_does_alone() -> None:
-    steps = next_steps(dataclasses.replace(summary(), mode="multi"), {}, unfinished=False)
+    steps = next_steps(dataclasses.replace(summary(), mode="multi"), CONFIG, {}, unfinished=False)
     assert steps[-1] == "Run it with --mode single to see what each attribute does alone."
 
 

@@ -20,18 +20,18 @@ from zoom_engine.statistics.diagnosis import Diagnosis
 
 def test_the_textbook_example_without_ties() -> None:
     ranks = np.array([[1, 6, 3, 2, 5, 4], [1, 5, 6, 2, 4, 3], [6, 3, 2, 5, 4, 1]], dtype=float)
-    result = kendalls_w(ranks[:, None, :])
+    result = kendalls_w(np.stack([ranks, ranks], axis=1))
     sums = ranks.sum(axis=0)
     expected = 12 * ((sums - sums.mean()) ** 2).sum() / (9 * (216 - 6))
     assert result is not None
     assert result.w == pytest.approx(expected)
-    assert result.low == result.high == result.w  # of one image there is no other draw
+    assert result.low == result.high == result.w  # of images that are alike there is no other draw
 
 
 def test_ties_are_corrected_for() -> None:
     """Two raters that agree, ties and all, agree wholly."""
-    values = np.array([[0.1, 0.1, 0.5, 0.7], [0.2, 0.2, 0.3, 0.9]])[:, None, :]
-    result = kendalls_w(values)
+    values = np.array([[0.1, 0.1, 0.5, 0.7], [0.2, 0.2, 0.3, 0.9]])
+    result = kendalls_w(np.stack([values, values], axis=1))
     assert result is not None
     assert result.w == pytest.approx(1.0)
 
@@ -56,6 +56,7 @@ def test_missing_units_are_left_out_and_what_cannot_be_told_is_none() -> None:
     assert kendalls_w(holes) is None
     assert kendalls_w(values[:1]) is None
     assert kendalls_w(values[:, :, :1]) is None
+    assert kendalls_w(values[:, :1]) is None, "an interval without width, of one image"
     assert kendalls_w(np.zeros((2, 4, 3))) is None
 
 

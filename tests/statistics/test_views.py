@@ -43,6 +43,11 @@ def test_a_table_of_attributes_is_the_summary(diagnosis: Diagnosis) -> None:
     assert (seen["edit_score_interval_low"], seen["edit_score_interval_high"]) == (0.1, 0.5)
 
 
+def test_an_interval_is_two_columns_where_there_is_none() -> None:
+    (row,) = Diagnosis(manifest(neutral="a face"), (single(0, 1),)).to_pandas().dropna(subset="mean_change").iloc
+    assert (row.ci95_low, row.ci95_high) == (None, None)
+
+
 def test_a_table_of_records_holds_every_one(diagnosis: Diagnosis) -> None:
     frame = diagnosis.to_pandas("records")
     assert len(frame) == 36

@@ -50,6 +50,14 @@ def test_displacements_are_measured_by_the_eyes_distance() -> None:
     assert box.change(edited, original).item() == pytest.approx(0.05 / 3 / (0.25 + 0.0625) ** 0.5, abs=1e-5)
 
 
+def test_points_that_stay_move_by_nothing() -> None:
+    """A report tells by it a model that no picture moves, which is not one that does not mind."""
+    original = EYES.outputs(POINTS)
+    assert EYES.change(original.clone(), original).tolist() == [0.0]
+    still = original.clone().requires_grad_(True)
+    assert torch.autograd.grad(EYES.margin(still, original).sum(), still)[0].isfinite().all()
+
+
 def test_a_single_point_is_measured_by_the_picture() -> None:
     """There is no box around it: half a percent of the picture was half of the measure, and a flip."""
     pupil, before, now = KeypointsTask(points=("pupil",)), torch.tensor([[0.5, 0.5]]), torch.tensor([[0.505, 0.5]])

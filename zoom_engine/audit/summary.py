@@ -49,7 +49,8 @@ class BaselineLevel:
         mean_change: the mean of their mean changes.
         ci95: its interval, over directions.
         strongest: the mean change by the strongest of them.
-        specific_from: the mean change from which on an attribute of this audit is told from them.
+        specific_from: the mean change from which on an attribute of this audit is told from them, if its changes vary
+            over images no more than theirs.
         smallest_effect: of the verdicts, see `Config`.
         correction: of the verdicts, see `Config`.
     """

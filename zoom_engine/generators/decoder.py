@@ -37,7 +37,7 @@ class Decoder(DrawnFromCodes, nn.Module):
         *,
         code_size: int | None = None,
         codes: Tensor | Codes | None = None,
-        output_range: tuple[float, float] = (-1.0, 1.0),
+        output_range: tuple[float, float] | None = None,
     ) -> None:
         """Copy the module and try it on two codes.
 
@@ -46,7 +46,7 @@ class Decoder(DrawnFromCodes, nn.Module):
             code_size: S; where it is not given, that of `codes`, else the network's own `code_size`, `latent_dim` or
                 `z_dim`.
             codes: float `[K, S]`, what to sample from in place of a standard normal distribution; or what samples.
-            output_range: the values of the network's output for black and white.
+            output_range: the values of the network's output for black and white; by default -1 and 1.
 
         Raises:
             ConfigError: S is nowhere said, or the network returns no square RGB images of finite numbers.
@@ -61,10 +61,10 @@ class Decoder(DrawnFromCodes, nn.Module):
         self.note = drop_watching_hooks(self.network, self.codes.sample([0, 1], 1.0, None))
         self.register_buffer("_place", torch.zeros(()), persistent=False)
         self.space = StyleSpace([("code", 0, size, False)])
-        self.content_hash = Identity(module_hash(self.network, self.codes.identity, {"range": list(output_range)}))
+        self.content_hash = Identity(module_hash(self.network, self.codes.identity, {"range": list(self._range)}))
         with torch.no_grad():
             first = self._drawn(self.sample([0, 1]))
-            self.resolution = checked_side(first)
+            self.resolution = checked_side(first, sure=output_range is not None)
             self.content_hash.answers = self._answers(first)
 
     def _answers(self, first: Tensor) -> Answers | None:
@@ -117,13 +117,13 @@ def _code_size(network: nn.Module) -> int:
     )
 
 
-def checked_range(output_range: tuple[float, float]) -> tuple[float, float]:
-    """Return black and white as floats.
+def checked_range(output_range: tuple[float, float] | None) -> tuple[float, float]:
+    """Return black and white as floats, by default -1 and 1.
 
     Raises:
         ConfigError: they are not two different finite numbers.
     """
-    black, white = (float(value) for value in output_range)
+    black, white = (float(value) for value in ((-1, 1) if output_range is None else output_range))
     if not (np.isfinite([black, white]).all() and black != white):
         raise ConfigError(f"output_range must be two different finite numbers, black and white, not {output_range}")
     return black, white
@@ -142,8 +142,8 @@ def scaled(images: object, output_range: tuple[float, float]) -> Tensor:
     return images if output_range == (-1.0, 1.0) else (images - black) * (2 / (white - black)) - 1
 
 
-def checked_side(images: Tensor) -> int:
-    """Return the side R of a decoder's images of two codes.
+def checked_side(images: Tensor, *, sure: bool) -> int:
+    """Return the side R of a decoder's images of two codes; `sure` says that their range was given.
 
     Raises:
         ConfigError: they are not `[2, 3, R, R]` with R of 4 to `MOST_SIDE`, not finite, or out of range.
@@ -160,5 +160,10 @@ def checked_side(images: Tensor) -> int:
         raise ConfigError(
             f"the decoder's images reach {float(images.abs().max()):.3g}, where black is -1 and white 1: give its"
             " output_range, such as (0, 255)"
+        )
+    if not sure and float(images.min()) >= 0:
+        raise ConfigError(
+            f"the decoder's images have nothing below {float(images.min()):.3g}, where black is -1 and white 1: give"
+            " its output_range, (0, 1), or (-1, 1) where they are that bright"
         )
     return int(rows)

@@ -189,9 +189,9 @@ def _table(codes: str | Path | Tensor | None) -> Tensor | None:
     return read_codes(codes) if isinstance(codes, str | Path) else codes
 
 
-def _pair(output_range: object) -> tuple[float, float]:
+def _pair(output_range: object) -> tuple[float, float] | None:
     if output_range is None:
-        return (-1.0, 1.0)
+        return None
     if not isinstance(output_range, Sequence) or len(output_range) != 2:
         raise ConfigError(f"output_range must be two numbers, black and white, not {output_range}")
     try:

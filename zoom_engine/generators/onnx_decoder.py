@@ -38,14 +38,14 @@ class OnnxDecoder(DrawnFromCodes):
     """
 
     def __init__(
-        self, path: Path, *, codes: Tensor | None = None, output_range: tuple[float, float] = (-1.0, 1.0)
+        self, path: Path, *, codes: Tensor | None = None, output_range: tuple[float, float] | None = None
     ) -> None:
         """Read the file and draw two pictures.
 
         Args:
             path: the file.
             codes: float `[K, S]`, what to sample from in place of a standard normal distribution.
-            output_range: the values of the graph's output for black and white.
+            output_range: the values of the graph's output for black and white; by default -1 and 1.
 
         Raises:
             CheckpointError: the file is damaged, or its inputs and outputs are not those of a decoder.
@@ -61,10 +61,10 @@ class OnnxDecoder(DrawnFromCodes):
         self.graph = model.SerializeToString(deterministic=True)
         self.space = StyleSpace([("code", 0, size, False)])
         digest = hashlib.sha256(self.graph)
-        digest.update(repr((self.codes.identity, list(output_range))).encode())
+        digest.update(repr((self.codes.identity, list(self._range))).encode())
         self.content_hash = digest.hexdigest()
         self._session: PerProcess[Any] | None = None
-        self.resolution = checked_side(self.render(self.sample([0, 1])))
+        self.resolution = checked_side(self._drawn(self.sample([0, 1])), sure=output_range is not None)
 
     device = torch.device("cpu")
     differentiable = False
@@ -79,10 +79,13 @@ class OnnxDecoder(DrawnFromCodes):
 
         An audit uses what is fastest here.
         """
+        return shown(self._drawn(edited(codes, edit_weights, directions)))
+
+    def _drawn(self, codes: Tensor) -> Tensor:
         if self._session is None:
             self._session = _onnxruntime_session(self._path, self.graph)
         session = self._session()
-        rows = edited(codes, edit_weights, directions).detach().float().cpu().numpy()
+        rows = codes.detach().float().cpu().numpy()
         try:
             images = [session.run([IMAGES], {CODES: rows[row : row + 1]})[0] for row in range(len(rows))]
         except Exception as error:  # ONNX Runtime raises classes of its own
@@ -90,7 +93,7 @@ class OnnxDecoder(DrawnFromCodes):
         drawn = [image for image in images if isinstance(image, np.ndarray) and image.dtype.kind == "f" and image.ndim]
         if len(drawn) < len(images) or len({image.shape for image in drawn}) > 1:
             raise CheckpointError(f"{self._path} is no decoder: its first output is no picture [B, 3, R, R] of floats")
-        return self.finished(torch.from_numpy(np.concatenate(drawn)))
+        return scaled(torch.from_numpy(np.concatenate(drawn)), self._range)
 
     def finished(self, images: Tensor) -> Tensor:
         """Return the graph's output as images in [-1, 1]."""

@@ -42,7 +42,7 @@ class SemanticAutoencoder(Decoder):
         noise_of: Callable[[Any, Tensor, Tensor], Tensor] | None = None,
         noise_shape: Sequence[int],
         semantic_codes: Tensor,
-        output_range: tuple[float, float] = (-1.0, 1.0),
+        output_range: tuple[float, float] | None = None,
     ) -> None:
         """Copy the model and try it on two codes.
 
@@ -55,7 +55,7 @@ class SemanticAutoencoder(Decoder):
                 there is none, photographs get that of seed 0 and lose their details.
             noise_shape: of the noise of one picture, such as (3, R, R).
             semantic_codes: float `[K, P]`, those of pictures that it was trained on, which seeds take in turn.
-            output_range: the values of its images for black and white.
+            output_range: the values of its images for black and white; by default -1 and 1.
 
         Raises:
             ConfigError: a code has more entries than the engine edits, or it returns no square RGB images.

@@ -49,7 +49,8 @@ class Side:
 
     def beyond(self, least: float) -> tuple[int, int]:
         """Return how many images rise, and how many fall, by `least` or more."""
-        return sum(change >= least for change in self.changes), sum(change <= -least for change in self.changes)
+        far = [change for change in self.changes if change and abs(change) >= least]
+        return sum(change > 0 for change in far), sum(change < 0 for change in far)
 
 
 def sides(records: Sequence[Record], column: int, view: TaskView, within: tuple[float, float]) -> tuple[Side, Side]:

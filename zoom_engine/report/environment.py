@@ -10,7 +10,7 @@ import jinja2
 
 from zoom_engine.common.plurals import agreeing, number_of
 from zoom_engine.report import sentences
-from zoom_engine.statistics.table import decimal, p_value, percent, signed, verdict_in_words
+from zoom_engine.statistics.table import decimal, flipping, keeping, p_value, percent, signed, verdict_in_words
 
 
 def template(name: str) -> jinja2.Template:
@@ -28,7 +28,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     filters: dict[str, Any] = {"percent": percent, "decimal": decimal, "signed": signed, "flips": sentences.flips}
-    filters |= {"verdict": verdict_in_words, "p_value": p_value}
+    filters |= {"verdict": verdict_in_words, "p_value": p_value, "flipping": flipping, "keeping": keeping}
     filters |= {"short": "{:g}".format, "number_of": number_of, "agreeing": agreeing}
     filters |= {"unit": sentences.unit, "search": sentences.search_sentence, "left_out": sentences.left_out}
     filters |= {"described": sentences.described, "score": sentences.score, "edit": sentences.edit}

@@ -86,7 +86,7 @@ def first_screen(
     else:
         kind, headline = audit.none_sensitive()
         certainty = audit.largest()
-    step = next_steps(summary, names, unfinished=progress is not None)[0]
+    step = next_steps(summary, config, names, unfinished=progress is not None)[0]
     return FirstScreen(kind, headline, certainty, step, audit.tells_flips(kind))
 
 
@@ -247,8 +247,8 @@ class _Audit:
     def _effect(self, row: Sensitivity, top: Sensitivity | None = None) -> str:
         """Say an effect in the unit of the task; beside that of `top` the unit is told and the share of what 1 is."""
         if top is not None and row is not top:
-            return numbers_and_unit(self.view, row.value or 0.0, row.interval)[0]
-        words = in_units(self.view, row.value or 0.0, row.interval)
+            return numbers_and_unit(self.view, row.value or 0.0, row.interval, limit=self.config.smallest_effect)[0]
+        words = in_units(self.view, row.value or 0.0, row.interval, limit=self.config.smallest_effect)
         return f"{words}, {row.value:.2f} of {self.view.whole}" if top and self.view.whole else words
 
     def _is_unseen(self, row: Sensitivity) -> bool:
@@ -262,7 +262,8 @@ class _Audit:
             if self.summary.images == 1:
                 return "one image says nothing of others"
             if power is None:
-                return "too few images of each attribute"
+                few = "each attribute" if all(row.interval is None for row in self.rows) else "some attributes"
+                return f"too few images of {few}"
             if power.detectable is None:
                 return "no effect could have been detected reliably"
             return f"effects below {amount(self.view, up(power.detectable))} could not have been detected reliably"

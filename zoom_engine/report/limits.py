@@ -12,7 +12,7 @@ from zoom_engine.report.verdicts import faint_directions, no_further_than_contro
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.statistics.attribute_tests import LEAST
 from zoom_engine.statistics.counts import Counts
-from zoom_engine.statistics.table import agreement_in_words, decimal, percent, with_interval
+from zoom_engine.statistics.table import agreement_in_words, decimal, keeping, percent, with_interval
 
 _LABELS_OFF = (
     "No label prompts were given, so nothing checks that an edit leaves alone the very thing that the model "
@@ -115,7 +115,7 @@ def limits(
         yield "Label check off", _LABELS_OFF
     elif labels or label_rate is not None:
         named = ", ".join(f"“{label}”" for label in labels or ())
-        note = f"; {percent(label_rate)} of the reported edits keep their label" if summary.trials else ""
+        note = f"; {keeping(label_rate)} of the reported edits keep their label" if summary.trials else ""
         yield (
             "Label check on",
             f"A model of text and images compares the edited pictures with the label prompts{named and f' ({named})'}"

@@ -35,6 +35,7 @@ from zoom_engine.report.verdicts import (
     next_steps,
     no_further_than_control,
     verdict_groups,
+    weak_from,
 )
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.statistics.counts import Counts
@@ -100,6 +101,7 @@ class Page:
     steps: tuple[str, ...]
     looked: str
     weak: bool
+    weak_from: float
     rows: tuple[Row, ...]
     axis: Axis
     photographs: Photographs | None
@@ -159,18 +161,11 @@ def read_page(source: Source, budget: Budget, images: ImageGrids | None = None, 
         directions=tuple(_directions(source)),
         chances=tuple(chances(summary, source.view)),
         detectable=detectable(summary, source.view),
-        steps=tuple(next_steps(summary, source.names, unfinished=not source.finished)),
+        steps=tuple(next_steps(summary, config, source.names, unfinished=not source.finished)),
         looked=analyses_in_words(summary),
-        weak=is_weak(summary),
-        verdicts=tuple(
-            verdict_groups(
-                summary,
-                source.names,
-                source.view,
-                smallest_effect=config.smallest_effect,
-                unfinished=not source.finished,
-            )
-        ),
+        weak=is_weak(summary, config),
+        weak_from=weak_from(config),
+        verdicts=tuple(verdict_groups(summary, config, source.names, source.view, unfinished=not source.finished)),
         rows=tuple(_rows(source, axis, images)),
         axis=axis,
         photographs=read_shown(source.audit, summary, source.names, budget),

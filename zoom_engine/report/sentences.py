@@ -17,7 +17,7 @@ from zoom_engine.common import registry
 from zoom_engine.common.errors import one_line
 from zoom_engine.common.plurals import agreeing, listed, number_of
 from zoom_engine.report.curves import Side
-from zoom_engine.report.verdicts import LEADS, amount, how_known, is_judged, with_its_interval
+from zoom_engine.report.verdicts import LEADS, amount, how_known, is_judged, is_open, with_its_interval
 from zoom_engine.search import search_type
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.statistics.counts import Counts
@@ -93,9 +93,11 @@ def flips(counts: Counts) -> str:
     return f"{counts.decisive} of {counts.images} images {agreeing(counts.decisive, 'flips', 'flip')} decisively{more}"
 
 
-def certainty(summary: Summary, names: Mapping[Attribute, str], view: TaskView, *, unfinished: bool) -> Verdict:
+def certainty(
+    summary: Summary, config: Config, names: Mapping[Attribute, str], view: TaskView, *, unfinished: bool
+) -> Verdict:
     """Say how far the first place can be trusted; `view` says changes in the unit of the task."""
-    verdict = _judged(summary, view) if is_judged(summary) else _certainty(summary, names)
+    verdict = _judged(summary, config, view) if is_judged(summary) else _certainty(summary, names)
     if not unfinished:
         return verdict
     missing = sum(row.value is None for row in summary.sensitivity)
@@ -106,17 +108,18 @@ def certainty(summary: Summary, names: Mapping[Attribute, str], view: TaskView, 
     return Verdict("Not finished", "warn", sentence)
 
 
-def _judged(summary: Summary, view: TaskView) -> Verdict:
+def _judged(summary: Summary, config: Config, view: TaskView) -> Verdict:
     """Say how many attributes are sensitive, and how that is known."""
     rows = [row for row in summary.sensitivity if row.value is not None]
     specific = sum(row.is_specific and row.specificity is not None for row in rows)
     sensitive = sum(row.verdict == "sensitive" for row in rows)
-    inconclusive = sum(row.verdict == "inconclusive" for row in rows)
+    inconclusive = sum(is_open(row, summary, config) for row in rows)
     if sensitive:
         text = f"{sensitive} of {len(rows)} sensitive"
         text += "" if summary.baseline is None else f", {specific} specific"
     else:
-        text = f"{inconclusive} of {len(rows)} inconclusive" if inconclusive else "All negligible"
+        all_are = "All" if len(rows) == len(summary.sensitivity) else f"{len(rows)} of {len(summary.sensitivity)}"
+        text = f"{inconclusive} of {len(rows)} inconclusive" if inconclusive else f"{all_are} negligible"
     return Verdict(text, "" if specific or not inconclusive else "warn", how_known(summary, view))
 
 
@@ -178,7 +181,8 @@ def strip_note(
         return note(f"Most extreme of {counts.images}", "warn", f"the largest change of {images}", count)
     if strip.kind == "clearest":
         if counts.decisive == 1:
-            return note("The only flip", "", count or "no other image flips decisively")
+            only = "The only flip" if counts.flipped == 1 else "The only decisive flip"
+            return note(only, "", count or "no other image flips decisively")
         return note(f"Clearest of {counts.decisive} flips", "", count, "in this one the output moves furthest")
     if strip.kind == "flip":
         so = f"{alike} of {images} {agreeing(alike, 'flips', 'flip')} decisively in this direction"
@@ -466,7 +470,7 @@ def effect(removing: Side, adding: Side, *, negligible: float, verbs: tuple[str,
 
     Below the negligible threshold `negligible` that is nothing, and no digits finer than it are shown.
     """
-    digits = max(0, math.ceil(-math.log10(negligible)))
+    digits = _digits(negligible)
     sides = [(what, side) for what, side in zip(verbs, (adding, removing), strict=True) if side.images]
     if not sides:
         return "Not measured yet."
@@ -488,8 +492,8 @@ def direction(removing: Side, adding: Side, what: str, *, negligible: float, ver
 def _way_of(side: Side, what: str, negligible: float) -> str:
     up, down = side.beyond(negligible)
     images = number_of(side.images, "image")
-    digits = max(2, math.ceil(-math.log10(negligible)))
-    if abs(side.mean) >= negligible:
+    digits = max(2, _digits(negligible))
+    if side.mean and abs(side.mean) >= negligible:
         other = down if side.mean > 0 else up
         way = "raises" if side.mean > 0 else "lowers"
         average = " on average" if side.images > 1 else ""
@@ -498,6 +502,11 @@ def _way_of(side: Side, what: str, negligible: float) -> str:
     if up and down:
         return f"moves {what} both ways (of {images} {up} up, {down} down)"
     return f"hardly moves {what} on average ({images})"
+
+
+def _digits(negligible: float) -> int:
+    """Return with how many decimals a negligible threshold is told; 2 where none is negligible."""
+    return max(0, math.ceil(-math.log10(negligible))) if negligible else 2
 
 
 def _often(rate: float) -> str:

@@ -37,15 +37,21 @@ class VerdictGroup:
 
 
 def verdict_groups(
-    summary: Summary, names: Mapping[Attribute, str], view: TaskView, *, smallest_effect: float, unfinished: bool
+    summary: Summary, config: Config, names: Mapping[Attribute, str], view: TaskView, *, unfinished: bool
 ) -> list[VerdictGroup]:
     """Return what is sensitive, inconclusive and negligible; empty groups are left out.
 
     There is none in multi mode or before anything is measured. Of an unfinished audit all is inconclusive, wherever
     intervals lie.
     """
-    least, others = amount(view, smallest_effect), beside(summary)
+    least, others = amount(view, config.smallest_effect), beside(summary)
     sensitive, inconclusive, negligible = (_that_are(summary, v) for v in ("sensitive", "inconclusive", "negligible"))
+    faint, still = faint_directions(config), never_moves(summary)
+    unmoved = inconclusive + negligible if still else []
+    hardly_drawn = [row for row in negligible if row.attribute in faint and not still]
+    inconclusive, negligible = (
+        [row for row in rows if row not in unmoved + hardly_drawn] for rows in (inconclusive, negligible)
+    )
 
     def of(specificity: str | None) -> list[Sensitivity]:
         return [row for row in sensitive if row.specificity == specificity]
@@ -73,7 +79,7 @@ def verdict_groups(
             "sensitive",
             "Sensitive, unknown why",
             of("unknown"),
-            f"{above}, but there are too few {others.several} to tell it from what any edit{others.of_size} does",
+            f"{above}, but these {others.several} do not tell whether any edit{others.of_size} does the same",
         ),
         (
             "sensitive",
@@ -83,6 +89,18 @@ def verdict_groups(
         ),
         ("inconclusive", "Inconclusive", inconclusive, why_open),
         ("negligible", "Negligible", negligible, f"a mean effect of {least} or more is ruled out"),
+        (
+            "inconclusive",
+            "Nothing moves",
+            unmoved,
+            "no edit, of any attribute, moves the output by a digit: the model may not read these pictures",
+        ),
+        (
+            "inconclusive",
+            "Hardly drawn",
+            hardly_drawn,
+            "no effect is shown, and the generator hardly draws what was asked: nothing is known",
+        ),
         ("inconclusive", "Not edited", _never_edited(summary), "no picture shows the edit: nothing is known"),
         (
             "inconclusive",
@@ -126,7 +144,7 @@ def how_known(summary: Summary, view: TaskView) -> str:
     least = max(baseline.specific_from, baseline.smallest_effect)
     told = "none can be told from these"
     if least < 1:
-        told = f"an effect of {in_units(view, up(least))} or more is told from what they do"
+        told = f"an effect of {in_units(view, up(least))} or more is told from what they do if images agree on it"
     return f"{so}; {told}.{reacts_to_anything(summary)}"
 
 
@@ -176,12 +194,27 @@ def faint_directions(config: Config) -> list[Attribute]:
     return [attribute for attribute, strength, floor in strengths if strength < 1.5 * floor]
 
 
-def is_weak(summary: Summary) -> bool:
-    """Tell whether more than a fifth of such audits would miss an effect of `TOLD` or more."""
-    return summary.power is not None and (summary.power.detectable is None or summary.power.detectable > TOLD)
+def weak_from(config: Config) -> float:
+    """Return the effect that an audit should detect: `TOLD`, or twice the smallest that matters where that is more."""
+    return min(max(TOLD, 2 * config.smallest_effect), 1.0)
 
 
-def next_steps(summary: Summary, names: Mapping[Attribute, str], *, unfinished: bool) -> list[str]:
+def is_open(row: Sensitivity, summary: Summary, config: Config) -> bool:
+    """Tell whether neither an effect of an attribute is shown nor that it has none that matters.
+
+    That nothing moves a model, or that it is not moved by what the generator hardly draws, does not show the latter.
+    """
+    unseen = row.value is None or never_moves(summary) or row.attribute in faint_directions(config)
+    return row.verdict == "inconclusive" or (row.verdict == "negligible" and unseen)
+
+
+def is_weak(summary: Summary, config: Config) -> bool:
+    """Tell whether more than a fifth of such audits would miss an effect of `weak_from` or more."""
+    power = summary.power
+    return power is not None and (power.detectable is None or power.detectable > weak_from(config))
+
+
+def next_steps(summary: Summary, config: Config, names: Mapping[Attribute, str], *, unfinished: bool) -> list[str]:
     """Return what a reader should do next, one sentence or more, the most urgent first."""
     if unfinished:
         return ["Run the same command again: it goes on where it stopped."]
@@ -202,7 +235,8 @@ def next_steps(summary: Summary, names: Mapping[Attribute, str], *, unfinished: 
         steps.append(f"Look at the pictures of {quoted}: where these keep the label, say it in other words (--label).")
     if still := _never_edited(summary):
         steps.append(f"Find out why no picture of {_quoted_few([names[row.attribute] for row in still])} was edited.")
-    if never_moves(summary):
+    unread = never_moves(summary)
+    if unread:
         steps.append("Check that the model reads these pictures: no edit changed its output by a digit.")
     if sensitive:
         it = f"“{sensitive[0]}”" if len(sensitive) == 1 else "each of them"
@@ -216,9 +250,9 @@ def next_steps(summary: Summary, names: Mapping[Attribute, str], *, unfinished: 
     if unknown:
         more = "More controls" if elsewhere else "More random directions (--random-directions)"
         steps.append(f"{more} may tell {_quoted_few(unknown)} from any edit.")
-    if inconclusive:
+    if inconclusive and not unread:
         steps.extend(to_settle(summary, names))
-    elif is_weak(summary):
+    elif is_weak(summary, config) and not unread:
         steps.append("Run more images before anybody concludes that the rest does not matter.")
     if summary.baseline is None and len(still) < len(summary.sensitivity):
         steps.append(
@@ -231,10 +265,8 @@ def next_steps(summary: Summary, names: Mapping[Attribute, str], *, unfinished: 
 
 def to_settle(summary: Summary, names: Mapping[Attribute, str]) -> Iterator[str]:
     """Say how many images would settle what is inconclusive, and of what no number that can be made would."""
-    inconclusive = _that_are(summary, "inconclusive")
-    if summary.images < 2:
-        yield f"More images give {_quoted_few([names[row.attribute] for row in inconclusive])} an interval."
-        return
+    open_rows = _that_are(summary, "inconclusive")
+    inconclusive = [row for row in open_rows if row.interval is not None]
     counts = [row.images_to_settle for row in inconclusive if row.images_to_settle is not None]
     open_ones = [names[row.attribute] for row in inconclusive if row.images_to_settle is None]
     if counts:
@@ -242,13 +274,17 @@ def to_settle(summary: Summary, names: Mapping[Attribute, str]) -> Iterator[str]
         which = f"{which} inconclusive attributes" if len(inconclusive) > 1 else f"“{names[inconclusive[0].attribute]}”"
         half = sorted(counts)[len(counts) // 2]
         sooner = f"; {_roundedup(half)} half of them" if len(counts) > 2 and 2 * half < max(counts) else ""
-        images = f"{_roundedup(max(counts))} images would settle"
+        edited = "" if summary.edits is None else " with such an edit"
+        images = f"{_roundedup(max(counts))} images{edited} would settle"
         yield f"{images} {which} with a chance of {percent(LIKELY)} or more{sooner}."
     if open_ones:
         seem = agreeing(len(open_ones), "seems", "seem")
         most = most_images(summary.images)
         which = _quoted_few(open_ones)
         yield f"{which} {seem} too near to the smallest effect that matters for {most} images to settle."
+    # Of edits from elsewhere each attribute has but a part of the images.
+    if alone := [names[row.attribute] for row in open_rows if row.interval is None]:
+        yield f"More images give {_quoted_few(alone)} an interval."
 
 
 def with_its_interval(row: Sensitivity) -> str:
@@ -256,17 +292,24 @@ def with_its_interval(row: Sensitivity) -> str:
     return with_interval(row.value, row.interval, 2)
 
 
-def in_units(view: TaskView, value: float, interval: tuple[float, float] | None = None) -> str:
-    """Format a mean change in the unit of the task, with its interval: "8.2 [6.9, 9.5] years"."""
-    numbers, unit = numbers_and_unit(view, value, interval)
+def in_units(
+    view: TaskView, value: float, interval: tuple[float, float] | None = None, *, limit: float | None = None
+) -> str:
+    """Format a mean change in the unit of the task, with its interval: "8.2 [6.9, 9.5] years".
+
+    Beside a `limit` see `table.decimal`.
+    """
+    numbers, unit = numbers_and_unit(view, value, interval, limit=limit)
     return f"{numbers} {unit}" if unit else numbers
 
 
-def numbers_and_unit(view: TaskView, value: float, interval: tuple[float, float] | None) -> tuple[str, str]:
+def numbers_and_unit(
+    view: TaskView, value: float, interval: tuple[float, float] | None, *, limit: float | None = None
+) -> tuple[str, str]:
     """Return a mean change with its interval in the unit of the task, and the unit, "" where there is none."""
     words = view.change_in_words(value)
     if not words:
-        return with_interval(value, interval, 2), ""
+        return with_interval(value, interval, 2, limit=limit), ""
     (number, unit), *ends = (text.partition(" ")[::2] for text in (words, *map(view.change_in_words, interval or ())))
     if any(end[1] != unit for end in ends):
         return f"{words}, {with_interval(value, interval, 2)}", ""

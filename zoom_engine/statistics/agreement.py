@@ -23,10 +23,10 @@ def kendalls_w(values: Array, *, resamples: int = 4000, level: float = 0.95, see
 
     Returns:
         W with the interval of the percentile bootstrap over images, the same images for all raters. None below two
-            raters or two items, without images, and where a rater gives all items the same value.
+            raters, two items or two images, and where a rater gives all items the same value.
     """
     raters, images, items = values.shape
-    if raters < 2 or items < 2 or not images:
+    if raters < 2 or items < 2 or images < 2:
         return None
     means = np.stack([column_means(one) for one in values])
     if not np.isfinite(means).all():

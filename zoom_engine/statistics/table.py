@@ -66,8 +66,11 @@ def summary_table(summary: Summary, *, title: str = "", width: int = WIDTH, colo
         cells = [row.attribute.name, with_interval(row.value, row.interval)]
         cells += [verdict_in_words(row)] if single else []
         share = f"{_bar(row.share)} {percent(row.share):>5}"
-        cells += [percent(row.share) if baseline else share, percent(row.flip_rate)]  # a row of bars would be a ranking
-        cells += [percent(row.decisive_flip_rate), percent(row.label_kept), decimal(row.ssim)]
+        cells += [
+            percent(row.share) if baseline else share,
+            flipping(row.flip_rate),
+        ]  # a row of bars would be a ranking
+        cells += [flipping(row.decisive_flip_rate), keeping(row.label_kept), decimal(row.ssim)]
         body.append([*cells, decimal(row.mean_abs_weight, 1)])
         few = len(row.differences) <= _MOST_TEXTS  # of more, what is found is said below
         told_apart = row.groups if few and any(group.by != PREDICTION for group in row.groups) else ()
@@ -79,8 +82,8 @@ def summary_table(summary: Summary, *, title: str = "", width: int = WIDTH, colo
     about = f"{number_of(summary.images, 'image')}, {how}"
     counted = "" if summary.edited_images == summary.images else f"{summary.edited_images} edited "
     closing = (
-        f"{percent(summary.flip_rate)} of the {counted}images flip, {percent(summary.decisive_flip_rate)} decisively;"
-        f" label kept {percent(summary.label_kept)}"
+        f"{flipping(summary.flip_rate)} of the {counted}images flip, {flipping(summary.decisive_flip_rate)} decisively;"
+        f" label kept {keeping(summary.label_kept)}"
     )
     if summary.natural is not None and summary.natural < 1:
         closing += f"; {percent(1 - summary.natural)} of the edits go beyond what the generator draws"
@@ -206,6 +209,16 @@ def percent(value: float | None, *, limit: float | None = None) -> str:
     if value is None:
         return "-"
     return f"{decimal(100 * value, 0, limit=None if limit is None else 100 * limit)} %"
+
+
+def flipping(rate: float | None) -> str:
+    """Format the share of what flips as `percent` does, but as 0 % only where nothing does."""
+    return percent(rate, limit=0.0)
+
+
+def keeping(rate: float | None) -> str:
+    """Format the share of what keeps its label as `percent` does, but as 100 % only where all do."""
+    return percent(rate, limit=1.0)
 
 
 def decimal(value: float | None, digits: int = 2, *, limit: float | None = None) -> str:

@@ -19,7 +19,16 @@ from zoom_engine.audit.summary import Summary
 from zoom_engine.common.errors import AuditError, ConfigError, imported
 from zoom_engine.common.plurals import agreeing, number_of
 from zoom_engine.settings.attributes import short_name
-from zoom_engine.statistics.table import beside, decimal, judged_name, percent, signed, verdict_in_words, with_interval
+from zoom_engine.statistics.table import (
+    beside,
+    decimal,
+    flipping,
+    judged_name,
+    keeping,
+    signed,
+    verdict_in_words,
+    with_interval,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -194,7 +203,7 @@ def html_table(config: Config, summary: Summary, missing: int) -> str:
     for row in summary.sensitivity:
         value = with_interval(row.value, row.interval)
         cells = [row.attribute.name, value, *([verdict_in_words(row)] if single else [])]
-        cells += [percent(row.flip_rate), percent(row.decisive_flip_rate), percent(row.label_kept)]
+        cells += [flipping(row.flip_rate), flipping(row.decisive_flip_rate), keeping(row.label_kept)]
         lines.append("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>")
     images = number_of(summary.images, "image")
     lacks = f"{number_of(missing, 'measurement')} {agreeing(missing, 'is', 'are')} missing"
@@ -238,11 +247,14 @@ def _flat(name: str, value: object) -> dict[str, Any]:
     """Return a value as columns of a table: intervals and outputs of several numbers become several columns."""
     if isinstance(value, dict):
         return {key: column for inner, one in value.items() for key, column in _flat(f"{name}_{inner}", one).items()}
+    is_interval = name.endswith(("ci95", "bounds", "interval"))
+    if value is None and is_interval:
+        value = (None, None)
     if not isinstance(value, list | tuple):
         return {name: value}
     if len(value) == 1:
         return {name: value[0]}
-    ends = ("low", "high") if name.endswith(("ci95", "bounds", "interval")) else map(str, range(len(value)))
+    ends = ("low", "high") if is_interval else map(str, range(len(value)))
     return {f"{name}_{end}": one for end, one in zip(ends, value, strict=True)}
 
 

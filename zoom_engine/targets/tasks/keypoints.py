@@ -105,8 +105,9 @@ class KeypointsTask(Described):
 
     def displacements(self, outputs: Tensor, original: Tensor) -> Tensor:
         """Return how far each point moved, `[B, K]`, in the task's measure."""
-        moved = _pairs(outputs - original)
-        return (moved.square().sum(2) + 1e-12).sqrt() / self._measure(original)[:, None]
+        squares = _pairs(outputs - original).square().sum(2)
+        lengths = torch.where(squares > 0, (squares + 1e-12).sqrt(), squares)  # 0 has a slope of 0, not of NaN
+        return lengths / self._measure(original)[:, None]
 
     def margin(self, outputs: Tensor, original: Tensor) -> Tensor:
         """Return what is left to the threshold, `[B]`, in the task's measure."""
