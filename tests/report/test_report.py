@@ -566,11 +566,11 @@ def test_multi_mode_goes_by_shares_of_the_attributes_own_ranges(make_audit) -> N
 
 def test_a_page_says_whose_range_edits_keep_to(make_audit) -> None:
     """Of attributes that were edited together no image has a range of its own."""
-    own, same = "until its own text score is", "All images are edited up to the same edit weights"
-    for mode, told, untold in (("single", own, same), ("multi", same, own)):
+    of_image, of_all = "until its own text score is", "All images are edited up to the same edit weights"
+    for mode, text, absent in (("single", of_image, of_all), ("multi", of_all, of_image)):
         html = write_report(make_audit(mode, mode=mode)).read_text()
-        assert told in html
-        assert untold not in html
+        assert text in html
+        assert absent not in html
 
 
 def test_a_page_of_attributes_edited_together_stands_where_nothing_flips(make_audit) -> None:

@@ -161,8 +161,8 @@ def test_the_table_says_none_and_all_only_where_that_is_so(diagnosis: Diagnosis)
     """One image of a thousand that flips was 0 % of the images, and one that loses its label left 100 %."""
     rare = replace(diagnosis.summary(), flip_rate=0.001, decisive_flip_rate=0.0, label_kept=0.999)
     assert "0.1 % of the images flip, 0 % decisively; label kept 99.9 %" in summary_table(rare)
-    every = replace(rare, flip_rate=1.0, label_kept=1.0)
-    assert "100 % of the images flip, 0 % decisively; label kept 100 %" in summary_table(every)
+    certain = replace(rare, flip_rate=1.0, label_kept=1.0)
+    assert "100 % of the images flip, 0 % decisively; label kept 100 %" in summary_table(certain)
 
 
 def test_a_wider_terminal_shows_more_columns(diagnosis: Diagnosis) -> None:

@@ -48,9 +48,9 @@ def verdict_groups(
     sensitive, inconclusive, negligible = (_that_are(summary, v) for v in ("sensitive", "inconclusive", "negligible"))
     faint, still = faint_directions(config), never_moves(summary)
     unmoved = inconclusive + negligible if still else []
-    hardly_drawn = [row for row in negligible if row.attribute in faint and not still]
+    undrawn = [row for row in negligible if row.attribute in faint and not still]
     inconclusive, negligible = (
-        [row for row in rows if row not in unmoved + hardly_drawn] for rows in (inconclusive, negligible)
+        [row for row in rows if row not in unmoved + undrawn] for rows in (inconclusive, negligible)
     )
 
     def of(specificity: str | None) -> list[Sensitivity]:
@@ -98,7 +98,7 @@ def verdict_groups(
         (
             "inconclusive",
             "Hardly drawn",
-            hardly_drawn,
+            undrawn,
             "no effect is shown, and the generator hardly draws what was asked: nothing is known",
         ),
         ("inconclusive", "Not edited", _never_edited(summary), "no picture shows the edit: nothing is known"),
