@@ -54,12 +54,12 @@ def test_a_figure_never_reads_as_below_the_limit_that_it_exceeds() -> None:
 
 
 def test_few_images_on_which_nothing_moves_prove_nothing() -> None:
-    still = make(images=20, means=(0.0,) * 4)
-    assert still.sensitivity[0].interval[0] == still.sensitivity[0].mean_change == 0.0
+    still = make(images=20, means=(0.0, 0.0, 0.0, 0.001))
+    assert still.sensitivity[-1].interval[0] == still.sensitivity[-1].mean_change == 0.0
     verdict = judge(still, [Rule(max_sensitivity=0.1)])
     assert (verdict.outcome, verdict.exit_code) == ("inconclusive", 2)
     assert verdict.findings[0].estimate.endswith("such an effect takes about 49 images, not 20")
-    enough = make(images=1 + (images_for(0.1, attributes=4) or 0), means=(0.0,) * 4)
+    enough = make(images=1 + (images_for(0.1, attributes=4) or 0), means=(0.0, 0.0, 0.0, 0.001))
     assert judge(enough, [Rule(max_sensitivity=0.1)]).exit_code == 0
     assert (
         judge(still, [Rule(max_sensitivity=0.0)])
@@ -104,9 +104,37 @@ def test_texts_that_differ_in_case_alone_are_two_attributes() -> None:
     assert {course.attribute.text: course.limit for course in group.courses} == {"a Red face": 0.08, "a red face": None}
 
 
+@pytest.mark.parametrize("images", [20, 200])
+def test_a_model_that_nothing_moves_passes_no_gate(images: int) -> None:
+    """Its page called it inconclusive: it may not read the pictures."""
+    rules = [Rule(max_sensitivity=0.1, attributes=["smiling"]), Rule(max_growth=0.5, attributes=["smiling"])]
+    still = make(images=images, means=(0.0,) * 4)
+    verdict = judge(still, rules, baseline=still)
+    assert {verdict_in_words(row) for row in still.sensitivity} == {"inconclusive, nothing moves"}
+    for finding in verdict.findings:
+        assert finding.outcome == "inconclusive"
+        assert finding.estimate.endswith("no edit moves the output at all: the model may not read these pictures")
+    by_random_edits = make(images=images, means=(0.0,) * 4, baseline=0.1)
+    assert "nothing moves" not in {row.shows_little for row in by_random_edits.sensitivity}
+
+
+@pytest.mark.parametrize("images", [20, 200])
+def test_what_the_generator_hardly_draws_passes_no_gate(images: int) -> None:
+    directions = {"strength": [0.14, 0.16, 0.3, 0.1], "noise_floor": [0.1] * 4}
+    audit = simulated(images=images, means=(0.001, 0.001, 0.001, 0.3), directions=directions)
+    smiling, pale, beard, glasses = judge(audit, [Rule(max_sensitivity=0.1)]).findings
+    assert smiling.outcome == "inconclusive"
+    assert smiling.estimate.endswith("but the generator hardly draws it")
+    assert glasses.outcome == "fail", "what is shown to move the output is a finding"
+    words = {row.attribute: verdict_in_words(row) for row in audit.sensitivity}
+    assert words[audit.config.attributes[0]] == "inconclusive, hardly drawn"
+    assert pale.outcome == beard.outcome == ("inconclusive" if images < 50 else "pass")
+    assert "hardly draws" not in pale.estimate
+
+
 def test_edits_that_change_the_ground_truth_prove_nothing() -> None:
     """Their effect is 0 whatever the target does: an attribute of which most edits lose the label passed a gate."""
-    audit = make(images=200, means=(0.0,) * 4)
+    audit = make(images=200, means=(0.0, 0.0, 0.0, 0.001))
     smiling = audit.config.attributes[0]
 
     def with_label_kept(one_in: int) -> Diagnosis:
@@ -134,7 +162,7 @@ def test_what_random_edits_explain_breaks_nothing() -> None:
     assert "unspecific, 2 random edits move the output as far" in beside.estimate
     (few,) = judge(make(images=60, baseline=0.01), rules).findings
     assert few.outcome == "inconclusive"
-    assert "too few random directions" in few.estimate
+    assert few.estimate.endswith("do not tell whether any edit does the same (more --random-directions may)")
     assert judge(make(images=60), rules).outcome == "fail", "where none were tried the size decides"
 
 

@@ -281,14 +281,14 @@ def test_the_file_has_the_keys_of_the_mode_in_their_order(diagnosis: Diagnosis) 
     whole += ["label_kept", "natural", "ssim"]
     assert list(result) == [*whole, "baseline", "power", "side_effects", "paraphrases", "sensitivity"]
     for row in result["sensitivity"]:
-        assert list(row) == [*head, "mean_abs_weight", "paper", *of_single]
+        assert list(row) == [*head, "mean_abs_weight", "paper", *of_single, "faint", "unmoved"]
         assert list(row["paper"]) == ["mean_change", "ci95", "share", "flip_rate", "decisive_flip_rate"]
     assert result["sensitivity"][0]["attribute"] == ATTRIBUTES[1]
     together = Diagnosis(manifest("multi"), ()).summary().to_json()
     assert list(together) == [*whole, "sensitivity"]
     for row in together["sensitivity"]:
         head = [name for name in head if "effect" not in name]
-        assert list(row) == [*head, "range_share", "range_share_ci95", "mean_abs_weight"]
+        assert list(row) == [*head, "range_share", "range_share_ci95", "mean_abs_weight", "faint"]
 
 
 def test_what_ranks_an_attribute_is_the_mode_s(diagnosis: Diagnosis) -> None:
@@ -313,7 +313,7 @@ def test_an_edit_is_seen_where_its_score_surely_moves(scores: list[float], seen:
         "attributes": [{"name": "a red car", "strengths": [1.0]}],
         "records": [images, 0],
     }
-    unmoved = {"output": [0.3], "change": 0.0, "label_kept": None, "ssim": None}
+    unmoved = {"output": [0.3001], "change": 0.0001, "label_kept": None, "ssim": None}
     about = {"attribute": "a red car", "edit_weights": [1.0], "original_output": [0.3], "flipped": False, **unmoved}
     records = tuple(
         Record.from_json(

@@ -16,6 +16,7 @@ In an audit with interim analyses it holds for all of them together, see `interi
 """
 Verdict = Literal["sensitive", "negligible", "inconclusive"]
 Specificity = Literal["specific", "unspecific", "unknown"]
+ShowsLittle = Literal["edit not seen", "label lost", "nothing moves", "hardly drawn"]
 Ended = Literal["known", "most images"]
 PREDICTION = "prediction"
 LEAST_EDIT_SCORE = 0.25
@@ -37,6 +38,7 @@ _OF_SINGLE = (
         "signed_spread",
     ),
     *("adjusted_mean_change", "groups", "differences", "by_paraphrase", "power", "side_effects", "paraphrases"),
+    "unmoved",
 )
 
 
@@ -261,6 +263,9 @@ class Sensitivity:
         edit_score: of edits from elsewhere: how far edits move the attribute's own text score on average, in its
             natural range; None where no text encoder saw them.
         edit_score_interval: its interval, Student's, since a score has no limits.
+        faint: whether the relevance of its direction is less than half above what random text reaches: the generator
+            hardly draws it.
+        unmoved: single mode: whether no edit moves the output at all, of any attribute or random direction.
     """
 
     mode: Mode
@@ -295,6 +300,8 @@ class Sensitivity:
     by_paraphrase: tuple[float, ...] | None = None
     edit_score: float | None = None
     edit_score_interval: Interval | None = None
+    faint: bool = False
+    unmoved: bool = False
 
     @property
     def value(self) -> float | None:
@@ -329,9 +336,19 @@ class Sensitivity:
         return self.label_kept is not None and self.label_kept < LEAST_LABEL_KEPT
 
     @property
-    def shows_little(self) -> bool:
-        """Tell whether a small effect says nothing: edits are not seen to be made, or seldom keep the label."""
-        return self.edit_is_unseen or self.seldom_keeps_label
+    def shows_little(self) -> ShowsLittle | None:
+        """Return why a small effect says nothing; None where it does.
+
+        Edits are not seen to be made, seldom keep the label or are hardly drawn; or nothing moves the target at all,
+        which may not read the pictures.
+        """
+        reasons: dict[ShowsLittle, bool] = {
+            "edit not seen": self.edit_is_unseen,
+            "label lost": self.seldom_keeps_label,
+            "nothing moves": self.unmoved,
+            "hardly drawn": self.faint,
+        }
+        return next((reason for reason, holds in reasons.items() if holds), None)
 
     def within(self, name: str) -> WithinRange | None:
         """Return the result within the range of that name, "paper" or "calibrated"."""

@@ -171,7 +171,7 @@ def _sensitivity(rule: Rule, audit: Diagnosis, attribute: Attribute) -> Judgemen
         return "inconclusive", f"{decimal(row.value, 3, limit=limit)}: an interval takes two images or more"
     low, high = row.interval
     estimate = with_interval(row.value, row.interval, limit=limit)
-    if high <= limit:
+    if high <= limit or (low <= limit and row.shows_little):
         return _unless_little_is_shown(row, estimate)
     if low > limit and row.specificity in ("specific", None):
         return "fail", estimate
@@ -179,19 +179,23 @@ def _sensitivity(rule: Rule, audit: Diagnosis, attribute: Attribute) -> Judgemen
         several = beside(audit.summary()).several
         return "inconclusive", f"{estimate}: unspecific, {row.as_far} {several} move the output as far"
     if low > limit:
-        few = "random directions" if audit.config.edits is None else "controls"
-        more = "give --random-directions" if audit.config.edits is None else "add some"
-        return "inconclusive", f"{estimate}: too few {few} to tell whether any edit does the same ({more})"
+        several = beside(audit.summary()).several
+        more = "more --random-directions" if audit.config.edits is None else "more of them"
+        return "inconclusive", f"{estimate}: these {several} do not tell whether any edit does the same ({more} may)"
     return "inconclusive", f"{estimate}{_too_few(audit, attribute, limit)}"
 
 
 def _unless_little_is_shown(row: Sensitivity, estimate: str) -> Judgement:
     """Return that a small effect passes, if the edits could have shown a large one."""
-    if row.edit_is_unseen:
-        return "inconclusive", f"{estimate}, but the text encoder sees no edit"
-    if row.seldom_keeps_label:
-        return "inconclusive", f"{estimate}, but only {percent(row.label_kept)} of the edits keep the label"
-    return "pass", estimate
+    if row.shows_little is None:
+        return "pass", estimate
+    reasons = {
+        "edit not seen": "the text encoder sees no edit",
+        "label lost": f"only {percent(row.label_kept)} of the edits keep the label",
+        "nothing moves": "no edit moves the output at all: the model may not read these pictures",
+        "hardly drawn": "the generator hardly draws it",
+    }
+    return "inconclusive", f"{estimate}, but {reasons[row.shows_little]}"
 
 
 def _grown(rule: Rule, audit: Diagnosis, over: Diagnosis, asked: Sequence[Attribute | None]) -> list[Judgement]:

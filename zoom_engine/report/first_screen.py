@@ -17,7 +17,6 @@ from zoom_engine.report.sentences import flips, sentence
 from zoom_engine.report.verdicts import (
     LEADS,
     amount,
-    faint_directions,
     in_units,
     leading,
     never_moves,
@@ -108,7 +107,7 @@ class _Audit:
     @property
     def open_ones(self) -> list[Sensitivity]:
         """The attributes of which nothing is shown: neither that they matter nor that they do not."""
-        return [row for row in self.summary.sensitivity if row.verdict != "negligible" or self._is_unseen(row)]
+        return [row for row in self.summary.sensitivity if row.verdict != "negligible"]
 
     def tells_flips(self, kind: Kind) -> bool:
         """Tell whether headline or certainty of a result say how many images the leading attribute flips."""
@@ -251,10 +250,6 @@ class _Audit:
         words = in_units(self.view, row.value or 0.0, row.interval, limit=self.config.smallest_effect)
         return f"{words}, {row.value:.2f} of {self.view.whole}" if top and self.view.whole else words
 
-    def _is_unseen(self, row: Sensitivity) -> bool:
-        """Tell whether edits of an attribute showed little of it, so that a small effect says nothing."""
-        return row.value is None or row.shows_little or row.attribute in faint_directions(self.config)
-
     def _why_open(self, open_ones: Sequence[Sensitivity]) -> str:
         """Say why nothing is shown of most attributes."""
         if any(row.verdict == "inconclusive" and row.value is not None and not row.shows_little for row in open_ones):
@@ -278,7 +273,7 @@ class _Audit:
     def _unseen(self) -> str:
         """Say of which attributes the edits showed little, as sentences."""
         rows = self.summary.sensitivity
-        faint = [self.names[row.attribute] for row in rows if row.attribute in faint_directions(self.config)]
+        faint = [self.names[row.attribute] for row in rows if row.faint]
         still = [self.names[row.attribute] for row in rows if row.value is None]
         unseen = [self.names[row.attribute] for row in rows if row.edit_is_unseen]
         return _joined(
@@ -304,15 +299,14 @@ class _Audit:
         """Say what is known of the attributes that the headline does not count."""
         told = leading(self.summary)
         rest = [row for row in self.summary.sensitivity if row not in told]
-        unseen = [row for row in rest if row.verdict == "negligible" and self._is_unseen(row)]
         few = f"no further than {beside(self.summary).several}"
         kinds = {
             few: [row for row in rest if row.verdict == "sensitive" and row.specificity == "unspecific"],
             "sensitive for unknown reasons": [
                 row for row in rest if row.verdict == "sensitive" and row.specificity == "unknown"
             ],
-            "inconclusive": [row for row in rest if row.value is not None and row.verdict == "inconclusive"] + unseen,
-            "negligible": [row for row in rest if row.verdict == "negligible" and row not in unseen],
+            "inconclusive": [row for row in rest if row.value is not None and row.verdict == "inconclusive"],
+            "negligible": [row for row in rest if row.verdict == "negligible"],
             "not edited": [row for row in rest if row.value is None],
         }
         parts = [f"{len(rows)} {kind}" for kind, rows in kinds.items() if rows]

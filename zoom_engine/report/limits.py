@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from zoom_engine.audit.manifest import Config, Edits, Manifest
+from zoom_engine.audit.manifest import Edits, Manifest
 from zoom_engine.audit.summary import Summary
 from zoom_engine.common.plurals import agreeing, few_of, listed, number_of, tries_in_words
 from zoom_engine.report.sentences import made_by
-from zoom_engine.report.verdicts import faint_directions, no_further_than_control
+from zoom_engine.report.verdicts import no_further_than_control
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.statistics.attribute_tests import LEAST
 from zoom_engine.statistics.counts import Counts
@@ -161,8 +161,8 @@ def limits(
     if config.given_by:
         given = [f"“{names[attribute]}”" for attribute in config.attributes if attribute.text in config.given_by]
         yield "What no words say", _GIVEN_BY.format(few_of(given or [f"“{name}”" for name in config.given_by]))
-    weak = _weak(config, names)
-    if weak:
+    faint = {row.attribute for row in summary.sensitivity if row.faint}
+    if weak := ", ".join(f"“{names[attribute]}”" for attribute in config.attributes if attribute in faint):
         yield "Faint directions", f"The generator hardly answers to {weak}: read those rows with care."
     if wording := agreement_in_words(summary):
         spread = max(
@@ -240,8 +240,3 @@ def _no_further_than_controls(summary: Summary, names: Mapping[Attribute, str]) 
         f"A meaningless control prompt moves the output by {decimal(summary.control_prompts.most)},"
         f" and {within} by no more: look at the pictures before that is believed."
     )
-
-
-def _weak(config: Config, names: Mapping[Attribute, str]) -> str:
-    """List in words the attributes that the generator hardly answers to."""
-    return ", ".join(f"“{names[attribute]}”" for attribute in faint_directions(config))

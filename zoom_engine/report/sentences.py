@@ -17,7 +17,7 @@ from zoom_engine.common import registry
 from zoom_engine.common.errors import one_line
 from zoom_engine.common.plurals import agreeing, listed, number_of
 from zoom_engine.report.curves import Side
-from zoom_engine.report.verdicts import LEADS, amount, how_known, is_judged, is_open, with_its_interval
+from zoom_engine.report.verdicts import LEADS, amount, how_known, is_judged, with_its_interval
 from zoom_engine.search import search_type
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.statistics.counts import Counts
@@ -93,11 +93,9 @@ def flips(counts: Counts) -> str:
     return f"{counts.decisive} of {counts.images} images {agreeing(counts.decisive, 'flips', 'flip')} decisively{more}"
 
 
-def certainty(
-    summary: Summary, config: Config, names: Mapping[Attribute, str], view: TaskView, *, unfinished: bool
-) -> Verdict:
+def certainty(summary: Summary, names: Mapping[Attribute, str], view: TaskView, *, unfinished: bool) -> Verdict:
     """Say how far the first place can be trusted; `view` says changes in the unit of the task."""
-    verdict = _judged(summary, config, view) if is_judged(summary) else _certainty(summary, names)
+    verdict = _judged(summary, view) if is_judged(summary) else _certainty(summary, names)
     if not unfinished:
         return verdict
     missing = sum(row.value is None for row in summary.sensitivity)
@@ -108,12 +106,12 @@ def certainty(
     return Verdict("Not finished", "warn", sentence)
 
 
-def _judged(summary: Summary, config: Config, view: TaskView) -> Verdict:
+def _judged(summary: Summary, view: TaskView) -> Verdict:
     """Say how many attributes are sensitive, and how that is known."""
     rows = [row for row in summary.sensitivity if row.value is not None]
     specific = sum(row.is_specific and row.specificity is not None for row in rows)
     sensitive = sum(row.verdict == "sensitive" for row in rows)
-    inconclusive = sum(is_open(row, summary, config) for row in rows)
+    inconclusive = sum(row.verdict == "inconclusive" for row in rows)
     if sensitive:
         text = f"{sensitive} of {len(rows)} sensitive"
         text += "" if summary.baseline is None else f", {specific} specific"

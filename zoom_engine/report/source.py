@@ -146,7 +146,7 @@ class Source:
     @property
     def verdict(self) -> sentences.Verdict:
         """Say how far the first place can be trusted, see `sentences.certainty`."""
-        return sentences.certainty(self.summary, self.config, self.names, self.view, unfinished=not self.finished)
+        return sentences.certainty(self.summary, self.names, self.view, unfinished=not self.finished)
 
     def amount(self, change: float) -> str:
         """Say a limit in the unit of the task, see `verdicts.amount`."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from zoom_engine.audit.manifest import Config
-from zoom_engine.audit.summary import LEAST_LABEL_KEPT, Sensitivity, Summary, Verdict
+from zoom_engine.audit.summary import LEAST_LABEL_KEPT, Sensitivity, ShowsLittle, Summary, Verdict
 from zoom_engine.common.plurals import agreeing, few_of
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.statistics.power import LIKELY, most_images
@@ -46,12 +46,6 @@ def verdict_groups(
     """
     least, others = amount(view, config.smallest_effect), beside(summary)
     sensitive, inconclusive, negligible = (_that_are(summary, v) for v in ("sensitive", "inconclusive", "negligible"))
-    faint, still = faint_directions(config), never_moves(summary)
-    unmoved = inconclusive + negligible if still else []
-    undrawn = [row for row in negligible if row.attribute in faint and not still]
-    inconclusive, negligible = (
-        [row for row in rows if row not in unmoved + undrawn] for rows in (inconclusive, negligible)
-    )
 
     def of(specificity: str | None) -> list[Sensitivity]:
         return [row for row in sensitive if row.specificity == specificity]
@@ -92,26 +86,26 @@ def verdict_groups(
         (
             "inconclusive",
             "Nothing moves",
-            unmoved,
+            _showing_little(summary, "nothing moves"),
             "no edit, of any attribute, moves the output by a digit: the model may not read these pictures",
         ),
         (
             "inconclusive",
             "Hardly drawn",
-            undrawn,
+            _showing_little(summary, "hardly drawn"),
             "no effect is shown, and the generator hardly draws what was asked: nothing is known",
         ),
         ("inconclusive", "Not edited", _never_edited(summary), "no picture shows the edit: nothing is known"),
         (
             "inconclusive",
             "Edit not seen",
-            _unseen(summary),
+            _showing_little(summary, "edit not seen"),
             "no effect is shown, and the text encoder does not see that pictures were edited: nothing is known",
         ),
         (
             "inconclusive",
             "Label lost",
-            _losing_label(summary),
+            _showing_little(summary, "label lost"),
             f"no effect is shown, but fewer than {percent(LEAST_LABEL_KEPT)} of the edits keep the label: more images"
             " tell no more",
         ),
@@ -183,29 +177,12 @@ def never_moves(summary: Summary) -> bool:
 
     A model that sees pictures hardly answers so: it may be shown none, or find nothing in them.
     """
-    changes = [row.mean_change for row in summary.sensitivity if row.mean_change is not None]
-    changes += [] if summary.baseline is None else [summary.baseline.strongest]
-    return summary.mode == "single" and bool(changes) and not any(changes)
-
-
-def faint_directions(config: Config) -> list[Attribute]:
-    """Return the attributes whose relevance is less than half above what random text reaches."""
-    strengths = zip(config.attributes, config.strength, config.noise_floor, strict=False)  # older audits have none
-    return [attribute for attribute, strength, floor in strengths if strength < 1.5 * floor]
+    return any(row.unmoved for row in summary.sensitivity)
 
 
 def weak_from(config: Config) -> float:
     """Return the effect that an audit should detect: `TOLD`, or twice the smallest that matters where that is more."""
     return min(max(TOLD, 2 * config.smallest_effect), 1.0)
-
-
-def is_open(row: Sensitivity, summary: Summary, config: Config) -> bool:
-    """Tell whether neither an effect of an attribute is shown nor that it has none that matters.
-
-    That nothing moves a model, or that it is not moved by what the generator hardly draws, does not show the latter.
-    """
-    unseen = row.value is None or never_moves(summary) or row.attribute in faint_directions(config)
-    return row.verdict == "inconclusive" or (row.verdict == "negligible" and unseen)
 
 
 def is_weak(summary: Summary, config: Config) -> bool:
@@ -228,9 +205,9 @@ def next_steps(summary: Summary, config: Config, names: Mapping[Attribute, str],
     elsewhere = summary.edits is not None
     shows = f"Check that each edit shows what its {'name' if elsewhere else 'prompt'} says"
     steps = []
-    if unseen := _unseen(summary):
+    if unseen := _showing_little(summary, "edit not seen"):
         steps.append(f"Check that the pictures of {_quoted_few([names[row.attribute] for row in unseen])} show it.")
-    if lost := _losing_label(summary):
+    if lost := _showing_little(summary, "label lost"):
         quoted = _quoted_few([names[row.attribute] for row in lost])
         steps.append(f"Look at the pictures of {quoted}: where these keep the label, say it in other words (--label).")
     if still := _never_edited(summary):
@@ -355,18 +332,9 @@ def _that_are(summary: Summary, verdict: Verdict) -> list[Sensitivity]:
     return [row for row in rows if not row.shows_little] if verdict == "inconclusive" else rows
 
 
-def _unseen(summary: Summary) -> list[Sensitivity]:
-    """Return the attributes that are not shown to move the output, and whose edits a text encoder does not see."""
-    return [row for row in summary.sensitivity if row.edit_is_unseen and row.verdict == "inconclusive"]
-
-
-def _losing_label(summary: Summary) -> list[Sensitivity]:
-    """Return the attributes that are not shown to move the output, and whose edits are seen but change the label."""
-    return [
-        row
-        for row in summary.sensitivity
-        if row.seldom_keeps_label and row.verdict == "inconclusive" and not row.edit_is_unseen
-    ]
+def _showing_little(summary: Summary, reason: ShowsLittle) -> list[Sensitivity]:
+    """Return the attributes that are not shown to move the output, and why a small effect of theirs says nothing."""
+    return [row for row in summary.sensitivity if row.verdict == "inconclusive" and row.shows_little == reason]
 
 
 def _give_controls(summary: Summary) -> str:

@@ -28,9 +28,10 @@ from zoom_engine.audit.summary import (
     Summary,
     WithinRange,
 )
+from zoom_engine.settings.attributes import Attribute
 from zoom_engine.settings.interim_analyses import confidence
 from zoom_engine.statistics.agreement import kendalls_w
-from zoom_engine.statistics.attribute_tests import attribute_tests, baseline_level
+from zoom_engine.statistics.attribute_tests import attribute_tests, baseline_level, size_of
 from zoom_engine.statistics.effects import (
     Effect,
     adjusted_changes,
@@ -127,7 +128,13 @@ def _interim_analysis(
     place = min(bisect.bisect_left(planned, images), len(planned) - 1)
     ended: Ended | None = None
     if complete:
-        is_known = config.interim_analyses.all_known((row.verdict, row.interval) for row in rows)
+        # More images do not tell more of an attribute whose edits show little, once its interval lies below.
+        judged = (
+            (size_of(row.interval, config.smallest_effect) if row.shows_little and row.interval else row.verdict)
+            for row in rows
+        )
+        intervals = (row.interval for row in rows)
+        is_known = config.interim_analyses.all_known(zip(judged, intervals, strict=True))
         ended = "known" if is_known else "most images" if images == planned[-1] else None
         place += ended is None
     return InterimAnalysis(place + 1, planned, confidence(len(planned)), config.interim_analyses.width, ended)
@@ -314,6 +321,10 @@ def _single(
         ]
 
     paper, calibrated = in_range("paper"), in_range("calibrated")
+    faint = _faint(config)
+    largest_of_all = [mean for mean in largest_means if mean is not None]
+    largest_of_all += [] if baseline_figures is None else [baseline_figures.strongest]
+    unmoved = bool(largest_of_all) and not any(largest_of_all)
     rows = [
         Sensitivity(
             mode="single",
@@ -346,11 +357,14 @@ def _single(
             by_paraphrase=by_paraphrase[i],
             edit_score=edit_scores[i],
             edit_score_interval=edit_intervals[i],
+            faint=attribute in faint,
+            unmoved=unmoved,
         )
         for i, attribute in enumerate(config.attributes)
     ]
-    # An edit that is not seen to be made cannot show that the target does not mind what it is called. One that changes
-    # the ground truth has the effect 0, whatever the target does.
+    # An edit that is not seen to be made, or that is hardly drawn, cannot show that the target does not mind what it is
+    # called. One that changes the ground truth has the effect 0, whatever the target does. So has one of a target that
+    # answers all pictures alike.
     rows = [
         replace(row, verdict="inconclusive", images_to_settle=None)
         if row.shows_little and row.verdict in ("negligible", "inconclusive")
@@ -365,6 +379,12 @@ def _single(
         "side_effects": None if side_effects is None else named(config, side_effects),
         "sensitivity": tuple(sorted(rows, key=lambda row: -1.0 if row.value is None else row.value, reverse=True)),
     }
+
+
+def _faint(config: Config) -> frozenset[Attribute]:
+    """Return the attributes whose relevance is less than half above what random text reaches."""
+    strengths = zip(config.attributes, config.strength, config.noise_floor, strict=False)  # older audits have none
+    return frozenset(attribute for attribute, strength, floor in strengths if strength < 1.5 * floor)
 
 
 def _by_paraphrase(
@@ -397,6 +417,7 @@ def _multi_rows(config: Config, records: Sequence[Record], drawn: _Drawn) -> lis
     shares = np.abs(weights) / np.where(weights < 0, low, high).clip(min=1e-12)
     flips = np.array([is_decisive(record, least=config.decisive_change) for record in records], dtype=bool)
     raw = _figures(column_means(np.abs(weights[flips])))
+    faint = _faint(config)
     rows = []
     for index, means in enumerate(_means_of(shares[flips], drawn)):
         using = [record for record, used in zip(records, weights[:, index] != 0, strict=True) if used]
@@ -413,6 +434,7 @@ def _multi_rows(config: Config, records: Sequence[Record], drawn: _Drawn) -> lis
                 range_share=means.mean,
                 range_share_ci95=means.interval,
                 mean_abs_weight=raw[index],
+                faint=config.attributes[index] in faint,
             )
         )
     return sorted(rows, key=lambda row: row.value or 0.0, reverse=True)

@@ -130,10 +130,8 @@ def verdict_in_words(row: Sensitivity) -> str:
     """Return both answers about an attribute in words; "-" without any."""
     if row.verdict is None or row.value is None:
         return "-"
-    if row.edit_is_unseen and row.verdict == "inconclusive":
-        return "inconclusive, edit not seen"
-    if row.seldom_keeps_label and row.verdict == "inconclusive":
-        return "inconclusive, label lost"
+    if row.shows_little and row.verdict == "inconclusive":
+        return f"inconclusive, {row.shows_little}"
     return f"{row.verdict}, {row.specificity}" if row.specificity and row.verdict == "sensitive" else row.verdict
 
 
