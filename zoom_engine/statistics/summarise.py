@@ -31,7 +31,7 @@ from zoom_engine.audit.summary import (
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.settings.interim_analyses import confidence
 from zoom_engine.statistics.agreement import kendalls_w
-from zoom_engine.statistics.attribute_tests import attribute_tests, baseline_level, size_of
+from zoom_engine.statistics.attribute_tests import attribute_tests, baseline_level
 from zoom_engine.statistics.effects import (
     Effect,
     adjusted_changes,
@@ -128,13 +128,7 @@ def _interim_analysis(
     place = min(bisect.bisect_left(planned, images), len(planned) - 1)
     ended: Ended | None = None
     if complete:
-        # More images do not tell more of an attribute whose edits show little, once its interval lies below.
-        judged = (
-            (size_of(row.interval, config.smallest_effect) if row.shows_little and row.interval else row.verdict)
-            for row in rows
-        )
-        intervals = (row.interval for row in rows)
-        is_known = config.interim_analyses.all_known(zip(judged, intervals, strict=True))
+        is_known = config.interim_analyses.all_known((row.verdict, row.interval) for row in rows)
         ended = "known" if is_known else "most images" if images == planned[-1] else None
         place += ended is None
     return InterimAnalysis(place + 1, planned, confidence(len(planned)), config.interim_analyses.width, ended)
