@@ -129,6 +129,7 @@ def brightness(pixels: Any) -> Any:
 
 
 @pytest.mark.slow(15)
+@pytest.mark.ci
 def test_pictures_and_scorers_may_be_objects_and_mean_what_their_files_do(folders: dict[str, Path]) -> None:
     having, without = ([Image.open(path) for path in sorted(folders[name].iterdir())] for name in ("with", "without"))
     attributes = [

@@ -453,6 +453,8 @@ def test_a_prompt_that_means_the_neutral_one_is_refused_before_target_and_genera
         diagnoser(text_encoder=encoder)
 
 
+@pytest.mark.slow(6)
+@pytest.mark.ci
 def test_forward_work_is_the_runtimes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ranges, scan, strips and sheets: torch draws nothing where a runtime does."""
     pytest.importorskip("openvino")

@@ -122,6 +122,18 @@ def test_an_audit_goes_on_where_something_is() -> None:
     )
 
 
+def test_an_audit_with_one_interim_analysis_speaks_of_one() -> None:
+    content = {**audit(24).config.content, "interim_analyses": [24]}
+    only = simulated(images=24, baseline=0.005)
+    result = Diagnosis(Manifest.of(content), (*only.records, *only.baseline)).summary()
+    assert result.interim_analysis is not None
+    assert result.interim_analysis.ended == "most images"
+    assert analyses_in_words(result) == (
+        "The audit ended at its only interim analysis, before every attribute was sensitive, negligible, or known to"
+        " 0.1."
+    )
+
+
 def test_between_two_interim_analyses_nothing_is_decided() -> None:
     between = audit(30, means=(0.3, 0.3, 0.3, 0.3))
     assert {row.verdict for row in between.sensitivity} == {"inconclusive"}

@@ -165,6 +165,15 @@ def test_the_table_says_none_and_all_only_where_that_is_so(diagnosis: Diagnosis)
     assert "100 % of the images flip, 0 % decisively; label kept 100 %" in summary_table(certain)
 
 
+def test_a_table_speaks_of_no_means_over_nothing(diagnosis: Diagnosis) -> None:
+    """Where no image flips decisively it said that shares are means over the 0 images that do."""
+    together = replace(diagnosis.summary(), mode="multi", decisive_flip_rate=0.0)
+    assert "means over" not in summary_table(together)
+    assert "means over the 1 image that flips" in " ".join(
+        summary_table(replace(together, decisive_flip_rate=1 / together.edited_images)).split()
+    )
+
+
 def test_a_wider_terminal_shows_more_columns(diagnosis: Diagnosis) -> None:
     heads = {width: diagnosis.table(width=width).splitlines()[2].split("]")[1].split() for width in (60, 70, 80, 130)}
     assert heads[60] == ["verdict"]

@@ -87,7 +87,7 @@ def summary_table(summary: Summary, *, title: str = "", width: int = WIDTH, colo
     )
     if summary.natural is not None and summary.natural < 1:
         closing += f"; {percent(1 - summary.natural)} of the edits go beyond what the generator draws"
-    if summary.mode == "multi":
+    if summary.mode == "multi" and summary.decisive_images:
         flips = agreeing(summary.decisive_images, "image that flips", "images that flip")
         closing += f"\nshares of a range and weights are means over the {summary.decisive_images} {flips} decisively"
     if baseline:
@@ -98,7 +98,7 @@ def summary_table(summary: Summary, *, title: str = "", width: int = WIDTH, colo
             if baseline.directions > 1
             else ""
         )
-        specific = f"an effect is specific from {decimal(baseline.specific_from, 3)} on"
+        specific = f"an effect is specific from {decimal(baseline.specific_from, 3)} on, if images agree on it"
         closing += f"; {specific if baseline.specific_from < 1 else 'no effect can be told from these'}"
     if summary.control_prompts:
         closing += f"\ncontrol prompts: {decimal(summary.control_prompts.mean_change, 3)} on average"
@@ -190,12 +190,16 @@ def analyses_in_words(summary: Summary) -> str:
         return ""
     wide = f"known to {KNOWN_WIDTH if analysis.width is None else analysis.width:g}"
     enough = f"every attribute was {wide if analysis.width is not None else f'sensitive, negligible, or {wide}'}"
-    place = f"interim analysis {analysis.number} of {len(analysis.planned)}"
+    several = len(analysis.planned) > 1
+    place = f"interim analysis {analysis.number} of {len(analysis.planned)}" if several else "its only interim analysis"
+    last = f"the last of {len(analysis.planned)} interim analyses" if several else place
     why = {
         "known": f"ended at {place}, where {enough}",
-        "most images": f"ended at the last of {len(analysis.planned)} interim analyses, before {enough}",
+        "most images": f"ended at {last}, before {enough}",
         None: f"goes on to {place}, after {analysis.planned[analysis.number - 1]} images",
     }[analysis.ended]
+    if not several:
+        return f"The audit {why}."
     return (
         f"The audit {why}. Each spends {100 * (1 - analysis.confidence):.2g} % of the {100 * ERRING:g} % by which"
         " intervals and verdicts may err, so they hold wherever it ends."
