@@ -637,7 +637,8 @@ def test_an_attribute_that_some_images_lack_can_be_settled_by_more_images(tmp_pa
     rows: list[Sequence[object]] = []
     for image in range(10):
         grey = 40 + 6 * image
-        for attribute, colour in (("", (grey, grey, grey)), ("blue", (grey, grey, 200)), ("green", (grey, 200, grey))):
+        colours = {"": (grey,) * 3, "red": (200, grey, grey), "blue": (grey, grey, 200), "green": (grey, 200, grey)}
+        for attribute, colour in colours.items():
             if attribute != "blue" or image < 8:
                 file = tmp_path / f"{attribute}{image:03}.png"
                 write_picture(file, colour)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from audits import ATTRIBUTES, LABELS, manifest, searches, single
 from scipy import stats
+from simulated import simulated_edits
 
 from zoom_engine.audit.records import NOT_EDITED, Point, Record
 from zoom_engine.audit.summary import Sensitivity
@@ -397,3 +398,27 @@ def test_an_effect_is_told_by_the_images_that_attributes_have() -> None:
     assert (row.value, row.specificity) == (3 / 16, "unknown")
     assert summary.baseline is not None
     assert summary.baseline.specific_from > 3 / 16
+
+
+@pytest.mark.parametrize(
+    ("strengths", "of_controls", "specificity"),
+    [
+        ([1.0], [1.0], "unspecific"),
+        ([-1.0, 1.0], [-1.0, 1.0], "unspecific"),
+        ([-1.0, 1.0], [1.0], "unknown"),
+        ([-3.0, -2.0, -1.0, 1.0, 2.0, 3.0], [-1.0, 1.0], "unknown"),
+        ([1.0], [-1.0, 1.0], "unknown"),
+    ],
+)
+def test_an_attribute_with_more_strengths_than_its_controls_is_not_specific_for_that(
+    strengths: list[float], of_controls: list[float], specificity: str
+) -> None:
+    """All edits move the output alike. The largest of two changes was compared with one, and was specific."""
+
+    def change(image: int, name: str, at: float) -> float:
+        draw = np.random.default_rng([image, *name.encode(), int(10 * at) + 100])
+        return min(float(draw.exponential(0.12)), 0.8)
+
+    controls = {f"control {number}": of_controls for number in range(12)}
+    (row,) = simulated_edits({"a red car": strengths}, change, images=60, controls=controls).sensitivity
+    assert (row.verdict, row.specificity) == ("sensitive", specificity)

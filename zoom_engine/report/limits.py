@@ -80,6 +80,10 @@ _CONTROLS = (
     "Edits that should not matter are what somebody marked as such: {}. An effect is told from theirs alone, and as far"
     " as they change pictures by as much as the attributes’ edits do, which nothing here measures."
 )
+_LARGEST = (
+    "An edit leads to both sides of 0, so the largest change is judged, which grows with the number of strengths. With"
+    " more of them than the controls have, no attribute is called specific, and with fewer none unspecific."
+)
 _GIVEN_BY = (
     "{} got its meaning from pictures or from a model: whatever goes with it there is edited with it, whatever the name"
     " says. Look at the pictures."
@@ -221,6 +225,8 @@ def _of_edits(
     else:
         few = f" With fewer than {LEAST} of them no attribute is called specific." if len(controls) < LEAST else ""
         yield "What controls are", f"{_CONTROLS.format(few_of(controls))}{few}"
+        if not summary.is_judged_at_end:
+            yield "Strengths of controls", _LARGEST
     partly = [f"“{names[attribute]}” in {count}" for attribute, count in edited.items() if count < images]
     if partly:
         yield (

@@ -25,6 +25,7 @@ from zoom_engine.audit.summary import (
     PhotographChange,
     PhotographRow,
     Sensitivity,
+    Specificity,
     Summary,
     WithinRange,
 )
@@ -314,6 +315,11 @@ def _single(
             for (mean, ci95, share, _), flip_rate, decisive_rate in zip(figures, flips, decisively, strict=True)
         ]
 
+    specificities = [one.specificity for one in beside]
+    if config.edits is not None and not at_end and baseline_judged:
+        strengths = means(len(record.trajectory) for record in records)
+        of_controls = float(np.mean([len(record.trajectory) for record, _ in baseline_judged]))
+        specificities = [_compared(*pair, of_controls) for pair in zip(specificities, strengths, strict=True)]
     paper, calibrated = in_range("paper"), in_range("calibrated")
     faint = _faint(config)
     largest_of_all = [mean for mean in largest_means if mean is not None]
@@ -337,7 +343,7 @@ def _single(
             paper=paper[i],
             calibrated=calibrated[i],
             verdict=beside[i].verdict,
-            specificity=beside[i].specificity,
+            specificity=specificities[i],
             baseline=beside[i].baseline,
             as_far=beside[i].as_far,
             p_value=beside[i].p_value,
@@ -373,6 +379,15 @@ def _single(
         "side_effects": None if side_effects is None else named(config, side_effects),
         "sensitivity": tuple(sorted(rows, key=lambda row: -1.0 if row.value is None else row.value, reverse=True)),
     }
+
+
+def _compared(specificity: Specificity | None, strengths: float | None, of_controls: float) -> Specificity | None:
+    """Return whether an effect is its attribute's, where the largest change is judged, which grows with the strengths.
+
+    Beside controls with fewer strengths none is shown to be, and beside those with more none not to be.
+    """
+    more, fewer = round(strengths or 0.0) > round(of_controls), round(strengths or 0.0) < round(of_controls)
+    return "unknown" if (specificity == "specific" and more) or (specificity == "unspecific" and fewer) else specificity
 
 
 def _faint(config: Config) -> frozenset[Attribute]:
