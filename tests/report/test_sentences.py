@@ -920,6 +920,11 @@ EACH_STEP = {
         "Check that the model reads these pictures: no edit changed its output by a digit.",
         seen(NOTHING, baseline=None),
     ),
+    "other words": (
+        seen(FAINT),
+        "Say “A” in other words, or use a generator that draws it: zoom-engine fit tells.",
+        seen(NOTHING),
+    ),
     "more images": (
         seen(NOTHING, power=BLIND),
         "Run more images before anybody concludes that the rest does not matter.",

@@ -218,6 +218,9 @@ def next_steps(summary: Summary, config: Config, names: Mapping[Attribute, str],
     if sensitive:
         it = f"“{sensitive[0]}”" if len(sensitive) == 1 else "each of them"
         steps.append(f"{shows}, then decide whether the model may use {it}.")
+    if undrawn := _showing_little(summary, "hardly drawn"):
+        quoted = _quoted_few([names[row.attribute] for row in undrawn])
+        steps.append(f"Say {quoted} in other words, or use a generator that draws it: zoom-engine fit tells.")
     if reacts_to_anything(summary):
         steps.append(
             "Look at what the controls change: it moves this model."
