@@ -367,6 +367,19 @@ def test_the_cache_holds_nothing_of_a_generator_that_draws_otherwise_now(tmp_pat
     assert stored(None, 5.0) == 3.0, "it draws otherwise each time"
 
 
+@pytest.mark.parametrize("name", ["x", "embeddings", "of unedited pictures"])
+def test_what_is_stored_comes_back_where_products_are_those_of_before(name: str, tmp_path: Path) -> None:
+    """It lay on any address of the file, where products end in other digits: a discovery was another one afterwards."""
+    cache = DirectionCache(tmp_path)
+    for width in (1, 3, 5):
+        (stored, again) = (
+            cache.cached("unedited", {"width": width}, lambda width=width: {name: torch.rand(7, width)})
+            for _ in range(2)
+        )
+        assert torch.equal(stored[name], again[name])
+        assert again[name].data_ptr() % 64 == 0
+
+
 @pytest.mark.parametrize("instead", [b"{", b"0", b"\xff"])
 def test_a_damaged_file_of_the_cache_is_measured_again(instead: bytes, tmp_path: Path) -> None:
     identity = Identity("one hash")

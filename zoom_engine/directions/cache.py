@@ -42,7 +42,8 @@ class DirectionCache:
                 written = file.metadata() or {}
                 if written.get("depends_on") != _canonical(depends_on) or _answers_otherwise(written, depends_on):
                     return None
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                # Copied to where torch puts tensors: on other addresses the last digits of products are others.
+                tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
         except (OSError, SafetensorError, ValueError):  # of JSON
             return None
         if "content" in written and written["content"] != _content(tensors):  # older files have none
