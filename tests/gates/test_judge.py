@@ -20,7 +20,7 @@ from zoom_engine.audit.summary import Power
 from zoom_engine.cli import main
 from zoom_engine.common.errors import AuditError, ConfigError
 from zoom_engine.gates.bounds import images_for, mean_bounds
-from zoom_engine.gates.compare import Pair
+from zoom_engine.gates.compare import Pair, compare
 from zoom_engine.gates.history import history
 from zoom_engine.gates.judge import Verdict, judge
 from zoom_engine.gates.rules import Rule, read_rules, rules_of
@@ -75,11 +75,30 @@ def test_a_rule_holds_for_each_attribute_of_its_name() -> None:
     verdict = judge(audit, [Rule(max_sensitivity=0.08, attributes=["Smiling"])])
     assert outcomes(verdict) == {"a smiling face": "fail", "a face smiling": "pass"}
     alone = judge(audit, [Rule(max_sensitivity=0.08, attributes=["a face smiling", "a face smiling"])])
-    assert outcomes(alone) == {"smiling": "pass"}
+    assert outcomes(alone) == {"a face smiling": "pass"}, "as it is called beside the other"
     (group,) = history([audit], [Rule(max_sensitivity=0.08, attributes=["smiling"])]).groups
     assert {course.attribute.text: course.outcomes for course in group.courses} == {
         "a smiling face": ("fail",), "a face smiling": ("pass",),
     }  # fmt: skip
+
+
+def test_two_attributes_have_two_names_wherever_they_are_told() -> None:
+    """A paraphrase that came with a release left two rows, charts and findings of one name."""
+    made = {"means": (0.3, 0.01)}
+    before = make(images=60, attributes=("a smiling face", "a face with a hat"), **made)
+    after = make(images=60, attributes=("a smiling face|a face with a smile", "a face with a hat"), **made)
+    names = {"a smiling face", "a smiling face|a face with a smile", "a hat"}
+    rules = [Rule(max_growth=0.03), Rule(max_sensitivity=0.1)]
+    assert {finding.attribute for finding in judge(after, rules, baseline=before).findings} == names
+    compared = compare([before, after])
+    assert {row.name for row in compared.rows} == names
+    assert compared.notes[0][1].endswith(" has “a smiling face|a face with a smile”.")
+    assert {course.name for course in history([before, after]).groups[0].courses} == names
+    with pytest.raises(ConfigError, match="the audit has a smiling face, a face smiling"):
+        judge(
+            make(images=9, attributes=("a smiling face", "a face smiling"), **made),
+            [Rule(max_sensitivity=0.1, attributes=["x"])],
+        )
 
 
 def test_one_message_has_one_minus_sign() -> None:

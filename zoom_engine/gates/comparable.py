@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from zoom_engine.common.errors import AuditError
 from zoom_engine.common.json_object import shown
 from zoom_engine.common.plurals import agreeing
-from zoom_engine.settings.attributes import short_name
+from zoom_engine.settings.attributes import short_names
 from zoom_engine.statistics.diagnosis import Diagnosis
 
 _EQUAL = {
@@ -130,8 +130,9 @@ def notes(first: Diagnosis, other: Diagnosis, *, pairs: int) -> Iterator[str]:
     elif pairs < max(counts):
         are = agreeing(pairs, "is", "are")
         yield f"Of {counts[0]} and {counts[1]} images the {pairs} that {are} in both {are} compared."
+    names = short_names([*first.attributes, *other.attributes], first.config.neutral)
     for one, beside in ((first, other), (other, first)):
-        missing = [short_name(a, one.config.neutral) for a in one.attributes if a not in beside.attributes]
+        missing = [names[a] for a in one.attributes if a not in beside.attributes]
         if missing:
             yield f"Only {title(one)} has {', '.join(f'“{name}”' for name in missing)}."
     if first.config.labels != other.config.labels:

@@ -23,7 +23,7 @@ from zoom_engine.audit.summary import Interval, Sensitivity
 from zoom_engine.common.errors import AuditError
 from zoom_engine.gates.bounds import images_for, mean_bounds
 from zoom_engine.gates.comparable import check_comparable, notes, title
-from zoom_engine.settings.attributes import Attribute, short_name
+from zoom_engine.settings.attributes import Attribute, short_names
 from zoom_engine.settings.interim_analyses import confidence
 from zoom_engine.statistics.attribute_tests import LEVEL, adjust
 from zoom_engine.statistics.diagnosis import Diagnosis
@@ -290,10 +290,11 @@ def compare(audits: Sequence[Diagnosis]) -> Comparison:
     most: dict[Attribute, float] = {}
     for attribute, row in (item for rows in figures for item in rows.items()):
         most[attribute] = max(most.get(attribute, 0.0), row.value or 0.0)
+    names = short_names([*most], first.config.neutral)
     rows = tuple(
         Row(
             attribute,
-            short_name(attribute, first.config.neutral),
+            names[attribute],
             tuple(rows.get(attribute) for rows in figures),
             tuple(pair.differences.get(attribute) for pair in pairs),
         )

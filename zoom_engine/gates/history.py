@@ -20,7 +20,7 @@ from zoom_engine.gates.comparable import check_comparable
 from zoom_engine.gates.compare import Difference, Pair
 from zoom_engine.gates.judge import attributes_by_name, attributes_called, judge
 from zoom_engine.gates.rules import Rule
-from zoom_engine.settings.attributes import Attribute, short_name
+from zoom_engine.settings.attributes import Attribute, short_names
 from zoom_engine.statistics.diagnosis import Diagnosis
 
 _ID_DIGITS = 6
@@ -247,8 +247,8 @@ def _lacking(names: Sequence[str], group: Sequence[Diagnosis], audits: Iterable[
 
 
 def _group(audits: Sequence[Diagnosis], reason: str, rules: Sequence[Rule], lacks: tuple[str, ...]) -> Group:
-    neutral = audits[0].config.neutral
     attributes = list(dict.fromkeys(attribute for audit in audits for attribute in audit.attributes))
+    names = short_names(attributes, audits[0].config.neutral)
     limits = _limits(rules, audits, attributes)
     figures = [{row.attribute: row for row in audit.sensitivity} for audit in audits]
     outcomes = [_outcomes(audit, limits) for audit in audits]
@@ -259,7 +259,7 @@ def _group(audits: Sequence[Diagnosis], reason: str, rules: Sequence[Rule], lack
     courses = [
         Course(
             attribute,
-            short_name(attribute, neutral),
+            names[attribute],
             tuple(rows.get(attribute) for rows in figures),
             limits.get(attribute),
             tuple(of_audit.get(attribute) for of_audit in outcomes),

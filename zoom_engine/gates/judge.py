@@ -155,7 +155,7 @@ def _findings(rule: Rule, audit: Diagnosis, baseline: Diagnosis | None) -> Itera
         judgements = _grown(rule, audit, over, asked)
     else:
         judgements = [_power(audit, rule) if one is None else _sensitivity(rule, audit, one) for one in asked]
-    names = short_names([one for one in asked if one is not None], audit.config.neutral)
+    names = short_names([*audit.attributes, *(baseline.attributes if baseline else ())], audit.config.neutral)
     for attribute, one in zip(asked, judgements, strict=True):
         yield Finding(rule, "" if attribute is None else names[attribute], *one)
 
@@ -322,6 +322,6 @@ def _asked(rule: Rule, audit: Diagnosis, over: Diagnosis | None) -> list[Attribu
     names = attributes_by_name(audit, *([over] if over else []))
     unknown = next((name for name in rule.attributes if name.casefold() not in names), None)
     if unknown is not None:
-        known = ", ".join(short_name(attribute, audit.config.neutral) for attribute in attributes)
+        known = ", ".join(short_names(attributes, audit.config.neutral).values())
         raise ConfigError(f"no attribute '{unknown}' for the rule '{rule.text}': the audit has {known}")
     return [*attributes_called(rule.attributes, audit, *([over] if over else []))]

@@ -28,7 +28,7 @@ from zoom_engine.common.errors import AuditError
 from zoom_engine.common.plurals import agreeing, listed, number_of, with_minus
 from zoom_engine.gates.comparable import check_whole, title
 from zoom_engine.gates.compare import draws_for, judged_by_seed, permuted
-from zoom_engine.settings.attributes import Attribute, short_name
+from zoom_engine.settings.attributes import Attribute, short_names
 from zoom_engine.statistics.attribute_tests import LEVEL
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.statistics.intervals import Array, column_means
@@ -208,10 +208,11 @@ def yardstick(audits: Sequence[Diagnosis]) -> Yardstick | None:
         )
     sensitive = [row for row in audit.sensitivity if row.verdict == "sensitive"]
     level = LEVEL / (2 * len(curves) * max(1, len(sensitive)))
+    names = short_names(audit.attributes, audit.config.neutral)
     rows = tuple(
         Measured(
             row.attribute,
-            short_name(row.attribute, audit.config.neutral),
+            names[row.attribute],
             row,
             tuple(_equals(np.array([*judged_by_seed(audit, [row.attribute]).values()]), curves, level=level)),
         )
