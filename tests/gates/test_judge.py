@@ -311,6 +311,14 @@ def fields(value: Any) -> dict[str, Any]:
     return {name: getattr(value, name) for name in value.__slots__}
 
 
+def test_a_small_p_value_is_not_told_to_be_0() -> None:
+    """Beside a growth that failed stood "adjusted p 0.0000"."""
+    before, after = (make(images=60, attributes=("a hat",), means=(mean,)) for mean in (0.01, 0.3))
+    (growth,) = judge(after, [Rule(max_growth=0.03)], baseline=before).findings
+    assert growth.outcome == "fail"
+    assert growth.estimate.endswith("; adjusted p below 0.0001")
+
+
 def test_of_an_unfinished_audit_nothing_is_judged() -> None:
     part = simulated(images=100, done=200)
     rules = [Rule(max_sensitivity=0.9), Rule(min_power=0.0)]

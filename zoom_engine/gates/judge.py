@@ -41,7 +41,7 @@ from zoom_engine.statistics.attribute_tests import LEVEL, adjust
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.statistics.power import SIZES, most_images
 from zoom_engine.statistics.summarise import images_for_power
-from zoom_engine.statistics.table import beside, decimal, percent, signed, with_interval
+from zoom_engine.statistics.table import beside, decimal, p_value, percent, signed, with_interval
 
 Judgement = tuple[Outcome, str]
 EXIT_CODES: dict[Outcome, int] = {"pass": 0, "fail": 1, "inconclusive": 2}
@@ -231,7 +231,7 @@ def _growth(pair: Pair, row: Sensitivity, p_adjusted: float, limit: float) -> Ju
     mean = signed(difference.mean, digits_beside(limit, difference.mean, 3), fixed=True)
     estimate = f"{mean} [{lowest}, {highest}], at most {most}"
     if p_adjusted < LEVEL and difference.mean > limit:
-        return "fail", f"{estimate}; adjusted p {p_adjusted:.4f}"
+        return "fail", f"{estimate}; adjusted p {p_value(p_adjusted)}"
     if max(high, difference.most) <= limit:
         return _unless_little_is_shown(row, estimate)
     images, needed = pair.images_for(row.attribute, limit)
