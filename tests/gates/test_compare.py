@@ -24,6 +24,7 @@ from zoom_engine.audit.manifest import Manifest
 from zoom_engine.cli import main
 from zoom_engine.common.errors import AuditError
 from zoom_engine.gates.compare import Comparison, Difference, Pair, compare, permuted, swapped
+from zoom_engine.gates.history import history
 from zoom_engine.gates.page import comparison_page, headline, write_comparison
 from zoom_engine.gates.text import comparison_table
 from zoom_engine.report import write_index, write_report
@@ -108,6 +109,19 @@ def test_a_narrow_interval_of_few_images_is_told_to_prove_little() -> None:
     assert compare(enough).notes == ((),)
 
 
+@pytest.mark.parametrize("more", [0.0502, -0.0502])
+def test_a_difference_that_matters_never_reads_as_one_that_does_not(more: float, tmp_path: Path) -> None:
+    """Of 0.05 [0.05, 0.05] it stood that it is more than 0.05."""
+    audits = [audit_of([0.2 + moved] * 300) for moved in (0.0, more)]
+    compared = compare(audits)
+    ends = "[{0}0.0502, {0}0.0502]".format("+" if more > 0 else "−")
+    assert f"{ends[1:8]} {ends}" in comparison_table(compared)
+    page = write_comparison(tmp_path / "page.html", compared).read_text(encoding="utf-8")
+    assert f"<b>{ends[1:8]}</b> <span>{ends}</span>" in page
+    for told in (headline(compared), history(audits).groups[0].headline):
+        assert "by 0.0502 [0.0502, 0.0502]" in told
+
+
 def test_a_difference_that_rounds_to_nothing_has_no_minus(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     simulated(images=20, planted=dict.fromkeys(range(len(ATTRIBUTES)), 0.0004), path=tmp_path / "before")
     simulated(images=20, path=tmp_path / "after")
@@ -141,8 +155,8 @@ def test_an_interval_that_reaches_below_nothing_says_so_in_headlines() -> None:
     shown: dict[str, Any] = {"most": 0.6, "p_adjusted": 0.001}
     more = Difference(mean=0.33, interval=(-0.08, 0.74), shift="more", **shown)
     less = Difference(mean=-0.33, interval=(-0.74, 0.08), shift="less", **shown)
-    assert more.size == less.size == "0.33 [−0.08, 0.74]"
-    assert Difference(mean=-0.2, interval=(-0.3, 0.0), shift="less", **shown).size == "0.20 [0.00, 0.30]"
+    assert more.size(0.05) == less.size(0.05) == "0.33 [−0.08, 0.74]"
+    assert Difference(mean=-0.2, interval=(-0.3, 0.0), shift="less", **shown).size(0.05) == "0.20 [0.00, 0.30]"
 
 
 def test_the_page_names_the_smallest_difference_that_matters_of_each_audit(tmp_path: Path) -> None:

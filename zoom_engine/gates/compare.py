@@ -61,11 +61,13 @@ class Difference:
         """Tell whether a difference that matters is shown."""
         return self.shift in ("more", "less")
 
-    @property
-    def size(self) -> str:
-        """Format how large it is, whichever way, with its interval, which may reach below 0."""
+    def size(self, matters: float) -> str:
+        """Format how large it is, whichever way, with its interval, which may reach below 0.
+
+        Beside what `matters` see `table.decimal`.
+        """
         low, high = self.interval
-        return with_interval(abs(self.mean), (low, high) if self.mean >= 0 else (-high, -low), 2)
+        return with_interval(abs(self.mean), (low, high) if self.mean >= 0 else (-high, -low), 2, limit=matters)
 
 
 class Pair:

@@ -119,7 +119,7 @@ class Group:
         went = "rose" if most.mean > 0 else "fell"
         more = len(shown) - 1
         rest = f"; {more} more {agreeing(more, 'changes', 'change')} by more than {self.matters:g}" if more else ""
-        return f"Sensitivity to “{name}” {went} by {most.size} {when}{rest}."
+        return f"Sensitivity to “{name}” {went} by {most.size(self.matters)} {when}{rest}."
 
     @property
     def latest_in_words(self) -> str:
