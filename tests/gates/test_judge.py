@@ -25,6 +25,7 @@ from zoom_engine.gates.history import history
 from zoom_engine.gates.judge import Verdict, judge
 from zoom_engine.gates.rules import Rule, read_rules, rules_of
 from zoom_engine.gates.text import verdict_text
+from zoom_engine.settings.attributes import Attribute
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.statistics.table import verdict_in_words
 
@@ -221,6 +222,42 @@ def test_growth_that_is_inconclusive_says_how_many_images_it_takes() -> None:
     (beard,) = judge(simulated(images=20, planted={2: 0.05}), rules, baseline=make(images=20)).findings
     needed = int(re.search(r": such growth takes about (\d+) images, not 20$", beard.estimate).group(1))
     assert 20 < needed < 100
+
+
+def test_the_number_of_images_for_growth_is_the_one_that_decides() -> None:
+    """Of eight attributes it was 190 where 122 do."""
+    names = tuple(f"attribute {number}" for number in range(8))
+    few, enough = (make(images=images, attributes=names, means=(0.3,) * 8) for images in (121, 122))
+    rule = Rule(max_growth=0.03)
+    assert {finding.estimate for finding in judge(few, [rule], baseline=few).findings} == {
+        "0.000 [0.000, 0.000], at most 0.031: such growth takes about 122 images, not 121"
+    }
+    assert judge(enough, [rule], baseline=enough).outcome == "pass"
+
+
+@pytest.mark.parametrize(("spread", "mean", "limit"), [(0.05, 0.0, 0.03), (0.1, 0.01, 0.03), (0.2, 0.05, 0.1)])
+def test_with_the_images_that_growth_needs_about_half_of_the_audits_decide_it(
+    spread: float, mean: float, limit: float
+) -> None:
+    random, count = np.random.default_rng(0), 40
+    names = [f"attribute {number}" for number in range(count)]
+
+    def audited(changes: np.ndarray) -> Diagnosis:
+        manifest = Manifest.of({"mode": "single", "attributes": names, "images": len(changes)})
+        records = (
+            record(i, i, name, c, count) for i, row in enumerate(changes) for name, c in zip(names, row, strict=True)
+        )
+        return Diagnosis(manifest, tuple(records))
+
+    def pair(images: int) -> Pair:
+        grown = mean + spread * random.choice([-1.0, 1.0], (images, count))
+        return Pair(audited(np.full((images, count), 0.4)), audited(0.4 + grown))
+
+    balanced = np.full((2, count), 0.4) + mean + spread * np.array([[1.0], [-1.0]])
+    _, needed = Pair(audited(np.full((2, count), 0.4)), audited(balanced)).images_for(Attribute.parse(names[0]), limit)
+    assert needed is not None
+    ends = [max(one.most, one.interval[1]) for one in pair(needed).differences.values()]
+    assert 0.2 <= np.mean([end <= limit for end in ends]) <= 0.8
 
 
 def test_growth_passes_fails_or_is_inconclusive() -> None:

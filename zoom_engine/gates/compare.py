@@ -18,10 +18,11 @@ from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
+from scipy.special import ndtri
 
 from zoom_engine.audit.summary import Interval, Sensitivity
 from zoom_engine.common.errors import AuditError
-from zoom_engine.gates.bounds import images_for, mean_bounds
+from zoom_engine.gates.bounds import MOST_IMAGES, images_for, mean_bounds
 from zoom_engine.gates.comparable import check_comparable, notes, title
 from zoom_engine.settings.attributes import Attribute, short_names
 from zoom_engine.settings.interim_analyses import confidence
@@ -162,20 +163,19 @@ class Pair:
         """Estimate how many images show on which side of `limit` a growth such as this attribute's lies.
 
         Returns (the images that were compared, or those of the smaller audit; the images that it takes of each audit,
-        see `bounds.images_for`).
+        see `bounds.images_for`). Two ends must lie below a limit: `Difference.most`, which is of the attribute alone,
+        and that of the bootstrap interval, which is of all together and of the spread.
         """
         column = self.attributes.index(attribute)
         before, after = (one[np.isfinite(one[:, column]), column] for one in (self._before, self._after))
         spread = float((after - before).std() if self.pairs else math.hypot(after.std(), before.std()))
-        needed = images_for(
-            limit,
-            analyses=self._analyses,
-            attributes=len(self.attributes),
-            mean=float(after.mean() - before.mean()),
-            spread=spread,
-            low=-1.0,
-        )
-        return min(len(before), len(after)), needed
+        mean, count = float(after.mean() - before.mean()), len(self.attributes)
+        together = count if mean > limit else 1
+        needed = images_for(limit, analyses=self._analyses, attributes=together, mean=mean, spread=spread, low=-1.0)
+        if needed is not None and mean < limit:
+            beyond = (1 - confidence(self._analyses, count)) / 2
+            needed = max(needed, math.ceil((float(ndtri(beyond)) * spread / (limit - mean)) ** 2))
+        return min(len(before), len(after)), needed if needed is not None and needed <= MOST_IMAGES else None
 
     def _p_adjusted(self, *limits: float) -> list[Array]:
         """Compute for each limit the adjusted p-values `[A]` of the hypothesis that means differ by that at most."""
