@@ -17,6 +17,7 @@ from rich.cells import cell_len
 from simulated import simulated, simulated_edits
 
 from zoom_engine import Diagnoser, Diagnosis
+from zoom_engine.audit.records import Record
 from zoom_engine.cli import main
 from zoom_engine.common.errors import AuditError
 from zoom_engine.edits.corruptions import exposed
@@ -151,6 +152,22 @@ def test_an_edit_that_not_every_image_has_is_measured_by_those_that_have_it() ->
     first = simulated_edits({"red": (1,)}, lambda image, *_: 0.3 + image % 7 / 1000, images=30)
     (row,) = measure_of(first, by).rows
     assert [(one.edit, one.low, one.high) for one in row.equals] == [("blur", 1, 2), ("noise", 1, 2)]
+
+
+def test_an_edit_that_changes_the_ground_truth_moves_the_output_no_further() -> None:
+    """Its report said 0.4 of an edit that was told to move the output by 0.9."""
+    by = simulated_edits({"blur": (1, 2, 3)}, lambda image, *at: (0.2, 0.4, 0.9)[int(at[-1]) - 1], kind="corruptions")
+
+    def kept(record: Record) -> Record:
+        points = tuple(dataclasses.replace(p, label_kept=p.change < 0.9) for p in record.trajectory)
+        furthest = max((p for p in points if p.label_kept), key=lambda point: point.change)
+        return dataclasses.replace(record, trajectory=points, change=furthest.change, label_kept=True)
+
+    by = dataclasses.replace(by, records=tuple(map(kept, by.records)))
+    assert by.sensitivity[0].value == pytest.approx(0.4)
+    measure = measure_of(simulated_edits({"red": (1,)}, lambda image, *_: 0.6 + image % 7 / 1000), by)
+    assert (measure.furthest.at, measure.furthest.change) == (2, pytest.approx(0.4))
+    assert measure.rows[0].equals == ()
 
 
 def test_small_strengths_are_those_of_records_which_round_them() -> None:

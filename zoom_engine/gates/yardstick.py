@@ -258,16 +258,19 @@ def _curves(by: Diagnosis) -> Iterator[_Curve]:
 
 
 def _changes(records: Sequence[Record], column: int, strengths: Sequence[float]) -> Array:
-    """Return the changes `[I, K]` of the records at the strengths; NaN where an image has no picture at one."""
+    """Return the changes `[I, K]` of the records at the strengths; NaN where an image has no picture at one.
+
+    As in an audit of these edits, one that changes the ground truth counts as far as the label is kept.
+    """
     rows = []
     for record in records:
-        changes = {point.weights[column]: point.change for point in record.trajectory}
-        rows.append(
-            [
-                next((change for at, change in changes.items() if abs(at - one) < _SIX_DIGITS), math.nan)
-                for one in strengths
-            ]
-        )
+        row, kept = [], 0.0
+        for one in strengths:
+            point = next((p for p in record.trajectory if abs(p.weights[column] - one) < _SIX_DIGITS), None)
+            if point is not None and point.label_kept is not False:
+                kept = point.change
+            row.append(math.nan if point is None else kept)
+        rows.append(row)
     return np.array(rows, dtype=np.float64).reshape(len(rows), len(strengths))
 
 
