@@ -122,6 +122,12 @@ def test_a_difference_that_matters_never_reads_as_one_that_does_not(more: float,
         assert "by 0.0502 [0.0502, 0.0502]" in told
 
 
+def test_two_audits_of_one_name_in_memory_are_told_apart_by_letters() -> None:
+    """A headline said that an attribute moves a model more than the same model."""
+    told = headline(compare([simulated(images=60), simulated(images=60, planted={1: 0.25})]))
+    assert told.startswith("“pale skin” moves B more than A, by 0.2")
+
+
 def test_a_difference_that_rounds_to_nothing_has_no_minus(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     simulated(images=20, planted=dict.fromkeys(range(len(ATTRIBUTES)), 0.0004), path=tmp_path / "before")
     simulated(images=20, path=tmp_path / "after")
@@ -186,7 +192,7 @@ def test_what_was_planted_is_found_and_nothing_else(seed: int) -> None:
     assert result.rows[1].differences[0] is planted
     back = compare([simulated(images=60, model=2, seed=seed, planted={1: 0.15}), simulated(images=60)])
     assert [row.differences[0].shift for row in back.rows if row.differences[0]].count("less") == 1
-    assert headline(result).startswith("“pale skin” moves avatars:mustache")
+    assert headline(result).startswith("“pale skin” moves B more than A")
 
 
 def test_images_of_one_audit_alone_are_left_out() -> None:

@@ -180,7 +180,8 @@ def side(
 def headline(comparison: Comparison) -> str:
     """Say what the comparison shows, in a sentence for each audit after the first."""
     sentences = []
-    short = len(comparison.titles) == 2 and comparison.titles == tuple(a.config.target for a in comparison.audits)
+    targets = tuple(audit.config.target for audit in comparison.audits)
+    short = len({*targets}) == 2 and comparison.titles == targets
     first, *others = comparison.titles if short else letters(comparison)
     for index, (other, pair) in enumerate(zip(others, comparison.pairs, strict=True)):
         differences = [(row.name, row.differences[index]) for row in comparison.rows]
