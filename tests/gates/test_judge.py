@@ -180,6 +180,8 @@ def test_what_random_edits_explain_breaks_nothing() -> None:
     (beside,) = judge(make(images=60, baseline=0.4), rules).findings
     assert beside.outcome == "inconclusive"
     assert "unspecific, 2 random edits move the output as far" in beside.estimate
+    (one_of_two,) = judge(make(images=60, baseline=0.29), rules).findings
+    assert "unspecific, 1 random edit moves the output as far" in one_of_two.estimate
     (few,) = judge(make(images=60, baseline=0.01), rules).findings
     assert few.outcome == "inconclusive"
     assert few.estimate.endswith("do not tell whether any edit does the same (more --random-directions may)")

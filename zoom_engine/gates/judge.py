@@ -176,8 +176,10 @@ def _sensitivity(rule: Rule, audit: Diagnosis, attribute: Attribute) -> Judgemen
     if low > limit and row.specificity in ("specific", None):
         return "fail", estimate
     if low > limit and row.specificity == "unspecific":
-        several = beside(audit.summary()).several
-        return "inconclusive", f"{estimate}: unspecific, {row.as_far} {several} move the output as far"
+        words = beside(audit.summary())
+        as_far = row.as_far or 0
+        which = f"{number_of(as_far, words.one, words.several)} {agreeing(as_far, 'moves', 'move')}"
+        return "inconclusive", f"{estimate}: unspecific, {which} the output as far"
     if low > limit:
         several = beside(audit.summary()).several
         more = "more --random-directions" if audit.config.edits is None else "more of them"
