@@ -211,7 +211,10 @@ def test_rules_limit_their_attributes_in_every_audit() -> None:
     assert courses["eyeglasses"].figures[1] is None
     assert courses["smiling"].outcomes == ("pass", "pass")
     assert group.outcome == "inconclusive"
-    assert group.latest_in_words == "1.1: 1 inconclusive, 3 pass; it lacks “eyeglasses”"
+    assert group.latest_in_words == (
+        "1.1: 1 inconclusive, 3 pass; it lacks “eyeglasses”; 1 rule of growth or power is not checked here, but by"
+        " zoom-engine gate"
+    )
     (only,) = history(audits, [Rule(max_sensitivity=0.1, attributes=["eyeglasses"])]).groups
     assert (only.is_limited, only.outcome) == (True, "inconclusive"), "the latest audit lacks what is limited"
     assert "limit" in history_table(history(audits, [Rule(max_sensitivity=0.1, attributes=["eyeglasses"])]))
