@@ -122,6 +122,17 @@ def test_a_difference_that_matters_never_reads_as_one_that_does_not(more: float,
         assert "by 0.0502 [0.0502, 0.0502]" in told
 
 
+@pytest.mark.parametrize("seed", [0, 1])
+def test_one_image_has_no_certain_difference(seed: int) -> None:
+    """Its interval was [0.7, 0.7], as if all other images had that difference too."""
+    for images, width in ((1, 1.0), (2, 0.0)):
+        pair = Pair(audit_of([0.2] * images), audit_of([0.9] * images, seed=seed))
+        (difference,) = pair.differences.values()
+        low, high = difference.interval
+        assert low <= difference.mean <= high
+        assert high - low >= width
+
+
 def test_two_audits_of_one_name_in_memory_are_told_apart_by_letters() -> None:
     """A headline said that an attribute moves a model more than the same model."""
     told = headline(compare([simulated(images=60), simulated(images=60, planted={1: 0.25})]))

@@ -44,7 +44,7 @@ class Difference:
 
     Attributes:
         mean: the difference of the mean changes, in [-1, 1].
-        interval: its 95 % bootstrap interval.
+        interval: its 95 % bootstrap interval; of one image, which has none, that of `bounds`.
         most: the upper end of an interval that allows for images that were not seen, see `bounds`.
         p_adjusted: its adjusted p-value; that of no difference at all.
         shift: "more" or "less" where a difference above the smallest effect that matters is shown, "alike" where one
@@ -146,6 +146,8 @@ class Pair:
             resampled = bootstrap_means(self._after) - bootstrap_means(self._before, seed=1)
             most, ends = self._apart(analyses, 1)[1], self._apart(analyses, count)
         low, high = interval(resampled, level=confidence(analyses, count))
+        alone = np.min([np.isfinite(side).sum(axis=0) for side in (self._before, self._after)], axis=0) < 2
+        low, high = np.where(alone, ends[0], low), np.where(alone, ends[1], high)
         return {
             attribute: Difference(
                 mean=float(means[i]),
