@@ -35,6 +35,7 @@ from zoom_engine.experiments.docs import _made_by, write_docs
 from zoom_engine.experiments.experiment import find_experiment
 from zoom_engine.experiments.fine_tuning import Lessons, fine_tuned
 from zoom_engine.experiments.folder import Folder
+from zoom_engine.experiments.optimizer import _ordering
 from zoom_engine.experiments.run import JOINED, _shared, draw_again, run_experiment
 from zoom_engine.experiments.study import Study, UnsuitedError
 from zoom_engine.experiments.training import repair
@@ -594,6 +595,32 @@ def test_bars_are_not_called_smaller_for_their_slope() -> None:
         text = find_experiment("truth").tell({"images": 6, "renders": 10, "pairs": [{}] * count, "figures": figures})
         assert text.endswith(f"Intervals are over images, not over targets. {says}".strip())
         assert (figures["slope"] is None) == (figures["spearman"] is None) == (count == 1)
+
+
+def test_one_image_does_not_tell_how_bars_differ() -> None:
+    """It was said that they differ less, by an interval of no width."""
+    true, owners = np.array([0.1, 0.2, 0.3]), np.zeros(3, dtype=np.int64)
+    figures = figures_of(0.3 + 0.5 * true[None], true, owners)
+    text = find_experiment("truth").tell({"images": 1, "renders": 10, "pairs": [{}] * 3, "figures": figures})
+    assert text.endswith("Intervals are over images, not over targets.")
+
+
+@pytest.mark.parametrize(
+    ("images", "says"), [(5, "not known, it takes 6 images or more"), (6, "seen in 1 of 1 targets")]
+)
+def test_a_claim_of_searches_is_not_judged_by_few_images(images: int, says: str) -> None:
+    """By one image that flips by both it was seen: an interval of no width does not hold 0."""
+
+    def found(ssim: float) -> dict[str, Any]:
+        return {"target": "own", "flipped": [1] * images, "ssim": [ssim + place / 100 for place in range(images)]}
+
+    results = [{**found(ssim), "search": search} for search, ssim in (("sgd", 0.5), ("pgd", 0.6))]
+    ordering = json.loads(json.dumps(_ordering(results, "own")))
+    size = {"step_size": 0.1, "flipped": [1, 0.5, 1], "ssim": None, "on_grid": 1.0}
+    data = {"images": images, "results": [], "orderings": [ordering], "sweep": {"target": "own", "sizes": [size]}}
+    assert f"Finer pictures by PGD: {says}" in find_experiment("optimizer").tell(data)
+    older = {name: value for name, value in ordering.items() if name != "compared"}
+    assert "PGD: seen in 1 of 1" in find_experiment("optimizer").tell({**data, "orderings": [older]})
 
 
 def test_where_nothing_moves_there_is_a_figure_too(tmp_path: Path) -> None:
