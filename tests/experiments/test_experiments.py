@@ -714,6 +714,20 @@ def test_nothing_is_said_of_a_truth_that_is_not_known(tmp_path: Path, monkeypatc
     assert "weakness" not in experiment.tell(experiment.run(study, Folder(tmp_path)))
 
 
+def test_a_biased_target_that_was_asked_about_something_else_is_not_called_sound() -> None:
+    bar = {"name": "bangs", "verdict": "sensitive", "truth": 0.3}
+    target = {
+        "target": "biased-smiling",
+        "planted": None,
+        "truth_known": True,
+        "smallest_effect": 0.05,
+        "attributes": [bar],
+    }
+    for biased, told in ((True, False), (False, True)):
+        text = find_experiment("histograms").tell({"images": 3, "targets": [{**target, "biased": biased}]})
+        assert ("Targets without a planted attribute that some attribute truly moves: 1 of 1" in text) == told
+
+
 def test_attributes_of_one_short_name_have_bars_of_their_own(tmp_path: Path) -> None:
     study = Study("avatars", tmp_path, attributes=["smiling", "a smiling face", "a face with glasses"])
     assert [study.short(text) for text in study.attributes or ()] == ["smiling", "a smiling face", "glasses"]
