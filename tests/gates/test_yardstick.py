@@ -24,6 +24,7 @@ from zoom_engine.edits.corruptions import exposed
 from zoom_engine.gates.compare import compare
 from zoom_engine.gates.text import yardstick_table
 from zoom_engine.gates.yardstick import Yardstick, yardstick
+from zoom_engine.settings.interim_analyses import InterimPlan
 
 IMAGES, ADDED = 60, 90
 STOPS = (-2.0, 1.0, 2.0, 3.0, 4.0)
@@ -152,6 +153,16 @@ def test_an_edit_that_not_every_image_has_is_measured_by_those_that_have_it() ->
     first = simulated_edits({"red": (1,)}, lambda image, *_: 0.3 + image % 7 / 1000, images=30)
     (row,) = measure_of(first, by).rows
     assert [(one.edit, one.low, one.high) for one in row.equals] == [("blur", 1, 2), ("noise", 1, 2)]
+
+
+def test_an_audit_that_chose_its_number_of_images_spends_its_error_on_each() -> None:
+    """Whoever looks ten times finds more than 5 % of what is not there."""
+    by = simulated_edits({"blur": (1, 2)}, lambda image, *at: 0.4 * at[-1] + image / 1000, images=5, kind="corruptions")
+    first = simulated_edits({"red": (1,)}, lambda image, *_: 0.6 + image / 1000, images=5)
+    assert [(one.low, one.high) for one in measure_of(first, by).rows[0].equals] == [(1, 2)]
+    config = dataclasses.replace(first.config, interim_analyses=InterimPlan(tuple(range(5, 15)), None))
+    chose = Diagnosis(dataclasses.replace(first.manifest, config=config), first.records)
+    assert measure_of(chose, by).rows[0].equals == ()
 
 
 def test_an_edit_that_changes_the_ground_truth_moves_the_output_no_further() -> None:

@@ -7,7 +7,8 @@ line, lies the equal strength. It is told where the strongest edit is shown to m
 permutation test of `compare`. From there the strengths are tested one after the other, inwards as long as each moves it
 further and from 0 outwards as long as each moves it less: in such a sequence the first that fails ends it, and no test
 takes from the next (fixed-sequence testing, Maurer, Hothorn and Lehmacher 1995). The error of 5 % is shared out evenly
-over the attributes, the edits to each side of 0, and both directions (Bonferroni).
+over the attributes, the edits to each side of 0, both directions, and the numbers of images that the audits could have
+ended at (Bonferroni).
 """
 
 from __future__ import annotations
@@ -207,7 +208,8 @@ def yardstick(audits: Sequence[Diagnosis]) -> Yardstick | None:
             f"{title(by)} cannot measure anything: none of its records has a picture that was edited at some strength"
         )
     sensitive = [row for row in audit.sensitivity if row.verdict == "sensitive"]
-    level = LEVEL / (2 * len(curves) * max(1, len(sensitive)))
+    analyses = math.prod(one.config.planned_analyses for one in audits)
+    level = LEVEL / (2 * len(curves) * max(1, len(sensitive)) * analyses)
     names = short_names(audit.attributes, audit.config.neutral)
     rows = tuple(
         Measured(
