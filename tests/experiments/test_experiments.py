@@ -665,6 +665,8 @@ def test_a_claim_is_not_judged_by_what_was_not_measured() -> None:
     assert text.endswith(
         "old (binary, 1 images): too few images to tell what moves it most; 0 % of the images flip decisively."
     )
+    text = find_experiment("tasks").tell({"targets": [{**target, "decisive_flip_rate": 0.004}]})
+    assert text.endswith("; 0.4 % of the images flip decisively."), "0 % where none does"
 
 
 def test_where_nobody_tells_labels_no_flip_has_kept_its_own() -> None:
