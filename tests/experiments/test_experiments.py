@@ -628,6 +628,10 @@ def test_where_nothing_moves_there_is_a_figure_too(tmp_path: Path) -> None:
     pair = {"target": "own", "attribute": "a hat", "name": "hat", "planted": True, "truth": 0.0, "reported": 0.0}
     ((name, drawn),) = find_experiment("truth").draw({"pairs": [pair]}, Folder(tmp_path))
     assert (name, drawn.axes[0].get_xlim()) == ("scatter", (0.0, 1.0))
+    bar = {"name": "hat", "sensitivity": [0.0, 0.0, 0.0], "verdict": "inconclusive", "truth": None}
+    target = {"target": "own", "planted": None, "null": None, "attributes": [bar]}
+    ((name, drawn),) = find_experiment("histograms").draw({"targets": [target]}, Folder(tmp_path))
+    assert (name, drawn.axes[0].get_xlim()) == ("histograms", (0.0, 1.0)), "of one image no interval reaches further"
 
 
 def test_reported_bars_are_held_to_the_truth() -> None:

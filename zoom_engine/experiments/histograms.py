@@ -84,7 +84,7 @@ def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
         drawn = figure(0.16 * height * max(len(target["attributes"]) for target in part) + 0.45 * height + 0.3)
         for axes, target in zip(axes_of(drawn, len(part), wide, sharex=True), part, strict=True):
             _histogram(axes, target)
-            axes.set_xlim(0, 1.03 * most)
+            axes.set_xlim(0, 1.03 * most or 1.0)
         drawn.supxlabel("sensitivity: mean effect on the output, in [0, 1]", fontsize=8)
         legend_of_all(drawn)
         yield "histograms", drawn
