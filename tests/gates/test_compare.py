@@ -253,6 +253,7 @@ def test_attributes_that_one_audit_lacks_are_told() -> None:
     ("other", "says"),
     [
         ({"generator": "5678"}, 'another generator ("1234" and "5678")'),
+        ({"samples": 64}, "edits were measured on other samples (1024 and 64): audit both with the same --samples"),
         ({"edit_range": "paper"}, 'another range ("calibrated" and "paper")'),
         ({"search": "pgd"}, 'another search ("scan" and "pgd")'),
         ({"directions": {"method": "sampled"}}, "another edit directions"),
@@ -266,7 +267,7 @@ def test_attributes_that_one_audit_lacks_are_told() -> None:
 )
 def test_what_does_not_measure_the_same_is_refused_in_a_line(other: dict[str, Any], says: str) -> None:
     with pytest.raises(AuditError) as refused:
-        compare([simulated(images=3), simulated(**{"images": 3, **other})])
+        compare([simulated(images=3, samples=1024), simulated(**{"images": 3, "samples": 1024, **other})])
     assert says in str(refused.value)
     assert "\n" not in str(refused.value)
 

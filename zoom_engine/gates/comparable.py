@@ -74,6 +74,12 @@ def check_comparable(first: Diagnosis, other: Diagnosis) -> None:
         if a.get(name) != b.get(name):
             values = f"{shown(a.get(name))} and {shown(b.get(name))}"
             raise AuditError(f"{title(first)} and {title(other)} cannot be compared: another {words} ({values})")
+    samples = [one.config.samples for one in (first, other)]
+    if None not in samples and samples[0] != samples[1]:  # older audits do not say it
+        raise AuditError(
+            f"{title(first)} and {title(other)} cannot be compared: their edits were measured on other samples"
+            f" ({samples[0]} and {samples[1]}): audit both with the same --samples"
+        )
     _check_strengths(first, other)
     _check_task_options(first, other)
     if not set(first.attributes) & set(other.attributes):
