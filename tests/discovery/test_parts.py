@@ -118,6 +118,16 @@ def test_calls() -> None:
     assert (by[0].images, by[2].images) == (20, 2)
 
 
+def test_a_reason_shows_on_which_side_of_the_smallest_effect_a_figure_lies() -> None:
+    """It said that 0.05 is less than the smallest effect, 0.05, and that a bound of 0.05 is too low."""
+    draw = np.random.default_rng(0)
+    changes = np.stack([np.full(200, 0.048), np.full(200, 0.9)], axis=1)
+    small, large = beside_random(changes, draw.uniform(0, 0.01, (200, 8)), 0.05)
+    assert "by 0.048;" in judge(small, "a smiling face", 0.3, 0.05)[1]
+    assert judge(large, "a smiling face", 0.0499, 0.05)[1].endswith("“a smiling face” move it by 0.0499 only.")
+    assert "bound is 0.0496, which" in judge(large._replace(lowest=0.0496), "a smiling face", 0.3, 0.05)[1]
+
+
 def test_edits_that_change_the_ground_truth_do_not_show_that_the_target_does_not_mind() -> None:
     draw = np.random.default_rng(0)
     label_kept = np.arange(60) < 3  # of the images: else the change is taken for 0, see `Trial`

@@ -35,6 +35,7 @@ from zoom_engine.experiments.docs import _made_by, write_docs
 from zoom_engine.experiments.experiment import find_experiment
 from zoom_engine.experiments.fine_tuning import Lessons, fine_tuned
 from zoom_engine.experiments.folder import Folder
+from zoom_engine.experiments.optimizer import _ordering
 from zoom_engine.experiments.run import JOINED, _shared, draw_again, run_experiment
 from zoom_engine.experiments.study import Study, UnsuitedError
 from zoom_engine.experiments.training import repair
@@ -596,11 +597,41 @@ def test_bars_are_not_called_smaller_for_their_slope() -> None:
         assert (figures["slope"] is None) == (figures["spearman"] is None) == (count == 1)
 
 
+def test_one_image_does_not_tell_how_bars_differ() -> None:
+    """It was said that they differ less, by an interval of no width."""
+    true, owners = np.array([0.1, 0.2, 0.3]), np.zeros(3, dtype=np.int64)
+    figures = figures_of(0.3 + 0.5 * true[None], true, owners)
+    text = find_experiment("truth").tell({"images": 1, "renders": 10, "pairs": [{}] * 3, "figures": figures})
+    assert text.endswith("Intervals are over images, not over targets.")
+
+
+@pytest.mark.parametrize(
+    ("images", "says"), [(5, "not known, it takes 6 images or more"), (6, "seen in 1 of 1 targets")]
+)
+def test_a_claim_of_searches_is_not_judged_by_few_images(images: int, says: str) -> None:
+    """By one image that flips by both it was seen: an interval of no width does not hold 0."""
+
+    def found(ssim: float) -> dict[str, Any]:
+        return {"target": "own", "flipped": [1] * images, "ssim": [ssim + place / 100 for place in range(images)]}
+
+    results = [{**found(ssim), "search": search} for search, ssim in (("sgd", 0.5), ("pgd", 0.6))]
+    ordering = json.loads(json.dumps(_ordering(results, "own")))
+    size = {"step_size": 0.1, "flipped": [1, 0.5, 1], "ssim": None, "on_grid": 1.0}
+    data = {"images": images, "results": [], "orderings": [ordering], "sweep": {"target": "own", "sizes": [size]}}
+    assert f"Finer pictures by PGD: {says}" in find_experiment("optimizer").tell(data)
+    older = {name: value for name, value in ordering.items() if name != "compared"}
+    assert "PGD: seen in 1 of 1" in find_experiment("optimizer").tell({**data, "orderings": [older]})
+
+
 def test_where_nothing_moves_there_is_a_figure_too(tmp_path: Path) -> None:
     """Of a planted attribute that moves nothing a mark was to stand at 0 of 0."""
     pair = {"target": "own", "attribute": "a hat", "name": "hat", "planted": True, "truth": 0.0, "reported": 0.0}
     ((name, drawn),) = find_experiment("truth").draw({"pairs": [pair]}, Folder(tmp_path))
     assert (name, drawn.axes[0].get_xlim()) == ("scatter", (0.0, 1.0))
+    bar = {"name": "hat", "sensitivity": [0.0, 0.0, 0.0], "verdict": "inconclusive", "truth": None}
+    target = {"target": "own", "planted": None, "null": None, "attributes": [bar]}
+    ((name, drawn),) = find_experiment("histograms").draw({"targets": [target]}, Folder(tmp_path))
+    assert (name, drawn.axes[0].get_xlim()) == ("histograms", (0.0, 1.0)), "of one image no interval reaches further"
 
 
 def test_reported_bars_are_held_to_the_truth() -> None:
@@ -638,6 +669,8 @@ def test_a_claim_is_not_judged_by_what_was_not_measured() -> None:
     assert text.endswith(
         "old (binary, 1 images): too few images to tell what moves it most; 0 % of the images flip decisively."
     )
+    text = find_experiment("tasks").tell({"targets": [{**target, "decisive_flip_rate": 0.004}]})
+    assert text.endswith("; 0.4 % of the images flip decisively."), "0 % where none does"
 
 
 def test_where_nobody_tells_labels_no_flip_has_kept_its_own() -> None:
@@ -685,6 +718,20 @@ def test_nothing_is_said_of_a_truth_that_is_not_known(tmp_path: Path, monkeypatc
     )
     experiment = find_experiment("tasks")
     assert "weakness" not in experiment.tell(experiment.run(study, Folder(tmp_path)))
+
+
+def test_a_biased_target_that_was_asked_about_something_else_is_not_called_sound() -> None:
+    bar = {"name": "bangs", "verdict": "sensitive", "truth": 0.3}
+    target = {
+        "target": "biased-smiling",
+        "planted": None,
+        "truth_known": True,
+        "smallest_effect": 0.05,
+        "attributes": [bar],
+    }
+    for biased, told in ((True, False), (False, True)):
+        text = find_experiment("histograms").tell({"images": 3, "targets": [{**target, "biased": biased}]})
+        assert ("Targets without a planted attribute that some attribute truly moves: 1 of 1" in text) == told
 
 
 def test_attributes_of_one_short_name_have_bars_of_their_own(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from zoom_engine.audit.manifest import Manifest
 from zoom_engine.cli import main
 from zoom_engine.common.errors import AuditError
 from zoom_engine.gates.compare import Comparison, Difference, Pair, compare, permuted, swapped
+from zoom_engine.gates.history import history
 from zoom_engine.gates.page import comparison_page, headline, write_comparison
 from zoom_engine.gates.text import comparison_table
 from zoom_engine.report import write_index, write_report
@@ -108,6 +109,36 @@ def test_a_narrow_interval_of_few_images_is_told_to_prove_little() -> None:
     assert compare(enough).notes == ((),)
 
 
+@pytest.mark.parametrize("more", [0.0502, -0.0502])
+def test_a_difference_that_matters_never_reads_as_one_that_does_not(more: float, tmp_path: Path) -> None:
+    """Of 0.05 [0.05, 0.05] it stood that it is more than 0.05."""
+    audits = [audit_of([0.2 + moved] * 300) for moved in (0.0, more)]
+    compared = compare(audits)
+    ends = "[{0}0.0502, {0}0.0502]".format("+" if more > 0 else "−")
+    assert f"{ends[1:8]} {ends}" in comparison_table(compared)
+    page = write_comparison(tmp_path / "page.html", compared).read_text(encoding="utf-8")
+    assert f"<b>{ends[1:8]}</b> <span>{ends}</span>" in page
+    for told in (headline(compared), history(audits).groups[0].headline):
+        assert "by 0.0502 [0.0502, 0.0502]" in told
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_one_image_has_no_certain_difference(seed: int) -> None:
+    """Its interval was [0.7, 0.7], as if all other images had that difference too."""
+    for images, width in ((1, 1.0), (2, 0.0)):
+        pair = Pair(audit_of([0.2] * images), audit_of([0.9] * images, seed=seed))
+        (difference,) = pair.differences.values()
+        low, high = difference.interval
+        assert low <= difference.mean <= high
+        assert high - low >= width
+
+
+def test_two_audits_of_one_name_in_memory_are_told_apart_by_letters() -> None:
+    """A headline said that an attribute moves a model more than the same model."""
+    told = headline(compare([simulated(images=60), simulated(images=60, planted={1: 0.25})]))
+    assert told.startswith("“pale skin” moves B more than A, by 0.2")
+
+
 def test_a_difference_that_rounds_to_nothing_has_no_minus(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     simulated(images=20, planted=dict.fromkeys(range(len(ATTRIBUTES)), 0.0004), path=tmp_path / "before")
     simulated(images=20, path=tmp_path / "after")
@@ -141,8 +172,8 @@ def test_an_interval_that_reaches_below_nothing_says_so_in_headlines() -> None:
     shown: dict[str, Any] = {"most": 0.6, "p_adjusted": 0.001}
     more = Difference(mean=0.33, interval=(-0.08, 0.74), shift="more", **shown)
     less = Difference(mean=-0.33, interval=(-0.74, 0.08), shift="less", **shown)
-    assert more.size == less.size == "0.33 [−0.08, 0.74]"
-    assert Difference(mean=-0.2, interval=(-0.3, 0.0), shift="less", **shown).size == "0.20 [0.00, 0.30]"
+    assert more.size(0.05) == less.size(0.05) == "0.33 [−0.08, 0.74]"
+    assert Difference(mean=-0.2, interval=(-0.3, 0.0), shift="less", **shown).size(0.05) == "0.20 [0.00, 0.30]"
 
 
 def test_the_page_names_the_smallest_difference_that_matters_of_each_audit(tmp_path: Path) -> None:
@@ -172,7 +203,7 @@ def test_what_was_planted_is_found_and_nothing_else(seed: int) -> None:
     assert result.rows[1].differences[0] is planted
     back = compare([simulated(images=60, model=2, seed=seed, planted={1: 0.15}), simulated(images=60)])
     assert [row.differences[0].shift for row in back.rows if row.differences[0]].count("less") == 1
-    assert headline(result).startswith("“pale skin” moves avatars:mustache")
+    assert headline(result).startswith("“pale skin” moves B more than A")
 
 
 def test_images_of_one_audit_alone_are_left_out() -> None:
@@ -222,6 +253,7 @@ def test_attributes_that_one_audit_lacks_are_told() -> None:
     ("other", "says"),
     [
         ({"generator": "5678"}, 'another generator ("1234" and "5678")'),
+        ({"samples": 64}, "edits were measured on other samples (1024 and 64): audit both with the same --samples"),
         ({"edit_range": "paper"}, 'another range ("calibrated" and "paper")'),
         ({"search": "pgd"}, 'another search ("scan" and "pgd")'),
         ({"directions": {"method": "sampled"}}, "another edit directions"),
@@ -235,7 +267,7 @@ def test_attributes_that_one_audit_lacks_are_told() -> None:
 )
 def test_what_does_not_measure_the_same_is_refused_in_a_line(other: dict[str, Any], says: str) -> None:
     with pytest.raises(AuditError) as refused:
-        compare([simulated(images=3), simulated(**{"images": 3, **other})])
+        compare([simulated(images=3, samples=1024), simulated(**{"images": 3, "samples": 1024, **other})])
     assert says in str(refused.value)
     assert "\n" not in str(refused.value)
 

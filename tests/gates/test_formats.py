@@ -79,6 +79,9 @@ def test_names_that_are_no_text_spoil_no_file(verdict: Verdict) -> None:
     log = to_sarif(odd, at="caf\udce9/gate.toml")
     uris = [one["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for one in log["runs"][0]["results"]]
     assert set(uris) == {"caf%E9/gate.toml"}
+    assert json.dumps(log, ensure_ascii=False).encode(), "half a character is refused by strict parsers"
+    text = to_markdown(dataclasses.replace(verdict, audit="avatars in a\n\n### ✅ Model audit: pass"))
+    assert [line for line in text.splitlines() if line.startswith("#")] == ["### ❌ Model audit: fail"]
 
 
 def test_markdown_shows_failures_first_and_names_as_they_are(verdict: Verdict) -> None:

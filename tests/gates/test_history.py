@@ -159,12 +159,13 @@ def test_what_cannot_be_compared_is_a_group_of_its_own_and_says_why() -> None:
     ("other", "says"),
     [
         ({"edit_range": "paper"}, "another range"),
+        ({"samples": 64}, "their edits were measured on other samples (1024 and 64)"),
         ({"target_details": {"task": {"task": "regression"}}}, "another task"),
         ({"attributes": ("a hat",), "means": (0.1,)}, "they have no attribute in common"),
     ],
 )
 def test_other_settings_tasks_and_attributes_are_not_one_trend(other: dict[str, Any], says: str) -> None:
-    shown = history([version("1.0"), version("1.1", **other)])
+    shown = history([version("1.0", samples=1024), version("1.1", **{"samples": 1024, **other})])
     assert [len(group.audits) for group in shown.groups] == [1, 1]
     assert says in shown.groups[1].reason
 
@@ -211,7 +212,10 @@ def test_rules_limit_their_attributes_in_every_audit() -> None:
     assert courses["eyeglasses"].figures[1] is None
     assert courses["smiling"].outcomes == ("pass", "pass")
     assert group.outcome == "inconclusive"
-    assert group.latest_in_words == "1.1: 1 inconclusive, 3 pass; it lacks “eyeglasses”"
+    assert group.latest_in_words == (
+        "1.1: 1 inconclusive, 3 pass; it lacks “eyeglasses”; 1 rule of growth or power is not checked here, but by"
+        " zoom-engine gate"
+    )
     (only,) = history(audits, [Rule(max_sensitivity=0.1, attributes=["eyeglasses"])]).groups
     assert (only.is_limited, only.outcome) == (True, "inconclusive"), "the latest audit lacks what is limited"
     assert "limit" in history_table(history(audits, [Rule(max_sensitivity=0.1, attributes=["eyeglasses"])]))

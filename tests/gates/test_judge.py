@@ -20,11 +20,12 @@ from zoom_engine.audit.summary import Power
 from zoom_engine.cli import main
 from zoom_engine.common.errors import AuditError, ConfigError
 from zoom_engine.gates.bounds import images_for, mean_bounds
-from zoom_engine.gates.compare import Pair
+from zoom_engine.gates.compare import Pair, compare
 from zoom_engine.gates.history import history
 from zoom_engine.gates.judge import Verdict, judge
 from zoom_engine.gates.rules import Rule, read_rules, rules_of
 from zoom_engine.gates.text import verdict_text
+from zoom_engine.settings.attributes import Attribute
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.statistics.table import verdict_in_words
 
@@ -75,11 +76,30 @@ def test_a_rule_holds_for_each_attribute_of_its_name() -> None:
     verdict = judge(audit, [Rule(max_sensitivity=0.08, attributes=["Smiling"])])
     assert outcomes(verdict) == {"a smiling face": "fail", "a face smiling": "pass"}
     alone = judge(audit, [Rule(max_sensitivity=0.08, attributes=["a face smiling", "a face smiling"])])
-    assert outcomes(alone) == {"smiling": "pass"}
+    assert outcomes(alone) == {"a face smiling": "pass"}, "as it is called beside the other"
     (group,) = history([audit], [Rule(max_sensitivity=0.08, attributes=["smiling"])]).groups
     assert {course.attribute.text: course.outcomes for course in group.courses} == {
         "a smiling face": ("fail",), "a face smiling": ("pass",),
     }  # fmt: skip
+
+
+def test_two_attributes_have_two_names_wherever_they_are_told() -> None:
+    """A paraphrase that came with a release left two rows, charts and findings of one name."""
+    made = {"means": (0.3, 0.01)}
+    before = make(images=60, attributes=("a smiling face", "a face with a hat"), **made)
+    after = make(images=60, attributes=("a smiling face|a face with a smile", "a face with a hat"), **made)
+    names = {"a smiling face", "a smiling face|a face with a smile", "a hat"}
+    rules = [Rule(max_growth=0.03), Rule(max_sensitivity=0.1)]
+    assert {finding.attribute for finding in judge(after, rules, baseline=before).findings} == names
+    compared = compare([before, after])
+    assert {row.name for row in compared.rows} == names
+    assert compared.notes[0][1].endswith(" has “a smiling face|a face with a smile”.")
+    assert {course.name for course in history([before, after]).groups[0].courses} == names
+    with pytest.raises(ConfigError, match="the audit has a smiling face, a face smiling"):
+        judge(
+            make(images=9, attributes=("a smiling face", "a face smiling"), **made),
+            [Rule(max_sensitivity=0.1, attributes=["x"])],
+        )
 
 
 def test_one_message_has_one_minus_sign() -> None:
@@ -160,6 +180,8 @@ def test_what_random_edits_explain_breaks_nothing() -> None:
     (beside,) = judge(make(images=60, baseline=0.4), rules).findings
     assert beside.outcome == "inconclusive"
     assert "unspecific, 2 random edits move the output as far" in beside.estimate
+    (one_of_two,) = judge(make(images=60, baseline=0.29), rules).findings
+    assert "unspecific, 1 random edit moves the output as far" in one_of_two.estimate
     (few,) = judge(make(images=60, baseline=0.01), rules).findings
     assert few.outcome == "inconclusive"
     assert few.estimate.endswith("do not tell whether any edit does the same (more --random-directions may)")
@@ -202,6 +224,42 @@ def test_growth_that_is_inconclusive_says_how_many_images_it_takes() -> None:
     (beard,) = judge(simulated(images=20, planted={2: 0.05}), rules, baseline=make(images=20)).findings
     needed = int(re.search(r": such growth takes about (\d+) images, not 20$", beard.estimate).group(1))
     assert 20 < needed < 100
+
+
+def test_the_number_of_images_for_growth_is_the_one_that_decides() -> None:
+    """Of eight attributes it was 190 where 122 do."""
+    names = tuple(f"attribute {number}" for number in range(8))
+    few, enough = (make(images=images, attributes=names, means=(0.3,) * 8) for images in (121, 122))
+    rule = Rule(max_growth=0.03)
+    assert {finding.estimate for finding in judge(few, [rule], baseline=few).findings} == {
+        "0.000 [0.000, 0.000], at most 0.031: such growth takes about 122 images, not 121"
+    }
+    assert judge(enough, [rule], baseline=enough).outcome == "pass"
+
+
+@pytest.mark.parametrize(("spread", "mean", "limit"), [(0.05, 0.0, 0.03), (0.1, 0.01, 0.03), (0.2, 0.05, 0.1)])
+def test_with_the_images_that_growth_needs_about_half_of_the_audits_decide_it(
+    spread: float, mean: float, limit: float
+) -> None:
+    random, count = np.random.default_rng(0), 40
+    names = [f"attribute {number}" for number in range(count)]
+
+    def audited(changes: np.ndarray) -> Diagnosis:
+        manifest = Manifest.of({"mode": "single", "attributes": names, "images": len(changes)})
+        records = (
+            record(i, i, name, c, count) for i, row in enumerate(changes) for name, c in zip(names, row, strict=True)
+        )
+        return Diagnosis(manifest, tuple(records))
+
+    def pair(images: int) -> Pair:
+        grown = mean + spread * random.choice([-1.0, 1.0], (images, count))
+        return Pair(audited(np.full((images, count), 0.4)), audited(0.4 + grown))
+
+    balanced = np.full((2, count), 0.4) + mean + spread * np.array([[1.0], [-1.0]])
+    _, needed = Pair(audited(np.full((2, count), 0.4)), audited(balanced)).images_for(Attribute.parse(names[0]), limit)
+    assert needed is not None
+    ends = [max(one.most, one.interval[1]) for one in pair(needed).differences.values()]
+    assert 0.2 <= np.mean([end <= limit for end in ends]) <= 0.8
 
 
 def test_growth_passes_fails_or_is_inconclusive() -> None:
@@ -290,6 +348,14 @@ def test_too_little_power_says_how_many_images_it_takes() -> None:
 
 def fields(value: Any) -> dict[str, Any]:
     return {name: getattr(value, name) for name in value.__slots__}
+
+
+def test_a_small_p_value_is_not_told_to_be_0() -> None:
+    """Beside a growth that failed stood "adjusted p 0.0000"."""
+    before, after = (make(images=60, attributes=("a hat",), means=(mean,)) for mean in (0.01, 0.3))
+    (growth,) = judge(after, [Rule(max_growth=0.03)], baseline=before).findings
+    assert growth.outcome == "fail"
+    assert growth.estimate.endswith("; adjusted p below 0.0001")
 
 
 def test_of_an_unfinished_audit_nothing_is_judged() -> None:

@@ -17,12 +17,14 @@ from rich.cells import cell_len
 from simulated import simulated, simulated_edits
 
 from zoom_engine import Diagnoser, Diagnosis
+from zoom_engine.audit.records import Record
 from zoom_engine.cli import main
 from zoom_engine.common.errors import AuditError
 from zoom_engine.edits.corruptions import exposed
 from zoom_engine.gates.compare import compare
 from zoom_engine.gates.text import yardstick_table
 from zoom_engine.gates.yardstick import Yardstick, yardstick
+from zoom_engine.settings.interim_analyses import InterimPlan
 
 IMAGES, ADDED = 60, 90
 STOPS = (-2.0, 1.0, 2.0, 3.0, 4.0)
@@ -151,6 +153,32 @@ def test_an_edit_that_not_every_image_has_is_measured_by_those_that_have_it() ->
     first = simulated_edits({"red": (1,)}, lambda image, *_: 0.3 + image % 7 / 1000, images=30)
     (row,) = measure_of(first, by).rows
     assert [(one.edit, one.low, one.high) for one in row.equals] == [("blur", 1, 2), ("noise", 1, 2)]
+
+
+def test_an_audit_that_chose_its_number_of_images_spends_its_error_on_each() -> None:
+    """Whoever looks ten times finds more than 5 % of what is not there."""
+    by = simulated_edits({"blur": (1, 2)}, lambda image, *at: 0.4 * at[-1] + image / 1000, images=5, kind="corruptions")
+    first = simulated_edits({"red": (1,)}, lambda image, *_: 0.6 + image / 1000, images=5)
+    assert [(one.low, one.high) for one in measure_of(first, by).rows[0].equals] == [(1, 2)]
+    config = dataclasses.replace(first.config, interim_analyses=InterimPlan(tuple(range(5, 15)), None))
+    chose = Diagnosis(dataclasses.replace(first.manifest, config=config), first.records)
+    assert measure_of(chose, by).rows[0].equals == ()
+
+
+def test_an_edit_that_changes_the_ground_truth_moves_the_output_no_further() -> None:
+    """Its report said 0.4 of an edit that was told to move the output by 0.9."""
+    by = simulated_edits({"blur": (1, 2, 3)}, lambda image, *at: (0.2, 0.4, 0.9)[int(at[-1]) - 1], kind="corruptions")
+
+    def kept(record: Record) -> Record:
+        points = tuple(dataclasses.replace(p, label_kept=p.change < 0.9) for p in record.trajectory)
+        furthest = max((p for p in points if p.label_kept), key=lambda point: point.change)
+        return dataclasses.replace(record, trajectory=points, change=furthest.change, label_kept=True)
+
+    by = dataclasses.replace(by, records=tuple(map(kept, by.records)))
+    assert by.sensitivity[0].value == pytest.approx(0.4)
+    measure = measure_of(simulated_edits({"red": (1,)}, lambda image, *_: 0.6 + image % 7 / 1000), by)
+    assert (measure.furthest.at, measure.furthest.change) == (2, pytest.approx(0.4))
+    assert measure.rows[0].equals == ()
 
 
 def test_small_strengths_are_those_of_records_which_round_them() -> None:

@@ -23,7 +23,7 @@ from zoom_engine.audit.summary import LEAST_LABEL_KEPT, Interval
 from zoom_engine.settings.audit_settings import CORRECTIONS
 from zoom_engine.statistics.attribute_tests import AttributeTest, attribute_tests, lower_bounds
 from zoom_engine.statistics.intervals import Array, bootstrap_means, interval
-from zoom_engine.statistics.table import percent
+from zoom_engine.statistics.table import decimal, percent
 
 Verdict = Literal["sensitive", "negligible", "inconclusive"]
 
@@ -88,7 +88,11 @@ def judge(
     `word_change` is the mean change by the edits of the word that fits, `label_kept` the fraction of the cluster's
     edits that keep the label (None: it is not checked). Others count as no change, so a small one says nothing then.
     """
-    moves = f"On other images it moves the output by {cluster.mean:.2f}"
+
+    def told(value: float) -> str:
+        return decimal(value, limit=smallest)
+
+    moves = f"On other images it moves the output by {told(cluster.mean)}"
     if cluster.mean < smallest and label_kept is not None and label_kept < LEAST_LABEL_KEPT:
         return "inconclusive", f"{moves}, but only {percent(label_kept)} of its edits keep the label."
     if cluster.result.verdict == "negligible":
@@ -97,11 +101,11 @@ def judge(
         return "inconclusive", f"{moves}; more images would tell whether that matters."
     if cluster.result.specificity != "specific" or cluster.result.baseline is None:
         return "inconclusive", f"{moves}, which is not clearly more than random edits do."
-    beside = f"{moves}, random edits by {cluster.result.baseline:.2f}"
+    beside = f"{moves}, random edits by {told(cluster.result.baseline)}"
     if cluster.lowest <= smallest:
-        return "inconclusive", f"{beside}; its lower 95 % confidence bound is {cluster.lowest:.2f}, which is too low."
+        return "inconclusive", f"{beside}; its lower 95 % confidence bound is {told(cluster.lowest)}, which is too low."
     if name is None or word_change is None:
         return "inconclusive", f"{beside}; no word’s edits do the same, so look at its pictures to see what it changes."
     if word_change < smallest:
-        return "inconclusive", f"{beside}; edits by the word “{name}” move it by {word_change:.2f} only."
-    return "sensitive", f"{beside}, and edits by the word “{name}” by {word_change:.2f}."
+        return "inconclusive", f"{beside}; edits by the word “{name}” move it by {told(word_change)} only."
+    return "sensitive", f"{beside}, and edits by the word “{name}” by {told(word_change)}."

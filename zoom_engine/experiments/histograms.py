@@ -27,6 +27,7 @@ def run(study: Study, folder: Folder) -> dict[str, Any]:
         {
             "target": study.title(target),
             "planted": study.planted_among(target, audit),
+            "biased": study.planted(target) is not None,
             "truth_known": bool(truth.get(study.title(target))),
             "smallest_effect": audit.config.smallest_effect,
             "null": _strongest(audit),
@@ -83,7 +84,7 @@ def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
         drawn = figure(0.16 * height * max(len(target["attributes"]) for target in part) + 0.45 * height + 0.3)
         for axes, target in zip(axes_of(drawn, len(part), wide, sharex=True), part, strict=True):
             _histogram(axes, target)
-            axes.set_xlim(0, 1.03 * most)
+            axes.set_xlim(0, 1.03 * most or 1.0)
         drawn.supxlabel("sensitivity: mean effect on the output, in [0, 1]", fontsize=8)
         legend_of_all(drawn)
         yield "histograms", drawn
@@ -119,7 +120,9 @@ def _histogram(axes: Axes, target: dict[str, Any]) -> None:
 def tell(data: Data) -> str:
     """Say whether the planted attribute comes first, and sound targets show nothing."""
     biased = [target for target in data["targets"] if target["planted"]]
-    sound = [target for target in data["targets"] if target["truth_known"] and not target["planted"]]
+    sound = [
+        t for t in data["targets"] if t["truth_known"] and not t.get("biased", t["planted"])
+    ]  # older data have none
     paragraph = (
         "How to read it: a bar is the mean over images of the change of a target's output by editing one attribute to"
         " the end of its calibrated range; lines are 95 % intervals, for all attributes at once. Dark bars are"

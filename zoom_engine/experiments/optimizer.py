@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -39,6 +39,7 @@ STEP_SIZES = (0.1, 0.3, 1.0)
 STEP_SIZE = 0.1  # that of searches for several attributes
 NAMES = {"sgd": "SGD", "pgd": "PGD", "minimal": "minimal", "cmaes": "CMA-ES"}
 ON_GRID = 0.01  # of a step
+LEAST = 6  # images: the sign of fewer differences is the same by chance in more than 5 %
 
 
 def run(study: Study, folder: Folder) -> dict[str, object]:
@@ -129,7 +130,9 @@ def _ordering(results: Sequence[dict[str, object]], target: str) -> dict[str, ob
     of = {result["search"]: [result] for result in results if result["target"] == target}
     ssim: list[Array] = [column(of[search], "ssim", where="flipped") for search in ("sgd", "pgd")]
     flipped = [column(of[search], "flipped") for search in ("sgd", "pgd")]
-    return {"target": target, "ssim": estimate(ssim[1] - ssim[0]), "flipped": estimate(flipped[1] - flipped[0])}
+    differences = {"ssim": ssim[1] - ssim[0], "flipped": flipped[1] - flipped[0]}
+    compared = {name: int(np.isfinite(one).sum()) for name, one in differences.items()}
+    return {"target": target, **{name: estimate(one) for name, one in differences.items()}, "compared": compared}
 
 
 def rows(data: Data) -> list[dict[str, object]]:
@@ -216,8 +219,8 @@ def tell(data: Data) -> str:
     paragraph += " edit weights are multiples of the step: it walks a grid."
     orderings = data["orderings"]
     paragraph += "\n\nThe paper finds finer pictures by PGD and more flips by SGD. "
-    paragraph += _verdict("Finer pictures by PGD", [ordering["ssim"] for ordering in orderings], sign=1)
-    paragraph += _verdict("More flips by SGD", [ordering["flipped"] for ordering in orderings], sign=-1)
+    paragraph += _verdict("Finer pictures by PGD", orderings, "ssim", sign=1)
+    paragraph += _verdict("More flips by SGD", orderings, "flipped", sign=-1)
     first, last = sweep[0], sweep[-1]
     paragraph += "It suspects that the grid of the sign step costs flips; a coarser grid does"
     paragraph += ", here:" if last["flipped"][0] < first["flipped"][0] else " not, here:"
@@ -226,12 +229,13 @@ def tell(data: Data) -> str:
     return paragraph
 
 
-def _verdict(claim: str, values: Sequence[Sequence[float] | None], *, sign: int) -> str:
-    known = [value for value in values if value is not None]
+def _verdict(claim: str, orderings: Sequence[Mapping[str, Any]], key: str, *, sign: int) -> str:
+    """Say in how many targets a claim is seen, of those with images enough; older data do not tell their number."""
+    known = [one[key] for one in orderings if one[key] and one.get("compared", {}).get(key, LEAST) >= LEAST]
     for_it = sum(sign * value[0] > 0 and min(sign * value[1], sign * value[2]) > 0 for value in known)
     against = sum(sign * value[0] < 0 and max(sign * value[1], sign * value[2]) < 0 for value in known)
     if not known:
-        return f"{claim}: not known, no image flips by both. "
+        return f"{claim}: not known, it takes {LEAST} images or more that can be compared. "
     rest = len(known) - for_it - against
     return f"{claim}: seen in {for_it} of {len(known)} targets, the contrary in {against}, neither in {rest}. "
 

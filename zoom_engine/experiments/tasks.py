@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from zoom_engine.experiments.estimates import in_words, sensitivity
+from zoom_engine.experiments.estimates import in_words, percent, sensitivity
 from zoom_engine.experiments.experiment import Data, Experiment, listed
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.strips import draw_strips, strip_rows, strips_of
@@ -109,7 +109,7 @@ def tell(data: Data) -> str:
             comes = target["first"][0][0] == target["planted"]
             text += f"; its weakness, {target['planted']}, {'comes' if comes else 'does not come'} first"
         flips = target["decisive_flip_rate"]
-        parts.append(text + ("." if flips is None else f"; {100 * flips:.0f} % of the images flip decisively."))
+        parts.append(text + ("." if flips is None else f"; {percent(flips)} of the images flip decisively."))
     return how + listed("What came out:", parts)
 
 

@@ -194,7 +194,7 @@ def _precision(figures: Mapping[str, Sequence[float] | None]) -> str:
 
 def _slope(slope: Sequence[float] | None) -> str:
     """Say how reported bars differ beside true effects: a slope says nothing of how large either are."""
-    if slope is None:
+    if slope is None or slope[1] == slope[2]:  # of one image
         return ""
     if slope[2] < 1:
         return " Reported bars differ less than true effects do."

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from zoom_engine.common.errors import AuditError
 from zoom_engine.common.json_object import shown
 from zoom_engine.common.plurals import agreeing
-from zoom_engine.settings.attributes import short_name
+from zoom_engine.settings.attributes import short_names
 from zoom_engine.statistics.diagnosis import Diagnosis
 
 _EQUAL = {
@@ -74,6 +74,12 @@ def check_comparable(first: Diagnosis, other: Diagnosis) -> None:
         if a.get(name) != b.get(name):
             values = f"{shown(a.get(name))} and {shown(b.get(name))}"
             raise AuditError(f"{title(first)} and {title(other)} cannot be compared: another {words} ({values})")
+    samples = [one.config.samples for one in (first, other)]
+    if None not in samples and samples[0] != samples[1]:  # older audits do not say it
+        raise AuditError(
+            f"{title(first)} and {title(other)} cannot be compared: their edits were measured on other samples"
+            f" ({samples[0]} and {samples[1]}): audit both with the same --samples"
+        )
     _check_strengths(first, other)
     _check_task_options(first, other)
     if not set(first.attributes) & set(other.attributes):
@@ -130,8 +136,9 @@ def notes(first: Diagnosis, other: Diagnosis, *, pairs: int) -> Iterator[str]:
     elif pairs < max(counts):
         are = agreeing(pairs, "is", "are")
         yield f"Of {counts[0]} and {counts[1]} images the {pairs} that {are} in both {are} compared."
+    names = short_names([*first.attributes, *other.attributes], first.config.neutral)
     for one, beside in ((first, other), (other, first)):
-        missing = [short_name(a, one.config.neutral) for a in one.attributes if a not in beside.attributes]
+        missing = [names[a] for a in one.attributes if a not in beside.attributes]
         if missing:
             yield f"Only {title(one)} has {', '.join(f'“{name}”' for name in missing)}."
     if first.config.labels != other.config.labels:

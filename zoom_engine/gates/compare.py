@@ -18,12 +18,13 @@ from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
+from scipy.special import ndtri
 
 from zoom_engine.audit.summary import Interval, Sensitivity
 from zoom_engine.common.errors import AuditError
-from zoom_engine.gates.bounds import images_for, mean_bounds
+from zoom_engine.gates.bounds import MOST_IMAGES, images_for, mean_bounds
 from zoom_engine.gates.comparable import check_comparable, notes, title
-from zoom_engine.settings.attributes import Attribute, short_name
+from zoom_engine.settings.attributes import Attribute, short_names
 from zoom_engine.settings.interim_analyses import confidence
 from zoom_engine.statistics.attribute_tests import LEVEL, adjust
 from zoom_engine.statistics.diagnosis import Diagnosis
@@ -43,7 +44,7 @@ class Difference:
 
     Attributes:
         mean: the difference of the mean changes, in [-1, 1].
-        interval: its 95 % bootstrap interval.
+        interval: its 95 % bootstrap interval; of one image, which has none, that of `bounds`.
         most: the upper end of an interval that allows for images that were not seen, see `bounds`.
         p_adjusted: its adjusted p-value; that of no difference at all.
         shift: "more" or "less" where a difference above the smallest effect that matters is shown, "alike" where one
@@ -61,11 +62,13 @@ class Difference:
         """Tell whether a difference that matters is shown."""
         return self.shift in ("more", "less")
 
-    @property
-    def size(self) -> str:
-        """Format how large it is, whichever way, with its interval, which may reach below 0."""
+    def size(self, matters: float) -> str:
+        """Format how large it is, whichever way, with its interval, which may reach below 0.
+
+        Beside what `matters` see `table.decimal`.
+        """
         low, high = self.interval
-        return with_interval(abs(self.mean), (low, high) if self.mean >= 0 else (-high, -low), 2)
+        return with_interval(abs(self.mean), (low, high) if self.mean >= 0 else (-high, -low), 2, limit=matters)
 
 
 class Pair:
@@ -143,6 +146,8 @@ class Pair:
             resampled = bootstrap_means(self._after) - bootstrap_means(self._before, seed=1)
             most, ends = self._apart(analyses, 1)[1], self._apart(analyses, count)
         low, high = interval(resampled, level=confidence(analyses, count))
+        alone = np.min([np.isfinite(side).sum(axis=0) for side in (self._before, self._after)], axis=0) < 2
+        low, high = np.where(alone, ends[0], low), np.where(alone, ends[1], high)
         return {
             attribute: Difference(
                 mean=float(means[i]),
@@ -160,20 +165,19 @@ class Pair:
         """Estimate how many images show on which side of `limit` a growth such as this attribute's lies.
 
         Returns (the images that were compared, or those of the smaller audit; the images that it takes of each audit,
-        see `bounds.images_for`).
+        see `bounds.images_for`). Two ends must lie below a limit: `Difference.most`, which is of the attribute alone,
+        and that of the bootstrap interval, which is of all together and of the spread.
         """
         column = self.attributes.index(attribute)
         before, after = (one[np.isfinite(one[:, column]), column] for one in (self._before, self._after))
         spread = float((after - before).std() if self.pairs else math.hypot(after.std(), before.std()))
-        needed = images_for(
-            limit,
-            analyses=self._analyses,
-            attributes=len(self.attributes),
-            mean=float(after.mean() - before.mean()),
-            spread=spread,
-            low=-1.0,
-        )
-        return min(len(before), len(after)), needed
+        mean, count = float(after.mean() - before.mean()), len(self.attributes)
+        together = count if mean > limit else 1
+        needed = images_for(limit, analyses=self._analyses, attributes=together, mean=mean, spread=spread, low=-1.0)
+        if needed is not None and mean < limit:
+            beyond = (1 - confidence(self._analyses, count)) / 2
+            needed = max(needed, math.ceil((float(ndtri(beyond)) * spread / (limit - mean)) ** 2))
+        return min(len(before), len(after)), needed if needed is not None and needed <= MOST_IMAGES else None
 
     def _p_adjusted(self, *limits: float) -> list[Array]:
         """Compute for each limit the adjusted p-values `[A]` of the hypothesis that means differ by that at most."""
@@ -290,10 +294,11 @@ def compare(audits: Sequence[Diagnosis]) -> Comparison:
     most: dict[Attribute, float] = {}
     for attribute, row in (item for rows in figures for item in rows.items()):
         most[attribute] = max(most.get(attribute, 0.0), row.value or 0.0)
+    names = short_names([*most], first.config.neutral)
     rows = tuple(
         Row(
             attribute,
-            short_name(attribute, first.config.neutral),
+            names[attribute],
             tuple(rows.get(attribute) for rows in figures),
             tuple(pair.differences.get(attribute) for pair in pairs),
         )

@@ -15,12 +15,12 @@ from typing import Any
 from zoom_engine.audit.gate_file import Outcome, counted, worst
 from zoom_engine.audit.summary import Sensitivity
 from zoom_engine.common.errors import AuditError, ConfigError
-from zoom_engine.common.plurals import agreeing, listed
+from zoom_engine.common.plurals import agreeing, listed, number_of
 from zoom_engine.gates.comparable import check_comparable
 from zoom_engine.gates.compare import Difference, Pair
 from zoom_engine.gates.judge import attributes_by_name, attributes_called, judge
 from zoom_engine.gates.rules import Rule
-from zoom_engine.settings.attributes import Attribute, short_name
+from zoom_engine.settings.attributes import Attribute, short_names
 from zoom_engine.statistics.diagnosis import Diagnosis
 
 _ID_DIGITS = 6
@@ -59,6 +59,7 @@ class Group:
             or nothing was edited in both.
         matters: the smallest change that matters.
         lacks: the names in rules of which neither these audits nor others of the latest version have an attribute.
+        left: how many rules limit no sensitivity: a history holds no audit to these.
     """
 
     audits: tuple[Diagnosis, ...]
@@ -67,6 +68,7 @@ class Group:
     changes: Mapping[Attribute, Difference]
     matters: float
     lacks: tuple[str, ...]
+    left: int
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -119,17 +121,22 @@ class Group:
         went = "rose" if most.mean > 0 else "fell"
         more = len(shown) - 1
         rest = f"; {more} more {agreeing(more, 'changes', 'change')} by more than {self.matters:g}" if more else ""
-        return f"Sensitivity to “{name}” {went} by {most.size} {when}{rest}."
+        return f"Sensitivity to “{name}” {went} by {most.size(self.matters)} {when}{rest}."
 
     @property
     def latest_in_words(self) -> str:
-        """Say how the latest audit does by the rules, and which limited attributes it lacks; "" without rules."""
+        """Say how the latest audit does by the rules, which limited attributes it lacks, and how many rules are left.
+
+        "" without rules.
+        """
         outcomes = self.latest_outcomes
         limited = (course for course in self.courses if course.limit is not None)
         lacking = [f"“{course.name}”" for course in limited if course.figures[-1] is None]
         lacking += [f"“{name}”" for name in self.lacks]
         without = f"; it lacks {listed(lacking)}" if lacking else ""
-        return f"{self.unique_labels[-1]}: {counted(outcomes)}{without}" if outcomes else ""
+        rules, are = number_of(self.left, "rule"), agreeing(self.left, "is", "are")
+        left = f"; {rules} of growth or power {are} not checked here, but by zoom-engine gate" if self.left else ""
+        return f"{self.unique_labels[-1]}: {counted(outcomes)}{without}{left}" if outcomes else ""
 
 
 @dataclass(frozen=True)
@@ -204,7 +211,9 @@ def history(audits: Sequence[Diagnosis], rules: Sequence[Rule] = ()) -> History:
     reasons = ["", *(_refusals(first, group)[0] for group in others)]
     return History(
         tuple(
-            _group(group, reason, limiting, _lacking(named, group, itertools.chain(*groups)))
+            _group(
+                group, reason, limiting, _lacking(named, group, itertools.chain(*groups)), len(rules) - len(limiting)
+            )
             for group, reason in zip((first, *others), reasons, strict=True)
         ),
         tuple(left_out),
@@ -246,9 +255,9 @@ def _lacking(names: Sequence[str], group: Sequence[Diagnosis], audits: Iterable[
     return tuple(name for name in dict.fromkeys(names) if name.casefold() not in called)
 
 
-def _group(audits: Sequence[Diagnosis], reason: str, rules: Sequence[Rule], lacks: tuple[str, ...]) -> Group:
-    neutral = audits[0].config.neutral
+def _group(audits: Sequence[Diagnosis], reason: str, rules: Sequence[Rule], lacks: tuple[str, ...], left: int) -> Group:
     attributes = list(dict.fromkeys(attribute for audit in audits for attribute in audit.attributes))
+    names = short_names(attributes, audits[0].config.neutral)
     limits = _limits(rules, audits, attributes)
     figures = [{row.attribute: row for row in audit.sensitivity} for audit in audits]
     outcomes = [_outcomes(audit, limits) for audit in audits]
@@ -259,7 +268,7 @@ def _group(audits: Sequence[Diagnosis], reason: str, rules: Sequence[Rule], lack
     courses = [
         Course(
             attribute,
-            short_name(attribute, neutral),
+            names[attribute],
             tuple(rows.get(attribute) for rows in figures),
             limits.get(attribute),
             tuple(of_audit.get(attribute) for of_audit in outcomes),
@@ -275,6 +284,7 @@ def _group(audits: Sequence[Diagnosis], reason: str, rules: Sequence[Rule], lack
         {} if pair is None else pair.differences,
         max(audit.config.smallest_effect for audit in audits[-2:]),
         lacks,
+        left,
     )
 
 

@@ -41,7 +41,7 @@ from zoom_engine.statistics.attribute_tests import LEVEL, adjust
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.statistics.power import SIZES, most_images
 from zoom_engine.statistics.summarise import images_for_power
-from zoom_engine.statistics.table import beside, decimal, percent, signed, with_interval
+from zoom_engine.statistics.table import beside, decimal, p_value, percent, signed, with_interval
 
 Judgement = tuple[Outcome, str]
 EXIT_CODES: dict[Outcome, int] = {"pass": 0, "fail": 1, "inconclusive": 2}
@@ -155,7 +155,7 @@ def _findings(rule: Rule, audit: Diagnosis, baseline: Diagnosis | None) -> Itera
         judgements = _grown(rule, audit, over, asked)
     else:
         judgements = [_power(audit, rule) if one is None else _sensitivity(rule, audit, one) for one in asked]
-    names = short_names([one for one in asked if one is not None], audit.config.neutral)
+    names = short_names([*audit.attributes, *(baseline.attributes if baseline else ())], audit.config.neutral)
     for attribute, one in zip(asked, judgements, strict=True):
         yield Finding(rule, "" if attribute is None else names[attribute], *one)
 
@@ -176,8 +176,10 @@ def _sensitivity(rule: Rule, audit: Diagnosis, attribute: Attribute) -> Judgemen
     if low > limit and row.specificity in ("specific", None):
         return "fail", estimate
     if low > limit and row.specificity == "unspecific":
-        several = beside(audit.summary()).several
-        return "inconclusive", f"{estimate}: unspecific, {row.as_far} {several} move the output as far"
+        words = beside(audit.summary())
+        as_far = row.as_far or 0
+        which = f"{number_of(as_far, words.one, words.several)} {agreeing(as_far, 'moves', 'move')}"
+        return "inconclusive", f"{estimate}: unspecific, {which} the output as far"
     if low > limit:
         several = beside(audit.summary()).several
         more = "more --random-directions" if audit.config.edits is None else "more of them"
@@ -231,7 +233,7 @@ def _growth(pair: Pair, row: Sensitivity, p_adjusted: float, limit: float) -> Ju
     mean = signed(difference.mean, digits_beside(limit, difference.mean, 3), fixed=True)
     estimate = f"{mean} [{lowest}, {highest}], at most {most}"
     if p_adjusted < LEVEL and difference.mean > limit:
-        return "fail", f"{estimate}; adjusted p {p_adjusted:.4f}"
+        return "fail", f"{estimate}; adjusted p {p_value(p_adjusted)}"
     if max(high, difference.most) <= limit:
         return _unless_little_is_shown(row, estimate)
     images, needed = pair.images_for(row.attribute, limit)
@@ -322,6 +324,6 @@ def _asked(rule: Rule, audit: Diagnosis, over: Diagnosis | None) -> list[Attribu
     names = attributes_by_name(audit, *([over] if over else []))
     unknown = next((name for name in rule.attributes if name.casefold() not in names), None)
     if unknown is not None:
-        known = ", ".join(short_name(attribute, audit.config.neutral) for attribute in attributes)
+        known = ", ".join(short_names(attributes, audit.config.neutral).values())
         raise ConfigError(f"no attribute '{unknown}' for the rule '{rule.text}': the audit has {known}")
     return [*attributes_called(rule.attributes, audit, *([over] if over else []))]

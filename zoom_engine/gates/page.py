@@ -11,7 +11,7 @@ from zoom_engine.audit.records import Record
 from zoom_engine.audit.summary import Sensitivity
 from zoom_engine.common.plurals import agreeing, listed, number_of
 from zoom_engine.gates.compare import Comparison, Difference, Row
-from zoom_engine.gates.text import letters
+from zoom_engine.gates.text import letters, signed_figures
 from zoom_engine.report import sentences
 from zoom_engine.report.charts import FULL, Axis, Bar, axis_for, bar_for
 from zoom_engine.report.environment import template
@@ -48,7 +48,8 @@ class Side:
 class Line:
     """One audit's bar of an attribute, and its difference from the first audit.
 
-    Positions are those of `Bar`; those of the difference have 0 in the middle.
+    Positions are those of `Bar`; those of the difference have 0 in the middle. `figures_of_difference` are its mean and
+    the ends of its interval.
     """
 
     letter: str
@@ -59,6 +60,7 @@ class Line:
     at: float | None
     low: float | None
     high: float | None
+    figures_of_difference: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,8 @@ def side(
 def headline(comparison: Comparison) -> str:
     """Say what the comparison shows, in a sentence for each audit after the first."""
     sentences = []
-    short = len(comparison.titles) == 2 and comparison.titles == tuple(a.config.target for a in comparison.audits)
+    targets = tuple(audit.config.target for audit in comparison.audits)
+    short = len({*targets}) == 2 and comparison.titles == targets
     first, *others = comparison.titles if short else letters(comparison)
     for index, (other, pair) in enumerate(zip(others, comparison.pairs, strict=True)):
         differences = [(row.name, row.differences[index]) for row in comparison.rows]
@@ -192,7 +195,7 @@ def headline(comparison: Comparison) -> str:
         name, most = max(shown, key=lambda item: abs(item[1].mean))
         count = len(shown) - 1
         more = f"; {count} more {agreeing(count, 'differs', 'differ')} by more than {pair.matters:g}" if count else ""
-        sentences.append(f"“{name}” moves {other} {most.shift} than {first}, by {most.size}{more}.")
+        sentences.append(f"“{name}” moves {other} {most.shift} than {first}, by {most.size(pair.matters)}{more}.")
     return " ".join(sentences)
 
 
@@ -300,18 +303,21 @@ def _images(count: int, pairs: int) -> str:
 
 def _lines(comparison: Comparison, row: Row, end: float) -> list[Line]:
     lines = []
-    for letter, title, audit, figures, difference in zip(
+    for letter, title, audit, figures, difference, matters in zip(
         letters(comparison),
         comparison.titles,
         comparison.audits,
         row.figures,
         (None, *row.differences),
+        (0.0, *(pair.matters for pair in comparison.pairs)),
         strict=True,
     ):
         value, interval = (None, None) if figures is None else (figures.value, figures.interval)
         at = low = high = None
+        signs: tuple[str, ...] = ()
         if difference is not None:
+            signs = signed_figures(difference, matters, 2)
             at, low, high = (50 * (1 + x / end) for x in (difference.mean, *difference.interval))
         bar = bar_for(FULL, value, interval, audit.summary().baseline)
-        lines.append(Line(letter, title, figures, bar, difference, at, low, high))
+        lines.append(Line(letter, title, figures, bar, difference, at, low, high, signs))
     return lines

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from zoom_engine.audit.gate_file import counted
-from zoom_engine.common.plurals import number_of
+from zoom_engine.common.plurals import digits_beside, number_of
 from zoom_engine.common.terminal import LEAST_NAME_WIDTH, WIDTH, Column, fit, ruled, tinted, wrapped
 from zoom_engine.gates.compare import Comparison, Difference
 from zoom_engine.gates.history import Group, History
@@ -48,7 +48,7 @@ def comparison_table(comparison: Comparison, *, width: int = WIDTH, colors: bool
             figures = [row.figures[index] for index in (0, *others)]
             cells = [row.name, *(decimal(None if one is None else one.value, 3) for one in figures)]
             for index in others:
-                cells += difference_cells(row.differences[index - 1])
+                cells += difference_cells(row.differences[index - 1], comparison.pairs[index - 1].matters)
             body.append(cells)
         lines += ruled(columns, body, width=width, colors=colors)
     told = [f"{letter}: {note}" for letter, notes in zip(names[1:], comparison.notes, strict=True) for note in notes]
@@ -75,11 +75,20 @@ def letters(comparison: Comparison) -> list[str]:
     return [chr(ord("A") + index) if index < 26 else str(index + 1) for index in range(len(comparison.audits))]
 
 
-def difference_cells(difference: Difference | None) -> tuple[str, str]:
-    """Format a difference with its interval, and what it says."""
+def signed_figures(difference: Difference, matters: float, digits: int) -> tuple[str, ...]:
+    """Format the mean of a difference and the ends of its interval.
+
+    They have more digits where those show whether their size is more than what `matters`.
+    """
+    values = (difference.mean, *difference.interval)
+    return tuple(signed(value, digits_beside(matters, abs(value), digits), fixed=True) for value in values)
+
+
+def difference_cells(difference: Difference | None, matters: float) -> tuple[str, str]:
+    """Format a difference with its interval beside what `matters`, and what it says."""
     if difference is None:
         return "-", "-"
-    mean, low, high = (signed(value, 3, fixed=True) for value in (difference.mean, *difference.interval))
+    mean, low, high = signed_figures(difference, matters, 3)
     return f"{mean} [{low}, {high}]", difference.shift
 
 

@@ -7,7 +7,8 @@ line, lies the equal strength. It is told where the strongest edit is shown to m
 permutation test of `compare`. From there the strengths are tested one after the other, inwards as long as each moves it
 further and from 0 outwards as long as each moves it less: in such a sequence the first that fails ends it, and no test
 takes from the next (fixed-sequence testing, Maurer, Hothorn and Lehmacher 1995). The error of 5 % is shared out evenly
-over the attributes, the edits to each side of 0, and both directions (Bonferroni).
+over the attributes, the edits to each side of 0, both directions, and the numbers of images that the audits could have
+ended at (Bonferroni).
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from zoom_engine.common.errors import AuditError
 from zoom_engine.common.plurals import agreeing, listed, number_of, with_minus
 from zoom_engine.gates.comparable import check_whole, title
 from zoom_engine.gates.compare import draws_for, judged_by_seed, permuted
-from zoom_engine.settings.attributes import Attribute, short_name
+from zoom_engine.settings.attributes import Attribute, short_names
 from zoom_engine.statistics.attribute_tests import LEVEL
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.statistics.intervals import Array, column_means
@@ -207,11 +208,13 @@ def yardstick(audits: Sequence[Diagnosis]) -> Yardstick | None:
             f"{title(by)} cannot measure anything: none of its records has a picture that was edited at some strength"
         )
     sensitive = [row for row in audit.sensitivity if row.verdict == "sensitive"]
-    level = LEVEL / (2 * len(curves) * max(1, len(sensitive)))
+    analyses = math.prod(one.config.planned_analyses for one in audits)
+    level = LEVEL / (2 * len(curves) * max(1, len(sensitive)) * analyses)
+    names = short_names(audit.attributes, audit.config.neutral)
     rows = tuple(
         Measured(
             row.attribute,
-            short_name(row.attribute, audit.config.neutral),
+            names[row.attribute],
             row,
             tuple(_equals(np.array([*judged_by_seed(audit, [row.attribute]).values()]), curves, level=level)),
         )
@@ -257,16 +260,19 @@ def _curves(by: Diagnosis) -> Iterator[_Curve]:
 
 
 def _changes(records: Sequence[Record], column: int, strengths: Sequence[float]) -> Array:
-    """Return the changes `[I, K]` of the records at the strengths; NaN where an image has no picture at one."""
+    """Return the changes `[I, K]` of the records at the strengths; NaN where an image has no picture at one.
+
+    As in an audit of these edits, one that changes the ground truth counts as far as the label is kept.
+    """
     rows = []
     for record in records:
-        changes = {point.weights[column]: point.change for point in record.trajectory}
-        rows.append(
-            [
-                next((change for at, change in changes.items() if abs(at - one) < _SIX_DIGITS), math.nan)
-                for one in strengths
-            ]
-        )
+        row, kept = [], 0.0
+        for one in strengths:
+            point = next((p for p in record.trajectory if abs(p.weights[column] - one) < _SIX_DIGITS), None)
+            if point is not None and point.label_kept is not False:
+                kept = point.change
+            row.append(math.nan if point is None else kept)
+        rows.append(row)
     return np.array(rows, dtype=np.float64).reshape(len(rows), len(strengths))
 
 

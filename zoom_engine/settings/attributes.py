@@ -355,10 +355,16 @@ def short_name(attribute: Attribute, neutral: str) -> str:
 
 
 def short_names(attributes: Sequence[Attribute], neutral: str) -> dict[Attribute, str]:
-    """Return what each attribute is called: its `short_name`, or its first prompt where another has the same."""
+    """Return what each attribute is called: its `short_name`, or its first prompt where another has the same.
+
+    Where that is another's too, it is its whole text.
+    """
     short = {attribute: short_name(attribute, neutral) for attribute in attributes}
-    counts = Counter(short.values())
-    return {attribute: name if counts[name] == 1 else attribute.name for attribute, name in short.items()}
+    counts, firsts = Counter(short.values()), Counter(attribute.name for attribute in short)
+    return {
+        attribute: name if counts[name] == 1 else attribute.name if firsts[attribute.name] == 1 else attribute.text
+        for attribute, name in short.items()
+    }
 
 
 def text_key(text: str) -> str:

@@ -33,4 +33,4 @@ def _line(finding: Finding) -> str:
 
 
 def _plain(text: str) -> str:
-    return html.escape(text, quote=False).translate(_SPECIAL)
+    return html.escape(" ".join(text.splitlines()), quote=False).translate(_SPECIAL)

@@ -27,13 +27,14 @@ def to_sarif(verdict: Verdict, *, at: str | Path) -> dict[str, Any]:
     for finding in (*verdict.of("fail"), *verdict.of("inconclusive")):
         kind, level = _KINDS[finding.outcome]
         about = f"{finding.subject}: {finding.rule.text}"
+        text = f"{about}: {finding.outcome} in {verdict.audit}, {finding.estimate}"
         results.append(
             {
                 "ruleId": finding.rule.identifier,
                 "ruleIndex": used.index(finding.rule.identifier),
                 "kind": kind,
                 "level": level,
-                "message": {"text": f"{about}: {finding.outcome} in {verdict.audit}, {finding.estimate}"},
+                "message": {"text": text.encode("utf-8", "replace").decode()},  # half a character is no JSON
                 "locations": [{"physicalLocation": {"artifactLocation": place, "region": {"startLine": 1}}}],
                 "partialFingerprints": {"zoomEngineFinding/v1": about},
             }
