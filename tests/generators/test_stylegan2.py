@@ -285,3 +285,16 @@ def test_architectures_with_one_picture_draw_at_full_resolution_only(architectur
     assert int(network.space.fixed_mask().sum()) == 4
     with pytest.raises(ConfigError, match="at 16 only"):
         network.synthesis(styles, max_resolution=8)
+
+
+def test_the_content_hash_is_of_the_weights_as_they_are_now() -> None:
+    """It was that of the weights when it was first asked for, so that caches answered for others."""
+    network, other = spread_generator(), spread_generator(seed=1)
+    first = network.content_hash
+    network.load_state_dict(other.state_dict())
+    assert network.content_hash == other.content_hash != first
+    network.load_state_dict(spread_generator().state_dict(), assign=True)
+    assert network.content_hash == first
+    network.mapping_network.w_avg.add_(1)
+    assert network.content_hash not in (first, other.content_hash)
+    assert copy.deepcopy(network).content_hash == network.content_hash
