@@ -140,6 +140,20 @@ def test_a_decoder_that_draws_at_random_has_one_hash() -> None:
     assert first.content_hash.answers is None
 
 
+def test_a_decoder_that_changes_its_input_in_place_leaves_codes_alone() -> None:
+    """An image's code was another one after its first picture, and with it every edit of it."""
+
+    class InPlace(Painter):
+        def forward(self, codes: Tensor) -> Tensor:
+            return super().forward(codes.mul_(0.5))
+
+    generator = load_generator(InPlace())
+    codes = generator.sample([0, 1])
+    first = generator.render(codes)
+    assert torch.equal(codes, generator.sample([0, 1]))
+    assert torch.equal(generator.render(codes.requires_grad_(True)), first), "nor is a gradient in its way"
+
+
 def test_a_decoder_is_copied_without_hooks_that_only_watch() -> None:
     network, seen = Painter(), []
     network.layer.register_forward_hook(lambda *_: seen.append(1))

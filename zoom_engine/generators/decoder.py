@@ -95,7 +95,7 @@ class Decoder(DrawnFromCodes, nn.Module):
 
     def _drawn(self, codes: Tensor) -> Tensor:
         try:
-            images = self.network(codes)
+            images = self.network(codes.clone())  # it may change its input in place
         except torch.OutOfMemoryError:
             raise
         except (RuntimeError, ValueError, TypeError, IndexError) as error:
