@@ -125,8 +125,10 @@ class NoisyCodes(Codes):
             rows: `[K, P]`, which the seeds take in turn.
 
         Raises:
-            ConfigError: a code is too large, or there are no rows, or such that are not finite.
+            ConfigError: a code is too large or without noise, or there are no rows, or such that are not finite.
         """
+        if noise < 1:
+            raise ConfigError(f"codes of noise need 1 number of it or more, not {noise}")
         if rows.ndim != 2 or not rows.numel():
             raise ConfigError(f"what codes of noise say beside it must be [K, P], not {list(rows.shape)}")
         super().__init__(noise + rows.shape[1])
