@@ -26,6 +26,7 @@ from zoom_engine.generators import (
     of_one_class,
     read_codes,
 )
+from zoom_engine.generators.codes import NoisyCodes
 
 SIZE, SIDE = 5, 16
 
@@ -139,6 +140,20 @@ def test_a_decoder_that_draws_at_random_has_one_hash() -> None:
     assert first.content_hash.answers is None
 
 
+def test_a_decoder_that_changes_its_input_in_place_leaves_codes_alone() -> None:
+    """An image's code was another one after its first picture, and with it every edit of it."""
+
+    class InPlace(Painter):
+        def forward(self, codes: Tensor) -> Tensor:
+            return super().forward(codes.mul_(0.5))
+
+    generator = load_generator(InPlace())
+    codes = generator.sample([0, 1])
+    first = generator.render(codes)
+    assert torch.equal(codes, generator.sample([0, 1]))
+    assert torch.equal(generator.render(codes.requires_grad_(True)), first), "nor is a gradient in its way"
+
+
 def test_a_decoder_is_copied_without_hooks_that_only_watch() -> None:
     network, seen = Painter(), []
     network.layer.register_forward_hook(lambda *_: seen.append(1))
@@ -178,6 +193,26 @@ def test_codes_come_from_a_file(tmp_path: Path, kind: str) -> None:
     assert {tuple(row.tolist()) for row in drawn} == {tuple(row.tolist()) for row in table}
     torch.testing.assert_close(generator.sample([2], truncation=0.0)[0], table.mean(0))
     assert generator.content_hash != load_generator(Painter()).content_hash
+
+
+def test_codes_are_kept_as_they_were_given() -> None:
+    """Those that wanted a gradient ended in torch's own error, and the hash was not of those that were changed."""
+    table = torch.randn(6, SIZE, requires_grad=True)
+    generator = load_generator(Painter(), codes=table)
+    first = generator.sample([0, 1])
+    with torch.no_grad():
+        table.zero_()
+    assert torch.equal(generator.sample([0, 1]), first)
+    assert not first.requires_grad
+    assert NoisyCodes(2, table).sample([0], 1.0, None).shape == (1, 2 + SIZE)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e300, 1j])
+def test_codes_that_are_not_finite_are_refused(value: complex) -> None:
+    table = torch.full((2, SIZE), value, dtype=torch.complex128 if isinstance(value, complex) else torch.float64)
+    for make in (lambda: load_generator(Painter(), codes=table), lambda: NoisyCodes(2, table)):
+        with pytest.raises(ConfigError, match=r"codes must be finite numbers of float32.*\(torch\.\w+\)"):
+            make()
 
 
 @pytest.mark.parametrize(
@@ -235,6 +270,8 @@ class NotFinite(Painter):
         (NotFinite(), {}, "NaN or infinity"),
         (nn.Linear(3, 4), {"codes": torch.zeros(2, 3)}, r"images \[B, 3, R, R\]"),
         (Painter(), {"codes": torch.zeros(2, 3)}, "fails on codes"),
+        (Painter(), {"codes": torch.tensor(3.0)}, r"codes must be \[K, S\], those given are \[\]"),
+        (Painter(), {"codes": torch.zeros(SIZE)}, r"codes must be \[K, S\], those given are \[5\]"),
         (Painter().half(), {}, r"weights in float16, .* in float32, such as model\.float\(\)"),
         (Painter().bfloat16(), {}, "weights in bfloat16"),
         (Painter(), {"output_range": (1, 1)}, "output_range"),

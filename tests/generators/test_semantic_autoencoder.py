@@ -103,6 +103,8 @@ def test_a_picture_is_found_in_its_codes_with_its_noise_and_worse_without() -> N
     ("options", "message"),
     [
         ({"noise_shape": (3, 300, 300)}, "the engine edits codes of 1 to 65536"),
+        ({"noise_shape": (0,)}, "1 number of it or more, not 0"),
+        ({"noise_shape": (-1,)}, "1 number of it or more, not -1"),
         ({"semantic_codes": torch.zeros(0, SIZE)}, r"must be \[K, P\], not \[0, 6\]"),
         ({"semantic_codes": torch.zeros(4, SIZE + 1)}, r"the decoder fails on codes of \[2, 775\]"),
         ({"output_range": (1.0, 1.0)}, "two different finite numbers"),

@@ -13,7 +13,7 @@ from networks import CONFIG, spread_generator
 from torch import Tensor
 
 from zoom_engine.common.errors import CheckpointError, ConfigError
-from zoom_engine.generators import StyleGAN2, StyleGAN2Config, sample_styles, style_statistics
+from zoom_engine.generators import StyleGAN2, StyleGAN2Config, load_generator, sample_styles, style_statistics
 from zoom_engine.generators.stylegan2.network import ModulatedConv
 
 
@@ -285,3 +285,25 @@ def test_architectures_with_one_picture_draw_at_full_resolution_only(architectur
     assert int(network.space.fixed_mask().sum()) == 4
     with pytest.raises(ConfigError, match="at 16 only"):
         network.synthesis(styles, max_resolution=8)
+
+
+def test_the_content_hash_is_of_the_weights_as_they_are_now() -> None:
+    """It was that of the weights when it was first asked for, so that caches answered for others."""
+    network, other = spread_generator(), spread_generator(seed=1)
+    first = network.content_hash
+    network.load_state_dict(other.state_dict())
+    assert network.content_hash == other.content_hash != first
+    network.load_state_dict(spread_generator().state_dict(), assign=True)
+    assert network.content_hash == first
+    network.mapping_network.w_avg.add_(1)
+    assert network.content_hash not in (first, other.content_hash)
+    assert copy.deepcopy(network).content_hash == network.content_hash
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_weights_of_another_precision_are_refused_when_it_is_loaded(dtype: torch.dtype) -> None:
+    """They ended in torch's own error about types at the first picture."""
+    network = spread_generator().to(dtype)
+    with pytest.raises(ConfigError, match=r"weights in b?float\d\d, .* in float32, such as generator\.float\(\)"):
+        load_generator(network)
+    assert load_generator(network.float()) is network

@@ -71,6 +71,16 @@ def test_runtimes_make_the_pictures_that_torch_makes(network: StyleGAN2, backend
         assert relative_error(result.render(styles), network.render(styles)) < 1e-5
 
 
+@pytest.mark.parametrize("backend", RUNTIMES)
+def test_weights_that_changed_after_they_were_compiled_are_refused(backend: str) -> None:
+    """A runtime went on with those before, and caches took its pictures for those of the weights that are there now."""
+    network = spread_generator()
+    result = choose_synthesizer(network, backend=backend, precision="fp32")
+    network.load_state_dict(spread_generator(seed=1).state_dict())
+    with pytest.raises(ConfigError, match=f"changed after {backend} had compiled them"):
+        result.render(styles_of(network, 1))
+
+
 @pytest.mark.skipif(not ops.native_available()[0], reason=ops.native_available()[1])
 @pytest.mark.parametrize(("precision", "limit"), [("fp32", 1e-5), ("bf16", 3e-2)])
 def test_native_makes_the_pictures_that_torch_makes(network: StyleGAN2, precision: str, limit: float) -> None:

@@ -327,3 +327,25 @@ def test_sizes_and_scales_of_numpy_are_taken() -> None:
 def test_an_option_that_load_target_has_not_is_told_with_what_may_be_meant() -> None:
     with pytest.raises(ConfigError, match=r"load_target has no option 'taks'; did you mean 'task'\?"):
         load_target(InPrecision(), taks=LOGIT)  # type: ignore[call-arg]
+
+
+def test_a_network_that_changes_its_input_in_place_leaves_pictures_alone() -> None:
+    """Where no preprocessing stood between, it changed the audit's own pictures, or was refused as not followed."""
+
+    class InPlace(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Conv2d(3, 1, 8)
+
+        def forward(self, x: torch.Tensor) -> Any:
+            return self.layer(x.sub_(0.5).div_(0.25)).mean((2, 3))
+
+    network, seen = InPlace(), []
+    network.layer.register_forward_hook(lambda *_: seen.append(1))
+    target = load_target(network, task=LOGIT, preprocessing=Preprocessing(value_range=(-1.0, 1.0)))
+    target.check(16)
+    assert target.note == "", "it answers the same each time, with its hook and without"
+    images = torch.rand(2, 3, 16, 16) * 2 - 1
+    before = images.clone()
+    target(images)
+    assert torch.equal(images, before)

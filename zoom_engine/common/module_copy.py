@@ -80,7 +80,7 @@ def _answers(module: nn.Module, inputs: Tensor) -> list[Tensor] | None:
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(0)
         try:
-            return list(_tensors(module(inputs.to(place))))
+            return list(_tensors(module(inputs.to(place, copy=True))))
         except Exception:  # whatever the caller's code raises: it is reported where the module is tried
             return None
 

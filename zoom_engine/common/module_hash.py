@@ -18,7 +18,7 @@ import re
 import sys
 import sysconfig
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePath
 from typing import Any
 
@@ -67,8 +67,10 @@ class Identity(str):
     answers: Answers | None = None
 
 
-def module_hash(module: nn.Module, *extra: Mapping[str, object]) -> str:
+def module_hash(module: nn.Module | Callable[..., object], *extra: Mapping[str, object]) -> str:
     """Return the SHA-256 of what a module computes in evaluation mode, and of any JSON-ready dicts beside it.
+
+    Instead of a module it may be a method of one, or of another object.
 
     The hash covers the code that `forward` reaches with the globals, closures and defaults that it reads; plain
     attributes, but for those that this code itself writes; parameters, all buffers, extra state, and forward hooks.
@@ -117,6 +119,8 @@ class _Reader:
         kind = type(value)
         if kind in _PLAIN:
             return f"{kind.__name__} {value!r}"
+        if isinstance(value, Identity):  # its answers differ from place to place
+            return f"identity {value}"
         if isinstance(value, str) and kind is str:
             return "path" if os.path.isabs(value) else f"str {value!r}"
         if id(value) in self._known:

@@ -39,6 +39,15 @@ def seeded_latents(seeds: Sequence[int], size: int) -> Tensor:
     return torch.from_numpy(np.array(rows, dtype=np.float32).reshape(-1, size))
 
 
+def _kept(table: Tensor) -> Tensor:
+    """Return a copy of a table, float32 on the CPU, which neither gradients nor changes of the original reach."""
+    if not table.is_complex():
+        kept = table.detach().to("cpu", torch.float32, copy=True)
+        if bool(kept.isfinite().all()):
+            return kept
+    raise ConfigError(f"codes must be finite numbers of float32, those given ({table.dtype}) hold others")
+
+
 class Codes:
     """The source of a decoder's codes `[S]`: `table [K, S]`, or (None) a standard normal distribution."""
 
@@ -46,13 +55,15 @@ class Codes:
         """Check the size S of a code and the table.
 
         Raises:
-            ConfigError: the size is out of range, or the table is not `[K, S]`.
+            ConfigError: the size is out of range, or the table is not `[K, S]` of finite numbers.
         """
+        if table is not None and (table.ndim != 2 or not len(table)):
+            raise ConfigError(f"codes must be [K, S], those given are {list(table.shape)}")
         if not 1 <= size <= MOST_ENTRIES:
             raise ConfigError(f"a code has {size} entries; the engine edits codes of 1 to {MOST_ENTRIES}")
-        if table is not None and (table.ndim != 2 or table.shape[1] != size or not len(table)):
+        if table is not None and table.shape[1] != size:
             raise ConfigError(f"the decoder reads codes of {size} entries, but those given are {list(table.shape)}")
-        self.size, self.table = size, None if table is None else table.float().cpu()
+        self.size, self.table = size, None if table is None else _kept(table)
 
     @property
     def population(self) -> int | None:
@@ -114,12 +125,14 @@ class NoisyCodes(Codes):
             rows: `[K, P]`, which the seeds take in turn.
 
         Raises:
-            ConfigError: a code is too large, or there are no rows.
+            ConfigError: a code is too large or without noise, or there are no rows, or such that are not finite.
         """
+        if noise < 1:
+            raise ConfigError(f"codes of noise need 1 number of it or more, not {noise}")
         if rows.ndim != 2 or not rows.numel():
             raise ConfigError(f"what codes of noise say beside it must be [K, P], not {list(rows.shape)}")
         super().__init__(noise + rows.shape[1])
-        self.noise, self.rows = noise, rows.float().cpu()
+        self.noise, self.rows = noise, _kept(rows)
 
     @property
     def identity(self) -> dict[str, Any]:

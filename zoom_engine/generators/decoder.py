@@ -53,7 +53,8 @@ class Decoder(DrawnFromCodes, nn.Module):
         """
         super().__init__()
         if not isinstance(codes, Codes):
-            codes = Codes(code_size or (codes.shape[-1] if codes is not None else _code_size(network)), codes)
+            size = code_size or (codes.shape[-1:].numel() if codes is not None else _code_size(network))
+            codes = Codes(size, codes)
         self.codes, size = codes, codes.size
         self._range = checked_range(output_range)
         self.network = own_copy(network)
@@ -94,7 +95,7 @@ class Decoder(DrawnFromCodes, nn.Module):
 
     def _drawn(self, codes: Tensor) -> Tensor:
         try:
-            images = self.network(codes)
+            images = self.network(codes.clone())  # it may change its input in place
         except torch.OutOfMemoryError:
             raise
         except (RuntimeError, ValueError, TypeError, IndexError) as error:

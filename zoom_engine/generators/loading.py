@@ -12,6 +12,7 @@ from zoom_engine.common import registry
 from zoom_engine.common.errors import CheckpointError, ConfigError, one_line
 from zoom_engine.common.files.asked_path import asked_path
 from zoom_engine.common.files.kinds_of_file import is_onnx
+from zoom_engine.common.module_copy import other_precision
 from zoom_engine.common.threads import working
 from zoom_engine.common.typed import named_options
 from zoom_engine.generators.checkpoints.formats import load_checkpoint
@@ -168,6 +169,11 @@ def _checked(generator: Any) -> EditableGenerator:
     """Freeze a generator that others made and check it against the contract."""
     if isinstance(generator, nn.Module):
         generator.eval().requires_grad_(False)
+    if isinstance(generator, MappedGenerator) and (other := other_precision(generator)):
+        raise ConfigError(
+            f"the generator has weights in {other}, and codes come in float32: give it in float32, such as"
+            " generator.float()"
+        )
     if not _is_ours(generator):
         check_generator_on_load(generator)
     return generator  # type: ignore[no-any-return]

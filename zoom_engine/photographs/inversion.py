@@ -25,13 +25,13 @@ import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError
 from safetensors.torch import load, save
-from torch import Tensor, nn
+from torch import Tensor
 
 from zoom_engine.common.contracts import theirs
 from zoom_engine.common.errors import AuditError, ConfigError, system_errors
 from zoom_engine.common.files import atomic
 from zoom_engine.common.machine import followed_at_once
-from zoom_engine.common.module_hash import weights_hash
+from zoom_engine.common.module_hash import module_hash
 from zoom_engine.common.progress import ProgressFactory, silent
 from zoom_engine.generators import EditableGenerator, Encoding, Renderer, check_gradients_of
 from zoom_engine.generators.generator import Layered
@@ -117,9 +117,9 @@ class Inverter:
     def identity(self) -> dict[str, Any]:
         """What a photograph's code depends on beside its pixels, ready for JSON."""
         if isinstance(self.generator, Encoding):
-            # What encodes may have weights of its own, which draw nothing.
-            weights = weights_hash(self.generator) if isinstance(self.generator, nn.Module) else None
-            return {"generator": self.generator.content_hash, "by": "encode", "weights": weights}
+            # What encodes may have code and weights of its own, which draw nothing.
+            reads = module_hash(self.generator.encode)
+            return {"generator": self.generator.content_hash, "by": "encode", "reads": reads}
         return {
             "generator": self.generator.content_hash,
             "text_encoder": self.text_encoder.content_hash,

@@ -45,6 +45,7 @@ class Synthesizer:
         session: the runtime's, where there is one.
         networks: what runs the forward passes of the networks that read the pictures, "openvino" or "torch".
         side: of the pictures, where the generator's first blocks alone draw them; None: whole ones.
+        recorded: the hash of the generator as it was recorded for `session`; None where it brings its own graph.
     """
 
     generator: EditableGenerator
@@ -55,6 +56,7 @@ class Synthesizer:
     session: Session | None = field(default=None, repr=False)
     networks: str = "torch"
     side: int | None = None
+    recorded: str | None = None
 
     def smaller(self, least: int) -> Synthesizer | None:
         """Return what draws the smallest pictures of at least `least` pixels a side; None where no smaller ones are.
@@ -69,9 +71,17 @@ class Synthesizer:
         return None if side == self.generator.resolution else replace(self, side=side)
 
     def render(self, codes: Tensor, edit_weights: Tensor | None = None, directions: Tensor | None = None) -> Tensor:
-        """Draw pictures, see `zoom_engine.generators.Renderer.render`."""
+        """Draw pictures, see `zoom_engine.generators.Renderer.render`.
+
+        Raises:
+            ConfigError: the generator's weights are others than those that a runtime compiled.
+        """
         follow = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (codes, edit_weights))
         if self.session is not None and not follow:
+            if self.recorded is not None and self.recorded != self.generator.content_hash:
+                raise ConfigError(
+                    f"the generator's weights changed after {self.backend} had compiled them: make the Diagnoser anew"
+                )
             return drawn_by(self.session, self.generator, codes, edit_weights, directions)
         if "native" not in runs_on(self.generator):
             return self.generator.render(codes, edit_weights, directions)
@@ -169,7 +179,10 @@ def choose_synthesizer(
         gradients = "native" if compiled else "torch" if generator.differentiable else "none"
         session = _session(generator, name, precision, device, cache) if name in RUNTIMES else None
         networks = "openvino" if name == "openvino" else network_runtime(backend, device)
-        return Synthesizer(generator, name, precision, reason + why_precision, gradients, session, networks)
+        recorded = None if session is None or isinstance(generator, DrawnByGraph) else generator.content_hash
+        return Synthesizer(
+            generator, name, precision, reason + why_precision, gradients, session, networks, recorded=recorded
+        )
 
     if backend != "auto":
         return made(backend, "asked for by name")

@@ -48,7 +48,7 @@ def raw_outputs(network: nn.Module, x: Tensor, name: str) -> Tensor:
         TargetError: it fails, or returns more than one tensor.
     """
     try:
-        raw = network(x)
+        raw = network(x.clone())  # it may change its input in place
     except torch.OutOfMemoryError:
         raise
     except SystemExit as error:  # would end the audit without a word
