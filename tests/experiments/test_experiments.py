@@ -611,10 +611,10 @@ def test_one_image_does_not_tell_how_bars_differ() -> None:
 def test_a_claim_of_searches_is_not_judged_by_few_images(images: int, says: str) -> None:
     """By one image that flips by both it was seen: an interval of no width does not hold 0."""
 
-    def found(ssim: float) -> dict[str, Any]:
+    def result_of(ssim: float) -> dict[str, Any]:
         return {"target": "own", "flipped": [1] * images, "ssim": [ssim + place / 100 for place in range(images)]}
 
-    results = [{**found(ssim), "search": search} for search, ssim in (("sgd", 0.5), ("pgd", 0.6))]
+    results = [{**result_of(ssim), "search": search} for search, ssim in (("sgd", 0.5), ("pgd", 0.6))]
     ordering = json.loads(json.dumps(_ordering(results, "own")))
     size = {"step_size": 0.1, "flipped": [1, 0.5, 1], "ssim": None, "on_grid": 1.0}
     data = {"images": images, "results": [], "orderings": [ordering], "sweep": {"target": "own", "sizes": [size]}}

@@ -169,12 +169,12 @@ def test_an_edit_that_changes_the_ground_truth_moves_the_output_no_further() -> 
     """Its report said 0.4 of an edit that was told to move the output by 0.9."""
     by = simulated_edits({"blur": (1, 2, 3)}, lambda image, *at: (0.2, 0.4, 0.9)[int(at[-1]) - 1], kind="corruptions")
 
-    def kept(record: Record) -> Record:
+    def with_label_lost(record: Record) -> Record:
         points = tuple(dataclasses.replace(p, label_kept=p.change < 0.9) for p in record.trajectory)
         furthest = max((p for p in points if p.label_kept), key=lambda point: point.change)
         return dataclasses.replace(record, trajectory=points, change=furthest.change, label_kept=True)
 
-    by = dataclasses.replace(by, records=tuple(map(kept, by.records)))
+    by = dataclasses.replace(by, records=tuple(map(with_label_lost, by.records)))
     assert by.sensitivity[0].value == pytest.approx(0.4)
     measure = measure_of(simulated_edits({"red": (1,)}, lambda image, *_: 0.6 + image % 7 / 1000), by)
     assert (measure.furthest.at, measure.furthest.change) == (2, pytest.approx(0.4))

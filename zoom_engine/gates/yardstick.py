@@ -266,12 +266,12 @@ def _changes(records: Sequence[Record], column: int, strengths: Sequence[float])
     """
     rows = []
     for record in records:
-        row, kept = [], 0.0
+        row, change = [], 0.0
         for one in strengths:
             point = next((p for p in record.trajectory if abs(p.weights[column] - one) < _SIX_DIGITS), None)
             if point is not None and point.label_kept is not False:
-                kept = point.change
-            row.append(math.nan if point is None else kept)
+                change = point.change
+            row.append(math.nan if point is None else change)
         rows.append(row)
     return np.array(rows, dtype=np.float64).reshape(len(rows), len(strengths))
 

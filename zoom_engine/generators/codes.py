@@ -39,12 +39,12 @@ def seeded_latents(seeds: Sequence[int], size: int) -> Tensor:
     return torch.from_numpy(np.array(rows, dtype=np.float32).reshape(-1, size))
 
 
-def _kept(table: Tensor) -> Tensor:
+def _copied(table: Tensor) -> Tensor:
     """Return a copy of a table, float32 on the CPU, which neither gradients nor changes of the original reach."""
     if not table.is_complex():
-        kept = table.detach().to("cpu", torch.float32, copy=True)
-        if bool(kept.isfinite().all()):
-            return kept
+        copied = table.detach().to("cpu", torch.float32, copy=True)
+        if bool(copied.isfinite().all()):
+            return copied
     raise ConfigError(f"codes must be finite numbers of float32, those given ({table.dtype}) hold others")
 
 
@@ -63,7 +63,7 @@ class Codes:
             raise ConfigError(f"a code has {size} entries; the engine edits codes of 1 to {MOST_ENTRIES}")
         if table is not None and table.shape[1] != size:
             raise ConfigError(f"the decoder reads codes of {size} entries, but those given are {list(table.shape)}")
-        self.size, self.table = size, None if table is None else _kept(table)
+        self.size, self.table = size, None if table is None else _copied(table)
 
     @property
     def population(self) -> int | None:
@@ -132,7 +132,7 @@ class NoisyCodes(Codes):
         if rows.ndim != 2 or not rows.numel():
             raise ConfigError(f"what codes of noise say beside it must be [K, P], not {list(rows.shape)}")
         super().__init__(noise + rows.shape[1])
-        self.noise, self.rows = noise, _kept(rows)
+        self.noise, self.rows = noise, _copied(rows)
 
     @property
     def identity(self) -> dict[str, Any]:
