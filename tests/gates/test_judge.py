@@ -128,6 +128,7 @@ def test_texts_that_differ_in_case_alone_are_two_attributes() -> None:
 def test_a_model_that_nothing_moves_passes_no_gate(images: int) -> None:
     """Its page called it inconclusive: it may not read the pictures."""
     rules = [Rule(max_sensitivity=0.1, attributes=["smiling"]), Rule(max_growth=0.5, attributes=["smiling"])]
+    rules.append(Rule(min_power=0.1, effect=0.2))
     still = make(images=images, means=(0.0,) * 4)
     verdict = judge(still, rules, baseline=still)
     assert {verdict_in_words(row) for row in still.sensitivity} == {"inconclusive, nothing moves"}

@@ -43,6 +43,7 @@ from zoom_engine.statistics.power import SIZES, most_images
 from zoom_engine.statistics.summarise import images_for_power
 from zoom_engine.statistics.table import beside, decimal, p_value, percent, signed, with_interval
 
+_STILL = "no edit moves the output at all: the model may not read these pictures"
 Judgement = tuple[Outcome, str]
 EXIT_CODES: dict[Outcome, int] = {"pass": 0, "fail": 1, "inconclusive": 2}
 
@@ -194,7 +195,7 @@ def _unless_little_is_shown(row: Sensitivity, estimate: str) -> Judgement:
     reasons = {
         "edit not seen": "the text encoder sees no edit",
         "label lost": f"only {percent(row.label_kept)} of the edits keep the label",
-        "nothing moves": "no edit moves the output at all: the model may not read these pictures",
+        "nothing moves": _STILL,
         "hardly drawn": "the generator hardly draws it",
     }
     return "inconclusive", f"{estimate}, but {reasons[row.shows_little]}"
@@ -245,6 +246,8 @@ def _power(audit: Diagnosis, rule: Rule) -> Judgement:
     reached = None if power is None else power.sensitive.get(f"{rule.effect:g}")
     if reached is None:
         return "inconclusive", "the audit has no power: it takes two images or more"
+    if any(row.unmoved for row in audit.sensitivity):
+        return "inconclusive", f"no power is known: {_STILL}"
     shown = percent(reached, limit=rule.min_power)
     if reached >= (rule.min_power or 0.0):
         return "pass", shown
