@@ -54,6 +54,17 @@ def test_a_folder_is_the_model_with_its_classes_and_preprocessing(
     torch.testing.assert_close(one(images)[:, 0], target(images)[:, 1])
 
 
+def test_logits_of_transformers_are_logits_whatever_their_values(folder: Path) -> None:
+    """Those of a model that is hardly trained may all lie in [0, 1]: it was refused as one that could be two things."""
+    model = ResNetForImageClassification.from_pretrained(folder).eval()
+    with torch.no_grad():
+        model.classifier[1].weight.mul_(1e-3)
+        model.classifier[1].bias.copy_(torch.tensor([0.3, 0.6, 0.5]))
+    model.save_pretrained(folder)
+    for target in (load_target(folder), load_target(model)):
+        assert target.task == MultiClassTask(classes=("cat", "dog", "fox"), output="logits")
+
+
 def test_refusals_are_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(message: str) -> None:
         with pytest.raises(TargetError, match=message) as caught:

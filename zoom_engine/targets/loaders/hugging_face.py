@@ -92,7 +92,7 @@ def load_hugging_face(folder: Path, how: Reading) -> LoadedModel:
         preprocessing=preprocessing,
         assumed=scale_is_assumed(how.options, told=told),
         final=_stated_final(config) if how.output is None else "",
-        classes=None if _stated_final(config) else classes,
+        classes=None if _stated_final(config) == "number" else classes,
         task=_stated_task(config, classes) if how.output is None else None,
         output_chosen=True,
         content_hash=digest.hexdigest(),
@@ -141,7 +141,7 @@ def load_transformers_object(given: Any, how: Reading) -> LoadedModel:
         loaded,
         network=Entry(loaded.network, "logits"),
         final=_stated_final(config),
-        classes=None if _stated_final(config) else classes,
+        classes=None if _stated_final(config) == "number" else classes,
         task=_stated_task(config, classes),
         output_chosen=True,
     )
@@ -154,7 +154,8 @@ def _image_size(given: object) -> int | tuple[int, int] | None:
 
 
 def _stated_final(config: Mapping[str, object]) -> Final:
-    return "number" if config.get("problem_type") == "regression" else ""
+    """Return what a head of transformers ends with: its outputs are called `logits`."""
+    return "number" if config.get("problem_type") == "regression" else "logits"
 
 
 def _stated_task(config: Mapping[str, object], classes: Sequence[str] | None) -> Task | None:

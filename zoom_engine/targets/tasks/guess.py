@@ -19,7 +19,7 @@ from zoom_engine.targets.tasks.multilabel import MultiLabelTask
 from zoom_engine.targets.tasks.segmentation import SegmentationTask
 from zoom_engine.targets.tasks.task import Task
 
-Final = Literal["", "sigmoid", "softmax", "probabilities", "number"]
+Final = Literal["", "sigmoid", "softmax", "probabilities", "logits", "number"]
 """What a network may be known to end with; "number": with one in a unit of its own, as regression does."""
 LEAST_EMBEDDING = 8
 """Rows of length 1 are taken for an embedding from this many numbers on; those of fewer may be a direction."""
@@ -56,6 +56,8 @@ def guess_task(
     """
     if kind is not None and kind not in get_args(Kind):
         raise TargetError(f"target {name!r}: its outputs can be logits or probabilities, not {kind!r}")
+    if kind is None and final == "logits":
+        kind = "logits"
     flat = rows_of(raw)
     count = flat.shape[1]
     if not count:
