@@ -421,6 +421,14 @@ class Summary:
         return any(row.effect is not None for row in self.sensitivity)
 
     @property
+    def never_moves(self) -> bool:
+        """Tell whether no edit moved the output by as much as a digit, random ones included.
+
+        A model that sees pictures hardly answers so: it may be shown none, or find nothing in them.
+        """
+        return any(row.unmoved for row in self.sensitivity)
+
+    @property
     def decisive_images(self) -> int:
         """Return how many images some edit flips decisively."""
         return round((self.decisive_flip_rate or 0.0) * self.edited_images)

@@ -120,9 +120,8 @@ def _histogram(axes: Axes, target: dict[str, Any]) -> None:
 def tell(data: Data) -> str:
     """Say whether the planted attribute comes first, and sound targets show nothing."""
     biased = [target for target in data["targets"] if target["planted"]]
-    sound = [
-        t for t in data["targets"] if t["truth_known"] and not t.get("biased", t["planted"])
-    ]  # older data have none
+    # Older data do not say what is biased.
+    sound = [one for one in data["targets"] if one["truth_known"] and not one.get("biased", one["planted"])]
     paragraph = (
         "How to read it: a bar is the mean over images of the change of a target's output by editing one attribute to"
         " the end of its calibrated range; lines are 95 % intervals, for all attributes at once. Dark bars are"

@@ -242,11 +242,12 @@ def _growth(pair: Pair, row: Sensitivity, p_adjusted: float, limit: float) -> Ju
 
 
 def _power(audit: Diagnosis, rule: Rule) -> Judgement:
-    power = audit.summary().power
+    summary = audit.summary()
+    power = summary.power
     reached = None if power is None else power.sensitive.get(f"{rule.effect:g}")
     if reached is None:
         return "inconclusive", "the audit has no power: it takes two images or more"
-    if any(row.unmoved for row in audit.sensitivity):
+    if summary.never_moves:
         return "inconclusive", f"no power is known: {_STILL}"
     shown = percent(reached, limit=rule.min_power)
     if reached >= (rule.min_power or 0.0):

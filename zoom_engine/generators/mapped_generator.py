@@ -6,8 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Self
-from weakref import WeakKeyDictionary
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -17,8 +16,6 @@ from zoom_engine.common.errors import ConfigError
 from zoom_engine.generators.codes import seeded_latents
 from zoom_engine.generators.mapped_config import MappedConfig
 from zoom_engine.generators.mapping import MappingNetwork
-
-_hashes: WeakKeyDictionary[nn.Module, tuple[str, list[Any], list[Any]]] = WeakKeyDictionary()
 
 
 def random_weights(*shape: int, divisor: float = 1.0, gain: float = 1.0) -> Tensor:
@@ -47,6 +44,7 @@ class MappedGenerator(nn.Module):
         self.resolution, self.num_ws = config.resolution, config.num_ws
         self.z_dim, self.w_dim = config.z_dim, config.w_dim
         self.mapping_network = MappingNetwork(config)
+        self._hashed: tuple[str, list[tuple[str, ops.State]], list[tuple[str, Tensor]]] | None = None
 
     @property
     def device(self) -> torch.device:
@@ -90,14 +88,14 @@ class MappedGenerator(nn.Module):
         """
         weights = sorted(self.state_dict(keep_vars=True).items())
         states = [(name, ops.state_of(value)) for name, value in weights]
-        if self not in _hashes or _hashes[self][1] != states:
+        if self._hashed is None or self._hashed[1] != states:
             digest = hashlib.sha256(json.dumps(self.config.to_dict(), sort_keys=True).encode())
             for name, value in weights:
                 digest.update(name.encode())
                 digest.update(value.detach().cpu().contiguous().float().numpy())
             # The weights are held so that no other tensors get their addresses.
-            _hashes[self] = digest.hexdigest(), states, weights
-        return _hashes[self][0]
+            self._hashed = digest.hexdigest(), states, weights
+        return self._hashed[0]
 
     def latents(self, seeds: Sequence[int]) -> Tensor:
         """Return the latent of each seed, `[B, z_dim]`: NVIDIA's `RandomState(seed).randn(1, z_dim)`."""

@@ -19,7 +19,6 @@ from zoom_engine.report.verdicts import (
     amount,
     in_units,
     leading,
-    never_moves,
     next_steps,
     no_further_than_control,
     numbers_and_unit,
@@ -201,7 +200,7 @@ class _Audit:
         if not self.rows:
             why = "no picture was edited" if summary.trials else "nothing was measured"
             return "inconclusive", f"Inconclusive: {why}"
-        if never_moves(summary):
+        if summary.never_moves:
             return "inconclusive", "Inconclusive: no edit moved the output at all"
         open_ones, count = self.open_ones, len(rows)
         if not open_ones:

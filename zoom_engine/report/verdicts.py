@@ -172,14 +172,6 @@ def detectable(summary: Summary, view: TaskView) -> str:
     return f"Effects of {amount(view, up(least))} or more are detected in at least 80 of 100 such audits."
 
 
-def never_moves(summary: Summary) -> bool:
-    """Tell whether no edit moved the output by as much as a digit, random ones included.
-
-    A model that sees pictures hardly answers so: it may be shown none, or find nothing in them.
-    """
-    return any(row.unmoved for row in summary.sensitivity)
-
-
 def weak_from(config: Config) -> float:
     """Return the effect that an audit should detect: `TOLD`, or twice the smallest that matters where that is more."""
     return min(max(TOLD, 2 * config.smallest_effect), 1.0)
@@ -212,8 +204,7 @@ def next_steps(summary: Summary, config: Config, names: Mapping[Attribute, str],
         steps.append(f"Look at the pictures of {quoted}: where these keep the label, say it in other words (--label).")
     if still := _never_edited(summary):
         steps.append(f"Find out why no picture of {_quoted_few([names[row.attribute] for row in still])} was edited.")
-    unread = never_moves(summary)
-    if unread:
+    if summary.never_moves:
         steps.append("Check that the model reads these pictures: no edit changed its output by a digit.")
     if sensitive:
         it = f"“{sensitive[0]}”" if len(sensitive) == 1 else "each of them"
@@ -230,9 +221,9 @@ def next_steps(summary: Summary, config: Config, names: Mapping[Attribute, str],
     if unknown:
         more = "More controls" if elsewhere else "More random directions (--random-directions)"
         steps.append(f"{more} may tell {_quoted_few(unknown)} from any edit.")
-    if inconclusive and not unread:
+    if inconclusive and not summary.never_moves:
         steps.extend(to_settle(summary, names))
-    elif is_weak(summary, config) and not unread:
+    elif is_weak(summary, config) and not summary.never_moves:
         steps.append("Run more images before anybody concludes that the rest does not matter.")
     if summary.baseline is None and len(still) < len(summary.sensitivity):
         steps.append(

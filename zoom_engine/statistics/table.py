@@ -66,10 +66,8 @@ def summary_table(summary: Summary, *, title: str = "", width: int = WIDTH, colo
         cells = [row.attribute.name, with_interval(row.value, row.interval)]
         cells += [verdict_in_words(row)] if single else []
         share = f"{_bar(row.share)} {percent(row.share):>5}"
-        cells += [
-            percent(row.share) if baseline else share,
-            flipping(row.flip_rate),
-        ]  # a row of bars would be a ranking
+        cells.append(percent(row.share) if baseline else share)  # a row of bars would be a ranking
+        cells.append(flipping(row.flip_rate))
         cells += [flipping(row.decisive_flip_rate), keeping(row.label_kept), decimal(row.ssim)]
         body.append([*cells, decimal(row.mean_abs_weight, 1)])
         few = len(row.differences) <= _MOST_TEXTS  # of more, what is found is said below

@@ -20,7 +20,7 @@ from zoom_engine.targets.tasks.segmentation import SegmentationTask
 from zoom_engine.targets.tasks.task import Task
 
 Final = Literal["", "sigmoid", "softmax", "probabilities", "logits", "number"]
-"""What a network may be known to end with; "number": with one in a unit of its own, as regression does."""
+"""What a network may be known to end with; "logits": with nothing; "number": with one in a unit of its own."""
 LEAST_EMBEDDING = 8
 """Rows of length 1 are taken for an embedding from this many numbers on; those of fewer may be a direction."""
 TAKEN_FOR_EMBEDDING = "its outputs have length 1 for every test picture, so they are taken for an embedding"
