@@ -21,6 +21,9 @@ from zoom_engine.cli import main
 from zoom_engine.common.errors import AuditError, ConfigError
 from zoom_engine.gates.bounds import images_for, mean_bounds
 from zoom_engine.gates.compare import Pair, compare
+from zoom_engine.gates.formats.junit import to_junit
+from zoom_engine.gates.formats.markdown import to_markdown
+from zoom_engine.gates.formats.sarif import to_sarif
 from zoom_engine.gates.history import history
 from zoom_engine.gates.judge import Verdict, judge
 from zoom_engine.gates.rules import Rule, read_rules, rules_of
@@ -238,29 +241,70 @@ def test_the_number_of_images_for_growth_is_the_one_that_decides() -> None:
     assert judge(enough, [rule], baseline=enough).outcome == "pass"
 
 
-@pytest.mark.parametrize(("spread", "mean", "limit"), [(0.05, 0.0, 0.03), (0.1, 0.01, 0.03), (0.2, 0.05, 0.1)])
+@pytest.mark.parametrize("paired", [True, False], ids=["of-the-same-images", "of-others"])
+@pytest.mark.parametrize(
+    ("spread", "mean", "limit"),
+    [(0.05, 0.0, 0.03), (0.1, 0.01, 0.03), (0.2, 0.05, 0.1), (0.2, 0.2, 0.1), (0.1, 0.1, 0.05)],
+)
 def test_with_the_images_that_growth_needs_about_half_of_the_audits_decide_it(
-    spread: float, mean: float, limit: float
+    spread: float, mean: float, limit: float, paired: bool
 ) -> None:
+    """On either side of the limit. Of other images 4 % passed, and to fail it asked for four times as many."""
     random, count = np.random.default_rng(0), 40
     names = [f"attribute {number}" for number in range(count)]
 
-    def audited(changes: np.ndarray) -> Diagnosis:
-        manifest = Manifest.of({"mode": "single", "attributes": names, "images": len(changes)})
+    def audited(changes: np.ndarray, first: int = 0) -> Diagnosis:
+        manifest = Manifest.of({"mode": "single", "attributes": names, "images": len(changes), "seed": first})
         records = (
-            record(i, i, name, c, count) for i, row in enumerate(changes) for name, c in zip(names, row, strict=True)
+            record(i, first + i, name, c, count)
+            for i, row in enumerate(changes)
+            for name, c in zip(names, row, strict=True)
         )
         return Diagnosis(manifest, tuple(records))
 
-    def pair(images: int) -> Pair:
-        grown = mean + spread * random.choice([-1.0, 1.0], (images, count))
-        return Pair(audited(np.full((images, count), 0.4)), audited(0.4 + grown))
+    def pair(deviations: np.ndarray) -> Pair:
+        still = 0.4 + (0.0 if paired else 1.0) * deviations[0] * spread
+        return Pair(audited(still), audited(0.4 + mean + deviations[1] * spread, 0 if paired else 10_000))
 
-    balanced = np.full((2, count), 0.4) + mean + spread * np.array([[1.0], [-1.0]])
-    _, needed = Pair(audited(np.full((2, count), 0.4)), audited(balanced)).images_for(Attribute.parse(names[0]), limit)
+    balanced = np.broadcast_to(np.array([[1.0], [-1.0]]), (2, 2, count))
+    _, needed = pair(balanced).images_for(Attribute.parse(names[0]), limit)
     assert needed is not None
-    ends = [max(one.most, one.interval[1]) for one in pair(needed).differences.values()]
-    assert 0.2 <= np.mean([end <= limit for end in ends]) <= 0.8
+    drawn = pair(random.choice([-1.0, 1.0], (2, needed, count)))
+    if mean < limit:
+        decided = [max(one.most, one.interval[1]) <= limit for one in drawn.differences.values()]
+    else:
+        decided = [p_value < 0.05 / count for p_value in drawn.p_above(limit)]
+    assert 0.2 <= np.mean(decided) <= 0.8
+
+
+def test_what_differs_besides_the_target_is_told_where_audits_are_compared(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    same, others = make(images=20), simulated(images=20, seed=7)
+    rules = [Rule(max_growth=0.05), Rule(max_sensitivity=0.9)]
+    assert judge(same, rules, baseline=same).notes == ()
+    assert judge(same, rules[1:], baseline=others).notes == (), "nothing is compared"
+    verdict = judge(same, rules, baseline=others)
+    (note,) = verdict.notes
+    assert note.startswith("No image is in both audits")
+    assert note in " ".join(verdict_text(verdict).split())
+    assert note in to_markdown(verdict)
+    assert note in to_junit(verdict).decode()
+    assert verdict.to_json()["notes"] == to_sarif(verdict, at="rules.toml")["runs"][0]["properties"]["notes"] == [note]
+
+
+def test_controls_of_other_strengths_are_named_where_they_do_not_tell() -> None:
+    def change(image: int, name: str, at: float) -> float:
+        draw = np.random.default_rng([image, *name.encode(), int(10 * at) + 100])
+        return min(float(draw.exponential(0.12)), 0.8)
+
+    controls = {f"control {number}": [1.0] for number in range(12)}
+    audit = simulated_edits({"a red car": [-2.0, -1.0, 1.0, 2.0]}, change, images=60, controls=controls)
+    (result,) = judge(audit, [Rule(max_sensitivity=0.1)]).findings
+    assert (result.outcome, result.estimate.split(": ")[1]) == (
+        "inconclusive",
+        "these controls do not tell whether any edit does the same (controls of as many strengths may)",
+    )
 
 
 def test_growth_passes_fails_or_is_inconclusive() -> None:

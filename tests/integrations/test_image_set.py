@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from audits import ATTRIBUTES, LABELS, manifest, single
 from PIL import Image
+from simulated import simulated
 
 from zoom_engine.audit.folder import AuditFolder
 from zoom_engine.cli import main
@@ -52,6 +53,21 @@ def test_pairs_lie_beside_a_table_of_them(audit: Path, tmp_path: Path, capsys: p
         with Image.open(tmp_path / "set" / rows[1][what]) as picture:
             pixels[what] = picture.getpixel((0, 0))
     assert pixels == {"original": (10, 0, 0), "edited": (10, 2, 0)}
+
+
+def test_attributes_of_one_short_name_are_told_apart(tmp_path: Path) -> None:
+    names = ("a face with blond hair", "a blond hair face")
+    audit = simulated(images=3, attributes=names, means=(0.2, 0.1), neutral="a face", path=tmp_path / "audit")
+    assert audit.path is not None
+    Image.new("RGB", (4, 4)).save(audit.path / "a.png")
+    frames = [{"file": "a.png", "weight": weight, "caption": ""} for weight in (None, 1.0)]
+    strip = {"kind": "typical", "flipped": True, "label_kept": None, "ssim": 0.9, "original_caption": "", "caption": ""}
+    strips = [{**strip, "attribute": name, "seed": 0, "frames": frames} for name in names]
+    with AuditFolder.resume(audit.path, audit.manifest) as folder:
+        folder.write_json("gallery.json", {"strips": strips, "sheets": []})
+    assert main(["export-images", str(audit.path), "--out", str(tmp_path / "set"), "--license", "Apache-2.0"]) == 0
+    rows = list(csv.DictReader((tmp_path / "set" / "pairs.csv").read_text().splitlines()))
+    assert [row["name"] for row in rows] == list(names)
 
 
 def test_the_description_is_of_these_files(audit: Path, tmp_path: Path) -> None:

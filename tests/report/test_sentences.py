@@ -278,6 +278,18 @@ def test_an_effect_is_told_from_random_edits_if_images_agree_on_it() -> None:
     )
 
 
+def test_controls_of_other_strengths_are_named_where_an_effect_is_not_told_from_them() -> None:
+    rows = [judged("a", "sensitive", specificity="unknown", strengths_differ=True)]
+    rows += [judged("b", "sensitive", specificity="unknown")]
+    result = dataclasses.replace(summary(*rows), edits="pairs", baseline=RANDOM)
+    assert "if images agree on it and its edits have no more strengths than the controls’." in how_known(
+        result, READING
+    )
+    steps = next_steps(result, CONFIG, NAMES, unfinished=False)
+    assert "Controls of as many strengths may tell “A” from any edit." in steps
+    assert "More controls may tell “B” from any edit." in steps
+
+
 def test_the_next_step_says_how_many_images_would_settle_what_is_inconclusive() -> None:
     def told(*counts: int | None) -> str:
         rows = [

@@ -262,6 +262,7 @@ def test_the_file_has_the_keys_of_the_mode_in_their_order(diagnosis: Diagnosis) 
         "ssim",
     ]
     head[3:3] = ["effect", "effect_ci95"]
+    last = ["faint", "unmoved", "strengths_differ"]
     of_single = [
         "verdict",
         "specificity",
@@ -282,7 +283,7 @@ def test_the_file_has_the_keys_of_the_mode_in_their_order(diagnosis: Diagnosis) 
     whole += ["label_kept", "natural", "ssim"]
     assert list(result) == [*whole, "baseline", "power", "side_effects", "paraphrases", "sensitivity"]
     for row in result["sensitivity"]:
-        assert list(row) == [*head, "mean_abs_weight", "paper", *of_single, "faint", "unmoved"]
+        assert list(row) == [*head, "mean_abs_weight", "paper", *of_single, *last]
         assert list(row["paper"]) == ["mean_change", "ci95", "share", "flip_rate", "decisive_flip_rate"]
     assert result["sensitivity"][0]["attribute"] == ATTRIBUTES[1]
     together = Diagnosis(manifest("multi"), ()).summary().to_json()
@@ -420,5 +421,8 @@ def test_an_attribute_with_more_strengths_than_its_controls_is_not_specific_for_
         return min(float(draw.exponential(0.12)), 0.8)
 
     controls = {f"control {number}": of_controls for number in range(12)}
-    (row,) = simulated_edits({"a red car": strengths}, change, images=60, controls=controls).sensitivity
+    audit = simulated_edits({"a red car": strengths}, change, images=60, controls=controls)
+    (row,) = audit.sensitivity
     assert (row.verdict, row.specificity) == ("sensitive", specificity)
+    assert row.strengths_differ == (specificity == "unknown")
+    assert row.strengths_differ == ("no more strengths" in " ".join(audit.table().split()))

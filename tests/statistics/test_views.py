@@ -85,6 +85,13 @@ def test_a_plot_has_a_bar_for_each_attribute(diagnosis: Diagnosis, tmp_path: Pat
     assert len(beside.patches) == 4 + 1, "random edits are a band"
 
 
+def test_attributes_of_one_short_name_are_told_apart() -> None:
+    names = ("a face with blond hair", "a blond hair face")
+    audit = simulated(images=3, attributes=names, means=(0.2, 0.1), neutral="a face")
+    axes = audit.plot(matplotlib.figure.Figure().subplots())
+    assert len({label.get_text() for label in axes.get_yticklabels()}) == len(set(audit.to_pandas().name)) == 2
+
+
 def test_a_plot_shows_what_users_wrote_and_reads_no_formula_in_it() -> None:
     names = ("a tag of $5 or $10", r"a $\hat$")
     audit = simulated(images=3, target=r"a $\model$", attributes=names, means=(0.1, 0.2))

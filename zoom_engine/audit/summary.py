@@ -39,6 +39,7 @@ _OF_SINGLE = (
     ),
     *("adjusted_mean_change", "groups", "differences", "by_paraphrase", "power", "side_effects", "paraphrases"),
     "unmoved",
+    "strengths_differ",
 )
 
 
@@ -266,6 +267,8 @@ class Sensitivity:
         faint: whether the relevance of its direction is less than half above what random text reaches: the generator
             hardly draws it.
         unmoved: single mode: whether no edit moves the output at all, of any attribute or random direction.
+        strengths_differ: single mode: whether the specificity is unknown because its edits have more strengths than the
+            controls, or fewer, where the largest change is judged.
     """
 
     mode: Mode
@@ -302,6 +305,7 @@ class Sensitivity:
     edit_score_interval: Interval | None = None
     faint: bool = False
     unmoved: bool = False
+    strengths_differ: bool = False
 
     @property
     def value(self) -> float | None:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import bisect
 import math
+from collections.abc import Callable, Sequence
 
-from scipy.special import log_ndtr, ndtr
+from scipy.optimize import brentq
+from scipy.special import log_ndtr, ndtr, stdtrit
 
 from zoom_engine.settings.interim_analyses import confidence
 from zoom_engine.statistics.intervals import Array, mean_intervals
@@ -64,13 +66,59 @@ def images_for(
         return 1 if distance else None
     if not distance:
         return None
-    unseen, beyond = -math.log1p(-distance / room), (1 - confidence(analyses, attributes)) / 2
+    return images_for_ends([(room, spread)], distance, analyses=analyses, attributes=attributes)
+
+
+def images_for_ends(
+    sides: Sequence[tuple[float, float]], distance: float, *, analyses: int = 1, attributes: int = 1
+) -> int | None:
+    """Estimate how many images it takes that the ends of intervals lie at most `distance` from their means together.
+
+    `sides` are the intervals, a (room, spread) pair each: how far from the mean a change may lie on the side of the
+    end, and the standard deviation over images. Returns as `images_for` does.
+    """
+    beyond = (1 - confidence(analyses, attributes)) / 2
 
     def is_enough(images: int) -> bool:
-        return _tail(distance, spread / math.sqrt(images), unseen * images / distance) <= beyond * (1 + 1e-9)
+        return sum(_end(images, *side, beyond) for side in sides) <= distance * (1 + 1e-9)
 
-    images = bisect.bisect_left(range(1, MOST_IMAGES + 1), True, key=is_enough) + 1
+    return _fewest(is_enough)
+
+
+def images_for_test(distance: float, spread: float, *, level: float, paired: bool) -> int | None:
+    """Estimate how many images it takes that a permutation test finds a mean to lie above a limit, as likely as not.
+
+    It is Student's test where images are many. The p-value of n pairs is at least 2^-n, and that of twice n images that
+    are not paired 1 / C(2n, n). Returns as `images_for` does.
+
+    Args:
+        distance: how far above the limit the mean is expected to lie, above 0.
+        spread: the standard deviation of the difference over images.
+        level: what the p-value must lie below.
+        paired: whether both audits have the same images.
+    """
+
+    def is_enough(images: int) -> bool:
+        least = 0.5**images if paired else 1 / math.comb(2 * images, images) if images < 64 else 0.0
+        freedom = images - 1 if paired else 2 * (images - 1)
+        return least < level and bool(-stdtrit(freedom, level) * spread < distance * math.sqrt(images - 1))
+
+    return _fewest(is_enough, least=2)
+
+
+def _fewest(is_enough: Callable[[int], bool], least: int = 1) -> int | None:
+    images = bisect.bisect_left(range(least, MOST_IMAGES + 1), True, key=is_enough) + least
     return images if images <= MOST_IMAGES else None
+
+
+def _end(images: int, room: float, spread: float, beyond: float) -> float:
+    """Compute how far from the mean an end of its interval lies; `beyond` is how rarely the true mean lies further."""
+
+    def excess(distance: float) -> float:
+        return _tail(distance, spread / math.sqrt(images), -math.log1p(-distance / room) * images / distance) - beyond
+
+    nearest, furthest = 1e-12 * room, (1 - 1e-12) * room
+    return float(brentq(excess, nearest, furthest)) if room and excess(furthest) < 0 < excess(nearest) else room
 
 
 def _tail(distance: float, sigma: float, rate: float) -> float:

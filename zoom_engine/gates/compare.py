@@ -22,7 +22,7 @@ from scipy.special import ndtri
 
 from zoom_engine.audit.summary import Interval, Sensitivity
 from zoom_engine.common.errors import AuditError
-from zoom_engine.gates.bounds import MOST_IMAGES, images_for, mean_bounds
+from zoom_engine.gates.bounds import MOST_IMAGES, images_for_ends, images_for_test, mean_bounds
 from zoom_engine.gates.comparable import check_comparable, notes, title
 from zoom_engine.settings.attributes import Attribute, short_names
 from zoom_engine.settings.interim_analyses import confidence
@@ -165,19 +165,24 @@ class Pair:
         """Estimate how many images show on which side of `limit` a growth such as this attribute's lies.
 
         Returns (the images that were compared, or those of the smaller audit; the images that it takes of each audit,
-        see `bounds.images_for`). Two ends must lie below a limit: `Difference.most`, which is of the attribute alone,
-        and that of the bootstrap interval, which is of all together and of the spread.
+        see `bounds`). To lie above a limit is tested. To lie below it two ends must: `Difference.most`, which is of the
+        attribute alone, and that of the bootstrap interval, which is of all together and of the spread.
         """
         column = self.attributes.index(attribute)
         before, after = (one[np.isfinite(one[:, column]), column] for one in (self._before, self._after))
         spread = float((after - before).std() if self.pairs else math.hypot(after.std(), before.std()))
-        mean, count = float(after.mean() - before.mean()), len(self.attributes)
-        together = count if mean > limit else 1
-        needed = images_for(limit, analyses=self._analyses, attributes=together, mean=mean, spread=spread, low=-1.0)
-        if needed is not None and mean < limit:
+        mean, count, compared = float(after.mean() - before.mean()), len(self.attributes), min(len(before), len(after))
+        if mean >= limit:
+            level = LEVEL / (self._analyses * count)
+            return compared, images_for_test(mean - limit, spread, level=level, paired=bool(self.pairs))
+        sides = [(1.0 - mean, spread)]
+        if not self.pairs:
+            sides = [(1.0 - float(after.mean()), float(after.std())), (float(before.mean()), float(before.std()))]
+        needed = images_for_ends(sides, limit - mean, analyses=self._analyses)
+        if needed is not None:
             beyond = (1 - confidence(self._analyses, count)) / 2
             needed = max(needed, math.ceil((float(ndtri(beyond)) * spread / (limit - mean)) ** 2))
-        return min(len(before), len(after)), needed if needed is not None and needed <= MOST_IMAGES else None
+        return compared, needed if needed is not None and needed <= MOST_IMAGES else None
 
     def _p_adjusted(self, *limits: float) -> list[Array]:
         """Compute for each limit the adjusted p-values `[A]` of the hypothesis that means differ by that at most."""

@@ -80,6 +80,7 @@ class Verdict:
         findings: in the order of the rules.
         about: who and what was audited.
         about_baseline: the same of the baseline.
+        notes: what differs between both besides the target, where rules of growth compare them, a sentence each.
     """
 
     audit: str
@@ -87,6 +88,7 @@ class Verdict:
     findings: tuple[Finding, ...]
     about: About
     about_baseline: About | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def outcome(self) -> Outcome:
@@ -113,6 +115,7 @@ class Verdict:
             "baseline": self.baseline,
             "about": self.about.to_json(),
             "outcome": self.outcome,
+            "notes": list(self.notes),
             "findings": [
                 {
                     "rule": {name: value for name, value in asdict(finding.rule).items() if value is not None},
@@ -139,21 +142,24 @@ def judge(audit: Diagnosis, rules: Sequence[Rule], *, baseline: Diagnosis | None
         raise ConfigError(f"audits give their power for effects of {', '.join(map(str, SIZES))}, not of {effect:g}")
     if audit.mode == "multi":
         raise AuditError(f"{title(audit)} edits all attributes together: rules are for audits of single attributes")
-    if baseline is None and any(rule.max_growth is not None for rule in rules):
+    grows = any(rule.max_growth is not None for rule in rules)
+    if baseline is None and grows:
         raise ConfigError("a rule of growth needs a baseline: give --baseline")
-    findings = [finding for rule in rules for finding in _findings(rule, audit, baseline)]
-    beside = () if baseline is None else (baseline.about,)
-    return Verdict(title(audit), None if baseline is None else title(baseline), tuple(findings), audit.about, *beside)
+    finished = baseline and not (_unfinished(audit, "audit") or _unfinished(baseline, "baseline"))
+    pair = Pair(baseline, audit) if baseline and grows and finished else None
+    findings = [finding for rule in rules for finding in _findings(rule, audit, baseline, pair)]
+    beside = (None, None) if baseline is None else (title(baseline), baseline.about)
+    return Verdict(title(audit), beside[0], tuple(findings), audit.about, beside[1], pair.notes if pair else ())
 
 
-def _findings(rule: Rule, audit: Diagnosis, baseline: Diagnosis | None) -> Iterator[Finding]:
+def _findings(rule: Rule, audit: Diagnosis, baseline: Diagnosis | None, pair: Pair | None) -> Iterator[Finding]:
     over = baseline if rule.max_growth is not None else None
     asked = _asked(rule, audit, over)
     unfinished = _unfinished(audit, "audit") or (over and _unfinished(over, "baseline"))
     if unfinished:
         judgements = [unfinished] * len(asked)
-    elif over is not None:
-        judgements = _grown(rule, audit, over, asked)
+    elif over is not None and pair is not None:
+        judgements = _grown(rule, pair, asked)
     else:
         judgements = [_power(audit, rule) if one is None else _sensitivity(rule, audit, one) for one in asked]
     names = short_names([*audit.attributes, *(baseline.attributes if baseline else ())], audit.config.neutral)
@@ -184,6 +190,7 @@ def _sensitivity(rule: Rule, audit: Diagnosis, attribute: Attribute) -> Judgemen
     if low > limit:
         several = beside(audit.summary()).several
         more = "more --random-directions" if audit.config.edits is None else "more of them"
+        more = "controls of as many strengths" if row.strengths_differ else more
         return "inconclusive", f"{estimate}: these {several} do not tell whether any edit does the same ({more} may)"
     return "inconclusive", f"{estimate}{_too_few(audit, attribute, limit)}"
 
@@ -201,8 +208,8 @@ def _unless_little_is_shown(row: Sensitivity, estimate: str) -> Judgement:
     return "inconclusive", f"{estimate}, but {reasons[row.shows_little]}"
 
 
-def _grown(rule: Rule, audit: Diagnosis, over: Diagnosis, asked: Sequence[Attribute | None]) -> list[Judgement]:
-    pair, limit = Pair(over, audit), rule.max_growth or 0.0
+def _grown(rule: Rule, pair: Pair, asked: Sequence[Attribute | None]) -> list[Judgement]:
+    over, audit, limit = pair.first, pair.other, rule.max_growth or 0.0
     above = dict(zip(pair.attributes, pair.p_above(limit), strict=True))
     tested = [attribute for attribute in pair.attributes if attribute in asked]
     adjusted = dict(zip(tested, adjust(np.array([above[one] for one in tested]), "holm"), strict=True))
@@ -248,7 +255,7 @@ def _power(audit: Diagnosis, rule: Rule) -> Judgement:
     if reached is None:
         return "inconclusive", "the audit has no power: it takes two images or more"
     if summary.never_moves:
-        return "inconclusive", f"no power is known: {_STILL}"
+        return "inconclusive", f"no power is known, since {_STILL}"
     shown = percent(reached, limit=rule.min_power)
     if reached >= (rule.min_power or 0.0):
         return "pass", shown

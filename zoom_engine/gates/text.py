@@ -93,7 +93,7 @@ def difference_cells(difference: Difference | None, matters: float) -> tuple[str
 
 
 def verdict_text(verdict: Verdict, *, width: int = WIDTH, colors: bool = False) -> str:
-    """Return a line for each finding, failures first, and the outcome at the end.
+    """Return a line for each finding, failures first, what differs from the baseline and the outcome.
 
     What is to be said of an estimate stands below its line.
     """
@@ -117,7 +117,8 @@ def verdict_text(verdict: Verdict, *, width: int = WIDTH, colors: bool = False) 
     outcome = f"{verdict.outcome.upper()} ({counted([finding.outcome for finding in findings])})"
     closing = wrapped(f"{outcome}: {verdict.audit}{beside}", width=width)
     closing = f"{tinted(outcome, outcome if colors else '')}{closing.removeprefix(outcome)}"
-    return "\n".join([*ruled(columns, body, width=width, colors=colors, below=reasons), closing])
+    notes = [wrapped(note, width=width) for note in verdict.notes]
+    return "\n".join([*ruled(columns, body, width=width, colors=colors, below=reasons), *notes, closing])
 
 
 def history_table(history: History, *, width: int = WIDTH, colors: bool = False) -> str:

@@ -23,7 +23,7 @@ from zoom_engine.audit.gallery_file import Gallery, StripEntry
 from zoom_engine.common.errors import AuditError, system_errors
 from zoom_engine.common.files import atomic
 from zoom_engine.common.files.json_file import opened
-from zoom_engine.settings.attributes import short_name
+from zoom_engine.settings.attributes import short_names
 
 if TYPE_CHECKING:
     from zoom_engine.statistics.diagnosis import Diagnosis
@@ -114,6 +114,7 @@ def _write_pairs(diagnosis: Diagnosis, folder: Path, strips: tuple[StripEntry, .
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
+    names = short_names(diagnosis.config.attributes, diagnosis.config.neutral)
     for number, strip in enumerate(strips):
         files = {what: f"images/{number:04d}-{what}.png" for what in ("original", "edited")}
         for frame, name in zip((strip.way[0], strip.way[-1]), files.values(), strict=True):
@@ -126,7 +127,7 @@ def _write_pairs(diagnosis: Diagnosis, folder: Path, strips: tuple[StripEntry, .
             **files,
             "pair": number,
             "attribute": attribute and attribute.text,
-            "name": attribute and short_name(attribute, diagnosis.config.neutral),
+            "name": attribute and names.get(attribute, attribute.name),
             "edit_weight": strip.way[-1].weight,
             "seed": strip.seed,
             "original_output": strip.original_caption,

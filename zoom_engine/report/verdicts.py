@@ -11,7 +11,7 @@ from zoom_engine.audit.summary import LEAST_LABEL_KEPT, Sensitivity, ShowsLittle
 from zoom_engine.common.plurals import agreeing, few_of
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.statistics.power import LIKELY, most_images
-from zoom_engine.statistics.table import beside, percent, with_interval
+from zoom_engine.statistics.table import beside, beside_as_many, percent, with_interval
 from zoom_engine.targets import TaskView
 
 TOLD = 0.1  # an audit that could miss an effect of so much is told to be weak
@@ -139,6 +139,7 @@ def how_known(summary: Summary, view: TaskView) -> str:
     told = "none can be told from these"
     if least < 1:
         told = f"an effect of {in_units(view, up(least))} or more is told from what they do if images agree on it"
+        told += beside_as_many(summary)
     return f"{so}; {told}.{reacts_to_anything(summary)}"
 
 
@@ -193,7 +194,10 @@ def next_steps(summary: Summary, config: Config, names: Mapping[Attribute, str],
         return [look, alone] if summary.decisive_images else [alone]
     sensitive = [names[row.attribute] for row in summary.sensitivity if row.is_specific]
     inconclusive = _that_are(summary, "inconclusive")
-    unknown = [names[row.attribute] for row in _that_are(summary, "sensitive") if row.specificity == "unknown"]
+    unknown = [row for row in _that_are(summary, "sensitive") if row.specificity == "unknown"]
+    uneven, few = (
+        [names[row.attribute] for row in unknown if row.strengths_differ is differ] for differ in (True, False)
+    )
     elsewhere = summary.edits is not None
     shows = f"Check that each edit shows what its {'name' if elsewhere else 'prompt'} says"
     steps = []
@@ -218,9 +222,11 @@ def next_steps(summary: Summary, config: Config, names: Mapping[Attribute, str],
             if elsewhere
             else "Run zoom-engine discover: it looks for what else moves this model."
         )
-    if unknown:
+    if uneven:
+        steps.append(f"Controls of as many strengths may tell {_quoted_few(uneven)} from any edit.")
+    if few:
         more = "More controls" if elsewhere else "More random directions (--random-directions)"
-        steps.append(f"{more} may tell {_quoted_few(unknown)} from any edit.")
+        steps.append(f"{more} may tell {_quoted_few(few)} from any edit.")
     if inconclusive and not summary.never_moves:
         steps.extend(to_settle(summary, names))
     elif is_weak(summary, config) and not summary.never_moves:

@@ -359,6 +359,7 @@ def _single(
             edit_score_interval=edit_intervals[i],
             faint=attribute in faint,
             unmoved=unmoved,
+            strengths_differ=specificities[i] != beside[i].specificity,
         )
         for i, attribute in enumerate(config.attributes)
     ]

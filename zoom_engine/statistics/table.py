@@ -97,6 +97,7 @@ def summary_table(summary: Summary, *, title: str = "", width: int = WIDTH, colo
             else ""
         )
         specific = f"an effect is specific from {decimal(baseline.specific_from, 3)} on, if images agree on it"
+        specific += beside_as_many(summary)
         closing += f"; {specific if baseline.specific_from < 1 else 'no effect can be told from these'}"
     if summary.control_prompts:
         closing += f"\ncontrol prompts: {decimal(summary.control_prompts.mean_change, 3)} on average"
@@ -122,6 +123,12 @@ def summary_table(summary: Summary, *, title: str = "", width: int = WIDTH, colo
 def judged_name(summary: Summary) -> str:
     """Name what is judged of an attribute: the effect at the end of its range, or the largest on the way."""
     return "mean change" if summary.is_judged_at_end or summary.mode == "multi" else "largest change"
+
+
+def beside_as_many(summary: Summary) -> str:
+    """Return the condition on strengths of an effect that is specific; "" where these decide nothing."""
+    differ = any(row.strengths_differ for row in summary.sensitivity)
+    return " and its edits have no more strengths than the controls’" if differ else ""
 
 
 def verdict_in_words(row: Sensitivity) -> str:

@@ -18,7 +18,7 @@ from zoom_engine.audit.records import Record
 from zoom_engine.audit.summary import Summary
 from zoom_engine.common.errors import AuditError, ConfigError, imported
 from zoom_engine.common.plurals import agreeing, number_of
-from zoom_engine.settings.attributes import short_name
+from zoom_engine.settings.attributes import short_names
 from zoom_engine.statistics.table import (
     beside,
     decimal,
@@ -130,9 +130,9 @@ def attribute_frame(config: Config, summary: Summary) -> Any:
 
     It holds the figures of `Sensitivity`; an interval is two columns, `…_low` and `…_high`.
     """
-    rows = []
+    rows, names = [], short_names(config.attributes, config.neutral)
     for row in summary.sensitivity:
-        values: dict[str, Any] = {"name": short_name(row.attribute, config.neutral)}
+        values: dict[str, Any] = {"name": names[row.attribute]}
         for name, value in row.to_json().items():
             values |= _flat(name, value)
         rows.append(values)
@@ -170,7 +170,7 @@ def plot(config: Config, summary: Summary, axes: Axes | None = None) -> Axes:
         axes = _library("matplotlib.pyplot", "plots").subplots(layout="constrained")[1]
     assert axes is not None
     rows = [row for row in summary.sensitivity if row.value is not None]
-    names = [short_name(row.attribute, config.neutral) for row in rows]
+    names = short_names(config.attributes, config.neutral)
     judged = any(row.verdict for row in rows)
     values = [row.value or 0.0 for row in rows]
     ends = [row.interval or (value, value) for row, value in zip(rows, values, strict=True)]
@@ -183,7 +183,8 @@ def plot(config: Config, summary: Summary, axes: Axes | None = None) -> Axes:
     positions = np.arange(len(rows))
     axes.barh(positions, values, color=colors, zorder=1)
     axes.errorbar(values, positions, xerr=np.clip(errors, 0.0, None), fmt="none", ecolor="#15181b", capsize=3, zorder=2)
-    axes.set_yticks(positions, names, parse_math=False)  # what users wrote is no formula between two "$"
+    # What users wrote is no formula between two "$".
+    axes.set_yticks(positions, [names[row.attribute] for row in rows], parse_math=False)
     axes.invert_yaxis()
     axes.set_xlim(left=0.0)
     axes.set_xlabel(f"{judged_name(summary)} of the output" if config.mode == "single" else "share of its own range")

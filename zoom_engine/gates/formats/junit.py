@@ -19,6 +19,8 @@ def to_junit(verdict: Verdict) -> bytes:
     suite = TestSuite(_text(f"zoom-engine gate: {verdict.audit}"))
     for title, text in verdict.about.lines:
         suite.add_property(title, _text(text))
+    for note in verdict.notes:
+        suite.add_property("note", _text(note))
     for finding in verdict.findings:
         case = TestCase(_text(finding.subject), classname=finding.rule.text)
         if finding.outcome in _RESULTS:

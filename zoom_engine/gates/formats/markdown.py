@@ -23,6 +23,7 @@ def to_markdown(verdict: Verdict) -> str:
         "| --- | --- | --- | --- |",
     ]
     lines += map(_line, verdict.worst_first())
+    lines += [line for note in verdict.notes for line in ("", _plain(note))]
     lines += ["", " · ".join(f"{title}: {_plain(text)}" for title, text in verdict.about.lines)]
     return "\n".join(lines) + "\n"
 

@@ -57,7 +57,11 @@ def to_sarif(verdict: Verdict, *, at: str | Path) -> dict[str, Any]:
                 "tool": {"driver": driver},
                 "columnKind": "utf16CodeUnits",
                 "results": results,
-                "properties": {"outcome": verdict.outcome, "about": verdict.about.to_json()},
+                "properties": {
+                    "outcome": verdict.outcome,
+                    "notes": [note.encode("utf-8", "replace").decode() for note in verdict.notes],
+                    "about": verdict.about.to_json(),
+                },
             }
         ],
     }
