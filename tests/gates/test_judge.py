@@ -241,16 +241,22 @@ def test_the_number_of_images_for_growth_is_the_one_that_decides() -> None:
     assert judge(enough, [rule], baseline=enough).outcome == "pass"
 
 
-@pytest.mark.parametrize("paired", [True, False], ids=["of-the-same-images", "of-others"])
 @pytest.mark.parametrize(
-    ("spread", "mean", "limit"),
-    [(0.05, 0.0, 0.03), (0.1, 0.01, 0.03), (0.2, 0.05, 0.1), (0.2, 0.2, 0.1), (0.1, 0.1, 0.05)],
+    ("before", "spread", "mean", "limit", "paired"),
+    [
+        (0.4, 0.05, 0.0, 0.03, True),
+        (0.4, 0.2, 0.05, 0.1, True),
+        (0.05, 0.04, 0.0, 0.05, False),
+        (0.4, 0.1, 0.02, 0.1, False),
+        (0.4, 0.2, 0.2, 0.1, True),
+        (0.4, 0.1, 0.1, 0.05, False),
+    ],
 )
 def test_with_the_images_that_growth_needs_about_half_of_the_audits_decide_it(
-    spread: float, mean: float, limit: float, paired: bool
+    before: float, spread: float, mean: float, limit: float, paired: bool
 ) -> None:
-    """On either side of the limit. Of other images 4 % passed, and to fail it asked for four times as many."""
-    random, count = np.random.default_rng(0), 40
+    """On either side of the limit. Of other images a fifth passed, and to fail it asked for four times as many."""
+    random, count = np.random.default_rng(0), 24
     names = [f"attribute {number}" for number in range(count)]
 
     def audited(changes: np.ndarray, first: int = 0) -> Diagnosis:
@@ -263,8 +269,8 @@ def test_with_the_images_that_growth_needs_about_half_of_the_audits_decide_it(
         return Diagnosis(manifest, tuple(records))
 
     def pair(deviations: np.ndarray) -> Pair:
-        still = 0.4 + (0.0 if paired else 1.0) * deviations[0] * spread
-        return Pair(audited(still), audited(0.4 + mean + deviations[1] * spread, 0 if paired else 10_000))
+        still = before + (0.0 if paired else 1.0) * deviations[0] * spread
+        return Pair(audited(still), audited(before + mean + deviations[1] * spread, 0 if paired else 10_000))
 
     balanced = np.broadcast_to(np.array([[1.0], [-1.0]]), (2, 2, count))
     _, needed = pair(balanced).images_for(Attribute.parse(names[0]), limit)
@@ -274,7 +280,7 @@ def test_with_the_images_that_growth_needs_about_half_of_the_audits_decide_it(
         decided = [max(one.most, one.interval[1]) <= limit for one in drawn.differences.values()]
     else:
         decided = [p_value < 0.05 / count for p_value in drawn.p_above(limit)]
-    assert 0.2 <= np.mean(decided) <= 0.8
+    assert 0.3 <= np.mean(decided) <= 0.8
 
 
 def test_what_differs_besides_the_target_is_told_where_audits_are_compared(
