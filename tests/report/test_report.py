@@ -871,6 +871,16 @@ class Told:
         return self.text if page.source.finished else ""
 
 
+def test_an_attribute_that_is_a_label_is_told(make_audit) -> None:
+    title, ground = "An attribute that is a label", "its edit changes the ground truth"
+    texts = ("a mustached face|A face with a  mustache", "a smiling face", "a face with bangs")
+    page = Page(write_report(make_audit("one", attributes=texts)))
+    assert title in page.text
+    assert ground in page.text
+    assert title not in Page(write_report(make_audit("none"))).text
+    assert title not in Page(write_report(make_audit("unchecked", attributes=texts, labels=False))).text
+
+
 def test_a_section_of_a_package_stands_before_the_limits(make_audit, monkeypatch: pytest.MonkeyPatch) -> None:
     register(monkeypatch, registry.REPORT_SECTIONS, told=Told)
     text = write_report(make_audit("audit")).read_text(encoding="utf-8")

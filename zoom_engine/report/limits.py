@@ -9,7 +9,7 @@ from zoom_engine.audit.summary import Summary
 from zoom_engine.common.plurals import agreeing, few_of, listed, number_of, tries_in_words
 from zoom_engine.report.sentences import made_by
 from zoom_engine.report.verdicts import no_further_than_control
-from zoom_engine.settings.attributes import Attribute
+from zoom_engine.settings.attributes import Attribute, text_key
 from zoom_engine.statistics.attribute_tests import LEAST
 from zoom_engine.statistics.counts import Counts
 from zoom_engine.statistics.table import agreement_in_words, decimal, keeping, percent, with_interval
@@ -80,6 +80,10 @@ _CONTROLS = (
     "Edits that should not matter are what somebody marked as such: {}. An effect is told from theirs alone, and as far"
     " as they change pictures by as much as the attributes’ edits do, which nothing here measures."
 )
+_A_LABEL = (
+    "{} says what a label prompt says, so its edit changes the ground truth. Edits that lose the label count as no"
+    " change; a model that follows those that the label check lets pass may be right."
+)
 _LARGEST = (
     "An edit leads to both sides of 0, so the largest change is judged, which grows with the number of strengths. With"
     " more of them than the controls have, no attribute is called specific, and with fewer none unspecific."
@@ -125,6 +129,10 @@ def limits(
             f"A model of text and images compares the edited pictures with the label prompts{named and f' ({named})'}"
             f"{note}. It can be wrong too.",
         )
+    texts = {text_key(label) for label in labels or ()}
+    said = [one for one in config.attributes if not texts.isdisjoint(map(text_key, one.paraphrases))]
+    if said and config.edits is None:
+        yield "An attribute that is a label", _A_LABEL.format(few_of([f"“{names[one]}”" for one in said]))
     if counts.flipped > counts.decisive:
         borderline = counts.flipped - counts.decisive
         one, several = "flips in no other way than", "flip in no other way than"
