@@ -102,6 +102,15 @@ def test_around_photographs_as_many_images_are_planned_as_can_be_read(
     assert result["unknown"][1].endswith(", and no bound"), "a scan of a margin that leaps takes more"
 
 
+def test_photographs_of_which_none_can_be_read_are_refused_as_such(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "notes.txt").write_text("taken on Sunday")
+    models = ["--generator", "avatars", "--target", "avatars:mustache", "--attribute", ATTRIBUTES[0]]
+    assert main(["plan", *models, "--photos", str(tmp_path), "--rate", "20"]) == 1
+    assert "none of 1 photograph can be read: notes.txt is no JPEG, PNG or WebP picture" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("stated", "count"),
     [

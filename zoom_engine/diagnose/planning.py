@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from zoom_engine.audit.records import Point, Record, to_line
+from zoom_engine.common.errors import PhotographError
 from zoom_engine.common.plurals import number_of
 from zoom_engine.common.terminal import WIDTH, wrapped
 from zoom_engine.diagnose.gallery import MULTI_STRIPS, SHEET_ROWS, STRIP_FRAMES, STRIPS_PER_ATTRIBUTE, sheet_weights
@@ -184,11 +185,16 @@ def plan(groups: Sequence[Sequence[Models]], run: RunSettings, *, rate: float | 
 
     Raises:
         ConfigError: the generator has not as many codes.
+        PhotographError: none of the photographs can be read.
     """
     first = groups[0][0]
     around = first.settings.photos is not None
     if around:
-        run = replace(run, images=sum(crop.pixels is not None for crop in crops_of(first)))
+        crops = crops_of(first)
+        if not (readable := sum(crop.pixels is not None for crop in crops)):
+            first_of = f"{crops[0].file} {crops[0].refused}"
+            raise PhotographError(f"none of {number_of(len(crops), 'photograph')} can be read: {first_of}")
+        run = replace(run, images=readable)
     else:
         check_population(first, run)
     parts, before = [], list[Models]()
