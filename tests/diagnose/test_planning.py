@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from zoom_engine import Diagnoser
 from zoom_engine.cli import main
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.diagnose.models import check_population
-from zoom_engine.diagnose.planning import Count, Part, Plan, evaluations, plan
+from zoom_engine.diagnose.planning import Count, Part, Plan, evaluations, pictures_once, plan
+from zoom_engine.directions import direction_method
 from zoom_engine.settings.audit_settings import RunSettings
 
 ATTRIBUTES = ["a face with pale skin", "a smiling face"]
@@ -109,6 +111,15 @@ def test_photographs_of_which_none_can_be_read_are_refused_as_such(
     models = ["--generator", "avatars", "--target", "avatars:mustache", "--attribute", ATTRIBUTES[0]]
     assert main(["plan", *models, "--photos", str(tmp_path), "--rate", "20"]) == 1
     assert "none of 1 photograph can be read: notes.txt is no JPEG, PNG or WebP picture" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("method", ["sampled", "gradient"])
+def test_edit_directions_take_as_many_pictures_as_samples_are_asked_for(method: str) -> None:
+    def planned(**options: Any) -> float:
+        options |= {"generator": "avatars", "target": "avatars:mustache", "attributes": ATTRIBUTES}
+        return pictures_once([Diagnoser(**options, directions=method).models], 1.0)["edit directions"].most
+
+    assert planned(samples=8) == planned() * 8 / direction_method(method).samples
 
 
 @pytest.mark.parametrize(

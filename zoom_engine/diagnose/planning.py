@@ -308,6 +308,7 @@ def pictures_once(audits: Sequence[Models], step: float, *, before: Sequence[Mod
         if pictures is None:
             unedited = method.samples if settings.samples is None else settings.samples
         elif pictures:
+            pictures *= 1 if settings.samples is None else settings.samples / method.samples
             parts["edit directions"] = Count(pictures, pictures)
     if first:
         parts["unedited images"] = Count(min(SAMPLES, unedited) if settings.samples is None else unedited, unedited)
