@@ -33,6 +33,7 @@ from zoom_engine.directions.unedited import SAMPLES
 from zoom_engine.search.end import End
 from zoom_engine.search.scheduler import Embeddings
 from zoom_engine.search.trials import Planned, evaluations_of
+from zoom_engine.settings.attributes import Attribute
 from zoom_engine.settings.audit_settings import AUTO, RunSettings
 
 SIDE = (16, 56)  # syntheses of a side of a calibrated range, see `calibrate_range`
@@ -295,13 +296,15 @@ def pictures_once(audits: Sequence[Models], step: float, *, before: Sequence[Mod
     if any(other.attributes == models.attributes for other in before):
         return report
     parts: dict[str, Count] = {}
-    unedited = SAMPLES
+    unedited, paraphrases = SAMPLES, settings.paraphrases or 0
+    beside = len(models.control_prompts) * first
     if isinstance(settings.directions, str):
         method = direction_method(settings.directions)
         others = {attribute for other in before for attribute in other.attributes}
+        wanted = dict.fromkeys([*models.attributes, *map(Attribute.parse, settings.keep or () if first else ())])
         pictures = method.pictures(
             channels=int((~models.generator.space.fixed_mask()).sum()),
-            texts=sum(attribute not in others for attribute in models.attributes),
+            texts=sum(attribute not in others for attribute in wanted) * (1 + paraphrases) + beside,
             first=first,
             step=step,
         )
@@ -313,7 +316,8 @@ def pictures_once(audits: Sequence[Models], step: float, *, before: Sequence[Mod
     if first:
         parts["unedited images"] = Count(min(SAMPLES, unedited) if settings.samples is None else unedited, unedited)
     if keep := len(settings.keep or ()) * (not isinstance(settings.directions, EditDirections)):
-        pictures_of_kept = KEEPING_PICTURES * (1 + keep + 2 * count)
+        found_at_a_time = [count] * (1 + paraphrases) + [beside] * (beside > 0)
+        pictures_of_kept = sum(KEEPING_PICTURES * (1 + keep + 2 * texts) for texts in found_at_a_time)
         parts["what is to be kept"] = Count(pictures_of_kept, pictures_of_kept)
     if settings.edit_range == "calibrated":
         parts["calibrated range"] = Count(*SIDE) * (2 * count)
