@@ -20,6 +20,7 @@ from zoom_engine.diagnose.models import check_population
 from zoom_engine.diagnose.planning import Count, Part, Plan, evaluations, pictures_once, plan
 from zoom_engine.directions import direction_method
 from zoom_engine.directions.gradient_relevance import RANDOM_TEXTS
+from zoom_engine.directions.unedited import SAMPLES
 from zoom_engine.runtime import Synthesizer
 from zoom_engine.settings.audit_settings import RunSettings
 
@@ -123,6 +124,15 @@ def test_edit_directions_take_as_many_pictures_as_samples_are_asked_for(method: 
         return pictures_once([Diagnoser(**options, directions=method).models], 1.0)["edit directions"].most
 
     assert planned(samples=8) == planned() * 8 / direction_method(method).samples
+
+
+def test_ranges_are_measured_on_no_fewer_unedited_images_however_few_samples_directions_take() -> None:
+    options: dict[str, Any] = {"generator": "avatars", "target": "avatars:mustache", "attributes": ATTRIBUTES}
+    counts = [
+        pictures_once([Diagnoser(**options, samples=samples, edit_range=how).models], 1.0)["unedited images"].most
+        for how, samples in (("calibrated", 64), ("paper", 64), ("calibrated", 512))
+    ]
+    assert counts == [SAMPLES, 64, 512]
 
 
 @pytest.mark.slow(20)

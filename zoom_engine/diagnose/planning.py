@@ -313,6 +313,8 @@ def pictures_once(audits: Sequence[Models], step: float, *, before: Sequence[Mod
         elif pictures:
             pictures *= 1 if settings.samples is None else settings.samples / method.samples
             parts["edit directions"] = Count(pictures, pictures)
+    if settings.edit_range == "calibrated" or settings.by:  # ranges and groups are measured on no fewer
+        unedited = max(unedited, SAMPLES)
     if first:
         parts["unedited images"] = Count(min(SAMPLES, unedited) if settings.samples is None else unedited, unedited)
     if keep := len(settings.keep or ()) * (not isinstance(settings.directions, EditDirections)):
