@@ -84,6 +84,17 @@ def test_an_attribute_that_is_to_be_kept_has_its_own_edit_by_any_of_its_paraphra
     assert not torch.equal(orthogonal.matrix[1], plain.matrix[1])
 
 
+def test_texts_that_mean_the_same_are_taken_out_once(leaking: tuple[Any, Any]) -> None:
+    """By what they differ in alone the kept scores would be held with many times their directions."""
+    texts = leaking[1].texts
+    texts["male"] = texts["man"] + 0.02 * texts["hat"]
+    options = {**OPTIONS, "level": 1.0}
+    once = find_directions(*leaking, ["beard", "hat"], **options, keep=["man"])
+    both = find_directions(*leaking, ["beard", "hat"], **options, keep=["man", "male"])
+    assert torch.cosine_similarity(both.matrix, once.matrix).min() > 0.98
+    assert abs(moved(leaking, both)[0, 1]) < 0.1 * moved(leaking, both)[0, 0]
+
+
 @pytest.mark.ci
 @pytest.mark.slow
 def test_a_tie_of_the_avatars_is_cut() -> None:

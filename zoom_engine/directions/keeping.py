@@ -2,8 +2,9 @@
 
 Every direction is followed a little on the same unedited pictures, and so is that of each text to be kept. From an edit
 so much of these texts' directions is subtracted that the scores of the texts stay where they are, which is a system of
-K linear equations. This is done twice, because pictures answer edits only nearly in proportion. (To make relevances
-orthogonal instead overshoots: a relevance says which channels go with a text, not how pictures answer them.)
+K linear equations; what its solution leaves open, as texts that mean the same do, is taken as 0. This is done twice,
+because pictures answer edits only nearly in proportion. (To make relevances orthogonal instead overshoots: a relevance
+says which channels go with a text, not how pictures answer them.)
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ PICTURES = 32
 _WEIGHT = 8.0  # standard deviations: about two thirds of what the avatars' ranges are
 _ROUNDS = 2
 _LEAST_LEFT = 0.1  # of the length of an edit from which others are taken out
+_LEAST_TOLD = 0.05  # of the largest singular value: ways in which edits of kept texts hardly move their scores are none
 
 
 @torch.no_grad()
@@ -58,6 +60,7 @@ def keeping(
         "prompts": [*names, directions.neutral, *directions.provenance["templates"]],
         "keep": list(keep),
         "others": others,
+        "least_told": _LEAST_TOLD,
     }
 
     def measure() -> dict[str, Tensor]:
@@ -114,7 +117,9 @@ def _orthogonal(
                 if not (free_of := others[row]):
                     continue
                 answers = effects_of_kept[free_of][:, free_of]
-                coefficients = torch.linalg.lstsq(answers.T, effects[free_of, None]).solution[:, 0]
+                # Texts that mean the same, or that share out a whole as colours do, would be taken out many times over.
+                solved = torch.linalg.lstsq(answers.T, effects[free_of, None], rcond=_LEAST_TOLD, driver="gelsd")
+                coefficients = solved.solution[:, 0]
                 rest = matrix[row].double() - coefficients @ taking[free_of].double()
                 if directions.method == PROMPTED:  # of which σ is no measure
                     left = float(rest.norm() / directions.matrix[row].norm())
