@@ -342,6 +342,18 @@ def test_directions_of_a_file_are_audited_from_the_command_line_with_names_that_
     assert [a.text for a in Diagnosis.load(tmp_path / "scored").attributes] == ["component 2"]
 
 
+@pytest.mark.slow(10)
+def test_own_edits_of_which_pictures_show_nothing_are_held_to_the_level_that_is_asked_for(tmp_path: Path) -> None:
+    file = tmp_path / "random.safetensors"
+    rows = torch.randn(1, DOMAIN.generator().space.size, generator=torch.Generator().manual_seed(0))
+    save_file({"directions": rows}, file, metadata={"names": json.dumps(["a smiling face"])})
+    with pytest.raises(DirectionError, match=r"edits along 'a smiling face' change nothing .*level 0\.01"):
+        Diagnoser(**COMMON, directions=file).edit_directions()
+    assert Diagnoser(**COMMON, directions=file, level=1.0).edit_directions().attributes == ("a smiling face",)
+    with pytest.raises(DirectionError, match="do not say with which level"):
+        Diagnoser(**COMMON, directions=file, attributes=["a smiling face"], level=1.0)
+
+
 def test_found_directions_of_a_file_are_those_of_its_names(tmp_path: Path) -> None:
     directions = Diagnoser(**COMMON, **FEW, attributes=["a smiling face", "a face with bangs"]).edit_directions()
     directions.save(tmp_path / "found")

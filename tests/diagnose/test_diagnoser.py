@@ -868,6 +868,16 @@ def test_the_effect_in_each_paraphrase_is_one_that_keeps_the_label() -> None:
     assert row.by_paraphrase == pytest.approx((row.effect,) * 2, abs=0.05)
 
 
+def test_an_attribute_of_several_texts_that_is_to_be_kept_has_its_own_edit_in_each_paraphrase() -> None:
+    texts = ["a smiling face|a face with a smile", "a face with pale skin"]
+    run = diagnoser(attributes=texts, keep=texts[:1], paraphrases=2, random_directions=0, samples=256)
+    measurements = measure(run.models, RunSettings(images=1))
+    assert measurements.phrased is not None
+    per_std = 1 / run.models.sampling(1).statistics(run.models.generator).std.clamp(min=1e-6)
+    whole, phrased = measurements.directions.matrix[0] * per_std, measurements.phrased[::2] * per_std
+    assert (phrased @ whole).min() > 0.9  # of unit length
+
+
 def test_a_denial_that_leads_the_wrong_way_is_told_before_anything_is_measured_and_kept(tmp_path: Path) -> None:
     prompts = ["a face that is not smiling", "a face without eyeglasses"]
     told: list[str] = []

@@ -12,10 +12,16 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from zoom_engine import Diagnoser
 from zoom_engine.cli import main
 from zoom_engine.common.errors import ConfigError
+from zoom_engine.diagnose.measurements import measure, with_baselines
 from zoom_engine.diagnose.models import check_population
-from zoom_engine.diagnose.planning import Count, Part, Plan, evaluations, plan
+from zoom_engine.diagnose.planning import Count, Part, Plan, evaluations, pictures_once, plan
+from zoom_engine.directions import direction_method
+from zoom_engine.directions.gradient_relevance import RANDOM_TEXTS
+from zoom_engine.directions.unedited import SAMPLES
+from zoom_engine.runtime import Synthesizer
 from zoom_engine.settings.audit_settings import RunSettings
 
 ATTRIBUTES = ["a face with pale skin", "a smiling face"]
@@ -100,6 +106,53 @@ def test_around_photographs_as_many_images_are_planned_as_can_be_read(
     assert result["images"] == 3
     assert result["unknown"][0].startswith("which of 3 photographs the generator can draw")
     assert result["unknown"][1].endswith(", and no bound"), "a scan of a margin that leaps takes more"
+
+
+def test_photographs_of_which_none_can_be_read_are_refused_as_such(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "notes.txt").write_text("taken on Sunday")
+    models = ["--generator", "avatars", "--target", "avatars:mustache", "--attribute", ATTRIBUTES[0]]
+    assert main(["plan", *models, "--photos", str(tmp_path), "--rate", "20"]) == 1
+    assert "none of 1 photograph can be read: notes.txt is no JPEG, PNG or WebP picture" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("method", ["sampled", "gradient"])
+def test_edit_directions_take_as_many_pictures_as_samples_are_asked_for(method: str) -> None:
+    def planned(**options: Any) -> float:
+        options |= {"generator": "avatars", "target": "avatars:mustache", "attributes": ATTRIBUTES}
+        return pictures_once([Diagnoser(**options, directions=method).models], 1.0)["edit directions"].most
+
+    assert planned(samples=8) == planned() * 8 / direction_method(method).samples
+
+
+def test_ranges_are_measured_on_no_fewer_unedited_images_however_few_samples_directions_take() -> None:
+    options: dict[str, Any] = {"generator": "avatars", "target": "avatars:mustache", "attributes": ATTRIBUTES}
+    counts = [
+        pictures_once([Diagnoser(**options, samples=samples, edit_range=how).models], 1.0)["unedited images"].most
+        for how, samples in (("calibrated", 64), ("paper", 64), ("calibrated", 512))
+    ]
+    assert counts == [SAMPLES, 64, 512]
+
+
+@pytest.mark.slow(20)
+def test_directions_of_control_prompts_and_paraphrases_and_what_they_leave_alone_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options: dict[str, Any] = {"generator": "avatars", "target": "avatars:mustache", "attributes": ATTRIBUTES}
+    options |= {"keep": ["a face with a beard"], "paraphrases": 2, "samples": 256, "random_directions": 2}
+    models, drawn, render = Diagnoser(**options, cache=tmp_path).models, list[int](), Synthesizer.render
+    monkeypatch.setattr(
+        Synthesizer, "render", lambda self, codes, *given: drawn.append(len(codes)) or render(self, codes, *given)
+    )
+    with_baselines([models], [measure(models, RunSettings(images=1))])
+    planned = pictures_once([models], 1.0)
+    report = planned.pop("the report")
+    assert report.least
+    assert sum(count.least for count in planned.values()) <= sum(drawn) <= sum(count.most for count in planned.values())
+    by_gradients = Diagnoser(**{**options, "directions": "gradient", "samples": 8}).models
+    texts = 3 * len([*ATTRIBUTES, "a face with a beard"]) + len(models.control_prompts)
+    assert pictures_once([by_gradients], 1.0)["edit directions"].most == 8 * (RANDOM_TEXTS + texts)
 
 
 @pytest.mark.parametrize(

@@ -63,8 +63,36 @@ def test_what_is_kept_need_not_be_an_attribute(leaking: tuple[Any, Any]) -> None
 
 
 def test_an_edit_of_which_nothing_is_left_is_refused(toy: tuple[Any, Any]) -> None:
+    toy[1].texts["whiskers"] = toy[1].texts["beard"]
     with pytest.raises(DirectionError, match=r"nothing is left of 'beard' beside what is to be kept"):
-        find_directions(*toy, ["beard"], **OPTIONS, keep=["beard|beard"])
+        find_directions(*toy, ["beard"], **OPTIONS, keep=["whiskers"])
+
+
+@pytest.mark.parametrize(
+    ("attribute", "keep"), [("beard", "beard|whiskers"), ("beard|whiskers", "beard"), ("beard|whiskers", "Whiskers")]
+)
+def test_an_attribute_that_is_to_be_kept_has_its_own_edit_by_any_of_its_paraphrases(
+    toy: tuple[Any, Any], attribute: str, keep: str
+) -> None:
+    """Freed of itself it would be what its texts differ by."""
+    for text in ("whiskers", "Whiskers"):
+        toy[1].texts[text] = toy[1].texts["beard"] + 0.1 * toy[1].texts["hat"]
+    names, options = [attribute, "man"], {**OPTIONS, "level": 1.0}
+    plain = find_directions(*toy, names, **options)
+    orthogonal = find_directions(*toy, names, **options, keep=[keep])
+    assert torch.equal(orthogonal.matrix[0], plain.matrix[0])
+    assert not torch.equal(orthogonal.matrix[1], plain.matrix[1])
+
+
+def test_texts_that_mean_the_same_are_taken_out_once(leaking: tuple[Any, Any]) -> None:
+    """By what they differ in alone the kept scores would be held with many times their directions."""
+    texts = leaking[1].texts
+    texts["male"] = texts["man"] + 0.02 * texts["hat"]
+    options = {**OPTIONS, "level": 1.0}
+    once = find_directions(*leaking, ["beard", "hat"], **options, keep=["man"])
+    both = find_directions(*leaking, ["beard", "hat"], **options, keep=["man", "male"])
+    assert torch.cosine_similarity(both.matrix, once.matrix).min() > 0.98
+    assert abs(moved(leaking, both)[0, 1]) < 0.1 * moved(leaking, both)[0, 0]
 
 
 @pytest.mark.ci

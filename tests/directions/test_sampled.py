@@ -10,9 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from zoom_engine.common.errors import DirectionError
+from zoom_engine.common.errors import CacheError, DirectionError
 from zoom_engine.common.progress import Work, silent
 from zoom_engine.directions import Sampling, find_directions, sampled_relevance, text_directions
+from zoom_engine.directions.cache import DirectionCache
 
 PROMPTS = ("beard", "man", "hat")
 
@@ -87,6 +88,28 @@ def test_rows_are_saved_while_running(toy: tuple[Any, Any], tmp_path: Path) -> N
     sampled_relevance(generator, encoder, sampling=sampling, save_every=0.0)
     assert seen[0] == 0
     assert all(count == 1 for count in seen[1:])
+
+
+def test_a_run_that_was_stopped_with_all_rows_done_ends(
+    toy: tuple[Any, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the disk is full when the whole matrix is written."""
+    sampling = Sampling(2, batch_size=8, cache=tmp_path)
+    store = DirectionCache.store
+
+    def full(self: DirectionCache, kind: str, *given: Any) -> None:
+        if kind == "sampled":
+            raise CacheError("no space left")
+        store(self, kind, *given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DirectionCache, "store", full)
+        with pytest.raises(CacheError):
+            sampled_relevance(*toy, sampling=sampling, save_every=0.0)
+    needed = toy[0].synthesized
+    resumed = sampled_relevance(*toy, sampling=sampling)
+    assert toy[0].synthesized == needed  # nothing twice
+    assert torch.equal(resumed.matrix, sampled_relevance(*toy, sampling=Sampling(2, batch_size=8)).matrix)
 
 
 def test_the_references_absolute_threshold(toy: tuple[Any, Any]) -> None:

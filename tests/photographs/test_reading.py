@@ -13,10 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image, ImageCms
 
 from zoom_engine.common.errors import ConfigError, PhotographError
-from zoom_engine.photographs import FFHQ, crops, read_crops, reading
+from zoom_engine.photographs import FFHQ, crops, crops_of_pictures, read_crops, reading
 from zoom_engine.photographs.reading import photograph_size, read_photograph
 
 RED_ABOVE = np.zeros((40, 60, 3), np.uint8)
@@ -81,6 +82,12 @@ def test_a_hostile_name_is_one_printable_line_in_messages(tmp_path: Path) -> Non
     Image.new("RGB", (20, 20)).save(path, "PNG", icc_profile=b"damaged")
     with pytest.raises(PhotographError, match=r"^x \?\[31mall is well\.png has a colour profile"):
         read_photograph(path)
+
+
+@pytest.mark.parametrize("picture", [torch.zeros(32, 32, 3, requires_grad=True), [[1], [1, 2]]], ids=["tensor", "rows"])
+def test_a_picture_in_memory_that_is_no_array_is_refused_and_not_an_error(picture: object) -> None:
+    (crop,) = crops_of_pictures([picture], side=32)
+    assert (crop.refused or "").startswith("is no array that NumPy can read (")
 
 
 def test_a_picture_is_told_by_its_content_turned_upright_and_laid_on_white(tmp_path: Path) -> None:

@@ -683,7 +683,8 @@ def _check_directions(
         wanted["keep"] = tuple(Attribute.parse(text).text for text in settings.keep)
     if settings.threshold is not None:
         wanted["threshold"] = settings.threshold
-    if settings.level is not None:
+    # What they mean where no words say it is held to the level by this audit, whoever found them.
+    if settings.level is not None and (ready.method in methods or not given_sources(settings)):
         wanted["level"] = settings.level
     if settings.samples is not None:
         wanted["samples"] = settings.samples

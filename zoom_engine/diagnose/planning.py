@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from zoom_engine.audit.records import Point, Record, to_line
+from zoom_engine.common.errors import PhotographError
 from zoom_engine.common.plurals import number_of
 from zoom_engine.common.terminal import WIDTH, wrapped
 from zoom_engine.diagnose.gallery import MULTI_STRIPS, SHEET_ROWS, STRIP_FRAMES, STRIPS_PER_ATTRIBUTE, sheet_weights
@@ -32,6 +33,7 @@ from zoom_engine.directions.unedited import SAMPLES
 from zoom_engine.search.end import End
 from zoom_engine.search.scheduler import Embeddings
 from zoom_engine.search.trials import Planned, evaluations_of
+from zoom_engine.settings.attributes import Attribute
 from zoom_engine.settings.audit_settings import AUTO, RunSettings
 
 SIDE = (16, 56)  # syntheses of a side of a calibrated range, see `calibrate_range`
@@ -184,11 +186,16 @@ def plan(groups: Sequence[Sequence[Models]], run: RunSettings, *, rate: float | 
 
     Raises:
         ConfigError: the generator has not as many codes.
+        PhotographError: none of the photographs can be read.
     """
     first = groups[0][0]
     around = first.settings.photos is not None
     if around:
-        run = replace(run, images=sum(crop.pixels is not None for crop in crops_of(first)))
+        crops = crops_of(first)
+        if not (readable := sum(crop.pixels is not None for crop in crops)):
+            first_of = f"{crops[0].file} {crops[0].refused}"
+            raise PhotographError(f"none of {number_of(len(crops), 'photograph')} can be read: {first_of}")
+        run = replace(run, images=readable)
     else:
         check_population(first, run)
     parts, before = [], list[Models]()
@@ -289,24 +296,30 @@ def pictures_once(audits: Sequence[Models], step: float, *, before: Sequence[Mod
     if any(other.attributes == models.attributes for other in before):
         return report
     parts: dict[str, Count] = {}
-    unedited = SAMPLES
+    unedited, paraphrases = SAMPLES, settings.paraphrases or 0
+    beside = len(models.control_prompts) * first
     if isinstance(settings.directions, str):
         method = direction_method(settings.directions)
         others = {attribute for other in before for attribute in other.attributes}
+        wanted = dict.fromkeys([*models.attributes, *map(Attribute.parse, settings.keep or () if first else ())])
         pictures = method.pictures(
             channels=int((~models.generator.space.fixed_mask()).sum()),
-            texts=sum(attribute not in others for attribute in models.attributes),
+            texts=sum(attribute not in others for attribute in wanted) * (1 + paraphrases) + beside,
             first=first,
             step=step,
         )
         if pictures is None:
             unedited = method.samples if settings.samples is None else settings.samples
         elif pictures:
+            pictures *= 1 if settings.samples is None else settings.samples / method.samples
             parts["edit directions"] = Count(pictures, pictures)
+    if settings.edit_range == "calibrated" or settings.by:  # ranges and groups are measured on no fewer
+        unedited = max(unedited, SAMPLES)
     if first:
         parts["unedited images"] = Count(min(SAMPLES, unedited) if settings.samples is None else unedited, unedited)
     if keep := len(settings.keep or ()) * (not isinstance(settings.directions, EditDirections)):
-        pictures_of_kept = KEEPING_PICTURES * (1 + keep + 2 * count)
+        found_at_a_time = [count] * (1 + paraphrases) + [beside] * (beside > 0)
+        pictures_of_kept = sum(KEEPING_PICTURES * (1 + keep + 2 * texts) for texts in found_at_a_time)
         parts["what is to be kept"] = Count(pictures_of_kept, pictures_of_kept)
     if settings.edit_range == "calibrated":
         parts["calibrated range"] = Count(*SIDE) * (2 * count)

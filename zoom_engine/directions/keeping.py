@@ -2,8 +2,9 @@
 
 Every direction is followed a little on the same unedited pictures, and so is that of each text to be kept. From an edit
 so much of these texts' directions is subtracted that the scores of the texts stay where they are, which is a system of
-K linear equations. This is done twice, because pictures answer edits only nearly in proportion. (To make relevances
-orthogonal instead overshoots: a relevance says which channels go with a text, not how pictures answer them.)
+K linear equations; what its solution leaves open, as texts that mean the same do, is taken as 0. This is done twice,
+because pictures answer edits only nearly in proportion. (To make relevances orthogonal instead overshoots: a relevance
+says which channels go with a text, not how pictures answer them.)
 """
 
 from __future__ import annotations
@@ -21,12 +22,14 @@ from zoom_engine.directions.edit_directions import EditDirections
 from zoom_engine.directions.prompted import PROMPTED
 from zoom_engine.directions.relevance import Sampling
 from zoom_engine.generators import EditableGenerator
+from zoom_engine.settings.attributes import Attribute, text_key
 from zoom_engine.text import TextEncoder
 
 PICTURES = 32
 _WEIGHT = 8.0  # standard deviations: about two thirds of what the avatars' ranges are
 _ROUNDS = 2
 _LEAST_LEFT = 0.1  # of the length of an edit from which others are taken out
+_LEAST_TOLD = 0.05  # of the largest singular value: ways in which edits of kept texts hardly move their scores are none
 
 
 @torch.no_grad()
@@ -41,23 +44,27 @@ def keeping(
 ) -> EditDirections:
     """Return the first `count` of the `directions` without side effects on the texts `keep`.
 
-    `directions` hold those of the texts `keep` too. An attribute that is to be kept is changed by its own edit only. It
-    is measured on the pictures of `sampling`.
+    `directions` hold those of the texts `keep` too. An attribute that is to be kept is changed by its own edit only, of
+    whichever of its paraphrases that is. It is measured on the pictures of `sampling`.
 
     Raises:
         DirectionError: a tenth or less is left of an edit.
     """
     names = directions.attributes
+    others = [
+        [place for place, text in enumerate(keep) if _said(text).isdisjoint(_said(name))] for name in names[:count]
+    ]
     depends_on = {
         **sampling.identity(generator, text_encoder),
         "directions": directions.content_hash,
         "prompts": [*names, directions.neutral, *directions.provenance["templates"]],
         "keep": list(keep),
-        "count": count,
+        "others": others,
+        "least_told": _LEAST_TOLD,
     }
 
     def measure() -> dict[str, Tensor]:
-        return {"matrix": _orthogonal(generator, text_encoder, directions, keep, count, sampling)}
+        return {"matrix": _orthogonal(generator, text_encoder, directions, keep, others, sampling)}
 
     matrix = DirectionCache(sampling.cache).cached("keeping", depends_on, measure)["matrix"]
     return dataclasses.replace(
@@ -76,11 +83,11 @@ def _orthogonal(
     text_encoder: TextEncoder,
     directions: EditDirections,
     keep: Sequence[str],
-    count: int,
+    others: Sequence[Sequence[int]],
     sampling: Sampling,
 ) -> Tensor:
-    """Compute the matrix `[count, S]`."""
-    names = directions.attributes
+    """Compute the matrix `[N, S]` of N attributes that leave alone `others` of the texts `keep`, by their places."""
+    names, count = directions.attributes, len(others)
     indices = [names.index(text) for text in keep]
     std = sampling.statistics(generator).std
     per_std = torch.where(std > 0, 1 / std.clamp(min=1e-30), 0.0)
@@ -107,13 +114,13 @@ def _orthogonal(
         taking, effects_of_kept = directions.matrix[indices], moved(directions.matrix[indices])
         for _ in range(_ROUNDS):
             for row, effects in enumerate(moved(matrix)):
-                others = [place for place, text in enumerate(keep) if text != names[row]]
-                if not others:
+                if not (free_of := others[row]):
                     continue
-                coefficients = torch.linalg.lstsq(effects_of_kept[others][:, others].T, effects[others, None]).solution[
-                    :, 0
-                ]
-                rest = matrix[row].double() - coefficients @ taking[others].double()
+                answers = effects_of_kept[free_of][:, free_of]
+                # Texts that mean the same, or that share out a whole as colours do, would be taken out many times over.
+                solved = torch.linalg.lstsq(answers.T, effects[free_of, None], rcond=_LEAST_TOLD, driver="gelsd")
+                coefficients = solved.solution[:, 0]
+                rest = matrix[row].double() - coefficients @ taking[free_of].double()
                 if directions.method == PROMPTED:  # of which σ is no measure
                     left = float(rest.norm() / directions.matrix[row].norm())
                 else:
@@ -125,3 +132,8 @@ def _orthogonal(
                     )
                 matrix[row] = (rest / left).float()
     return matrix
+
+
+def _said(text: str) -> set[str]:
+    """Return the paraphrases of a text, however they are spaced and whatever their case."""
+    return {text_key(paraphrase) for paraphrase in Attribute.parse(text).paraphrases}

@@ -164,7 +164,9 @@ class DirectionMethod(Protocol):
         ...
 
     def pictures(self, *, channels: int, texts: int, first: bool, step: float) -> float | None:
-        """Return how many pictures that takes beside unedited ones, for plans.
+        """Return how many pictures that takes on `samples` images beside unedited ones, for plans.
+
+        On others it takes in proportion.
 
         Args:
             channels: how many may be edited.

@@ -105,7 +105,8 @@ def _filled(
     values = torch.stack([statistics.mean - push, statistics.mean + push], dim=1)
     done = len(channels) - len(todo)
     with sampling.progress(len(channels), "Pushing channels", unit="channel", initial=done) as bar:
-        for group in torch.split(todo, max(1, sampling.batch_size // (2 * sampling.samples))):
+        # Of nothing torch makes one empty part.
+        for group in torch.split(todo, max(1, sampling.batch_size // (2 * sampling.samples))) if len(todo) else ():
             part["matrix"][group] = _relevance_rows(generator, text_encoder, sampling, base, group, values[group])
             part["done"][group] = True
             bar.update(len(group))

@@ -67,7 +67,10 @@ def given_picture(picture: object) -> Image.Image:
         PhotographError: it is none, or has too few pixels or too many; the message goes on after its name.
     """
     if not isinstance(picture, Image.Image):
-        pixels = np.asarray(picture)
+        try:
+            pixels = np.asarray(picture)
+        except Exception as error:  # whatever a tensor of torch, or rows of several lengths, raise
+            raise PhotographError(f"is no array that NumPy can read ({one_line(error, 120)})") from error
         if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or pixels.shape[2:] not in ((), (3,)):
             shape = f"{pixels.dtype} {list(pixels.shape)}" if pixels.dtype != object else type(picture).__name__
             raise PhotographError(f"must be uint8 [H, W, 3], [H, W] or a picture of Pillow, not {shape}")
