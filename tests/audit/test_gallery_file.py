@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
-from zoom_engine.audit.gallery_file import FrameEntry, Gallery, PictureEntry, SheetEntry, StripEntry
+from zoom_engine.audit.gallery_file import (
+    FrameEntry,
+    Gallery,
+    PictureEntry,
+    SheetEntry,
+    StripEntry,
+    is_drawn,
+    read_picture,
+)
 from zoom_engine.common.errors import AuditError
 from zoom_engine.settings.attributes import Attribute
 
@@ -135,3 +145,21 @@ def test_what_is_wrong_is_named_in_one_line(
     assert says in str(error.value)
     assert "gallery.json cannot be read" in str(error.value)
     assert len(str(error.value).splitlines()) == 1
+
+
+def test_what_is_no_picture_of_an_audit_of_others_is_a_line(tmp_path: Path) -> None:
+    """A pipe was waited for, for ever; PostScript would be run by another program."""
+    os.mkfifo(tmp_path / "pipe.webp")
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.eps")
+    for name in ("pipe.webp", "a.eps", "x" * 300, "none.png", "../a.png"):
+        with pytest.raises(AuditError, match=r"^.*$"):
+            read_picture(tmp_path, name)
+    Image.new("L", (8, 6)).save(tmp_path / "grey.png")
+    picture = read_picture(tmp_path, "grey.png")
+    assert (picture.mode, picture.size) == ("RGB", (8, 6))
+
+
+def test_a_gallery_whose_name_is_too_long_for_a_file_is_not_drawn(tmp_path: Path) -> None:
+    """The run that goes on with such an audit draws it again; it ended in the system's own error."""
+    frames = [{"file": "x" * 300, "weight": 0.0, "caption": ""}]
+    assert not is_drawn(written(tmp_path, strip={"frames": frames, "shown": 0}))

@@ -6,11 +6,12 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import pytest
 import torch
 from networks import relative_error, spread_generator, styles_of
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from zoom_engine.cli import main
@@ -90,6 +91,28 @@ def test_inputs_of_other_types_are_converted(batch: int | str, kind: int, tmp_pa
     assert relative_error(result, wanted) < 1e-2
 
 
+@pytest.mark.parametrize("mode", ["linear", "nearest"])
+def test_a_picture_is_enlarged_as_old_files_do_it(mode: str, tmp_path: Path) -> None:
+    """The versions of operators that torch wrote by default until 2022 place pixels otherwise: parity was refused."""
+    ends = {"x": (3, 32, 32), "y": (3 * 48 * 48,)}
+    source, result = (
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *size]) for name, size in ends.items()
+    )
+    factors = numpy_helper.from_array(np.array([1, 1, 1.5, 1.5], dtype=np.float32), "factors")
+    nodes = [
+        helper.make_node("Upsample", ["x", "factors"], ["u"], mode=mode),
+        helper.make_node("Flatten", ["u"], ["y"]),
+    ]
+    graph = helper.make_graph(nodes, "enlarged", [source], [result], [factors])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 9)], ir_version=4)
+    onnx.save(model, tmp_path / "enlarged.onnx")
+    options = {"task": "embedding", "preprocessing": {"size": 32}, "labels": []}
+    written = export_audit_graph(
+        spread_generator(), tmp_path / "enlarged.onnx", tmp_path / "audit.onnx", target_options=options
+    )
+    assert written.parity.errors["outputs"] < 1e-5
+
+
 def test_targets_that_cannot_be_joined_are_named(tmp_path: Path) -> None:
     for model, says in (
         (pooled(1, TensorProto.FLOAT), "open batch axis"),
@@ -97,6 +120,16 @@ def test_targets_that_cannot_be_joined_are_named(tmp_path: Path) -> None:
     ):
         with pytest.raises(ExportError, match=says):
             audit_model(spread_generator(), model, Preprocessing(), output_shape=[1])
+    sparse = pooled("batch", TensorProto.FLOAT)
+    weight = (
+        numpy_helper.from_array(np.ones(1, dtype=np.float32), "w"),
+        numpy_helper.from_array(np.zeros(1, int)),
+        [1],
+    )
+    sparse.graph.sparse_initializer.append(helper.make_sparse_tensor(*weight))
+    sparse.graph.node.insert(2, helper.make_node("Add", ["pooled", "w"], ["unused"]))
+    with pytest.raises(ExportError, match="opset 13 cannot be raised"):
+        audit_model(spread_generator(), sparse, Preprocessing(), output_shape=[1])
     network = nn.Sequential(Orthogonal(), nn.Flatten(), nn.Linear(3072, 1))
     odd = Target(network, name="odd", task=BinaryTask(), preprocessing=Preprocessing(size=32))
     with pytest.raises(ExportError, match=r"target 'odd' cannot be written as ONNX \(.*linalg_qr"):

@@ -75,6 +75,14 @@ def test_each_attribute_has_metrics_of_its_own_in_a_folder_of_their_kind() -> No
     assert ".." not in names
 
 
+def test_an_attribute_of_many_words_has_a_metric_that_servers_take() -> None:
+    """Of 300 characters, which a prompt may have, none was: the run was marked as failed."""
+    texts = ("a face with" + " curly" * 48, "a face with " + "鬈髪" * 60, "an old face")
+    names = [name for name, _ in metrics(simulated(images=4, attributes=texts, means=(0.3, 0.01, 0.1)))]
+    assert len([name for name in names if name.startswith("sensitivity/")]) == 3
+    assert max(len(name.encode()) for name in names) <= 250
+
+
 def test_how_far_attributes_are_moved_together_is_no_sensitivity_and_no_verdict() -> None:
     """A share of the range was logged as a sensitivity, and a run whose images all flip as sensitive to nothing."""
     audit = together()

@@ -212,6 +212,27 @@ def test_what_other_processes_rename_and_drop_meanwhile_is_no_fault_of_the_cache
     assert cache.read(path) == b"compiled"
 
 
+def test_what_others_own_in_a_shared_cache_stays_and_is_no_fault_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once such a folder was full every audit ended with "Operation not permitted", after it had written its own."""
+    monkeypatch.setattr("zoom_engine.runtime.compiled_cache.MOST_BYTES", 150)
+    cache = CompiledCache(tmp_path)
+    path = cache.path("a", suffix=".x")
+    assert path is not None
+    theirs, drop = path.with_name("theirs.x"), Path.unlink
+    theirs.write_bytes(bytes(100))
+
+    def of_an_owner(entry: Path, **options: Any) -> None:
+        if entry == theirs:
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+        drop(entry, **options)
+
+    monkeypatch.setattr(Path, "unlink", of_an_owner)
+    cache.write(path, bytes(100))
+    assert files(tmp_path) == [path, theirs]
+
+
 def test_a_cache_that_takes_no_network_is_an_error(
     synthesizer: Synthesizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

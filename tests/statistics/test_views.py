@@ -121,7 +121,7 @@ def test_pictures_are_arrays_with_what_they_stand_for(diagnosis: Diagnosis, tmp_
     assert (result.attribute, result.seed, result.kind) == (ATTRIBUTES[0], 7, "typical")
     assert "frames" not in repr(result)
     (path / "images" / "1.png").write_bytes(b"no picture")
-    with pytest.raises(AuditError, match="cannot read"):
+    with pytest.raises(AuditError, match="cannot be read as a picture"):
         Diagnosis.load(path).counterfactuals()
     with pytest.raises(AuditError, match="in memory has no pictures"):
         diagnosis.counterfactuals()

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from msgspec import Meta
 
+from zoom_engine.audit.folder import inside
 from zoom_engine.common.errors import AuditError, ConfigError, one_line
-from zoom_engine.common.files.json_file import read_json
+from zoom_engine.common.files.json_file import opened, read_json
 from zoom_engine.common.json_object import Count, JsonObject, read_as
 from zoom_engine.settings.attributes import Attribute
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 GALLERY = "gallery.json"
 
@@ -164,9 +169,27 @@ class Gallery:
 def is_drawn(audit: Path) -> bool:
     """Tell whether an audit folder has a gallery that can be read, and all pictures that it names."""
     try:
-        return (audit / GALLERY).is_file() and all((audit / file).is_file() for file in Gallery.load(audit).files)
+        # That of the system's module: a name that is too long for a file is none.
+        return (audit / GALLERY).is_file() and all(os.path.isfile(audit / file) for file in Gallery.load(audit).files)
     except AuditError:
         return False
+
+
+def read_picture(audit: Path, name: str) -> Image.Image:
+    """Return the RGB picture `name` of an audit folder, which may be somebody else's.
+
+    Raises:
+        AuditError: the name leads out of the folder, or the file is no picture.
+    """
+    from PIL import Image  # late: who reads figures alone does not wait for it
+
+    path = inside(audit, name)
+    try:
+        opened(path).close()  # a pipe would be waited for
+        with Image.open(path, formats=("PNG", "JPEG", "WEBP")) as picture:
+            return picture.convert("RGB")
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        raise AuditError(f"{path} cannot be read as a picture ({one_line(error)}): run the audit again") from error
 
 
 def _plain(entry: StripEntry | SheetEntry | PictureEntry) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from zoom_engine.statistics.diagnosis import Diagnosis
 
 EXPERIMENT = "zoom-engine"
 LONGEST_PARAMETER = 500  # characters, what the oldest servers take
+LONGEST_NAME = 200  # bytes of an attribute's name: metrics have 250 characters at most, files 255 bytes
 _OTHER = re.compile(r"[^\w. -]+")
 FILES = (
     *("manifest.json", "summary.json", "records.jsonl", "gallery.json", "photographs.json", "service.json"),
@@ -89,7 +90,7 @@ def metrics(diagnosis: Diagnosis) -> Iterator[tuple[str, float]]:
     Of attributes that are edited together none has a sensitivity: their shares of the range stand in its place.
 
     No name is the first part of another, because a store of files makes folders of them. Attributes whose short names
-    are one there, or no name of a file, have those that their pictures have.
+    are one there, no name of a file or too long for one, have those that their pictures have.
     """
     summary = diagnosis.summary()
     whole = {
@@ -110,7 +111,7 @@ def metrics(diagnosis: Diagnosis) -> Iterator[tuple[str, float]]:
     counts = Counter([*names.values(), ".", ".."])
     for row in summary.sensitivity:
         name = names[row.attribute]
-        attribute = name if counts[name] == 1 else row.attribute.slug
+        attribute = name if counts[name] == 1 and len(name.encode()) <= LONGEST_NAME else row.attribute.slug
         low, high = row.interval or (None, None)
         what = "sensitivity" if row.mode == "single" else "range_share"
         figures = {what: row.value, f"{what}_low": low, f"{what}_high": high, "effect": row.effect}

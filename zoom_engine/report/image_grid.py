@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -129,8 +130,8 @@ def read_grids(source: Source, *, inlined: bool = False) -> ImageGrids | None:
         (record, entry)
         for record in strongest_first(source.diagnosis, edited)
         if (entry := entries.get((record.image, attribute_of.get(record.attribute or "")))) is not None
-        and inside(source.audit, entry.file).is_file()
-        and inside(source.audit, entry.original).is_file()
+        and os.path.isfile(inside(source.audit, entry.file))
+        and os.path.isfile(inside(source.audit, entry.original))
     ]
     if not records:
         return None

@@ -5,10 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
-
-from zoom_engine.audit.folder import inside
-from zoom_engine.common.errors import AuditError
+from zoom_engine.audit.gallery_file import read_picture
 from zoom_engine.common.files.webp import webp_uri
 
 
@@ -51,12 +48,6 @@ def load_picture(audit: Path, name: str, *, side: int, quality: int) -> Picture:
     Raises:
         AuditError: the name leads out of the folder, or the file is no picture.
     """
-    path = inside(audit, name)
-    try:
-        with Image.open(path, formats=("PNG", "JPEG", "WEBP")) as image:
-            picture = image.convert("RGB")
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        reason = " ".join(str(error).split())
-        raise AuditError(f"{path} cannot be read as a picture ({reason}): run the audit again") from error
+    picture = read_picture(audit, name)
     uri = webp_uri(picture, side=side, quality=quality)
     return Picture(uri, picture.width, picture.height)

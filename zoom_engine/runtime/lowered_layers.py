@@ -21,10 +21,12 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 def with_faster_layers(network: nn.Module) -> nn.Module:
     """Replace in `network`, in place, each layer that has a faster form here; return it.
 
-    The network is in bfloat16, for inference alone.
+    The network is in bfloat16, for inference alone. A layer with hooks stays: its outputs are not what it computes.
     """
     for name, layer in network.named_children():
-        if type(layer) is nn.Linear:
+        if _has_hooks(layer):
+            with_faster_layers(layer)
+        elif type(layer) is nn.Linear:
             setattr(network, name, PackedLinear(layer.weight, layer.bias))
         elif type(layer) is nn.MultiheadAttention and _is_plain(layer):
             setattr(network, name, SelfAttention(layer))
@@ -46,17 +48,23 @@ def without_batch_norm(network: nn.Module) -> nn.Module:
     if not any(isinstance(part, nn.BatchNorm2d) for child in network.children() for part in child.modules()):
         return network
     try:
-        traced = fx.symbolic_trace(network)
+        traced = None if _has_hooks(network) else fx.symbolic_trace(network)  # which would read nothing of its own
     except Exception:  # other people's code: it runs as it is
+        traced = None
+    if traced is None:
         for name, child in network.named_children():
             setattr(network, name, without_batch_norm(child))
         return network
     layers = dict(traced.named_modules())
     calls = Counter(node.target for node in traced.graph.nodes if node.op == "call_module")
+    # Weights that code reads by themselves are to stay as they are.
+    calls.update(str(node.target).rpartition(".")[0] for node in traced.graph.nodes if node.op == "get_attr")
 
     def is_called_once(node: Any, kind: type[nn.Module]) -> bool:
-        is_single_call = isinstance(node, fx.Node) and node.op == "call_module" and calls[node.target] == 1
-        return is_single_call and type(layers[str(node.target)]) is kind
+        if not (isinstance(node, fx.Node) and node.op == "call_module" and calls[node.target] == 1):
+            return False
+        layer = layers[str(node.target)]
+        return type(layer) is kind and not _has_hooks(layer)
 
     for node in list(traced.graph.nodes):
         if is_called_once(node, nn.BatchNorm2d) and is_called_once(conv := node.args[0], nn.Conv2d):
@@ -226,6 +234,10 @@ class Patches(_InPlaceOf):
         windows = x[:, :, : rows * h, : columns * w].reshape(pictures, channels, rows, h, columns, w)
         outputs: Tensor = self.product(windows.permute(0, 2, 4, 1, 3, 5).reshape(pictures, rows * columns, -1))
         return outputs.transpose(1, 2).reshape(pictures, -1, rows, columns)
+
+
+def _has_hooks(layer: nn.Module) -> bool:
+    return bool(layer._forward_hooks or layer._forward_pre_hooks)
 
 
 def _is_plain(layer: nn.MultiheadAttention) -> bool:

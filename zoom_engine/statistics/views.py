@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zoom_engine.audit.folder import inside
-from zoom_engine.audit.gallery_file import Gallery, StripEntry
+from zoom_engine.audit.gallery_file import Gallery, StripEntry, read_picture
 from zoom_engine.audit.manifest import Config
 from zoom_engine.audit.records import Record
 from zoom_engine.audit.summary import Summary
@@ -230,15 +229,7 @@ def _counterfactual(folder: Path, strip: StripEntry) -> Counterfactual:
 
 
 def _pictures(folder: Path, files: Sequence[str]) -> NDArray[np.uint8]:
-    from PIL import Image, UnidentifiedImageError
-
-    pictures = []
-    for name in files:
-        try:
-            with Image.open(inside(folder, name)) as picture:
-                pictures.append(np.asarray(picture.convert("RGB")))
-        except (OSError, UnidentifiedImageError) as error:
-            raise AuditError(f"cannot read {folder / name}: run the audit again in a new folder") from error
+    pictures = [np.asarray(read_picture(folder, name)) for name in files]
     if len({picture.shape for picture in pictures}) > 1:
         raise AuditError(f"the pictures of {folder} differ in size: run the audit again in a new folder")
     return np.stack(pictures)

@@ -167,10 +167,9 @@ def test_a_target_of_ones_own_is_named_and_held_to_its_hash(tmp_path: Path) -> N
         load_explored([tmp_path / "audit"], {**GIVEN, "target": [light]})
 
 
-def test_a_generator_that_is_gone_is_asked_for(audit: Path, tmp_path: Path) -> None:
-    gone = changed(
-        audit, tmp_path / "gone", lambda manifest: manifest["environment"].update(generator="python:evil.py:model")
-    )
+@pytest.mark.parametrize("generator", ["python:evil.py:model", "x" * 5000])
+def test_a_generator_that_is_gone_is_asked_for(generator: str, audit: Path, tmp_path: Path) -> None:
+    gone = changed(audit, tmp_path / "gone", lambda manifest: manifest["environment"].update(generator=generator))
     with pytest.raises(AuditError, match="which is no file here: give it by --generator"):
         load_explored([gone], GIVEN)
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from simulated import simulated
 
-from zoom_engine.commands.fit.pilot import foretold, spread_of_outputs, spread_of_pilot
+from zoom_engine.commands.fit.pilot import foretold, predict, spread_of_outputs, spread_of_pilot
+from zoom_engine.commands.fit.verdicts import ENOUGH_POWER, IMAGES
 from zoom_engine.statistics.power import FEW_UNSURE, Curve, power_of
 from zoom_engine.targets import BinaryTask, KeypointsTask, MultiClassTask, MultiLabelTask, RegressionTask
 
@@ -58,6 +60,16 @@ def test_a_pilot_scales_the_curve_and_where_nothing_moves_the_curve_is_told() ->
         moved = random.beta(0.1 * kappa, 0.9 * kappa, (200, 40))
         spread, _ = spread_of_pilot(moved, 0.05, curve)
         assert spread(EFFECTS) == pytest.approx(1.15 * phi, rel=0.1)
+
+
+@pytest.mark.parametrize("smallest", [0.05, 0.3, 0.6])
+def test_an_attribute_is_judged_by_an_effect_that_audits_can_find(smallest: float) -> None:
+    """From 0.5 on it was the smallest one that matters, which none finds: no attribute was fit."""
+    pilot = predict(simulated(images=8, baseline=0.01, smallest_effect=smallest), IMAGES)
+    for power in pilot.attributes.values():
+        largest, share = list(power[-1].sensitive.items())[-1]
+        assert float(largest) == pytest.approx(min(4 * smallest, 1))
+        assert share > ENOUGH_POWER
 
 
 def test_the_range_holds_what_is_foretold_and_that_of_a_spread_a_third_as_large() -> None:

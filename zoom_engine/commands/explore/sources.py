@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -161,7 +162,7 @@ def _settings_of(folder: Path, manifest: Manifest, given: Mapping[str, Any], tar
         )
     domains = registry.names(registry.DOMAINS)
     generator = given.get("generator") or str(manifest.environment.get("generator", ""))
-    if generator not in domains and not Path(str(generator)).is_file() and "generator" not in given:
+    if generator not in domains and not os.path.isfile(str(generator)) and "generator" not in given:
         raise AuditError(
             f"the generator of {folder} was '{one_line(str(generator), 80)}', which is no file here: give it by"
             " --generator"

@@ -81,8 +81,7 @@ def predict(diagnosis: Diagnosis, counts: Sequence[int], *, curve: Curve | None 
     config = diagnosis.config
     change, baseline = changes_of(diagnosis)
     smallest = config.smallest_effect
-    sizes = [round(multiple * (smallest or SMALLEST_EFFECT), 6) for multiple in MULTIPLES]
-    sizes = [size for size in sizes if size <= 1]
+    sizes = sorted({min(round(multiple * (smallest or SMALLEST_EFFECT), 6), 1.0) for multiple in MULTIPLES})
     pooled, unsure = spread_of_pilot(np.concatenate([change, baseline], axis=1), smallest, curve)
     count = len(config.attributes)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 import onnx
-from onnx import TensorProto, compose, inliner, version_converter
+from onnx import TensorProto, compose, helper, inliner, version_converter
 from torch import Tensor
 
 from zoom_engine.common.errors import ExportError, one_line
@@ -85,8 +85,11 @@ def _add_network(recorder: Recorder, model: onnx.ModelProto, pictures: Tensor) -
     if opset < OPSET:
         try:
             model = version_converter.convert_version(model, OPSET)
-        except RuntimeError as error:
+        except (RuntimeError, version_converter.ConvertError) as error:
             raise ExportError(f"the target's opset {opset} cannot be raised to {OPSET} ({one_line(error)})") from error
+        for node in model.graph.node if opset < 11 else ():  # before, pixels lay otherwise, and nodes did not say so
+            if node.op_type == "Resize" and any(entry.s == b"linear" for entry in node.attribute):
+                node.attribute.append(helper.make_attribute("coordinate_transformation_mode", "asymmetric"))
     graph = compose.add_prefix(model, "target/").graph
     entry = open_inputs(graph)[0]
     if (batch := entry.type.tensor_type.shape.dim[0].dim_value) > 0:  # others write an open axis as -1
