@@ -257,6 +257,11 @@ class Sizeless(Painter):
     code_size = None  # type: ignore[assignment]
 
 
+class Asserts(Painter):
+    def forward(self, codes: Tensor) -> Tensor:
+        raise AssertionError("of another size")
+
+
 class NotFinite(Painter):
     def forward(self, codes: Tensor) -> Tensor:
         return super().forward(codes) / 0
@@ -268,6 +273,7 @@ class NotFinite(Painter):
         (Grey(), {}, r"images \[B, 3, R, R\]"),
         (Sizeless(), {}, "code_size"),
         (NotFinite(), {}, "NaN or infinity"),
+        (Asserts(), {}, "fails on codes .* of another size"),
         (nn.Linear(3, 4), {"codes": torch.zeros(2, 3)}, r"images \[B, 3, R, R\]"),
         (Painter(), {"codes": torch.zeros(2, 3)}, "fails on codes"),
         (Painter(), {"codes": torch.tensor(3.0)}, r"codes must be \[K, S\], those given are \[\]"),

@@ -16,6 +16,7 @@ from zoom_engine.common import registry
 from zoom_engine.common.errors import ConfigError, TargetError, ZoomError
 from zoom_engine.common.probes import same_answers
 from zoom_engine.targets import BinaryTask, MultiClassTask, Preprocessing, Target, load_target
+from zoom_engine.targets.target import raw_outputs
 
 LOGIT = BinaryTask()
 
@@ -139,6 +140,29 @@ def test_a_wrong_input_size_is_one_line_that_says_what_to_set(small_cnn: nn.Sequ
             load_target(network, task=task, resolution=32)
         assert "\n" not in str(caught.value)
     load_target(network, task=LOGIT, preprocessing=Preprocessing(size=24), resolution=32)
+
+
+@pytest.mark.parametrize(
+    "error", [AssertionError("Wrong image height!"), KeyError("a"), ZeroDivisionError(), AttributeError()]
+)
+def test_whatever_a_network_raises_is_one_line(error: Exception) -> None:
+    """torchvision's vision transformers assert their size."""
+
+    def fails(pictures: torch.Tensor) -> torch.Tensor:
+        raise error
+
+    with pytest.raises(TargetError, match=r"^target 'Function' fails on an input of 3×32×32: .*set preprocessing size"):
+        load_target(Function(fails), task=LOGIT, resolution=32)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), torch.OutOfMemoryError(), TargetError("the service is busy")])
+def test_memory_that_ends_and_errors_that_are_told_already_stay_what_they_are(error: Exception) -> None:
+    def fails(pictures: torch.Tensor) -> torch.Tensor:
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        raw_outputs(Function(fails), torch.zeros(1, 3, 8, 8), "toy")
+    assert caught.value is error
 
 
 def test_labels_and_names() -> None:

@@ -76,6 +76,13 @@ def test_a_program_of_one_image_may_have_several_outputs(
         torch.testing.assert_close(target(images), small_cnn((images + 1) / 2))
 
 
+def test_a_program_of_another_size_is_one_line(small_cnn: nn.Sequential, tmp_path: Path) -> None:
+    path = exported(small_cnn, tmp_path / "model.pt2", batch=None)
+    with pytest.raises(TargetError, match=r"fails on an input of 3×50×50: .*set preprocessing size") as caught:
+        load_target(path, trust=True, preprocessing={"size": 50})
+    assert "\n" not in str(caught.value)
+
+
 def test_a_program_of_another_batch_or_a_damaged_one_is_one_line(small_cnn: nn.Sequential, tmp_path: Path) -> None:
     with pytest.raises(TargetError, match="exactly 2 images at a time"):
         load_target(exported(small_cnn, tmp_path / "two.pt2", batch=2), trust=True)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from zoom_engine.common.errors import ConfigError, one_line
+from zoom_engine.common.errors import ConfigError, ZoomError, one_line
 from zoom_engine.common.module_copy import drop_watching_hooks, other_precision, own_copy
 from zoom_engine.common.module_hash import Identity, module_hash
 from zoom_engine.common.probes import Answers, short_answers
@@ -96,9 +96,9 @@ class Decoder(DrawnFromCodes, nn.Module):
     def _drawn(self, codes: Tensor) -> Tensor:
         try:
             images = self.network(codes.clone())  # it may change its input in place
-        except torch.OutOfMemoryError:
+        except (torch.OutOfMemoryError, MemoryError, ZoomError):
             raise
-        except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        except Exception as error:  # other people's code raises what it likes
             if other := other_precision(self.network):
                 raise ConfigError(
                     f"the decoder has weights in {other}, and codes come in float32: give it in float32, such as"

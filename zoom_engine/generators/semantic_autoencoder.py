@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from zoom_engine.common.errors import ConfigError, one_line
+from zoom_engine.common.errors import ConfigError, ZoomError, one_line
 from zoom_engine.generators.codes import NOISE, NoisyCodes, seeded_latents
 from zoom_engine.generators.decoder import Decoder
 from zoom_engine.generators.style_space import StyleSpace
@@ -77,9 +77,9 @@ class SemanticAutoencoder(Decoder):
         assert isinstance(drawing, _Drawing)
         try:
             semantic, noise = drawing.read(images)
-        except torch.OutOfMemoryError:
+        except (torch.OutOfMemoryError, MemoryError, ZoomError):
             raise
-        except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        except Exception as error:  # other people's code raises what it likes
             raise ConfigError(f"the autoencoder fails on images of {list(images.shape)}: {one_line(error)}") from error
         wanted = len(images), self.codes.size - self.codes.noise
         if tuple(semantic.shape) != wanted or noise.numel() != len(images) * self.codes.noise:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from zoom_engine.common import registry
-from zoom_engine.common.errors import TargetError, one_line
+from zoom_engine.common.errors import TargetError, ZoomError, one_line
 from zoom_engine.common.module_copy import other_precision
 from zoom_engine.common.module_hash import module_hash
 from zoom_engine.common.probes import Answers, short_answers
@@ -49,11 +49,11 @@ def raw_outputs(network: nn.Module, x: Tensor, name: str) -> Tensor:
     """
     try:
         raw = network(x.clone())  # it may change its input in place
-    except torch.OutOfMemoryError:
+    except (torch.OutOfMemoryError, MemoryError, ZoomError):
         raise
     except SystemExit as error:  # would end the audit without a word
         raise TargetError(f"target {name!r} calls sys.exit({error}): let it raise an error that says why") from error
-    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+    except Exception as error:  # other people's code raises what it likes
         if other := other_precision(network):
             raise TargetError(
                 f"target {name!r} has weights in {other}, and pictures come in float32: give it in float32, such as"

@@ -115,5 +115,5 @@ def _gives_gradients(network: nn.Module, preprocessing: Preprocessing) -> bool:
         with torch.enable_grad():
             result = network(preprocessing(images))
         return not isinstance(result, Tensor) or result.requires_grad
-    except (RuntimeError, ValueError, TypeError, IndexError, TargetError):
+    except Exception:  # a guard of torch.export's is an AssertionError
         return True
