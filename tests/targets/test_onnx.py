@@ -275,7 +275,8 @@ GRAPHS: dict[str, tuple[list[onnx.NodeProto], dict[str, np.ndarray], int]] = {
             node("Conv", "x k kb", "c"),
             node("GlobalMaxPool", "c", "p"),
             node("Squeeze", "p a", "s"),
-            node("MatMul", "s m", "y"),
+            node("Flatten", "s", "f", axis=-1),
+            node("MatMul", "f m", "y"),
         ],
         {"a": ints(2, 3), "m": floats(4, 1) * 20},
         17,
@@ -408,6 +409,11 @@ def test_other_inputs(tmp_path: Path) -> None:
     )
     read = load_target(save(nhwc, tmp_path), task=BinaryTask())
     assert (read.preprocessing.layout, read.preprocessing.hw) == ("NHWC", (16, 16))
+    nhwc.graph.input[0].CopyFrom(helper.make_tensor_value_info("x", TensorProto.FLOAT, ("n", "a", "b", 3)))
+    size = Preprocessing(size=16)  # says nothing of the order of axes, and has one
+    open_size = load_target(save(nhwc, tmp_path), task=BinaryTask(), preprocessing=size)
+    assert (open_size.preprocessing.layout, open_size.preprocessing.hw) == ("NHWC", (16, 16))
+    torch.testing.assert_close(open_size(images), read(images))
     whole = build(
         [
             node("Cast", "x", "f", to=1),

@@ -269,7 +269,9 @@ def onnx_preprocessing(noted: Noted, image: ImageInput, options: InputOptions) -
     """
     white = 255.0 if issubclass(image.kind, np.integer) else 1.0
     used = (noted.preprocessing or Preprocessing(layout=image.layout, value_range=(0.0, white))).updated(options)
-    return used if image.size is None else dataclasses.replace(used, size=used.size or image.size, layout=image.layout)
+    if image.size is None and image.layout == "NCHW":  # which may be a guess
+        return used
+    return dataclasses.replace(used, size=used.size or image.size, layout=image.layout)
 
 
 def image_input(path: Path, model: onnx.ModelProto) -> ImageInput:

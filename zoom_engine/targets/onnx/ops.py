@@ -265,7 +265,8 @@ def _gemm(call: Call) -> Tensor:
 @_register("Flatten")
 def _flatten(call: Call) -> Tensor:
     x = call.need(0)
-    axis = call.attr("axis", 1) % (x.ndim + 1)
+    axis = call.attr("axis", 1)
+    axis += x.ndim if axis < 0 else 0
     return x.reshape(math.prod(x.shape[:axis]), -1)
 
 
