@@ -40,12 +40,18 @@ class OnnxGraph(nn.Module):
     def _read(self, graph: onnx.GraphProto) -> None:
         if graph.sparse_initializer:
             raise UnsupportedError("sparse constants")
+        wanted, nodes = {self.output_name}, []
+        for node in reversed(graph.node):  # each stands behind what it needs
+            if not wanted.isdisjoint(node.output):
+                wanted.update(node.input)
+                nodes.append(node)
         for tensor in graph.initializer:
-            self._keep(tensor.name, tensor)
-        for node in graph.node:
+            if tensor.name in wanted:
+                self._keep(tensor.name, tensor)
+        for node in reversed(nodes):
             if node.domain not in STANDARD_DOMAINS or (node.op_type not in OPERATORS and node.op_type != "Constant"):
                 raise UnsupportedError(f"the operator {node.op_type}" + (f" of {node.domain}" if node.domain else ""))
-            if any(node.output[1:]):
+            if not wanted.isdisjoint(filter(None, node.output[1:])):
                 raise UnsupportedError(f"the second output of {node.op_type}")
             attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
             if node.op_type == "Constant":
