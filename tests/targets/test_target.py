@@ -176,6 +176,13 @@ def test_labels_and_names() -> None:
     assert load_target(target) is target
 
 
+@pytest.mark.parametrize("option", ["labels", "classes"])
+def test_a_text_is_no_list_of_texts(option: str) -> None:
+    """Its letters were the labels."""
+    with pytest.raises(TargetError, match="lists of texts, not the text 'a cat'"):
+        load_target(Function(lambda m: m * 9 - 4), **{option: "a cat"}, resolution=16)
+
+
 def test_other_labels_make_another_target_and_leave_the_callers_alone() -> None:
     target = Target(
         Function(lambda m: m[:, :1] * 9 - 4), name="own", task=LOGIT, labels=("red", "blue"), note="by the caller"

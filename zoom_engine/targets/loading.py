@@ -179,6 +179,8 @@ def load_untried(
     """Load a target as `load_target` does, without the check, which is up to the caller."""
     if service is not None and not asks_a_service(spec):
         raise TargetError("service options belong to a target behind HTTP, such as http://127.0.0.1:8000/predict")
+    if wrong := next((option for option in (labels, classes) if isinstance(option, str)), None):
+        raise TargetError(f"labels and classes are lists of texts, not the text {wrong[:40]!r}")
     if isinstance(task, str | Mapping):
         described: dict[str, Any] = {"task": task} if isinstance(task, str) else dict(task)
         usual = _USUAL.get(str(described.get("task")))
