@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from safetensors.torch import save_file
 
 from zoom_engine.cli import main
 from zoom_engine.commands.inspection import describe_file, holds_target
+from zoom_engine.common.errors import CheckpointError
 from zoom_engine.domains.avatars.weights import WEIGHTS
 from zoom_engine.targets import load_target, save_onnx
 
@@ -94,3 +96,6 @@ def test_names_in_a_file_cannot_command_the_terminal(tmp_path: Path) -> None:
 def test_what_is_neither_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inspect", str(tmp_path / "absent")]) == 1
     assert capsys.readouterr().err.count("\n") == 1
+    os.mkfifo(tmp_path / "pipe")  # was waited for, for ever
+    with pytest.raises(CheckpointError, match="it is a folder, a pipe or a device, and no file"):
+        describe_file(tmp_path / "pipe")

@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 
 from zoom_engine.common.errors import CheckpointError, UnsafeCheckpointError, ZoomError, one_line
 from zoom_engine.common.files.foreign_models import foreign_model
+from zoom_engine.common.files.json_file import opened
 from zoom_engine.common.files.safetensors_header import is_safetensors
 from zoom_engine.common.terminal import wrapped
 from zoom_engine.generators.checkpoints.nvidia import nvidia_recipe
@@ -150,7 +151,7 @@ def checkpoint_hash(path: Path) -> str:
 
 def _mapped(path: Path) -> mmap.mmap:
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except ValueError as error:
         raise CheckpointError(f"{path} is damaged: it is empty; fetch it again") from error
