@@ -89,6 +89,7 @@ def test_an_option_of_another_form_says_which_is_wanted(
     assert f"{says} (see zoom-engine view --help)" in capsys.readouterr().err
 
 
+@pytest.mark.ci
 def test_threads_are_what_every_runtime_takes(tmp_path: Path) -> None:
     before = torch.get_num_threads()
     try:

@@ -256,6 +256,7 @@ def test_the_manifest_names_the_generator_as_it_was_given_and_another_path_resum
     assert manifest["config"]["generator"] == load_generator("avatars").content_hash
 
 
+@pytest.mark.ci
 def test_the_paper_s_range_needs_no_calibration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "zoom_engine.diagnose.measurements.calibrate_range", lambda *_, **__: pytest.fail("it was calibrated")
@@ -285,6 +286,7 @@ def test_what_a_gradient_search_starts_from_is_measured_as_for_a_scan() -> None:
     assert torch.equal(run.calibrated_range(directions).bounds, bounds)
 
 
+@pytest.mark.ci
 def test_an_audit_in_parts_is_the_same_audit(audit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of 100,000 images some are bounded and searched, then the next: here four at a time, and resumed in between."""
     monkeypatch.setattr("zoom_engine.diagnose.run.TRIALS_AT_ONCE", 4 * len(ATTRIBUTES))
@@ -857,6 +859,7 @@ def test_images_are_told_apart_and_attributes_tried_in_several_paraphrases(tmp_p
         run.run(images=2, seed=5, out=begun)
 
 
+@pytest.mark.ci
 def test_the_effect_in_each_paraphrase_is_one_that_keeps_the_label() -> None:
     """At the end of the range the ground truth is another one: that counted in full, and as no effect beside it."""
     audit = diagnoser(target="avatars:mustache", attributes=["a face with a mustache"], paraphrases=2).run(images=4)
@@ -894,6 +897,7 @@ def test_a_denial_that_leads_the_wrong_way_is_told_before_anything_is_measured_a
     assert diagnoser(attributes=prompts, directions=ready).models.misread == ()
 
 
+@pytest.mark.ci
 def test_first_records_wait_for_no_random_direction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that ends while they are matched has the first images' records, and is gone on with to the same end."""
     out = tmp_path / "audit"

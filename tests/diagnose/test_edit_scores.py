@@ -123,6 +123,7 @@ def test_side_effects_of_edits_are_told(table: Path) -> None:
     assert abs(matrix[NOT_MADE][NOT_MADE]) < 0.25
 
 
+@pytest.mark.ci
 def test_scores_do_not_depend_on_how_pictures_are_packed(table: Path, tmp_path: Path) -> None:
     records = []
     for size in (4, 64):

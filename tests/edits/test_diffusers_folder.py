@@ -46,8 +46,8 @@ def loaded(folder: Path, **options: Any) -> Any:
 @pytest.mark.parametrize(
     ("name", "strengths", "unit", "steps"),
     [
-        ("instruction", [2.0, 12.0], "guidance", 1),
-        ("img2img", [0.5, 1.0], "of the noise", 2),
+        pytest.param("instruction", [2.0, 12.0], "guidance", 1, marks=pytest.mark.ci),
+        pytest.param("img2img", [0.5, 1.0], "of the noise", 2, marks=pytest.mark.ci),
         ("text", [0.5, 1.0], "of the noise", 2),
     ],
 )

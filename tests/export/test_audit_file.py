@@ -146,7 +146,7 @@ class Orthogonal(nn.Module):
         return torch.linalg.qr(x).Q
 
 
-@pytest.mark.parametrize("precision", ["fp32", "fp16", "bf16"])
+@pytest.mark.parametrize("precision", ["fp32", "fp16", pytest.param("bf16", marks=pytest.mark.ci)])
 def test_a_torchscript_file_is_traced(precision: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It takes trust, and its preprocessing is for the user to say."""
     torch.manual_seed(2)

@@ -90,6 +90,7 @@ def test_the_command_line_writes_and_describes(tmp_path: Path, capsys: pytest.Ca
     assert [value.name for value in model.graph.input] == ["styles", "edit_weights"]
 
 
+@pytest.mark.ci
 def test_the_command_goes_by_its_first_name_too(tmp_path: Path) -> None:
     source = tmp_path / "network.safetensors"
     save_generator(spread_generator(), source)

@@ -102,7 +102,9 @@ CASES: dict[str, tuple[Callable[[Path], Spec], tuple[int, int], int | tuple[int,
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=pytest.mark.ci) if case.startswith("timm") else case for case in CASES]
+)
 def test_the_graph_feeds_a_target_of_each_loader_as_torch_does(case: str, tmp_path: Path) -> None:
     make, size, resize_size = CASES[case]
     spec = make(tmp_path)

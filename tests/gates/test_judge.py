@@ -557,6 +557,7 @@ def real_audits() -> list[Diagnosis]:
     return audits
 
 
+@pytest.mark.ci
 def test_real_audits_of_one_model_are_quiet_and_a_biased_one_is_not() -> None:
     sound, again, biased = real_audits()
     assert failing(sound, again, 0.03) == failing(again, sound, 0.03) == []

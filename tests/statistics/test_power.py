@@ -142,6 +142,7 @@ def test_an_audit_of_a_thousand_images_is_not_continued() -> None:
     assert most_images(5000) == 5000
 
 
+@pytest.mark.ci
 def test_a_few_images_foretell_the_power_of_many() -> None:
     """By the spread of eight images of the same population; the smallest effect, twice and four times as much."""
     foretold, result = [], []

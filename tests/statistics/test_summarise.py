@@ -361,6 +361,7 @@ def test_intervals_of_many_attributes_are_those_that_verdicts_go_by() -> None:
         assert row.interval == (low[a], high[a])
 
 
+@pytest.mark.ci
 def test_an_effect_is_told_by_the_images_that_attributes_have() -> None:
     """Of edits from elsewhere each attribute may have a part of them; by all of them it began too low."""
     random, names = np.random.default_rng(0), [f"car {a}" for a in range(6)]

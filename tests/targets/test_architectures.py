@@ -100,6 +100,7 @@ def test_timm_brings_its_preprocessing_and_the_file_its_outputs(tmp_path: Path, 
     torch.testing.assert_close(direct(IMAGES), target(IMAGES))
 
 
+@pytest.mark.ci
 def test_weights_in_other_containers_and_without_counts_of_steps_are_the_same(tmp_path: Path) -> None:
     """DeepSpeed stores a model as "module", Lightning's name it by the attribute that holds it."""
     network = spread(timm.create_model("resnet10t", num_classes=3))

@@ -143,7 +143,9 @@ def test_what_has_no_counterpart_is_named_in_one_line(given: Any, names: str) ->
     assert str(caught.value).startswith("preprocessing: ")
 
 
-@pytest.mark.parametrize(("name", "size"), [("resnet10t", 176), ("vit_tiny_patch16_224", 224)])
+@pytest.mark.parametrize(
+    ("name", "size"), [("resnet10t", 176), pytest.param("vit_tiny_patch16_224", 224, marks=pytest.mark.ci)]
+)
 def test_the_data_config_of_timm_makes_the_numbers_of_its_transform(name: str, size: int) -> None:
     torch.manual_seed(0)
     model = timm.create_model(name, pretrained=False, num_classes=3).eval()
