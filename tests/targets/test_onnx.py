@@ -478,11 +478,9 @@ def test_what_does_not_lead_to_the_chosen_output_costs_no_gradients(tmp_path: Pa
     nodes = [*chain(node("Dropout", "c", "d mask")), node("Einsum", "y", "z", equation="bk->kb")]
     path = save(build(nodes, {**CONV, **HEAD}, opset=12, outputs=("y", "z"), out=("n", "m")), tmp_path)
     assert load_target(path, output="y", task=BinaryTask()).differentiable
-    places = build(
-        [node("MaxPool", "x", "m i", kernel_shape=[16, 16]), node("Cast", "i", to=1)], {}, out=("n", 3, 1, 1)
-    )
+    model = build([node("MaxPool", "x", "m i", kernel_shape=[16, 16]), node("Cast", "i", to=1)], {}, out=("n", 3, 1, 1))
     with pytest.raises(UnsupportedError, match="the second output of MaxPool"):
-        OnnxGraph(places, input_name="x", output_name="y")
+        OnnxGraph(model, input_name="x", output_name="y")
 
 
 def test_an_output_whose_name_is_a_number_goes_by_its_name(tmp_path: Path) -> None:

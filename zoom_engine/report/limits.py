@@ -130,9 +130,9 @@ def limits(
             f"{note}. It can be wrong too.",
         )
     texts = {text_key(label) for label in labels or ()}
-    said = [one for one in config.attributes if not texts.isdisjoint(map(text_key, one.paraphrases))]
-    if said and config.edits is None:
-        yield "An attribute that is a label", _A_LABEL.format(few_of([f"“{names[one]}”" for one in said]))
+    alike = [one for one in config.attributes if not texts.isdisjoint(map(text_key, one.paraphrases))]
+    if alike and config.edits is None:
+        yield "An attribute that is a label", _A_LABEL.format(few_of([f"“{names[one]}”" for one in alike]))
     if counts.flipped > counts.decisive:
         borderline = counts.flipped - counts.decisive
         one, several = "flips in no other way than", "flip in no other way than"
