@@ -22,7 +22,7 @@ from zoom_engine.directions.edit_directions import EditDirections
 from zoom_engine.directions.prompted import PROMPTED
 from zoom_engine.directions.relevance import Sampling
 from zoom_engine.generators import EditableGenerator
-from zoom_engine.settings.attributes import Attribute, text_key
+from zoom_engine.settings.attributes import Attribute
 from zoom_engine.text import TextEncoder
 
 PICTURES = 32
@@ -51,8 +51,10 @@ def keeping(
         DirectionError: a tenth or less is left of an edit.
     """
     names = directions.attributes
+    prompts = [Attribute.parse(text).keys for text in keep]
     others = [
-        [place for place, text in enumerate(keep) if _said(text).isdisjoint(_said(name))] for name in names[:count]
+        [place for place, same in enumerate(prompts) if same.isdisjoint(Attribute.parse(name).keys)]
+        for name in names[:count]
     ]
     depends_on = {
         **sampling.identity(generator, text_encoder),
@@ -132,8 +134,3 @@ def _orthogonal(
                     )
                 matrix[row] = (rest / left).float()
     return matrix
-
-
-def _said(text: str) -> set[str]:
-    """Return the paraphrases of a text, however they are spaced and whatever their case."""
-    return {text_key(paraphrase) for paraphrase in Attribute.parse(text).paraphrases}

@@ -40,10 +40,8 @@ def images_for(
     attributes: int = 1,
     mean: float = 0.0,
     spread: float = 0.0,
-    low: float = 0.0,
-    high: float = 1.0,
 ) -> int | None:
-    """Estimate how many images it takes to show on which side of `limit` a mean lies.
+    """Estimate how many images it takes to show on which side of `limit` a mean of changes in [0, 1] lies.
 
     The end of its interval is then as likely as not on the same side. It lies away from the mean by noise, which is
     normal, and by what images that were not seen may do, which is exponential: the number is the least at which their
@@ -55,13 +53,11 @@ def images_for(
         attributes: number of attributes whose intervals hold together.
         mean: the mean change that the images are expected to have.
         spread: its standard deviation over images.
-        low: the least change that there can be.
-        high: the largest one.
 
     Returns:
         The number of images, at least 1 and at most `MOST_IMAGES`; None where no number up to that is enough.
     """
-    distance, room = abs(limit - mean), high - mean if limit > mean else mean - low
+    distance, room = abs(limit - mean), 1.0 - mean if limit > mean else mean
     if distance >= room:
         return 1 if distance else None
     if not distance:

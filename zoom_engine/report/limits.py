@@ -130,7 +130,7 @@ def limits(
             f"{note}. It can be wrong too.",
         )
     texts = {text_key(label) for label in labels or ()}
-    alike = [one for one in config.attributes if not texts.isdisjoint(map(text_key, one.paraphrases))]
+    alike = [one for one in config.attributes if not texts.isdisjoint(one.keys)]
     if alike and config.edits is None:
         yield "An attribute that is a label", _A_LABEL.format(few_of([f"“{names[one]}”" for one in alike]))
     if counts.flipped > counts.decisive:

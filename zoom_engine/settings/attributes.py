@@ -206,6 +206,11 @@ class Attribute:
         return self.paraphrases[0]
 
     @property
+    def keys(self) -> frozenset[str]:
+        """Its prompts, however they are spaced and whatever their case, see `text_key`."""
+        return frozenset(map(text_key, self.paraphrases))
+
+    @property
     def slug(self) -> str:
         """A file name for this attribute, see `slug`."""
         return slug(self.text)

@@ -53,7 +53,7 @@ def readable(prompts: Sequence[str], encoder: TextEncoder, neutral: str) -> list
         known = [prompt for prompt, far in zip(known, (firsts - base).norm(dim=1) > _SAME_TEXT, strict=True) if far]
     taken, distinct = {text_key(neutral)}, []
     for prompt in known:
-        keys = set(map(text_key, Attribute.parse(prompt).paraphrases))
+        keys = Attribute.parse(prompt).keys
         if keys.isdisjoint(taken):
             distinct.append(prompt)
             taken |= keys

@@ -34,7 +34,7 @@ def to_sarif(verdict: Verdict, *, at: str | Path) -> dict[str, Any]:
                 "ruleIndex": used.index(finding.rule.identifier),
                 "kind": kind,
                 "level": level,
-                "message": {"text": text.encode("utf-8", "replace").decode()},  # half a character is no JSON
+                "message": {"text": _text(text)},
                 "locations": [{"physicalLocation": {"artifactLocation": place, "region": {"startLine": 1}}}],
                 "partialFingerprints": {"zoomEngineFinding/v1": about},
             }
@@ -59,9 +59,13 @@ def to_sarif(verdict: Verdict, *, at: str | Path) -> dict[str, Any]:
                 "results": results,
                 "properties": {
                     "outcome": verdict.outcome,
-                    "notes": [note.encode("utf-8", "replace").decode() for note in verdict.notes],
+                    "notes": [*map(_text, verdict.notes)],
                     "about": verdict.about.to_json(),
                 },
             }
         ],
     }
+
+
+def _text(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()  # half a character is no JSON
