@@ -129,10 +129,9 @@ def limits(
             f"A model of text and images compares the edited pictures with the label prompts{named and f' ({named})'}"
             f"{note}. It can be wrong too.",
         )
-    texts = {text_key(label) for label in labels or ()}
-    alike = [one for one in config.attributes if not texts.isdisjoint(one.keys)]
-    if alike and config.edits is None:
-        yield "An attribute that is a label", _A_LABEL.format(few_of([f"“{names[one]}”" for one in alike]))
+        texts = {text_key(label) for label in labels or ()}
+        if alike := [f"“{names[one]}”" for one in config.attributes if not texts.isdisjoint(one.keys)]:
+            yield "An attribute that is a label", _A_LABEL.format(few_of(alike))
     if counts.flipped > counts.decisive:
         borderline = counts.flipped - counts.decisive
         one, several = "flips in no other way than", "flip in no other way than"
