@@ -88,6 +88,7 @@ def test_the_folder_holds_what_the_summary_speaks_of(folder: Path) -> None:
     assert json.loads(json.dumps(result.to_json())) == json.loads((folder / "summary.json").read_text())
 
 
+@pytest.mark.ci
 @pytest.mark.slow(14)
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
 def test_an_accessibility_checker_finds_no_violation_in_its_page(folder: Path, tmp_path: Path) -> None:

@@ -99,6 +99,7 @@ def test_groups_have_orders_of_their_own_and_the_page_does_not_tell(out: Path) -
     assert "http" not in page.replace("http-equiv", "")
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
 def test_a_browser_fills_it_in_and_the_answers_are_scored(out: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -204,6 +204,7 @@ def test_text_has_the_contrast_of_wcag_aa(theme: int) -> None:
     assert contrast(result["muted"], result["range"]) >= 3.0, "the edge of a band, which itself is faint"
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
@@ -228,6 +229,7 @@ def test_no_page_scrolls_sideways(make_audit, tmp_path: Path, dark: bool) -> Non
             assert face >= 140, "a face that can be read on a phone"
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
 def test_headline_picture_certainty_and_next_step_stand_on_the_first_screen(make_audit, tmp_path: Path) -> None:
@@ -269,6 +271,7 @@ def test_headline_picture_certainty_and_next_step_stand_on_the_first_screen(make
             assert beside if width > 375 else picture["bottom"] <= certainty["top"], (name, width)
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
 def test_paper_holds_what_the_page_does(make_audit, tmp_path: Path) -> None:
@@ -279,7 +282,7 @@ def test_paper_holds_what_the_page_does(make_audit, tmp_path: Path) -> None:
     told = page.read_text(encoding="utf-8")
     filtered = without_policy(told).replace(
         "</body>",
-        """<style>@media print { .numbers td { height: 30mm; } }</style><script>
+        """<style>@media print { .numbers tbody td { height: 30mm; } }</style><script>
 const find = document.querySelector("input[type=search]");
 find.value = "nothing is called so";
 find.dispatchEvent(new Event("input"));
@@ -319,6 +322,7 @@ find.dispatchEvent(new Event("input"));
         assert len(text.split("Audit ")[0]) + len(text.split(f"of {len(texts)}")[-1]) > 40, "a page that holds nothing"
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
 def test_controls_sort_filter_and_move_along_curves(make_audit, tmp_path: Path) -> None:
@@ -351,6 +355,7 @@ def test_controls_sort_filter_and_move_along_curves(make_audit, tmp_path: Path) 
     assert float(left) < float(right)
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
 @pytest.mark.parametrize("alone", [False, True], ids=["folder", "one file"])
@@ -373,6 +378,7 @@ def test_a_bar_leads_to_the_record_of_an_image_in_two_clicks(make_audit, tmp_pat
     assert flips["shown"] == sum(one.decisive for one in (grid, *others))
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
 def test_the_keyboard_alone_leads_from_a_bar_to_a_record_and_back(make_audit, tmp_path: Path) -> None:
@@ -401,6 +407,7 @@ def test_the_keyboard_alone_leads_from_a_bar_to_a_record_and_back(make_audit, tm
         assert tab.value("location.hash") == "#images-pale-skin"
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
 def test_an_accessibility_checker_finds_no_violation(make_audit, tmp_path: Path) -> None:
@@ -501,6 +508,7 @@ def test_conditions_and_pages_of_several_audits_fit_a_phone_without_a_violation(
     assert {str(page): one for page, one in zip(shown, results, strict=True) if one} == {}
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
 def test_names_of_conditions_are_whole_on_paper(make_audit, tmp_path: Path) -> None:

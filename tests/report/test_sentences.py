@@ -1148,6 +1148,7 @@ def drawn(weight: float | None, *, shown: int = 1, prompt: str | None = "a face 
         (drawn(4.0, shown=1), "eyeglasses", None, "eyeglasses partly added"),
         (drawn(4.0, shown=0), "eyeglasses", (0.0, 4.0), "eyeglasses, unedited"),
         (drawn(4.0, shown=2, prompt="a face with a beard"), "a beard", (0.0, 4.0), "no beard → a beard"),
+        (drawn(4.0, shown=2), "the head up", (0.0, 4.0), "without the head up → the head up"),
         (drawn(4.0, shown=2, prompt="a smiling face"), "smiling", (0.0, 4.0), "not smiling → smiling"),
         (drawn(4.0, shown=2, prompt="a face without a beard"), "without a beard", (0.0, 4.0), "without a beard added"),
         (drawn(4.0, shown=2, prompt="a face that is not old"), "that is not old", (0.0, 4.0), "that is not old added"),

@@ -261,12 +261,14 @@ def edit_in_words(
 
 
 def _without(name: str, prompt: str) -> str:
-    """Say that a picture lacks what a prompt names: "no beard", "not smiling"; "" where the name denies something."""
+    """Say that a picture lacks what a prompt names: "no beard", "not smiling", "without the cap"; "" of denials."""
     first, _, rest = name.partition(" ")
     if {"no", "not", "without"} & {*name.lower().split()}:
         return ""
     if first.lower() in ("a", "an") and rest:
         return f"no {rest}"
+    if first.lower() in ("the", "his", "her", "its", "their"):
+        return f"without {name}"
     is_thing = any(f" {word} {name}" in prompt for word in ("with", "wearing", "in"))
     return f"{'no' if is_thing else 'not'} {name}"
 

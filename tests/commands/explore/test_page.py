@@ -18,6 +18,7 @@ from zoom_engine.commands.explore.server import listen, server_at
 from zoom_engine.commands.explore.worker import Worker
 
 pytestmark = [
+    pytest.mark.ci,
     pytest.mark.slow(15),
     pytest.mark.skipif(CHROMIUM is None, reason="needs chromium"),
 ]

@@ -173,6 +173,7 @@ def test_without_pilot_inversion_and_decisions_the_page_says_so(tmp_path: Path) 
     assert "power" not in result.table()
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
 def test_it_fits_a_phone_and_an_accessibility_checker_finds_no_violation(tmp_path: Path) -> None:
