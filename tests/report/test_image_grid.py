@@ -12,6 +12,7 @@ import pytest
 from html_page import HOSTILE, Page, links_of
 
 from zoom_engine.common.errors import AuditError
+from zoom_engine.gates.page import example_of
 from zoom_engine.report import image_grid, write_report, writer
 from zoom_engine.report.image_grid import ImageGrids, read_grids
 from zoom_engine.report.source import Source
@@ -237,3 +238,18 @@ def test_grids_leave_room_for_what_else_is_on_the_page(make_audit, monkeypatch: 
     budgets = [dataclasses.replace(writer.BUDGETS[0]), dataclasses.replace(writer.BUDGETS[0], strips=2)]
     monkeypatch.setattr(writer, "BUDGETS", budgets)
     assert write_report(audit).stat().st_size < size
+
+
+def test_a_picture_beside_another_audit_says_where_between_the_ends_it_was_taken(make_audit) -> None:
+    """A strip goes to the end of the range; the picture of a trial that does not flip to the largest change."""
+    audit = make_audit("audit", attributes=("a face with a beard",), gain=0.001, grid=True, strips_each=1)
+    source = Source(audit)
+    (attribute,) = source.diagnosis.attributes
+    (strip,) = source.strips
+    record = next(record for record in source.diagnosis.of(attribute) if record.seed != strip.seed)
+    alone = example_of(source, attribute, record.seed, "")
+    assert alone is not None
+    assert "no flip; the output moves furthest at edit weight " in alone.outcome
+    beside = example_of(source, attribute, strip.seed, "")
+    assert beside is not None
+    assert "edit weight" not in beside.outcome

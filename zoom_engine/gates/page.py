@@ -234,7 +234,15 @@ def _pictures(comparison: Comparison, rows: Sequence[Row], folder: Path) -> list
         }
         furthest = [sources[letter] for letter in sorted(values, key=lambda letter: -values[letter])]
         seeds = [strip.seed for source in furthest for strip in source.strips if strip.attribute == row.attribute]
-        common = next((seed for seed in seeds if all(_shows(one, row.attribute, seed) for one in furthest)), None)
+        common = next(  # a strip goes to the end of the range, a picture alone to where the output moves furthest
+            (
+                seed
+                for shows in (_strip, _entry)
+                for seed in seeds
+                if all((_strip(one, row.attribute, seed) or shows(one, row.attribute, seed)) for one in furthest)
+            ),
+            None,
+        )
         examples = tuple(
             (letter, example_of(sources[letter], row.attribute, common, reports[letter]) if letter in sources else None)
             for letter in names
@@ -245,11 +253,6 @@ def _pictures(comparison: Comparison, rows: Sequence[Row], folder: Path) -> list
             )
             pictures.append(Pictures(row.name, shift, examples, common is not None))
     return pictures
-
-
-def _shows(source: Source, attribute: Attribute, seed: int) -> bool:
-    """Tell whether an audit has pictures of the attribute on the image of that seed."""
-    return _strip(source, attribute, seed) is not None or _entry(source, attribute, seed) is not None
 
 
 def _strip(source: Source, attribute: Attribute, seed: int | None) -> StripEntry | None:
@@ -291,9 +294,12 @@ def example_of(source: Source, attribute: Attribute, seed: int | None, report: s
             (entry.file, after, thumbnail.alt),
         )
     ]
+    lines = dict(thumbnail.lines)
     outcome = f"{thumbnail.caption}, {thumbnail.flip or 'no flip'}"
+    if not thumbnail.flip and (weight := lines.get("Edit weight")):
+        outcome += f"; the output moves furthest at edit weight {weight}"
     link = f"{report}#{thumbnail.anchor}" if report else ""
-    return Example(frames[0], frames[1], outcome, f"Image {dict(thumbnail.lines)['Image']}", link)
+    return Example(frames[0], frames[1], outcome, f"Image {lines['Image']}", link)
 
 
 def _images(count: int, pairs: int) -> str:
