@@ -234,15 +234,10 @@ def _pictures(comparison: Comparison, rows: Sequence[Row], folder: Path) -> list
         }
         furthest = [sources[letter] for letter in sorted(values, key=lambda letter: -values[letter])]
         seeds = [strip.seed for source in furthest for strip in source.strips if strip.attribute == row.attribute]
-        common = next(  # a strip goes to the end of the range, a picture alone to where the output moves furthest
-            (
-                seed
-                for shows in (_strip, _entry)
-                for seed in seeds
-                if all((_strip(one, row.attribute, seed) or shows(one, row.attribute, seed)) for one in furthest)
-            ),
-            None,
-        )
+        shared = [seed for seed in seeds if all(_shows(one, row.attribute, seed) for one in furthest)]
+        # Where nothing flips a strip goes to the end of the range, a picture alone to where the output moves furthest.
+        alike = (seed for seed in shared if all(_strip(one, row.attribute, seed) for one in furthest))
+        common = next(alike, next(iter(shared), None))
         examples = tuple(
             (letter, example_of(sources[letter], row.attribute, common, reports[letter]) if letter in sources else None)
             for letter in names
@@ -253,6 +248,11 @@ def _pictures(comparison: Comparison, rows: Sequence[Row], folder: Path) -> list
             )
             pictures.append(Pictures(row.name, shift, examples, common is not None))
     return pictures
+
+
+def _shows(source: Source, attribute: Attribute, seed: int) -> bool:
+    """Tell whether an audit has pictures of the attribute on the image of that seed."""
+    return _strip(source, attribute, seed) is not None or _entry(source, attribute, seed) is not None
 
 
 def _strip(source: Source, attribute: Attribute, seed: int | None) -> StripEntry | None:
