@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from simulated import simulated
 
 from zoom_engine.cli import main
@@ -516,6 +516,19 @@ def test_a_repaired_target_is_audited_where_options_said_how_its_file_is_read(
     taught = Lessons(torch.zeros(4, 3, 24, 24, dtype=torch.uint8), torch.tensor([0, 1, 0, 1]), 0.9)
     trained = fine_tuned(study.target(target.network), taught, steps=1, name="trained")
     assert study.diagnoser(trained).models.target.name == "trained"
+
+
+def test_a_network_with_a_layer_by_two_names_is_repaired_and_stored(tmp_path: Path, models: dict[str, Any]) -> None:
+    """The file of weights refused tensors that share memory, after all audits."""
+    target = models["targets"][0]
+    target.network.head = target.network.read
+    run_experiment("training", tmp_path, **{**models, "targets": [target]})
+    folder = tmp_path / SUBJECT / "training"
+    assert len(list(folder.glob("*.safetensors"))) == 3
+    for file in folder.glob("*.safetensors"):
+        state = load_file(file)
+        assert torch.equal(state["head.weight"], state["read.weight"])
+        target.network.load_state_dict(state)
 
 
 def test_a_repair_tells_its_own_text_alone(

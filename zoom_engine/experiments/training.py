@@ -84,7 +84,7 @@ def repair(study: Study, folder: Folder, spec: Spec) -> dict[str, object]:
             seed=study.seed,
             progress=study.progress,
         )
-        state = {key: value.contiguous() for key, value in versions[version].network.state_dict().items()}
+        state = {key: value.clone().contiguous() for key, value in versions[version].network.state_dict().items()}
         folder.write(f"{slug(f'{name} {version}')}.safetensors", save(state))
     audits = {"before": before}
     for version in VERSIONS[1:]:
