@@ -26,7 +26,7 @@ from safetensors.torch import load_file, save_file
 from simulated import simulated
 
 from zoom_engine.cli import main
-from zoom_engine.common.errors import ConfigError
+from zoom_engine.common.errors import ConfigError, TargetError
 from zoom_engine.common.progress import Progress, silent
 from zoom_engine.common.threads import quiet
 from zoom_engine.directions import EditDirections
@@ -516,6 +516,20 @@ def test_a_repaired_target_is_audited_where_options_said_how_its_file_is_read(
     taught = Lessons(torch.zeros(4, 3, 24, 24, dtype=torch.uint8), torch.tensor([0, 1, 0, 1]), 0.9)
     trained = fine_tuned(study.target(target.network), taught, steps=1, name="trained")
     assert study.diagnoser(trained).models.target.name == "trained"
+
+
+@pytest.mark.parametrize("name", ["combination", "histograms"])
+def test_a_model_that_takes_pictures_of_the_generator_s_size_alone_is_asked(
+    name: str, tmp_path: Path, models: dict[str, Any]
+) -> None:
+    """It was tried on pictures of 128², which an audit never shows it."""
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 24 * 24, 1))
+    options = {"target_options": {"task": "binary"}, "targets": [network]}
+    assert run_experiment(name, tmp_path, **{**models, **options}).is_file()
+    network[1].bias.data.fill_(torch.nan)
+    with pytest.raises(TargetError, match="NaN or infinite"):
+        run_experiment(name, tmp_path / "other", **{**models, **options})
 
 
 def test_a_network_with_a_layer_by_two_names_is_repaired_and_stored(tmp_path: Path, models: dict[str, Any]) -> None:

@@ -36,7 +36,7 @@ from zoom_engine.settings.audit_settings import SEEDS_PER_RUN, AuditSettings, Ru
 from zoom_engine.settings.command_line import without_secrets
 from zoom_engine.settings.target_names import without_password
 from zoom_engine.statistics.diagnosis import Diagnosis
-from zoom_engine.targets import Target, load_target
+from zoom_engine.targets import Target, load_untried
 from zoom_engine.targets.scorer import load_scorer
 from zoom_engine.text import find_templates, load_text_encoder
 from zoom_engine.text.attribute_encoder import NO_WORDS
@@ -227,10 +227,16 @@ class Study:
         domain_specs: list[Spec] = [f"{self.name}:{name}" for name in self.domain_targets]
         return list(self.given) or domain_specs
 
-    def target(self, spec: Spec) -> Target:
-        """Load a target, with the study's labels where some were given."""
+    def target(self, spec: Spec, *, resolution: int | None = None) -> Target:
+        """Load a target, with the study's labels where some were given.
+
+        It is tried on pictures of this `resolution`; where it is None that is left to audits, which know it.
+        """
         options = dict(self.settings.target_options or {})
-        return load_target(spec, labels=self.settings.labels, download=self.settings.download, **options)
+        target = load_untried(spec, labels=self.settings.labels, download=self.settings.download, **options)
+        if resolution is not None:
+            target.check(resolution)
+        return target
 
     def targets_of(self, *tasks: str, others: bool = False) -> list[Spec]:
         """Return the targets that have one of these `tasks`, or with `others` none of them."""
