@@ -27,6 +27,14 @@ def test_directions_and_ranges_of_edits_are_those_of_an_audit() -> None:
     assert torch.equal(editing.calibrated.bounds, audit.calibrated_range(directions).bounds)
 
 
+def test_images_are_truncated_in_the_layers_that_edit_directions_are_measured_in() -> None:
+    """Directions and ranges were those of a truncation of two layers, on pictures that were truncated in all."""
+    truncated: dict[str, Any] = {"truncation": 0.3, "truncation_cutoff": 2}
+    editing = Editing.of("avatars", **truncated)
+    assert torch.equal(editing.styles([0, 1]), editing.generator.sample([0, 1], **truncated))
+    assert not torch.equal(editing.styles([0, 1]), editing.generator.sample([0, 1], truncation=0.3))
+
+
 def test_each_option_of_a_sheet_reaches_the_edits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: dict[str, Any] = {}
 

@@ -140,7 +140,8 @@ class Editing:
     @torch.no_grad()
     def styles(self, seeds: Sequence[int]) -> Tensor:
         """Return the style vectors `[I, S]` of unedited images."""
-        return self.generator.sample(seeds, truncation=self.truncation)
+        cutoff: Any = self.further.get("truncation_cutoff")
+        return self.generator.sample(seeds, truncation=self.truncation, truncation_cutoff=cutoff)
 
     @torch.no_grad()
     def drawn(self, styles: Tensor, weights: Tensor, matrix: Tensor | None = None) -> Tensor:
