@@ -249,6 +249,16 @@ def test_the_command_of_the_audit_has_every_option_that_was_given(tmp_path: Path
         Discovery.load(tmp_path / "other")
 
 
+@pytest.mark.parametrize(("seed", "told"), [(0, ["--seed", "1"]), (7, [])])
+def test_what_was_found_is_audited_on_other_images(seed: int, told: list[str]) -> None:
+    """An audit of the default seed had those images among its own by which its attributes were chosen."""
+    config, environment = {"target": "age.onnx", "seed": seed}, {"audit": ["--target", "age.onnx"]}
+    clusters = (named("hair", "sensitive"),)
+    result = Discovery(clusters=clusters, flipped=9, searched=24, config=config, environment=environment)
+    words = ["zoom-engine", "diagnose", "--target", "age.onnx", "--attribute", "hair", *told, "--out", "audit"]
+    assert shlex.split(result.command()) == words
+
+
 @pytest.mark.parametrize(
     ("clusters", "told"),
     [

@@ -15,6 +15,7 @@ from zoom_engine.common.json_object import Count, Interval, JsonObject
 from zoom_engine.common.plurals import agreeing, number_of
 from zoom_engine.common.terminal import WIDTH, Column, ruled, wrapped
 from zoom_engine.discovery.calls import Verdict
+from zoom_engine.settings.audit_settings import RunSettings
 from zoom_engine.statistics.table import decimal
 
 MANIFEST, SUMMARY, EDITS, DIRECTIONS, REPORT = (
@@ -135,12 +136,14 @@ class Discovery:
     def command(self) -> str:
         """Return the command line that audits what was named, as if it had been typed, with all that was given.
 
+        It is on other images than those by which the attributes were chosen: on these they would seem to matter more.
         "" where nothing was named, or where no command line says an option; folders of older versions have none.
         """
         given = JsonObject(self.environment).get("audit", tuple[str, ...])
         if not self.names or not given:
             return ""
-        words = [*given, *(word for name in self.names for word in ("--attribute", name)), "--out", "audit"]
+        seed = ["--seed", f"{RunSettings.seed + 1}"] if self.config.get("seed") == RunSettings.seed else []
+        words = [*given, *(word for name in self.names for word in ("--attribute", name)), *seed, "--out", "audit"]
         return shlex.join(["zoom-engine", "diagnose", *words])
 
     def table(self, *, width: int = WIDTH, colors: bool = False) -> str:
