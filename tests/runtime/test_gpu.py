@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +22,7 @@ from zoom_engine.common.errors import BackendError
 from zoom_engine.export import build_tensorrt_engine, export_synthesis
 from zoom_engine.runtime import choose_synthesizer
 from zoom_engine.runtime.onnxruntime_session import _providers
-from zoom_engine.runtime.tensorrt_session import _profile
+from zoom_engine.runtime.tensorrt_session import TensorRTSession, _profile
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 needs_tensorrt = pytest.mark.skipif(importlib.util.find_spec("tensorrt") is None, reason="TensorRT is missing")
@@ -77,6 +80,36 @@ def test_without_tensorrt_it_is_an_error_by_name(
     assert main(arguments) == 1
     assert "tensorrt is not installed" in capsys.readouterr().err
     assert {path.name for path in tmp_path.iterdir()} == {"synthesis.onnx"}
+
+
+def test_an_engine_runs_with_its_own_gpu_as_the_current_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was current while the engine was read alone: an engine of the second GPU ran with the first as current."""
+    current: list[torch.device | None] = [None]
+
+    @contextlib.contextmanager
+    def made_current(device: torch.device) -> Iterator[None]:
+        before, current[0] = current[0], device
+        yield
+        current[0] = before
+
+    def execute(stream: int) -> bool:
+        ran.append(current[0])
+        return True
+
+    ran: list[torch.device | None] = []
+    monkeypatch.setattr(torch.cuda, "device", made_current)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: SimpleNamespace(cuda_stream=0))
+    session = object.__new__(TensorRTSession)
+    session._device, session._outputs = torch.device("cpu"), ["images"]
+    session._of_thread = threading.local()
+    session._of_thread.context = SimpleNamespace(
+        set_input_shape=lambda name, shape: True,
+        set_tensor_address=lambda name, address: None,
+        get_tensor_shape=lambda name: (1, 2),
+        execute_async_v3=execute,
+    )
+    session.run({"styles": torch.zeros(9, 3)})
+    assert (ran, current) == ([session._device, session._device], [None])
 
 
 def test_the_profile_opens_batch_and_attributes() -> None:

@@ -62,7 +62,8 @@ class TensorRTSession:
     def run(self, feeds: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the outputs by name for inputs by name; batches above the profile's largest are split."""
         inputs, count = ready(feeds, self._device)
-        parts = [self._run_part(_rows(inputs, start)) for start in range(0, count, BATCHES[-1])]
+        with torch.cuda.device(self._device):  # where an engine was read it runs, and not on another GPU's streams
+            parts = [self._run_part(_rows(inputs, start)) for start in range(0, count, BATCHES[-1])]
         return {name: torch.cat([part[name] for part in parts]) for name in self._outputs}
 
     def _context(self) -> Any:
