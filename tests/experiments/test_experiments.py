@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import dataclasses
 import json
@@ -516,6 +517,28 @@ def test_a_repaired_target_is_audited_where_options_said_how_its_file_is_read(
     taught = Lessons(torch.zeros(4, 3, 24, 24, dtype=torch.uint8), torch.tensor([0, 1, 0, 1]), 0.9)
     trained = fine_tuned(study.target(target.network), taught, steps=1, name="trained")
     assert study.diagnoser(trained).models.target.name == "trained"
+
+
+def test_a_target_is_trained_and_asked_where_it_is_though_pictures_are_elsewhere(
+    tmp_path: Path, models: dict[str, Any]
+) -> None:
+    """On a GPU the pictures were there, and the target was not: `repair` and `wording` failed."""
+    target, elsewhere = models["targets"][0], torch.device("meta")
+    taught = Lessons(torch.zeros(4, 3, 24, 24, dtype=torch.uint8), torch.tensor([0, 1, 0, 1]), 0.9)
+    trained = fine_tuned(
+        target.replaced(network=copy.deepcopy(target.network).to(elsewhere)), taught, steps=1, name="b"
+    )
+    assert all(parameter.device == elsewhere for parameter in trained.parameters())
+    tried = []
+
+    class Tried(Target):
+        def check(self, resolution: int, *, gradients: bool = True) -> None:
+            tried.append((resolution, next(self.parameters()).device))
+
+    study = Study(out=tmp_path, **{**models, "targets": [target]})
+    asked = Tried(target.network, name="there", task=target.task)
+    study.target(asked, generator=SimpleNamespace(resolution=24, device=elsewhere))  # type: ignore[arg-type]
+    assert tried == [(24, elsewhere)]
 
 
 @pytest.mark.parametrize("name", ["combination", "histograms"])

@@ -38,8 +38,7 @@ def run(study: Study, folder: Folder) -> dict[str, Any]:
     if not pairs:
         raise UnsuitedError("it takes two attributes: give --attribute twice or more")
     specs = study.targets_of("binary")[:TARGETS] if study.given or study.domain else []
-    resolution = study.editing.generator.resolution
-    targets = {study.title(spec): study.target(spec, resolution=resolution) for spec in specs}
+    targets = {study.title(spec): study.target(spec, generator=study.editing.generator) for spec in specs}
     seeds = study.seeds(study.count(IMAGES))
     results = []
     for number, pair in enumerate(study.progress(pairs, f"Combining edits of {study.name}", unit="pair")):

@@ -156,6 +156,7 @@ def fine_tuned(
         )
     network: nn.Module = copy.deepcopy(target.network)
     learner = _with(target, network, target.name)
+    device = next(network.parameters()).device  # audits leave a given target on theirs
     for parameter in network.parameters():  # a target freezes what it is given; TorchScript refuses the whole module
         parameter.requires_grad_(True)
     optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE)
@@ -167,8 +168,8 @@ def fine_tuned(
         if lessons.edited is not None:
             pictures[BATCH // 2 :] = lessons.edited[rows[BATCH // 2 :]]
         with torch.enable_grad():
-            logits = learner(pictures.float() / 127.5 - 1)[:, 0]
-            loss = F.binary_cross_entropy_with_logits(logits, taught[rows])
+            logits = learner(pictures.to(device).float() / 127.5 - 1)[:, 0]
+            loss = F.binary_cross_entropy_with_logits(logits, taught[rows].to(device))
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()

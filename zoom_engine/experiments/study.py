@@ -21,7 +21,7 @@ from zoom_engine.diagnose.diagnoser import Diagnoser
 from zoom_engine.diagnose.domain import Domain, KnownTruth, find_domain
 from zoom_engine.diagnose.identity import config
 from zoom_engine.experiments.folder import Folder
-from zoom_engine.generators import check_generator_options, load_generator
+from zoom_engine.generators import EditableGenerator, check_generator_options, load_generator
 from zoom_engine.settings.attributes import (
     NEUTRAL,
     Attribute,
@@ -227,15 +227,15 @@ class Study:
         domain_specs: list[Spec] = [f"{self.name}:{name}" for name in self.domain_targets]
         return list(self.given) or domain_specs
 
-    def target(self, spec: Spec, *, resolution: int | None = None) -> Target:
+    def target(self, spec: Spec, *, generator: EditableGenerator | None = None) -> Target:
         """Load a target, with the study's labels where some were given.
 
-        It is tried on pictures of this `resolution`; where it is None that is left to audits, which know it.
+        It is tried on pictures of the size of the `generator`'s, on its device; without one audits do that.
         """
         options = dict(self.settings.target_options or {})
         target = load_untried(spec, labels=self.settings.labels, download=self.settings.download, **options)
-        if resolution is not None:
-            target.check(resolution)
+        if generator is not None:
+            target.to(generator.device).check(generator.resolution)
         return target
 
     def targets_of(self, *tasks: str, others: bool = False) -> list[Spec]:

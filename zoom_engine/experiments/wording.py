@@ -71,8 +71,7 @@ def _audited(study: Study, targets: Sequence[Spec], attributes: Sequence[str], w
         for which, unit, result in results:
             changes[which, unit.image, unit.attribute] = result.change
 
-    resolution = diagnoser.models.generator.resolution
-    loaded = [study.target(target, resolution=resolution) for target in targets]
+    loaded = [study.target(target, generator=diagnoser.models.generator) for target in targets]
     diagnoser.search_targets(loaded, styles, directions, calibrated, keep)
     unit = torch.nn.functional.normalize(directions.matrix.double(), dim=1)
     return {
