@@ -754,6 +754,15 @@ def test_paraphrases_of_one_attribute_are_drawn_though_they_rank_nothing(
         run_experiment("wording", tmp_path / "labels", **{**models, "attributes": list(models["targets"][0].labels)})
 
 
+def test_one_image_neither_ranks_paraphrases_nor_trains_who_stands_in_for_people(
+    tmp_path: Path, models: dict[str, Any]
+) -> None:
+    """Two attributes were asked for, which there were, and 0 % of both pictures were told apart, which nobody tried."""
+    for name, told in (("wording", "it takes two images, and two"), ("user-study", "in – of 0 pictures, which so few")):
+        run_experiment(name, tmp_path, **{**models, "images": 1})
+        assert told in (tmp_path / SUBJECT / name / "text.txt").read_text(encoding="utf-8")
+
+
 def test_nothing_is_said_of_a_truth_that_is_not_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of attributes that no render has it was said that none truly moves the target and that none is called wrongly,
     and of what was planted, which nobody asked about, that it does not come first."""

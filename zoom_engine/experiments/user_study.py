@@ -121,7 +121,7 @@ def told_apart(features: Tensor, edited: Tensor, images: NDArray[np.int64], *, s
     """Return for each picture whether a cross-validated classifier, in place of people, was right, 1 or 0.
 
     It is a logistic regression on standardised features. The pictures of one image are in the same of five folds, so
-    that nothing is recognised from training.
+    that nothing is recognised from training; those of a single image are left out, as there are no others.
 
     Args:
         features: float `[B, D]`.
@@ -134,7 +134,7 @@ def told_apart(features: Tensor, edited: Tensor, images: NDArray[np.int64], *, s
         zip(np.random.default_rng(seed).permutation(names).tolist(), np.arange(len(names)) % FOLDS, strict=True)
     )
     fold = torch.tensor([folds[image] for image in images.tolist()])
-    right = torch.zeros(len(features), dtype=torch.long)
+    right = torch.full((len(features),), -1)
     for left_out in range(FOLDS):
         test = fold == left_out
         if bool(test.any()) and bool((~test).any()):
@@ -142,7 +142,7 @@ def told_apart(features: Tensor, edited: Tensor, images: NDArray[np.int64], *, s
             weights, bias = _fitted((features[~test] - mean) / std, edited[~test])
             says = ((features[test] - mean) / std) @ weights + bias > 0
             right[test] = (says == edited[test]).long()
-    return [int(value) for value in right]
+    return [value for value in right.tolist() if value >= 0]
 
 
 def _fitted(features: Tensor, edited: Tensor) -> tuple[Tensor, Tensor]:

@@ -149,7 +149,7 @@ def tell(data: Data) -> str:
         " images. Kendall's W is 1 where all paraphrases rank the attributes alike, 0 where they have nothing in"
         f" common.\n\nWhat came out ({data['images']} images): "
         + (
-            "no W, as it takes two attributes that differ"
+            "no W, as it takes two images, and two attributes that differ"
             if median is None
             else f"the median W is {median:.2f} ({listed})"
         )
@@ -159,7 +159,7 @@ def tell(data: Data) -> str:
     )
     paragraph += "\n\nThe paper says that wording hardly matters. "
     if median is None:
-        return paragraph + "Ranks cannot tell: they take two attributes of which one moves a target further."
+        return f"{paragraph}Ranks cannot tell: it takes two images, and two attributes that move a target otherwise."
     paragraph += f"That {'holds' if median >= ALIKE else 'does not hold'}: the bar was a median W of {ALIKE}."
     unmoved = [target["target"] for target in low if target["largest_bar"] < 0.05]
     if unmoved:
