@@ -568,6 +568,18 @@ def test_a_network_with_a_layer_by_two_names_is_repaired_and_stored(tmp_path: Pa
         target.network.load_state_dict(state)
 
 
+def test_a_network_with_a_state_that_is_no_tensor_is_repaired_and_stored(
+    tmp_path: Path, models: dict[str, Any]
+) -> None:
+    """It has no place in the file of weights, which ended all of it."""
+    target = models["targets"][0]
+    members = {"get_extra_state": lambda self: {"trained": 3}, "set_extra_state": lambda self, state: None}
+    target.network.__class__ = type("Noted", (type(target.network),), members)
+    run_experiment("training", tmp_path, **{**models, "targets": [target]})
+    (file, *_) = (tmp_path / SUBJECT / "training").glob("*.safetensors")
+    assert load_file(file).keys() == dict(target.network.named_parameters()).keys()
+
+
 def test_a_repair_tells_its_own_text_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.torch import save
+from torch import Tensor
 
 from zoom_engine.experiments.estimates import columns, error_bars, estimate, in_words, percent, sensitivity, share
 from zoom_engine.experiments.experiment import Data, Experiment, listed
@@ -84,8 +85,9 @@ def repair(study: Study, folder: Folder, spec: Spec) -> dict[str, object]:
             seed=study.seed,
             progress=study.progress,
         )
-        state = {key: value.clone().contiguous() for key, value in versions[version].network.state_dict().items()}
-        folder.write(f"{slug(f'{name} {version}')}.safetensors", save(state))
+        state = versions[version].network.state_dict()
+        weights = {key: value.clone().contiguous() for key, value in state.items() if isinstance(value, Tensor)}
+        folder.write(f"{slug(f'{name} {version}')}.safetensors", save(weights))
     audits = {"before": before}
     for version in VERSIONS[1:]:
         audits[version] = study.audit(versions[version], images=study.count(AUDITED), random_directions=0)
