@@ -236,10 +236,11 @@ def named(name: str | None, verdict: Any) -> Cluster:
 def test_the_command_of_the_audit_has_every_option_that_was_given(tmp_path: Path) -> None:
     """A model that was found to need labels, a scale and trust was audited without them."""
     given = ["--generator", "my faces.pkl", "--target", "age.onnx", "--label=-1", "--input-mean", "0.5", "--trust"]
-    clusters = (named("hair", "sensitive"), named(None, "inconclusive"), named("a face's hat", "negligible"))
+    names = ("hair", None, "a face's hat", "- a smile")  # a line of a list
+    clusters = tuple(named(name, "sensitive") for name in names)
     config = {"target": "age.onnx"}
     result = Discovery(clusters=clusters, flipped=9, searched=24, config=config, environment={"audit": given})
-    told = ["--attribute", "hair", "--attribute", "a face's hat", "--out", "audit"]
+    told = ["--attribute", "hair", "--attribute", "a face's hat", "--attribute=- a smile", "--out", "audit"]
     assert shlex.split(result.command()) == ["zoom-engine", "diagnose", *given, *told]
     write_discovery(tmp_path, result, [], {}, None)
     assert Discovery.load(tmp_path).command() == result.command()

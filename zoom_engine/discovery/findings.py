@@ -16,6 +16,7 @@ from zoom_engine.common.plurals import agreeing, number_of
 from zoom_engine.common.terminal import WIDTH, Column, ruled, wrapped
 from zoom_engine.discovery.calls import Verdict
 from zoom_engine.settings.audit_settings import RunSettings
+from zoom_engine.settings.command_line import arguments_of_attributes
 from zoom_engine.statistics.table import decimal
 
 MANIFEST, SUMMARY, EDITS, DIRECTIONS, REPORT = (
@@ -143,7 +144,7 @@ class Discovery:
         if not self.names or not given:
             return ""
         seed = ["--seed", f"{RunSettings.seed + 1}"] if self.config.get("seed") == RunSettings.seed else []
-        words = [*given, *(word for name in self.names for word in ("--attribute", name)), *seed, "--out", "audit"]
+        words = [*given, *arguments_of_attributes(self.names), *seed, "--out", "audit"]
         return shlex.join(["zoom-engine", "diagnose", *words])
 
     def table(self, *, width: int = WIDTH, colors: bool = False) -> str:

@@ -44,6 +44,11 @@ def arguments_of(settings: AuditSettings, *, leave_out: Sequence[str] = ()) -> l
     return [without_password(word) for word in words + _of_target(of_target)]
 
 
+def arguments_of_attributes(texts: Sequence[str]) -> list[str]:
+    """Return the words of `zoom-engine diagnose` for these attributes."""
+    return _said("attributes", "attribute", list(texts))
+
+
 def _of_target(given: dict[str, Any]) -> list[str]:
     """Return the words for the options of `load_target`."""
     preprocessing = given.pop("preprocessing", None)

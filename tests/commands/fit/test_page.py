@@ -119,6 +119,14 @@ def test_the_next_command_repeats_what_was_given_a_line_for_each_option() -> Non
     assert words[9:] == ["--attribute", "a smiling face", "--attribute", LONG, "--out", "audit"]
 
 
+def test_the_next_command_takes_an_attribute_that_begins_as_an_option_does() -> None:
+    """Such a word was read as one, so that the command as it was printed was refused."""
+    result = fitness_of("fit", "fit")
+    dashed = dataclasses.replace(result.attributes[0], given="- a smile")
+    words = shlex.split(next_command(dataclasses.replace(result, attributes=(dashed,))).replace("\\\n", ""))
+    assert words[-3:] == ["--attribute=- a smile", "--out", "audit"]
+
+
 def test_options_that_no_command_line_says_are_named_in_its_place(tmp_path: Path) -> None:
     result = fitness_of("fit", "fit", audit=(), unsaid="text_encoder")
     assert next_command(result) == ""

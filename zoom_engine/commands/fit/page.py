@@ -17,6 +17,7 @@ from zoom_engine.common.files.webp import webp_uri
 from zoom_engine.report.environment import template
 from zoom_engine.report.pictures import Picture
 from zoom_engine.report.writer import write_page
+from zoom_engine.settings.command_line import arguments_of_attributes
 
 TONES: dict[Verdict, str] = {"fit": "good", "doubtful": "warn", "not fit": "fail"}
 SIDE, QUALITY = 128, 80
@@ -79,7 +80,7 @@ def next_command(fitness: Fitness) -> str:
     if fitness.overall == "not fit" or fitness.unsaid:
         return ""
     usable = [one.given or "" for one in fitness.attributes if one.judgement.verdict != "not fit"]
-    words = [*fitness.audit, *(word for text in usable for word in ("--attribute", text)), "--out", "audit"]
+    words = [*fitness.audit, *arguments_of_attributes(usable), "--out", "audit"]
     lines = ["zoom-engine diagnose"]
     for place, word in enumerate(words):
         first = word.startswith("--")  # no value does: see `arguments_of`
