@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import operator
 import os
 import subprocess
 import sys
@@ -364,6 +365,22 @@ class Counting(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         self.count += 1
         return x
+
+
+class Dotted(nn.Module):
+    """Reads an object that it holds by one text."""
+
+    def __init__(self, gain: float) -> None:
+        super().__init__()
+        self.settings = types.SimpleNamespace(of_output=types.SimpleNamespace(gain=gain))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        result: torch.Tensor = operator.attrgetter("settings.of_output.gain")(self) * x
+        return result
+
+
+def test_what_is_read_by_a_text_with_dots_counts() -> None:
+    assert module_hash(Dotted(2.0)) == module_hash(Dotted(2.0)) != module_hash(Dotted(3.0))
 
 
 def test_what_a_network_counts_of_itself_is_no_part_of_it() -> None:

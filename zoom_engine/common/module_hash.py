@@ -308,7 +308,7 @@ class _Reader:
             yield f"{step.opname} {self.of(step.argval)}"
             name = step.argval
             if step.opname in _ATTRIBUTES or (step.opname == "LOAD_CONST" and isinstance(name, str)):
-                self.names.add(name)
+                self.names.update(name.split("."))  # of a text such as operator.attrgetter takes each
             # What stands left of "[...] =" or ".append(" begins where the whole expression does.
             place = step.positions and (step.positions.lineno, step.positions.col_offset)
             if place and place[1] is not None:
