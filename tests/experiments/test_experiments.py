@@ -400,6 +400,10 @@ def test_documentation_is_of_what_the_folder_holds(out: Path, models: dict[str, 
     assert pictures
     assert all((tmp_path / file).is_file() for file in pictures)
     assert str(out) not in page
+    shutil.copytree(out / SUBJECT / "combination", tmp_path / "half" / "a" / "combination")
+    (tmp_path / "half" / "a" / "combination" / "text.txt").unlink()  # as a run leaves it that was killed while it drew
+    with pytest.raises(ConfigError, match="no finished experiment"):
+        write_docs(tmp_path / "half", tmp_path, command="")
 
 
 def test_what_experiments_were_made_with_is_told_of_each() -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.common.plurals import listed
 from zoom_engine.experiments import EXPERIMENTS
-from zoom_engine.experiments.folder import DATA, ITEM, TEXT, Folder
+from zoom_engine.experiments.folder import ITEM, TEXT, Folder
 
 PAGE, PICTURES = "experiments.md", "experiments"
 WIDEST = 1000  # pixels of a figure
@@ -34,7 +34,7 @@ def write_docs(out: str | Path, docs: str | Path, *, command: str) -> Path:
     finished = [
         (name, folder, document)
         for name in EXPERIMENTS
-        for path in sorted(out.glob(f"*/{name}/{DATA}"))
+        for path in sorted(out.glob(f"*/{name}/{TEXT}"))  # which is written last
         if (document := (folder := Folder(path.parent)).finished()) is not None
     ]
     if not finished:
