@@ -44,6 +44,7 @@ from zoom_engine.experiments.truth import agreement, figures_of
 from zoom_engine.experiments.wording import TEMPLATES
 from zoom_engine.generators import load_generator
 from zoom_engine.settings.attributes import Attribute, slug
+from zoom_engine.settings.audit_settings import LossWeights
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.targets import RegressionTask, Target, save_onnx
 
@@ -242,6 +243,21 @@ def test_a_folder_takes_no_other_settings(out: Path, models: dict[str, Any]) -> 
     run_experiment("traversal", out, **models)
     with pytest.raises(ConfigError, match="another 'images'"):
         run_experiment("traversal", out, **{**models, "images": 3})
+
+
+def test_other_loss_weights_and_other_texts_of_a_preset_are_other_settings(tmp_path: Path) -> None:
+    """They were told by their kind and by the name of their file: a finished experiment was drawn for others too."""
+    preset = tmp_path / "faces.toml"
+
+    def identity(attribute: str = "a smiling face", **options: Any) -> dict[str, Any]:
+        preset.write_text(f'title = "faces"\nneutral = "a face"\nattributes = ["{attribute}"]\n')
+        return Study("avatars", tmp_path, **options).identity()
+
+    for same, other in (
+        ({"loss_weights": LossWeights(target=5)}, {"loss_weights": LossWeights(target=1)}),
+        ({"preset": preset}, {"preset": preset, "attribute": "a face with a hat"}),
+    ):
+        assert identity(**same) == identity(**same) != identity(**other)
 
 
 def test_targets_are_known_by_what_they_are(tmp_path: Path, models: dict[str, Any]) -> None:

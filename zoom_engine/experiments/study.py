@@ -32,7 +32,13 @@ from zoom_engine.settings.attributes import (
     slug,
     sources_of,
 )
-from zoom_engine.settings.audit_settings import SEEDS_PER_RUN, AuditSettings, RunSettings, is_file_of_directions
+from zoom_engine.settings.audit_settings import (
+    SEEDS_PER_RUN,
+    AuditSettings,
+    LossWeights,
+    RunSettings,
+    is_file_of_directions,
+)
 from zoom_engine.settings.command_line import without_secrets
 from zoom_engine.settings.target_names import without_password
 from zoom_engine.statistics.diagnosis import Diagnosis
@@ -102,6 +108,10 @@ class Study:
     def identity(self) -> dict[str, Any]:
         """Return what decides the data of experiments, ready for JSON and without secrets: pages link to it."""
         deciding = {name: value for name, value in self.options.items() if name not in NOT_DECIDING}
+        if self.settings.preset is not None:  # its file may bring other texts another time
+            deciding |= {
+                name: getattr(self.settings, name) for name in ("neutral", "labels", "attributes", "templates")
+            }
         of_target = deciding.get("target_options") or {}
         if isinstance(service := of_target.get("service"), Mapping):
             deciding["target_options"] = {**of_target, "service": without_secrets(service)}
@@ -328,6 +338,6 @@ def _name_of(thing: object) -> str:
     if isinstance(thing, list | tuple):  # of attributes their names; what gives them their meaning is hashed
         told = [one.text if isinstance(one, Attribute) else one for one in thing]
         thing = told if isinstance(thing, list) else tuple(told)
-    if isinstance(thing, str | Path | int | float | None | list | tuple | dict):
+    if isinstance(thing, str | Path | int | float | None | list | tuple | dict | LossWeights):
         return without_password(str(thing), instead="")
     return str(getattr(thing, "name", f"a {type(thing).__name__}"))
