@@ -786,6 +786,15 @@ def test_paraphrases_of_one_attribute_are_drawn_though_they_rank_nothing(
         run_experiment("wording", tmp_path / "labels", **{**models, "attributes": list(models["targets"][0].labels)})
 
 
+def test_nothing_comes_first_where_nothing_moves() -> None:
+    """The first attribute was said to come first by every paraphrase, of a target that none of them moves."""
+    target = {"target": "own", "w": None, "first": [0, 0], "largest_difference": 0.0}
+    data = {"images": 6, "wordings": TEMPLATES[:2], "least_cosine": {"red": 0.9}}
+    for bar, told in ((0.0, "for 0 of 1 targets"), (0.2, "for 1 of 1 targets")):
+        text = find_experiment("wording").tell({**data, "targets": [{**target, "largest_bar": bar}]})
+        assert f"comes first by every paraphrase {told}" in text
+
+
 def test_one_image_neither_ranks_paraphrases_nor_trains_who_stands_in_for_people(
     tmp_path: Path, models: dict[str, Any]
 ) -> None:

@@ -139,7 +139,7 @@ def tell(data: Data) -> str:
     agreed = [target["w"][0] for target in targets if target["w"] is not None]
     median = float(np.median(agreed)) if agreed else None
     low = [target for target in targets if target["w"] is not None and target["w"][0] < ALIKE]
-    same = sum(len(set(target["first"])) == 1 for target in targets)
+    same = sum(len(set(target["first"])) == 1 and target["largest_bar"] > 0 for target in targets)
     listed = ", ".join(f"{target['target']} {in_words(target['w'])}" for target in targets)
     cosines = data["least_cosine"]
     least = min(cosines, key=cosines.__getitem__)
