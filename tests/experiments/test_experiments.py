@@ -726,15 +726,24 @@ def test_reported_bars_are_held_to_the_truth() -> None:
     assert result["spearman"][1] < 0
 
 
-@pytest.mark.parametrize(("success", "says"), [((0.9, 0.9), "That holds"), ((0.9, 0.1), "That does not hold")])
+@pytest.mark.parametrize(
+    ("success", "says"),
+    [
+        ((0.9, 0.5), "That holds"),
+        ((0.1, 0.5), "That does not hold"),
+        ((0.9, 0.9), "That cannot be told: success is the same"),
+    ],
+)
 def test_a_claim_that_does_not_hold_is_said_not_to(success: tuple[float, float], says: str) -> None:
+    """Where λ does nothing it was said not to hold that normalisation lessens what it does."""
+
     def step(threshold: float, normalised: float, other: float) -> dict[str, Any]:
         rest = {"others": [[0.1, 0, 1]], "ssim": [[0.9, 0, 1]], "pictures": []}
         made = {"normalised": normalised, "not normalised": other}
         kinds = {name: {**rest, "success": [[value, 0, 1]]} for name, value in made.items()}
         return {"threshold": threshold, "channels": [5], **kinds}
 
-    steps = [step(0.0, 0.9, 0.9), step(0.9, success[1], 0.5)]
+    steps = [step(0.0, 0.9, 0.9), step(0.9, *success)]
     data = {"images": 3, "attributes": ["smiling"], "weights": [7.0], "channels": 10, "thresholds": steps}
     assert says in find_experiment("threshold").tell(data)
 

@@ -188,6 +188,8 @@ def tell(data: Data) -> str:
     left = [sum(step["channels"]) / len(step["channels"]) / data["channels"] for step in steps]
     if not all(spans[kind, "success"] for kind in KINDS):
         holds = "Success tells, which is not measured here: each of the images has the attributes already."
+    elif not any(map(swing, KINDS)):
+        holds = "That cannot be told: success is the same at each λ, so there is nothing to lessen."
     elif swing(KINDS[0]) < swing(KINDS[1]):
         holds = "That holds: success varies less over λ with normalisation than without."
     else:
