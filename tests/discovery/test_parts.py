@@ -244,10 +244,11 @@ def test_the_command_of_the_audit_has_every_option_that_was_given(tmp_path: Path
     assert shlex.split(result.command()) == ["zoom-engine", "diagnose", *given, *told]
     write_discovery(tmp_path, result, [], {}, None)
     assert Discovery.load(tmp_path).command() == result.command()
-    begin_discovery(tmp_path / "other", config, {"audit": [3]})
-    (tmp_path / "other" / "summary.json").write_bytes((tmp_path / "summary.json").read_bytes())
-    with pytest.raises(AuditError, match=r"environment\.audit"):
-        Discovery.load(tmp_path / "other")
+    for name in ("audit", "notices"):  # notices that are no texts ended the page with a traceback
+        begin_discovery(tmp_path / name, config, {name: [3]})
+        (tmp_path / name / "summary.json").write_bytes((tmp_path / "summary.json").read_bytes())
+        with pytest.raises(AuditError, match=rf"environment\.{name}"):
+            Discovery.load(tmp_path / name)
 
 
 @pytest.mark.parametrize(("seed", "told"), [(0, ["--seed", "1"]), (7, [])])

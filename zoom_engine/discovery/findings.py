@@ -202,7 +202,8 @@ class Discovery:
             config = manifest.object("config")
             config.need("target", str)
             environment = manifest.object("environment")
-            environment.get("audit", tuple[str, ...])
+            for name in ("audit", "notices"):
+                environment.get(name, tuple[str, ...])
             clusters = summary.get("clusters", tuple[Cluster, ...]) or ()
             for strip in (strip for cluster in clusters for strip in cluster.strips):
                 if len(strip.files) != len(strip.captions):
