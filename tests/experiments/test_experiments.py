@@ -35,9 +35,9 @@ from zoom_engine.experiments import EXPERIMENTS
 from zoom_engine.experiments.docs import _made_by, write_docs
 from zoom_engine.experiments.experiment import find_experiment
 from zoom_engine.experiments.fine_tuning import Lessons, fine_tuned
-from zoom_engine.experiments.folder import Folder
+from zoom_engine.experiments.folder import DATA, TEXT, Folder
 from zoom_engine.experiments.optimizer import _ordering
-from zoom_engine.experiments.run import JOINED, _shared, draw_again, run_experiment
+from zoom_engine.experiments.run import JOINED, _shared, draw_again, run_experiment, write_page
 from zoom_engine.experiments.study import Study, UnsuitedError
 from zoom_engine.experiments.training import repair
 from zoom_engine.experiments.truth import agreement, figures_of
@@ -442,6 +442,10 @@ def test_a_damaged_part_is_named(tmp_path: Path) -> None:
     next(iter((tmp_path / "parts").iterdir())).write_text("{")
     with pytest.raises(ConfigError, match="delete it"):
         folder.part("one", dict)
+    for file in (DATA, TEXT):  # of another experiment, which the report of all of them had read with a traceback
+        Folder(tmp_path / "cars" / "tasks").write(file, "{")
+    with pytest.raises(ConfigError, match="delete it"):
+        write_page(tmp_path)
 
 
 def test_truth_is_for_domains_that_know_it(tmp_path: Path, models: dict[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -157,7 +156,7 @@ def write_page(out: Path) -> Path:
 
 
 def _section(out: Path, name: str, folder: Path) -> Section:
-    document: dict[str, Any] = json.loads((folder / DATA).read_bytes())
+    document = Folder(folder).finished() or {}
     figures = sorted(folder.glob("figure*.svg"))
     files = [
         *sorted(folder.glob("*.html")),
