@@ -790,6 +790,18 @@ def test_the_cards_of_an_index_compare_line_by_line(make_audit, tmp_path: Path) 
     assert len(page.all("img")) == 2 * 2 + 6 * 2
 
 
+def test_the_picture_of_a_card_is_of_what_its_headline_names(make_audit, tmp_path: Path) -> None:
+    write_report(make_audit("sound", gain=0.2, attributes=("a face with a beard", "an old face")))
+    write_report(make_audit("biased", gain=1.5, attributes=("a smiling face", "an old face")))
+    page = Page(write_index(tmp_path, [tmp_path / "sound", tmp_path / "biased"]))
+    cards = re.findall(r'<article class="card">(.*?)</figcaption>', page.html, re.DOTALL)
+    assert len(cards) == 2
+    for card, name in zip(cards, ("a beard", "smiling"), strict=True):
+        headline, figure = card.split("<figure")
+        assert name in headline, headline
+        assert name in figure, figure
+
+
 def test_the_index_links_only_reports_inside_its_folder(make_audit, tmp_path: Path) -> None:
     make_audit("audit")
     with pytest.raises(AuditError, match=r"has no report\.html"):

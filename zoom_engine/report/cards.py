@@ -30,7 +30,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Card:
-    """One audit; `lead` is the picture of the attribute that is first on all cards."""
+    """One audit; `lead` is the picture of the attribute that its headline names first."""
 
     source: Source
     axis: Axis
@@ -44,8 +44,8 @@ def cards(sources: Sequence[Source]) -> list[Card]:
     order = _common_order(sources)
     audit_cards = []
     for source in sources:
-        strip = source.clearest(order[0]) if order else None
-        lead = None if strip is None else source.load(strip, LEAD_BUDGET, ends=True)
+        strip = source.leading and source.clearest(source.leading)
+        lead = source.load(strip, LEAD_BUDGET, ends=True) if strip else None
         lines = tuple(_lines(source, sources, order[:MOST_LINES]))
         audit_cards.append(Card(source, FULL, lead, lines, max(0, len(order) - MOST_LINES)))
     return audit_cards
