@@ -21,7 +21,9 @@ from zoom_engine import Discoverer, Discovery
 from zoom_engine.common.files import atomic
 from zoom_engine.common.machine import describe_environment
 from zoom_engine.domains.avatars.wording import ATTRIBUTE_PHRASES as OF_AVATARS
+from zoom_engine.domains.cars.wording import ATTRIBUTE_PHRASES as OF_CARS
 from zoom_engine.domains.pets.wording import ATTRIBUTE_PHRASES as OF_PETS
+from zoom_engine.domains.places.wording import ATTRIBUTE_PHRASES as OF_PLACES
 
 PLANTED = {
     "avatars:eyeglasses-biased-smiling": "smiling",
@@ -31,10 +33,24 @@ PLANTED = {
     "pets:dog-biased-collar": "collar",
     "pets:dog-biased-fur": "ginger_fur",
     "pets:dog-biased-background": "on_grass",
+    "people:age-biased-smiling": "smiling",
+    "people:beard-biased-dark-skin": "dark skin",
+    "people:eyeglasses-biased-outdoors": "outdoors",
+    "people:gender-biased-eyeglasses": "eyeglasses",
+    "people:smiling-biased-hat": "hat",
+    "places:church-biased-night": "night",
+    "places:church-biased-snow": "snow",
+    "places:church-biased-trees": "trees",
+    "cars:sports-biased-night": "night",
+    "cars:sports-biased-red": "red",
+    "cars:sports-biased-street": "street",
 }
-SOUND = ("avatars:eyeglasses", "avatars:mustache", "avatars:age", "pets:dog")
+SOUND = (
+    *("avatars:eyeglasses", "avatars:mustache", "avatars:age", "pets:dog", "people:smiling", "people:eyeglasses"),
+    *("places:church", "cars:sports"),
+)
 FIRST = 3
-WORDING_OF = {"avatars": OF_AVATARS, "pets": OF_PETS}
+WORDING_OF = {"avatars": OF_AVATARS, "pets": OF_PETS, "places": OF_PLACES, "cars": OF_CARS}
 
 
 @functools.cache
@@ -44,8 +60,9 @@ def of_target(target: str) -> Discoverer:
 
 
 def says(name: str, target: str, attribute: str) -> bool:
-    """Whether a prompt holds one of the domain's own words for an attribute."""
-    return any(word in name for word in WORDING_OF[target.partition(":")[0]][attribute].present)
+    """Whether a prompt holds one of the domain's own words for an attribute; people have none but the attribute."""
+    wording = WORDING_OF.get(target.partition(":")[0])
+    return any(word in name for word in (wording[attribute].present if wording else (attribute,)))
 
 
 def figures_of(discovery: Discovery, target: str) -> dict[str, Any]:

@@ -60,6 +60,19 @@ def test_the_planted_attribute_is_found_named_and_called(folder: Path) -> None:
     assert len(set(names)) == len(names)
 
 
+@pytest.mark.ci
+@pytest.mark.slow(30)
+def test_a_word_whose_own_edits_move_the_model_is_found_where_no_smallest_edit_leads_to_it(tmp_path: Path) -> None:
+    """A hat is a long way in style space: the smallest edits that flip this model turn the head."""
+    discoverer = Discoverer(generator="people", target="people:smiling-biased-hat")
+    first = discoverer.run(images=24, out=tmp_path / "found").clusters[0]
+    assert (first.name, first.verdict) == ("a person with a hat", "sensitive")
+    assert first.word_change == first.mean_change
+    page = (tmp_path / "found" / "report.html").read_text()
+    assert "<td>by its word</td>" in page
+    assert "on 8 of these images" in page
+
+
 def test_words_that_the_encoder_cannot_read_and_words_of_the_label_name_nothing(discoverer: Discoverer) -> None:
     vocabulary = discoverer.config(24, 1)["vocabulary"]
     assert "a face with a flux capacitor" not in vocabulary
@@ -107,7 +120,7 @@ def test_an_accessibility_checker_finds_no_violation_in_its_page(folder: Path, t
 def test_a_run_that_was_stopped_ends_with_the_same_clusters(
     discoverer: Discoverer, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Among the smallest edits first, then among the trials; what was measured is not measured again."""
+    """Among the smallest edits, the words and the trials; what was measured is not measured again."""
     out, looked = tmp_path / "stopped", []
 
     def stopping(after: int, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -119,7 +132,7 @@ def test_a_run_that_was_stopped_ends_with_the_same_clusters(
 
         return measure
 
-    for name, after in (("smallest_edits", 2), ("try_out", 5)):
+    for name, after in (("smallest_edits", 2), ("try_out", 5), ("try_out", 7)):
         original = getattr(discoverer_module, name)
         looked.clear()
         with monkeypatch.context() as patch:
@@ -129,7 +142,7 @@ def test_a_run_that_was_stopped_ends_with_the_same_clusters(
         assert not (out / "summary.json").exists()
     with pytest.raises(AuditError, match="something other"):
         discoverer.run(images=26, seed=1, out=out)
-    assert len(list((out / "measured").iterdir())) == 12 // EDITS_AT_ONCE + 5
+    assert len(list((out / "measured").iterdir())) == 12 // EDITS_AT_ONCE + 5 + 7
     monkeypatch.setattr(discoverer_module, "smallest_edits", lambda *_: pytest.fail("edits were looked for again"))
     discoverer.run(images=24, seed=1, out=out)
     for name in ("summary.json", "records.jsonl", "directions.safetensors"):
@@ -211,7 +224,7 @@ def test_a_model_that_reacts_to_any_change_is_better_asked_about_typed_attribute
     assert not any(cluster.verdict == "sensitive" for cluster in result.clusters)
     sentence = result.advice
     assert sentence is not None
-    assert f"the strongest of 8 by {result.random_change:.2f} on average" in sentence
+    assert f"the strongest of 16 by {result.random_change:.2f} on average" in sentence
     assert "type the attributes" in sentence
     assert "zoom-engine diagnose" in sentence
     assert " ".join(result.table().split()).endswith(sentence)

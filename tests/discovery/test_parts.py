@@ -24,9 +24,10 @@ from zoom_engine.discovery.clusters import cluster
 from zoom_engine.discovery.discoverer import GENERAL
 from zoom_engine.discovery.findings import Cluster, Discovery
 from zoom_engine.discovery.folder import begin_discovery, write_discovery
-from zoom_engine.discovery.naming import Proposal, choose, distinct_words, proposals
+from zoom_engine.discovery.naming import Proposal, Words, choose, distinct_words, moving_words, proposals
 from zoom_engine.discovery.natural_space import END, NaturalSpace, natural_space
 from zoom_engine.discovery.page import headline, write_discovery_page
+from zoom_engine.discovery.trial import Trial
 from zoom_engine.settings.attributes import parse_attributes
 from zoom_engine.text.vocabulary import read_vocabulary, readable
 
@@ -93,6 +94,25 @@ def test_words_are_measured_and_those_of_labels_or_alike_left_out() -> None:
     assert score[0, 1] == pytest.approx(1 / float(words.ranges[1]), rel=1e-3)
     assert [proposal.number for proposal in proposals(score, by_chance=torch.zeros(2, 2))[0]] == [1]
     assert proposals(score, by_chance=torch.full((2, 2), 5.0)) == [[]]
+
+
+def test_words_whose_edits_move_the_output_are_chosen_but_not_those_that_show_a_stronger_one() -> None:
+    words = Words(("a hat", "tall", "old", "a beard"), torch.eye(4), torch.ones(4), torch.eye(4))
+    shown = torch.eye(6, 4)  # each direction's own word
+    shown[1, 0] = -0.5  # taller people are without a hat
+    shown[0, 1] = -0.5
+    change = torch.tensor([0.4, 0.3, 0.2, 0.1, 0.05, 0.15])  # the last two by random directions
+
+    def chosen(max_words: int, smallest: float, moved: Tensor = change) -> list[int]:
+        both = torch.stack([torch.zeros(6), moved], dim=1).expand(3, 6, 2)
+        embeddings = torch.stack([torch.zeros(6, 4), shown], dim=1).expand(3, 6, 2, 4)
+        trial = Trial(torch.ones(3, 6, 2), both, torch.ones(3, 6, 2, dtype=torch.bool), embeddings)
+        return moving_words(words, trial, max_words=max_words, smallest=smallest)
+
+    assert chosen(6, 0.05) == [0, 2], "a beard moves it no further than random edits do"
+    assert chosen(1, 0.05) == [0]
+    assert chosen(6, 0.25) == [0]
+    assert chosen(6, 0.05, torch.tensor([0.1, 0.3, 0.2, 0.16, 0.05, 0.15])) == [1, 2, 3]
 
 
 def test_a_word_fits_where_its_own_edits_account_for_the_change() -> None:

@@ -1,7 +1,7 @@
 """`Discoverer`: a target model in, the attributes that it is sensitive to out, none of them typed.
 
-In reading order: load, find the smallest edits on one half of the images, cluster them, try the clusters on the other
-half, name them, decide.
+In reading order: load, find the smallest edits on one half of the images, cluster them, find the words whose own edits
+move the target there, try both on the other half, name them, decide.
 """
 
 from __future__ import annotations
@@ -31,7 +31,16 @@ from zoom_engine.discovery.checkpoint import Checkpoint, Rows
 from zoom_engine.discovery.clusters import cluster
 from zoom_engine.discovery.findings import Cluster, Discovery, Strip
 from zoom_engine.discovery.folder import CHECKPOINT, begin_discovery, is_finished, remove_checkpoint, write_discovery
-from zoom_engine.discovery.naming import Choice, Proposal, Words, choose, distinct_words, proposals, slopes_of
+from zoom_engine.discovery.naming import (
+    Choice,
+    Proposal,
+    Words,
+    choose,
+    distinct_words,
+    moving_words,
+    proposals,
+    slopes_of,
+)
 from zoom_engine.discovery.natural_space import NaturalSpace, natural_space
 from zoom_engine.discovery.page import write_discovery_page
 from zoom_engine.discovery.smallest_edits import smallest_edits
@@ -51,7 +60,8 @@ if TYPE_CHECKING:
 
 GENERAL = Path(__file__).with_name("general_words.txt")
 SAMPLES = 1024  # unedited pictures that words are measured on; an audit's directions share them
-RANDOM = 8  # directions
+RANDOM = 16  # directions
+SCREENED = 8  # searched images that each word's own edits are tried on
 EDITS_AT_ONCE = 4  # of images: a stopped run loses no more, and gradients are no quicker in larger batches
 _TOGETHER: Mapping[str, Any] = {"mode": "multi", "smallest_effect": SMALLEST_EFFECT}
 _LABEL_FRACTION = 4  # at most one of so many components is kept for the labels
@@ -160,17 +170,24 @@ class Discoverer:
         label_kept = edits["label_kept"]
         moves = torch.where(label_kept[:, None], edits["moves"], 0.0)
         axes, which = cluster(moves, edits["differences"], self.settings.clusters)
+        random = _random(label_axes, RANDOM, seed)
+        screened = self._try(
+            load_or_measure, space, searched[:SCREENED], torch.cat([words.directions, random]), "Screening words"
+        )
+        moving = moving_words(words, screened, max_words=self.settings.clusters, smallest=self.smallest_effect)
+        axes = torch.cat([axes, words.directions[moving]])
         others = audit.styles(held_out)[:]
 
         def tried(directions: Tensor, doing: str) -> Trial:
             return self._try(load_or_measure, space, held_out, directions, doing)
 
-        trial = tried(torch.cat([axes, _random(label_axes, RANDOM, seed)]), "Trying clusters")
+        trial = tried(torch.cat([axes, random]), "Trying clusters")
         by_cluster, baseline = trial.rows(slice(None, len(axes))), trial.rows(slice(len(axes), None))
         proposed = proposals(words.scores(by_cluster.embeddings), words.scores(baseline.embeddings))
-        numbers = sorted({proposal.number for row in proposed for proposal in row})
+        by_word = dict(zip(moving, by_cluster.change.mean(dim=0)[len(axes) - len(moving) :].tolist(), strict=True))
+        numbers = sorted({proposal.number for row in proposed for proposal in row} - by_word.keys())
         by_own_word = tried(words.directions[numbers], "Trying words")
-        by_word = dict(zip(numbers, by_own_word.change.mean(dim=0).tolist(), strict=True))
+        by_word |= zip(numbers, by_own_word.change.mean(dim=0).tolist(), strict=True)
         changes, by_chance = (part.change.double().numpy() for part in (by_cluster, baseline))
         results = beside_random(changes, by_chance, self.smallest_effect)
         choices = [choose(row, by_word, result.mean) for row, result in zip(proposed, results, strict=True)]
@@ -233,6 +250,7 @@ class Discoverer:
             "text_encoder": {"name": audit.text_encoder.name, "content_hash": audit.text_encoder.content_hash},
             "synthesis": audit.synthesizer.describe(),
             "random_directions": RANDOM,
+            "screened_images": SCREENED,
             "vocabulary": vocabulary,
         }
 

@@ -51,7 +51,7 @@ class Cluster:
         runner_up: the next word, or the nearest one where none fits.
         runner_up_score: its score.
         word_change: the mean change by the edits of the word that fits.
-        search_images: for how many images the smallest edit belongs to this cluster.
+        search_images: for how many images the smallest edit belongs to this cluster; 0 where a word's own edits are it.
         images: how many of the held-out images it moves by the smallest effect or more.
         held_out: how many held-out images there are.
         mean_change: over all of them, in [0, 1].

@@ -24,6 +24,7 @@ from torch import Tensor
 
 from zoom_engine.directions.calibration import natural_ranges, split_in_two
 from zoom_engine.directions.regression import DEFAULT_RIDGE
+from zoom_engine.discovery.trial import Trial
 
 PROPOSED = 5
 LEAST_SCORE = 0.4
@@ -62,6 +63,29 @@ class Proposal:
 
     number: int
     score: float
+
+
+def moving_words(words: Words, trial: Trial, *, max_words: int, smallest: float) -> list[int]:
+    """Return the words whose own edits move the output most, the strongest first.
+
+    Each moves it by the smallest effect at least, and further than every random baseline direction. Edits of a weaker
+    word may show a stronger one too (taller people wear a hat): where they do so by `LEAST_SCORE`, the weaker one is
+    left out.
+
+    Args:
+        words: the V words.
+        trial: of their directions, followed by random baseline directions.
+        max_words: how many to return at most.
+        smallest: the smallest effect that matters, in [0, 1].
+    """
+    change, count = trial.change.mean(dim=0), len(words.prompts)
+    least = max(smallest, float(change[count:].max()))
+    scores = words.scores(trial.embeddings).abs()
+    chosen: list[int] = []
+    for number in change[:count].argsort(descending=True).tolist():
+        if change[number] > least and not (scores[number, chosen] >= LEAST_SCORE).any():
+            chosen.append(number)
+    return chosen[:max_words]
 
 
 class Choice(NamedTuple):
