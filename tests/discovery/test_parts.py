@@ -133,6 +133,9 @@ def test_calls() -> None:
     assert judge(by[0], "a smiling face", 0.3, 0.05)[0] == "sensitive"
     assert judge(by[0], None, None, 0.05)[0] == "inconclusive"
     assert judge(by[0], "a smiling face", 0.01, 0.05)[0] == "inconclusive"
+    assert judge(by[0], "a smiling face", 0.3, 0.05, random_change=0.29)[0] == "sensitive"
+    verdict, why = judge(by[0], "a smiling face", 0.29, 0.05, random_change=0.29)
+    assert (verdict, "move it by 0.29, as some random edits do" in why) == ("inconclusive", True)
     assert judge(by[1], "a smiling face", 0.3, 0.05)[0] != "sensitive"
     assert judge(by[2], "a smiling face", 0.3, 0.05)[0] == "inconclusive"
     assert (by[0].images, by[2].images) == (20, 2)

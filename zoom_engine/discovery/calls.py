@@ -7,9 +7,9 @@ what the same direction does to held-out images counts, and a cluster is *sensit
    p-values adjusted over clusters by Holm),
 2. the mean change is above the smallest effect that matters with 95 % confidence, not only in the sample, because the
    best of several was picked (Gaffke's bound, as for *negligible*),
-3. a word fits, and its own edits move the output by the smallest effect. Where no word fits, nobody can say what was
-   found. It may even be the ground truth, changing where the text encoder does not see it. That is *inconclusive*, and
-   for people to judge.
+3. a word fits, and its own edits move the output by the smallest effect, and further than every random baseline
+   direction. Where no word fits, nobody can say what was found. It may even be the ground truth, changing where the
+   text encoder does not see it. That is *inconclusive*, and for people to judge.
 """
 
 from __future__ import annotations
@@ -82,11 +82,14 @@ def judge(
     word_change: float | None,
     smallest: float,
     label_kept: float | None = None,
+    *,
+    random_change: float = 0.0,
 ) -> tuple[Verdict, str]:
     """Return the verdict on a cluster, and the reason in a sentence.
 
-    `word_change` is the mean change by the edits of the word that fits, `label_kept` the fraction of the cluster's
-    edits that keep the label (None: it is not checked). Others count as no change, so a small one says nothing then.
+    `word_change` is the mean change by the edits of the word that fits, `random_change` that by the random baseline
+    direction which moves the output furthest, `label_kept` the fraction of the cluster's edits that keep the label
+    (None: it is not checked). Others count as no change, so a small one says nothing then.
     """
 
     def told(value: float) -> str:
@@ -108,4 +111,7 @@ def judge(
         return "inconclusive", f"{beside}; no word’s edits do the same, so look at its pictures to see what it changes."
     if word_change < smallest:
         return "inconclusive", f"{beside}; edits by the word “{name}” move it by {told(word_change)} only."
+    if word_change <= random_change:
+        own = decimal(word_change, limit=random_change)
+        return "inconclusive", f"{beside}; edits by the word “{name}” move it by {own}, as some random edits do."
     return "sensitive", f"{beside}, and edits by the word “{name}” by {told(word_change)}."

@@ -189,6 +189,7 @@ class Discoverer:
         by_own_word = tried(words.directions[numbers], "Trying words")
         by_word |= zip(numbers, by_own_word.change.mean(dim=0).tolist(), strict=True)
         changes, by_chance = (part.change.double().numpy() for part in (by_cluster, baseline))
+        random_change = strongest(by_chance)
         results = beside_random(changes, by_chance, self.smallest_effect)
         choices = [choose(row, by_word, result.mean) for row, result in zip(proposed, results, strict=True)]
         order = sorted(range(len(axes)), key=lambda k: (-results[k].images, -results[k].mean))
@@ -203,12 +204,14 @@ class Discoverer:
             )
             pictures |= drawn
             search_images = sum(int((which == other).sum()) for other in same[number])
-            clusters.append(self._cluster(words, results[number], choice, by_word, one, search_images, strips))
+            clusters.append(
+                self._cluster(words, results[number], choice, by_word, one, random_change, search_images, strips)
+            )
         discovery = Discovery(
             clusters=tuple(clusters),
             flipped=int(edits["flipped"].sum()),
             searched=len(searched),
-            random_change=round(strongest(by_chance), 4),
+            random_change=round(random_change, 4),
             told_apart=told_apart(results, by_chance, audit.settings.decisive_change),
             config=told,
             environment=environment,
@@ -344,6 +347,7 @@ class Discoverer:
         choice: Choice,
         by_word: Mapping[int, float],
         trial: Trial,
+        random_change: float,
         search_images: int,
         strips: tuple[Strip, ...],
     ) -> Cluster:
@@ -354,7 +358,7 @@ class Discoverer:
         moved = trial.weights != 0
         checked = bool(self.audit.labels) and bool(moved.any())
         label_kept = float(trial.label_kept[moved].float().mean()) if checked else None
-        verdict, why = judge(result, name, word_change, self.smallest_effect, label_kept)
+        verdict, why = judge(result, name, word_change, self.smallest_effect, label_kept, random_change=random_change)
         return Cluster(
             name=name,
             score=None if fits is None else round(abs(fits.score), 4),
