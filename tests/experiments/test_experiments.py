@@ -592,6 +592,19 @@ def test_a_network_with_a_layer_by_two_names_is_repaired_and_stored(tmp_path: Pa
         target.network.load_state_dict(state)
 
 
+def test_repaired_weights_are_called_as_in_the_module_that_was_given(tmp_path: Path, models: dict[str, Any]) -> None:
+    """Of one with several outputs, as those of Hugging Face are, each name began with that of a module around it."""
+    target = models["targets"][0]
+    read = type(target.network).forward
+    members = {"forward": lambda self, x: {"logits": read(self, x), "features": x.mean((2, 3))}}
+    target.network.__class__ = type("Several", (type(target.network),), members)
+    told = {"output": "logits", "task": "binary", "classes": target.labels, "preprocessing": target.preprocessing}
+    models |= {"targets": [target.network], "target_options": told, "labels": target.labels}
+    run_experiment("training", tmp_path, **models)
+    for file in (tmp_path / SUBJECT / "training").glob("*.safetensors"):
+        target.network.load_state_dict(load_file(file))
+
+
 def test_a_network_with_a_state_that_is_no_tensor_is_repaired_and_stored(
     tmp_path: Path, models: dict[str, Any]
 ) -> None:

@@ -22,6 +22,7 @@ from zoom_engine.settings.attributes import Attribute, slug
 from zoom_engine.settings.audit_settings import SEEDS_PER_RUN
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.targets import Target
+from zoom_engine.targets.entry import Entry, OneByOne
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -85,7 +86,10 @@ def repair(study: Study, folder: Folder, spec: Spec) -> dict[str, object]:
             seed=study.seed,
             progress=study.progress,
         )
-        state = versions[version].network.state_dict()
+        network = versions[version].network
+        while isinstance(network, Entry | OneByOne):  # which the module that was given knows nothing of
+            network = network.network
+        state = network.state_dict()
         weights = {key: value.clone().contiguous() for key, value in state.items() if isinstance(value, Tensor)}
         folder.write(f"{slug(f'{name} {version}')}.safetensors", save(weights))
     audits = {"before": before}
