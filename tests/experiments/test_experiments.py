@@ -512,11 +512,12 @@ def test_a_target_is_repaired_along_what_it_is_sensitive_to(
     tmp_path: Path, models: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of an attribute by pictures the name was read as words, and counterfactuals were those of these."""
-    target, asked = models["targets"][0], list[Any]()
+    target, asked, seeds = models["targets"][0], list[Any](), list[Any]()
     glow = f"glow=examples:{write_example(tmp_path / 'glow', 200)}"
 
     def audit(self: Study, spec: object, **more: Any) -> Any:
         asked.append(more.get("attributes"))
+        seeds.append(more.get("seed"))
         if len(asked) == 2:
             raise InterruptedError
         sensitive = [SimpleNamespace(is_specific=True, attribute=Attribute.parse(text)) for text in ("glow", "red")]
@@ -524,10 +525,11 @@ def test_a_target_is_repaired_along_what_it_is_sensitive_to(
 
     monkeypatch.setattr(Study, "audit", audit)
     monkeypatch.setattr(Study, "diagnoser", lambda self, target, **more: None)
-    study = Study(out=tmp_path, **{**models, "targets": [target], "attributes": ["red", glow]})
+    study = Study(out=tmp_path, **{**models, "targets": [target], "attributes": ["red", glow], "seed": 42_948})
     with pytest.raises(InterruptedError):
         repair(study, Folder(tmp_path), target)
     assert asked == [None, [glow, "red"]]
+    assert seeds == [None, 0], "there is none after the last, so that it ended after the first audit"
 
 
 def test_a_repaired_target_is_audited_where_options_said_how_its_file_is_read(

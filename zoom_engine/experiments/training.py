@@ -67,7 +67,8 @@ def repair(study: Study, folder: Folder, spec: Spec) -> dict[str, object]:
     given = {Attribute.parse(attribute).text: attribute for attribute in study.settings.attributes or ()}
     asked = [given.get(text, text) for text in sensitive]
     diagnoser = study.diagnoser(spec, attributes=asked, random_directions=0)
-    count, seed = LEARNED if study.images is None else 2 * study.images, study.seed + 1
+    count = LEARNED if study.images is None else 2 * study.images
+    seed = (study.seed + 1) % (2**32 // SEEDS_PER_RUN)  # after the last comes the first
     searched = study.audit(spec, images=count, seed=seed, attributes=asked, random_directions=0)
     seeds = [seed * SEEDS_PER_RUN + image for image in range(count)]
     learned = lessons(diagnoser, searched.records, seeds)
