@@ -512,11 +512,12 @@ def test_a_target_is_repaired_along_what_it_is_sensitive_to(
     tmp_path: Path, models: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of an attribute by pictures the name was read as words, and counterfactuals were those of these."""
-    target, asked = models["targets"][0], list[Any]()
+    target, asked, seeds = models["targets"][0], list[Any](), list[Any]()
     glow = f"glow=examples:{write_example(tmp_path / 'glow', 200)}"
 
     def audit(self: Study, spec: object, **more: Any) -> Any:
         asked.append(more.get("attributes"))
+        seeds.append(more.get("seed"))
         if len(asked) == 2:
             raise InterruptedError
         sensitive = [SimpleNamespace(is_specific=True, attribute=Attribute.parse(text)) for text in ("glow", "red")]
@@ -524,10 +525,11 @@ def test_a_target_is_repaired_along_what_it_is_sensitive_to(
 
     monkeypatch.setattr(Study, "audit", audit)
     monkeypatch.setattr(Study, "diagnoser", lambda self, target, **more: None)
-    study = Study(out=tmp_path, **{**models, "targets": [target], "attributes": ["red", glow]})
+    study = Study(out=tmp_path, **{**models, "targets": [target], "attributes": ["red", glow], "seed": 42_948})
     with pytest.raises(InterruptedError):
         repair(study, Folder(tmp_path), target)
     assert asked == [None, [glow, "red"]]
+    assert seeds == [None, 0], "there is none after the last, so that it ended after the first audit"
 
 
 def test_a_repaired_target_is_audited_where_options_said_how_its_file_is_read(
@@ -590,6 +592,19 @@ def test_a_network_with_a_layer_by_two_names_is_repaired_and_stored(tmp_path: Pa
         state = load_file(file)
         assert torch.equal(state["head.weight"], state["read.weight"])
         target.network.load_state_dict(state)
+
+
+def test_repaired_weights_are_called_as_in_the_module_that_was_given(tmp_path: Path, models: dict[str, Any]) -> None:
+    """Of one with several outputs, as those of Hugging Face are, each name began with that of a module around it."""
+    target = models["targets"][0]
+    read = type(target.network).forward
+    members = {"forward": lambda self, x: {"logits": read(self, x), "features": x.mean((2, 3))}}
+    target.network.__class__ = type("Several", (type(target.network),), members)
+    told = {"output": "logits", "task": "binary", "classes": target.labels, "preprocessing": target.preprocessing}
+    models |= {"targets": [target.network], "target_options": told, "labels": target.labels}
+    run_experiment("training", tmp_path, **models)
+    for file in (tmp_path / SUBJECT / "training").glob("*.safetensors"):
+        target.network.load_state_dict(load_file(file))
 
 
 def test_a_network_with_a_state_that_is_no_tensor_is_repaired_and_stored(

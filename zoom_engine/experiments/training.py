@@ -22,6 +22,7 @@ from zoom_engine.settings.attributes import Attribute, slug
 from zoom_engine.settings.audit_settings import SEEDS_PER_RUN
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.targets import Target
+from zoom_engine.targets.entry import Entry, OneByOne
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -66,7 +67,8 @@ def repair(study: Study, folder: Folder, spec: Spec) -> dict[str, object]:
     given = {Attribute.parse(attribute).text: attribute for attribute in study.settings.attributes or ()}
     asked = [given.get(text, text) for text in sensitive]
     diagnoser = study.diagnoser(spec, attributes=asked, random_directions=0)
-    count, seed = LEARNED if study.images is None else 2 * study.images, study.seed + 1
+    count = LEARNED if study.images is None else 2 * study.images
+    seed = (study.seed + 1) % (2**32 // SEEDS_PER_RUN)  # after the last comes the first
     searched = study.audit(spec, images=count, seed=seed, attributes=asked, random_directions=0)
     seeds = [seed * SEEDS_PER_RUN + image for image in range(count)]
     learned = lessons(diagnoser, searched.records, seeds)
@@ -85,7 +87,10 @@ def repair(study: Study, folder: Folder, spec: Spec) -> dict[str, object]:
             seed=study.seed,
             progress=study.progress,
         )
-        state = versions[version].network.state_dict()
+        network = versions[version].network
+        while isinstance(network, Entry | OneByOne):  # which the module that was given knows nothing of
+            network = network.network
+        state = network.state_dict()
         weights = {key: value.clone().contiguous() for key, value in state.items() if isinstance(value, Tensor)}
         folder.write(f"{slug(f'{name} {version}')}.safetensors", save(weights))
     audits = {"before": before}

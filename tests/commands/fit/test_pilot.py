@@ -74,7 +74,7 @@ def test_an_attribute_is_judged_by_an_effect_that_audits_can_find(smallest: floa
 
 def test_the_range_holds_what_is_foretold_and_that_of_a_spread_a_third_as_large() -> None:
     curve = Curve(np.array([0.01, 0.5]), np.array([0.15, 0.15]))
-    told = foretold(curve, (1 / 3, 1.8), 48, 11, 0.05, (0.1, 0.2))
+    told = foretold(curve, (1 / 3, 1.8), 48, 11, 0.05, (0.05, 0.1, 0.2))
     for size, share in told.sensitive.items():
         low, high = told.ranges[size]
         assert 0 <= low <= share <= high <= 1

@@ -125,3 +125,10 @@ def test_the_interval_of_a_fraction_is_wilsons() -> None:
     low, high = wilson(0, 10)
     assert (low, high) == pytest.approx((0.0, 0.2775), abs=1e-3)
     assert wilson(5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-3)
+
+
+@pytest.mark.parametrize(("sizes", "told"), [(("0.05", "0.1", "0.2"), "0.1"), (("0.5", "1"), "1"), (("1",), "1")])
+def test_the_power_that_is_told_is_for_more_than_the_smallest_effect(sizes: tuple[str, ...], told: str) -> None:
+    """Where twice the smallest is all that there can be, tables told the power for the smallest: none."""
+    power = Foretold(dict.fromkeys(sizes, 0.5), dict.fromkeys(sizes, (0.0, 1.0)), None)
+    assert power.told[0] == told

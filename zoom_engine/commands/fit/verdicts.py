@@ -61,7 +61,7 @@ class Foretold(NamedTuple):
     @property
     def told(self) -> tuple[str, float, Interval]:
         """Return the size that tables show, its share and the range."""
-        size = list(self.sensitive)[-2 if len(self.sensitive) > 1 else -1]
+        size = list(self.sensitive)[-2 if len(self.sensitive) > 2 else -1]  # of the smallest nothing is found
         return size, self.sensitive[size], self.ranges[size]
 
 
