@@ -106,6 +106,13 @@ def test_two_audits_of_one_day_are_told_apart(tmp_path: Path) -> None:
     assert f"2026-01-01 ({ids[0]})" in history_table(shown), "its column has room for all of it"
     page = write_history(tmp_path / "history.html", shown).read_text(encoding="utf-8")
     assert all(f'<th scope="col">2026-01-01 ({audit_id})</th>' in page for audit_id in ids)
+    assert "2 audits of <b>avatars:mustache</b>, by version" in page
+
+
+def test_a_history_says_on_top_of_which_models_it_is(tmp_path: Path) -> None:
+    audits = [version(name, target=f"<{name}>.onnx") for name in ("1", "2")]
+    page = write_history(tmp_path / "history.html", history(audits)).read_text(encoding="utf-8")
+    assert "2 audits of <b>&lt;1&gt;.onnx and &lt;2&gt;.onnx</b>, by version" in page
 
 
 def test_a_limited_attribute_that_the_latest_audit_lacks_does_not_pass(tmp_path: Path) -> None:

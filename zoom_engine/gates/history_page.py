@@ -10,6 +10,7 @@ from rich.cells import set_cell_size
 
 from zoom_engine.audit.gate_file import Outcome
 from zoom_engine.audit.summary import Sensitivity
+from zoom_engine.common.plurals import few_of
 from zoom_engine.common.terminal import fit
 from zoom_engine.gates.history import Course, Group, History
 from zoom_engine.gates.page import report_link
@@ -46,6 +47,12 @@ class Section:
     group: Group
     audits: tuple[Mention, ...]
     charts: tuple[Chart, ...]
+
+    @property
+    def models(self) -> str:
+        """Return the names of the audited models, "" where none has a name."""
+        names = [name for name in dict.fromkeys(audit.about.model for audit in self.group.audits) if name]
+        return few_of(names, 3) if names else ""
 
 
 def write_history(path: Path, history: History) -> Path:
