@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from zoom_engine.common.errors import TargetError
+from zoom_engine.common.probes import same_answers
 from zoom_engine.common.threads import quiet
 from zoom_engine.targets import DetectionTask, Target, Task, load_target, save_onnx, task_from_dict
 from zoom_engine.targets.entry import stacked_boxes
@@ -209,6 +210,29 @@ def test_noise_need_hold_nothing_to_find() -> None:
     assert target(torch.ones(2, 3, 16, 16))[:, 0, 4].tolist() == pytest.approx([0.9, 0.9])
     with pytest.raises(TargetError, match="the same output for different images"):
         load_target(Hides(), task=TASK, resolution=16)
+
+
+class Rounds(nn.Module):
+    """A detector of thousands of unsure boxes, whose last digits depend on the machine and on how many images come."""
+
+    def __init__(self, machine: int) -> None:
+        super().__init__()
+        self.machine = machine
+
+    def forward(self, x: Tensor) -> Tensor:
+        random = torch.Generator().manual_seed(0)
+        rows = torch.rand(1, 4000, 6, generator=random).repeat(len(x), 1, 1)
+        rows[:, :, 2:4] = rows[:, :, :2] + rows[:, :, 2:4] / 4
+        rows[:, :, 4] = 1e-3 * (rows[:, :, 4] + x.mean((1, 2, 3))[:, None])
+        return rows * (1 + 1e-6 * torch.randn(rows.shape, generator=random.manual_seed(self.machine + len(x))))
+
+
+def test_boxes_of_about_the_same_score_come_in_any_order() -> None:
+    answers, others = (
+        Target(Rounds(machine), name="rounds", task=TASK, differentiable=False).check(16) for machine in (0, 100)
+    )
+    assert answers is not None, "the same answers each time"
+    assert same_answers(answers, others)
 
 
 def test_a_detector_of_torchvision_is_a_target() -> None:
