@@ -104,6 +104,18 @@ def test_states_parts_and_captions_say_what_became_of_it() -> None:
     assert DetectionTask().view.state_name(0) == "no object"
 
 
+@pytest.mark.parametrize("score", [0.3, 0.6, 0.7, 0.9])
+def test_a_score_on_the_threshold_is_enough_in_words_and_pictures_too(score: float) -> None:
+    task = DetectionTask(output="boxes", score=score)
+    outputs = task.outputs(rows([(0.25, 0.25, 0.75, 0.75, score)]))
+    assert task.detected(outputs)
+    row = task.recorded(outputs, outputs)[0].tolist()
+    assert task.view.state_name(task.view.state(row, row)) == "object"
+    assert task.view.caption(outputs[0], outputs[0]) == f"{score:.2f}"
+    plain = np.zeros((64, 64, 3), np.uint8)
+    assert (task.view.overlay(plain, outputs[0], outputs[0])[..., 0] > 180).any(), "the box now is orange"
+
+
 @pytest.mark.parametrize("is_found", [True, False])
 def test_the_loss_leads_away_from_what_was_found(is_found: bool) -> None:
     random = torch.Generator().manual_seed(2)

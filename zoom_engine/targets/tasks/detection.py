@@ -227,7 +227,7 @@ class DetectionView(TaskView):
         """
         match = self.task.match(outputs_row[None], original_row[None])
         score, overlap = match.score.item(), match.overlap.item()
-        if score < self.task.score:
+        if bool(match.score < self.task.score):
             return "none"
         return f"{score:.2f}" + (f" × {overlap:.2f}" if overlap < 1 else "")
 
@@ -252,7 +252,7 @@ class DetectionView(TaskView):
         match = self.task.match(outputs_row[None], original_row[None])
         if bool(self.task.detected(original_row[None])):
             _draw(draw, original_row[0, :4], BEFORE, side, 2 * thick)
-        if match.score.item() >= self.task.score:
+        if bool(match.score >= self.task.score):
             _draw(draw, match.box[0], NOW, side, thick)
         return np.asarray(picture.resize((width, height), Image.Resampling.LANCZOS), dtype=np.uint8)
 
@@ -276,9 +276,10 @@ class DetectionView(TaskView):
 
     def state(self, recorded: Sequence[float], original: Sequence[float]) -> int:
         """Return whether the object is found, and where: `ABSENT`, `PRESENT` or `ELSEWHERE`."""
-        if recorded[4] < self.task.score:
+        score, overlap = torch.tensor(recorded[4:], dtype=torch.float32)  # 0.7 in float32 is less than Python's
+        if bool(score < self.task.score):
             return ABSENT
-        return PRESENT if recorded[5] >= self.task.overlap else ELSEWHERE
+        return PRESENT if bool(overlap >= self.task.overlap) else ELSEWHERE
 
     def state_name(self, state: int) -> str:
         """Return the state in words."""
