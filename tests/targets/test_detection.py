@@ -319,6 +319,13 @@ def test_a_list_of_other_shapes_is_refused() -> None:
         stacked_boxes([{"boxes": torch.zeros(2, 4), "scores": torch.zeros(3)}])
 
 
+@pytest.mark.parametrize("labels", [["face"], None])
+def test_labels_that_are_no_numbers_are_refused_in_a_line(labels: object) -> None:
+    picture = {"boxes": torch.zeros(1, 4), "scores": torch.zeros(1), "labels": labels}
+    with pytest.raises(TargetError, match=r"^boxes, scores and labels \(the numbers of classes\)"):
+        stacked_boxes([picture])
+
+
 def test_more_boxes_than_are_kept_are_the_surest() -> None:
     raw = torch.zeros(1, 400, 6)
     raw[0, :, 2:4], raw[0, :, 4] = 0.5, torch.linspace(0, 0.9, 400)
