@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from zoom_engine.audit.summary import BaselineLevel
 from zoom_engine.report.curves import ResponseCurve
 from zoom_engine.statistics.table import signed
+from zoom_engine.targets import ResponseAxis
 
 Array = NDArray[np.float64]
 
@@ -85,6 +86,14 @@ class CurvePlot:
     outputs: tuple[tuple[float, str], ...]
     boundary: float | None
     points: tuple[tuple[float, float], ...]
+
+
+def ends_for(
+    response: ResponseAxis, curves: Sequence[ResponseCurve], points: Sequence[tuple[float, float]] = ()
+) -> tuple[float, float]:
+    """Return the lowest and highest output of a chart of `curves` and `points` (edit weight, output)."""
+    tops = [float(values.max()) for curve in curves for values in (curve.mean, curve.high)]  # a mean of few is above
+    return response.ends or (0.0, axis_for([*tops, *(output for _, output in points), response.boundary or 0.0]).end)
 
 
 def curve_plot(
