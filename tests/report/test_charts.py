@@ -16,7 +16,7 @@ from zoom_engine.report.curves import Side, response_curve, sides
 from zoom_engine.report.sentences import direction, effect
 from zoom_engine.settings.attributes import Attribute, short_name
 from zoom_engine.statistics.table import signed
-from zoom_engine.targets import BinaryTask, KeypointsTask, MultiClassTask
+from zoom_engine.targets import BinaryTask, KeypointsTask, MultiClassTask, RegressionTask
 
 BINARY = BinaryTask(classes=("no", "yes")).view
 THREE = MultiClassTask(classes=("a", "b", "c")).view
@@ -118,7 +118,18 @@ def test_an_axis_without_an_end_holds_the_mean_of_few_images_and_single_points()
     assert curve.mean.max() == pytest.approx(0.15)
     assert ends_for(view.response_axis, [curve]) == (0.0, pytest.approx(0.15))
     assert ends_for(view.response_axis, [curve], [(0.0, 0.0), (30.0, 0.9)]) == (0.0, pytest.approx(1.0))
-    assert ends_for(BINARY.response_axis, [curve], [(30.0, 1.2)]) == (0.0, 1.0)
+
+
+def test_the_axis_of_a_range_holds_numbers_beyond_it() -> None:
+    view = RegressionTask(range=(0.0, 100.0)).view
+    axis = view.response_axis
+    for outputs, ends in (([40.0, 60.0], (0, 100)), ([-18.0, 60.0], (-20, 100)), ([40.0, 131.0], (0, 140))):
+        curve = response_curve(
+            [record(0, dict(zip((-30.0, 30.0), ([o] for o in outputs), strict=True)), [50.0])], 1, view
+        )
+        assert curve is not None
+        assert ends_for(axis, [curve]) == ends
+    assert ends_for(axis, [curve], [(30.0, 139.0)]) == (0, 140)
 
 
 def test_curves_stay_inside_their_drawing() -> None:
