@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zoom_engine.audit.records import Point, Record
-from zoom_engine.report.charts import LEAST_SHOWN, axis_for, bar_for, curve_plot
+from zoom_engine.report.charts import LEAST_SHOWN, axis_for, bar_for, curve_plot, ends_for
 from zoom_engine.report.curves import Side, response_curve, sides
 from zoom_engine.report.sentences import direction, effect
 from zoom_engine.settings.attributes import Attribute, short_name
 from zoom_engine.statistics.table import signed
-from zoom_engine.targets import BinaryTask, MultiClassTask
+from zoom_engine.targets import BinaryTask, KeypointsTask, MultiClassTask, RegressionTask
 
 BINARY = BinaryTask(classes=("no", "yes")).view
 THREE = MultiClassTask(classes=("a", "b", "c")).view
@@ -107,6 +107,29 @@ def test_bars_are_in_per_cent_of_the_axis() -> None:
     assert axis.end == pytest.approx(0.4)
     assert (bar.length, bar.low, bar.high) == pytest.approx((25, 12.5, 50))
     assert bar_for(axis, None, None).length == 0
+
+
+def test_an_axis_without_an_end_holds_the_mean_of_few_images_and_single_points() -> None:
+    view = KeypointsTask(points=("pupil",)).view
+    moved = [0.9, 0.9, *[0.0] * 10]
+    curve = response_curve([record(i, {30.0: [0.05 + far, 0.5]}, [0.05, 0.5]) for i, far in enumerate(moved)], 1, view)
+    assert curve is not None
+    assert curve.high.max() == 0
+    assert curve.mean.max() == pytest.approx(0.15)
+    assert ends_for(view.response_axis, [curve]) == (0.0, pytest.approx(0.15))
+    assert ends_for(view.response_axis, [curve], [(0.0, 0.0), (30.0, 0.9)]) == (0.0, pytest.approx(1.0))
+
+
+def test_the_axis_of_a_range_holds_numbers_beyond_it() -> None:
+    view = RegressionTask(range=(0.0, 100.0)).view
+    axis = view.response_axis
+    for outputs, ends in (([40.0, 60.0], (0, 100)), ([-18.0, 60.0], (-20, 100)), ([40.0, 131.0], (0, 140))):
+        curve = response_curve(
+            [record(0, dict(zip((-30.0, 30.0), ([o] for o in outputs), strict=True)), [50.0])], 1, view
+        )
+        assert curve is not None
+        assert ends_for(axis, [curve]) == ends
+    assert ends_for(axis, [curve], [(30.0, 139.0)]) == (0, 140)
 
 
 def test_curves_stay_inside_their_drawing() -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from zoom_engine.common.errors import TargetError
+from zoom_engine.common.probes import same_answers
 from zoom_engine.common.threads import quiet
 from zoom_engine.targets import DetectionTask, Target, Task, load_target, save_onnx, task_from_dict
 from zoom_engine.targets.entry import stacked_boxes
@@ -101,6 +102,18 @@ def test_states_parts_and_captions_say_what_became_of_it() -> None:
     assert "none where no score reaches 0.5" in TASK.view.caption_label
     assert DetectionTask(chosen=3).view.state_name(1) == "class 3"
     assert DetectionTask().view.state_name(0) == "no object"
+
+
+@pytest.mark.parametrize("score", [0.3, 0.6, 0.7, 0.9])
+def test_a_score_on_the_threshold_is_enough_in_words_and_pictures_too(score: float) -> None:
+    task = DetectionTask(output="boxes", score=score)
+    outputs = task.outputs(rows([(0.25, 0.25, 0.75, 0.75, score)]))
+    assert task.detected(outputs)
+    row = task.recorded(outputs, outputs)[0].tolist()
+    assert task.view.state_name(task.view.state(row, row)) == "object"
+    assert task.view.caption(outputs[0], outputs[0]) == f"{score:.2f}"
+    plain = np.zeros((64, 64, 3), np.uint8)
+    assert (task.view.overlay(plain, outputs[0], outputs[0])[..., 0] > 180).any(), "the box now is orange"
 
 
 @pytest.mark.parametrize("is_found", [True, False])
@@ -211,6 +224,29 @@ def test_noise_need_hold_nothing_to_find() -> None:
         load_target(Hides(), task=TASK, resolution=16)
 
 
+class Rounds(nn.Module):
+    """A detector of thousands of unsure boxes, whose last digits depend on the machine and on how many images come."""
+
+    def __init__(self, machine: int) -> None:
+        super().__init__()
+        self.machine = machine
+
+    def forward(self, x: Tensor) -> Tensor:
+        random = torch.Generator().manual_seed(0)
+        rows = torch.rand(1, 4000, 6, generator=random).repeat(len(x), 1, 1)
+        rows[:, :, 2:4] = rows[:, :, :2] + rows[:, :, 2:4] / 4
+        rows[:, :, 4] = 1e-3 * (rows[:, :, 4] + x.mean((1, 2, 3))[:, None])
+        return rows * (1 + 1e-6 * torch.randn(rows.shape, generator=random.manual_seed(self.machine + len(x))))
+
+
+def test_boxes_of_about_the_same_score_come_in_any_order() -> None:
+    answers, others = (
+        Target(Rounds(machine), name="rounds", task=TASK, differentiable=False).check(16) for machine in (0, 100)
+    )
+    assert answers is not None, "the same answers each time"
+    assert same_answers(answers, others)
+
+
 def test_a_detector_of_torchvision_is_a_target() -> None:
     from torchvision.models.detection import ssdlite320_mobilenet_v3_large
 
@@ -281,6 +317,13 @@ def test_outputs_that_do_not_fit_are_refused(task: DetectionTask, raw: Tensor, c
 def test_a_list_of_other_shapes_is_refused() -> None:
     with pytest.raises(TargetError, match=r"not \[2, 4\], \[3\], \[3\]"):
         stacked_boxes([{"boxes": torch.zeros(2, 4), "scores": torch.zeros(3)}])
+
+
+@pytest.mark.parametrize("labels", [["face"], None])
+def test_labels_that_are_no_numbers_are_refused_in_a_line(labels: object) -> None:
+    picture = {"boxes": torch.zeros(1, 4), "scores": torch.zeros(1), "labels": labels}
+    with pytest.raises(TargetError, match=r"^boxes, scores and labels \(the numbers of classes\)"):
+        stacked_boxes([picture])
 
 
 def test_more_boxes_than_are_kept_are_the_surest() -> None:

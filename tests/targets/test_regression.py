@@ -30,6 +30,15 @@ def test_flips_changes_and_states_are_of_the_difference(before: float, after: fl
     assert AGE.margin(original, original).item() == 5
 
 
+@pytest.mark.parametrize(("ends", "before", "after"), [((1.0, 5.0), 3.0, 3.4), ((0.0, 1.0), 0.5, 0.6)])
+def test_numbers_of_one_decimal_flip_in_words_where_they_flip(
+    ends: tuple[float, float], before: float, after: float
+) -> None:
+    task = RegressionTask(range=ends)
+    assert task.flipped(torch.tensor([[after]]), torch.tensor([[before]])).item()
+    assert task.view.state_name(task.view.state([after], [before])) == "a higher number"
+
+
 def test_words_are_in_the_numbers_own_unit() -> None:
     assert isinstance(AGE, Task)
     assert AGE.view.caption(torch.tensor([41.26]), torch.tensor([40.0])) == "41 years"

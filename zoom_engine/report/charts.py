@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from zoom_engine.audit.summary import BaselineLevel
 from zoom_engine.report.curves import ResponseCurve
 from zoom_engine.statistics.table import signed
+from zoom_engine.targets import ResponseAxis
 
 Array = NDArray[np.float64]
 
@@ -85,6 +86,23 @@ class CurvePlot:
     outputs: tuple[tuple[float, str], ...]
     boundary: float | None
     points: tuple[tuple[float, float], ...]
+
+
+def ends_for(
+    response: ResponseAxis, curves: Sequence[ResponseCurve], points: Sequence[tuple[float, float]] = ()
+) -> tuple[float, float]:
+    """Return the lowest and highest output of a chart of `curves` and `points` (edit weight, output).
+
+    Those of `response` are moved by a round number where outputs lie beyond, as a number may beyond its range.
+    """
+    drawn = [float(o) for curve in curves for values in (curve.mean, curve.low, curve.high) for o in values]
+    drawn += [output for _, output in points]
+    if response.ends is None:
+        return 0.0, axis_for([*drawn, response.boundary or 0.0]).end
+    low, high = response.ends
+    beyond = low - min([low, *drawn]), max([high, *drawn]) - high
+    below, above = (axis_for([far]).end if far > (high - low) / 1000 else 0.0 for far in beyond)
+    return low - below, high + above
 
 
 def curve_plot(

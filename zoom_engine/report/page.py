@@ -14,7 +14,7 @@ from zoom_engine.audit.gallery_file import SheetEntry, StripEntry
 from zoom_engine.audit.records import Record
 from zoom_engine.audit.summary import GroupChange, GroupDifference, Sensitivity
 from zoom_engine.report import sentences
-from zoom_engine.report.charts import FULL, Axis, Bar, CurvePlot, axis_for, bar_for, curve_plot
+from zoom_engine.report.charts import FULL, Axis, Bar, CurvePlot, bar_for, curve_plot, ends_for
 from zoom_engine.report.curves import response_curve
 from zoom_engine.report.heat_map import HeatMap, heat_map
 from zoom_engine.report.image_grid import ImageGrids
@@ -260,10 +260,10 @@ def _curves(source: Source, budget: Budget) -> Iterator[Curve]:
     columns = {attribute: diagnosis.attributes.index(attribute) for attribute in source.order}
     by_attribute = {a: response_curve(diagnosis.edited(a), column, source.view) for a, column in columns.items()}
     curves = {attribute: curve for attribute, curve in by_attribute.items() if curve is not None}
-    tops = [*(float(c.high.max()) for c in curves.values()), response.boundary or 0.0]
-    axis = response.ends or (0.0, axis_for(tops).end)
+    strips = {attribute: _points_of(source, attribute, budget) for attribute in curves}
+    axis = ends_for(response, list(curves.values()), [point for _, points in strips.values() for point in points])
     for attribute, curve in curves.items():
-        number, points = _points_of(source, attribute, budget)
+        number, points = strips[attribute]
         plot = curve_plot(
             curve,
             calibrated=ranges[columns[attribute]] if ranges else None,

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from zoom_engine.common.errors import TargetError
+from zoom_engine.common.errors import TargetError, one_line
 
 
 class Entry(nn.Module):
@@ -92,14 +92,19 @@ def stacked_boxes(pictures: Sequence[Mapping[str, object]]) -> Tensor:
         pictures: "boxes" `[n, 4]`, "scores" `[n]` and "labels" `[n]` (0 where there are none) of each.
 
     Raises:
-        TargetError: these are of other shapes, or are being traced, which keeps how many boxes there were.
+        TargetError: these are no numbers, of other shapes, or being traced, which keeps how many boxes there were.
     """
     if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
         raise TargetError("a list of boxes has another length for each picture, so it cannot be traced")
     rows = []
     for picture in pictures:
-        boxes, scores = (torch.as_tensor(picture[key], dtype=torch.float32) for key in ("boxes", "scores"))
-        labels = torch.as_tensor(picture.get("labels", torch.zeros_like(scores)), dtype=torch.float32)
+        try:
+            boxes, scores = (torch.as_tensor(picture[key], dtype=torch.float32) for key in ("boxes", "scores"))
+            labels = torch.as_tensor(picture.get("labels", torch.zeros_like(scores)), dtype=torch.float32)
+        except (TypeError, ValueError, RuntimeError) as error:  # names as labels, None
+            raise TargetError(
+                f"boxes, scores and labels (the numbers of classes) of a picture are numbers: {one_line(error)}"
+            ) from error
         if scores.ndim != 1 or labels.shape != scores.shape or boxes.numel() != 4 * len(scores):
             shapes = ", ".join(f"{list(part.shape)}" for part in (boxes, scores, labels))
             raise TargetError(f"boxes, scores and labels of a picture are [n, 4], [n] and [n], not {shapes}")

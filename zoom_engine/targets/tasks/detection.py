@@ -167,6 +167,15 @@ class DetectionTask(Described):
         """Tell, bool `[B]`, whether there is a box of enough score."""
         return original[:, 0, 4] >= self.score
 
+    def in_any_order(self, outputs: Tensor) -> Tensor:
+        """Return numbers `[B, 304]` that move no further than scores and boxes do, in whatever order these come.
+
+        By rounding boxes of about the same score change their ranks: of noise hundreds have one. The numbers are the
+        scores, and the sum of the corners by how far each score lies above the least that is kept.
+        """
+        scores = outputs[:, :, 4]
+        return torch.cat([scores, ((scores - scores[:, -1:])[:, :, None] * outputs[:, :, :4]).sum(1)], dim=1)
+
     def _overlaps(self, outputs: Tensor, original: Tensor) -> Tensor:
         """Return the overlap of each box with the original's, `[B, N]`; 1 where the original found nothing."""
         return torch.where(self.detected(original)[:, None], _overlaps(outputs[:, :, :4], original[:, 0, :4]), 1.0)
@@ -218,7 +227,7 @@ class DetectionView(TaskView):
         """
         match = self.task.match(outputs_row[None], original_row[None])
         score, overlap = match.score.item(), match.overlap.item()
-        if score < self.task.score:
+        if bool(match.score < self.task.score):
             return "none"
         return f"{score:.2f}" + (f" × {overlap:.2f}" if overlap < 1 else "")
 
@@ -243,7 +252,7 @@ class DetectionView(TaskView):
         match = self.task.match(outputs_row[None], original_row[None])
         if bool(self.task.detected(original_row[None])):
             _draw(draw, original_row[0, :4], BEFORE, side, 2 * thick)
-        if match.score.item() >= self.task.score:
+        if bool(match.score >= self.task.score):
             _draw(draw, match.box[0], NOW, side, thick)
         return np.asarray(picture.resize((width, height), Image.Resampling.LANCZOS), dtype=np.uint8)
 
@@ -267,9 +276,10 @@ class DetectionView(TaskView):
 
     def state(self, recorded: Sequence[float], original: Sequence[float]) -> int:
         """Return whether the object is found, and where: `ABSENT`, `PRESENT` or `ELSEWHERE`."""
-        if recorded[4] < self.task.score:
+        score, overlap = torch.tensor(recorded[4:], dtype=torch.float32)  # 0.7 in float32 is less than Python's
+        if bool(score < self.task.score):
             return ABSENT
-        return PRESENT if recorded[5] >= self.task.overlap else ELSEWHERE
+        return PRESENT if bool(overlap >= self.task.overlap) else ELSEWHERE
 
     def state_name(self, state: int) -> str:
         """Return the state in words."""
