@@ -11,6 +11,7 @@ from urllib.parse import unquote
 import pytest
 from html_page import HOSTILE, Page, links_of
 
+from zoom_engine.audit.manifest import Edit
 from zoom_engine.common.errors import AuditError
 from zoom_engine.gates.page import example_of
 from zoom_engine.report import image_grid, write_report, writer
@@ -253,3 +254,17 @@ def test_a_picture_beside_another_audit_says_where_between_the_ends_it_was_taken
     beside = example_of(source, attribute, strip.seed, "")
     assert beside is not None
     assert "edit weight" not in beside.outcome
+
+
+def test_a_picture_of_a_graded_edit_beside_another_audit_says_its_strength(
+    make_audit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audit = make_audit("audit", attributes=("a face with a beard",), gain=0.001, grid=True, strips_each=1)
+    source = Source(audit)
+    (attribute,) = source.diagnosis.attributes
+    seed = next(record.seed for record in source.diagnosis.of(attribute) if record.seed != source.strips[0].seed)
+    for strengths, told in (((10.0, 20.0), True), ((20.0,), False)):
+        monkeypatch.setattr(Source, "edit_of", lambda *_, s=strengths: Edit(name="turned", strengths=s, unit="°"))
+        example = example_of(source, attribute, seed, "")
+        assert example is not None
+        assert bool(re.search(r"no flip; the output moves furthest at strength [+−][\d.]+°", example.outcome)) is told
