@@ -112,6 +112,6 @@ def judge(
     if word_change < smallest:
         return "inconclusive", f"{beside}; edits by the word “{name}” move it by {told(word_change)} only."
     if word_change <= random_change:
-        own = decimal(word_change, limit=random_change)
-        return "inconclusive", f"{beside}; edits by the word “{name}” move it by {own}, as some random edits do."
+        change = decimal(word_change, limit=random_change)
+        return "inconclusive", f"{beside}; edits by the word “{name}” move it by {change}, as some random edits do."
     return "sensitive", f"{beside}, and edits by the word “{name}” by {told(word_change)}."

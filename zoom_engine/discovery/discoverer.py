@@ -203,9 +203,19 @@ class Discoverer:
                 self._evaluator(space), audit.target, others, held_out, axes[number], one, up=up, rank=len(clusters) + 1
             )
             pictures |= drawn
-            search_images = sum(int((which == other).sum()) for other in same[number])
             clusters.append(
-                self._cluster(words, results[number], choice, by_word, one, random_change, search_images, strips)
+                _cluster_of(
+                    words.prompts,
+                    results[number],
+                    choice,
+                    by_word,
+                    one,
+                    smallest_effect=self.smallest_effect,
+                    random_change=random_change,
+                    labels_checked=bool(audit.labels),
+                    search_images=sum(int((which == other).sum()) for other in same[number]),
+                    strips=strips,
+                )
             )
         discovery = Discovery(
             clusters=tuple(clusters),
@@ -340,44 +350,46 @@ class Discoverer:
             "edits", seeds, [label_axes, space.basis], measure, at_once=size, doing=doing
         )
 
-    def _cluster(
-        self,
-        words: Words,
-        result: Tested,
-        choice: Choice,
-        by_word: Mapping[int, float],
-        trial: Trial,
-        random_change: float,
-        search_images: int,
-        strips: tuple[Strip, ...],
-    ) -> Cluster:
-        fits = choice.fits
-        second = choice.second if fits else choice.nearest
-        name = None if fits is None else words.prompts[fits.number]
-        word_change = None if fits is None else by_word[fits.number]
-        moved = trial.weights != 0
-        checked = bool(self.audit.labels) and bool(moved.any())
-        label_kept = float(trial.label_kept[moved].float().mean()) if checked else None
-        verdict, why = judge(result, name, word_change, self.smallest_effect, label_kept, random_change=random_change)
-        return Cluster(
-            name=name,
-            score=None if fits is None else round(abs(fits.score), 4),
-            runner_up=None if second is None else words.prompts[second.number],
-            runner_up_score=None if second is None else round(abs(second.score), 4),
-            word_change=None if word_change is None else round(word_change, 4),
-            search_images=search_images,
-            images=result.images,
-            held_out=len(trial.moved),
-            mean_change=round(result.mean, 4),
-            ci95=None if result.interval is None else (round(result.interval[0], 4), round(result.interval[1], 4)),
-            label_kept=None if label_kept is None else round(label_kept, 4),
-            baseline=result.result.baseline,
-            p_value=result.result.p_value,
-            p_adjusted=result.result.p_adjusted,
-            verdict=verdict,
-            why=why,
-            strips=strips,
-        )
+
+def _cluster_of(
+    prompts: Sequence[str],
+    result: Tested,
+    choice: Choice,
+    by_word: Mapping[int, float],
+    trial: Trial,
+    *,
+    smallest_effect: float,
+    random_change: float,
+    labels_checked: bool,
+    search_images: int,
+    strips: tuple[Strip, ...],
+) -> Cluster:
+    fits = choice.fits
+    second = choice.second if fits else choice.nearest
+    name = None if fits is None else prompts[fits.number]
+    word_change = None if fits is None else by_word[fits.number]
+    moved = trial.weights != 0
+    label_kept = float(trial.label_kept[moved].float().mean()) if labels_checked and bool(moved.any()) else None
+    verdict, why = judge(result, name, word_change, smallest_effect, label_kept, random_change=random_change)
+    return Cluster(
+        name=name,
+        score=None if fits is None else round(abs(fits.score), 4),
+        runner_up=None if second is None else prompts[second.number],
+        runner_up_score=None if second is None else round(abs(second.score), 4),
+        word_change=None if word_change is None else round(word_change, 4),
+        search_images=search_images,
+        images=result.images,
+        held_out=len(trial.moved),
+        mean_change=round(result.mean, 4),
+        ci95=None if result.interval is None else (round(result.interval[0], 4), round(result.interval[1], 4)),
+        label_kept=None if label_kept is None else round(label_kept, 4),
+        baseline=result.result.baseline,
+        p_value=result.result.p_value,
+        p_adjusted=result.result.p_adjusted,
+        verdict=verdict,
+        why=why,
+        strips=strips,
+    )
 
 
 def _directions(
