@@ -233,9 +233,9 @@ def _in_common(config: Config) -> dict[str, Any]:
     content, directions = config.content, JsonObject(config.content).object("directions").values
     names = ("generator", "generator_class", "truncation", "truncation_cutoff", "attributes", "neutral", "edit_range")
     of_directions = {name: directions.get(name) for name in ("method", "threshold", "templates")}
-    measured = {"keep": content.get("keep"), "number_of_samples": config.samples}
+    samples = {"keep": content.get("keep"), "number_of_samples": config.samples}
     ready = {"source_of_edit_directions": directions.get("own")}
-    return {**{name: content.get(name) for name in names}, **of_directions, **measured, **ready}
+    return {**{name: content.get(name) for name in names}, **of_directions, **samples, **ready}
 
 
 def _check_models(folder: Path, config: Config, models: Models) -> None:
