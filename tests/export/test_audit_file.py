@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from zoom_engine.cli import main
-from zoom_engine.common.errors import ConfigError, ExportError
+from zoom_engine.common.errors import ConfigError, ExportError, TargetError
 from zoom_engine.export import export_audit_graph
 from zoom_engine.generators import save_generator
 from zoom_engine.runtime.graphs import audit_model
@@ -135,6 +135,17 @@ def test_targets_that_cannot_be_joined_are_named(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=r"target 'odd' cannot be written as ONNX \(.*linalg_qr"):
         export_audit_graph(spread_generator(), odd, tmp_path / "audit.onnx")
     assert not (tmp_path / "audit.onnx").exists()
+
+
+def test_a_function_is_no_graph(tmp_path: Path) -> None:
+    """Its answers were constants of the file: export ended in an IndexError, and save_onnx wrote what saw nothing."""
+    target = load_target(lambda pictures: pictures.mean((1, 2, 3)) / 255, name="light", task="binary")
+    says = "target 'light' cannot be written as ONNX: torch computes nothing of its pictures"
+    with pytest.raises(ExportError, match=says):
+        export_audit_graph(spread_generator(), target, tmp_path / "audit.onnx")
+    with pytest.raises(TargetError, match=says):
+        save_onnx(target, tmp_path / "light.onnx", resolution=32)
+    assert not [*tmp_path.iterdir()]
 
 
 class Orthogonal(nn.Module):

@@ -78,6 +78,20 @@ def test_a_card_keeps_all_else_and_has_an_audit_once(audit: Diagnosis, tmp_path:
     assert with_model_index(card, [other]).count("type: zoom-engine") == 2, "other images are another result"
 
 
+def test_other_photographs_are_other_images(tmp_path: Path) -> None:
+    """As many of them had one result with the first: a card lost it, and both at once were refused."""
+    first, other = (
+        Diagnosis(Manifest.of({**one.config.content, "seed": 0, "audited": list("abcd")}), one.records)
+        for one in (simulated(images=4, seed=seed) for seed in (1, 2))
+    )
+    card = tmp_path / "README.md"
+    card.write_text(CARD)
+    for one in (first, other, first):
+        card.write_text(with_model_index(card, [one]))
+    assert card.read_text().count("name: 4 photographs, seed 0") == 2
+    assert model_index([first, other], "mustaches").count("type: zoom-engine") == 2
+
+
 def test_two_versions_are_not_told_as_one_result(audit: Diagnosis, tmp_path: Path) -> None:
     """The hub tells results apart by target and images alone: another version replaces the one before."""
     old, new = (

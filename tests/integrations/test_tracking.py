@@ -75,6 +75,14 @@ def test_each_attribute_has_metrics_of_its_own_in_a_folder_of_their_kind() -> No
     assert ".." not in names
 
 
+def test_no_attribute_counts_as_specific_without_random_edits() -> None:
+    """All that were sensitive did, as of an audit with corruptions, though its report says it of none."""
+    results = dict(metrics(simulated(images=100)))
+    assert results["sensitive"] > 0
+    assert "specific" not in results
+    assert dict(metrics(simulated(images=100, baseline=0.01)))["specific"] == 0, "two random directions are too few"
+
+
 def test_an_attribute_of_many_words_has_a_metric_that_servers_take() -> None:
     """Of 300 characters, which a prompt may have, none was: the run was marked as failed."""
     texts = ("a face with" + " curly" * 48, "a face with " + "鬈髪" * 60, "an old face")

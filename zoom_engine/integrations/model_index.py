@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -99,7 +100,9 @@ def _results_of(diagnosis: Diagnosis) -> Iterator[EvalResult]:
     task = (config.task or {}).get("task", "")
     images = "photographs" if config.photographs else "generated images" if config.edits is None else "edited images"
     which = f"seed {config.seed}" if config.edits is None else f"edits by {config.edits.kind}"
-    generator = str(config.content.get("generator", ""))
+    made_of = str(config.content.get("generator", "")) if config.edits is None else config.edits.content_hash
+    if config.photographs:  # they have numbers of their own, and no seed says which they are
+        made_of = hashlib.sha256(repr((made_of, sorted({one.seed for one in diagnosis.records}))).encode()).hexdigest()
     for row in summary.sensitivity:
         value, interval = row.value, row.interval
         if value is None:
@@ -118,7 +121,7 @@ def _results_of(diagnosis: Diagnosis) -> Iterator[EvalResult]:
             dataset_config=config.target or None,
             dataset_split=f"{summary.images} images, {which}",
             dataset_args={name: text for name, text in diagnosis.about.to_json().items() if text and name != "model"},
-            dataset_revision=(generator if config.edits is None else config.edits.content_hash)[:12] or None,
+            dataset_revision=made_of[:12] or None,
             metric_type="sensitivity",
             metric_name=f"Sensitivity to {names[row.attribute]}",
             metric_value=round(value, 4),

@@ -103,7 +103,7 @@ def metrics(diagnosis: Diagnosis) -> Iterator[tuple[str, float]]:
     if summary.mode == "single":
         whole |= {
             "sensitive": float(sum(row.verdict == "sensitive" for row in summary.sensitivity)),
-            "specific": float(sum(row.is_specific for row in summary.sensitivity)),
+            "specific": None if summary.baseline is None else sum(row.is_specific for row in summary.sensitivity),
             "inconclusive": float(sum(row.verdict == "inconclusive" for row in summary.sensitivity)),
         }
     neutral = diagnosis.config.neutral

@@ -190,6 +190,8 @@ def test_edits_from_elsewhere_have_no_sliders(audit: Path, tmp_path: Path) -> No
         ({"truncation": 0.7}, "truncation"),
         ({"keep": ["an old face"]}, "keep"),
         ({"directions": {"method": "sampled"}}, "method"),
+        ({"generator_class": 1}, "generator class"),
+        ({"samples": 40}, "number of samples"),
     ],
 )
 def test_audits_of_other_pictures_or_edits_are_not_explored_together(

@@ -69,6 +69,16 @@ def test_a_message_is_answered_and_one_that_is_none_is_a_line(explorer: Explorer
     assert "±30" in answers["error"][0]["text"]
 
 
+def test_a_widget_that_is_closed_lets_go_of_the_models(explorer: Explorer) -> None:
+    """Its thread went on, and held them as long as the notebook ran."""
+    before = {*threading.enumerate()}
+    widget = Kernel(explorer).widget
+    (thread,) = {*threading.enumerate()} - before
+    assert thread.name == "explorer"
+    widget.close()
+    assert not thread.is_alive()
+
+
 def pass_on(kernel: Kernel, tab: Tab) -> None:
     """Carry messages both ways, until there are none."""
     while asked := tab.value("asked.splice(0)"):

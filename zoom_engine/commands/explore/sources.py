@@ -220,7 +220,8 @@ def _check_alike(folders: Sequence[Path], manifests: Sequence[Manifest]) -> None
     first = _in_common(manifests[0].config)
     for folder, manifest in zip(folders[1:], manifests[1:], strict=True):
         for what, value in _in_common(manifest.config).items():
-            if value != first[what]:
+            unsaid = what == "number_of_samples" and None in (value, first[what])  # by older audits
+            if value != first[what] and not unsaid:
                 raise AuditError(
                     f"{folder} has another {what.replace('_', ' ')} than {folders[0]}: only targets may differ between"
                     " audits that are explored together"
@@ -230,10 +231,11 @@ def _check_alike(folders: Sequence[Path], manifests: Sequence[Manifest]) -> None
 def _in_common(config: Config) -> dict[str, Any]:
     """Return what says which pictures sliders move, and along what: those of the first audit are shown for all."""
     content, directions = config.content, JsonObject(config.content).object("directions").values
-    names = ("generator", "attributes", "neutral", "edit_range", "truncation", "truncation_cutoff", "keep")
+    names = ("generator", "generator_class", "truncation", "truncation_cutoff", "attributes", "neutral", "edit_range")
     of_directions = {name: directions.get(name) for name in ("method", "threshold", "templates")}
+    samples = {"keep": content.get("keep"), "number_of_samples": config.samples}
     ready = {"source_of_edit_directions": directions.get("own")}
-    return {**{name: content.get(name) for name in names}, **of_directions, **ready}
+    return {**{name: content.get(name) for name in names}, **of_directions, **samples, **ready}
 
 
 def _check_models(folder: Path, config: Config, models: Models) -> None:

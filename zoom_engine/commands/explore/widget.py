@@ -55,13 +55,19 @@ def widget_of(explorer: Explorer, base: Any) -> Any:
     from traitlets import Unicode
 
     markup, style = page()
+    worker = Worker(explorer)
+
+    def close(self: Any) -> None:  # the thread holds the models
+        worker.close()
+        base.close(self)
+
     members = {
+        "close": close,
         "_esm": script(),
         "page_markup": Unicode(markup).tag(sync=True),
         "page_style": Unicode(style).tag(sync=True),
     }
     widget = type("ExplorerWidget", (base,), members)()
-    worker = Worker(explorer)
     client = Client(_in_loop(lambda: _send(widget, client)))
     worker.add(client)
 

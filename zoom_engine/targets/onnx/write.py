@@ -61,7 +61,7 @@ def target_model(target: Target, *, resolution: int | None = None) -> onnx.Model
     """Return the target's network as a checked model: from its input, "images", to what it returns, "raw".
 
     Raises:
-        TargetError: torch's exporter cannot write the network, or its input size is not known.
+        TargetError: torch's exporter cannot write the network, as that of a black box, or its input size is not known.
     """
     hw = target.preprocessing.hw or ((resolution, resolution) if resolution else None)
     if hw is None:
@@ -86,4 +86,6 @@ def target_model(target: Target, *, resolution: int | None = None) -> onnx.Model
             raise TargetError(f"target {target.name!r} cannot be written as ONNX ({one_line(error)})") from error
     if len(model.graph.output) != 1:
         raise TargetError(f"target {target.name!r} cannot be written as ONNX: it returns more than one tensor")
+    if not model.graph.input:  # as of a function or a service, whose answers are constants to the exporter
+        raise TargetError(f"target {target.name!r} cannot be written as ONNX: torch computes nothing of its pictures")
     return model
