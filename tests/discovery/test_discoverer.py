@@ -26,9 +26,10 @@ BIASED = "avatars:mustache-biased-smiling"
 
 @pytest.fixture(scope="module", autouse=True)
 def fewer_samples() -> Iterator[None]:
-    """Words are measured on half as many pictures."""
+    """Words are measured on half as many pictures, and screened on fewer."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("zoom_engine.discovery.discoverer.SAMPLES", 512)
+        patch.setattr("zoom_engine.discovery.discoverer.SCREENED", 2)
         yield
 
 
@@ -62,8 +63,11 @@ def test_the_planted_attribute_is_found_named_and_called(folder: Path) -> None:
 
 @pytest.mark.ci
 @pytest.mark.slow(30)
-def test_a_word_whose_own_edits_move_the_model_is_found_where_no_smallest_edit_leads_to_it(tmp_path: Path) -> None:
+def test_a_word_whose_own_edits_move_the_model_is_found_where_no_smallest_edit_leads_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A hat is a long way in style space: the smallest edits that flip this model turn the head."""
+    monkeypatch.setattr(discoverer_module, "SCREENED", 8)
     discoverer = Discoverer(generator="people", target="people:smiling-biased-hat")
     first = discoverer.run(images=24, out=tmp_path / "found").clusters[0]
     assert (first.name, first.verdict) == ("a person with a hat", "sensitive")
@@ -132,7 +136,7 @@ def test_a_run_that_was_stopped_ends_with_the_same_clusters(
 
         return measure
 
-    for name, after in (("smallest_edits", 2), ("try_out", 5), ("try_out", 7)):
+    for name, after in (("smallest_edits", 2), ("try_out", 1), ("try_out", 7)):
         original = getattr(discoverer_module, name)
         looked.clear()
         with monkeypatch.context() as patch:
@@ -142,7 +146,7 @@ def test_a_run_that_was_stopped_ends_with_the_same_clusters(
         assert not (out / "summary.json").exists()
     with pytest.raises(AuditError, match="something other"):
         discoverer.run(images=26, seed=1, out=out)
-    assert len(list((out / "measured").iterdir())) == 12 // EDITS_AT_ONCE + 5 + 7
+    assert len(list((out / "measured").iterdir())) == 12 // EDITS_AT_ONCE + 1 + 7
     monkeypatch.setattr(discoverer_module, "smallest_edits", lambda *_: pytest.fail("edits were looked for again"))
     discoverer.run(images=24, seed=1, out=out)
     for name in ("summary.json", "records.jsonl", "directions.safetensors"):
