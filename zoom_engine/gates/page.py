@@ -297,7 +297,7 @@ def example_of(source: Source, attribute: Attribute, seed: int | None, report: s
     lines = dict(thumbnail.lines)
     outcome = f"{thumbnail.caption}, {thumbnail.flip or 'no flip'}"
     edit = source.edit_of(attribute)
-    where = "Edit weight" if edit is None else "Strength"
+    where = sentences.strength_name(edit)
     if not thumbnail.flip and where in lines and (edit is None or len(edit.strengths) > 1):
         outcome += f"; the output moves furthest at {where.lower()} {lines[where]}"
     link = f"{report}#{thumbnail.anchor}" if report else ""

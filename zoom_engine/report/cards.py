@@ -44,8 +44,7 @@ def cards(sources: Sequence[Source]) -> list[Card]:
     order = _common_order(sources)
     audit_cards = []
     for source in sources:
-        strip = source.leading and source.clearest(source.leading)
-        lead = source.load(strip, LEAD_BUDGET, ends=True) if strip else None
+        lead = source.load(source.proof, LEAD_BUDGET, ends=True) if source.proof else None
         lines = tuple(_lines(source, sources, order[:MOST_LINES]))
         audit_cards.append(Card(source, FULL, lead, lines, max(0, len(order) - MOST_LINES)))
     return audit_cards

@@ -281,7 +281,7 @@ class _Words:
         if record.bounds:
             ends = f"; this image’s range is {' to '.join(sentences.strength(end, edit) for end in record.bounds)}"
         told = f"{sentences.strength(self._weight(record), edit)}{ends}"
-        yield "Edit weight" if edit is None else "Strength", told
+        yield sentences.strength_name(edit), told
 
 
 def _anchors(names: Mapping[Attribute, str]) -> dict[Attribute | None, str]:

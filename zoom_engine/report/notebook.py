@@ -26,8 +26,7 @@ def html_view(diagnosis: Diagnosis) -> str:
 
 def _proof(source: Source) -> Strip | None:
     """Return the leading picture, or None where there is none that can be read: the figures need none."""
-    strip = source.leading and source.clearest(source.leading)
     try:
-        return source.load(strip, LEAD_BUDGET, ends=True) if strip else None
+        return source.load(source.proof, LEAD_BUDGET, ends=True) if source.proof else None
     except AuditError:
         return None

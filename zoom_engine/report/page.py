@@ -141,7 +141,7 @@ def read_page(source: Source, budget: Budget, images: ImageGrids | None = None, 
         (name for name in ("paper", "calibrated") if any(row.within(name) for row in summary.sensitivity)), None
     )
     axis = FULL
-    proof = source.leading and source.clearest(source.leading)
+    proof = source.proof
     typical = source.leading and source.first_strip(source.leading)
 
     def load(strip: StripEntry, budget: Budget, *, ends: bool = False, flips_said: bool = False) -> Strip:

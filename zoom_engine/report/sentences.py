@@ -337,6 +337,11 @@ def _way_of_strengths(strip: StripEntry, edit: Edit) -> str:
     return f"The prediction flips at strength {strength(strip.flip_weight, edit)}, the first that does, of up to {end}."
 
 
+def strength_name(edit: Edit | None) -> str:
+    """Return what `strength` tells is called: "Strength", or "Edit weight" where `edit` is None."""
+    return "Edit weight" if edit is None else "Strength"
+
+
 def strength(value: float, edit: Edit | None) -> str:
     """Format a strength with its unit: "+0.05", "−30°", "+2 stops"; an edit weight where `edit` is None."""
     if edit is None:

@@ -182,8 +182,12 @@ class Source:
         first = foremost(self.summary)
         return None if first is None else first.attribute
 
-    def clearest(self, attribute: Attribute) -> StripEntry | None:
-        """Return the strip of the clearest decisive flip of an attribute, or its first strip where nothing flips so."""
+    @property
+    def proof(self) -> StripEntry | None:
+        """Return the strip of the leading attribute's clearest decisive flip, or its first where nothing flips so."""
+        attribute = self.leading
+        if attribute is None:
+            return None
         flipping = [strip for strip in self.strips if strip.attribute in (None, attribute) and strip.decisive]
         return max(flipping, key=_clearness, default=self.first_strip(attribute))
 
