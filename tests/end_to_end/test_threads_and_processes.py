@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -38,11 +38,17 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 
+@cache
+def of_this_process(domain: str = "avatars", **options: Any) -> list[str]:
+    """The records of a small audit in this process, which makes it once."""
+    return small_audit(domain, **options)
+
+
 @pytest.mark.parametrize("rounds", [1, pytest.param(20, marks=[pytest.mark.experiment, pytest.mark.timeout(0)])])
 def test_eight_threads_audit_as_each_alone(rounds: int, tmp_path: Path) -> None:
     """Of both domains, in folders; those of one domain share its models and what is compiled of them."""
     domains = ["avatars", "pets"] * 4
-    alone = {domain: small_audit(domain) for domain in sorted(set(domains))}
+    alone = {domain: of_this_process(domain) for domain in sorted(set(domains))}
     assert all(alone.values())
     for number in range(rounds):
         outs = [tmp_path / f"{number}-{thread}" for thread in range(8)]
@@ -57,12 +63,12 @@ def test_a_forked_child_audits_as_its_parent_did(name: str) -> None:
         pytest.importorskip(name)
     if name == "native" and not ops.native_available()[0]:
         pytest.skip("no native operators here")
-    wanted = small_audit(**OPTIONS[name])
+    wanted = of_this_process(**OPTIONS[name])
     assert in_child(lambda: small_audit(**OPTIONS[name]), seconds=SECONDS) == wanted
 
 
 def test_a_child_forked_while_another_thread_audits_ends_in_one_line() -> None:
-    wanted = small_audit()
+    wanted = of_this_process()
     begun, go_on = threading.Event(), threading.Event()
     auditing: set[int] = set()
 
@@ -89,7 +95,7 @@ def test_a_child_forked_while_another_thread_audits_ends_in_one_line() -> None:
 
 @pytest.mark.parametrize("way", ["spawn", "forkserver"])
 def test_a_process_that_begins_with_nothing_audits_as_this_one_does(way: str) -> None:
-    wanted = small_audit()
+    wanted = of_this_process()
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(way)) as pool:
         records = pool.submit(on_two_threads, "avatars", directions_of("avatars")).result(SECONDS)
     assert records == wanted
@@ -119,7 +125,7 @@ def asked(server: HTTPServer, domain: str) -> Any:
 
 def test_a_web_server_audits_in_a_thread_of_each_request() -> None:
     domains = ["avatars", "pets", "avatars"]
-    wanted = [small_audit(domain) for domain in domains]
+    wanted = [of_this_process(domain) for domain in domains]
     with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server, ThreadPoolExecutor(3) as pool:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
@@ -151,13 +157,13 @@ def forked_workers(server: HTTPServer, count: int) -> Iterator[None]:
 
 
 def test_workers_that_a_web_server_forks_after_an_audit_audit_too() -> None:
-    wanted = small_audit()
+    wanted = of_this_process()
     with HTTPServer(("127.0.0.1", 0), Answers) as server, forked_workers(server, 2), ThreadPoolExecutor(2) as pool:
         assert list(pool.map(partial(asked, server), ["avatars"] * 2)) == [wanted] * 2
 
 
 def test_a_data_loaders_workers_compute_after_an_audit() -> None:
-    assert small_audit()
+    assert of_this_process()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         loader = torch.utils.data.DataLoader(
