@@ -249,6 +249,11 @@ def test_attributes_that_one_audit_lacks_are_told() -> None:
     )
 
 
+def test_one_attribute_is_inconclusive() -> None:
+    one = {"images": 9, "attributes": ATTRIBUTES[:1], "means": MEANS[:1]}
+    assert headline(compare([simulated(**one), simulated(**one, target="other")])).endswith("; 1 of 1 is inconclusive.")
+
+
 @pytest.mark.parametrize(
     ("other", "says"),
     [

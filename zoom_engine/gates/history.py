@@ -115,7 +115,8 @@ class Group:
         shown = [(names[a], one) for a, one in self.changes.items() if one.is_shown]
         open_ones = sum(one.shift == "inconclusive" for one in self.changes.values())
         if not shown:
-            rest = f"; {open_ones} of {len(self.changes)} are inconclusive" if open_ones else ""
+            are = agreeing(open_ones, "is", "are")
+            rest = f"; {open_ones} of {len(self.changes)} {are} inconclusive" if open_ones else ""
             return f"No sensitivity is shown to have changed by more than {self.matters:g} {when}{rest}."
         name, most = max(shown, key=lambda item: abs(item[1].mean))
         went = "rose" if most.mean > 0 else "fell"

@@ -187,7 +187,8 @@ def headline(comparison: Comparison) -> str:
         differences = [(row.name, row.differences[index]) for row in comparison.rows]
         shown = [(name, one) for name, one in differences if one is not None and one.is_shown]
         open_ones = sum(one is not None and one.shift == "inconclusive" for _, one in differences)
-        rest = f"; {open_ones} of {len(pair.attributes)} are inconclusive" if open_ones else ""
+        are = agreeing(open_ones, "is", "are")
+        rest = f"; {open_ones} of {len(pair.attributes)} {are} inconclusive" if open_ones else ""
         if not shown:
             by = f"by more than {pair.matters:g}"
             sentences.append(f"No attribute is shown to move {other} more or less than {first} {by}{rest}.")
