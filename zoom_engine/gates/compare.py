@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -22,6 +22,7 @@ from scipy.special import ndtri
 
 from zoom_engine.audit.summary import Interval, Sensitivity
 from zoom_engine.common.errors import AuditError
+from zoom_engine.common.plurals import agreeing
 from zoom_engine.gates.bounds import MOST_IMAGES, images_for_ends, images_for_test, mean_bounds
 from zoom_engine.gates.comparable import check_comparable, notes, title
 from zoom_engine.settings.attributes import Attribute, short_names
@@ -310,6 +311,12 @@ def compare(audits: Sequence[Diagnosis]) -> Comparison:
         for attribute in sorted(most, key=lambda attribute: -most[attribute])
     )
     return Comparison(tuple(audits), _titles(audits), pairs, rows)
+
+
+def inconclusive_in_words(differences: Collection[Difference]) -> str:
+    """Return how many are inconclusive, to end a sentence, such as "; 2 of 4 are inconclusive"; "" where none is."""
+    count = sum(difference.shift == "inconclusive" for difference in differences)
+    return f"; {count} of {len(differences)} {agreeing(count, 'is', 'are')} inconclusive" if count else ""
 
 
 def _titles(audits: Sequence[Diagnosis]) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from zoom_engine.audit.summary import Sensitivity
 from zoom_engine.common.errors import AuditError, ConfigError
 from zoom_engine.common.plurals import agreeing, listed, number_of
 from zoom_engine.gates.comparable import check_comparable
-from zoom_engine.gates.compare import Difference, Pair
+from zoom_engine.gates.compare import Difference, Pair, inconclusive_in_words
 from zoom_engine.gates.judge import attributes_by_name, attributes_called, judge
 from zoom_engine.gates.rules import Rule
 from zoom_engine.settings.attributes import Attribute, short_names
@@ -113,10 +113,8 @@ class Group:
         when = f"from {before} to {latest}"
         names = {course.attribute: course.name for course in self.courses}
         shown = [(names[a], one) for a, one in self.changes.items() if one.is_shown]
-        open_ones = sum(one.shift == "inconclusive" for one in self.changes.values())
         if not shown:
-            are = agreeing(open_ones, "is", "are")
-            rest = f"; {open_ones} of {len(self.changes)} {are} inconclusive" if open_ones else ""
+            rest = inconclusive_in_words(self.changes.values())
             return f"No sensitivity is shown to have changed by more than {self.matters:g} {when}{rest}."
         name, most = max(shown, key=lambda item: abs(item[1].mean))
         went = "rose" if most.mean > 0 else "fell"

@@ -10,7 +10,7 @@ from zoom_engine.audit.gallery_file import GALLERY, PictureEntry, StripEntry
 from zoom_engine.audit.records import Record
 from zoom_engine.audit.summary import Sensitivity
 from zoom_engine.common.plurals import agreeing, listed, number_of
-from zoom_engine.gates.compare import Comparison, Difference, Row
+from zoom_engine.gates.compare import Comparison, Difference, Row, inconclusive_in_words
 from zoom_engine.gates.text import letters, signed_figures
 from zoom_engine.report import sentences
 from zoom_engine.report.charts import FULL, Axis, Bar, axis_for, bar_for
@@ -186,12 +186,9 @@ def headline(comparison: Comparison) -> str:
     for index, (other, pair) in enumerate(zip(others, comparison.pairs, strict=True)):
         differences = [(row.name, row.differences[index]) for row in comparison.rows]
         shown = [(name, one) for name, one in differences if one is not None and one.is_shown]
-        open_ones = sum(one is not None and one.shift == "inconclusive" for _, one in differences)
-        are = agreeing(open_ones, "is", "are")
-        rest = f"; {open_ones} of {len(pair.attributes)} {are} inconclusive" if open_ones else ""
         if not shown:
-            by = f"by more than {pair.matters:g}"
-            sentences.append(f"No attribute is shown to move {other} more or less than {first} {by}{rest}.")
+            by = f"by more than {pair.matters:g}{inconclusive_in_words(pair.differences.values())}"
+            sentences.append(f"No attribute is shown to move {other} more or less than {first} {by}.")
             continue
         name, most = max(shown, key=lambda item: abs(item[1].mean))
         count = len(shown) - 1
