@@ -86,6 +86,24 @@ def test_words_that_the_encoder_cannot_read_and_words_of_the_label_name_nothing(
     assert label_axes.shape[0] == 1
 
 
+def test_words_that_pictures_answer_no_better_than_random_text_name_nothing(tmp_path: Path) -> None:
+    """With people "in water" and "wet" were found to move models: their scores follow the sentence, not the picture."""
+    (tmp_path / "words.txt").write_text("a wet {}\na {} in water\na bearded {}\na {} with a hat\na {} of antimatter\n")
+    told: list[str] = []
+    discoverer = Discoverer(
+        generator="people", target="people:smiling-biased-hat", vocabulary=tmp_path / "words.txt", notify=told.append
+    )
+    words, _ = discoverer.measure_words(discoverer.natural_space())
+    assert {"a bearded person", "a person with a hat"} <= set(words.prompts)
+    assert not {"a wet person", "a person in water"} & set(words.prompts)
+    left_out = [line for line in told if "left out of your vocabulary" in line]
+    assert [line.partition(": ")[2] for line in left_out] == [
+        "'a person of antimatter'",
+        "'a wet person' and 'a person in water'",
+    ]
+    assert left_out == [line for line in discoverer.audit.notices.lines if line in left_out]
+
+
 def test_the_folder_holds_what_the_summary_speaks_of(folder: Path) -> None:
     result = Discovery.load(folder)
     files = [file for cluster in result.clusters for strip in cluster.strips for file in strip.files]

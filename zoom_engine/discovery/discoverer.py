@@ -15,17 +15,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zoom_engine.common.errors import ConfigError, TargetError
+from zoom_engine.common.errors import ConfigError, DirectionError, TargetError
 from zoom_engine.common.machine import describe_environment
 from zoom_engine.common.notices import Notify, null_notifier
+from zoom_engine.common.plurals import listed
 from zoom_engine.common.progress import ProgressFactory, silent
 from zoom_engine.common.threads import working
 from zoom_engine.common.typed import named_options
 from zoom_engine.diagnose.domain import find_domain
 from zoom_engine.diagnose.models import Models, load_models
-from zoom_engine.directions import EditDirections, text_directions
+from zoom_engine.directions import DEFAULT_LEVEL, EditDirections, text_directions
+from zoom_engine.directions.answers import answered, check_encoder
 from zoom_engine.directions.relevance import inverse_std
 from zoom_engine.directions.unedited import unedited_embeddings
+from zoom_engine.directions.wording import phrase
 from zoom_engine.discovery.calls import Tested, beside_random, judge, strongest, told_apart
 from zoom_engine.discovery.checkpoint import Checkpoint, Rows
 from zoom_engine.discovery.clusters import cluster
@@ -101,8 +104,8 @@ class Discoverer:
         generator = given.get("generator")
         domain = find_domain(generator)
         neutral = given.get("neutral") or (domain.neutral if domain else NEUTRAL)
-        given_words = [] if vocabulary is None else read_vocabulary(vocabulary, neutral)
-        prompts = [*given_words, *(domain.attributes if domain else ()), *read_vocabulary(GENERAL, neutral)]
+        self._own_words = [] if vocabulary is None else read_vocabulary(vocabulary, neutral)
+        prompts = [*self._own_words, *(domain.attributes if domain else ()), *read_vocabulary(GENERAL, neutral)]
         # What options alone show to be wrong is told before a model is loaded.
         settings = AuditSettings(**given, attributes=prompts[:1])
         self.smallest_effect = settings.smallest_effect
@@ -116,6 +119,8 @@ class Discoverer:
             raise ConfigError(f"text encoder '{encoder.name}' can read none of the vocabulary's words: give others")
         settings = replace(settings, text_encoder=encoder, attributes=words, **_TOGETHER)
         self.audit = load_models(settings, progress=progress, notify=notify)
+        unread = [word for word in self._own_words if word not in words]
+        self._tell_left_out(unread, "the text encoder does not know all their words, or tells them from no other text")
         if none := why_no_gradients(self.audit.target, self.audit.generator):
             raise TargetError(
                 f"target {self.audit.target.name!r}: {none}, which discover follows: audit attributes that you type,"
@@ -264,6 +269,7 @@ class Discoverer:
             "synthesis": audit.synthesizer.describe(),
             "random_directions": RANDOM,
             "screened_images": SCREENED,
+            "level": DEFAULT_LEVEL,
             "vocabulary": vocabulary,
         }
 
@@ -272,7 +278,11 @@ class Discoverer:
         return natural_space(self.audit.generator, self.audit.sampling(SAMPLES))
 
     def measure_words(self, space: NaturalSpace) -> tuple[Words, Tensor]:
-        """Measure the vocabulary; return it with the labels' directions `[J, K]`, orthonormal."""
+        """Measure the vocabulary; return it with the labels' directions `[J, K]`, orthonormal.
+
+        Raises:
+            DirectionError: unedited pictures answer no text, or none of the words (`directions.answers`).
+        """
         audit = self.audit
         sampling = self.audit.sampling(SAMPLES)
         embeddings = unedited_embeddings(audit.generator, audit.measuring_encoder, sampling)
@@ -284,9 +294,32 @@ class Discoverer:
             _, values, right = torch.linalg.svd(slopes, full_matrices=False)
             responsive = right[values > 1e-3 * values[0].clamp(min=1e-12)]
             label_axes = responsive[: min(len(audit.labels) - 1, max(1, coordinates.shape[1] // _LABEL_FRACTION))]
-        prompts = [attribute.text for attribute in audit.attributes]
+        prompts = self._answered_words(embeddings)
         along = text_directions(audit.text_encoder, prompts, neutral=audit.neutral, templates=audit.templates)
         return distinct_words(prompts, along, embeddings, coordinates, label_axes), label_axes
+
+    def _answered_words(self, embeddings: Tensor) -> list[str]:
+        """Return the words that unedited pictures answer better than random text."""
+        audit = self.audit
+        prompts = [attribute.text for attribute in audit.attributes]
+        texts = phrase(audit.text_encoder, prompts, neutral=audit.neutral, templates=audit.templates, cache=audit.cache)
+        check_encoder(audit.text_encoder, embeddings, texts.random)
+        which = answered(embeddings, texts, DEFAULT_LEVEL).tolist()
+        words = [prompt for prompt, is_answered in zip(prompts, which, strict=True) if is_answered]
+        if not words:
+            raise DirectionError(
+                f"unedited pictures answer none of the vocabulary's {len(prompts)} words better than random text: give"
+                " words for what differs between pictures"
+            )
+        unanswered = [word for word in self._own_words if word in prompts and word not in words]
+        self._tell_left_out(unanswered, "unedited pictures answer them no better than random text")
+        return words
+
+    def _tell_left_out(self, words: Sequence[str], why: str) -> None:
+        """Tell which of the user's own words name nothing."""
+        if words:
+            told = listed([repr(word) for word in words])
+            self.audit.notices.add(f"left out of your vocabulary, because {why}: {told}")
 
     def _evaluator(self, space: NaturalSpace) -> Evaluator:
         """Return an evaluator of edits along the basis of natural space."""
