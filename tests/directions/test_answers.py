@@ -50,15 +50,15 @@ def test_a_random_text_passes_with_the_stated_probability(count: int, level: flo
 
 def test_of_many_texts_those_that_pass_mostly_say_something() -> None:
     """Of 100 that say nothing ten would pass one by one; of those that pass together a tenth says nothing at most."""
-    pictures, wrong, found = normal(60, 16), [], []
+    pictures, wrong, right = normal(60, 16), [], []
     for trial in range(40):
         random, meaning = normal(99, 4, 16, seed=3 * trial + 1), normal(30, 1, 16, seed=3 * trial + 2)
         wanted = torch.cat([normal(100, 4, 16, seed=3 * trial + 3), meaning + 0.3 * normal(30, 4, 16, seed=trial)])
         passed = answered(pictures, Phrased(wanted, random), 0.1)
-        found.append(float(passed[100:].double().mean()))
+        right.append(float(passed[100:].double().mean()))
         wrong.append(float(passed[:100].sum() / passed.sum().clamp(min=1)))
     assert sum(wrong) / 40 < 0.1
-    assert sum(found) / 40 > 0.95
+    assert sum(right) / 40 > 0.95
 
 
 def test_a_level_that_so_few_texts_cannot_tell_is_refused() -> None:

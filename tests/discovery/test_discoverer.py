@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from browser import CHROMIUM, opened
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from zoom_engine import Diagnoser, Discoverer, Discovery, EditDirections
-from zoom_engine.common.errors import AuditError, ConfigError, TargetError
+from zoom_engine.common.errors import AuditError, ConfigError, DirectionError, TargetError
 from zoom_engine.discovery import discoverer as discoverer_module
 from zoom_engine.discovery.discoverer import EDITS_AT_ONCE
 from zoom_engine.discovery.folder import write_discovery
@@ -102,6 +103,16 @@ def test_words_that_pictures_answer_no_better_than_random_text_name_nothing(tmp_
         "'a wet person' and 'a person in water'",
     ]
     assert left_out == [line for line in discoverer.audit.notices.lines if line in left_out]
+
+
+def test_a_vocabulary_of_which_pictures_answer_nothing_is_refused_in_a_line(
+    discoverer: Discoverer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        discoverer_module, "answered", lambda pictures, texts, level: torch.zeros(len(texts.wanted)) > 0
+    )
+    with pytest.raises(DirectionError, match=r"none of the vocabulary's \d+ words better than random text: give words"):
+        discoverer.measure_words(discoverer.natural_space())
 
 
 def test_the_folder_holds_what_the_summary_speaks_of(folder: Path) -> None:

@@ -104,8 +104,8 @@ class Discoverer:
         generator = given.get("generator")
         domain = find_domain(generator)
         neutral = given.get("neutral") or (domain.neutral if domain else NEUTRAL)
-        self._own_words = [] if vocabulary is None else read_vocabulary(vocabulary, neutral)
-        prompts = [*self._own_words, *(domain.attributes if domain else ()), *read_vocabulary(GENERAL, neutral)]
+        own_words = [] if vocabulary is None else read_vocabulary(vocabulary, neutral)
+        prompts = [*own_words, *(domain.attributes if domain else ()), *read_vocabulary(GENERAL, neutral)]
         # What options alone show to be wrong is told before a model is loaded.
         settings = AuditSettings(**given, attributes=prompts[:1])
         self.smallest_effect = settings.smallest_effect
@@ -119,8 +119,9 @@ class Discoverer:
             raise ConfigError(f"text encoder '{encoder.name}' can read none of the vocabulary's words: give others")
         settings = replace(settings, text_encoder=encoder, attributes=words, **_TOGETHER)
         self.audit = load_models(settings, progress=progress, notify=notify)
-        unread = [word for word in self._own_words if word not in words]
-        self._tell_left_out(unread, "the text encoder does not know all their words, or tells them from no other text")
+        self._own_words = [word for word in own_words if word in words]
+        unread = [word for word in own_words if word not in words]
+        self._tell_left_out(unread, "the text encoder does not know all their words, or an earlier line says the same")
         if none := why_no_gradients(self.audit.target, self.audit.generator):
             raise TargetError(
                 f"target {self.audit.target.name!r}: {none}, which discover follows: audit attributes that you type,"
@@ -294,26 +295,11 @@ class Discoverer:
             _, values, right = torch.linalg.svd(slopes, full_matrices=False)
             responsive = right[values > 1e-3 * values[0].clamp(min=1e-12)]
             label_axes = responsive[: min(len(audit.labels) - 1, max(1, coordinates.shape[1] // _LABEL_FRACTION))]
-        prompts = self._answered_words(embeddings)
+        prompts = _answered_words(audit, embeddings)
+        unanswered = [word for word in self._own_words if word not in prompts]
+        self._tell_left_out(unanswered, "unedited pictures answer them no better than random text")
         along = text_directions(audit.text_encoder, prompts, neutral=audit.neutral, templates=audit.templates)
         return distinct_words(prompts, along, embeddings, coordinates, label_axes), label_axes
-
-    def _answered_words(self, embeddings: Tensor) -> list[str]:
-        """Return the words that unedited pictures answer better than random text."""
-        audit = self.audit
-        prompts = [attribute.text for attribute in audit.attributes]
-        texts = phrase(audit.text_encoder, prompts, neutral=audit.neutral, templates=audit.templates, cache=audit.cache)
-        check_encoder(audit.text_encoder, embeddings, texts.random)
-        which = answered(embeddings, texts, DEFAULT_LEVEL).tolist()
-        words = [prompt for prompt, is_answered in zip(prompts, which, strict=True) if is_answered]
-        if not words:
-            raise DirectionError(
-                f"unedited pictures answer none of the vocabulary's {len(prompts)} words better than random text: give"
-                " words for what differs between pictures"
-            )
-        unanswered = [word for word in self._own_words if word in prompts and word not in words]
-        self._tell_left_out(unanswered, "unedited pictures answer them no better than random text")
-        return words
 
     def _tell_left_out(self, words: Sequence[str], why: str) -> None:
         """Tell which of the user's own words name nothing."""
@@ -382,6 +368,20 @@ class Discoverer:
         return load_or_measure.load_or_measure(
             "edits", seeds, [label_axes, space.basis], measure, at_once=size, doing=doing
         )
+
+
+def _answered_words(audit: Models, embeddings: Tensor) -> list[str]:
+    """Return the words that unedited pictures answer better than random text."""
+    prompts = [attribute.text for attribute in audit.attributes]
+    texts = phrase(audit.text_encoder, prompts, neutral=audit.neutral, templates=audit.templates, cache=audit.cache)
+    check_encoder(audit.text_encoder, embeddings, texts.random)
+    which = answered(embeddings, texts, DEFAULT_LEVEL).tolist()
+    if not any(which):
+        raise DirectionError(
+            f"unedited pictures answer none of the vocabulary's {len(prompts)} words better than random text: give"
+            " words for what differs between pictures"
+        )
+    return [prompt for prompt, is_answered in zip(prompts, which, strict=True) if is_answered]
 
 
 def _cluster_of(
