@@ -1,14 +1,15 @@
 """``python bench/performance_page.py [RESULTS.json] [--write]``: the tables of docs/explanation/performance.md.
 
-They are made of the results of an audit suite: one of steps and searches, and one of whole audits; without RESULTS each
+They are made of the results of audit suites: one of steps and searches, and those of whole audits; without RESULTS each
 of the file that the page names. Prints the Markdown of what was measured; ``--write`` puts it between the page's marks
-instead, and draws the chart beside the page.
+instead, and draws the chart beside the page. Of several tables of one kind RESULTS makes the one that names it.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import statistics
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -58,15 +59,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--write", action="store_true", help="into the page, and the chart beside it")
     options = parser.parse_args(arguments)
     text = PAGE.read_text(encoding="utf-8")
-    for table in (SEARCHES, AUDITS):
-        try:
-            named, before = results_named(text, table)
-        except ValueError as error:
-            print(f"error: {error}", file=sys.stderr)
-            return 2
+    try:
+        blocks = [(table, *block) for table in (SEARCHES, AUDITS) for block in blocks_of(text, table)]
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    alone = {table.begin for table in (SEARCHES, AUDITS) if [block[0] for block in blocks].count(table) == 1}
+    for table, named, before in blocks:
         results = ROOT / named if options.results is None else options.results.resolve()
         document = json.loads(results.read_text(encoding="utf-8"))
-        if not table.rows(document):
+        if not table.rows(document) or not (table.begin in alone or results == ROOT / named):
             continue
         if not options.write:
             print(table.section(document), end="\n\n")
@@ -79,14 +81,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def results_named(text: str, table: Table) -> tuple[str, str]:
-    """Return the file of results that a table names, and all from mark to mark. Raises ValueError without marks."""
-    before, after = table.begin.split("{}")
-    if before not in text or table.end not in text:
+def blocks_of(text: str, table: Table) -> list[tuple[str, str]]:
+    """Return the files of results that tables of a kind name, each with all from mark to mark.
+
+    Raises ValueError without marks.
+    """
+    pattern = re.escape(table.begin).replace(re.escape("{}"), "(\\S+)") + ".*?" + re.escape(table.end)
+    blocks = [(match[1], match[0]) for match in re.finditer(pattern, text, re.DOTALL)]
+    if not blocks:
         raise ValueError(f"{PAGE.name} has no '{table.begin.format('FILE')}' … '{table.end}'")
-    begun = text.index(before)
-    name = text[begun + len(before) : text.index(after, begun)]
-    return name, text[begun : text.index(table.end) + len(table.end)]
+    return blocks
 
 
 def marked(name: str, document: dict[str, Any], table: Table) -> str:

@@ -100,7 +100,7 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_written_between_the_marks_and_nowhere_else(page: Path) -> None:
-    from performance_page import AUDITS, SEARCHES, main, marked, results_named
+    from performance_page import AUDITS, SEARCHES, blocks_of, main, marked
 
     results = page.with_name("audit-amx.json")
     results.write_text(json.dumps(document()))
@@ -110,16 +110,30 @@ def test_written_between_the_marks_and_nowhere_else(page: Path) -> None:
     assert text.endswith("\nafter\n")
     assert "old False" not in text
     assert "old True" in text, "no whole audit is in those results"
-    assert results_named(text, SEARCHES) == ("audit-amx.json", marked("audit-amx.json", document(), SEARCHES))
+    assert blocks_of(text, SEARCHES) == [("audit-amx.json", marked("audit-amx.json", document(), SEARCHES))]
     assert (page.parent / "audit-amx.svg").read_text().startswith("<svg")
     audits = page.with_name("audits-amx.json")
     audits.write_text(json.dumps(whole_audits()))
     assert main([str(audits), "--write"]) == 0
     text = page.read_text()
-    assert results_named(text, SEARCHES)[0] == "audit-amx.json", "what is of searches stays"
-    assert results_named(text, AUDITS) == ("audits-amx.json", marked("audits-amx.json", whole_audits(), AUDITS))
+    assert blocks_of(text, SEARCHES)[0][0] == "audit-amx.json", "what is of searches stays"
+    assert blocks_of(text, AUDITS) == [("audits-amx.json", marked("audits-amx.json", whole_audits(), AUDITS))]
     assert "between" in text
     assert not (page.parent / "audits-amx.svg").exists()
+
+
+def test_of_several_tables_of_a_kind_the_one_that_names_the_results_is_written(page: Path) -> None:
+    from performance_page import AUDITS, blocks_of, main, marked
+
+    more = f"{AUDITS.begin.format('other.json')}\nold too\n{AUDITS.end}\n"
+    page.write_text(page.read_text() + more)
+    page.with_name("other.json").write_text(json.dumps(whole_audits()))
+    assert main([str(page.with_name("other.json")), "--write"]) == 0
+    text = page.read_text()
+    assert blocks_of(text, AUDITS)[1] == ("other.json", marked("other.json", whole_audits(), AUDITS))
+    assert blocks_of(text, AUDITS)[0][0] == "old.json"
+    assert "old True" in text
+    assert "old too" not in text
 
 
 def test_without_results_it_says_what_the_named_ones_give(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -133,11 +147,12 @@ def test_without_results_it_says_what_the_named_ones_give(page: Path, capsys: py
 
 def test_the_page_is_what_its_results_give() -> None:
     from chart import chart
-    from performance_page import AUDITS, PAGE, SEARCHES, chart_of, marked, results_named
+    from performance_page import AUDITS, PAGE, SEARCHES, blocks_of, chart_of, marked
 
     text = PAGE.read_text(encoding="utf-8")
-    for table in (SEARCHES, AUDITS):
-        name, result = results_named(text, table)
+    blocks = [(kind, *block) for kind in (SEARCHES, AUDITS) for block in blocks_of(text, kind)]
+    assert len(blocks) > 2
+    for table, name, result in blocks:
         results = json.loads((ROOT / name).read_text(encoding="utf-8"))
         assert result == marked(name, results, table), f"run python bench/performance_page.py --write {name}"
         if table is SEARCHES:
