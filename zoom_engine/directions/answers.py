@@ -22,7 +22,7 @@ is due to wording. Two questions follow:
 Of a vocabulary of many words a tenth would pass the second test by chance, whatever they say. There its p-values, by
 rank among the random texts, are adjusted over the words (`answered`): Benjamini and Hochberg (1995) hold for such
 p-values although all share the random texts (Bates, Candès, Lei, Romano and Sesia, *Testing for outliers with conformal
-p-values*, 2023, theorem 2).
+p-values*, 2023).
 """
 
 from __future__ import annotations
