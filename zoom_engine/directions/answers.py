@@ -18,11 +18,6 @@ is due to wording. Two questions follow:
    texts reach: a random text passes with probability `level` at most, each text alone. What adds nothing to the neutral
    prompt, or nothing that these pictures differ in, is mostly wording. F depends neither on how far a text lies from
    the neutral prompt nor on scale; an attribute that none of the pictures has scores like any random text.
-
-Of a vocabulary of many words a tenth would pass the second test by chance, whatever they say. There its p-values, by
-rank among the random texts, are adjusted over the words (`answered`): Benjamini and Hochberg (1995) hold for such
-p-values although all share the random texts (Bates, Candès, Lei, Romano and Sesia, *Testing for outliers with conformal
-p-values*, 2023).
 """
 
 from __future__ import annotations
@@ -40,7 +35,6 @@ from zoom_engine.directions.relevance import Sampling
 from zoom_engine.directions.unedited import unedited_embeddings
 from zoom_engine.directions.wording import Phrased, exceeds
 from zoom_engine.generators import EditableGenerator
-from zoom_engine.statistics.attribute_tests import adjust
 from zoom_engine.text import TextEncoder
 
 PICTURES = 128
@@ -104,21 +98,6 @@ def check_encoder(text_encoder: TextEncoder, pictures: Tensor, random: Tensor) -
             f" they answer {known:.0%} alike in another paraphrase ({LEAST_RECOGNISED:.0%} is least); its weights or"
             " its tokenizer do not belong together, or were never trained: choose another"
         )
-
-
-def answered(pictures: Tensor, texts: Phrased, level: float) -> Tensor:
-    """Return which of many texts pictures answer better than random ones: bool `[N]`.
-
-    Of those that pass, at most the fraction `level` says nothing, on average.
-
-    Args:
-        pictures: float `[n, D]`, embeddings.
-        texts: N of them in several paraphrases, and random ones.
-        level: in (0, 1).
-    """
-    by_chance, agreements = agreement(pictures, texts.random), agreement(pictures, texts.wanted)
-    as_high = (by_chance >= agreements[:, None]).sum(dim=1).numpy()
-    return torch.from_numpy(adjust((1 + as_high) / (1 + len(by_chance)), "benjamini-hochberg") <= level)
 
 
 def recognised(pictures: Tensor, differences: Tensor) -> float:

@@ -24,11 +24,11 @@ from zoom_engine.common.threads import working
 from zoom_engine.common.typed import named_options
 from zoom_engine.diagnose.domain import find_domain
 from zoom_engine.diagnose.models import Models, load_models
-from zoom_engine.directions import DEFAULT_LEVEL, EditDirections, text_directions
-from zoom_engine.directions.answers import answered, check_encoder
+from zoom_engine.directions import EditDirections, text_directions
+from zoom_engine.directions.answers import agreement, check_encoder
 from zoom_engine.directions.relevance import inverse_std
 from zoom_engine.directions.unedited import unedited_embeddings
-from zoom_engine.directions.wording import phrase
+from zoom_engine.directions.wording import exceeds, phrase
 from zoom_engine.discovery.calls import Tested, beside_random, judge, strongest, told_apart
 from zoom_engine.discovery.checkpoint import Checkpoint, Rows
 from zoom_engine.discovery.clusters import cluster
@@ -63,6 +63,7 @@ if TYPE_CHECKING:
 
 GENERAL = Path(__file__).with_name("general_words.txt")
 SAMPLES = 1024  # unedited pictures that words are measured on; an audit's directions share them
+LEVEL = 0.05  # the probability that a random text passes for a word: stricter than an audit's, as there are many words
 RANDOM = 16  # directions
 SCREENED = 8  # searched images that each word's own edits are tried on
 EDITS_AT_ONCE = 4  # of images: a stopped run loses no more, and gradients are no quicker in larger batches
@@ -270,7 +271,7 @@ class Discoverer:
             "synthesis": audit.synthesizer.describe(),
             "random_directions": RANDOM,
             "screened_images": SCREENED,
-            "level": DEFAULT_LEVEL,
+            "level": LEVEL,
             "vocabulary": vocabulary,
         }
 
@@ -375,7 +376,8 @@ def _answered_words(audit: Models, embeddings: Tensor) -> list[str]:
     prompts = [attribute.text for attribute in audit.attributes]
     texts = phrase(audit.text_encoder, prompts, neutral=audit.neutral, templates=audit.templates, cache=audit.cache)
     check_encoder(audit.text_encoder, embeddings, texts.random)
-    which = answered(embeddings, texts, DEFAULT_LEVEL).tolist()
+    floor = exceeds(agreement(embeddings, texts.random), LEVEL)
+    which = (agreement(embeddings, texts.wanted) > floor).tolist()
     if not any(which):
         raise DirectionError(
             f"unedited pictures answer none of the vocabulary's {len(prompts)} words better than random text: give"
