@@ -26,7 +26,7 @@ from zoom_engine.cli import main
 from zoom_engine.cli.config import read_config
 from zoom_engine.cli.init import EXAMPLE
 from zoom_engine.cli.options import CommandSettings
-from zoom_engine.cli.output import open_output
+from zoom_engine.cli.output import open_output, print_audits
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.report.source import Source
 from zoom_engine.settings.audit_settings import AuditSettings, LossWeights, RunSettings
@@ -300,3 +300,12 @@ def test_of_several_audits_each_says_what_it_found_at_the_end(
         first = Source(None, diagnoses[name]).first_screen
         assert " ".join(told.split()) == f"{name}: {first.headline} {first.certainty} Next: {first.next}"
     assert page == f"Open {tmp_path / 'audit' / 'index.html'}"
+
+
+def test_tables_of_targets_of_one_name_are_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    diagnosis = simulated(images=3, path=tmp_path / "audit")
+    print_audits({"m.onnx": diagnosis}, page=tmp_path)
+    assert not capsys.readouterr().out.startswith("m.onnx")
+    print_audits({"m.onnx": diagnosis, "m.pt2": diagnosis}, page=tmp_path)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line in ("m.onnx", "m.pt2")] == ["m.onnx", "m.pt2"]

@@ -189,7 +189,10 @@ def print_audits(diagnoses: Mapping[str, Diagnosis], *, page: Path) -> None:
     from zoom_engine.report.source import Source
 
     width, colors = screen()
-    for diagnosis in diagnoses.values():
+    targets = [diagnosis.config.target for diagnosis in diagnoses.values()]
+    for name, diagnosis in diagnoses.items():
+        if targets.count(diagnosis.config.target) > 1:  # m.onnx and m.pt2 are both titled m
+            print(bold(wrapped(name, width=width), colors))
         print(diagnosis.table(width=width, colors=colors), end="\n\n")
     for name, diagnosis in diagnoses.items():
         first = Source(diagnosis.path, diagnosis).first_screen
