@@ -108,9 +108,7 @@ def test_words_that_pictures_answer_no_better_than_random_text_name_nothing(tmp_
 def test_a_vocabulary_of_which_pictures_answer_nothing_is_refused_in_a_line(
     discoverer: Discoverer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        discoverer_module, "answered", lambda pictures, texts, level: torch.zeros(len(texts.wanted)) > 0
-    )
+    monkeypatch.setattr(discoverer_module, "agreement", lambda pictures, texts: torch.zeros(len(texts)))
     with pytest.raises(DirectionError, match=r"none of the vocabulary's \d+ words better than random text: give words"):
         discoverer.measure_words(discoverer.natural_space())
 
