@@ -36,9 +36,9 @@ from zoom_engine import Diagnoser, Diagnosis
 from zoom_engine.common.files import atomic
 from zoom_engine.common.machine import describe_environment
 from zoom_engine.common.progress import forced
+from zoom_engine.statistics.betting import mean_intervals
 from zoom_engine.statistics.effects import Effect, adjusted_changes, effects, is_judged_at_end, mean_side_effects
 from zoom_engine.statistics.effects import judged as judged_of
-from zoom_engine.statistics.intervals import mean_intervals
 from zoom_engine.statistics.power import SIZES
 from zoom_engine.statistics.table import verdict_in_words
 

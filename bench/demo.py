@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from zoom_engine.commands.demo import IMAGES, run_demo
+from zoom_engine.commands.demo import run_demo
 from zoom_engine.common.files import atomic
 from zoom_engine.common.machine import describe_environment
 from zoom_engine.statistics.diagnosis import Diagnosis
@@ -25,7 +25,7 @@ BACKENDS = ("auto", "torch")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     parser = argparse.ArgumentParser(description="The demo with a runtime and with torch.")
-    parser.add_argument("--images", type=int, default=IMAGES)
+    parser.add_argument("--images", type=int, default=64)
     parser.add_argument("--precision", default="auto", choices=("auto", "fp32", "bf16"), help="of the runtime")
     parser.add_argument("--json", type=Path, help="write the result there")
     options = parser.parse_args(arguments)

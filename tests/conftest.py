@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import gc
 import os
 import re
@@ -19,7 +18,6 @@ from hypothesis import HealthCheck, settings
 from zoom_engine import ops
 from zoom_engine.common.imports import importing
 from zoom_engine.statistics import power
-from zoom_engine.statistics.intervals import Ends
 
 sys.path.insert(0, str(Path(__file__).parent))  # what several folders share
 sys.path.append(str(Path(__file__).parents[1]))  # lab/; last, so that an installed zoom_engine comes first
@@ -116,10 +114,8 @@ def few_draws() -> Iterator[dict[str, Any]]:
     """Power is told by fewer simulated audits and coarser intervals: a third of a second for each summary of an audit.
     What it was, for tests of that (`tests/statistics`)."""
     with pytest.MonkeyPatch.context() as patch:
-        before = {"AUDITS": power.AUDITS, "DRAWS": power.DRAWS, "Ends": Ends}
+        before = {"AUDITS": power.AUDITS}
         patch.setattr(power, "AUDITS", 40)
-        patch.setattr(power, "DRAWS", 800)
-        patch.setattr(power, "Ends", functools.lru_cache(40)(Ends))  # by the number of images
         yield before
 
 

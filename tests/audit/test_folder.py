@@ -357,7 +357,7 @@ def test_a_finished_folder_has_nothing_left_to_do(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"images": 41}, r"config\.images is 40 there, 41 in this run"),
+        ({"images": 39}, r"config\.images is 40 there, 39 in this run"),
         ({"attributes": ["x"]}, r'config\.attributes is \[.* there, \["x"\] in this run'),
         (
             {"attributes": ["a smiling face", "a cat", "b"]},
@@ -378,9 +378,26 @@ def test_another_config_is_refused_with_its_first_difference(
         pass
 
 
+def test_a_run_may_ask_for_more_images(tmp_path: Path) -> None:
+    work(tmp_path / "audit", finish=False)
+    more = Manifest.of({**CONFIG, "images": 80}, {"torch": "2.0"})
+    check_config(tmp_path / "audit", more.config.content)
+    with AuditFolder.resume(tmp_path / "audit", more) as audit:
+        assert audit.manifest.config.images == 80
+        assert len(audit.done()) > 0
+    assert read_manifest(tmp_path / "audit").config.images == 80
+    planned = {name: value for name, value in CONFIG.items() if name != "images"}
+    with AuditFolder.create(tmp_path / "auto", Manifest.of({**planned, "interim_analyses": [24, 32]})):
+        pass
+    with AuditFolder.resume(tmp_path / "auto", Manifest.of({**planned, "interim_analyses": [24, 32, 40]})) as audit:
+        assert audit.manifest.config.analyses(0) == (24, 32, 40)
+    with pytest.raises(AuditError, match="interim_analyses is"):
+        AuditFolder.resume(tmp_path / "auto", Manifest.of({**planned, "interim_analyses": [24, 32]}))
+
+
 def test_an_audit_of_before_an_option_is_called_older(tmp_path: Path) -> None:
     work(tmp_path / "audit", finish=False)
-    today = {**CONFIG, "smallest_effect": 0.05, "correction": "holm"}
+    today = {**CONFIG, "smallest_effect": 0.1, "correction": "holm"}
     line = "holds an audit of an older version, which had no smallest_effect, correction: use another folder"
     with pytest.raises(AuditError, match=line) as error:
         check_config(tmp_path / "audit", today)

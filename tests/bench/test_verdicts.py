@@ -8,9 +8,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from zoom_engine.settings.interim_analyses import confidence
 from zoom_engine.statistics.attribute_tests import attribute_tests
-from zoom_engine.statistics.intervals import Ends
 
 BENCH = Path(__file__).parents[2] / "bench"
 
@@ -31,9 +29,9 @@ def test_changes_have_the_means_that_are_asked_for(verdicts: ModuleType, shape: 
 
 
 def test_the_bars_are_of_every_cell_that_is_named(verdicts: ModuleType) -> None:
-    whole = {cell[:4] for cell in verdicts.cells() if cell.shape == "skewed" and not cell.analyses}
+    whole = {cell[:4] for cell in verdicts.cells() if cell.shape == "skewed" and not cell.auto}
     assert len(whole) == 3 * 4 * 3 * 3
-    assert any(cell.analyses for cell in verdicts.cells())
+    assert any(cell.auto for cell in verdicts.cells())
     assert {cell.shape for cell in verdicts.cells()} == set(verdicts.SHAPES)
 
 
@@ -45,15 +43,22 @@ def test_each_image_is_moved_along_as_many_directions_as_audits_move_it(verdicts
 
 
 def test_its_rules_are_those_of_audits(verdicts: ModuleType) -> None:
-    """Drawn in one go for many audits, and still the verdicts that each audit would have given."""
-    cell = verdicts.Cell(0.2, 0.5, 60, 4)
-    ends = Ends(60, level=confidence(1, 4), draws=40_000)
+    cell = verdicts.Cell(0.2, 0.5, 48, 4)
     for audit in range(4):
         _, change, _, baseline = verdicts._audit(cell, 3, audit)
-        results = attribute_tests(change, baseline, verdicts.SMALLEST, "holm")
-        assert list(ends.above(change, verdicts.SMALLEST)) == [one.verdict == "sensitive" for one in results]
-        specific = [one.specificity == "specific" for one in results]
-        assert list(verdicts._is_specific(change, baseline, 1)) == specific
+        tests, tried = verdicts.tests_of(change, baseline, (48,))
+        expected = attribute_tests(change, baseline, verdicts.SMALLEST, "holm")
+        compared = any(one.verdict == "sensitive" for one in expected)
+        assert tests == expected if compared else [one.verdict for one in tests] == [one.verdict for one in expected]
+        assert list(tried) == [48] * 4
+
+
+def test_audits_that_choose_take_no_more_images_than_they_need(verdicts: ModuleType) -> None:
+    _, change, _, baseline = verdicts._audit(verdicts.Cell(0.2, 1.0, 384, 4, auto=True), 0, 0)
+    tests, tried = verdicts.tests_of(change, baseline, (24, 48, 384))
+    for one, images in zip(tests, tried, strict=True):
+        assert one.verdict != "inconclusive" or images == 384
+    assert min(tried) < 384
 
 
 def test_a_cell_counts_what_errs(verdicts: ModuleType) -> None:
@@ -61,11 +66,13 @@ def test_a_cell_counts_what_errs(verdicts: ModuleType) -> None:
     assert row["audits"] == 10
     assert 0 <= row["false_specific"] <= 0.3
     assert row["coverage"] >= 0.7
-    looked = verdicts.simulate(verdicts.Cell(0.1, 0.2, 48, 3, analyses=True), audits=4)
-    assert looked["specific_from"] > 0.1
-    result = verdicts.report([row, looked], 10, 1.0)
-    assert result["worst_coverage"] == min(row["coverage"], looked["coverage"])
-    assert result["worst_false_specific"] == max(row["false_specific"], looked["false_specific"])
+    auto = verdicts.simulate(verdicts.Cell(0.1, 0.2, 48, 3, auto=True), audits=4)
+    assert 24 <= auto["mean_images"] <= 48
+    settled = verdicts.settling(0.4, audits=3)
+    assert settled["median"] < 100
+    result = verdicts.report([row, auto], [settled], 10, 1.0)
+    assert result["worst_coverage"] == min(row["coverage"], auto["coverage"])
+    assert result["worst_false_specific"] == max(row["false_specific"], auto["false_specific"])
 
 
 def test_no_results_are_half_written() -> None:

@@ -48,7 +48,7 @@ def test_defaults_and_choices_are_said_once(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = " ".join(" ".join(page(capsys, monkeypatch, "diagnose")).split())
-    assert "--images N how many generated images, or auto: as many as it takes [default: 200]" in text
+    assert "--images N number of images, or auto: as many as each attribute needs [default: auto]" in text
     assert "all together [choices: single, multi] [default: single]" in text
     assert "[choices: scan" not in text, "its text names them"
     assert "--input-layout order of the axes [choices: NCHW, NHWC]" in text

@@ -602,7 +602,7 @@ def test_attributes_are_held_against_random_directions(audit: Path) -> None:
 def test_an_audit_says_what_else_its_edits_change_and_what_it_could_have_missed(audit: Path) -> None:
     summary = json.loads((audit / "summary.json").read_text())
     result = summary["power"]["sensitive"]
-    assert list(result) == ["0.05", "0.1", "0.2"]
+    assert list(result) == ["0.05", "0.1", "0.2", "0.4"]
     assert 0 <= result["0.05"] <= result["0.1"] <= result["0.2"] <= 1
     labels = ["a face without a mustache", "a face with a mustache"]
     assert set(summary["side_effects"]) == set(ATTRIBUTES)
@@ -622,8 +622,10 @@ def test_an_audit_says_what_else_its_edits_change_and_what_it_could_have_missed(
 
 
 def test_without_random_directions_nobody_says_whose_an_effect_is(tmp_path: Path) -> None:
-    diagnosis = diagnoser(random_directions=0).run(images=2, seed=0, out=tmp_path / "audit")
+    options = {"random_directions": 0, "smallest_effect": 0.01, "attributes": ["a face with pale skin"]}
+    diagnosis = diagnoser(**options).run(images=12, seed=0, out=tmp_path / "audit")
     assert diagnosis.baseline == ()
+    assert diagnosis.sensitivity[0].verdict == "sensitive"
     assert {row.specificity for row in diagnosis.sensitivity} == {None}
     page = (tmp_path / "audit" / "report.html").read_text()
     assert "pecific" not in page.split("How the audit works")[0]

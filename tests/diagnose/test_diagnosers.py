@@ -112,20 +112,21 @@ def test_what_does_not_hang_on_the_target_is_made_once(
 ) -> None:
     """As many pictures as one target alone asks for, and what the other asks for besides."""
     counts, names = [], list[str]()
-    both = Diagnosers(**options(target=ALIKE))
+    least = 0.001  # both are compared with random edits
+    both = Diagnosers(**options(target=ALIKE, smallest_effect=least))
     planned = plan([list(both.models.values())], RunSettings(**RUN), rate=50.0)
     for target in (["avatars:mustache"], [ALIKE[1]], ALIKE):
         if target is ALIKE:
             note_measurements(monkeypatch, names)
         before = sum(drawn)
-        result = Diagnosers(**options(target=target)).run(**RUN)
+        result = Diagnosers(**options(target=target, smallest_effect=least)).run(**RUN)
         counts.append(sum(drawn) - before)
     assert counts[2] < max(counts[:2]) + 0.5 * min(counts[:2])
     wanted = ["baseline_directions", "calibrate_range", "find_directions", "find_directions"]
     assert sorted(names) == wanted, "once of the attributes, once of control prompts"
     (part,) = planned.parts
     assert part.targets == tuple(ALIKE)
-    assert part.records == sum(len(diagnosis.records) + len(diagnosis.baseline) for diagnosis in result.values())
+    assert part.records >= sum(len(diagnosis.records) + len(diagnosis.baseline) for diagnosis in result.values())
     of_images = [sum(getattr(count, end) for count in part.every_image.values()) for end in ("least", "most")]
     assert of_images[0] <= counts[2] <= of_images[1], "all else is in the cache by then"
 

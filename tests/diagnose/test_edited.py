@@ -279,12 +279,12 @@ def test_a_source_of_edits_is_needed() -> None:
 
 def test_a_run_takes_all_images(table: Path) -> None:
     diagnoser = Diagnoser(pairs=table, target=red)
-    for options in ({"images": "auto"}, {"seed": 3}):
-        with pytest.raises(ConfigError, match="takes all images: leave out images and seed"):
+    for options, names in (({"seed": 3}, "seed"), ({"most_images": 9, "width": 0.1}, "width and most_images")):
+        with pytest.raises(ConfigError, match=f"takes all images: leave out {names}"):
             diagnoser.run(**options)
     with pytest.raises(ConfigError, match="no generator and no edit directions"):
         diagnoser.edit_directions()
-    with pytest.raises(ConfigError, match="takes all images: leave out images and seed"):
+    with pytest.raises(ConfigError, match="takes all images: leave out seed"):
         Diagnosers(pairs=table, target={"one": red, "other": red}).run(seed=3)
 
 
@@ -379,7 +379,7 @@ def test_what_reads_audit_folders_takes_edits_from_elsewhere(
     )
     rows = {row["attribute"]: row for row in json.loads(capsys.readouterr().out)["attributes"]}
     assert (rows["red"]["difference"][0]["shift"], rows["blue"]["difference"][0]["shift"]) == ("less", "more")
-    assert main(["gate", str(audit.path), "--max-sensitivity", "0.3"]) == 1
+    assert main(["gate", str(audit.path), "--max-sensitivity", "0.05"]) == 1
     assert "red" in capsys.readouterr().out
     assert main(["report", str(audit.path)]) == 0
     assert "edits by pairs" in capsys.readouterr().out
@@ -573,7 +573,7 @@ def test_controls_that_were_not_made_are_named(tmp_path: Path) -> None:
     assert "'lost' of 3 images" in line
     assert "“left” in 4 images and “lost” in 3 images" in (tmp_path / "some" / "report.html").read_text()
     none = write_table(tmp_path, [(*row[:5], "no" if row[4] else "") for row in rows], (*HEADER, "made"))
-    Diagnoser(pairs=none, target=red).run(out=tmp_path / "none")
+    Diagnoser(pairs=none, target=red, smallest_effect=0.01).run(out=tmp_path / "none")
     page = (tmp_path / "none" / "report.html").read_text()
     assert "no edited control to compare with" in page
     assert "controls were tried" not in page

@@ -16,7 +16,7 @@ from zoom_engine import Diagnoser
 from zoom_engine.cli import main
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.diagnose.measurements import measure, with_baselines
-from zoom_engine.diagnose.models import check_population
+from zoom_engine.diagnose.models import run_of
 from zoom_engine.diagnose.planning import Count, Part, Plan, evaluations, pictures_once, plan
 from zoom_engine.directions import direction_method
 from zoom_engine.directions.gradient_relevance import RANDOM_TEXTS
@@ -82,7 +82,11 @@ def test_the_command_takes_the_options_of_an_audit(tmp_path: Path, capsys: pytes
     arguments = ["plan", "--config", str(config), "--images", "10000", "--workers", "4", "--quiet", "--rate"]
     assert main([*arguments, "20", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
-    assert (result["images"], result["records"], result["parts"][0]["rate_from"]) == (10_000, 102_500, "as given")
+    assert (result["images"], result["records"], result["parts"][0]["rate_from"]) == (
+        10_000,
+        2 * 10_000 + 48 * 8 + 12,
+        "as given",
+    )
     assert result["hours"]["4"]["most"] < result["hours"]["1"]["most"] < 4.1 * result["hours"]["4"]["most"]
     for rate in ("0", "inf", "nan"):
         assert main([*arguments, rate, "--json"]) == 1
@@ -211,7 +215,10 @@ def test_threads_beside_workers_are_refused(tmp_path: Path, capsys: pytest.Captu
 
 
 def test_more_images_than_there_are_codes_are_refused_as_the_audit_does() -> None:
-    models: Any = SimpleNamespace(generator=SimpleNamespace(population=200), settings=SimpleNamespace(photos=None))
+    models: Any = SimpleNamespace(
+        generator=SimpleNamespace(population=200), settings=SimpleNamespace(photos=None, mode="single")
+    )
     with pytest.raises(ConfigError, match="there are 200 codes to sample, not 201"):
         plan([[models]], RunSettings(images=201), rate=1.0)
-    check_population(models, RunSettings(images=200))
+    assert run_of(models, RunSettings(images=200)).most == 200
+    assert run_of(models, RunSettings()).most == 200, "as many as there are"

@@ -147,7 +147,7 @@ def key(audit: Diagnosis) -> list[Record]:
 
 def by_service(service: Stand, photographs: Path, out: Path, **options: Any) -> Diagnosis:
     options = {"strengths": [-30, 30], "timeout": 5.0, "cache": False, **options}
-    asked = {"attributes": ["light", "dark"], "photos": photographs, "target": light}
+    asked = {"attributes": ["light", "dark"], "photos": photographs, "target": light, "smallest_effect": 0.05}
     return Diagnoser(editor=service.url, editor_options=options, **asked).run(out=out)
 
 

@@ -50,6 +50,7 @@ def test_an_attribute_has_the_figure_that_it_is_ranked_by() -> None:
     row = Sensitivity(
         mode="single",
         attribute=Attribute.parse("a hat"),
+        images=12,
         share=0.5,
         first=1.0,
         flip_rate=0.0,

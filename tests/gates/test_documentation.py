@@ -59,8 +59,8 @@ def test_an_audit_that_a_job_did_not_end_is_kept_for_the_next_one() -> None:
 
 
 def test_its_numbers_of_images_are_those_of_the_bound() -> None:
-    assert [images_for(limit) for limit in (0.1, 0.05, 0.03)] == [36, 72, 122]
-    assert [images_for(limit, attributes=8) for limit in (0.1, 0.05)] == [55, 113]
+    assert [images_for(limit) for limit in (0.1, 0.05, 0.03)] == [40, 83, 139]
+    assert [images_for(limit, attributes=8) for limit in (0.1, 0.05)] == [61, 125]
 
 
 def test_a_baseline_is_two_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import io
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -355,9 +356,15 @@ def test_groups_that_are_too_small_to_compare_are_told(make_audit) -> None:
 
 
 def test_a_table_says_how_likely_effects_are_detected(make_audit) -> None:
-    findings = findings_of(make_audit("audit", baseline=0.1))
-    told = r"(Could miss|Would see) 0.1 Effects of 0\.\d\d or more are detected in at least 80 of 100 such audits\. "
-    assert re.search(told + r"Effect Chance of detecting it 0\.05 \d+ % 0\.1 \d+ % 0\.2 \d+ %", findings)
+    audit = make_audit("audit", baseline=0.1)
+    findings, power = findings_of(audit), Diagnosis.load(audit).summary().power
+    least = math.ceil(100 * power.detectable) / 100
+    assert list(power.sensitive) == ["0.05", "0.1", "0.2", "0.4"]
+    chances = " ".join(f"{size} {100 * power.sensitive[size]:.0f} %" for size in ("0.1", "0.2", "0.4"))
+    assert (
+        f"{'Would see' if least <= 0.1 else 'Could miss'} 0.1 Effects of {least:g} or more are detected in at least 80"
+        f" of 100 such audits. Effect Chance of detecting it {chances} In words"
+    ) in findings, "of sizes that matter alone"
     assert "such audits" not in findings_of(make_audit("unfinished", finish=False))
 
 
@@ -376,30 +383,39 @@ def test_what_random_edits_do_too_is_no_attributes_own(make_audit) -> None:
 def test_two_images_show_nothing_and_the_page_does_not_say_that_nothing_moves(make_audit) -> None:
     """Most of the images flipped, and the page said that no attribute moves the output by 0.05 or more."""
     audit = make_audit("few", images=2, baseline=0.1)
-    assert re.search(r"Inconclusive: effects below \d\.\d+ could not have been detected reliably", hero_of(audit))
+    needed = max(row.images_to_settle or 0 for row in Diagnosis.load(audit).sensitivity)
+    assert 2 < needed < 100, "of which all digits are said"
+    assert f"Inconclusive: about {needed} images would settle them" in hero_of(audit)
     assert "3 of 3 inconclusive" in findings_of(audit)
 
 
 def test_what_is_negligible_is_said_to_be_no_more_than_that(make_audit) -> None:
     audit = make_audit("audit", baseline=0.001, gain=0.001, images=150)
     hero, findings = hero_of(audit), findings_of(audit)
-    assert "No sensitivity of 0.05 or more found in 3 attributes" in hero
+    assert "None of 3 attributes moves the output by 0.05 or more" in hero
     assert "Largest shift 0.00 [" in hero
     assert "The probability of “mustache” moves by less than 1 percentage point on average." in hero
     assert "All negligible" in findings
     assert "Negligible pale skin, smiling, a beard : a mean effect of 0.05 or more is ruled out" in findings
 
 
-@pytest.mark.parametrize("done", [1, 50])
-def test_an_unfinished_audit_decides_nothing(make_audit, done: int) -> None:
+@pytest.mark.parametrize(("done", "known"), [(1, 36), (35, 36), (50, 132)], ids=["begun", "attributes", "random edits"])
+def test_an_unfinished_audit_decides_nothing(make_audit, done: int, known: int) -> None:
+    """Whether random edits are needed is known once the attributes are measured."""
     page = Page(write_report(make_audit("audit", baseline=0.1, finish=False, done=done)))
-    assert f"Not finished: {done} of 132 measurements done" in page.text
+    assert f"Not finished: {done} of {known} measurements done" in page.text
     assert "So far pale skin moves the output" in page.text
     assert ("not measured yet" in page.text) == (done == 1)
     assert "sensitive" not in {tags.get("class") for tag, tags in page.tags if tag == "li"}
     findings = page.text.partition("Where it comes from")[2]  # as of all images it told of the first ones
     assert re.search(r"^ ?So far: pale skin ?: adding it raises ", findings)
     assert "In words, so far The probability of “mustache” moves by " in findings
+
+
+def test_an_unfinished_audit_does_not_say_that_no_attribute_is_sensitive(make_audit) -> None:
+    page = Page(write_report(make_audit("audit", baseline=0.1, finish=False, done=35)))
+    assert "Not finished: 35 of 36 measurements done" in page.text
+    assert "No attribute is sensitive" not in page.text
 
 
 def test_what_the_run_told_opens_the_page(make_audit) -> None:
@@ -545,8 +561,11 @@ def test_without_labels_the_report_says_so(make_audit) -> None:
 
 
 def test_a_target_that_hardly_moves(make_audit) -> None:
-    page = Page(write_report(make_audit("audit", gain=0.001)))
-    assert re.search(r"Inconclusive: effects below 0\.\d+ could not have been detected reliably", page.text)
+    audit = make_audit("audit", gain=0.001)
+    page = Page(write_report(audit))
+    needed = max(row.images_to_settle or 0 for row in Diagnosis.load(audit).sensitivity)
+    assert 12 < needed < 100, "of which all digits are said"
+    assert f"Inconclusive: about {needed} images would settle them" in page.text
     assert "3 of 3 inconclusive" in page.text, "twelve images do not show that nothing moves"
 
 
@@ -746,8 +765,8 @@ def test_the_index_shows_audits_side_by_side_on_one_axis(make_audit, tmp_path: P
     assert "Sound <model>" in page.text
     assert "A sentence." in page.text
     assert "avatars:a biased one" in page.text
-    assert page.text.count("Sensitive to pale skin (0.13 [0.09, 0.41])") == 2
-    assert "Sound <model> : Sensitive to pale skin (0.13 [0.09, 0.41]) avatars:a" in page.text
+    assert page.text.count("Sensitive to pale skin (0.13 [0.07, 0.44])") == 2
+    assert "Sound <model> : Sensitive to pale skin (0.13 [0.07, 0.44]) avatars:a" in page.text
     assert "Sensitive , negligible : the interval lies above, or below, the smallest effect that matters" in page.text
     axes = re.findall(r'<div class="ticks">(.*?)</div>', page.html)
     assert len(axes) == 2
@@ -772,7 +791,7 @@ def test_an_index_has_findings_first_then_what_is_open_then_nothing_then_what_is
         item["class"] for item in page.all("li") if item.get("class") in ("sensitive", "unfinished", "inconclusive")
     ]
     assert kinds[0] == "sensitive"
-    assert page.text.index("Inconclusive: effects") < page.text.index("No sensitivity of 0.05 or more found")
+    assert page.text.index("Inconclusive: about") < page.text.index("None of 3 attributes moves the output by")
 
 
 def test_the_cards_of_an_index_compare_line_by_line(make_audit, tmp_path: Path) -> None:
@@ -868,9 +887,74 @@ def test_the_first_page_says_what_to_do_next(make_audit) -> None:
         "audit", baseline=0.1
     )
     few = hero("inconclusive", images=3, baseline=0.1)
-    assert re.search(r"\d+ images would settle each of 2 inconclusive attributes with a chance of 80 % or more\.", few)
+    run = r"Run zoom-engine diagnose … --images \d+: that would settle both inconclusive attributes"
+    assert re.search(run + r" with a chance of 80 % or more\.", few)
     assert "Next Run the same command again" in hero("unfinished", finish=False)
-    assert "Run it with random directions (without --random-directions 0)" in hero("bare")
+    with_random = "Run it with random directions (without --random-directions 0)"
+    assert with_random in hero("bare")
+    assert with_random not in hero("nothing is sensitive", gain=0.001, images=150)
+    assert with_random not in hero("nothing is known", images=2)
+
+
+def chosen(tmp_path: Path, **plan: Any) -> tuple[Path, Diagnosis]:
+    """The audit folder, and what it holds, of an audit that tried each attribute on as many images as it needed."""
+    whole = simulated(images=plan["interim_analyses"][-1], **plan)
+    stopped = {one.text: goal for one, goal in zip(whole.attributes, whole.course.goals, strict=True)}
+    tried = tuple(record for record in whole.records if record.image < stopped[record.attribute])
+    path = Diagnosis(whole.manifest, tried).save(tmp_path / "audit")
+    return path, Diagnosis.load(path)
+
+
+def test_a_report_says_on_how_many_images_each_attribute_was_tried(tmp_path: Path) -> None:
+    audit, diagnosis = chosen(tmp_path, interim_analyses=[24, 48, 96], means=(0.001, 0.002, 0.06, 0.3))
+    rows = diagnosis.sensitivity
+    assert {row.verdict: row.images for row in rows} == {"sensitive": 24, "inconclusive": 96, "negligible": 96}
+    page = Page(write_report(audit))
+    assert page.open == []
+    bars = page.html.partition('data-list="bars"')[2].partition("</ol>")[0].split("<li")[1:]
+    told = [re.findall(r'<em class="aside">(\d+) images</em>', bar) for bar in bars]
+    assert told == [[str(row.images)] for row in rows]
+    table = page.html.partition('<table class="numbers">')[2].partition("</table>")[0]
+    assert re.findall(r'<th scope="col">(\w+)</th>', table)[:2] == ["attribute", "images"]
+    cells = re.findall(r'<th scope="row">.*?</th><td>(.*?)</td>', table)
+    assert cells == [str(row.images) for row in rows]
+    most = sum(row.images == 96 for row in rows)
+    assert (
+        f"Each attribute is tried on more images until it is sensitive or negligible, 96 images at most. {most} of 4"
+        " attributes took all of them."
+    ) in page.text
+
+
+def test_a_report_says_that_all_attributes_are_settled_or_as_narrow_as_asked_for(tmp_path: Path) -> None:
+    plans = {
+        "settled": {"interim_analyses": [24, 400], "means": (0.001, 0.3, 0.3, 0.3)},
+        "narrow": {"interim_analyses": [24, 400], "width": 0.6},
+    }
+    for name, until in {
+        "settled": "it is sensitive or negligible, 400 images at most. All did by 400 images.",
+        "narrow": "its interval is at most 0.6 wide, 400 images at most. All did by 24 images.",
+    }.items():
+        audit, _ = chosen(tmp_path / name, **plans[name])
+        assert f"Each attribute is tried on more images until {until}" in Page(write_report(audit)).text
+
+
+def test_a_report_of_a_given_number_of_images_does_not_repeat_it_for_each_attribute(page: Page) -> None:
+    assert "Each attribute is tried on more images" not in page.text
+    assert '<em class="aside">12 images</em>' not in page.html
+    table = page.html.partition('<table class="numbers">')[2].partition("</table>")[0]
+    assert "images" not in re.findall(r'<th scope="col">(\w+)</th>', table)
+
+
+def test_a_report_says_how_intervals_and_verdicts_are_made(page: Page) -> None:
+    assert (
+        "95 % interval By betting (Waudby-Smith and Ramdas 2024), valid at any number of images and for all attributes"
+        " at once."
+    ) in page.text
+    assert (
+        "How large the effect is: shown to be above 0.05, shown to be below it, or neither. Each verdict is false in at"
+        " most 5 of 100 audits. Attributes are tested together, which settles more than each interval by itself; such"
+        " an interval ends at 0.05."
+    ) in page.text
 
 
 class Told:

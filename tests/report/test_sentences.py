@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Any
 
 import numpy as np
@@ -66,7 +67,7 @@ def summary(*rows: Sensitivity) -> Summary:
 def row(attribute: str, value: float | None, ci: tuple[float, float] | None, first: float = 0.5) -> Sensitivity:
     rates = dict.fromkeys(("flip_rate", "decisive_flip_rate", "label_kept", "ssim", "mean_abs_weight"))
     known = {"attribute": Attribute.parse(attribute), "mean_change": value, "ci95": ci, "share": 0.5, "first": first}
-    return Sensitivity(mode="single", **known, **rates)
+    return Sensitivity(mode="single", images=1, **known, **rates)
 
 
 def strip(before: str, after: str, **more: Any) -> StripEntry:
@@ -290,32 +291,78 @@ def test_controls_of_other_strengths_are_named_where_an_effect_is_not_told_from_
     assert "More controls may tell “B” from any edit." in steps
 
 
+def settling(*counts: int | None, tried: int = 32) -> list[Sensitivity]:
+    """Inconclusive attributes with the numbers of images that would settle them, each tried on so many."""
+    return [
+        dataclasses.replace(row(name, 0.03, (0.01, 0.2)), verdict="inconclusive", images=tried, images_to_settle=count)
+        for name, count in zip("abc", counts, strict=False)
+    ]
+
+
 def test_the_next_step_says_how_many_images_would_settle_what_is_inconclusive() -> None:
     def told(*counts: int | None) -> str:
-        rows = [
-            dataclasses.replace(row(name, 0.03, (0.01, 0.2)), verdict="inconclusive", images_to_settle=count)
-            for name, count in zip("abc", counts, strict=False)
-        ]
-        return " ".join(to_settle(dataclasses.replace(summary(*rows), images=32), NAMES))
+        return " ".join(to_settle(dataclasses.replace(summary(*settling(*counts)), images=32), CONFIG, NAMES))
 
+    run, likely = "Run zoom-engine diagnose … --images", "with a chance of 80 % or more."
     near = "too near to the smallest effect that matters for 1000 images to settle."
-    assert told(119, 123, 64) == (
-        "130 images would settle each of 3 inconclusive attributes with a chance of 80 % or more."
-    )
-    assert told(900, 119, 64) == (
-        "900 images would settle each of 3 inconclusive attributes with a chance of 80 % or more; 120 half of them."
-    )
-    assert told(119) == "120 images would settle “A” with a chance of 80 % or more."
+    assert told(119, 123, 64) == f"{run} 130: that would settle all inconclusive attributes {likely}"
+    assert told(900, 119, 64) == f"{run} 900: that would settle all inconclusive attributes {likely}"
+    assert told(119, 64) == f"{run} 120: that would settle both inconclusive attributes {likely}"
+    assert told(119) == f"{run} 120: that would settle “A” {likely}"
     assert told(119, None, 64) == (
-        "120 images would settle each of 2 of 3 inconclusive attributes with a chance of 80 % or more."
-        f" “B” seems {near}"
+        f"{run} 120: that would settle 2 of 3 inconclusive attributes {likely} “B” seems {near}"
     )
+    assert told(119, None) == f"{run} 120: that would settle 1 of 2 inconclusive attributes {likely} “B” seems {near}"
+    assert told(None) == f"“A” seems {near}"
     assert told(None, None) == f"“A” and “B” seem {near}"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "planned", "option"),
+    [
+        (None, None, "--images 120"),
+        (10.0, None, "--images 120 (about 44 minutes here)"),  # of all three attributes
+        (0.1, None, "--images 120 (about 30 seconds here)"),
+        (None, [24, 32], "--most-images 120"),
+        (10.0, [24, 32], "--most-images 120 (about 29 minutes here)"),  # of the two that are not settled
+    ],
+)
+def test_the_command_that_settles_says_how_long_it_takes_where_that_is_known(
+    seconds: float | None, planned: list[int] | None, option: str
+) -> None:
+    config = Manifest.of({"mode": "single", "attributes": ["a", "b", "c"], "interim_analyses": planned}).config
+    settled = dataclasses.replace(row("c", 0.01, (0.0, 0.04)), verdict="negligible", images=24)
+    result = dataclasses.replace(summary(*settling(119, 64), settled), images=32, trial_seconds=seconds)
+    assert [*to_settle(result, config, NAMES)] == [
+        f"Run zoom-engine diagnose … {option}: that would settle both inconclusive attributes with a chance of 80 % or"
+        " more."
+    ]
+
+
+def test_the_time_to_settle_is_that_of_all_attributes_that_continue() -> None:
+    """An attribute that is too near to what matters takes every further image too."""
+    config = Manifest.of({"mode": "single", "attributes": ["a", "b"], "interim_analyses": [24, 32]}).config
+    result = dataclasses.replace(summary(*settling(119, None)), images=32, trial_seconds=10.0)
+    assert "--most-images 120 (about 29 minutes here)" in next(to_settle(result, config, NAMES))
+
+
+def test_no_command_is_told_that_a_run_would_refuse_or_that_would_change_nothing() -> None:
+    """An attribute whose interval is as narrow as asked for has stopped, whatever the largest number of images is."""
+    plan = {"interim_analyses": [24, 32, 40], "width": 0.2}
+    config = Manifest.of({"mode": "single", "attributes": ["a"], **plan}).config
+    result = dataclasses.replace(summary(*settling(30, tried=24)), images=24)
+    assert "--most-images 30" not in " ".join(to_settle(result, config, NAMES))
+
+
+def test_more_photographs_settle_what_is_inconclusive_of_photographs() -> None:
+    config = Manifest.of({"mode": "single", "attributes": ["a"], "images": 2, "audited": ["0.jpg", "1.jpg"]}).config
+    result = dataclasses.replace(summary(*settling(119, tried=2)), images=2, trial_seconds=10.0)
+    assert [*to_settle(result, config, NAMES)] == ["120 photographs would settle “A” with a chance of 80 % or more."]
 
 
 def test_of_edits_from_elsewhere_an_attribute_of_one_image_is_not_near_to_what_matters() -> None:
     rows = (dataclasses.replace(judged("a", "inconclusive", 0.03), images_to_settle=24), also(ALONE, "b"))
-    assert [*to_settle(dataclasses.replace(summary(*rows), images=100, edits="pairs"), NAMES)] == [
+    assert [*to_settle(dataclasses.replace(summary(*rows), images=100, edits="pairs"), CONFIG, NAMES)] == [
         "24 images with such an edit would settle “A” with a chance of 80 % or more.",
         "More images give “B” an interval.",
     ]
@@ -437,14 +484,14 @@ RANDOM = BaselineLevel(
     correction="holm",
 )
 CONTROL = ControlLevel(images=32, mean_change=0.4, ci95=None, prompts={"the face": 0.4})
-POWER = Power({"0.05": 0.01, "0.1": 0.34, "0.2": 1.0}, None, 0.143)
-BLIND = Power({"0.05": 0.0, "0.1": 0.0, "0.2": 0.0}, None, None)
+POWER = Power({"0.05": 0.01, "0.1": 0.34, "0.2": 0.97, "0.4": 1.0}, None, 0.143)
+BLIND = Power({"0.05": 0.0, "0.1": 0.0, "0.2": 0.0, "0.4": 0.0}, None, None)
 
 
 def judged(name: str, verdict: Any, value: float | None = 0.4, **more: Any) -> Sensitivity:
     """A row with its verdict, and by default an interval around its value."""
     ends = None if value is None else (round(0.8 * value, 3), round(1.2 * value, 3))
-    return dataclasses.replace(row(name, value, ends), verdict=verdict, **{"label_kept": 1.0, **more})
+    return dataclasses.replace(row(name, value, ends), verdict=verdict, **{"images": 32, "label_kept": 1.0, **more})
 
 
 def seen(
@@ -475,7 +522,8 @@ ANY = judged("a", "sensitive", specificity="unspecific", as_far=7)
 UNKNOWN = judged("a", "sensitive", specificity="unknown", as_far=2)
 WITHOUT = judged("a", "sensitive")
 OPEN = judged("a", "inconclusive", 0.02)
-ALONE = dataclasses.replace(OPEN, ci95=None)
+SETTLES = dataclasses.replace(OPEN, images_to_settle=118)
+ALONE = dataclasses.replace(OPEN, ci95=None, images=1)
 NOTHING = judged("a", "negligible", 0.01)
 LOST = judged("a", "inconclusive", 0.01, label_kept=0.3)
 STILL = judged("a", "inconclusive", 0.0, unmoved=True)
@@ -586,11 +634,18 @@ EACH_HEADLINE = {
         seen(SPECIFIC, also(SPECIFIC, "b"), view=AGE),
         "Sensitive to A (32.0 [25.6, 38.4] years, 0.40 of the range) and B (32.0 [25.6, 38.4])",
     ),
-    "negligible": (seen(NOTHING), "No sensitivity to A of 0.05 or more found"),
-    "all negligible": (seen(NOTHING, also(NOTHING, "b")), "No sensitivity of 0.05 or more found in 2 attributes"),
+    "negligible": (seen(NOTHING), "Not sensitive to A: it moves the output by less than 0.05"),
+    "all negligible": (
+        seen(NOTHING, also(NOTHING, "b")),
+        "None of 2 attributes moves the output by 0.05 or more",
+    ),
+    "one negligible in years": (
+        seen(NOTHING, view=AGE),
+        "Not sensitive to A: it moves the output by less than 4.0 years (0.05 of the range)",
+    ),
     "negligible in years": (
         seen(NOTHING, also(NOTHING, "b"), view=AGE),
-        "No sensitivity of 4.0 years (0.05 of the range) or more found in 2 attributes",
+        "None of 2 attributes moves the output by 4.0 years (0.05 of the range) or more",
     ),
     "random edits matter": (
         seen(NOTHING, also(NOTHING, "b"), baseline=FAR),
@@ -601,26 +656,53 @@ EACH_HEADLINE = {
         "Reacts to other changes: random edits move it by 0.20 [0.10, 0.30], the attribute by less than 0.05",
     ),
     "some inconclusive": (
+        seen(NOTHING, also(NOTHING, "b"), also(SETTLES, "c")),
+        "2 of 3 attributes are negligible, 1 inconclusive: about 120 images would settle it",
+    ),
+    "some too near": (
         seen(NOTHING, also(NOTHING, "b"), also(OPEN, "c")),
-        "No sensitivity found in 2 of 3 attributes; 1 inconclusive",
+        "2 of 3 attributes are negligible, 1 inconclusive: too near to 0.05",
     ),
     "most inconclusive": (
+        seen(SETTLES, also(SETTLES, "b"), also(NOTHING, "c")),
+        "Inconclusive for 2 of 3 attributes: about 120 images would settle them",
+    ),
+    "most inconclusive, one needs more": (
+        seen(SETTLES, also(dataclasses.replace(OPEN, images_to_settle=891), "b"), also(NOTHING, "c")),
+        "Inconclusive for 2 of 3 attributes: about 900 images would settle them",
+    ),
+    "most inconclusive, one too near": (
+        seen(SETTLES, also(OPEN, "b"), also(NOTHING, "c")),
+        "Inconclusive for 2 of 3 attributes: about 120 images would settle some",
+    ),
+    "most too near": (
         seen(OPEN, also(OPEN, "b"), also(NOTHING, "c")),
-        "Inconclusive for 2 of 3 attributes: effects below 0.15 could not have been detected reliably",
+        "Inconclusive for 2 of 3 attributes: too near to 0.05",
     ),
-    "inconclusive": (seen(OPEN), "Inconclusive: effects below 0.15 could not have been detected reliably"),
-    "inconclusive in years": (
-        seen(OPEN, view=AGE),
-        "Inconclusive: effects below 12.0 years (0.15 of the range) could not have been detected reliably",
+    "inconclusive": (seen(SETTLES), "Inconclusive: about 120 images would settle it"),
+    "both inconclusive": (
+        seen(SETTLES, also(SETTLES, "b")),
+        "Inconclusive: about 120 images would settle them",
     ),
-    "blind": (seen(OPEN, power=BLIND), "Inconclusive: no effect could have been detected reliably"),
+    "too near": (seen(OPEN), "Inconclusive: too near to 0.05"),
+    "too near in years": (seen(OPEN, view=AGE), "Inconclusive: too near to 4.0 years (0.05 of the range)"),
+    "blind": (seen(SETTLES, power=BLIND), "Inconclusive: about 120 images would settle it"),
+    "blind and too near": (seen(OPEN, power=BLIND), "Inconclusive: too near to 0.05"),
     "one image": (seen(OPEN, power=None, images=1), "Inconclusive: one image says nothing of others"),
     "few images": (seen(ALONE, power=None), "Inconclusive: too few images of each attribute"),
     "few of some": (seen(OPEN, also(ALONE, "b"), power=None), "Inconclusive: too few images of some attributes"),
+    "few of some, the rest negligible": (
+        seen(ALONE, also(ALONE, "b"), also(NOTHING, "c"), power=None),
+        "Inconclusive for 2 of 3 attributes: too few images of some attributes",
+    ),
+    "few of some, the rest can be settled": (
+        seen(SETTLES, also(ALONE, "b"), power=None),
+        "Inconclusive: about 120 images would settle some",
+    ),
     "labels lost": (seen(LOST), "Inconclusive: edits seldom keep the label"),
     "labels lost of one": (
         seen(NOTHING, also(NOTHING, "b"), also(LOST, "c")),
-        "No sensitivity found in 2 of 3 attributes; 1 inconclusive",
+        "2 of 3 attributes are negligible, 1 inconclusive: edits seldom keep the label",
     ),
     "faint": (seen(FAINT), "Inconclusive: the generator hardly draws what was asked"),
     "never moves": (
@@ -629,11 +711,11 @@ EACH_HEADLINE = {
     ),
     "moves under random edits alone": (
         seen(judged("a", "negligible", 0.0)),
-        "No sensitivity to A of 0.05 or more found",
+        "Not sensitive to A: it moves the output by less than 0.05",
     ),
     "half not edited": (
         seen(NOTHING, also(judged("b", None, None), "b"), edits="pairs"),
-        "No sensitivity found in 1 of 2 attributes; 1 inconclusive",
+        "1 of 2 attributes is negligible, 1 inconclusive: pictures were not edited",
     ),
     "most not edited": (
         seen(NOTHING, also(judged("b", None, None), "b"), also(judged("b", None, None), "c"), edits="pairs"),
@@ -690,11 +772,11 @@ EACH_HEADLINE = {
 def test_a_headline_says_what_the_records_show_and_no_more(case: str) -> None:
     screen, headline = EACH_HEADLINE[case]
     assert screen.headline == headline
-    denies = headline.startswith(("No sensitivity of", "No sensitivity to"))
+    denies = headline.startswith(("None of", "Not sensitive to"))
     assert (screen.kind == "negligible") == denies
-    assert (screen.kind == "inconclusive") == headline.startswith(
-        ("Inconclusive", "No decisive", "No sensitivity found")
-    )
+    few_open = r"\d+ of \d+ attributes (is|are) negligible, \d+ inconclusive: "
+    leaves_open = re.match(f"Inconclusive|No decisive|{few_open}", headline)
+    assert (screen.kind == "inconclusive") == bool(leaves_open)
     assert (screen.kind == "unfinished") == headline.startswith("Not finished")
 
 
@@ -717,7 +799,8 @@ def test_an_audit_that_could_not_see_is_not_told_as_one_that_found_nothing(hidde
         for about in ({}, {"baseline": None}, {"power": None}, {"baseline": FAR}, {"label_kept": None}):
             screen = seen(*rows, **about)
             assert screen.kind == "inconclusive", (count, about, screen.headline)
-            assert "of 0.05 or more found" not in screen.headline
+            assert not screen.headline.startswith(("None of", "Not sensitive to"))
+            assert "moves the output" not in screen.headline
 
 
 EACH_CERTAINTY = {
@@ -917,14 +1000,14 @@ EACH_STEP = {
     ),
     "more controls": (seen(UNKNOWN, edits="pairs"), "More controls may tell “A” from any edit.", seen(UNKNOWN)),
     "settle": (
-        seen(dataclasses.replace(OPEN, images_to_settle=118)),
-        "120 images would settle “A” with a chance of 80 % or more.",
+        seen(SETTLES),
+        "Run zoom-engine diagnose … --images 120: that would settle “A” with a chance of 80 % or more.",
         seen(OPEN),
     ),
     "too near": (
         seen(OPEN),
         "“A” seems too near to the smallest effect that matters for 1000 images to settle.",
-        seen(dataclasses.replace(OPEN, images_to_settle=118)),
+        seen(SETTLES),
     ),
     "an interval": (seen(ALONE, images=1), "More images give “A” an interval.", seen(OPEN)),
     "read": (
@@ -941,21 +1024,6 @@ EACH_STEP = {
         seen(NOTHING, power=BLIND),
         "Run more images before anybody concludes that the rest does not matter.",
         seen(NOTHING, power=Power({"0.1": 1.0}, None, 0.08)),
-    ),
-    "random edits": (
-        seen(NOTHING, power=None, baseline=None),
-        "Run it with random directions (without --random-directions 0), which tell an effect from any edit’s.",
-        seen(NOTHING, power=None),
-    ),
-    "a table's controls": (
-        seen(NOTHING, power=None, baseline=None, edits="pairs"),
-        "Add controls, edits that should not matter, which tell an effect from any edit’s.",
-        seen(NOTHING, power=None, baseline=None, edits="corruptions"),
-    ),
-    "an editor's controls": (
-        seen(NOTHING, power=None, baseline=None, edits="corruptions"),
-        "Which effect is its attribute’s and which any edit’s, a table of pairs with controls can tell.",
-        seen(NOTHING, power=None, baseline=None, edits="pairs"),
     ),
     "check": (
         seen(NOTHING, power=None),
@@ -985,6 +1053,43 @@ def test_the_next_step_stands_where_it_helps_and_not_where_it_does_not(case: str
     helped, step, elsewhere = EACH_STEP[case]
     assert step in helped.next
     assert step not in elsewhere.next
+
+
+WITH_RANDOM = (
+    "Run it with random directions (without --random-directions 0), which tell an effect from any edit’s.",
+    "Add controls, edits that should not matter, which tell an effect from any edit’s.",
+    "Which effect is its attribute’s and which any edit’s, a table of pairs with controls can tell.",
+)
+
+
+@pytest.mark.parametrize(("edits", "step"), [*zip((None, "pairs", "corruptions"), WITH_RANDOM, strict=True)])
+def test_a_comparison_is_advised_where_a_sensitive_attribute_lacks_one(edits: Any, step: str) -> None:
+    """An audit tries random directions where an attribute is sensitive, and one without is no worse for it."""
+
+    def steps(*rows: Sensitivity, baseline: BaselineLevel | None = None) -> list[str]:
+        result = dataclasses.replace(summary(*rows), images=32, edits=edits, baseline=baseline)
+        return next_steps(result, CONFIG, NAMES, unfinished=False)
+
+    assert [one for one in steps(WITHOUT) if one in WITH_RANDOM] == [step]
+    assert [one for one in steps(also(WITHOUT, "b"), NOTHING) if one in WITH_RANDOM] == [step]
+    for rows in ((NOTHING,), (OPEN,), (SETTLES, also(NOTHING, "b")), (STILL,), (FAINT,), (LOST,)):
+        assert not {*steps(*rows)} & {*WITH_RANDOM}, rows
+    assert not {*steps(SPECIFIC, baseline=RANDOM)} & {*WITH_RANDOM}
+
+
+@pytest.mark.parametrize(
+    ("edits", "lacking"), [(None, "random directions (--random-directions)"), ("pairs", "controls")]
+)
+def test_why_nothing_is_compared_is_told(edits: Any, lacking: str) -> None:
+    def known(*rows: Sensitivity) -> str:
+        return how_known(dataclasses.replace(summary(*rows), edits=edits, power=POWER), READING)
+
+    simultaneous = "Intervals hold for all attributes at once."
+    why = f"Without {lacking} nothing says whether an effect is its attribute’s or any edit’s."
+    assert known(also(WITHOUT, "b"), NOTHING) == f"{simultaneous} {why}"
+    none = "No attribute is sensitive, so none is compared with random edits."
+    assert known(NOTHING, also(OPEN, "b")) == f"{simultaneous} {none if edits is None else why}"
+    assert none not in how_known(summary(OPEN), READING), "an unfinished audit may have one"
 
 
 @pytest.mark.parametrize(("smallest", "detects", "weak"), [(0.05, 0.11, True), (0.1, 0.13, False), (0.1, 0.21, True)])
@@ -1118,14 +1223,17 @@ def test_labels_are_counted_where_the_effect_is_judged(bounds: tuple[float, floa
 
 def test_the_power_is_a_chance_for_each_size() -> None:
     result = dataclasses.replace(summary(OPEN), power=POWER)
-    assert chances(result, READING) == [("0.05", "1 %"), ("0.1", "34 %"), ("0.2", "100 %")]
+    assert chances(result, CONFIG, READING) == [("0.1", "34 %"), ("0.2", "97 %"), ("0.4", "100 %")]
     assert detectable(result, READING) == "Effects of 0.15 or more are detected in at least 80 of 100 such audits."
-    assert chances(result, AGE)[0] == ("4.0 years (0.05 of the range)", "1 %")
+    assert chances(result, CONFIG, AGE)[0] == ("8.0 years (0.1 of the range)", "34 %")
+    for smallest, sizes in ((0.01, ["0.05", "0.1", "0.2", "0.4"]), (0.1, ["0.2", "0.4"]), (0.4, [])):
+        config = dataclasses.replace(CONFIG, smallest_effect=smallest)
+        assert [size for size, _ in chances(result, config, READING)] == sizes, "of those that matter"
     assert (
         detectable(dataclasses.replace(result, power=BLIND), READING)
         == "No effect is detected in 80 of 100 such audits."
     )
-    assert (chances(summary(OPEN), READING), detectable(summary(OPEN), READING)) == ([], "")
+    assert (chances(summary(OPEN), CONFIG, READING), detectable(summary(OPEN), READING)) == ([], "")
 
 
 def drawn(weight: float | None, *, shown: int = 1, prompt: str | None = "a face with eyeglasses") -> StripEntry:

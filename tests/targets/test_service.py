@@ -570,7 +570,7 @@ def test_what_workers_asked_and_what_was_asked_in_vain_is_counted(
     with stand(red) as service:
 
         def gone(headers: dict[str, str], body: bytes) -> Any:
-            return (503, b"") if len(service.bodies) > 60 else red(headers, body)
+            return (503, b"") if len(service.bodies) > 40 else red(headers, body)
 
         service.answer = gone
         with pytest.raises(TargetError, match=r"has not answered for 0\.2 s"):

@@ -27,9 +27,9 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from zoom_engine.audit.manifest import MEASURED_LATER, Manifest
+from zoom_engine.audit.manifest import MEASURED_LATER, NUMBERS_OF_IMAGES, Manifest
 from zoom_engine.audit.records import Record, TrialKey, scan, to_line
 from zoom_engine.audit.service_file import SERVICE, load_tries
 from zoom_engine.audit.summary import Summary
@@ -39,6 +39,7 @@ from zoom_engine.common.files import atomic
 from zoom_engine.common.files.json_file import read_json
 from zoom_engine.common.json_object import shown
 from zoom_engine.common.probes import same_answers
+from zoom_engine.common.typed import fits
 from zoom_engine.settings.audit_settings import AuditSettings
 
 MANIFEST, RECORDS, SUMMARY, LOCK = "manifest.json", "records.jsonl", "summary.json", ".lock"
@@ -176,6 +177,7 @@ class AuditFolder:
 
         An incomplete last line of records.jsonl is cut off: its trial never counted and is computed again. The
         `environment` may differ; a new one is noted under `resumed_in`. What is said of the audit replaces the former.
+        The manifest may ask for more images than the audit had.
 
         Raises:
             AuditError: the folder cannot be used, or the manifests differ.
@@ -190,6 +192,7 @@ class AuditFolder:
                 _refuse_difference(path, written.fixed, manifest.fixed)
                 audit = cls(path, written, lock)
                 audit._open_records()
+                audit._replace_manifest(written.grown(manifest))
                 audit.note_environment(manifest.environment, about=manifest.about)
             except BaseException:
                 if audit is not None:
@@ -277,6 +280,14 @@ class AuditFolder:
             self.manifest = manifest
             with self._writing():
                 atomic.write_json(self.path / MANIFEST, manifest.to_json())
+
+    def note_time(self, trials: int, seconds: float) -> None:
+        """Note how long a run took to search so many trials of attributes.
+
+        Raises:
+            AuditError: the manifest cannot be written.
+        """
+        self._replace_manifest(self.manifest.timed(trials, seconds))
 
     def count(self, tries: Mapping[str, int]) -> None:
         """Add to the counts of requests to a service, see `service_file`.
@@ -463,7 +474,8 @@ _MEASURED = ("directions.strength", "directions.noise_floor", "directions.conten
 
 
 def _refuse_difference(path: Path, written: Mapping[str, Any], asked: Mapping[str, object]) -> None:
-    """Refuse to resume an audit with other options than those it was started with."""
+    """Refuse to resume an audit with other options than those it was started with, but for more images."""
+    written, asked = _less_growth(written, asked)
     defaults = {field.name: field.default for field in dataclasses.fields(AuditSettings)}
     new = [name for name, value in asked.items() if name not in written and value is not None]
     unsaid = [name for name in new if name in defaults and defaults[name] == asked[name]]
@@ -500,6 +512,27 @@ def _refuse_difference(path: Path, written: Mapping[str, Any], asked: Mapping[st
             f"{path} holds an audit of an older version, which had no {', '.join(unsaid)}: use another folder;"
             " zoom-engine report still reads this one"
         )
+
+
+def _less_growth(
+    written: Mapping[str, Any], asked: Mapping[str, object]
+) -> tuple[Mapping[str, Any], Mapping[str, object]]:
+    """Return both without the numbers of images, where a run asks for more of them than the audit had."""
+    if "config" in written and "config" in asked:
+        before_it, asked_for = _less_growth(written["config"], cast(Mapping[str, object], asked["config"]))
+        return {**written, "config": before_it}, {**asked, "config": asked_for}
+    for name in NUMBERS_OF_IMAGES:
+        before, now = (_last(side.get(name)) for side in (written, asked))
+        if before and now and now > before:
+            written = {key: value for key, value in written.items() if key != name}
+            asked = {key: value for key, value in asked.items() if key != name}
+    return written, asked
+
+
+def _last(images: object) -> int:
+    """Return the largest of the numbers of images of an audit; 0 where they are none."""
+    numbers: list[Any] = images if isinstance(images, list) else [images]
+    return numbers[-1] if numbers and fits(list[int], numbers) else 0
 
 
 def _answers_otherwise(written: object, asked: object) -> str | None:

@@ -25,7 +25,6 @@ from zoom_engine.settings.audit_settings import (
     CORRECTIONS,
     DECISIVE_CHANGE,
     MOST_RANDOM_DIRECTIONS,
-    SMALLEST_EFFECT,
     Correction,
     EditRange,
     Mode,
@@ -36,7 +35,9 @@ FORMAT = {"name": "zoom-engine audit", "version": 2}
 PAPER_BOUND = 30.0
 """Edit weights of the paper's figures lie within ± this."""
 
-_FREE = ("environment", "resumed_in", "workers", *ABOUT, "begun")
+_FREE = ("environment", "resumed_in", "workers", "searched", *ABOUT, "begun")
+NUMBERS_OF_IMAGES = ("images", "interim_analyses")
+"""What a run may raise that resumes the audit."""
 MEASURED_LATER = ("random_drawn", "random_changing")
 """What a config lacks until the first records are there; the rest of it determines these."""
 FOUND_WITH = ("samples", "level")
@@ -152,7 +153,7 @@ class Config:
     bound: Annotated[float, Meta(gt=0, description="a number above 0")] = PAPER_BOUND
     calibrated_range: tuple[Interval, ...] | None = None
     decisive_change: Share = DECISIVE_CHANGE
-    smallest_effect: Share = SMALLEST_EFFECT
+    smallest_effect: Share = 0.05  # of audits of older versions, which do not say it
     random_directions: Count = 0
     random_per_image: Positive | None = None
     random_images: Positive | None = None
@@ -202,18 +203,31 @@ class Config:
         first = image * per_image + image // (count // math.gcd(count, per_image))
         return sorted((first + turn) % count for turn in range(per_image))
 
+    def analyses(self, images: int) -> tuple[int, ...]:
+        """Return the numbers of images at which verdicts are reached; `images` where nothing says the number."""
+        if self.interim_analyses is not None:
+            return self.interim_analyses.planned
+        return (images if self.images is None else self.images,)
+
+    def baseline_images(self, images: int) -> int:
+        """Return how many of so many images are moved along random baseline directions, where they are needed."""
+        return images if self.random_images is None else min(images, self.random_images)
+
+    def baseline_trials(self, images: int) -> int:
+        """Return how many trials of random baseline directions and control prompts so many images take."""
+        per_image = self.random_directions if self.random_per_image is None else self.random_per_image
+        controls = len(range(0, images, self.control_prompt_every)) if self.control_prompts else 0
+        return self.baseline_images(images) * per_image + controls
+
     def measurements(self, images: int) -> tuple[int, int]:
-        """Return how many measurements so many images take: of attributes, and of random baseline directions.
+        """Return how many measurements so many images take at most: of attributes, and of random baseline directions.
 
         Of edits from elsewhere an image need not have each: then it is the number of all that there are.
         """
         if self.edits is not None:
             return self.edits.records
         per_image = 1 if self.mode == "multi" else len(self.attributes)
-        compared = images if self.random_images is None else min(images, self.random_images)
-        directions_per_image = self.random_directions if self.random_per_image is None else self.random_per_image
-        beside = len(range(0, images, self.control_prompt_every)) if self.control_prompts else 0
-        return images * per_image, compared * directions_per_image + beside
+        return images * per_image, self.baseline_trials(self.baseline_images(images))
 
     def check(self, record: Record) -> None:
         """Refuse a record that no run with these settings can have written.
@@ -279,6 +293,14 @@ class Config:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Searched:
+    """How many trials of attributes were searched, in how many seconds."""
+
+    trials: Count
+    seconds: Annotated[float, Meta(ge=0)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Manifest:
     """All that determines the records, and where they were made.
 
@@ -295,6 +317,7 @@ class Manifest:
         workers: what each worker of a cluster did, run by run: "machine" is the address of its machine, "trials" how
             many records it sent, "seconds" how long it searched, "loading_seconds" how long it loaded models before,
             "lost" why it was lost, where it was.
+        searched: the trials that all runs together searched, and the seconds that took them; None in older audits.
         content: the manifest as it lies on disk, see `Config`.
     """
 
@@ -308,6 +331,7 @@ class Manifest:
     begun: str
     resumed_in: tuple[Mapping[str, Any], ...]
     workers: tuple[Mapping[str, Any], ...]
+    searched: Searched | None = None
     content: Mapping[str, Any] = field(repr=False)
 
     @classmethod
@@ -361,6 +385,7 @@ class Manifest:
                 begun=known.get("begun", str) or "",
                 resumed_in=known.get("resumed_in", tuple[dict[str, Any], ...]) or (),
                 workers=known.get("workers", tuple[dict[str, Any], ...]) or (),
+                searched=known.get("searched", Searched),
                 content=known.values,
             )
         except (ValueError, TypeError, OverflowError, RecursionError, ConfigError) as error:
@@ -406,6 +431,18 @@ class Manifest:
         elif self.resumed_in:
             content["resumed_in"] = [now.environment if e == begun.environment else e for e in self.resumed_in]
         return Manifest.from_json(content)
+
+    def grown(self, run: Manifest) -> Manifest:
+        """Return this manifest for a run that resumes the audit with more images."""
+        more = {name: run.config.content[name] for name in NUMBERS_OF_IMAGES if name in run.config.content}
+        content = {**self.content, "config": {**self.config.content, **more}}
+        return self if content == self.content else Manifest.from_json(content)
+
+    def timed(self, trials: int, seconds: float) -> Manifest:
+        """Return this manifest after a run that searched so many trials in so many seconds."""
+        before = self.searched or Searched(trials=0, seconds=0.0)
+        searched = {"trials": before.trials + trials, "seconds": round(before.seconds + seconds, 1)}
+        return Manifest.from_json({**self.content, "searched": searched})
 
     def resumed(
         self,

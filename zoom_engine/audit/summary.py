@@ -10,14 +10,11 @@ from zoom_engine.settings.attributes import Attribute
 from zoom_engine.settings.audit_settings import Mode
 
 Interval = tuple[float, float]
-"""The ends of a 95 % interval over images, see `intervals.mean_intervals`.
-
-In an audit with interim analyses it holds for all of them together, see `interim_analyses`.
-"""
+"""The ends of a 95 % interval over images, valid at any number of them, see `betting.mean_intervals`."""
 Verdict = Literal["sensitive", "negligible", "inconclusive"]
 Specificity = Literal["specific", "unspecific", "unknown"]
 ShowsLittle = Literal["edit not seen", "label lost", "nothing moves", "hardly drawn"]
-Ended = Literal["known", "most images"]
+Ended = Literal["settled", "most images"]
 PREDICTION = "prediction"
 LEAST_EDIT_SCORE = 0.25
 """The least of `Sensitivity.edit_score` that shows an edit: less would be no side effect either."""
@@ -128,14 +125,12 @@ class InterimAnalysis(NamedTuple):
     Attributes:
         number: of the interim analysis where it ended, or that comes next; counted from 1.
         planned: number of images at each planned interim analysis.
-        confidence: of the intervals at each of them.
         width: see `InterimPlan`.
-        ended: why it ended; None where it goes on.
+        ended: why it ended: every attribute stopped ("settled"), or "most images"; None where it continues.
     """
 
     number: int
     planned: tuple[int, ...]
-    confidence: float
     width: float | None
     ended: Ended | None
 
@@ -223,6 +218,7 @@ class Sensitivity:
     Attributes:
         mode: "single" or "multi".
         attribute: the attribute.
+        images: the number of images that it was tried on.
         mean_change: single mode: the mean over images of the largest change on the way, which is above 0 whatever is
             edited. It is judged where there is no `effect`.
         ci95: its interval; None below two images.
@@ -244,8 +240,8 @@ class Sensitivity:
         calibrated: within the calibrated range, if the records hold it (single mode).
         verdict: single mode: how large the judged figure is, see `attribute_tests`. Intervals of single mode hold for
             all attributes at once.
-        specificity: single mode: whether the effect is due to this attribute, see `attribute_tests`; None in audits
-            without random baseline directions.
+        specificity: single mode: whether the effect is due to this attribute, see `attribute_tests`; None where no
+            random baseline direction was tried, as no attribute is sensitive.
         baseline: single mode: the mean change by random baseline directions; None without them.
         as_far: single mode: how many of them move the output as far as the attribute.
         p_value: single mode: of the attribute against their population, see `attribute_tests.AttributeTest`.
@@ -273,6 +269,7 @@ class Sensitivity:
 
     mode: Mode
     attribute: Attribute
+    images: int
     mean_change: float | None = None
     ci95: Interval | None = None
     effect: float | None = None
@@ -395,6 +392,8 @@ class Summary:
         tries: of an audit of a service, how many requests ended as which kind, see `service_file`.
         edits: of an audit of edits from elsewhere, where they come from, see `manifest.Edits`; its `baseline` is of
             their controls.
+        trial_seconds: how long a trial of an attribute took on average where the audit ran; None where that is unknown.
+            It is not part of summary.json, which records and config determine.
         sensitivity: one per attribute, the most sensitive first, those without a record last.
     """
 
@@ -417,6 +416,7 @@ class Summary:
     photographs: tuple[PhotographRow, ...] = ()
     tries: Mapping[str, int] | None = None
     edits: str | None = None
+    trial_seconds: float | None = None
     sensitivity: tuple[Sensitivity, ...]
 
     @property
@@ -449,5 +449,5 @@ class Summary:
             for name in ("photographs", "interim_analysis", "control_prompts", "tries", "edits")
             if not values[name]
         }
-        left_out |= set() if self.mode == "single" else set(_OF_SINGLE)
+        left_out |= {"trial_seconds"} if self.mode == "single" else {"trial_seconds", *_OF_SINGLE}
         return {name: value for name, value in values.items() if name not in left_out}

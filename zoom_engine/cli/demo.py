@@ -7,13 +7,13 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from zoom_engine.cli.options import TOLD, ImageCount, given_of, machine_options, options, takes, told_options
+from zoom_engine.cli.options import TOLD, given_of, machine_options, options, takes, told_options
 from zoom_engine.cli.output import AsJson, open_output, print_audits, print_json
 from zoom_engine.cli.start import starting, use_threads
 from zoom_engine.settings.audit_settings import RunSettings
 
 
-@takes(options(ImageCount), options(RunSettings, "seed"), machine_options(), told_options())
+@takes(options(RunSettings, "images", "seed"), machine_options(), told_options())
 def demo(
     *,
     out: Annotated[Path, Parameter(help="folder for index.html and both audits", metavar="FOLDER")] = Path("audit"),

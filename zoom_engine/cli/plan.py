@@ -16,7 +16,7 @@ from zoom_engine.cli.output import AsJson, open_output, print_json, screen
 from zoom_engine.cli.start import starting, use_threads
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.common.plurals import number_of
-from zoom_engine.settings.audit_settings import AUTO, AuditSettings
+from zoom_engine.settings.audit_settings import AuditSettings
 from zoom_engine.settings.target_names import several_targets
 
 
@@ -66,7 +66,7 @@ def plan(
             from zoom_engine.diagnose.planning import plan
 
         made = Diagnosers(settings, target=targets, progress=output.progress, notify=output.notify)
-        groups = made.groups(one_by_one=workers > 1 or run.images == AUTO)
+        groups = made.groups(one_by_one=workers > 1)
         result = plan([[made.models[name] for name in group] for group in groups], run, rate=rate)
     if json:
         print_json(result.to_json(workers))

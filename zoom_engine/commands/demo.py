@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from zoom_engine.audit.folder import check_config, check_folder
 from zoom_engine.common.errors import ConfigError
@@ -80,15 +80,14 @@ DEMOS = {
         "generated car",
     ),
 }
-IMAGES = 32
 
 
 def run_demo(
     out: Path,
     *,
     domain: str = "avatars",
-    images: int = IMAGES,
-    seed: int = 0,
+    images: int | Literal["auto"] = RunSettings.images,
+    seed: int = RunSettings.seed,
     progress: ProgressFactory = silent,
     **options: Any,
 ) -> dict[str, Diagnosis]:
@@ -100,8 +99,8 @@ def run_demo(
     Args:
         out: folder.
         domain: which of `DEMOS`.
-        images: how many.
-        seed: which.
+        images: how many, see `RunSettings`.
+        seed: which, see `RunSettings`.
         progress: how work shows itself.
         **options: those of `Diagnosers`, which shares pictures between both audits.
 
@@ -120,6 +119,7 @@ def run_demo(
         check_config(out / name, run.deciding())
     diagnosers = Diagnosers(generator=domain, target=targets, progress=progress, **options)
     diagnoses = diagnosers.run(images=images, seed=seed, out=out)
+    most = max(diagnosis.summary().images for diagnosis in diagnoses.values())
     write_index(
         out,
         [
@@ -128,6 +128,6 @@ def run_demo(
         ],
         title=demo.title,
         introduction="Audited without a labelled test image: attributes were typed as text, and"
-        f" {number_of(images, demo.picture)} edited along each to see what moves the model’s answer.",
+        f" up to {number_of(most, demo.picture)} edited along each to see what moves the model’s answer.",
     )
     return diagnoses

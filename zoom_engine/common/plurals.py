@@ -41,6 +41,15 @@ def digits_beside(limit: float, value: float, digits: int) -> int:
     return next((more for more in range(digits, 7) if side(round(value, more)) == side(value)), digits)
 
 
+def duration(seconds: float) -> str:
+    """Say a time in rounded words, such as "40 seconds", "4 minutes" or "3 hours"."""
+    if seconds < 90:
+        return number_of(max(10, 10 * round(seconds / 10)), "second")
+    if seconds < 90 * 60:
+        return number_of(round(seconds / 60), "minute")
+    return number_of(round(seconds / 3600), "hour")
+
+
 def tries_in_words(tries: Mapping[str, int]) -> str:
     """Return counts in words, such as "812 answered, 3 late"."""
     return ", ".join(f"{count} {kind}" for kind, count in sorted(tries.items())) or "nothing asked"

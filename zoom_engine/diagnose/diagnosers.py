@@ -18,7 +18,7 @@ from zoom_engine.diagnose.models import Models, load_models
 from zoom_engine.diagnose.run import diagnosed
 from zoom_engine.report import INDEX, IndexEntry, write_index
 from zoom_engine.search import describe_search
-from zoom_engine.settings.audit_settings import AUTO, AuditSettings, RunSettings, settings_with, with_audit_options
+from zoom_engine.settings.audit_settings import AuditSettings, RunSettings, settings_with, with_audit_options
 from zoom_engine.settings.target_names import named_targets, several_targets
 from zoom_engine.statistics.diagnosis import Diagnosis
 
@@ -121,7 +121,7 @@ class Diagnosers:
         index = None if out is None else Path(out) / INDEX
         diagnoses: dict[str, Diagnosis] = {}
         inverted: Path | None = None
-        for group in self.groups(one_by_one=run.images == AUTO):
+        for group in self.groups():
             folders = [outs[name] for name in group]
             (first, *_) = folders
             if first is not None and self.models[group[0]].settings.photos is not None:
@@ -142,7 +142,7 @@ class Diagnosers:
             )
         return diagnoses
 
-    def groups(self, *, one_by_one: bool) -> list[list[str]]:
+    def groups(self, *, one_by_one: bool = False) -> list[list[str]]:
         """Return the names of targets that are audited together, group after group: they have all else in common.
 
         Each is alone with `one_by_one`, with a cluster and around photographs.

@@ -49,7 +49,7 @@ from zoom_engine.runtime import check_backend, compiled_reader, network_runtime
 from zoom_engine.search import EvaluatedPoint, EvaluatedPoints, Trial
 from zoom_engine.search.evaluated import evaluated_points, origins
 from zoom_engine.search.recorded import record_of
-from zoom_engine.settings.audit_settings import ABOUT, AUTO, BATCH_SIZE, AuditSettings, RunSettings
+from zoom_engine.settings.audit_settings import ABOUT, BATCH_SIZE, AuditSettings, RunSettings
 from zoom_engine.settings.target_names import several_targets
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.statistics.effects import towards_adding
@@ -237,8 +237,9 @@ def diagnosed_edits(
     Reports link the `index` that will show them side by side.
     """
     first = audits[0]
-    if run.images == AUTO or run.seed:
-        raise ConfigError(f"an audit of {_source(first.settings)} takes all images: leave out images and seed")
+    given = [name for name in ("seed", "width", "most_images") if getattr(run, name)]
+    if given:
+        raise ConfigError(f"an audit of {_source(first.settings)} takes all images: leave out {' and '.join(given)}")
     for models, out in zip(audits, outs, strict=True):
         if out is not None:
             check_folder(out)

@@ -18,7 +18,7 @@ from zoom_engine.directions import EditDirections
 from zoom_engine.photographs import Audited, Crop
 from zoom_engine.search import describe_search
 from zoom_engine.search.end import End
-from zoom_engine.settings.audit_settings import ABOUT, AuditSettings, RunSettings
+from zoom_engine.settings.audit_settings import ABOUT, RANDOM_IMAGES, AuditSettings, RunSettings
 from zoom_engine.text import AttributeEncoder
 
 
@@ -29,6 +29,7 @@ def config(models: Models, run: RunSettings) -> dict[str, Any]:
         "random_per_image": settings.random_per_image(
             len(attributes), at_end=models.baseline_search is not models.search
         ),
+        "random_images": RANDOM_IMAGES,
         "baseline_search": describe_search(models.baseline_search),
     }
     control_prompts = {"prompts": list(models.control_prompts), "every": models.control_prompt_every}

@@ -78,6 +78,7 @@ from zoom_engine.runtime import (
 from zoom_engine.search import End, Search, check_search_options, choose_search
 from zoom_engine.settings.attributes import NEUTRAL, Attribute, parse_attributes
 from zoom_engine.settings.audit_settings import (
+    AUTO,
     BATCH_SIZE,
     AuditSettings,
     LossWeights,
@@ -444,11 +445,19 @@ def load_models(
     return replace(models, misread=misread)
 
 
-def check_population(models: Models, run: RunSettings) -> None:
-    """Refuse, by a ConfigError, more images than the generator has codes."""
+def run_of(models: Models, run: RunSettings) -> RunSettings:
+    """Return the settings of a run of these models: no more images than the generator has codes, see `given`.
+
+    Raises:
+        ConfigError: a larger number of images was given, or options that this audit does not have.
+    """
+    run = run.given(models.settings)
     population = models.generator.population
-    if population is not None and run.most > population:
-        raise ConfigError(f"there are {population} codes to sample, not {run.most}: give as many images at most")
+    if models.settings.photos is not None or population is None or run.most <= population:
+        return run
+    if run.images == AUTO and run.most_images is None:
+        return replace(run, most_images=population)
+    raise ConfigError(f"there are {population} codes to sample, not {run.most}: give as many images at most")
 
 
 def _population(models: Models) -> Tensor:

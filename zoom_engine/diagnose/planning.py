@@ -22,7 +22,7 @@ from zoom_engine.common.plurals import number_of
 from zoom_engine.common.terminal import WIDTH, wrapped
 from zoom_engine.diagnose.gallery import MULTI_STRIPS, SHEET_ROWS, STRIP_FRAMES, STRIPS_PER_ATTRIBUTE, sheet_weights
 from zoom_engine.diagnose.identity import known
-from zoom_engine.diagnose.models import Models, check_population
+from zoom_engine.diagnose.models import Models, run_of
 from zoom_engine.diagnose.own_photographs import crops_of
 from zoom_engine.directions import EditDirections
 from zoom_engine.directions.baseline import matching_pictures
@@ -197,20 +197,25 @@ def plan(groups: Sequence[Sequence[Models]], run: RunSettings, *, rate: float | 
             raise PhotographError(f"none of {number_of(len(crops), 'photograph')} can be read: {first_of}")
         run = replace(run, images=readable)
     else:
-        check_population(first, run)
+        run = run_of(first, run)
     parts, before = [], list[Models]()
     for audits in groups:
         parts.append(_part(audits, run, rate, before))
         before += audits
     unknown = [
         "how many searches flip, and where they stop: the most is usual where all flip late, and no bound",
+        "whether an attribute is sensitive: only then are random directions drawn, which the least leaves out",
         "what the cache has of this generator already: it is counted as empty",
         "loading and compiling models, on each worker anew; workers that wait for the last shards; networks and disks",
         "adding up the records and drawing the report, which one machine does at the end",
     ]
     if run.images == AUTO:
-        planned = ", ".join(map(str, run.interim_analyses))
-        unknown.insert(0, f"after which of {planned} images the audit ends: these are of all")
+        first_analysis = run.interim_analyses[0]
+        unknown.insert(
+            0,
+            f"how many images each attribute needs: from {first_analysis}, which the least is of, to {run.most}, which"
+            " the most is of",
+        )
     if around:
         photographs = number_of(run.most, "photograph")
         unknown.insert(0, f"which of {photographs} the generator can draw, and what finding them there takes")
@@ -329,15 +334,25 @@ def pictures_once(audits: Sequence[Models], step: float, *, before: Sequence[Mod
                 for labels in {models.labels for models in audits}
             ]
             matched = sum(pictures.matched for pictures in matching)
-            parts["how far random directions go"] = Count(matched, matched)
+            parts["how far random directions go"] = Count(0, matched)
             if any(audit.labels for audit in audits):
-                least, most = (sum(pictures.checked[end] for pictures in matching) for end in (0, 1))
-                parts["random directions that keep labels"] = Count(least, most)
+                checked = sum(pictures.checked[1] for pictures in matching)
+                parts["random directions that keep labels"] = Count(0, checked)
     return parts | report
 
 
 def pictures_of_images(audits: Sequence[Models], run: RunSettings, step: float) -> dict[str, Count]:
     """Count what is made of all images by audits that are run together."""
+    if run.images == AUTO:
+        fewest, most = (
+            _pictures_of_images(audits, replace(run, images=images, width=None, most_images=None), step)
+            for images in (run.interim_analyses[0], run.most)
+        )
+        return {name: Count(fewest[name].least, count.most) for name, count in most.items()}
+    return _pictures_of_images(audits, run, step)
+
+
+def _pictures_of_images(audits: Sequence[Models], run: RunSettings, step: float) -> dict[str, Count]:
     models, targets = audits[0], len(audits)
     settings, count, images = models.settings, len(models.attributes), run.most
     apart = targets if models.search.needs_gradient else 1  # each is followed alone
@@ -360,9 +375,9 @@ def pictures_of_images(audits: Sequence[Models], run: RunSettings, step: float) 
         apart_by = max(len({points.labels for points in audits}), 1)  # directions that keep them may be others
         if models.baseline_search is not models.search:
             at_ends = one + beside * along
-            parts["the ends of random directions"] = Count(at_ends.least, apart_by * at_ends.most)
+            parts["the ends of random directions"] = Count(0, apart_by * at_ends.most)
         else:
-            parts["search along random directions"] = one * apart + beside * (weight * along)
+            parts["search along random directions"] = Count(0, (one * apart + beside * (weight * along)).most)
     return parts
 
 

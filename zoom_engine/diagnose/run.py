@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
-import math
 import os
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,32 +27,33 @@ from zoom_engine.audit.folder import (
     read_manifest,
 )
 from zoom_engine.audit.gallery_file import is_drawn
-from zoom_engine.audit.manifest import Config, Manifest
+from zoom_engine.audit.manifest import Manifest
 from zoom_engine.audit.photographs_file import PHOTOGRAPHS, photographs_json
 from zoom_engine.audit.records import Record
 from zoom_engine.audit.records import TrialKey as Done
-from zoom_engine.common.errors import AuditError, ClusterError, ConfigError
+from zoom_engine.common.errors import AuditError, ClusterError
 from zoom_engine.common.machine import describe_environment, find_device
 from zoom_engine.common.notices import Notices
-from zoom_engine.common.plurals import tries_in_words
+from zoom_engine.common.plurals import number_of, tries_in_words
 from zoom_engine.common.threads import working
 from zoom_engine.diagnose.cluster import Batch, RayWorkers, Shard, Work, dispatched
 from zoom_engine.diagnose.gallery import SHEET_ROWS, build_gallery, write_photographs
 from zoom_engine.diagnose.identity import chosen, config, known, manifest, of_directions, of_photographs
 from zoom_engine.diagnose.measurements import Measurements, measure, measurements_for, with_baselines
-from zoom_engine.diagnose.models import Models, check_population, load_models
+from zoom_engine.diagnose.models import Models, load_models, run_of
 from zoom_engine.diagnose.own_photographs import audited_photographs, crops_of
 from zoom_engine.diagnose.shard import ShardSearch
-from zoom_engine.diagnose.trials import shards
+from zoom_engine.diagnose.trials import shards, wanted
 from zoom_engine.directions import EditDirections
 from zoom_engine.photographs import Crop
 from zoom_engine.report import write_report
 from zoom_engine.settings.audit_settings import AUTO, AuditSettings, RunSettings
 from zoom_engine.settings.model_settings import ServiceSettings
+from zoom_engine.statistics.course import Course
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.targets import asks_a_service
 
-FIRST_TRIALS = 16  # are told apart by texts, then searched: first records come soon
+FIRST_TRIALS = 16  # first records come soon
 TRIALS_PER_SHARD = 64  # of a worker, at least
 TRIALS_AT_ONCE = 512  # after them: memory does not grow with the images
 SHARDS_A_WORKER = 4  # or more, where there are images enough: at the end none waits long for the others
@@ -73,8 +76,7 @@ def diagnosed(
     """
     first = models[0]
     find_device(first.settings.device)
-    if first.settings.photos is not None and run.images == AUTO:
-        raise ConfigError("an audit around photographs takes all of them: leave out images")
+    run = run_of(first, run)
     crops = None if first.settings.photos is None else crops_of(first)
     for loaded, out in zip(models, outs, strict=True):
         if out is not None:
@@ -87,8 +89,6 @@ def diagnosed(
             first, crops, seed=run.seed, inversions=None if out is None else Path(out) / INVERSIONS
         )
         run = replace(run, images=len(audited.seeds))
-    if audited is None:
-        check_population(first, run)
     with contextlib.ExitStack() as stack:
         workers = stack.enter_context(_workers(first))
         measurements = [measure(first, run, audited)]
@@ -110,12 +110,12 @@ def diagnosed(
                 shown = write_photographs(audit, audited, crops, search.evaluators[0])
                 audit.write_json(PHOTOGRAPHS, photographs_json(shown))
 
-        def measure_baselines() -> None:
-            """Measure baseline directions, where that is still to be done: attributes' first records do not wait."""
+        def measure_baselines(targets: Sequence[int]) -> None:
+            """Measure baseline directions, unless that was done, and note them in the manifests of these targets."""
             if search.measurements[0].baseline is None:
                 search.take(with_baselines(models, search.measurements))
-                for target, sink in enumerate(sinks):
-                    sink.note_measured(manifest_of(target))
+            for target in targets:
+                sinks[target].note_measured(manifest_of(target))
 
         _search(models, run, search, workers, sinks, measure_baselines)
         diagnoses = []
@@ -157,36 +157,41 @@ def _search(
     search: ShardSearch,
     workers: RayWorkers | None,
     sinks: Sequence[Sink],
-    measure_baselines: Callable[[], None],
+    measure_baselines: Callable[[Sequence[int]], None],
 ) -> None:
-    """Search what is not done, up to each interim analysis that no earlier run has passed, until one ends the audit.
+    """Search what the records ask for, until they ask for nothing more.
 
-    `measure_baselines` is called before the first trial of a baseline direction.
+    `measure_baselines` is called with the targets that are compared with random edits, before the first such trial.
     """
     first = models[0]
     asked = known(first, run)
     if workers is not None:
-        measure_baselines()
         settings = _settings_of_workers(first, workers.count)
         workers.prepare(_Job(settings, run, chosen(first, run), search.measurements[0], Path.cwd()))
     done = [set(sink.done) for sink in sinks]
-    reached = 1 + max((image for trials in done for image, _ in trials), default=0)
     started: list[int] = []
-    for number, images in enumerate(run.interim_analyses, start=1):
-        if images < reached:
-            continue
-        stage = f", interim analysis {number} of {len(run.interim_analyses)}" if run.images == AUTO else ""
-        measurements, initial = len(models) * sum(asked.measurements(images)), sum(map(len, done))
+    while True:
+        courses = [None if first.settings.mode == "multi" else sink.read().course for sink in sinks]
+        wanted_by = [wanted(asked, progress, run.most) for progress in courses]
+        left = [set(trials) - known_ones for trials, known_ones in zip(wanted_by, done, strict=True)]
+        if not any(left):
+            break
+        of_baselines = [i for i, trials in enumerate(left) if any(isinstance(trial[1], int) for trial in trials)]
+        if of_baselines:
+            measure_baselines(of_baselines)
+        trials = sorted(dict.fromkeys(itertools.chain(*wanted_by)), key=itemgetter(0))
         flips = searched = 0
-        with first.progress(measurements, f"Searching{stage}", unit="trial", initial=initial) as bar:
+        measurements = sum(map(len, wanted_by))
+        initial, start = measurements - sum(map(len, left)), time.perf_counter()
+        with first.progress(measurements, _stage(run, courses), unit="trial", initial=initial) as bar:
             try:
-                batches = _batches(first, asked, images, search, workers, started, measure_baselines, done=done)
-                for target, batch in batches:
+                for target, batch in _batches(first, trials, search, workers, started, left=left):
                     sinks[target].keep(batch)
                     done[target].update(record.trial for record in batch.records)
                     flips += sum(record.flipped for record in batch.records if record.baseline is None)
                     searched += sum(record.baseline is None for record in batch.records)
-                    bar.update(len(batch.records), note=f"flip rate {flips / max(searched, 1):.2f}")
+                    note = f"flip rate {flips / searched:.2f}" if searched else ""
+                    bar.update(len(batch.records), note=note)
             except BaseException:
                 for target, sink in enumerate(sinks):  # what a service was asked in vain counts too
                     with contextlib.suppress(AuditError):
@@ -195,11 +200,27 @@ def _search(
                     with contextlib.suppress(AuditError):
                         _tell_shares(first, workers, *sinks)
                 raise
-        if run.images != AUTO or not sinks[0].read().goes_on:
+        seconds = time.perf_counter() - start
+        for sink, trials_left in zip(sinks, left, strict=True):
+            if searched_trials := sum(not isinstance(trial[1], int) for trial in trials_left):
+                sink.note_time(searched_trials, seconds * searched_trials / sum(map(len, left)))
+        if first.settings.mode == "multi":
             break
     if workers is not None:
         _tell_shares(first, workers, *sinks)
         workers.close()
+
+
+def _stage(run: RunSettings, courses: Sequence[Course | None]) -> str:
+    """Say what is searched next."""
+    under_way = [progress for progress in courses if progress is not None and progress.missing]
+    if under_way and all(progress.baseline_images is not None for progress in under_way):
+        return "Comparing with random edits"
+    if run.images != AUTO or not under_way:
+        return "Searching"
+    analyses = [progress.sizes.next_analysis or 0 for progress in under_way]
+    active = max(sum(stopped is None for stopped in progress.sizes.stopped) for progress in under_way)
+    return f"Searching {max(analyses)} images, {number_of(active, 'attribute')}"
 
 
 def _tell_shares(models: Models, workers: RayWorkers, sink: Sink) -> None:
@@ -222,6 +243,9 @@ class Sink(Protocol):
 
     def note_workers(self, shares: Sequence[Mapping[str, object]]) -> None:
         """Note what each worker of a cluster did in this run."""
+
+    def note_time(self, trials: int, seconds: float) -> None:
+        """Note how long it took to search so many trials of attributes."""
 
     def read(self) -> Diagnosis:
         """Return all that is there."""
@@ -257,6 +281,10 @@ class InMemory:
         """Note what workers did, see `Sink`."""
         self._manifest = self._manifest.resumed({}, workers=shares)
 
+    def note_time(self, trials: int, seconds: float) -> None:
+        """Note how long trials took, see `Sink`."""
+        self._manifest = self._manifest.timed(trials, seconds)
+
     def finish(
         self, draw: Callable[[AuditFolder, Diagnosis], None], tries: Callable[[], Mapping[str, int]]
     ) -> Diagnosis:
@@ -290,6 +318,10 @@ class InFolder:
     def note_workers(self, shares: Sequence[Mapping[str, object]]) -> None:
         """Note what workers did, see `Sink`."""
         self.audit.note_environment({}, workers=shares)
+
+    def note_time(self, trials: int, seconds: float) -> None:
+        """Note how long trials took, see `Sink`."""
+        self.audit.note_time(trials, seconds)
 
     def read(self) -> Diagnosis:
         """Return all that is there, see `Sink`."""
@@ -370,47 +402,33 @@ def _settings_of_workers(models: Models, count: int) -> AuditSettings:
 
 def _batches(
     models: Models,
-    asked: Config,
-    images: int,
+    trials: Sequence[Done],
     search: ShardSearch,
     workers: RayWorkers | None,
     started: list[int],
-    measure_baselines: Callable[[], None],
     *,
-    done: Sequence[Set[Done]],
+    left: Sequence[Set[Done]],
 ) -> Iterator[tuple[int, Batch]]:
-    """Search the trials of the first `images` that are not `done`, some images at a time.
+    """Search those of the `trials` that are `left` to each target, some images at a time.
 
     Yields what was found after each batch of pictures, and for which target. `started` are workers that have nothing to
-    do, and are again afterwards; `measure_baselines` is called before the first trial of a baseline direction.
+    do, and are again afterwards. Trials of random baseline directions are few pictures, and are left to this process.
     """
-    attributes = models.searched_attributes
-    if workers is None:
-        ends = range(math.ceil(FIRST_TRIALS / len(attributes)), images, math.ceil(TRIALS_AT_ONCE / len(attributes)))
-        for shard in shards(asked, attributes, images, ends, set.intersection(*map(set, done))):
-            of_baselines = [trial for trial in shard if isinstance(trial[1], int)]
-            yield from _searched(search, [trial for trial in shard if not isinstance(trial[1], int)], done)
-            if of_baselines:
-                measure_baselines()
-                yield from _searched(search, of_baselines, done)
+    lacking = [trial for trial in trials if any(trial in of_target for of_target in left)]
+    if workers is None or any(isinstance(trial[1], int) for trial in lacking):
+        for shard in shards(lacking, itertools.chain([FIRST_TRIALS], itertools.repeat(TRIALS_AT_ONCE))):
+            yield from _searched(search, shard, left)
         return
-    images_per_shard = max(
-        1, min(math.ceil(TRIALS_PER_SHARD / len(attributes)), images // (SHARDS_A_WORKER * workers.count))
-    )
-    (of_target,) = done
-    for batch in dispatched(
-        shards(asked, attributes, images, range(images_per_shard, images, images_per_shard), of_target),
-        workers,
-        free=started,
-    ):
+    size = max(1, min(TRIALS_PER_SHARD, len(lacking) // (SHARDS_A_WORKER * workers.count)))
+    for batch in dispatched(shards(lacking, itertools.repeat(size)), workers, free=started):
         yield 0, batch
 
 
-def _searched(search: ShardSearch, shard: Shard, done: Sequence[Set[Done]]) -> Iterator[tuple[int, Batch]]:
-    """Search the trials of a shard, each for the targets that have not `done` it."""
+def _searched(search: ShardSearch, shard: Shard, left: Sequence[Set[Done]]) -> Iterator[tuple[int, Batch]]:
+    """Search the trials of a shard, each for the targets that it is `left` to."""
     lacking: dict[tuple[int, ...], Shard] = {}
     for trial in shard:
-        lacking.setdefault(tuple(i for i, trials in enumerate(done) if trial not in trials), []).append(trial)
+        lacking.setdefault(tuple(i for i, trials in enumerate(left) if trial in trials), []).append(trial)
     for targets, trials in lacking.items():
         yield from search.of(trials, targets)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence, Set
-from itertools import pairwise
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,23 +23,43 @@ from zoom_engine.directions import (
 )
 from zoom_engine.generators import StyleRows
 from zoom_engine.search import Trial
+from zoom_engine.statistics.course import Course
 
 
-def shards(
-    config: Config, attributes: Sequence[str | None], images: int, ends: Iterable[int], done: Set[Done]
-) -> Iterator[Shard]:
-    """Yield what is not done, of the images up to the first of `ends`, then of those up to the next, and so on."""
-    every_so = config.control_prompt_every
-    for first, end in pairwise([0, *ends, images]):
-        trials: Shard = [(image, attribute) for image in range(first, end) for attribute in attributes]
-        trials += [(image, j) for image in range(first, end) for j in config.random_directions_of(image)]
-        trials += [
-            (image, config.random_directions + image // every_so % len(config.control_prompts))
-            for image in range(first, end)
-            if config.control_prompts and image % every_so == 0
-        ]
-        if shard := [trial for trial in trials if trial not in done]:
+def wanted(config: Config, progress: Course | None, images: int) -> list[Done]:
+    """Return the trials that an audit takes next, image by image; none where it has ended.
+
+    Args:
+        config: of the audit.
+        progress: where it stands; None in multi mode.
+        images: the number of images in multi mode.
+    """
+    if progress is None:
+        return [(image, None) for image in range(images)]
+    if progress.baseline_images is None:
+        goals = [(attribute.text, goal) for attribute, goal in zip(config.attributes, progress.goals, strict=True)]
+        return [(image, text) for image in range(max(progress.goals)) for text, goal in goals if image < goal]
+    every, along = config.control_prompt_every, range(progress.baseline_images)
+    trials: list[Done] = [(image, j) for image in along for j in config.random_directions_of(image)]
+    if config.control_prompts:
+        first, count = config.random_directions, len(config.control_prompts)
+        trials += [(image, first + image // every % count) for image in along[::every]]
+    return trials
+
+
+def shards(trials: Iterable[Done], sizes: Iterable[int]) -> Iterator[Shard]:
+    """Split trials into shards of whole images, each of so many trials or some more."""
+    shard: Shard = []
+    by_image = [[*group] for _, group in itertools.groupby(trials, key=itemgetter(0))]
+    limits = iter(sizes)
+    limit = next(limits)
+    for of_image in by_image:
+        shard += of_image
+        if len(shard) >= limit:
             yield shard
+            shard, limit = [], next(limits)
+    if shard:
+        yield shard
 
 
 def trials(

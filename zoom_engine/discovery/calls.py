@@ -6,7 +6,7 @@ what the same direction does to held-out images counts, and a cluster is *sensit
 1. it moves them further than one more random baseline direction would (`statistics.attribute_tests`: *specific*, with
    p-values adjusted over clusters by Holm),
 2. the mean change is above the smallest effect that matters with 95 % confidence, not only in the sample, because the
-   best of several was picked (Gaffke's bound, as for *negligible*),
+   best of several was picked (by betting, see `statistics.betting`),
 3. a word fits, and its own edits move the output by the smallest effect, and further than every random baseline
    direction. Where no word fits, nobody can say what was found. It may even be the ground truth, changing where the
    text encoder does not see it. That is *inconclusive*, and for people to judge.

@@ -1,8 +1,8 @@
 """Intervals of means that allow for the images that were not seen.
 
 The bootstrap knows no flip that no image showed: where nothing moved on five images, its interval is [0, 0]. So what
-must be shown to be below a limit is shown by Gaffke's interval (`statistics.intervals.mean_intervals`): an audit that
-is too small to judge by does not pass.
+must be shown to be below a limit is shown by an interval that allows for such flips
+(`statistics.betting.mean_intervals`): an audit that is too small to judge by does not pass.
 """
 
 from __future__ import annotations
@@ -10,46 +10,42 @@ from __future__ import annotations
 import bisect
 import math
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
-from scipy.optimize import brentq
-from scipy.special import log_ndtr, ndtr, stdtrit
+from scipy.special import stdtrit
 
 from zoom_engine.settings.interim_analyses import confidence
-from zoom_engine.statistics.intervals import Array, mean_intervals
+from zoom_engine.statistics.betting import Array, beta_points, mean_intervals, needed, typical_log_wealth
 
 MOST_IMAGES = 100_000
 """The largest number of images that `images_for` names."""
+_HALVINGS = 30
 
 
-def mean_bounds(
-    values: Array, *, low: float, high: float, analyses: int = 1, attributes: int = 1
-) -> tuple[Array, Array]:
+def mean_bounds(values: Array, *, low: float, high: float, attributes: int = 1) -> tuple[Array, Array]:
     """Compute the 95 % interval of the mean of each column of `values [I, A]`, which lie in [low, high].
 
-    Returns (lower ends `[A]`, upper ends `[A]`). The intervals of so many interim `analyses` and `attributes` hold
-    together with 95 %, see `settings.interim_analyses`.
+    Returns (lower ends `[A]`, upper ends `[A]`). The intervals of so many `attributes` hold together with 95 %, at any
+    number of images.
     """
-    ends = mean_intervals((values - low) / (high - low), level=confidence(analyses, attributes))
+    ends = mean_intervals((values - low) / (high - low), level=confidence(1, attributes))
     return low + (high - low) * ends[0], low + (high - low) * ends[1]
 
 
 def images_for(
     limit: float,
     *,
-    analyses: int = 1,
     attributes: int = 1,
     mean: float = 0.0,
     spread: float = 0.0,
 ) -> int | None:
     """Estimate how many images it takes to show on which side of `limit` a mean of changes in [0, 1] lies.
 
-    The end of its interval is then as likely as not on the same side. It lies away from the mean by noise, which is
-    normal, and by what images that were not seen may do, which is exponential: the number is the least at which their
-    sum reaches the limit in so few cases as an interval may err. Where all changes are equal it is exact.
+    The end of its interval is then as likely as not on the same side: that is where images of average luck bring the
+    wealth that the interval asks for (`statistics.betting`). Changes are taken to be spread as a beta distribution is.
 
     Args:
         limit: the limit.
-        analyses: number of planned interim analyses.
         attributes: number of attributes whose intervals hold together.
         mean: the mean change that the images are expected to have.
         spread: its standard deviation over images.
@@ -57,26 +53,39 @@ def images_for(
     Returns:
         The number of images, at least 1 and at most `MOST_IMAGES`; None where no number up to that is enough.
     """
-    distance, room = abs(limit - mean), 1.0 - mean if limit > mean else mean
-    if distance >= room:
-        return 1 if distance else None
+    distance = abs(limit - mean)
     if not distance:
         return None
-    return images_for_ends([(room, spread)], distance, analyses=analyses, attributes=attributes)
+    return images_for_ends([End(mean, spread, upper=limit > mean)], distance, attributes=attributes)
 
 
-def images_for_ends(
-    sides: Sequence[tuple[float, float]], distance: float, *, analyses: int = 1, attributes: int = 1
-) -> int | None:
-    """Estimate how many images it takes that the ends of intervals lie at most `distance` from their means together.
+class End(NamedTuple):
+    """An end of the interval of a mean in [0, 1]: the mean, the standard deviation over images, and which end it is."""
 
-    `sides` are the intervals, a (room, spread) pair each: how far from the mean a change may lie on the side of the
-    end, and the standard deviation over images. Returns as `images_for` does.
+    mean: float
+    spread: float
+    upper: bool
+
+    def distance(self, images: int, level: float) -> float:
+        """Return how far from the mean it typically lies after so many images; `level` is that of both ends."""
+        points = beta_points(self.mean, self.spread)
+        enough, inner, outer = needed((1 - level) / 2), self.mean, float(self.upper)
+        for _ in range(_HALVINGS):
+            middle = (inner + outer) / 2
+            reached = typical_log_wealth(points, images, middle, above=not self.upper) >= enough
+            inner, outer = (inner, middle) if reached else (middle, outer)
+        return abs(outer - self.mean)
+
+
+def images_for_ends(ends: Sequence[End], distance: float, *, attributes: int = 1) -> int | None:
+    """Estimate how many images it takes that the ends of intervals together lie at most `distance` from their means.
+
+    Returns as `images_for` does.
     """
-    beyond = (1 - confidence(analyses, attributes)) / 2
+    level = confidence(1, attributes)
 
     def is_enough(images: int) -> bool:
-        return sum(_end(images, *side, beyond) for side in sides) <= distance * (1 + 1e-9)
+        return sum(end.distance(images, level) for end in ends) <= distance * (1 + 1e-9)
 
     return _fewest(is_enough)
 
@@ -105,22 +114,3 @@ def images_for_test(distance: float, spread: float, *, level: float, paired: boo
 def _fewest(is_enough: Callable[[int], bool], least: int = 1) -> int | None:
     images = bisect.bisect_left(range(least, MOST_IMAGES + 1), True, key=is_enough) + least
     return images if images <= MOST_IMAGES else None
-
-
-def _end(images: int, room: float, spread: float, beyond: float) -> float:
-    """Compute how far from the mean an end of its interval lies; `beyond` is how rarely the true mean lies further."""
-
-    def excess(distance: float) -> float:
-        return _tail(distance, spread / math.sqrt(images), -math.log1p(-distance / room) * images / distance) - beyond
-
-    nearest, furthest = 1e-12 * room, (1 - 1e-12) * room
-    return float(brentq(excess, nearest, furthest)) if room and excess(furthest) < 0 < excess(nearest) else room
-
-
-def _tail(distance: float, sigma: float, rate: float) -> float:
-    """Compute the probability that a normal and an exponential number add up to more than `distance`."""
-    if not sigma:
-        return math.exp(-rate * distance)
-    beyond = rate * sigma - distance / sigma
-    exponential = (rate * sigma) ** 2 / 2 - rate * distance + log_ndtr(-beyond)
-    return float(ndtr(-distance / sigma) + math.exp(exponential))

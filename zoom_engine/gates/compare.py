@@ -23,7 +23,7 @@ from scipy.special import ndtri
 from zoom_engine.audit.summary import Interval, Sensitivity
 from zoom_engine.common.errors import AuditError
 from zoom_engine.common.plurals import agreeing
-from zoom_engine.gates.bounds import MOST_IMAGES, images_for_ends, images_for_test, mean_bounds
+from zoom_engine.gates.bounds import MOST_IMAGES, End, images_for_ends, images_for_test, mean_bounds
 from zoom_engine.gates.comparable import check_comparable, notes, title
 from zoom_engine.settings.attributes import Attribute, short_names
 from zoom_engine.settings.interim_analyses import confidence
@@ -141,11 +141,11 @@ class Pair:
         if self.pairs:
             resampled = bootstrap_means(self._after - self._before)
             differ = self._after - self._before
-            _, most = mean_bounds(differ, low=-1.0, high=1.0, analyses=analyses)
-            ends = mean_bounds(differ, low=-1.0, high=1.0, analyses=analyses, attributes=count)
+            _, most = mean_bounds(differ, low=-1.0, high=1.0)
+            ends = mean_bounds(differ, low=-1.0, high=1.0, attributes=count)
         else:
             resampled = bootstrap_means(self._after) - bootstrap_means(self._before, seed=1)
-            most, ends = self._apart(analyses, 1)[1], self._apart(analyses, count)
+            most, ends = self._apart(1)[1], self._apart(count)
         low, high = interval(resampled, level=confidence(analyses, count))
         alone = np.min([np.isfinite(side).sum(axis=0) for side in (self._before, self._after)], axis=0) < 2
         low, high = np.where(alone, ends[0], low), np.where(alone, ends[1], high)
@@ -176,10 +176,13 @@ class Pair:
         if mean >= limit:
             level = LEVEL / (self._analyses * count)
             return compared, images_for_test(mean - limit, spread, level=level, paired=bool(self.pairs))
-        sides = [(1.0 - mean, spread)]
-        if not self.pairs:
-            sides = [(1.0 - float(after.mean()), float(after.std())), (float(before.mean()), float(before.std()))]
-        needed = images_for_ends(sides, limit - mean, analyses=self._analyses)
+        if self.pairs:  # differences in [-1, 1]
+            ends, distance = [End((1.0 + mean) / 2, spread / 2, upper=True)], (limit - mean) / 2
+        else:
+            ends = [End(float(after.mean()), float(after.std()), upper=True)]
+            ends += [End(float(before.mean()), float(before.std()), upper=False)]
+            distance = limit - mean
+        needed = images_for_ends(ends, distance)
         if needed is not None:
             beyond = (1 - confidence(self._analyses, count)) / 2
             needed = max(needed, math.ceil((float(ndtri(beyond)) * spread / (limit - mean)) ** 2))
@@ -192,11 +195,10 @@ class Pair:
         pairs = zip(p_values[::2], p_values[1::2], strict=True)
         return [adjust((2 * np.minimum(more, less)).clip(max=1.0), "holm") for more, less in pairs]
 
-    def _apart(self, analyses: int, attributes: int) -> tuple[Array, Array]:
+    def _apart(self, attributes: int) -> tuple[Array, Array]:
         """Compute the ends of the difference of means where each audit has images of its own."""
         (low, high), (least, most) = (
-            mean_bounds(one, low=0.0, high=1.0, analyses=analyses, attributes=attributes)
-            for one in (self._after, self._before)
+            mean_bounds(one, low=0.0, high=1.0, attributes=attributes) for one in (self._after, self._before)
         )
         return low - most, high - least
 

@@ -3,7 +3,7 @@
 ==================  ====================================  =======================================  ==================
 rule                pass                                  fail                                     else
 ==================  ====================================  =======================================  ==================
-max_sensitivity L   the upper end is L or less            the lower end is above L, and random     inconclusive
+max_sensitivity L   the effect is shown to be below L     it is shown to be above L, and random    inconclusive
                                                           edits do not do the same
 max_growth L        the upper end of the growth is L or   the permutation test of growth above L   inconclusive
                     less                                  has an adjusted p-value below 5 %
@@ -12,24 +12,25 @@ min_power P         the fraction of such audits that      it is less            
                     more
 ==================  ====================================  =======================================  ==================
 
-The ends are those of the audit's own intervals, which hold for all its attributes at once and allow for images that
-were not seen (`statistics.attribute_tests`, `statistics.intervals`): no change on 20 images does not prove less than
-0.1. With a lower end above the limit a rule fails where the effect is *specific*, or where no random edits were tried:
-what any edit does says nothing of the attribute. Growth needs its own correction: a rule fails by the p-values after
+Sizes are tested as the audit tests them (`statistics.course`), with L in place of its smallest effect: for all
+attributes at once, and with allowance for images that were not seen. No change on 20 images does not prove less than
+0.1. Above the limit a rule fails where the effect is *specific*, or where the audit has no random edits: what any edit
+does says nothing of the attribute. Growth needs its own correction: a rule fails by the p-values after
 Holm's method, within the rule. An audit that is not finished is inconclusive.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from zoom_engine.audit.about import About
 from zoom_engine.audit.gate_file import WORST_FIRST, Outcome, worst
-from zoom_engine.audit.summary import Sensitivity
+from zoom_engine.audit.summary import Interval, Sensitivity
+from zoom_engine.audit.summary import Verdict as SizeVerdict
 from zoom_engine.common.errors import AuditError, ConfigError
 from zoom_engine.common.plurals import agreeing, digits_beside, number_of
 from zoom_engine.gates.bounds import MOST_IMAGES, images_for
@@ -37,7 +38,7 @@ from zoom_engine.gates.comparable import title
 from zoom_engine.gates.compare import Pair, judged_by_seed
 from zoom_engine.gates.rules import Rule
 from zoom_engine.settings.attributes import Attribute, short_name, short_names
-from zoom_engine.statistics.attribute_tests import LEVEL, adjust
+from zoom_engine.statistics.attribute_tests import LEVEL, adjust, attribute_tests
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.statistics.power import SIZES, most_images
 from zoom_engine.statistics.summarise import images_for_power
@@ -161,38 +162,70 @@ def _findings(rule: Rule, audit: Diagnosis, baseline: Diagnosis | None, pair: Pa
     elif over is not None and pair is not None:
         judgements = _grown(rule, pair, asked)
     else:
-        judgements = [_power(audit, rule) if one is None else _sensitivity(rule, audit, one) for one in asked]
+        sizes = _sizes(audit, rule.max_sensitivity)
+        judgements = [_power(audit, rule) if one is None else _sensitivity(rule, audit, one, sizes) for one in asked]
     names = short_names([*audit.attributes, *(baseline.attributes if baseline else ())], audit.config.neutral)
     for attribute, one in zip(asked, judgements, strict=True):
         yield Finding(rule, "" if attribute is None else names[attribute], *one)
 
 
-def _sensitivity(rule: Rule, audit: Diagnosis, attribute: Attribute) -> Judgement:
+class _Size(NamedTuple):
+    """How large an effect is beside the limit of a rule, and the interval that agrees with it."""
+
+    verdict: SizeVerdict
+    interval: Interval | None
+
+
+def _sizes(audit: Diagnosis, limit: float | None) -> dict[Attribute, _Size]:
+    """Test the effects of an audit against a limit; its own verdicts stand for the smallest effect that matters."""
+    if limit is None:
+        return {}
+    if limit == audit.config.smallest_effect:
+        return {row.attribute: _Size(_size_of(row, limit), row.interval) for row in audit.sensitivity}
+    changes = np.array([*judged_by_seed(audit, audit.attributes).values()]).reshape(-1, len(audit.attributes))
+    tests = attribute_tests(changes, changes[:, :0], limit, audit.config.correction)
+    return {one: _Size(t.verdict, t.interval) for one, t in zip(audit.attributes, tests, strict=True)}
+
+
+def _size_of(row: Sensitivity, limit: float) -> SizeVerdict:
+    """Return the verdict on a size alone: the interval of an edit that shows little may lie below the limit too."""
+    is_below = row.interval is not None and row.interval[1] <= limit
+    return "negligible" if is_below else row.verdict or "inconclusive"
+
+
+def _sensitivity(rule: Rule, audit: Diagnosis, attribute: Attribute, sizes: Mapping[Attribute, _Size]) -> Judgement:
     limit = rule.max_sensitivity or 0.0
     row = next((row for row in audit.sensitivity if row.attribute == attribute), None)
     if row is None:
         return "inconclusive", "not in the audit"
     if row.value is None and audit.of(attribute):
         return "inconclusive", "not edited: no picture shows the edit"
-    if row.interval is None:
+    verdict, interval = sizes[attribute]
+    if interval is None:
         return "inconclusive", f"{decimal(row.value, 3, limit=limit)}: an interval takes two images or more"
-    low, high = row.interval
-    estimate = with_interval(row.value, row.interval, limit=limit)
-    if high <= limit or (low <= limit and row.shows_little):
+    estimate = with_interval(row.value, interval, limit=limit)
+    if audit.config.interim_analyses is not None:
+        estimate += f" on {number_of(row.images, 'image')}"
+    if verdict == "negligible" or (verdict == "inconclusive" and row.shows_little):
         return _unless_little_is_shown(row, estimate)
-    if low > limit and row.specificity in ("specific", None):
+    if verdict == "inconclusive":
+        return verdict, f"{estimate}{_too_few(audit, attribute, limit)}"
+    if row.specificity is None and audit.config.random_directions and audit.config.edits is None:
+        return "inconclusive", (
+            f"{estimate}: not compared with random edits, as no attribute is sensitive at"
+            f" {audit.config.smallest_effect:g} (--smallest-effect {limit:g} compares it)"
+        )
+    if row.specificity in ("specific", None):
         return "fail", estimate
-    if low > limit and row.specificity == "unspecific":
+    if row.specificity == "unspecific":
         words = beside(audit.summary())
         as_far = row.as_far or 0
         which = f"{number_of(as_far, words.one, words.several)} {agreeing(as_far, 'moves', 'move')}"
         return "inconclusive", f"{estimate}: unspecific, {which} the output as far"
-    if low > limit:
-        several = beside(audit.summary()).several
-        more = "more --random-directions" if audit.config.edits is None else "more of them"
-        more = "controls of as many strengths" if row.strengths_differ else more
-        return "inconclusive", f"{estimate}: these {several} do not tell whether any edit does the same ({more} may)"
-    return "inconclusive", f"{estimate}{_too_few(audit, attribute, limit)}"
+    several = beside(audit.summary()).several
+    more = "more --random-directions" if audit.config.edits is None else "more of them"
+    more = "controls of as many strengths" if row.strengths_differ else more
+    return "inconclusive", f"{estimate}: these {several} do not tell whether any edit does the same ({more} may)"
 
 
 def _unless_little_is_shown(row: Sensitivity, estimate: str) -> Judgement:
@@ -278,7 +311,6 @@ def _too_few(audit: Diagnosis, attribute: Attribute, limit: float) -> str:
     changes = np.array(list(judged_by_seed(audit, [attribute]).values()))
     needed = images_for(
         limit,
-        analyses=audit.config.planned_analyses,
         attributes=len(audit.attributes),
         mean=float(changes.mean()),
         spread=float(changes.std(ddof=1)),

@@ -49,7 +49,7 @@ class Line:
     """One audit's bar of an attribute, and its difference from the first audit.
 
     Positions are those of `Bar`; those of the difference have 0 in the middle. `figures_of_difference` are its mean and
-    the ends of its interval.
+    the ends of its interval. `images` is the number of images of the attribute, where the audit chose it; "" elsewhere.
     """
 
     letter: str
@@ -61,6 +61,7 @@ class Line:
     low: float | None
     high: float | None
     figures_of_difference: tuple[str, ...]
+    images: str
 
 
 @dataclass(frozen=True)
@@ -325,5 +326,7 @@ def _lines(comparison: Comparison, row: Row, end: float) -> list[Line]:
             signs = signed_figures(difference, matters, 2)
             at, low, high = (50 * (1 + x / end) for x in (difference.mean, *difference.interval))
         bar = bar_for(FULL, value, interval, audit.summary().baseline)
-        lines.append(Line(letter, title, figures, bar, difference, at, low, high, signs))
+        chosen = figures is not None and audit.config.interim_analyses is not None
+        images = number_of(figures.images, "image") if figures is not None and chosen else ""
+        lines.append(Line(letter, title, figures, bar, difference, at, low, high, signs, images))
     return lines

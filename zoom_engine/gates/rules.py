@@ -28,9 +28,9 @@ class Rule:
         "how much more than in the baseline, at most, an attribute may move the output", None
     )
     min_power: float | None = option(
-        "the least power: the share of such audits that would find an effect of 0.1 sensitive", None
+        "the least power: the share of such audits that would find an effect of 0.2 sensitive", None
     )
-    effect: float = option("the effect that min_power is about, one of those for which audits give their power", 0.1)
+    effect: float = option("the effect that min_power is about, one of those for which audits give their power", 0.2)
     attributes: Sequence[str] | None = option("prompts, or what they add to the neutral one; by default all", None)
 
     def __post_init__(self) -> None:

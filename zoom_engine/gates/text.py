@@ -46,12 +46,18 @@ def comparison_table(comparison: Comparison, *, width: int = WIDTH, colors: bool
         body = []
         for row in comparison.rows:
             figures = [row.figures[index] for index in (0, *others)]
-            cells = [row.name, *(decimal(None if one is None else one.value, 3) for one in figures)]
+            cells = [row.name]
+            for index, one in zip((0, *others), figures, strict=True):
+                chosen = one is not None and comparison.audits[index].config.interim_analyses is not None
+                count = f" ({one.images})" if one is not None and chosen else ""
+                cells.append(f"{decimal(None if one is None else one.value, 3)}{count}")
             for index in others:
                 cells += difference_cells(row.differences[index - 1], comparison.pairs[index - 1].matters)
             body.append(cells)
         lines += ruled(columns, body, width=width, colors=colors)
     told = [f"{letter}: {note}" for letter, notes in zip(names[1:], comparison.notes, strict=True) for note in notes]
+    if any(audit.config.interim_analyses is not None for audit in comparison.audits):
+        told.append("In brackets: the number of images of the attribute.")
     return "\n".join([*lines, *(wrapped(text, width=width, hanging=3) for text in told)])
 
 

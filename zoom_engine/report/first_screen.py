@@ -17,13 +17,13 @@ from zoom_engine.report.sentences import flips, sentence
 from zoom_engine.report.verdicts import (
     LEADS,
     amount,
+    images_that_settle,
     in_units,
     leading,
     next_steps,
     no_further_than_control,
     numbers_and_unit,
     reacts_to_anything,
-    up,
     with_its_interval,
 )
 from zoom_engine.settings.attributes import Attribute
@@ -212,13 +212,18 @@ class _Audit:
                 little = f"the attribute by less than {least}" if count == 1 else none
                 return "sensitive", f"Reacts to other changes: {beside(summary).several} move it by {much}, {little}"
             if count == 1:
-                return "negligible", f"No sensitivity to {self._noun(rows[0].attribute)} of {least} or more found"
-            return "negligible", f"No sensitivity of {least} or more found in {count} attributes"
+                return (
+                    "negligible",
+                    f"Not sensitive to {self._noun(rows[0].attribute)}: it moves the output by less than {least}",
+                )
+            return "negligible", f"None of {count} attributes moves the output by {least} or more"
         if 2 * len(open_ones) > count:
             which = "" if len(open_ones) == count else f" for {len(open_ones)} of {count} attributes"
             return "inconclusive", f"Inconclusive{which}: {self._why_open(open_ones)}"
-        shown = f"{count - len(open_ones)} of {count} attributes"
-        return "inconclusive", f"No sensitivity found in {shown}; {len(open_ones)} inconclusive"
+        negligible = count - len(open_ones)
+        are = agreeing(negligible, "is", "are")
+        shown = f"{negligible} of {count} attributes {are} negligible, {len(open_ones)} inconclusive"
+        return "inconclusive", f"{shown}: {self._why_open(open_ones)}"
 
     def largest(self) -> str:
         """Say what was seen where nothing is sensitive: the largest shift, what random edits do, and what flips."""
@@ -252,15 +257,16 @@ class _Audit:
     def _why_open(self, open_ones: Sequence[Sensitivity]) -> str:
         """Say why nothing is shown of most attributes."""
         if any(row.verdict == "inconclusive" and row.value is not None and not row.shows_little for row in open_ones):
-            power = self.summary.power
             if self.summary.images == 1:
                 return "one image says nothing of others"
-            if power is None:
-                few = "each attribute" if all(row.interval is None for row in self.rows) else "some attributes"
-                return f"too few images of {few}"
-            if power.detectable is None:
-                return "no effect could have been detected reliably"
-            return f"effects below {amount(self.view, up(power.detectable))} could not have been detected reliably"
+            if settling := [row for row in open_ones if row.images_to_settle is not None]:
+                them = "it" if len(open_ones) == 1 else "them" if len(settling) == len(open_ones) else "some"
+                return f"about {images_that_settle(settling)} images would settle {them}"
+            if any(row.interval is None for row in open_ones):
+                return (
+                    f"too few images of {'each attribute' if len(open_ones) == len(self.rows) else 'some attributes'}"
+                )
+            return f"too near to {amount(self.view, self.config.smallest_effect)}"
         if any(row.seldom_keeps_label for row in open_ones):
             return "edits seldom keep the label"
         if any(row.edit_is_unseen for row in open_ones):

@@ -87,8 +87,7 @@ class Source:
     @property
     def expected(self) -> int | None:
         """Return how many measurements the finished audit has, None where the manifest does not say."""
-        goal = self.diagnosis.goal
-        return None if goal is None else sum(self.config.measurements(goal))
+        return None if self.diagnosis.goal is None else self.done + self.diagnosis.missing
 
     @property
     def done(self) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from zoom_engine.audit.manifest import Config
 from zoom_engine.audit.summary import LEAST_LABEL_KEPT, Sensitivity, ShowsLittle, Summary, Verdict
-from zoom_engine.common.plurals import agreeing, few_of
+from zoom_engine.common.plurals import agreeing, duration, few_of
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.statistics.power import LIKELY, most_images
 from zoom_engine.statistics.table import beside, beside_as_many, percent, with_interval
@@ -120,12 +120,14 @@ def verdict_groups(
 def how_known(summary: Summary, view: TaskView) -> str:
     """Say what effects were compared with."""
     baseline = summary.baseline
+    together = "Intervals hold for all attributes at once."
+    if baseline is None and summary.edits is None and not _that_are(summary, "sensitive"):
+        finished = summary.power is not None
+        none = "No attribute is sensitive, so none is compared with random edits." if finished else ""
+        return f"{together} {none}".strip()
     if baseline is None:
         lacking = "random directions (--random-directions)" if summary.edits is None else "controls"
-        return (
-            f"Intervals hold for all attributes at once. Without {lacking} nothing says whether an effect is its"
-            " attribute’s or any edit’s."
-        )
+        return f"{together} Without {lacking} nothing says whether an effect is its attribute’s or any edit’s."
     several, words = baseline.directions > 1, beside(summary)
     strongest = f", the strongest by {in_units(view, baseline.strongest)}" if several else ""
     edits = f"{baseline.directions} {words.several}" if several else f"A {words.one}"
@@ -157,10 +159,11 @@ def reacts_to_anything(summary: Summary) -> str:
     return " That is much: something that no attribute names moves this model. zoom-engine discover looks for it."
 
 
-def chances(summary: Summary, view: TaskView) -> list[tuple[str, str]]:
-    """Return how likely such an audit is to find effects of several sizes sensitive: (size, percent)."""
+def chances(summary: Summary, config: Config, view: TaskView) -> list[tuple[str, str]]:
+    """Return how likely such an audit is to find effects that matter sensitive, by their size: (size, percent)."""
     sizes = {} if summary.power is None else summary.power.sensitive
-    return [(amount(view, float(size)), percent(power)) for size, power in sizes.items()]
+    matter = {float(size): power for size, power in sizes.items() if float(size) > config.smallest_effect}
+    return [(amount(view, size), percent(power)) for size, power in matter.items()]
 
 
 def detectable(summary: Summary, view: TaskView) -> str:
@@ -228,10 +231,10 @@ def next_steps(summary: Summary, config: Config, names: Mapping[Attribute, str],
         more = "More controls" if elsewhere else "More random directions (--random-directions)"
         steps.append(f"{more} may tell {_quoted_few(few)} from any edit.")
     if inconclusive and not summary.never_moves:
-        steps.extend(to_settle(summary, names))
+        steps.extend(to_settle(summary, config, names))
     elif is_weak(summary, config) and not summary.never_moves:
         steps.append("Run more images before anybody concludes that the rest does not matter.")
-    if summary.baseline is None and len(still) < len(summary.sensitivity):
+    if summary.baseline is None and any(row.verdict == "sensitive" for row in summary.sensitivity):
         steps.append(
             _give_controls(summary)
             if elsewhere
@@ -240,20 +243,25 @@ def next_steps(summary: Summary, config: Config, names: Mapping[Attribute, str],
     return steps or [f"{shows}: only then do these results mean anything."]
 
 
-def to_settle(summary: Summary, names: Mapping[Attribute, str]) -> Iterator[str]:
+def to_settle(summary: Summary, config: Config, names: Mapping[Attribute, str]) -> Iterator[str]:
     """Say how many images would settle what is inconclusive, and of what no number that can be made would."""
     open_rows = _that_are(summary, "inconclusive")
     inconclusive = [row for row in open_rows if row.interval is not None]
-    counts = [row.images_to_settle for row in inconclusive if row.images_to_settle is not None]
+    settling = [row for row in inconclusive if row.images_to_settle is not None]
     open_ones = [names[row.attribute] for row in inconclusive if row.images_to_settle is None]
-    if counts:
-        which = f"each of {len(counts)} of {len(inconclusive)}" if open_ones else f"each of {len(counts)}"
+    if settling:
+        images = images_that_settle(settling)
+        which = f"{len(settling)} of {len(inconclusive)}" if open_ones else "all" if len(settling) > 2 else "both"
         which = f"{which} inconclusive attributes" if len(inconclusive) > 1 else f"“{names[inconclusive[0].attribute]}”"
-        half = sorted(counts)[len(counts) // 2]
-        sooner = f"; {_roundedup(half)} half of them" if len(counts) > 2 and 2 * half < max(counts) else ""
-        edited = "" if summary.edits is None else " with such an edit"
-        images = f"{_roundedup(max(counts))} images{edited} would settle"
-        yield f"{images} {which} with a chance of {percent(LIKELY)} or more{sooner}."
+        chance = f"{which} with a chance of {percent(LIKELY)} or more"
+        if summary.edits is not None:
+            yield f"{images} images with such an edit would settle {chance}."
+        elif config.photographs:
+            yield f"{images} photographs would settle {chance}."
+        elif config.interim_analyses is not None and config.interim_analyses.width is not None:
+            yield f"{images} images would settle {chance}: run it in another folder without --width."
+        else:
+            yield f"Run {command_that_settles(summary, config, images)}: that would settle {chance}."
     if open_ones:
         seem = agreeing(len(open_ones), "seems", "seem")
         most = most_images(summary.images)
@@ -262,6 +270,25 @@ def to_settle(summary: Summary, names: Mapping[Attribute, str]) -> Iterator[str]
     # Of edits from elsewhere each attribute has but a part of the images.
     if alone := [names[row.attribute] for row in open_rows if row.interval is None]:
         yield f"More images give {_quoted_few(alone)} an interval."
+
+
+def images_that_settle(rows: Sequence[Sensitivity]) -> int:
+    """Return how many images would settle all these inconclusive attributes, rounded up to two digits."""
+    return _roundedup(max(row.images_to_settle or 0 for row in rows))
+
+
+def command_that_settles(summary: Summary, config: Config, images: int) -> str:
+    """Return the command that continues an audit up to so many images, and how long it would take at most.
+
+    The option is added to the command of the audit, which continues in its folder.
+    """
+    option, trials = "--images", (images - summary.images) * len(summary.sensitivity)
+    if config.interim_analyses is not None:
+        option, most = "--most-images", config.interim_analyses.planned[-1]
+        continuing = [row for row in summary.sensitivity if row.verdict == "inconclusive" and row.images >= most]
+        trials = sum(images - row.images for row in continuing)
+    time = "" if summary.trial_seconds is None else f" (about {duration(trials * summary.trial_seconds)} here)"
+    return f"zoom-engine diagnose … {option} {images}{time}"
 
 
 def with_its_interval(row: Sensitivity) -> str:

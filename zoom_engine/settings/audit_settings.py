@@ -21,7 +21,7 @@ from zoom_engine.common.errors import CheckpointError, ConfigError
 from zoom_engine.common.files.asked_path import asked_path
 from zoom_engine.common.typed import in_words, misfit, one_of, plain
 from zoom_engine.settings.attributes import Attribute, check_labels, parse_attributes, sources_of
-from zoom_engine.settings.interim_analyses import KNOWN_WIDTH, MOST_IMAGES, planned_analyses
+from zoom_engine.settings.interim_analyses import MOST_IMAGES, planned_analyses
 from zoom_engine.settings.presets import Preset, find_preset
 from zoom_engine.settings.target_names import without_password
 
@@ -34,12 +34,15 @@ RANGES = get_args(EditRange)
 CORRECTIONS = get_args(Correction)
 SEEDS_PER_RUN = 100_000
 AUTO = "auto"
+MULTI_IMAGES = 200
+"""The number of images in multi mode, where nothing says another."""
 DEFAULT_TEMPLATES = "".join(("gen", "eral"))
 """The set of templates by default, an object of its own: so those that were left open, for which a preset's step in,
 are told from those that somebody asked for by the same name."""
 EVERY_ATTRIBUTE = "attributes"
 """What stands in `by` for all attributes of the audit."""
-SMALLEST_EFFECT = 0.05
+SMALLEST_EFFECT = 0.1
+"""The smallest mean change that matters by default: an edit that changes one decision in ten."""
 DECISIVE_CHANGE = 0.1
 """How far, in [0, 1], a flip must move the output to prove something: a step across the boundary may be as small as
 rounding."""
@@ -54,6 +57,9 @@ DIRECTIONS_SEARCHED_WHOLE = 16
 RANDOM_PER_ATTRIBUTE, RANDOM_PER_IMAGE = 3, (8, 20)
 """Random baseline directions along which an image is moved, one picture each: how many for every attribute, and at
 least and at most how many in all."""
+RANDOM_IMAGES = 48
+"""The largest number of images that are moved along random baseline directions: directions differ from each other by
+more than images do."""
 LEAST_BESIDE_CONTROL_PROMPTS = 8
 """How many searches of attributes there are at least for each search along a control prompt."""
 MOST_PARAPHRASES = 64
@@ -315,7 +321,11 @@ class AuditSettings:
         DECISIVE_CHANGE,
         decides=True,
     )
-    smallest_effect: float = option("the smallest mean change, in [0, 1], that matters", SMALLEST_EFFECT, decides=True)
+    smallest_effect: float = option(
+        "smallest mean change that matters, in [0, 1]; 0.1 is one decision in ten",
+        SMALLEST_EFFECT,
+        decides=True,
+    )
     random_directions: int | None = option(
         "random directions that attributes are compared with (single mode; 32, or 16 where each is searched whole)",
         None,
@@ -493,15 +503,17 @@ class RunSettings:
         ConfigError: for images that have no numbers.
     """
 
-    images: int | Literal["auto"] = option("how many generated images, or auto: as many as it takes", 200)
+    images: int | Literal["auto"] = option(
+        "number of images, or auto: as many as each attribute needs",
+        AUTO,
+    )
     seed: int = option(f"names the images: number i is seed·{SEEDS_PER_RUN} + i", 0)
     out: str | Path | None = option("the audit folder; an audit in it is resumed", None)
     width: float | None = option(
-        "with --images auto: go on until every interval is this narrow; by default until every attribute is sensitive,"
-        f" negligible, or known to {KNOWN_WIDTH:g}",
+        "with --images auto: stop at this interval width instead of a verdict",
         None,
     )
-    most_images: int | None = option(f"with --images auto: end there at the latest ({MOST_IMAGES})", None)
+    most_images: int | None = option(f"with --images auto: largest number of images ({MOST_IMAGES})", None)
 
     def __post_init__(self) -> None:
         """Refuse images that have no numbers, by a ConfigError."""
@@ -515,6 +527,22 @@ class RunSettings:
             raise ConfigError(f"width must be in (0, 1], got {self.width}")
         if not 0 <= self.seed < 2**32 // SEEDS_PER_RUN:
             raise ConfigError(f"seed must be in 0..{2**32 // SEEDS_PER_RUN - 1}, got {self.seed}")
+
+    def given(self, settings: AuditSettings) -> RunSettings:
+        """Return the settings of an audit that takes a fixed number of images, whatever `images` says.
+
+        In multi mode no attribute has a verdict that could end it. An audit around photographs takes all of them, and
+        says how many there are.
+
+        Raises:
+            ConfigError: `width` or `most_images` were given for such an audit.
+        """
+        if self.images != AUTO or (settings.mode == "single" and settings.photos is None):
+            return self
+        for name in ("width", "most_images"):
+            if getattr(self, name) is not None:
+                raise ConfigError(f"{name} is for single mode without photographs: leave it out")
+        return dataclasses.replace(self, images=MULTI_IMAGES)
 
     @property
     def interim_analyses(self) -> tuple[int, ...]:

@@ -1,17 +1,17 @@
 """The test result of an attribute: how large its effect is, and whether the effect is due to this attribute.
 
-*How large?* The mean effect over images has an interval (`intervals`) that holds for all attributes and all interim
-analyses at once. Compared with the smallest effect that matters, the attribute is
-
-- *sensitive*: the interval lies above it,
-- *negligible*: the interval lies below it,
-- *inconclusive*: neither.
+*How large?* An attribute is *sensitive*, *negligible* or *inconclusive* by two one-sided tests of its mean effect over
+images, adjusted over all attributes (`course`). Its interval agrees with the verdict: it lies above the smallest effect
+that matters, below it, or on both sides. By itself the interval is that of Bonferroni over all attributes
+(`betting.mean_intervals`); where the tests of all attributes together settle one whose interval still reaches beyond
+the smallest effect, it ends there. So the intervals of all attributes miss a mean in at most 5 % of audits, besides
+those with a false verdict.
 
 *Is it this attribute's?* Any edit moves a target somewhat. So an attribute is compared with the population of random
 edits of equal visible size, with the direction as the sampling unit (`random_edits`):
 
 - *specific*: it is unlikely that one more random baseline direction moves the output as far: the p-value, adjusted over
-  attributes and interim analyses, is below 5 %,
+  attributes, is below 5 %,
 - *unspecific*: one in `COMMON` of them would, and some of those that were tried did: the target reacts to any change,
 - *unknown*: with so many directions neither can be said; with fewer than `LEAST` of them no attribute is called
   specific.
@@ -25,7 +25,9 @@ import numpy as np
 
 from zoom_engine.audit.summary import BaselineLevel, Specificity, Verdict
 from zoom_engine.settings.interim_analyses import ERRING, confidence
-from zoom_engine.statistics.intervals import Array, column_means, mean_intervals
+from zoom_engine.statistics.betting import Array, mean_intervals
+from zoom_engine.statistics.course import SizeTests, size_tests
+from zoom_engine.statistics.intervals import column_means
 from zoom_engine.statistics.random_edits import RandomEdits, variation
 
 LEVEL = ERRING
@@ -42,7 +44,7 @@ class AttributeTest(NamedTuple):
         baseline: mean change by random baseline directions.
         as_far: how many of them move the output at least as far as the attribute.
         p_value: probability that one more of them moves the output as far.
-        p_adjusted: the p-value adjusted over attributes and interim analyses.
+        p_adjusted: the p-value adjusted over attributes.
 
     The last four are None where there is nothing to compare with.
     """
@@ -62,9 +64,8 @@ def attribute_tests(
     smallest: float,
     correction: str,
     *,
+    sizes: SizeTests | None = None,
     finished: bool = True,
-    analyses: int = 1,
-    seed: int = 0,
 ) -> list[AttributeTest]:
     """Compute the test result of each attribute.
 
@@ -73,22 +74,22 @@ def attribute_tests(
         baseline: float64 `[I, J]` in [0, 1], changes by random baseline directions; NaN where one was not tried.
         smallest: the smallest effect that matters, in [0, 1].
         correction: of the p-values, one of `settings.CORRECTIONS`.
-        finished: False before the audit ends, or between interim analyses: all is inconclusive and unknown then, since
-            whoever tests again and again finds more than 5 % of what is not there.
-        analyses: number of planned interim analyses; each of them spends its part of the error, see `interim_analyses`.
-        seed: seed of what is drawn at random.
+        sizes: how large the effects are, by the analyses of the audit; by default tested once on all images.
+        finished: False before the audit ends: all is inconclusive and unknown then.
     """
     count, means = change.shape[1], column_means(change)
-    low, high = mean_intervals(change, level=confidence(analyses, count), seed=seed)
+    sizes = size_tests(change, smallest, (len(change),)) if sizes is None else sizes
+    low, high = mean_intervals(change, level=confidence(1, count))
     images = np.isfinite(change).sum(axis=0)
     edits = _population(baseline)
     p_values = np.full(count, np.nan)
     if edits is not None:
         p_values = edits.p_values(means, images, variation(change))
-    adjusted = (analyses * adjust(p_values, correction)).clip(max=1.0)
+    adjusted = adjust(p_values, correction)
     tests = []
     for a in range(count):
-        ends = (float(low[a]), float(high[a])) if images[a] > 1 else None
+        verdict: Verdict = sizes.verdicts[a] if finished and images[a] > 1 else "inconclusive"
+        ends = agreeing((float(low[a]), float(high[a])), verdict, smallest) if images[a] > 1 else None
         specificity: Specificity | None = None
         level = as_far = None
         if edits is not None and images[a]:
@@ -96,17 +97,18 @@ def attribute_tests(
             as_far = int((edits.means >= means[a]).sum())
             enough = len(edits.means) >= LEAST
             specificity = _specificity(p_values[a], adjusted[a] if enough else 1.0, as_far) if finished else "unknown"
-        verdict = size_of(ends, smallest) if finished else "inconclusive"
         p, p_adjusted = (None if np.isnan(value) else float(value) for value in (p_values[a], adjusted[a]))
         tests.append(AttributeTest(verdict, specificity, ends, level, as_far, p, p_adjusted))
     return tests
 
 
-def size_of(interval: tuple[float, float] | None, smallest: float) -> Verdict:
-    """Return how large an effect is, by its interval and the `smallest` effect that matters."""
-    if interval is None:
-        return "inconclusive"
-    return "sensitive" if interval[0] > smallest else "negligible" if interval[1] < smallest else "inconclusive"
+def agreeing(interval: tuple[float, float], verdict: Verdict, smallest: float) -> tuple[float, float]:
+    """Return the interval as far as the verdict leaves it: it may end at the `smallest` effect that matters."""
+    low, high = interval
+    return (
+        max(low, smallest) if verdict == "sensitive" else low,
+        min(high, smallest) if verdict == "negligible" else high,
+    )
 
 
 def _specificity(p_value: float, adjusted: float, as_far: int) -> Specificity:
@@ -132,17 +134,17 @@ def adjust(p_values: Array, correction: str) -> Array:
     return adjusted
 
 
-def lower_bounds(change: Array, *, seed: int = 0) -> Array:
+def lower_bounds(change: Array) -> Array:
     """Compute the one-sided 95 % lower confidence bound of the mean of each column of `change [I, A]`, in [0, 1].
 
     It is the lower end of a 90 % interval, and 0 for a column without a value.
     """
-    lowest, _ = mean_intervals(change, level=1 - 2 * LEVEL, seed=seed)
+    lowest, _ = mean_intervals(change, level=1 - 2 * LEVEL)
     return np.where(np.isnan(lowest), 0.0, lowest)
 
 
 def baseline_level(
-    baseline: Array, smallest: float, correction: str, *, attributes: int, images: int, analyses: int = 1
+    baseline: Array, smallest: float, correction: str, *, attributes: int, images: int
 ) -> BaselineLevel | None:
     """Summarise the changes by random baseline directions.
 
@@ -152,7 +154,6 @@ def baseline_level(
         correction: of the p-values, one of `settings.CORRECTIONS`.
         attributes: number of attributes whose p-values are adjusted.
         images: number of images that an attribute's mean is over.
-        analyses: number of planned interim analyses.
 
     Returns:
         The level; None where no direction was tried.
@@ -160,13 +161,13 @@ def baseline_level(
     edits = _population(baseline)
     if edits is None:
         return None
-    low, high = mean_intervals(edits.means[:, None], level=confidence(analyses))
+    low, high = mean_intervals(edits.means[:, None], level=confidence(1))
     return BaselineLevel(
         directions=len(edits.means),
         mean_change=float(edits.means.mean()),
         ci95=(float(low[0]), float(high[0])) if len(edits.means) > 1 else None,
         strongest=float(edits.means.max()),
-        specific_from=edits.reach(LEVEL / (attributes * analyses), images) if len(edits.means) >= LEAST else 1.0,
+        specific_from=edits.reach(LEVEL / attributes, images) if len(edits.means) >= LEAST else 1.0,
         smallest_effect=smallest,
         correction=correction,
     )

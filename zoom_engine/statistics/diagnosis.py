@@ -17,12 +17,13 @@ from zoom_engine.audit.gallery_file import GALLERY
 from zoom_engine.audit.manifest import Config, Manifest
 from zoom_engine.audit.records import Record, is_decisive, read_records, sort_key
 from zoom_engine.audit.service_file import load_tries
-from zoom_engine.audit.summary import InterimAnalysis, Sensitivity, Summary
+from zoom_engine.audit.summary import Sensitivity, Summary
 from zoom_engine.common.errors import AuditError, system_errors
 from zoom_engine.common.terminal import WIDTH
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.settings.audit_settings import Mode
 from zoom_engine.statistics import views
+from zoom_engine.statistics.course import Course, course
 from zoom_engine.statistics.summarise import summarise
 from zoom_engine.statistics.table import summary_table
 from zoom_engine.statistics.views import Counterfactual
@@ -141,28 +142,20 @@ class Diagnosis:
         """Return what the records add up to, see `summarise`."""
         if (resamples, seed) == (4000, 0):
             return self._summary
-        summary = summarise(self.config, (*self.records, *self.baseline), resamples=resamples, seed=seed)
-        return replace(summary, tries=self.tries or None)
+        return self._summarised(resamples=resamples, seed=seed)
+
+    @cached_property
+    def course(self) -> Course:
+        """Return where the audit stands, see `course.Course`; only for single attributes edited by a generator."""
+        return course(self.config, (*self.records, *self.baseline))
 
     @property
     def goal(self) -> int | None:
-        """Return the number of images after which the audit ends.
+        """Return the number of images after which the audit ends, or at the analysis that comes next.
 
-        An audit that chooses the number itself may end at several interim analyses: then it is the number at the next
-        one. None where nothing tells the number.
+        None where nothing tells the number.
         """
-        analysis = self._interim_analysis
-        return self.config.images if analysis is None else analysis.planned[analysis.number - 1]
-
-    @property
-    def goes_on(self) -> bool:
-        """Tell whether the audit chooses the number of images itself and no interim analysis has ended it yet."""
-        return self._interim_analysis is not None and self._interim_analysis.ended is None
-
-    @property
-    def _interim_analysis(self) -> InterimAnalysis | None:
-        """Return where the audit stands; None, without adding up its records, where none are planned."""
-        return None if self.config.interim_analyses is None else self._summary.interim_analysis
+        return self.config.images if self.config.interim_analyses is None else max(self.course.goals)
 
     @property
     def finished(self) -> bool:
@@ -171,7 +164,9 @@ class Diagnosis:
 
     @property
     def missing(self) -> int:
-        """Return how many measurements of the audit have no record yet; 0 for a complete audit."""
+        """Return how many measurements of the audit have no record yet, as far as known; 0 for a complete audit."""
+        if self.mode == "single" and self.config.edits is None:
+            return self.course.missing
         images = self.goal or len({record.image for record in self.records})
         return sum(self.config.measurements(images)) - len(self.records) - len(self.baseline)
 
@@ -195,7 +190,16 @@ class Diagnosis:
 
     @cached_property
     def _summary(self) -> Summary:
-        return replace(summarise(self.config, (*self.records, *self.baseline)), tries=self.tries or None)
+        return self._summarised()
+
+    def _summarised(self, **drawn: int) -> Summary:
+        """Summarise the records; `drawn` are options of `summarise`."""
+        searched = self.manifest.searched
+        return replace(
+            summarise(self.config, (*self.records, *self.baseline), **drawn),
+            tries=self.tries or None,
+            trial_seconds=searched.seconds / searched.trials if searched and searched.trials else None,
+        )
 
     @cached_property
     def _by_attribute(self) -> dict[str | None, list[Record]]:

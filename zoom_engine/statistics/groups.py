@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from zoom_engine.audit.manifest import Config
 from zoom_engine.audit.records import Record
 from zoom_engine.audit.summary import PREDICTION, GroupChange, GroupDifference
+from zoom_engine.statistics.betting import Array, mean_intervals
 from zoom_engine.statistics.interactions import differences
-from zoom_engine.statistics.intervals import Array, column_means, mean_intervals
+from zoom_engine.statistics.intervals import column_means
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,6 @@ def group_changes(
     images: Sequence[int],
     *,
     level: float = 0.95,
-    draws: int = 4000,
-    seed: int = 0,
 ) -> list[tuple[GroupChange, ...]]:
     """Compute for each column of `change` the mean and its interval in each group.
 
@@ -71,8 +70,6 @@ def group_changes(
         change: float64 `[I, A]`, changes by A attributes.
         images: numbers of the I images.
         level: confidence of the intervals.
-        draws: for each interval.
-        seed: of the draws.
 
     Returns:
         A tuple over groups for each attribute.
@@ -82,7 +79,7 @@ def group_changes(
         rows: NDArray[np.bool_] = np.array([image in group.images for image in images], dtype=np.bool_)
         rows_of_group = change[rows]
         known = np.isfinite(rows_of_group).sum(axis=0)
-        low, high = mean_intervals(rows_of_group, level=level, draws=draws, seed=seed)
+        low, high = mean_intervals(rows_of_group, level=level)
         for column, mean in enumerate(column_means(rows_of_group)):
             columns[column].append(
                 GroupChange(

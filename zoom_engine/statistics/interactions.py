@@ -9,10 +9,10 @@ and everything else is not (Janssen 1997; Chung and Romano 2013). Where both gro
 number of images.
 
 *Interval*: the ends of the two means' intervals, combined ("melded", Fay, Proschan and Brittain 2015); it needs no such
-limit. The ends are Gaffke's (`intervals`), which allow for what a group did not happen to show, but with half an
-observation more instead of a whole one, as Jeffreys' interval of a proportion compares with Clopper and Pearson's: two
-ends with whole ones would cover the difference in 99 to 100 % where 95 % are claimed. The intervals are simultaneous
-over all attributes and texts.
+limit. The ends are Gaffke's (2004): quantiles of a Bayesian bootstrap with one more observation, at 0 for the lower end
+and at 1 for the upper one, which stands for what a group did not happen to show. Here it counts half, as Jeffreys'
+interval of a proportion compares with Clopper and Pearson's: two ends with whole ones would cover the difference in 99
+to 100 % where 95 % are claimed. The intervals are simultaneous over all attributes, texts and interim analyses.
 
 A difference is *found* where the adjusted p-value is below 5 %, the interval excludes 0, and the difference is at least
 the smallest effect that matters. It does not say why: images that have something may have more than that in common.
@@ -65,7 +65,7 @@ def differences(
         smallest: the smallest effect that matters, in [0, 1].
         correction: of the p-values, one of `settings.CORRECTIONS`.
         finished: False before the audit ends: nothing is found then.
-        analyses: number of planned interim analyses, which share the error as in `attribute_tests`.
+        analyses: number of planned interim analyses; each spends an equal part of the error (Bonferroni).
         draws: the fewest permutations that are drawn; p-values of many differences take more.
         seed: seed of what is drawn at random.
     """
@@ -187,10 +187,7 @@ def difference_intervals(has: Array, lacks: Array, level: float, *, seed: int = 
 
 
 def _mean_draws(values: Array, draws: int, random: np.random.Generator) -> tuple[Array, Array]:
-    """Draw what the lower and the upper end of the mean's interval are quantiles of: `[draws, A]` each.
-
-    See `intervals.mean_intervals`.
-    """
+    """Draw what the lower and the upper end of the mean's interval are quantiles of: `[draws, A]` each."""
     present = np.isfinite(values)
     known = np.where(present, values, 0.0).clip(0.0, 1.0)
     low, high = np.empty((draws, values.shape[1])), np.empty((draws, values.shape[1]))

@@ -10,22 +10,22 @@ applied to `AUDITS` such audits; the fraction of them that finds the effect is t
 from __future__ import annotations
 
 import bisect
-import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zoom_engine.audit.summary import Power
-from zoom_engine.settings.interim_analyses import confidence
-from zoom_engine.statistics.intervals import Array, Ends, column_means
+from zoom_engine.settings.interim_analyses import ERRING
+from zoom_engine.statistics.betting import Array, log_wealth_above, log_wealth_below, needed
+from zoom_engine.statistics.intervals import column_means
 from zoom_engine.statistics.random_edits import Dispersion, variation
 
-SIZES = (0.05, 0.1, 0.2)
+SIZES = (0.05, 0.1, 0.2, 0.4)
 LIKELY = 0.8
 AUDITS = 100
-DRAWS = 4000
 MOST_IMAGES = 1000
 PRIOR_IMAGES = 16
 """As many images what is known otherwise counts for, beside what a few images show."""
@@ -37,7 +37,13 @@ _LEAST = 1e-4
 
 
 def power(
-    change: Array, baseline: Array, smallest: float, *, specific_from: float | None, analyses: int = 1, seed: int = 0
+    change: Array,
+    baseline: Array,
+    smallest: float,
+    *,
+    specific_from: float | None,
+    images: int | None = None,
+    seed: int = 0,
 ) -> Power | None:
     """Estimate the power of an audit.
 
@@ -46,17 +52,18 @@ def power(
         baseline: float64 `[I, J]` in [0, 1], changes by random baseline directions; NaN where one was not tried.
         smallest: the smallest effect that matters, in [0, 1].
         specific_from: the mean change from which on an attribute is specific; None without random baseline directions.
-        analyses: number of planned interim analyses.
+        images: number of images on which the audit would try an attribute that is not settled; by default as many as
+            the attribute has that was tried on the fewest.
         seed: seed of the simulated audits.
 
     Returns:
         The power by effect size; None below two images.
     """
-    images = fewest(change)
-    if images < 2:
+    if fewest(change) < 2:
         return None
+    images = fewest(change) if images is None else images
     spread, attributes = Dispersion.of_changes(np.concatenate([change, baseline], axis=1)), change.shape[1]
-    return power_of(spread, images, attributes, smallest, specific_from=specific_from, analyses=analyses, seed=seed)
+    return power_of(spread, images, attributes, smallest, specific_from=specific_from, seed=seed)
 
 
 def power_of(
@@ -67,7 +74,6 @@ def power_of(
     *,
     specific_from: float | None = None,
     sizes: Sequence[float] = SIZES,
-    analyses: int = 1,
     seed: int = 0,
     audits: int = AUDITS,
 ) -> Power:
@@ -80,17 +86,15 @@ def power_of(
         smallest: the smallest effect that matters, in [0, 1].
         specific_from: as in `power`.
         sizes: of injected effects, in (0, 1].
-        analyses: as in `power`.
         seed: as in `power`.
         audits: how many are simulated.
     """
-    injected = _Injected(spread, confidence(analyses, attributes), seed, audits)
-    ends = injected.ends(images)
+    injected = _Injected(spread, attributes, seed, audits)
 
     def fractions_found(size: float) -> tuple[float, float]:
         """Return the fractions of audits that find an effect of that size sensitive, and specific too."""
         drawn = injected.changes(size, images)
-        sensitive = ends.above(drawn, smallest)
+        sensitive = injected.found(drawn, smallest)
         far = drawn.mean(axis=0) >= (1.0 if specific_from is None else specific_from)
         return float(sensitive.mean()), float((sensitive & far).mean())
 
@@ -104,16 +108,17 @@ def power_of(
 
 @dataclass(frozen=True)
 class _Injected:
-    """Audits into which effects are injected, spread over images by `spread`, of intervals of some `level`."""
+    """Audits of so many `attributes`, into one of which effects are injected, spread over images by `spread`."""
 
     spread: Spread
-    level: float
+    attributes: int
     seed: int
     audits: int = AUDITS
 
-    def ends(self, images: int) -> Ends:
-        """Return the test of the intervals of so many images."""
-        return Ends(images, level=self.level, draws=DRAWS, seed=self.seed)
+    def found(self, changes: Array, smallest: float) -> NDArray[np.bool_]:
+        """Tell for each column of `changes` whether the audit finds it sensitive, where no other attribute is."""
+        found: NDArray[np.bool_] = log_wealth_above(changes, smallest) >= needed(ERRING, self.attributes)
+        return found
 
     def changes(self, size: float, images: int) -> Array:
         """Draw the changes `[images, audits]` by an effect of mean `size`."""
@@ -132,7 +137,6 @@ def images_for_power(
     size: float,
     share: float,
     *,
-    analyses: int = 1,
     seed: int = 0,
 ) -> int | None:
     """Estimate how many images such an audit takes to find an effect sensitive in so many cases.
@@ -143,21 +147,20 @@ def images_for_power(
         smallest: as in `power`.
         size: the effect, in [0, 1].
         share: the share of audits that are to find it, in [0, 1].
-        analyses: as in `power`.
         seed: as in `power`.
 
     Returns:
         The number of images, to a tenth; None where it is more than `most_images`, or where no number is enough: an
-        effect that is not above the smallest that matters is none that intervals lie above.
+        effect that is not above the smallest that matters cannot be found sensitive.
     """
     images = fewest(change)
     if images < 1 or size <= smallest:
         return None
     spread = Dispersion.of_changes(np.concatenate([change, baseline], axis=1))
-    injected, steps = _Injected(spread, confidence(analyses, change.shape[1]), seed), _steps(images + 1)
+    injected, steps = _Injected(spread, change.shape[1], seed), _steps(images + 1)
 
     def finds(count: int) -> bool:
-        return bool(injected.ends(count).above(injected.changes(size, count), smallest).mean() >= share)
+        return bool(injected.found(injected.changes(size, count), smallest).mean() >= share)
 
     first = bisect.bisect_left(steps, True, key=finds)
     return steps[first] if first < len(steps) else None
@@ -289,21 +292,27 @@ def _detectable(share: Callable[[float], float], smallest: float) -> float | Non
 
 
 def images_to_settle(
-    change: Array, baseline: Array, smallest: float, inconclusive: Sequence[int], *, analyses: int = 1, seed: int = 0
+    change: Array,
+    baseline: Array,
+    smallest: float,
+    inconclusive: Sequence[int],
+    *,
+    tests: tuple[int, int] | None = None,
+    seed: int = 0,
 ) -> list[int | None]:
     """Estimate how many images would settle whether attributes are sensitive or negligible.
 
     The audit is continued `AUDITS` times: the images that it has are kept, and others are drawn around a mean effect
     that may lie wherever those leave it open, varying over images as in `power`. How open, the spread of an effect that
     matters says: flips that few images show may not have come up yet. (Beta, with half an observation at 0 and at 1, as
-    Jeffreys' prior has it.) Intervals are looked at after every further tenth of the images.
+    Jeffreys' prior has it.) The verdict is looked at after every further tenth of the images.
 
     Args:
         change: as in `power`; no column of `inconclusive` holds NaN.
         baseline: as in `power`.
         smallest: the smallest effect that matters, in [0, 1].
         inconclusive: indices of the attributes that are asked about.
-        analyses: number of planned interim analyses.
+        tests: how many attributes are not sensitive yet, and how many are not negligible; by default all of them.
         seed: seed of the simulated audits.
 
     Returns:
@@ -311,12 +320,12 @@ def images_to_settle(
         None where `MOST_IMAGES` are too few, below two images, and where the audit has as many already.
     """
     images, attributes = change.shape
-    if not 2 <= images < MOST_IMAGES:  # draws for more take gigabytes
+    if not 2 <= images < MOST_IMAGES:
         return [None] * len(inconclusive)
     spread, steps = Dispersion.of_changes(np.concatenate([change, baseline], axis=1)), _steps(images)
-    ends = functools.cache(lambda count: Ends(count, level=confidence(analyses, attributes), draws=DRAWS, seed=seed))
+    to_sensitive, to_negligible = (needed(ERRING, count) for count in tests or (attributes, attributes))
 
-    def needed(column: int) -> int | None:
+    def images_of(column: int) -> int | None:
         random, seen = np.random.default_rng([seed, column]), change[:, column]
         mean = seen.mean().clip(_LEAST, 1 - _LEAST)
         known = images / float(spread(np.array([max(mean, smallest)]))[0])
@@ -326,12 +335,14 @@ def images_to_settle(
         audits = np.concatenate([np.repeat(seen[:, None], AUDITS, axis=1), more])
 
         def settles(count: int) -> bool:
-            return bool(ends(count).off(audits[:count], smallest).mean() >= LIKELY)
+            is_sensitive = log_wealth_above(audits[:count], smallest) >= to_sensitive
+            is_negligible = log_wealth_below(audits[:count], smallest) >= to_negligible
+            return bool((is_sensitive | is_negligible).mean() >= LIKELY)
 
         first = bisect.bisect_left(steps, True, lo=1, key=settles)
         return steps[first] if first < len(steps) else None
 
-    return [needed(column) for column in inconclusive]
+    return [images_of(column) for column in inconclusive]
 
 
 def most_images(images: int) -> int:

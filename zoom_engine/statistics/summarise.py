@@ -19,7 +19,6 @@ from zoom_engine.audit.records import Record, is_decisive
 from zoom_engine.audit.summary import (
     Agreement,
     ControlLevel,
-    Ended,
     InterimAnalysis,
     Interval,
     PhotographChange,
@@ -33,6 +32,8 @@ from zoom_engine.settings.attributes import Attribute
 from zoom_engine.settings.interim_analyses import confidence
 from zoom_engine.statistics.agreement import kendalls_w
 from zoom_engine.statistics.attribute_tests import attribute_tests, baseline_level
+from zoom_engine.statistics.betting import Array, mean_intervals
+from zoom_engine.statistics.course import Course, course
 from zoom_engine.statistics.effects import (
     Effect,
     adjusted_changes,
@@ -46,10 +47,8 @@ from zoom_engine.statistics.effects import (
 )
 from zoom_engine.statistics.groups import group_changes, group_differences, groups
 from zoom_engine.statistics.intervals import (
-    Array,
     bootstrap_means,
     column_means,
-    mean_intervals,
     share_first,
     unlimited_intervals,
 )
@@ -67,9 +66,10 @@ def summarise(config: Config, records: Sequence[Record], *, resamples: int = 400
     images = len({record.image for record in records})
     edited = [record for record in records if record.was_edited]
     edited_images = len({record.image for record in edited})
-    planned = config.planned_analyses
-    drawn = _Drawn(resamples, seed, confidence(planned))
-    complete = _is_complete(config, records, baseline, images)
+    by_generator = config.mode == "single" and config.edits is None
+    progress = course(config, (*records, *baseline)) if by_generator else None
+    complete = _is_complete(config, records, baseline, images) if progress is None else not progress.missing
+    drawn = _Drawn(resamples, seed)
     flipped = [record for record in edited if record.flipped]
     decisive = [record for record in flipped if is_decisive(record, least=config.decisive_change)]
     of_mode: dict[str, Any] = (
@@ -78,8 +78,8 @@ def summarise(config: Config, records: Sequence[Record], *, resamples: int = 400
             edited,
             [record for record in baseline if record.was_edited],
             drawn,
-            planned,
-            complete,
+            progress,
+            complete=complete,
         )
         if config.mode == "single"
         else {"sensitivity": tuple(_multi_rows(config, records, drawn))}
@@ -97,42 +97,32 @@ def summarise(config: Config, records: Sequence[Record], *, resamples: int = 400
         ssim=_mean(record.ssim for record in flipped),
         photographs=tuple(_by_photograph(config, records)),
         edits=None if config.edits is None else config.edits.kind,
-        interim_analysis=_interim_analysis(config, images, complete=complete, rows=of_mode["sensitivity"]),
+        interim_analysis=_interim_analysis(config, progress),
         **of_mode,
     )
 
 
 class _Drawn(NamedTuple):
-    """The way in which intervals are drawn: `resamples` of them from `seed`, with the confidence `confidence`."""
+    """How what is drawn at random is drawn: `resamples` times, from `seed`."""
 
     resamples: int
     seed: int
-    confidence: float
 
 
 def _is_complete(config: Config, records: Sequence[Record], baseline: Sequence[Record], images: int) -> bool:
-    """Tell whether the audit is at its end or at an interim analysis, with all records of all `images`."""
-    goal = images if config.images is None else config.images
-    if config.interim_analyses is not None and images not in config.interim_analyses.planned:
-        return False
+    """Tell whether an audit in multi mode, or of edits from elsewhere, has all records of all `images`."""
     shown = {record.image for record in records}
-    return (len(records), sum(record.image in shown for record in baseline)) == config.measurements(goal)
+    measurements = config.measurements(images if config.images is None else config.images)
+    return (len(records), sum(record.image in shown for record in baseline)) == measurements
 
 
-def _interim_analysis(
-    config: Config, images: int, *, complete: bool, rows: Sequence[Sensitivity]
-) -> InterimAnalysis | None:
-    """Describe the interim analysis that an audit with so many `images` is at; `complete` where it is just there."""
-    if config.interim_analyses is None:
+def _interim_analysis(config: Config, progress: Course | None) -> InterimAnalysis | None:
+    """Describe the interim analysis at which an audit ended, or which comes next."""
+    if config.interim_analyses is None or progress is None:
         return None
     planned = config.interim_analyses.planned
-    place = min(bisect.bisect_left(planned, images), len(planned) - 1)
-    ended: Ended | None = None
-    if complete:
-        is_known = config.interim_analyses.all_known((row.verdict, row.interval) for row in rows)
-        ended = "known" if is_known else "most images" if images == planned[-1] else None
-        place += ended is None
-    return InterimAnalysis(place + 1, planned, confidence(len(planned)), config.interim_analyses.width, ended)
+    number = bisect.bisect_left(planned, max(progress.goals)) + 1
+    return InterimAnalysis(min(number, len(planned)), planned, config.interim_analyses.width, progress.ended)
 
 
 def _by_photograph(config: Config, records: Sequence[Record]) -> Iterator[PhotographRow]:
@@ -206,9 +196,7 @@ def images_for_power(
     made = [record for record in records if record.was_edited]
     of_attributes, beside = ([one for one in made if (one.baseline is not None) is so] for so in (False, True))
     tried = _judged(config, of_attributes, beside)
-    needed = power_for(
-        tried.changes, tried.by_baseline, config.smallest_effect, effect, share, analyses=config.planned_analyses
-    )
+    needed = power_for(tried.changes, tried.by_baseline, config.smallest_effect, effect, share)
     return fewest(tried.changes), needed
 
 
@@ -221,7 +209,7 @@ class _Means(NamedTuple):
     first: float
 
 
-def _control_level(config: Config, changed: Sequence[tuple[Record, float]], drawn: _Drawn) -> ControlLevel | None:
+def _control_level(config: Config, changed: Sequence[tuple[Record, float]]) -> ControlLevel | None:
     """Summarise how far control prompts move the output, each over the images that are moved along it.
 
     `changed` holds the records with what is judged of each.
@@ -237,13 +225,19 @@ def _control_level(config: Config, changed: Sequence[tuple[Record, float]], draw
     return ControlLevel(
         images=len(all_changes),
         mean_change=float(all_changes.mean()),
-        ci95=_intervals(all_changes, drawn)[0],
+        ci95=_intervals(all_changes)[0],
         prompts={prompt: float(np.mean(values)) for prompt, values in by_prompt.items()},
     )
 
 
 def _single(
-    config: Config, records: Sequence[Record], baseline: Sequence[Record], drawn: _Drawn, analyses: int, complete: bool
+    config: Config,
+    records: Sequence[Record],
+    baseline: Sequence[Record],
+    drawn: _Drawn,
+    progress: Course | None,
+    *,
+    complete: bool,
 ) -> dict[str, Any]:
     """Compute the parts of the summary that belong to single mode: rows by falling mean change, and their baselines."""
     column = {attribute.text: index for index, attribute in enumerate(config.attributes)}
@@ -258,11 +252,12 @@ def _single(
     shown, seed = sorted({record.image for record in records}), drawn.seed
     at_end, judged_effects, changes, by_baseline, baseline_judged = _judged(config, records, baseline)
     rules = (config.smallest_effect, config.correction)
-    beside = attribute_tests(changes, by_baseline, *rules, finished=complete, analyses=analyses, seed=seed)
+    sizes = None if progress is None else progress.sizes
+    beside = attribute_tests(changes, by_baseline, *rules, sizes=sizes, finished=complete)
     change = _means_of(changes, drawn)
     largest = matrix(record.change for record in records)
     largest_means = _figures(column_means(largest))
-    largest_intervals = _intervals(largest, drawn._replace(confidence=confidence(analyses, len(column))))
+    largest_intervals = _intervals(largest, confidence(1, len(column)))
     side_effects = mean_side_effects(config, judged_effects, records)
     signed = matrix(judged_signed(judged_effects, at_end=at_end))
     adjusted: Sequence[float | None] = [None] * len(column)
@@ -273,12 +268,14 @@ def _single(
     if config.edits is not None and side_effects is not None:
         of_edits = matrix(own_scores(judged_effects, records))
         edit_scores = _figures(column_means(of_edits))
-        ends = unlimited_intervals(of_edits, level=confidence(analyses, len(column)))
+        ends = unlimited_intervals(of_edits, level=confidence(1, len(column)))
         edit_intervals = [None if math.isnan(a) else (float(a), float(b)) for a, b in zip(*ends, strict=True)]
     images = fewest(changes)  # of edits from elsewhere each attribute may have but a part of them
-    baseline_figures = baseline_level(by_baseline, *rules, attributes=len(column), images=images, analyses=analyses)
+    baseline_figures = baseline_level(by_baseline, *rules, attributes=len(column), images=images)
     reached, to_settle = None, dict[int, int | None]()
     if complete:
+        verdicts = [row.verdict for row in beside]
+        tests = (sum(one != "sensitive" for one in verdicts), sum(one != "negligible" for one in verdicts))
         with_images: dict[bytes, list[int]] = {}  # attributes by the images that have them
         for i, row in enumerate(beside):
             if row.verdict == "inconclusive":
@@ -286,17 +283,15 @@ def _single(
         for unsettled in with_images.values():
             having = np.isfinite(changes[:, unsettled[0]])
             counts = images_to_settle(
-                changes[having], by_baseline[having], config.smallest_effect, unsettled, analyses=analyses, seed=seed
+                changes[having], by_baseline[having], config.smallest_effect, unsettled, tests=tests, seed=seed
             )
             to_settle |= zip(unsettled, counts, strict=True)
         from_here = None if baseline_figures is None else baseline_figures.specific_from
-        reached = power(
-            changes, by_baseline, config.smallest_effect, specific_from=from_here, analyses=analyses, seed=seed
-        )
+        most = None if config.interim_analyses is None else config.interim_analyses.planned[-1]
+        reached = power(changes, by_baseline, config.smallest_effect, specific_from=from_here, images=most, seed=seed)
     by_paraphrase, agreement = _by_paraphrase(records, columns, len(column), drawn)
-    level = drawn.confidence
     parts = groups(config, records)
-    among = group_changes(parts, changes, shown, level=level, draws=drawn.resamples, seed=seed)
+    among = group_changes(parts, changes, shown)
     apart = group_differences(config, parts, changes, shown, finished=complete, seed=seed)
     flipped = means(record.flipped for record in records)
     decisive = means(is_decisive(record, least=config.decisive_change) for record in records)
@@ -315,6 +310,7 @@ def _single(
             for (mean, ci95, share, _), flip_rate, decisive_rate in zip(figures, flips, decisively, strict=True)
         ]
 
+    tried = np.isfinite(changes).sum(axis=0)
     specificities = [one.specificity for one in beside]
     if config.edits is not None and not at_end and baseline_judged:
         strengths = means(len(record.trajectory) for record in records)
@@ -329,8 +325,9 @@ def _single(
         Sensitivity(
             mode="single",
             attribute=attribute,
+            images=int(tried[i]),
             mean_change=largest_means[i],
-            ci95=largest_intervals[i],
+            ci95=largest_intervals[i] if at_end else beside[i].interval,
             effect=change[i].mean if at_end else None,
             effect_ci95=beside[i].interval if at_end else None,
             share=change[i].share,
@@ -373,7 +370,7 @@ def _single(
         for row in rows
     ]
     return {
-        "control_prompts": _control_level(config, baseline_judged, drawn),
+        "control_prompts": _control_level(config, baseline_judged),
         "baseline": baseline_figures,
         "power": reached,
         "paraphrases": agreement,
@@ -412,7 +409,7 @@ def _by_paraphrase(
     )
     means = np.stack([column_means(one) for one in values], axis=1)
     rows = [tuple(map(float, row)) if np.isfinite(row).all() else None for row in means]
-    return rows, kendalls_w(values, resamples=drawn.resamples, level=drawn.confidence, seed=drawn.seed)
+    return rows, kendalls_w(values, resamples=drawn.resamples, seed=drawn.seed)
 
 
 def _multi_rows(config: Config, records: Sequence[Record], drawn: _Drawn) -> list[Sensitivity]:
@@ -435,6 +432,7 @@ def _multi_rows(config: Config, records: Sequence[Record], drawn: _Drawn) -> lis
             Sensitivity(
                 mode="multi",
                 attribute=config.attributes[index],
+                images=len(records),
                 share=means.share,
                 first=means.first,
                 flip_rate=_mean(record.flipped for record in using),
@@ -455,7 +453,7 @@ def _means_of(values: Array, drawn: _Drawn) -> list[_Means]:
     means = column_means(values)
     first = share_first(bootstrap_means(values, resamples=drawn.resamples, seed=drawn.seed))
     total = float(np.nansum(means))
-    intervals = _intervals(values, drawn)
+    intervals = _intervals(values)
     return [
         _Means(
             mean,
@@ -467,9 +465,9 @@ def _means_of(values: Array, drawn: _Drawn) -> list[_Means]:
     ]
 
 
-def _intervals(values: Array, drawn: _Drawn) -> list[Interval | None]:
+def _intervals(values: Array, level: float = 0.95) -> list[Interval | None]:
     """Compute the interval of the mean of each column of `values [I, A]`; None below two images."""
-    low, high = mean_intervals(values, level=drawn.confidence, seed=drawn.seed)
+    low, high = mean_intervals(values, level=level)
     enough = np.isfinite(values).sum(axis=0) >= 2
     return [(float(low[i]), float(high[i])) if enough[i] else None for i in range(values.shape[1])]
 

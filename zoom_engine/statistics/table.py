@@ -9,7 +9,6 @@ from zoom_engine.audit.summary import PREDICTION, GroupDifference, Interval, Sen
 from zoom_engine.common.plurals import agreeing, digits_beside, number_of, with_minus
 from zoom_engine.common.terminal import WIDTH, Column, ruled, wrapped
 from zoom_engine.settings.attributes import Attribute
-from zoom_engine.settings.interim_analyses import ERRING, KNOWN_WIDTH
 from zoom_engine.statistics.interactions import FEWEST
 
 _BAR_WIDTH = 10
@@ -49,11 +48,12 @@ def summary_table(summary: Summary, *, title: str = "", width: int = WIDTH, colo
     """
     single = summary.mode == "single"
     measure = judged_name(summary) if single else "share of range"
-    baseline = summary.baseline
+    baseline, shows_images = summary.baseline, summary.interim_analysis is not None
     columns = [
         Column("attribute", text=True, name=True),
         Column(f"{measure} [95 %]", text=True),
         *([Column("verdict", text=True, colored=True)] if single else []),
+        *([Column("images")] if shows_images else []),
         Column("of the sum", rank=6),
         Column("flips", rank=2),
         Column("decisive", rank=1),
@@ -65,6 +65,7 @@ def summary_table(summary: Summary, *, title: str = "", width: int = WIDTH, colo
     for row in summary.sensitivity:
         cells = [row.attribute.name, with_interval(row.value, row.interval)]
         cells += [verdict_in_words(row)] if single else []
+        cells += [str(row.images)] if shows_images else []
         share = f"{_bar(row.share)} {percent(row.share):>5}"
         cells.append(percent(row.share) if baseline else share)  # a row of bars would be a ranking
         cells.append(flipping(row.flip_rate))
@@ -193,22 +194,17 @@ def analyses_in_words(summary: Summary) -> str:
     analysis = summary.interim_analysis
     if analysis is None:
         return ""
-    wide = f"known to {KNOWN_WIDTH if analysis.width is None else analysis.width:g}"
-    enough = f"every attribute was {wide if analysis.width is not None else f'sensitive, negligible, or {wide}'}"
-    several = len(analysis.planned) > 1
-    place = f"interim analysis {analysis.number} of {len(analysis.planned)}" if several else "its only interim analysis"
-    last = f"the last of {len(analysis.planned)} interim analyses" if several else place
-    why = {
-        "known": f"ended at {place}, where {enough}",
-        "most images": f"ended at {last}, before {enough}",
-        None: f"goes on to {place}, after {analysis.planned[analysis.number - 1]} images",
+    until = "it is sensitive or negligible"
+    if analysis.width is not None:
+        until = f"its interval is at most {analysis.width:g} wide"
+    most = number_of(analysis.planned[-1], "image")
+    open_ones = sum(row.images >= analysis.planned[-1] for row in summary.sensitivity)
+    ended = {
+        "settled": f" All did by {number_of(summary.images, 'image')}.",
+        "most images": f" {open_ones} of {number_of(len(summary.sensitivity), 'attribute')} took all of them.",
+        None: "",
     }[analysis.ended]
-    if not several:
-        return f"The audit {why}."
-    return (
-        f"The audit {why}. Each spends {100 * (1 - analysis.confidence):.2g} % of the {100 * ERRING:g} % by which"
-        " intervals and verdicts may err, so they hold wherever it ends."
-    )
+    return f"Each attribute is tried on more images until {until}, {most} at most.{ended}"
 
 
 def percent(value: float | None, *, limit: float | None = None) -> str:
