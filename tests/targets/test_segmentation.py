@@ -35,25 +35,56 @@ def literal_overlaps(now: np.ndarray, before: np.ndarray) -> list[float]:
     return results
 
 
+def literal_mean_iou(now: np.ndarray, before: np.ndarray) -> float:
+    """The mean IU of Long, Shelhamer and Darrell (CVPR 2015): 1/n_cl · Σ_i n_ii / (t_i + Σ_j n_ji − n_ii).
+
+    n_ij is the number of pixels of class i that are predicted as class j, and t_i = Σ_j n_ij. The sum is over the n_cl
+    classes in the ground truth, here `before`.
+    """
+    n = np.zeros((len(CLASSES), len(CLASSES)))
+    for true, predicted in zip(before.flat, now.flat, strict=True):
+        n[true, predicted] += 1
+    t = n.sum(1)
+    return float(np.mean([n[i, i] / (t[i] + n[:, i].sum() - n[i, i]) for i in range(len(CLASSES)) if t[i]]))
+
+
 @given(maps=MAPS)
-def test_agreement_is_the_mean_overlap_of_the_classes_that_are_there(maps: np.ndarray) -> None:
+def test_agreement_is_the_mean_overlap_of_the_classes_of_the_original(maps: np.ndarray) -> None:
     now, before = maps
     overlaps = literal_overlaps(now[0], before[0])
-    mean = float(np.nanmean(overlaps))
+    present = [label in before for label in range(len(CLASSES))]
+    mean = literal_mean_iou(now[0], before[0])
     assert np.isnan(overlaps[3])
     for task, outputs in ((TASK, map(logits_of, (now, before))), (LABELS, map(torch.from_numpy, (now, before)))):
         after, original = (task.outputs(raw) for raw in outputs)
         np.testing.assert_allclose(task.overlaps(after, original)[0], overlaps, atol=1e-6)
         assert task.change(after, original).item() == pytest.approx(1 - mean, abs=1e-6)
-        row = task.recorded(after, original)[0].tolist()
+        row, unedited = (task.recorded(one, original)[0].tolist() for one in (after, original))
         assert row[3] == -1
-        assert task.view.response(row, row) == pytest.approx(mean, abs=1e-6)
-        np.testing.assert_allclose(task.view.parts(row, row).changes, np.nan_to_num(1 - np.array(overlaps)), atol=1e-6)
+        assert task.view.response(row, unedited) == pytest.approx(mean, abs=1e-6)
+        changes = np.where(present, 1 - np.array(overlaps), 0.0)
+        np.testing.assert_allclose(task.view.parts(row, unedited).changes, changes, atol=1e-6)
         if abs(mean - 0.75) > 1e-6:
-            assert bool(task.flipped(after, original)) == (mean < 0.75) == bool(task.view.state(row, row))
+            assert bool(task.flipped(after, original)) == (mean < 0.75) == bool(task.view.state(row, unedited))
     whole = TASK.recorded(logits_of(now), logits_of(now))[0].tolist()
     assert set(whole) <= {1.0, -1.0}
     assert TASK.view.state(whole, whole) == 0
+
+
+@pytest.mark.parametrize("task", [TASK, LABELS], ids=["logits", "labels"])
+def test_a_stray_pixel_of_a_new_class_is_a_small_change(task: SegmentationTask) -> None:
+    before = np.zeros((1, 20, 20), int)
+    before[0, 10:] = 1
+    now = before.copy()
+    now[0, 0, 0] = 2  # one pixel of 200 is taken from class 0
+    after, original = (logits_of(one) if task is TASK else torch.from_numpy(one).byte() for one in (now, before))
+    assert task.change(after, original).item() == pytest.approx(1 - (199 / 200 + 1) / 2, abs=1e-6)
+    assert not task.flipped(after, original)
+    row, unedited = (task.recorded(one, original)[0].tolist() for one in (after, original))
+    assert task.view.state(row, unedited) == task.view.state(unedited, unedited)
+    assert task.view.parts(row, unedited).changes == pytest.approx([1 / 200, 0, 0, 0], abs=1e-6)
+    back = task.change(original, after).item()
+    assert back == pytest.approx(1 - (199 / 200 + 1 + 0) / 3, abs=1e-6), "a class of the original that vanishes counts"
 
 
 def test_one_class_can_be_the_one_that_counts() -> None:
@@ -70,7 +101,10 @@ def test_one_class_can_be_the_one_that_counts() -> None:
     nowhere = SegmentationTask(classes=CLASSES, chosen="sea")
     assert not nowhere.flipped(logits_of(now), logits_of(before)), "it is in neither picture"
     assert nowhere.flipped(logits_of(now * 0 + 3), logits_of(before)), "it appears"
-    assert TASK.view.caption(logits_of(now)[0], logits_of(before)[0]) == "mIoU 0.50"
+    row, unedited = (nowhere.recorded(logits_of(one), logits_of(before))[0].tolist() for one in (now * 0 + 3, before))
+    assert nowhere.view.state(row, unedited) == 1
+    assert nowhere.view.parts(row, unedited).changes[3] == 1
+    assert TASK.view.caption(logits_of(now)[0], logits_of(before)[0]) == "mIoU 0.75"
     assert TASK.view.state_name(1) == "other areas"
 
 
@@ -109,10 +143,13 @@ def test_the_margin_is_a_count_and_slopes_as_the_loss_does(chosen: str | None) -
         assert slope.flatten(1).any(1).all()
 
 
-def test_the_soft_overlap_of_sure_outputs_is_the_overlap() -> None:
-    now, before = np.random.default_rng(2).integers(0, 4, (2, 1, 8, 8))
+@pytest.mark.parametrize("classes", [3, 4])
+def test_the_soft_overlap_of_sure_outputs_is_the_overlap(classes: int) -> None:
+    """Also where the output has a class that the original lacks."""
+    random = np.random.default_rng(2)
+    now, before = random.integers(0, 4, (1, 8, 8)), random.integers(0, classes, (1, 8, 8))
     sure = 30 * logits_of(now)
-    wanted = float(np.mean(literal_overlaps(now[0], before[0])))
+    wanted = literal_mean_iou(now[0], before[0])
     loss = TASK.loss(sure, logits_of(before)).item()
     assert loss == pytest.approx(np.log1p(np.exp((wanted - 0.75) / 0.25)), abs=1e-4)
     labels = LABELS.loss(torch.from_numpy(now).byte(), torch.from_numpy(before).byte())

@@ -9,7 +9,15 @@ import pytest
 import torch
 
 from zoom_engine.commands.fit.answers import Answers, compare_answers
-from zoom_engine.targets import BinaryTask, EmbeddingTask, MultiClassTask, MultiLabelTask, RegressionTask, Task
+from zoom_engine.targets import (
+    BinaryTask,
+    EmbeddingTask,
+    MultiClassTask,
+    MultiLabelTask,
+    RegressionTask,
+    SegmentationTask,
+    Task,
+)
 
 
 def compared(task: Task, photographs: torch.Tensor, generated: torch.Tensor) -> Answers:
@@ -53,6 +61,20 @@ def test_of_labels_each_has_its_fraction_and_of_classes_those_that_are_chosen() 
     logits = torch.eye(3)[[0, 0, 0, 1]].repeat(2, 1) * 9
     result = compared(MultiClassTask(classes=("a", "b", "c")), logits, logits)
     assert [one.name for one in result.decisions] == ["“a”", "“b”"]
+
+
+def test_areas_are_compared_in_both_directions() -> None:
+    """The mIoU is over the classes of one of the two pictures: of a class that only the other shows it says nothing."""
+    task = SegmentationTask(classes=("wall", "sky", "tree"), output="labels")
+    plain = torch.zeros(8, 4, 4, dtype=torch.uint8)
+    plain[:, 2:] = 1
+    wooded = plain.clone()
+    wooded[:, 0] = 2  # half of the wall: mIoU (1/2 + 1)/2 from the plain one, (1/2 + 1 + 0)/3 from this one
+    cost = (0.25 + 0.5) / 2
+    for photographs, generated in ((plain, wooded), (wooded, plain)):
+        result = compared(task, photographs, generated)
+        assert result.distance.excess == result.distance.distance == pytest.approx(cost)
+        assert result.distance.reference == 0
 
 
 def test_an_embedding_has_a_distance_and_no_decisions() -> None:

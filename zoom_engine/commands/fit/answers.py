@@ -69,13 +69,18 @@ def compare_answers(target: Target, photographs: Tensor, generated: Tensor, *, s
 
 
 def _changes(target: Target, rows: Tensor, columns: Tensor) -> Array:
-    """Return the task's change from each of `columns` to each of `rows`, `[N, M]`."""
+    """Return the task's change between each of `rows` and each of `columns`, `[N, M]`.
+
+    It is the mean of both ways, because neither picture is the other's original, and the mIoU is over the classes of
+    that.
+    """
     size = max(1, _AT_ONCE // max(1, columns.numel()))
     changes = []
     for part in torch.split(rows, size):
         one = part.repeat_interleave(len(columns), dim=0)
         other = columns.repeat(len(part), *[1] * (columns.ndim - 1))
-        changes.append(target.task.change(one, other).reshape(len(part), -1))
+        both = (target.task.change(one, other) + target.task.change(other, one)) / 2
+        changes.append(both.reshape(len(part), -1))
     matrix: Array = torch.cat(changes).double().numpy()
     return matrix.clip(0.0, 1.0)
 

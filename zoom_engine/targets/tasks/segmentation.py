@@ -39,8 +39,8 @@ class SegmentationTask(Described):
         output: what the network returns: "logits" or "probabilities" `[B, C, h, w]` (`[B, 1, h, w]`, of the second of
             two classes, too), or "labels" `[B, h, w]` or `[B, 1, h, w]`, the index of each pixel's class, without
             gradients.
-        threshold: below which agreement with the areas of the unedited image the output flips: the mean intersection
-            over union (mIoU) of the classes that either picture has, or the IoU of `chosen`.
+        threshold: the output flips where its agreement with the areas of the unedited image is below this: the mean
+            intersection over union (mIoU) over the classes that the unedited image has, or the IoU of `chosen`.
         chosen: name or index of the one class that counts, or None.
     """
 
@@ -115,8 +115,13 @@ class SegmentationTask(Described):
         return both / (table.sum(1) + table.sum(2) - both)
 
     def agreement(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """Return the agreement that the threshold is of, `[B]` in [0, 1]."""
-        return self.counted(self.overlaps(outputs, original))
+        """Return the agreement that is compared with the threshold, `[B]` in [0, 1].
+
+        It is the mIoU over the classes of the reference, which is the original (Long, Shelhamer and Darrell, CVPR 2015;
+        per class as PASCAL VOC has it: Everingham et al., IJCV 2015). A class that only the output has is not averaged
+        over; its pixels lower the IoU of the classes that they were taken from.
+        """
+        return self.counted(self.overlaps(outputs, original), self._present(original))
 
     def recorded(self, outputs: Tensor, original: Tensor) -> Tensor:
         """Return the IoU of each class with the original, `[B, C]`; -1 where neither picture has it."""
@@ -157,18 +162,27 @@ class SegmentationTask(Described):
         area = F.one_hot(self._classes_of(original), len(self.classes)).transpose(1, 2).to(probabilities.dtype)
         both = (probabilities * area).sum(2)
         soft = both / (probabilities + area - probabilities * area).sum(2).clamp(min=1e-6)
-        present = area.any(2)
+        present = self._present(original)
         if self.index is None:
             return (soft * present).sum(1) / present.sum(1)
         return torch.where(present, soft, 1 - probabilities.mean(2))[:, self.index]
 
-    def counted(self, overlaps: Tensor) -> Tensor:
-        """Return the agreement `[B]` of IoUs `[B, C]`, NaN for absent classes.
+    def counted(self, overlaps: Tensor, present: Tensor) -> Tensor:
+        """Return the agreement of some IoUs, `[B]`: their mean, or that of the chosen class alone.
 
-        It is 1 where nothing is there that could differ.
+        Args:
+            overlaps: IoU of each class, `[B, C]`; NaN of a class that neither picture has.
+            present: classes that the original has, bool `[B, C]`. Only these are averaged over; a chosen class that the
+                original lacks has an IoU of 1 until it appears.
         """
-        counted = overlaps if self.index is None else overlaps[:, self.index : self.index + 1]
-        return counted.nanmean(1).nan_to_num(1.0)
+        if self.index is not None:
+            return overlaps[:, self.index].nan_to_num(1.0)
+        return overlaps.where(present, torch.nan).nanmean(1)
+
+    def _present(self, outputs: Tensor) -> Tensor:
+        """Return which classes have a pixel, bool `[B, C]`."""
+        none = torch.zeros(len(outputs), len(self.classes), dtype=torch.bool, device=outputs.device)
+        return none.scatter(1, self._classes_of(outputs), True)
 
     def _classes_of(self, outputs: Tensor) -> Tensor:
         """Return the class of each pixel, int64 `[B, h · w]`."""
@@ -239,8 +253,8 @@ class SegmentationView(TaskView):
 
     def response(self, recorded: Sequence[float], original: Sequence[float]) -> float:
         """Return the agreement."""
-        overlaps = torch.tensor([recorded], dtype=torch.float64)
-        return float(self.task.counted(torch.where(overlaps == ABSENT, torch.nan, overlaps))[0])
+        overlaps, before = torch.tensor([recorded, original], dtype=torch.float64)[:, None]
+        return float(self.task.counted(overlaps.where(overlaps != ABSENT, torch.nan), before != ABSENT)[0])
 
     @property
     def response_axis(self) -> ResponseAxis:
@@ -262,8 +276,12 @@ class SegmentationView(TaskView):
         return ("", "other areas" if self.task.index is None else f"another area of {self._which}")[state]
 
     def parts(self, recorded: Sequence[float], original: Sequence[float]) -> Parts:
-        """Return the classes, and 1 − IoU of each; 0 of one that neither picture has."""
-        changes = [0.0 if overlap == ABSENT else 1 - overlap for overlap in recorded]
+        """Return the classes, and 1 − IoU of each; 0 of a class that the unedited image lacks, unless it is chosen."""
+        counts = [before != ABSENT or i == self.task.index for i, before in enumerate(original)]
+        changes = [
+            1 - overlap if counted and overlap != ABSENT else 0.0
+            for overlap, counted in zip(recorded, counts, strict=True)
+        ]
         label = "how far the area of each class changes, as 1 − intersection over union"
         return Parts(self.task.classes, changes, label)
 
