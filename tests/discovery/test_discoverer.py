@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -210,6 +211,25 @@ def test_a_folder_of_other_settings_is_left_alone(discoverer: Discoverer, folder
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(AuditError, match="not empty"):
         discoverer.run(images=24, seed=1, out=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_two_runs_never_write_one_folder(
+    discoverer: Discoverer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both measured the same images, and the slower one wrote over the pictures of the other."""
+
+    def second_run(*_: Any) -> None:
+        with pytest.raises(AuditError, match=rf"another run \(process {os.getpid()}\) is writing .*found") as caught:
+            discoverer.run(images=24, seed=1, out=tmp_path / "found")
+        assert str(caught.value).endswith(": wait for it or choose another output folder")
+        assert "\n" not in str(caught.value)
+        raise RuntimeError("stopped")
+
+    monkeypatch.setattr(discoverer, "natural_space", second_run)
+    for _ in range(2):  # the first run releases the folder, so a later one resumes
+        with pytest.raises(RuntimeError, match="stopped"):
+            discoverer.run(images=24, seed=1, out=tmp_path / "found")
 
 
 def test_what_cannot_be_done_is_refused_in_a_line(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ from zoom_engine.discovery.calls import beside_random, judge, strongest, told_ap
 from zoom_engine.discovery.clusters import cluster
 from zoom_engine.discovery.discoverer import GENERAL
 from zoom_engine.discovery.findings import Cluster, Discovery
-from zoom_engine.discovery.folder import begin_discovery, write_discovery
+from zoom_engine.discovery.folder import begin_discovery, locked_discovery, write_discovery
 from zoom_engine.discovery.naming import Proposal, Words, choose, distinct_words, moving_words, proposals
 from zoom_engine.discovery.natural_space import END, NaturalSpace, natural_space
 from zoom_engine.discovery.page import headline, write_discovery_page
@@ -233,6 +235,40 @@ def test_a_discovery_does_not_go_on_with_a_model_that_answers_otherwise(tmp_path
     for other in ({**config, "answers": {"target": [[0.9], [0.1]]}}, {**config, "target": "b"}):
         with pytest.raises(AuditError, match="choose another folder"):
             begin_discovery(tmp_path / "out", other, {})
+
+
+HOLD = """
+import pathlib, sys
+from zoom_engine.common.files import folder_lock
+folder_lock.acquire(pathlib.Path(sys.argv[1]))
+print("locked", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_folder_that_another_process_writes_is_refused_until_that_ends(tmp_path: Path) -> None:
+    config = {"target": "a"}
+    with locked_discovery(tmp_path, config, {}):
+        pass
+    pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], **pipes) as other:
+        assert other.stdout.readline() == b"locked\n"
+        with (
+            pytest.raises(AuditError, match=rf"another run \(process {other.pid}\) is writing .*: wait for it or"),
+            locked_discovery(tmp_path, config, {}),
+        ):
+            pytest.fail("it is locked")
+        other.kill()
+        other.wait()
+        with locked_discovery(tmp_path, config, {}):
+            assert (tmp_path / "manifest.json").is_file()
+
+
+def test_no_lock_is_left_in_a_folder_of_something_else(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text("{}")
+    with pytest.raises(AuditError, match="something other than a discovery"), locked_discovery(tmp_path, {}, {}):
+        pytest.fail("it is of something else")
+    assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
 
 
 def named(name: str | None, verdict: Any) -> Cluster:

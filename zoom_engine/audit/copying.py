@@ -8,11 +8,12 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from zoom_engine.audit.folder import IMAGES, LOCK, MANIFEST, RECORDS, SUMMARY
+from zoom_engine.audit.folder import IMAGES, MANIFEST, RECORDS, SUMMARY
 from zoom_engine.audit.gallery_file import GALLERY
 from zoom_engine.audit.photographs_file import PHOTOGRAPHS
 from zoom_engine.audit.service_file import SERVICE
 from zoom_engine.common.errors import AuditError, one_line, system_errors
+from zoom_engine.common.files.folder_lock import LOCK
 
 
 def copy_pictures(audit: Path, to: Path) -> None:

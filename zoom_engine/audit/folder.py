@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import json
 import os
 from collections import Counter
@@ -35,14 +34,15 @@ from zoom_engine.audit.service_file import SERVICE, load_tries
 from zoom_engine.audit.summary import Summary
 from zoom_engine.common import registry
 from zoom_engine.common.errors import AuditError, system_errors
-from zoom_engine.common.files import atomic
+from zoom_engine.common.files import atomic, folder_lock
+from zoom_engine.common.files.folder_lock import LOCK
 from zoom_engine.common.files.json_file import read_json
 from zoom_engine.common.json_object import shown
 from zoom_engine.common.probes import same_answers
 from zoom_engine.common.typed import fits
 from zoom_engine.settings.audit_settings import AuditSettings
 
-MANIFEST, RECORDS, SUMMARY, LOCK = "manifest.json", "records.jsonl", "summary.json", ".lock"
+MANIFEST, RECORDS, SUMMARY = "manifest.json", "records.jsonl", "summary.json"
 IMAGES, INVERSIONS = "images", "inversions"
 
 
@@ -155,7 +155,7 @@ class AuditFolder:
             audit = lock = None
             try:
                 path.mkdir(parents=True, exist_ok=True)
-                lock = _acquire(path)
+                lock = folder_lock.acquire(path)
                 atomic.remove_leftovers(path)
                 _refuse_foreign(path)
                 audit = cls(path, manifest, lock)
@@ -185,7 +185,7 @@ class AuditFolder:
         path = Path(path)
         read_manifest(path)
         with _one_line(path, "write"):
-            audit, lock = None, _acquire(path)
+            audit, lock = None, folder_lock.acquire(path)
             try:
                 atomic.remove_leftovers(path, path / IMAGES)
                 written = read_manifest(path)
@@ -404,30 +404,6 @@ def _one_line(path: Path, verb: str) -> contextlib.AbstractContextManager[None]:
     """Turn an `OSError` into an `AuditError` that names the folder and what the system said."""
     what = f"cannot {verb} the audit folder {path}"
     return system_errors(AuditError, what, advice=": fix that, or choose another folder")
-
-
-def _acquire(path: Path) -> int:
-    """Lock the folder for this process; the kernel releases it with the process, so no lock is ever stale."""
-    while True:
-        descriptor = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                holder = os.read(descriptor, 20).decode("ascii", "replace").strip()
-                raise AuditError(
-                    f"another run (process {holder or 'unknown'}) is writing {path}: wait for it or choose "
-                    "another output folder"
-                ) from None
-            with contextlib.suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(descriptor), os.stat(path / LOCK)):
-                    os.ftruncate(descriptor, 0)
-                    atomic.write_all(descriptor, f"{os.getpid()}\n".encode())
-                    return descriptor
-        except BaseException:
-            os.close(descriptor)
-            raise
-        os.close(descriptor)  # its last holder removed the name between our open and our lock
 
 
 def _refuse_foreign(path: Path) -> None:

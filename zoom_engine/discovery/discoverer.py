@@ -33,7 +33,7 @@ from zoom_engine.discovery.calls import Tested, beside_random, judge, strongest,
 from zoom_engine.discovery.checkpoint import Checkpoint, Rows
 from zoom_engine.discovery.clusters import cluster
 from zoom_engine.discovery.findings import Cluster, Discovery, Strip
-from zoom_engine.discovery.folder import CHECKPOINT, begin_discovery, is_finished, remove_checkpoint, write_discovery
+from zoom_engine.discovery.folder import CHECKPOINT, is_finished, locked_discovery, remove_checkpoint, write_discovery
 from zoom_engine.discovery.naming import (
     Choice,
     Proposal,
@@ -152,6 +152,10 @@ class Discoverer:
 
         Returns:
             The clusters, strongest first, with their names and verdicts.
+
+        Raises:
+            ConfigError: there are not so many codes to sample.
+            AuditError: the folder holds something else, cannot be written, or another run writes it.
         """
         DiscoveryRun(images=images, seed=seed)
         audit = self.audit
@@ -159,15 +163,22 @@ class Discoverer:
             raise ConfigError(
                 f"there are {audit.generator.population} codes to sample, not {images}: give fewer images"
             )
-        config, environment = self.config(images, seed), self._environment()
-        told = {**config, "answers": audit.answers}
-        out = None if out is None else Path(out)
-        if out is not None:
-            begin_discovery(out, told, environment)
+        told, environment = {**self.config(images, seed), "answers": audit.answers}, self._environment()
+        if out is None:
+            return self._discover(images, seed, None, told, environment)
+        out = Path(out)
+        with locked_discovery(out, told, environment):
             if is_finished(out):
                 write_discovery_page(out)
                 remove_checkpoint(out)
                 return Discovery.load(out)
+            return self._discover(images, seed, out, told, environment)
+
+    def _discover(
+        self, images: int, seed: int, out: Path | None, told: Mapping[str, object], environment: Mapping[str, object]
+    ) -> Discovery:
+        """Search, try and name, and write the folder where there is one; `told` is the configuration that it notes."""
+        audit, config = self.audit, self.config(images, seed)
         seeds = range(seed * SEEDS_PER_RUN, seed * SEEDS_PER_RUN + images)
         searched, held_out = list(seeds[::2]), list(seeds[1::2])
         space = self.natural_space()

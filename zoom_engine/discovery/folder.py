@@ -10,24 +10,45 @@ directions.safetensors  those of the named clusters (`EditDirections`), to be au
 images/              the pictures that summary.json names
 summary.json         the clusters, strongest first
 report.html          made of the folder alone
+.lock                held with flock(2) while a run writes; the kernel releases it with the process
 ===================  ===========================================================================================
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from zoom_engine.audit.folder import check_folder, first_difference
 from zoom_engine.common.errors import AuditError, system_errors
-from zoom_engine.common.files import atomic
+from zoom_engine.common.files import atomic, folder_lock
 from zoom_engine.common.files.json_file import read_json
 from zoom_engine.directions import EditDirections
 from zoom_engine.discovery.findings import DIRECTIONS, EDITS, MANIFEST, SUMMARY, Discovery, manifest_of
 
 CHECKPOINT = "measured"
+
+
+@contextlib.contextmanager
+def locked_discovery(out: Path, config: Mapping[str, object], environment: Mapping[str, object]) -> Iterator[None]:
+    """Begin or resume a discovery as `begin_discovery` does, and lock the folder until the context ends.
+
+    Raises:
+        AuditError: another run writes the folder, or `begin_discovery` refuses it.
+    """
+    _check_discovery(out, config)  # before a lock file is left in a folder of something else
+    with system_errors(AuditError, f"cannot write {out}"):
+        out.mkdir(parents=True, exist_ok=True)
+        lock = folder_lock.acquire(out)
+    try:
+        begin_discovery(out, config, environment)
+        yield
+    finally:
+        os.close(lock)
 
 
 def begin_discovery(out: Path, config: Mapping[str, object], environment: Mapping[str, object]) -> None:
@@ -38,11 +59,17 @@ def begin_discovery(out: Path, config: Mapping[str, object], environment: Mappin
     Raises:
         AuditError: the folder holds something else, or cannot be written.
     """
+    _check_discovery(out, config)
     if not (out / MANIFEST).is_file():
-        check_folder(out)
         with system_errors(AuditError, f"cannot write {out}"):
             out.mkdir(parents=True, exist_ok=True)
             atomic.write_json(out / MANIFEST, manifest_of(config, environment))
+
+
+def _check_discovery(out: Path, config: Mapping[str, object]) -> None:
+    """Refuse a folder that holds something other than a discovery of `config`, or that cannot be written."""
+    if not (out / MANIFEST).is_file():
+        check_folder(out)
         return
     try:
         manifest = read_json(out / MANIFEST)
