@@ -70,10 +70,10 @@ class Reader(TextEncoder):
         return F.normalize(torch.stack(rows), dim=1)
 
     def sentence(self, text: str) -> Tensor:
-        noise = torch.randn(DIM, generator=torch.Generator().manual_seed(zlib.crc32(text.encode())))
+        noise = torch.randn(DIM, generator=torch.Generator().manual_seed(zlib.crc32(text.encode()))).to(self.middle)
         meant = [self.columns[:, place] for words, place in SEEN.items() if words in text]
         meant += [-self.columns[:, SEEN["blue sky"]]] if "dull" in text else []
-        return F.normalize(self.middle + 0.3 * sum(meant, torch.zeros(DIM)) + 0.01 * noise, dim=0)
+        return F.normalize(self.middle + 0.3 * sum(meant, torch.zeros_like(self.middle)) + 0.01 * noise, dim=0)
 
 
 class Judge(nn.Module):

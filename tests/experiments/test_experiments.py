@@ -25,8 +25,10 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from simulated import simulated
+from torch import Tensor
 
 from zoom_engine.cli import main
+from zoom_engine.commands.editing import Editing
 from zoom_engine.common.errors import ConfigError, TargetError
 from zoom_engine.common.progress import Progress, silent
 from zoom_engine.common.threads import quiet
@@ -39,10 +41,12 @@ from zoom_engine.experiments.folder import DATA, TEXT, Folder
 from zoom_engine.experiments.optimizer import _ordering
 from zoom_engine.experiments.run import JOINED, _shared, draw_again, run_experiment, write_page
 from zoom_engine.experiments.study import Study, UnsuitedError
+from zoom_engine.experiments.threshold import THRESHOLDS
 from zoom_engine.experiments.training import repair
 from zoom_engine.experiments.truth import agreement, figures_of
 from zoom_engine.experiments.wording import TEMPLATES
 from zoom_engine.generators import load_generator
+from zoom_engine.runtime import Synthesizer
 from zoom_engine.settings.attributes import Attribute, slug
 from zoom_engine.settings.audit_settings import LossWeights
 from zoom_engine.statistics.diagnosis import Diagnosis
@@ -190,7 +194,7 @@ def test_options_that_have_no_use_are_told(
         run_experiment("traversal", tmp_path, generator="avatars", targets=["avatars:mustache"], **options)
     monkeypatch.setattr("zoom_engine.experiments.study.Editing", SimpleNamespace(of=lambda *_, **__: None))
     assert Study("avatars", tmp_path, batch_size=8, **options).editing is None
-    assert ["asks no target" in told[0], "batch size" in told[1], len(told)] == [True, True, 2]
+    assert ["asks no target" in told[0], "--batch-size" in told[1], len(told)] == [True, True, 2]
     words = ["experiment", "user-study", "--score", "a.json", "--out", str(tmp_path), "--domain", "pets"]
     assert main(words) == 1
     assert "--score counts answers" in capsys.readouterr().err
@@ -543,6 +547,55 @@ def test_a_repaired_target_is_audited_where_options_said_how_its_file_is_read(
     taught = Lessons(torch.zeros(4, 3, 24, 24, dtype=torch.uint8), torch.tensor([0, 1, 0, 1]), 0.9)
     trained = fine_tuned(study.target(target.network), taught, steps=1, name="trained")
     assert study.diagnoser(trained).models.target.name == "trained"
+
+
+@pytest.mark.parametrize("name", ["traversal", "threshold", "combination"])
+def test_edits_without_an_audit_are_drawn_and_read_on_the_device_that_was_asked_for(
+    name: str, tmp_path: Path, models: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They were drawn on the CPU whatever --device said.
+
+    "meta" stands for a GPU: torch refuses to mix its tensors with those of the CPU, as it does with a GPU's. They have
+    no values, so those that come back are made up, and edit directions and ranges are the CPU's.
+    """
+    on_cpu = Study(out=tmp_path / "cpu", **models).editing
+    found = {threshold: on_cpu.find(threshold=threshold) for threshold in (0.1, *THRESHOLDS)}
+    monkeypatch.setattr(Editing, "find", lambda self, threshold=0.1: found[threshold])
+    monkeypatch.setattr(Editing, "calibrated", on_cpu.calibrated)
+    monkeypatch.setattr("zoom_engine.commands.editing.find_device", torch.device)
+    monkeypatch.setattr(Target, "check", lambda *_, **__: None)
+    brought_back, cpu, random = [], Tensor.cpu, torch.Generator().manual_seed(0)
+
+    def made_up(tensor: Tensor) -> Tensor:
+        if tensor.device.type != "meta":
+            return cpu(tensor)
+        brought_back.append(tensor.shape)
+        return torch.rand(tensor.shape, generator=random).to(tensor.dtype)
+
+    def render(synthesizer: Synthesizer, *tensors: Tensor) -> Tensor:
+        assert [tensor.device.type for tensor in tensors] == ["meta"] * 3
+        return drawn(synthesizer, *tensors)
+
+    drawn = Synthesizer.render
+    monkeypatch.setattr(Synthesizer, "render", render)
+    monkeypatch.setattr(Tensor, "cpu", made_up)
+    study = Study(out=tmp_path, **models, device="meta")
+    assert study.editing.generator.device.type == "meta"
+    assert study.editing.text_encoder.middle.device.type == "meta"  # type: ignore[union-attr]
+    data = find_experiment(name).run(study, Folder(tmp_path / name))
+    assert data["images"] == 6
+    at_once = {"traversal": 5, "threshold": 6, "combination": 25}[name]
+    assert (at_once, models["text_encoder"].dim) in brought_back, "embeddings of edited images"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="the device is there")
+@pytest.mark.parametrize("name", ["traversal", "threshold"])
+def test_a_device_that_is_not_there_is_refused_by_experiments_that_ask_no_target(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = ["experiment", name, "--domain", "avatars", "--images", "1", "--out", str(tmp_path), "--device", "cuda"]
+    assert main(line) == 1
+    assert "device 'cuda' is not available here; use cpu" in capsys.readouterr().err
 
 
 def test_a_target_is_trained_and_asked_where_it_is_though_pictures_are_elsewhere(

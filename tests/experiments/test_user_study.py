@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -188,3 +189,20 @@ def test_a_discriminator_finds_what_is_there_and_nothing_else() -> None:
     plain = noise + 4 * edited[:, None] * torch.eye(16)[0]
     assert np.mean(told_apart(plain, edited, images)) > 0.85
     assert 0.3 < np.mean(told_apart(noise, edited, images)) < 0.7
+
+
+def test_pictures_are_read_where_the_text_encoder_is() -> None:
+    """On a GPU the encoder was there, and the pictures were not."""
+    seen, elsewhere = [], torch.device("meta")
+
+    def embed_images(images: torch.Tensor) -> torch.Tensor:
+        seen.append(images.device)
+        return torch.randn(len(images), 4)
+
+    editing = SimpleNamespace(
+        text_encoder=SimpleNamespace(embed_images=embed_images), generator=SimpleNamespace(device=elsewhere)
+    )
+    folder = SimpleNamespace(load=lambda file: np.zeros((8, 8, 3), np.uint8))
+    pairs = [{"seed": seed, "files": [f"{seed} before", f"{seed} after"]} for seed in range(6)]
+    assert len(user_study._proxy(SimpleNamespace(editing=editing), folder, pairs)) == 12  # type: ignore[arg-type]
+    assert seen == [elsewhere]

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from zoom_engine.audit.manifest import PAPER_BOUND
 from zoom_engine.common.files.cache import default_cache
+from zoom_engine.common.machine import find_device
 from zoom_engine.common.progress import ProgressFactory, silent
 from zoom_engine.diagnose.domain import find_domain
 from zoom_engine.directions import (
@@ -68,20 +69,26 @@ class Editing:
         truncation: float = 1.0,
         backend: str = "auto",
         precision: str = "auto",
+        device: str = "cpu",
         download: bool = False,
         cache: Path | None = None,
         progress: ProgressFactory = silent,
         **further: object,
     ) -> Editing:
-        """Load both; attributes and the neutral prompt are by default the domain's."""
-        domain = find_domain(generator)
+        """Load both onto `device`; attributes and the neutral prompt are by default the domain's.
+
+        Raises:
+            ZoomError: one of its subclasses; a ConfigError where the device is not available here.
+        """
+        domain, there = find_domain(generator), find_device(device)
         cache = cache or default_cache()
-        options = {"cache": cache, "download": download, **check_generator_options(generator_options, generator)}
-        network = of_one_class(load_generator(generator, **options), generator_class)
+        options: dict[str, Any] = {"device": device, "cache": cache, "download": download}
+        options |= check_generator_options(generator_options, generator)
+        network = of_one_class(load_generator(generator, **options), generator_class).to(there)
         return cls(
             network,
-            text_encoder_for(generator, text_encoder, download=download),
-            choose_synthesizer(network, backend=backend, precision=precision, cache=cache),
+            text_encoder_for(generator, text_encoder, download=download).to(there),
+            choose_synthesizer(network, backend=backend, precision=precision, device=device, cache=cache),
             tuple(attributes if attributes is not None else domain.attributes if domain else ()),
             neutral or (domain.neutral if domain else NEUTRAL),
             directions or default_method(network),
@@ -145,12 +152,15 @@ class Editing:
 
     @torch.no_grad()
     def drawn(self, styles: Tensor, weights: Tensor, matrix: Tensor | None = None) -> Tensor:
-        """Draw images `[B, 3, R, R]` in [-1, 1] of styles `[B, S]`, edited by `[B, N]` along `matrix [N, S]`."""
-        along = self.directions.matrix if matrix is None else matrix
-        parts = zip(torch.split(styles, AT_ONCE), torch.split(weights, AT_ONCE), strict=True)
+        """Draw images `[B, 3, R, R]` in [-1, 1] of styles `[B, S]`, edited by `[B, N]` along `matrix [N, S]`.
+
+        They are on the device of the styles.
+        """
+        along = (self.directions.matrix if matrix is None else matrix).to(styles.device)
+        parts = zip(torch.split(styles, AT_ONCE), torch.split(weights.to(styles.device), AT_ONCE), strict=True)
         return torch.cat([self.synthesizer.render(style, edit, along) for style, edit in parts])
 
     def scores(self, images: Tensor) -> Tensor:
-        """Compute text scores `[B, N]` of images, in natural ranges of each attribute."""
+        """Compute text scores `[B, N]` (CPU) of images, in natural ranges of each attribute."""
         along = score_directions(self.text_encoder, self.directions)
         return text_scores(self.text_encoder, along, torch.split(images, AT_ONCE)) / self.natural_ranges

@@ -78,7 +78,7 @@ def _grid(
         for name, target in targets.items():
             answers = target(images)
             numbers = target.task.recorded(answers, answers)[:, 0]
-            outputs[name].append(numbers.double().numpy().reshape(side, side))
+            outputs[name].append(numbers.cpu().double().numpy().reshape(side, side))
         if shown and place == 0:
             pixels = to_pixels(images).reshape(side, side, *images.shape[-2:], 3)
             pictures = [[folder.picture(f"{pair} {i} {j}", pixels[i, j]) for j in range(side)] for i in range(side)]

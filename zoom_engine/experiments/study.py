@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from zoom_engine.audit.about import sha256_of
-from zoom_engine.commands.editing import Editing
+from zoom_engine.commands.editing import AT_ONCE, Editing
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.common.notices import Notify, null_notifier
 from zoom_engine.common.progress import ProgressFactory, silent
@@ -51,7 +51,7 @@ AUDITED = 24  # images of an audit that experiments share
 TRUE_EFFECTS_OF = 150  # pictures
 EDITING = (
     *("generator_class", "generator_options", "neutral", "text_encoder", "directions", "truncation"),
-    *("backend", "precision", "download"),
+    *("backend", "precision", "device", "download"),
 )
 FURTHER = ("threshold", "level", "truncation_cutoff", "samples")
 NOT_DECIDING = ("batch_size", "cache", "device", "download")
@@ -196,10 +196,8 @@ class Study:
     @cached_property
     def editing(self) -> Editing:
         """Load generator and text encoder, for experiments that need no target."""
-        if self.settings.device != AuditSettings.device or self.settings.batch_size is not None:
-            self.notify(
-                "edits that no audit makes are drawn on the cpu, some at once: device and batch size are audits'"
-            )
+        if self.settings.batch_size is not None:
+            self.notify(f"--batch-size applies to audits; images outside audits are drawn up to {AT_ONCE} at a time")
         chosen = {name: getattr(self.settings, name) for name in EDITING}
         chosen |= {name: getattr(self.settings, name) for name in FURTHER if getattr(self.settings, name) is not None}
         if self.settings.keep:

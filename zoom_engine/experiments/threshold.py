@@ -83,7 +83,7 @@ def _added(study: Study, folder: Folder, matrix: Tensor, seeds: Sequence[int], n
         result["success"].append(share((after[:, which] >= splits[which])[lacks].float().numpy()))
         moved = (after - before)[:, rest].abs().mean(dim=1) if rest else torch.full((len(styles),), torch.nan)
         result["others"].append(estimate(moved.numpy()))
-        result["ssim"].append(estimate(ssim(images, unedited).numpy()))
+        result["ssim"].append(estimate(ssim(images, unedited).cpu().numpy()))
         if which < SHOWN:
             result["pictures"].append(folder.picture(f"{name} {which}", to_pixels(images[:1])[0]))
     return result

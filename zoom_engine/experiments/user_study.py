@@ -108,9 +108,9 @@ def _proxy(study: Study, folder: Folder, pairs: Sequence[dict[str, Any]]) -> lis
     files |= {pair["files"][1]: (pair["seed"], True) for pair in _first_of_image(pairs)}
     pixels = np.stack([folder.load(file) for file in files])
     images = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
-    encoder = study.editing.text_encoder
+    encoder, device = study.editing.text_encoder, study.editing.generator.device
     with torch.no_grad():
-        features = torch.cat([encoder.embed_images(part).cpu() for part in torch.split(images, 32)])
+        features = torch.cat([encoder.embed_images(part.to(device)).cpu() for part in torch.split(images, 32)])
     about = list(files.values())
     return told_apart(
         features, torch.tensor([is_edited for _, is_edited in about]), np.array([seed for seed, _ in about])
