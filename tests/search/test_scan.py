@@ -61,6 +61,28 @@ def test_the_outer_grid_covers_what_the_outer_range_adds() -> None:
     assert outer_grid((-10, 10), (-20, 30), 5) == [-15, -20, 10 + 20 / 3, 10 + 40 / 3, 30]
 
 
+@given(low=st.floats(-25, 0), high=st.floats(0, 25), points=st.integers(2, 9))
+def test_each_outer_point_that_is_asked_for_is_there(low: float, high: float, points: int) -> None:
+    weights = outer_grid((low, high), (-30, 30), points)
+    assert len(set(weights)) == points
+    assert (min(weights), max(weights)) == pytest.approx((-30, 30))
+    below, above = (sum(sign * weight > 0 for weight in weights) for sign in (-1, 1))
+    odd_one_above = points % 2 and 30 - high >= 30 + low
+    assert above == points // 2 + odd_one_above
+    assert below == points - above
+
+
+@pytest.mark.parametrize("points", [0, 2, 3, 4, 5])
+def test_a_scan_takes_as_many_outer_points_as_were_asked_for(points: int) -> None:
+    def taken(**options: float | None) -> int:
+        return seen((0.02).__mul__, 4.0, 8.0, 12.0, outer=30.0, **options).evaluations
+
+    planned = Planned(attributes=1, calibrated=True, labels=False)
+    less, more = (Scan(outer_points=count).evaluations(planned) for count in (0, points))
+    assert taken(outer_points=points) - taken(outer_points=0) == points
+    assert (more[0] - less[0], more[1] - less[1]) == (points, points)
+
+
 @settings(max_examples=25, deadline=None)
 @given(start=st.floats(-6, 6).filter(lambda x: abs(x - 2) > 1e-3), tolerance=st.sampled_from([0.3, 0.05, 0.001]))
 def test_the_flip_weight_of_a_linear_target_is_found_to_the_tolerance(start: float, tolerance: float) -> None:

@@ -50,8 +50,9 @@ class Scan:
     Attributes:
         points: grid points within the bounds, 0 not counted (it is the unedited image); both ends are among them. Where
             points were seen already, they leave no gap that is wider than four cells of this grid.
-        outer_points: how many more between the bounds and the outer range, where the trial has one; its ends are among
-            them. 0 takes none: what was seen beyond the bounds is told of alone.
+        outer_points: number of extra grid points outside the bounds, where the trial has an outer range; its ends are
+            among them. Both sides get the same number; of an odd number the wider side gets one more, or the positive
+            side where both are equally wide. 0 for none: only points that were seen already count there.
         tolerance: largest error of the flip weight, in units of the edit weight (standard deviations along the
             direction); None leaves the flip weight at the grid.
         monotone: how far, in change, a response may fall and still count as growing, so that the points between are
@@ -130,7 +131,8 @@ def grid(low: float, high: float, points: int) -> list[float]:
 def outer_grid(inner: tuple[float, float], outer: tuple[float, float], points: int) -> list[float]:
     """Return `points` weights on what `outer` adds to `inner`, shared between the sides, outer ends included.
 
-    Of an odd number the wider side has one more.
+    Of an odd number the wider side has one more, or the positive side where both are equally wide. There is no weight
+    where `outer` adds nothing.
     """
     sides = [(inner[0], outer[0]), (inner[1], outer[1])]
     sides = [(near, far) for near, far in sides if abs(far) > abs(near)]
