@@ -219,12 +219,15 @@ def foretold_beside(moved: Any, attributes: int, curve: Curve | None) -> dict[st
         spread, unsure = spread_of_pilot(moved[pilot], SMALLEST_EFFECT, curve)
         guess = foretold(spread, unsure, IMAGES, attributes, SMALLEST_EFFECT, SIZES)
         for size, pairs in told.items():
-            (low, high), share = guess.ranges[size], by_others.sensitive[size]
+            foretold_share, ends, share = guess.sensitive[size], guess.ranges[size], by_others.sensitive[size]
+            assert foretold_share is not None  # no range of known effects was given
+            assert ends is not None
+            low, high = ends
             pairs.append(
                 (
                     share,
-                    guess.sensitive[size],
-                    abs(guess.sensitive[size] - share) <= NEAR,
+                    foretold_share,
+                    abs(foretold_share - share) <= NEAR,
                     low <= share <= high,
                     high - low,
                 )

@@ -115,6 +115,16 @@ def test_power(power: list[Foretold], verdict: str, says: str) -> None:
     assert says in judgement.reasons[0]
 
 
+@pytest.mark.parametrize(("at_least", "verdict"), [(0.9, "fit"), (0.6, "doubtful"), (0.1, "doubtful")])
+def test_where_power_is_not_known_an_attribute_is_fit_if_any_spread_has_enough(at_least: float, verdict: str) -> None:
+    few, many = power_of(0.9, 0.9)
+    unknown = many._replace(sensitive={**many.sensitive, "0.2": None}, known=(0.01, 0.15), at_least=at_least)
+    judgement = judge_attribute(GOOD, [few, unknown], "fit")
+    assert judgement.verdict == verdict
+    if verdict == "doubtful":
+        assert judgement.reasons == ("the power for an effect of 0.2 is not known above 0.15",)
+
+
 def test_on_a_generator_that_is_not_fit_no_attribute_is() -> None:
     assert judge_attribute(GOOD, [], "not fit") == ("not fit", ("the generator itself is not fit",))
     assert judge_attribute(GOOD, [], "doubtful").verdict == "fit"

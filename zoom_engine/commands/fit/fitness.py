@@ -34,7 +34,7 @@ from zoom_engine.common.plurals import listed, number_of
 from zoom_engine.common.terminal import WIDTH, Column, ruled, wrapped
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.statistics.coverage import Coverage
-from zoom_engine.statistics.table import percent
+from zoom_engine.statistics.table import decimal, percent
 from zoom_engine.text import NO_WORDS
 
 FORMAT = 1
@@ -246,17 +246,26 @@ class Fitness:
             size, _, _ = self.pilot.audit[-1].told
             note = (
                 f"power: how many of 100 such audits find an effect of {size} [between what that lies]; by a pilot of"
-                f" {self.pilot.images} images"
+                f" {self.pilot.images} images. {self.pilot.covers}"
             )
             lines.append(wrapped(note, width=width))
         return "\n".join(lines)
 
 
 def share_in_words(power: Foretold) -> str:
-    """Return the share of audits that find the effect that is told, and its range."""
-    _, share, (low, high) = power.told
-    ends = percent(low), percent(high)
-    return percent(share) if ends[0] == ends[1] else f"{percent(share)} [{ends[0]}, {ends[1]}]"
+    """Return the share of audits that find the effect that is told, and its range, or that it is not known."""
+    size, share, ends = power.told
+    if share is None or ends is None:
+        return power.not_known(float(size))
+    low, high = map(percent, ends)
+    return percent(share) if low == high else f"{percent(share)} [{low}, {high}]"
+
+
+def found_from(power: Foretold) -> str:
+    """Return the smallest effect that 80 % of audits find, or from where on it is not known."""
+    if power.detectable is not None:
+        return decimal(power.detectable)
+    return power.not_known(1.0) if power.known[1] < 1 else "–"
 
 
 def _by_images(power: tuple[Foretold, ...]) -> dict[str, Any] | None:
@@ -265,8 +274,10 @@ def _by_images(power: tuple[Foretold, ...]) -> dict[str, Any] | None:
     return {
         str(images): {
             "sensitive": dict(one.sensitive),
-            "ranges": {size: list(ends) for size, ends in one.ranges.items()},
+            "ranges": {size: None if ends is None else list(ends) for size, ends in one.ranges.items()},
             "detectable": one.detectable,
+            "known": list(one.known),
+            "at_least": one.at_least,
         }
         for images, one in zip(IMAGES, power, strict=True)
     }

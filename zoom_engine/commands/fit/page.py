@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from zoom_engine.commands.fit.fitness import THRESHOLDS, Fitness, share_in_words
+from zoom_engine.commands.fit.fitness import THRESHOLDS, Fitness, found_from, share_in_words
 from zoom_engine.commands.fit.verdicts import IMAGES, Verdict
 from zoom_engine.common.files.webp import webp_uri
 from zoom_engine.report.environment import template
@@ -66,6 +66,7 @@ def write_fit_page(path: Path, fitness: Fitness, nearest: Sequence[Nearest]) -> 
         nearest=nearest,
         images=IMAGES,
         share_in_words=share_in_words,
+        found_from=found_from,
         thresholds=THRESHOLDS,
         command=next_command(fitness),
     )

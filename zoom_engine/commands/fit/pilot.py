@@ -18,10 +18,11 @@ from zoom_engine.diagnose.run import diagnosed
 from zoom_engine.settings.audit_settings import SMALLEST_EFFECT, RunSettings
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.statistics.effects import effects, is_judged_at_end, judged
-from zoom_engine.statistics.intervals import Array
+from zoom_engine.statistics.intervals import Array, column_means
 from zoom_engine.statistics.power import (
     CURVE_UNSURE,
     FEW_UNSURE,
+    FLIPS,
     Curve,
     Spread,
     power_of,
@@ -59,6 +60,14 @@ class Pilot:
     audit: tuple[Foretold, ...]
     attributes: dict[str, tuple[Foretold, ...]]
 
+    @property
+    def covers(self) -> str:
+        """Return for which effects power is known, as a sentence."""
+        low, high = self.audit[-1].known
+        if high == 0:
+            return "Nothing moved in the pilot, so power is not known."
+        return f"It is known for effects from {low:.2g} to {high:.2g}, whose spread over images was measured."
+
 
 def run_pilot(models: Models, *, images: int, seed: int, outputs: Tensor) -> Pilot:
     """Audit a few images as the settings say, in memory, and predict the power of audits of `verdicts.IMAGES`.
@@ -82,11 +91,14 @@ def predict(diagnosis: Diagnosis, counts: Sequence[int], *, curve: Curve | None 
     change, baseline = changes_of(diagnosis)
     smallest = config.smallest_effect
     sizes = sorted({min(round(multiple * (smallest or SMALLEST_EFFECT), 6), 1.0) for multiple in MULTIPLES})
-    pooled, unsure = spread_of_pilot(np.concatenate([change, baseline], axis=1), smallest, curve)
-    count = len(config.attributes)
+    changes = np.concatenate([change, baseline], axis=1)
+    pooled, unsure = spread_of_pilot(changes, smallest, curve)
+    count, known = len(config.attributes), known_effects(changes, curve)
 
     def powers(spread: Spread) -> tuple[Foretold, ...]:
-        return tuple(foretold(spread, unsure, images, count, smallest, sizes, seed=seed) for images in counts)
+        return tuple(
+            foretold(spread, unsure, images, count, smallest, sizes, known=known, seed=seed) for images in counts
+        )
 
     return Pilot(
         len(change),
@@ -106,6 +118,18 @@ def spread_of_pilot(changes: Array, smallest: float, curve: Curve | None) -> tup
     return scaled_curve(curve, changes), CURVE_UNSURE
 
 
+def known_effects(changes: Array, curve: Curve | None) -> Interval:
+    """Return the smallest and the largest effect whose spread over images was measured.
+
+    They are the ends of the curve; without one, the smallest and the largest mean of the changes `[I, J]` of a pilot.
+    """
+    if curve is not None:
+        return float(curve.effects[0]), float(curve.effects[-1])
+    means = column_means(changes[:, np.isfinite(changes).sum(axis=0) > 1])
+    means = means[means > 0]
+    return (float(means.min()), float(means.max())) if len(means) else (0.0, 0.0)
+
+
 def foretold(
     spread: Spread,
     unsure: Interval,
@@ -114,20 +138,40 @@ def foretold(
     smallest: float,
     sizes: Sequence[float],
     *,
+    known: Interval = (0.0, 1.0),
     seed: int = 0,
 ) -> Foretold:
-    """Return the power of an audit of so many images; `unsure` is how many times φ may be of what `spread` says."""
+    """Predict the power of an audit of so many images for effects of these sizes.
 
-    def power(factor: float) -> Power:
-        varied = spread if factor == 1 else times(spread, factor)
-        return power_of(varied, images, attributes, smallest, sizes=sizes, seed=seed, audits=AUDITS)
+    Args:
+        spread: how an effect varies over images.
+        unsure: how many times φ may be of what `spread` says.
+        images: of the audit.
+        attributes: how many are judged at once.
+        smallest: the smallest effect that matters.
+        sizes: of effects, rising.
+        known: from which to which effect `spread` was measured. Beyond, it would be made up.
+        seed: of the simulated audits.
+    """
+    low, high = known
+    inside = [size for size in sizes if low <= size <= high]
 
-    expected, most, least = (power(factor) for factor in (1.0, *unsure))
+    def power(spread: Spread, of: Sequence[float]) -> Power:
+        return power_of(spread, images, attributes, smallest, sizes=of, seed=seed, audits=AUDITS)
+
+    expected, most, least = (
+        power(spread if factor == 1 else times(spread, factor), inside) for factor in (1.0, *unsure)
+    )
+    shares: dict[str, float | None] = {f"{size:g}": expected.sensitive.get(f"{size:g}") for size in sizes}
     ranges = {
-        size: (min(least.sensitive[size], share), max(most.sensitive[size], share))
-        for size, share in expected.sensitive.items()
+        size: None if share is None else (min(least.sensitive[size], share), max(most.sensitive[size], share))
+        for size, share in shares.items()
     }
-    return Foretold(expected.sensitive, ranges, expected.detectable)
+    found = expected.detectable
+    at_least = None if sizes[-1] in inside else power(FLIPS, sizes[-1:]).sensitive[f"{sizes[-1]:g}"]
+    return Foretold(
+        shares, ranges, found if found is not None and low <= found <= high else None, (low, high), at_least
+    )
 
 
 def spread_of_outputs(task: Task, outputs: Tensor) -> Curve | None:

@@ -49,20 +49,30 @@ class Foretold(NamedTuple):
     """The power that an audit would have.
 
     Attributes:
-        sensitive: by the size of an effect in text, the share of such audits that find it.
-        ranges: between which shares that lies, as far as a pilot can tell.
-        detectable: the smallest effect that 80 % of them find; None where there is none.
+        sensitive: by the size of an effect in text, the share of such audits that find it; None outside `known`.
+        ranges: between which shares that lies, as far as a pilot can tell; None outside `known`.
+        detectable: the smallest effect that 80 % of them find; None where there is none, or it lies outside `known`.
+        known: from which to which effect the measured spread over images reaches.
+        at_least: the share for the largest size, where it lies outside `known`, by the largest spread that there can
+            be: the effect is all or nothing. None inside.
     """
 
-    sensitive: Mapping[str, float]
-    ranges: Mapping[str, Interval]
+    sensitive: Mapping[str, float | None]
+    ranges: Mapping[str, Interval | None]
     detectable: float | None
+    known: Interval = (0.0, 1.0)
+    at_least: float | None = None
 
     @property
-    def told(self) -> tuple[str, float, Interval]:
+    def told(self) -> tuple[str, float | None, Interval | None]:
         """Return the size that tables show, its share and the range."""
         size = list(self.sensitive)[-2 if len(self.sensitive) > 2 else -1]  # of the smallest nothing is found
         return size, self.sensitive[size], self.ranges[size]
+
+    def not_known(self, size: float) -> str:
+        """Return from which effect on power is not known, on the side of `size`."""
+        low, high = self.known
+        return f"not known below {low:.2g}" if size < low else f"not known above {high:.2g}"
 
 
 class Judgement(NamedTuple):
@@ -216,10 +226,13 @@ def judge_attribute(read: ReadAttribute, power: Sequence[Foretold], generator: V
     if read.photographs is not None and not read.photographs > read.floor[1]:
         reasons.append(("doubtful", "photographs answer it no better than random text"))
     if power:
-        size, share = list(power[-1].sensitive.items())[-1]
-        if share < ENOUGH_POWER:
-            would = f"{percent(share)} of audits of {IMAGES[-1]} images would find an effect of {size}"
-            reasons.append(("not fit" if share < LITTLE_POWER else "doubtful", would))
+        size, found = list(power[-1].sensitive.items())[-1]
+        at_least = power[-1].at_least
+        if found is not None and found < ENOUGH_POWER:
+            would = f"{percent(found)} of audits of {IMAGES[-1]} images would find an effect of {size}"
+            reasons.append(("not fit" if found < LITTLE_POWER else "doubtful", would))
+        elif found is None and (at_least is None or at_least < ENOUGH_POWER):
+            reasons.append(("doubtful", f"the power for an effect of {size} is {power[-1].not_known(float(size))}"))
     if not reasons:
         text = f"{percent(has)} that the generator draws have it, {percent(of_photographs)} of the photographs"
         return Judgement("fit", (text,))
