@@ -7,6 +7,7 @@ manifest.json    written first: `config` (all that determines the records: optio
 records.jsonl    one line per finished trial; each `append` is one write and one fsync
 summary.json     derived from the records when all of them exist; the file marks the audit as finished
 images/          the pictures that gallery.json and photographs.json name
+measured/        edit directions, ranges and random directions, with which it continues without the cache
 photographs.json of an audit around photographs: what became of each
 inversions/      their codes, each written when it is computed, before the manifest
 gate.json        of an audit that a gate judged: each condition with its outcome, and the hash of the records
@@ -43,7 +44,7 @@ from zoom_engine.common.typed import fits
 from zoom_engine.settings.audit_settings import AuditSettings
 
 MANIFEST, RECORDS, SUMMARY = "manifest.json", "records.jsonl", "summary.json"
-IMAGES, INVERSIONS = "images", "inversions"
+IMAGES, INVERSIONS, MEASURED, DIRECTIONS = "images", "inversions", "measured", "directions.safetensors"
 
 
 def read_manifest(path: str | Path) -> Manifest:

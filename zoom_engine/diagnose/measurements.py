@@ -61,11 +61,19 @@ class Measurements:
     region: NaturalRegion | None
 
 
-def measure(models: Models, run: RunSettings, photographs: Audited | None = None) -> Measurements:
-    """Find what all images of a run have in common but the baseline directions, or take it from the cache."""
+def measure(
+    models: Models,
+    run: RunSettings,
+    photographs: Audited | None = None,
+    directions: EditDirections | None = None,
+) -> Measurements:
+    """Find what all images of a run have in common but the baseline directions, or load it from the cache.
+
+    `directions` are those that an audit was begun with.
+    """
     settings = models.settings
     multi = settings.mode == "multi"
-    directions = edit_directions(models)
+    directions = edit_directions(models) if directions is None else directions
     calibrated = calibrated_range(models, directions) if settings.edit_range == "calibrated" else None
     first = run.seed * SEEDS_PER_RUN
     measurements = Measurements(

@@ -18,8 +18,10 @@ from typing import Any, Protocol
 import torch
 
 from zoom_engine.audit.folder import (
+    DIRECTIONS,
     INVERSIONS,
     MANIFEST,
+    MEASURED,
     AuditFolder,
     check_config,
     check_folder,
@@ -31,7 +33,7 @@ from zoom_engine.audit.manifest import Manifest
 from zoom_engine.audit.photographs_file import PHOTOGRAPHS, photographs_json
 from zoom_engine.audit.records import Record
 from zoom_engine.audit.records import TrialKey as Done
-from zoom_engine.common.errors import AuditError, ClusterError
+from zoom_engine.common.errors import AuditError, ClusterError, DirectionError
 from zoom_engine.common.machine import describe_environment, find_device
 from zoom_engine.common.notices import Notices
 from zoom_engine.common.plurals import number_of, tries_in_words
@@ -44,7 +46,7 @@ from zoom_engine.diagnose.models import Models, load_models, run_of
 from zoom_engine.diagnose.own_photographs import audited_photographs, crops_of
 from zoom_engine.diagnose.shard import ShardSearch
 from zoom_engine.diagnose.trials import shards, wanted
-from zoom_engine.directions import EditDirections
+from zoom_engine.directions import EditDirections, Keeper, kept_by
 from zoom_engine.photographs import Crop
 from zoom_engine.report import write_report
 from zoom_engine.settings.audit_settings import AUTO, AuditSettings, RunSettings
@@ -91,7 +93,10 @@ def diagnosed(
         run = replace(run, images=len(audited.seeds))
     with contextlib.ExitStack() as stack:
         workers = stack.enter_context(_workers(first))
-        measurements = [measure(first, run, audited)]
+        keepers = [Keeper(Path(out) / MEASURED) for out in outs if out is not None]
+        stack.enter_context(kept_by(keepers))
+        begun = next(filter(None, (directions_of(out) for out in outs if out is not None)), None)
+        measurements = [measure(first, run, audited, begun)]
         measurements += [measurements_for(other, first, measurements[0]) for other in models[1:]]
         search = ShardSearch(models, measurements)
 
@@ -106,14 +111,21 @@ def diagnosed(
                 continue
             audit = stack.enter_context(AuditFolder.open(out, written))
             sinks.append(InFolder(audit, written))
+            (audit.path / MEASURED).mkdir(exist_ok=True)
+            measurements[0].directions.save(audit.path / MEASURED / DIRECTIONS)
             if crops is not None and audited is not None:
                 shown = write_photographs(audit, audited, crops, search.evaluators[0])
                 audit.write_json(PHOTOGRAPHS, photographs_json(shown))
+
+        for keeper in keepers:
+            keeper.write()
 
         def measure_baselines(targets: Sequence[int]) -> None:
             """Measure baseline directions, unless that was done, and note them in the manifests of these targets."""
             if search.measurements[0].baseline is None:
                 search.take(with_baselines(models, search.measurements))
+            for keeper in keepers:
+                keeper.write()
             for target in targets:
                 sinks[target].note_measured(manifest_of(target))
 
@@ -126,6 +138,23 @@ def diagnosed(
         if out is not None:
             write_report(Path(out), diagnosis, index=index)
     return diagnoses
+
+
+def directions_of(out: str | Path) -> EditDirections | None:
+    """Return the edit directions that the audit in a folder was begun with; None where it does not have them.
+
+    They are those of its manifest. Others are not used: whoever resumes the audit measures its directions anew.
+    """
+    path = Path(out) / MEASURED / DIRECTIONS
+    if not path.is_file() or not (Path(out) / MANIFEST).is_file():
+        return None
+    try:
+        directions = EditDirections.load(path)
+    except DirectionError:
+        return None
+    written = read_manifest(out).config.content.get("directions")
+    same = isinstance(written, dict) and written.get("content_hash") == directions.content_hash
+    return directions if same else None
 
 
 def tell_tries(target: str, diagnosis: Diagnosis, notices: Notices) -> None:

@@ -7,6 +7,7 @@ from zoom_engine.directions.baseline import (
     baseline_directions,
     control_prompts,
 )
+from zoom_engine.directions.cache import Keeper, kept_by
 from zoom_engine.directions.calibration import CalibratedRange, calibrate_range, score_directions, text_scores
 from zoom_engine.directions.denials import MisreadDenial, misread_denials
 from zoom_engine.directions.edit_directions import EditDirections
@@ -48,6 +49,7 @@ __all__ = [
     "DirectionMethod",
     "EditDirections",
     "ImageBounds",
+    "Keeper",
     "LabelReader",
     "MatrixRelevance",
     "MisreadDenial",
@@ -67,6 +69,7 @@ __all__ = [
     "find_directions",
     "gradient_relevance",
     "joined_scales",
+    "kept_by",
     "misread_denials",
     "natural_region",
     "paraphrase_directions",

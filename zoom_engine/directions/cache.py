@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 import torch
@@ -19,6 +21,50 @@ from zoom_engine.common.module_hash import Identity
 from zoom_engine.common.probes import Answers, same_answers
 
 _VERSION = 1  # raise it when what a key stands for is computed differently
+KEPT = ("range", "baseline", "natural-region")
+"""The kinds of results that an audit keeps: they take pictures to measure, and little space."""
+_KEEPERS: ContextVar[tuple[Keeper, ...]] = ContextVar("keepers", default=())
+
+
+class Keeper:
+    """Keeps results beside the cache: those of a folder are used, and new ones can be written to it.
+
+    So an audit's folder has what its records were searched with, whatever becomes of the cache.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Use the results in `folder`, which need not exist."""
+        self._stored = DirectionCache(folder)
+        self._results: list[tuple[str, Mapping[str, object], Mapping[str, Tensor]]] = []
+
+    def load(self, kind: str, depends_on: Mapping[str, object]) -> dict[str, Tensor] | None:
+        """Return the tensors stored for `depends_on`, or None."""
+        return self._stored.load(kind, depends_on)
+
+    def add(self, kind: str, depends_on: Mapping[str, object], tensors: Mapping[str, Tensor]) -> None:
+        """Take a result, to be written."""
+        self._results.append((kind, depends_on, tensors))
+
+    def write(self) -> None:
+        """Write the new results to the folder.
+
+        Raises:
+            CacheError: the folder cannot be written.
+        """
+        for result in self._results:
+            if self._stored.load(*result[:2]) is None:
+                self._stored.store(*result)
+        self._results = []
+
+
+@contextmanager
+def kept_by(keepers: Sequence[Keeper]) -> Iterator[None]:
+    """Use and hand over results of the kinds in `KEPT` to these keepers."""
+    token = _KEEPERS.set(tuple(keepers))
+    try:
+        yield
+    finally:
+        _KEEPERS.reset(token)
 
 
 class DirectionCache:
@@ -75,10 +121,14 @@ class DirectionCache:
         self, kind: str, depends_on: Mapping[str, object], measure: Callable[[], Mapping[str, Tensor]]
     ) -> dict[str, Tensor]:
         """Return the tensors stored for `depends_on`; where there are none, store and return those of `measure`."""
-        tensors = self.load(kind, depends_on)
+        keepers = _KEEPERS.get() if kind in KEPT else ()
+        kept = (keeper.load(kind, depends_on) for keeper in keepers)
+        tensors = next((found for found in kept if found is not None), None) or self.load(kind, depends_on)
         if tensors is None:
             tensors = dict(measure())
             self.store(kind, depends_on, tensors)
+        for keeper in keepers:
+            keeper.add(kind, depends_on, tensors)
         return tensors
 
     def remove(self, kind: str, depends_on: Mapping[str, object]) -> None:
