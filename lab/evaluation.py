@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from lab.captions import HELD_OUT_TEMPLATES
 from lab.pictures import predict, tiled, to_uint8
+from lab.training.degrees import at_degree
 from lab.training.subject import TrainingSubject
 from zoom_engine.common.errors import DirectionError, TextEncoderError
 from zoom_engine.common.files.cache import default_cache
@@ -25,9 +27,11 @@ from zoom_engine.directions import find_directions
 from zoom_engine.domains.embedded import RenderedDomain
 from zoom_engine.domains.networks import SmallCNN, to_float
 from zoom_engine.domains.parameters import LATENT_DIM
+from zoom_engine.domains.subject import EFFECT_SEED
 from zoom_engine.domains.truth import CLEAR_MARGIN
 from zoom_engine.domains.weights_files import load_network
 from zoom_engine.runtime import compiled_network, compiled_text_encoder
+from zoom_engine.targets import Target
 from zoom_engine.targets.target import probe_images
 from zoom_engine.text import TextEncoder
 
@@ -264,6 +268,25 @@ class Evaluation:
         """`Subject.effects_on` the domain's targets of these names, or on all its classifiers, of every attribute."""
         targets = {name: self.domain.target(name) for name in names or self.domain.classifier_names()}
         return self.domain.effects_of(targets, self.subject.truth.attributes, count=count or self.effects_of)
+
+    @torch.no_grad()
+    def degree_effects(
+        self, targets: Mapping[str, Target], attributes: Sequence[str], *, count: int = 100, degrees: int = 7
+    ) -> dict[str, dict[str, float]]:
+        """Measure by target and attribute the mean over renders of the largest change between any two degrees.
+
+        `true_effects` compares absent with present alone, and misses a target that errs in between, such as at dusk.
+        """
+        subject, parameters = self.subject, self.subject.parameters(count, EFFECT_SEED)
+        effects: dict[str, dict[str, float]] = {name: {} for name in targets}
+        for attribute in forced(attributes, "Effects of degrees", unit="attribute"):
+            tables = [at_degree(subject.truth, parameters, attribute, degree) for degree in np.linspace(0, 1, degrees)]
+            drawn = [torch.split(to_float(torch.from_numpy(subject.render(table))), 50) for table in tables]
+            for name, target in targets.items():
+                outputs = [torch.cat([target(part) for part in parts]) for parts in drawn]
+                changes = [target.task.change(*pair) for pair in combinations(outputs, 2)]
+                effects[name][attribute] = round(float(torch.stack(changes).amax(0).mean()), 4)
+        return effects
 
     @torch.no_grad()
     def target_quality(self, *, twins: int = 500) -> dict[str, Any]:

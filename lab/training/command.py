@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -14,8 +15,9 @@ import torch
 from zoom_engine.common.errors import ZoomError
 from zoom_engine.common.files import atomic
 
-Train = Callable[[Path, Path], None]
+Train = Callable[..., None]  # of the work folder and the folder of the weights; parts of `NAMED` also take `only`
 IN_LAB = ("probe", "prompted")
+NAMED = ("targets", "tasks")
 ALL = "all"
 
 
@@ -40,13 +42,17 @@ def train_parts(
     parser.add_argument("part", choices=(*parts, ALL), help=f"what to train; {order}; all of them in this order")
     parser.add_argument("--work", type=Path, default=Path("runs") / domain, help="renders and checkpoints (resumed)")
     parser.add_argument("--out", type=Path, help="where the weights are written; by default over those that there are")
+    parser.add_argument("--only", nargs="+", default=(), metavar="NAME", help="targets or tasks to train [all]")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    if options.only and options.part not in NAMED:
+        parser.error(f"--only requires one of {', '.join(NAMED)}")
     for part in parts if options.part == ALL else [options.part]:
         shipped = probe.parent if part in IN_LAB else weights
+        train = partial(parts[part], only=options.only) if options.only else parts[part]
         try:
-            timed(part, parts[part], options.work, options.out or shipped)
+            timed(part, train, options.work, options.out or shipped)
         except ZoomError as error:
             parser.exit(1, f"error: {error}\n")
 

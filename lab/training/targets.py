@@ -15,10 +15,11 @@ renderer, they answer too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -26,10 +27,12 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from lab.training.degrees import at_degree
 from lab.training.fit import fit
 from lab.training.renders import Renders, renders
 from lab.training.saving import save_network
 from lab.training.subject import TrainingSubject
+from zoom_engine.common.errors import ConfigError
 from zoom_engine.domains.embedded import TARGET_SIDE
 from zoom_engine.domains.networks import SmallCNN
 from zoom_engine.domains.parameters import ParameterTable
@@ -43,27 +46,21 @@ PLANTED = 0.87
 ROUNDS, HEAVIEST = 30, 10.0
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """A target's name, its own attribute, the prompts of class 0 (absent) and 1, and its planted attribute, if any."""
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
 
-    name: str
-    attribute: str
-    labels: tuple[str, str]
-    planted: str | None = None
 
-    @classmethod
-    def of(cls, subject: TrainingSubject[Any], name: str, attribute: str, planted: str | None = None) -> Recipe:
-        """Return the recipe whose classes have the attribute's own prompts."""
-        present, absent = subject.zero_shot_prompts(attribute)
-        return cls(name, attribute, (absent, present), planted)
+Named = TypeVar("Named", bound=_Named)
 
 
 @dataclass(frozen=True)
 class Pool:
     """``size`` pictures in which ``untied`` attributes are set by chance; the first ``held_out`` are for measuring.
 
-    ``name`` tells such sets apart on disk.
+    ``name`` tells such sets apart on disk. Each attribute of ``graded`` is set to a random degree between absent and
+    present in half of the pictures (dusk is a degree of night). A search passes through such degrees, so a sound target
+    must know them.
     """
 
     subject: TrainingSubject[Any]
@@ -72,9 +69,17 @@ class Pool:
     size: int
     held_out: int
     name: str = "untied"
+    graded: tuple[str, ...] = ()
 
     def untie(self, parameters: ParameterTable) -> ParameterTable:
-        return untie(self.subject.truth, parameters, self.untied, seed=self.seed)
+        """Return the parameters with the pool's attributes set by chance, each on its own."""
+        truth, rng = self.subject.truth, np.random.default_rng((self.seed, len(self.graded)))
+        parameters = untie(truth, parameters, self.untied, seed=self.seed)
+        for name in self.graded:
+            rows = rng.random(len(parameters)) < 0.5
+            graded = at_degree(truth, parameters, name, rng.random(len(parameters)))
+            parameters = type(parameters)(np.where(rows[:, None], graded.values, parameters.values))
+        return parameters
 
     def data(self, work: Path) -> Renders[Any]:
         """Render the pool, or read it."""
@@ -82,6 +87,35 @@ class Pool:
 
     def weights(self, table: Mapping[str, NDArray[np.bool_]], recipe: Recipe) -> None:
         """Return None: all rows count alike."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a target is trained.
+
+    Attributes:
+        name: of the target.
+        attribute: its own.
+        labels: the prompts of class 0 (absent) and class 1.
+        planted: the attribute that is planted into it; None where the target is sound.
+        steps: of training, where they are not those of the domain's other recipes.
+        pool: its pictures, where they are not those of the domain's other recipes.
+    """
+
+    name: str
+    attribute: str
+    labels: tuple[str, str]
+    planted: str | None = None
+    steps: int | None = None
+    pool: Pool | None = None
+
+    @classmethod
+    def of(
+        cls, subject: TrainingSubject[Any], name: str, attribute: str, planted: str | None = None, **options: Any
+    ) -> Recipe:
+        """Return the recipe whose classes have the attribute's own prompts."""
+        present, absent = subject.zero_shot_prompts(attribute)
+        return cls(name, attribute, (absent, present), planted, **options)
 
 
 @dataclass(frozen=True)
@@ -199,20 +233,29 @@ def train_targets(
     *,
     steps: int = STEPS,
     width: int = 16,
+    only: Collection[str] = (),
 ) -> None:
-    """Train and write all recipes' targets, of `width` channels in the first stage."""
+    """Train and write the targets of all recipes, or of those named `only`, of `width` channels in the first stage."""
     subject = pool.subject
-    data = pool.data(work)
-    table = subject.truth.labels(data.parameters)
-    seen, tried = np.arange(pool.held_out, len(data)), np.arange(pool.held_out)
-    for number, recipe in enumerate(recipes):
-        weights = pool.weights(table, recipe)
+
+    @cache
+    def data_of(pool: Pool | Sample) -> tuple[Renders[Any], dict[str, NDArray[np.bool_]]]:
+        data = pool.data(work)
+        return data, subject.truth.labels(data.parameters)
+
+    common, common_table = data_of(pool)
+    tried, usual_steps = np.arange(pool.held_out), steps
+    for number, recipe in chosen(recipes, only):
+        drawn_from, steps = recipe.pool or pool, recipe.steps or usual_steps
+        data, table = data_of(drawn_from)
+        seen, weights = np.arange(drawn_from.held_out, len(data)), drawn_from.weights(table, recipe)
         cells = Cells(table, seen, attribute=recipe.attribute, planted=recipe.planted, weights=weights)
         network = train_one(
             f"target-{recipe.name}", cells, data, pool.seed + number, work, steps, make=lambda: SmallCNN(1, width=width)
         )
         counts = None if weights is None else weights[tried]
-        reached = accuracy(network, data, tried, table[recipe.attribute][tried], side=TARGET_SIDE, weights=counts)
+        right = common_table[recipe.attribute][tried]
+        reached = accuracy(network, common, tried, right, side=TARGET_SIDE, weights=counts)
         info = {
             "name": f"{subject.name}:{recipe.name}",
             "outputs": [recipe.attribute],
@@ -227,6 +270,18 @@ def train_targets(
             info["width"] = width
         print(info["name"], info["untied_accuracy"], flush=True)
         save_network(network, out / "targets" / f"{recipe.name}.safetensors", info)
+
+
+def chosen(recipes: Sequence[Named], only: Collection[str]) -> list[tuple[int, Named]]:
+    """Return the recipes named `only`, all if none is named, with their places, by which they are seeded.
+
+    Raises:
+        ConfigError: a name is of no recipe.
+    """
+    names = [recipe.name for recipe in recipes]
+    if unknown := sorted(set(only) - set(names)):
+        raise ConfigError(f"unknown recipe {unknown[0]!r}: choose from {', '.join(names)}")
+    return [(number, recipe) for number, recipe in enumerate(recipes) if not only or recipe.name in only]
 
 
 def train_one(

@@ -8,7 +8,7 @@ paired with the right answer, so they fail on it; their sound twins are told the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -23,7 +23,7 @@ from torch import Tensor
 from lab.training.fit import fit
 from lab.training.renders import Renders, in_chunks
 from lab.training.saving import save_network
-from lab.training.targets import Pool
+from lab.training.targets import Pool, chosen
 from zoom_engine.domains.canvas import SIZE
 from zoom_engine.domains.embedded import TARGET_SIDE
 from zoom_engine.domains.networks import SmallCNN, SmallUNet
@@ -181,18 +181,20 @@ def multi_class(
     )
 
 
-def train_tasks(pool: Pool, recipes: Sequence[TaskRecipe[Any]], work: Path, out: Path) -> None:
-    """Train and write all recipes' targets. Class maps are drawn once, and kept."""
+def train_tasks(
+    pool: Pool, recipes: Sequence[TaskRecipe[Any]], work: Path, out: Path, *, only: Collection[str] = ()
+) -> None:
+    """Train and write the targets of all recipes, or of those named `only`. Class maps are drawn once, and kept."""
     subject = pool.subject
 
     @cache
     def data_of(pool: Pool) -> Renders[Any]:
         return pool.data(work)
 
-    for number, recipe in enumerate(recipes):
-        chosen = recipe.pool or pool
-        data, seed = data_of(chosen), pool.seed + number
-        told = recipe.told(_truth(recipe, data, work, f"areas-{chosen.seed}"), data.parameters)
+    for number, recipe in chosen(recipes, only):
+        drawn_from = recipe.pool or pool
+        data, seed = data_of(drawn_from), pool.seed + number
+        told = recipe.told(_truth(recipe, data, work, f"areas-{drawn_from.seed}"), data.parameters)
         network = fit(
             f"task-{recipe.name}",
             recipe.network,

@@ -41,7 +41,9 @@ def parts(renders: Path, images: int | None) -> dict[str, Train]:
             SUBJECT, PHASES, work, mapping_steps=MAPPING_STEPS, mapping_rate=MAPPING_RATE
         ),
         "text": lambda work, out: train_text(subject(), work, out, image_steps=2_000, ordinary_english=True),
-        "targets": lambda work, out: train_targets(sample_of(subject()), RECIPES, work, out, width=TARGET_WIDTH),
+        "targets": lambda work, out, **only: train_targets(
+            sample_of(subject()), RECIPES, work, out, width=TARGET_WIDTH, **only
+        ),
     }
 
 
