@@ -61,7 +61,7 @@ def test_verdicts_are_counted_by_their_true_effect(calls: ModuleType, diagnosis:
     assert everything["at_once"] == pytest.approx(sum(inside) / 3, abs=1e-4)
     assert list(everything["effect"].values()) == sorted(everything["effect"].values())
     assert sum(result["intervals"][size]["pairs"] for size in result["intervals"]) == 2 * everything["pairs"] == 12
-    assert list(result["power"]) == ["0.05", "0.1", "0.2"]
+    assert list(result["power"]) == ["0.05", "0.1", "0.2", "0.4"]
     beard = rows[TEXTS[2]].verdict == "sensitive"
     assert (result["power"]["0.05"]["observed"], result["power"]["0.05"]["pairs"]) == (float(beard), 2)
     assert result["power"]["0.1"]["observed"] is None

@@ -122,7 +122,8 @@ class Discoverer:
         self.audit = load_models(settings, progress=progress, notify=notify)
         self._own_words = [word for word in own_words if word in words]
         unread = [word for word in own_words if word not in words]
-        self._tell_left_out(unread, "the text encoder does not know all their words, or an earlier line says the same")
+        unknown = "the text encoder does not know all their words, or an earlier line says the same"
+        _tell_left_out(self.audit, unread, unknown)
         if none := why_no_gradients(self.audit.target, self.audit.generator):
             raise TargetError(
                 f"target {self.audit.target.name!r}: {none}, which discover follows: audit attributes that you type,"
@@ -163,7 +164,8 @@ class Discoverer:
             raise ConfigError(
                 f"there are {audit.generator.population} codes to sample, not {images}: give fewer images"
             )
-        told, environment = {**self.config(images, seed), "answers": audit.answers}, self._environment()
+        told = {**self.config(images, seed), "answers": audit.answers}
+        environment = _environment(audit, self._arguments)
         if out is None:
             return self._discover(images, seed, None, told, environment)
         out = Path(out)
@@ -309,27 +311,15 @@ class Discoverer:
             label_axes = responsive[: min(len(audit.labels) - 1, max(1, coordinates.shape[1] // _LABEL_FRACTION))]
         prompts = _answered_words(audit, embeddings)
         unanswered = [word for word in self._own_words if word not in prompts]
-        self._tell_left_out(unanswered, "unedited pictures answer them no better than random text")
+        _tell_left_out(self.audit, unanswered, "unedited pictures answer them no better than random text")
         along = text_directions(audit.text_encoder, prompts, neutral=audit.neutral, templates=audit.templates)
         return distinct_words(prompts, along, embeddings, coordinates, label_axes), label_axes
-
-    def _tell_left_out(self, words: Sequence[str], why: str) -> None:
-        """Tell which of the user's own words name nothing."""
-        if words:
-            told = listed([repr(word) for word in words])
-            self.audit.notices.add(f"left out of your vocabulary, because {why}: {told}")
 
     def _evaluator(self, space: NaturalSpace) -> Evaluator:
         """Return an evaluator of edits along the basis of natural space."""
         audit = self.audit
         basis = space.basis.to(audit.generator.device)
         return Evaluator(audit.synthesizer, basis, audit.target, labels=audit.zero_shot_labels)
-
-    def _environment(self) -> dict[str, Any]:
-        """Describe where the result is made."""
-        audit = self.audit
-        told = {"synthesis": audit.synthesizer.explain(), "notices": audit.notices.lines, "audit": self._arguments}
-        return {**describe_environment(), **told}
 
     def _try(
         self, load_or_measure: Checkpoint, space: NaturalSpace, seeds: Sequence[int], directions: Tensor, doing: str
@@ -380,6 +370,19 @@ class Discoverer:
         return load_or_measure.load_or_measure(
             "edits", seeds, [label_axes, space.basis], measure, at_once=size, doing=doing
         )
+
+
+def _environment(audit: Models, arguments: Sequence[str]) -> dict[str, Any]:
+    """Describe where the result is made, by which command."""
+    told = {"synthesis": audit.synthesizer.explain(), "notices": audit.notices.lines, "audit": arguments}
+    return {**describe_environment(), **told}
+
+
+def _tell_left_out(audit: Models, words: Sequence[str], why: str) -> None:
+    """Tell which of the user's own words name nothing."""
+    if words:
+        told = listed([repr(word) for word in words])
+        audit.notices.add(f"left out of your vocabulary, because {why}: {told}")
 
 
 def _answered_words(audit: Models, embeddings: Tensor) -> list[str]:
