@@ -77,14 +77,12 @@ def attribute_tests(
         sizes: how large the effects are, by the analyses of the audit; by default tested once on all images.
         finished: False before the audit ends: all is inconclusive and unknown then.
     """
-    count, means = change.shape[1], column_means(change)
+    count = change.shape[1]
     sizes = size_tests(change, smallest, (len(change),)) if sizes is None else sizes
     low, high = mean_intervals(change, level=confidence(1, count))
     images = np.isfinite(change).sum(axis=0)
-    edits = _population(baseline)
-    p_values = np.full(count, np.nan)
-    if edits is not None:
-        p_values = edits.p_values(means, images, variation(change))
+    beside = _beside_random(change, baseline)
+    p_values = np.array([np.nan if one is None else one.p_value for one in beside])
     adjusted = adjust(p_values, correction)
     tests = []
     for a in range(count):
@@ -92,10 +90,9 @@ def attribute_tests(
         ends = agreeing((float(low[a]), float(high[a])), verdict, smallest) if images[a] > 1 else None
         specificity: Specificity | None = None
         level = as_far = None
-        if edits is not None and images[a]:
-            level = float(edits.means.mean())
-            as_far = int((edits.means >= means[a]).sum())
-            enough = len(edits.means) >= LEAST
+        if (compared := beside[a]) is not None:
+            level, as_far = compared.level, compared.as_far
+            enough = compared.directions >= LEAST
             specificity = _specificity(p_values[a], adjusted[a] if enough else 1.0, as_far) if finished else "unknown"
         p, p_adjusted = (None if np.isnan(value) else float(value) for value in (p_values[a], adjusted[a]))
         tests.append(AttributeTest(verdict, specificity, ends, level, as_far, p, p_adjusted))
@@ -115,6 +112,38 @@ def _specificity(p_value: float, adjusted: float, as_far: int) -> Specificity:
     if adjusted < LEVEL:
         return "specific"
     return "unspecific" if as_far and p_value * COMMON >= 1 else "unknown"
+
+
+class _BesideRandom(NamedTuple):
+    """An attribute beside random baseline directions, see `AttributeTest`; `directions` is how many there are."""
+
+    p_value: float
+    level: float
+    as_far: int
+    directions: int
+
+
+def _beside_random(change: Array, baseline: Array) -> list[_BesideRandom | None]:
+    """Compare each attribute with random baseline directions on the images that both were tried on.
+
+    On other images a mean may be larger because these images are easily moved. Where no image has both, all count.
+    """
+    covered, tried = np.isfinite(baseline).any(axis=1), np.isfinite(change)
+    compared: list[_BesideRandom | None] = [None] * change.shape[1]
+    alike: dict[bytes, list[int]] = {}
+    for column in np.flatnonzero(tried.any(axis=0)).tolist() if covered.any() else ():
+        rows = covered & tried[:, column]
+        alike.setdefault((rows if rows.any() else np.zeros(0)).tobytes(), []).append(column)
+    for columns in alike.values():
+        shared = covered & tried[:, columns[0]]
+        rows = shared if shared.any() else np.ones(len(change), dtype=np.bool_)
+        edits, changes = RandomEdits(baseline[rows]), change[rows][:, columns]
+        means = column_means(changes)
+        p_values = edits.p_values(means, np.isfinite(changes).sum(axis=0), variation(changes))
+        for a, p_value, mean in zip(columns, p_values, means, strict=True):
+            as_far = int((edits.means >= mean).sum())
+            compared[a] = _BesideRandom(float(p_value), float(edits.means.mean()), as_far, len(edits.means))
+    return compared
 
 
 def _population(baseline: Array) -> RandomEdits | None:
