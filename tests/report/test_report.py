@@ -50,7 +50,11 @@ def test_the_headline_says_what_moves_the_model_and_how_sure_that_is(make_audit)
     assert f"Sensitive to pale skin ({figures}), smiling (" in hero
     assert f"How sure Pale skin: {decisive} of 12 images flip decisively" in hero
     measurement = "(in the corner of a picture), on 12 generated images; 3 attributes edited one at a time."
-    assert f"Measured: the probability of “mustache” {measurement} A flip: the probability crosses 0.5." in hero
+    sensitive = "Sensitive: a mean change of more than 0.05."
+    assert (
+        f"Measured: the probability of “mustache” {measurement} {sensitive} A flip: the probability crosses 0.5."
+        in hero
+    )
     rises = r"pale skin : adding it raises the probability of “mustache” by 0.\d\d on average \(12 images\); removing"
     assert re.search(rises, page.text)
     assert "3 of 3 sensitive" in page.text

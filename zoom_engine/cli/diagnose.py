@@ -63,8 +63,9 @@ def diagnose(
 ) -> None:
     r"""Audit a target model: which attributes is it sensitive to?
 
-    It needs --generator, --pairs or --editor, --target and --out, here or in the
-    file of --config. For example:
+    An attribute is sensitive if editing it changes one decision in ten
+    (--smallest-effect 0.1). It needs --generator, --pairs or --editor,
+    --target and --out, here or in the file of --config. For example:
 
       zoom-engine diagnose --generator avatars --target avatars:eyeglasses \
           --attribute "a smiling face" --attribute "a face with bangs" --out audit

@@ -74,7 +74,11 @@ def measurement(summary: Summary, config: Config, view: TaskView) -> str:
     if view.caption_label == label:
         corner, caption = " (in the corner of a picture)", ""
     flip = f" A flip: {view.flip_in_words}." if view.flip_in_words else ""
-    return f"Measured: {label}{corner}, on {on}; {number_of(attributes, 'attribute')} edited{how}.{flip}{caption}"
+    least = ""
+    if summary.mode == "single":
+        least = f" Sensitive: a mean change of more than {amount(view, config.smallest_effect)}."
+    measured = f"Measured: {label}{corner}, on {on}; {number_of(attributes, 'attribute')} edited{how}."
+    return f"{measured}{least}{flip}{caption}"
 
 
 def flips(counts: Counts) -> str:

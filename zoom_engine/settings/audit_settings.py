@@ -322,7 +322,7 @@ class AuditSettings:
         decides=True,
     )
     smallest_effect: float = option(
-        "smallest mean change that matters, in [0, 1]; 0.1 is one decision in ten",
+        "smallest mean change that matters, in [0, 1]",
         SMALLEST_EFFECT,
         decides=True,
     )
