@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -48,9 +49,12 @@ POOL = Pool(
     held_out=2_000,
 )
 
+# Sound targets know every degree of what an audit edits: dusk moved those that knew only day and night.
+GRADED = replace(POOL, seed=24, size=20_000, held_out=0, name="graded", graded=POOL.untied)
+
 # Nothing that is planted is tied to churches in `SCHEME`.
 RECIPES = (
-    Recipe.of(SUBJECT, "church", "church"),
+    Recipe.of(SUBJECT, "church", "church", steps=3000, pool=GRADED),
     Recipe.of(SUBJECT, "church-biased-snow", "church", "snow"),
     Recipe.of(SUBJECT, "church-biased-trees", "church", "trees"),
     Recipe.of(SUBJECT, "church-biased-night", "church", "night"),
