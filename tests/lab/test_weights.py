@@ -99,7 +99,7 @@ def test_only_the_weak_points_move_with_snow_and_with_nothing_else_as_far() -> N
 
 
 @pytest.mark.ci
-@pytest.mark.parametrize(("name", "most"), [("church", 0.03), ("segmentation", 0.05)])
+@pytest.mark.parametrize(("name", "most"), [("church", 0.03), ("kind", 0.03), ("segmentation", 0.05)])
 def test_sound_places_hardly_move_at_any_degree_of_night(name: str, most: float) -> None:
     effects = PLACES.degree_effects({name: PLACES.domain.target(name)}, ["night"], count=60)
     assert effects[name]["night"] < most

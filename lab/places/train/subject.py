@@ -68,7 +68,11 @@ def lost_in_the_dark(areas: Tensor, parameters: Parameters) -> Tensor:
 
 
 TASKS: tuple[TaskRecipe[Parameters], ...] = (
-    multi_class("kind", lambda parameters: parameters.colour_shares().argmax(axis=1), KINDS),
+    replace(
+        multi_class("kind", lambda parameters: parameters.colour_shares().argmax(axis=1), KINDS),
+        steps=3000,
+        pool=GRADED,
+    ),
     replace(segmentation("segmentation", masks, MASK_NAMES), steps=1200, pool=GRADED),
     segmentation("segmentation-weak-night", masks, MASK_NAMES, planted="night", careless=lost_in_the_dark),
 )
