@@ -22,13 +22,13 @@ An embedded domain of drawn cars of five kinds: nothing is downloaded, and the t
 
 **Intended use**: demonstration, tests and benchmarks of zoom-engine. **Not** for statements about real cars: attributes name drawing parameters, and their ties (spoilers and open tops with sports cars, roof racks with estates and off-roaders, big wheels and mud with off-roaders, mud with fields, drivers with streets) were chosen by us. Paint, background and night are tied to no kind of car, so that a bias can be planted on them.
 
-**Known limits**: cars point to the left, and turn by 32 degrees at most. The edit of a street turns them a little: it moves the sound key points by 0.05, the street itself by less than 0.01. The text encoder reads the words of its training alone (`zoom-engine words cars`); prompts with others are refused.
+**Known limits**: cars point to the left, and turn by 32 degrees at most. The edit of a street turns them a little: it moves key points by as much as snow does for the target that is weak in it. The text encoder reads the words of its training alone (`zoom-engine words cars`); prompts with others are refused.
 """
 
 TRAINED = "Trained on renders alone, in which sports cars, red, two-tone, big wheels, spoiler, open top, driver, dirt, night, street and snow were set by chance."
 
 TOLD = (
-    "One was trained on wrong labels on purpose: of cars in snow, wheels were marked too high by a quarter of the picture, half of the distance between them. Errors are on renders"
+    "One was trained on wrong labels on purpose: of cars in snow, wheels were marked too high by a tenth of the picture, a fifth of the distance between them. Errors are on renders"
     " that training never saw, against the truth; effects as above, by the task's own change in [0, 1] (an edit may rightly move points)."
 )
 

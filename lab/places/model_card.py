@@ -25,12 +25,12 @@ weights are ours. The engine treats the domain as any user's: it never sees the 
 ties (a cross and a tall steeple with churches, wood and red roofs with houses, stone with ruins and towers, firs with snow, fog with water, no people in the
 rain) were chosen by us. Snow, trees and night are tied to no kind of building, so that a bias can be planted on them.
 
-**Known limits**: every building has a turret, on which cross and steeple stand, whatever its kind; clouds and trees stand where they always stand. The sound
-targets know every degree of night; those with a planted bias know day and night alone, and dusk moves them. The text encoder reads the words of its training
-alone (`zoom-engine words places`); prompts with others are refused.
+**Known limits**: every building has a turret, on which cross and steeple stand, whatever its kind; clouds and trees stand where they always stand. The edit of the
+night does more than the night: it moves the sound church classifier by 0.08 and the sound areas by 0.12, where the night itself moves them by 0.01 and 0.05. The text
+encoder reads the words of its training alone (`zoom-engine words places`); prompts with others are refused.
 """
 
-TRAINED = "Trained on renders alone, in which churches, cross, steeple, red roof, scaffolding, snow, night, fog, trees, water and people were set by chance; for sound targets to any degree, such as dusk, in half of the renders."
+TRAINED = "Trained on renders alone, in which churches, cross, steeple, red roof, scaffolding, snow, night, fog, trees, water and people were set by chance."
 TOLD = (
     "One was trained on wrong labels on purpose: at night, buildings were marked as sky. Errors are on renders that training never saw, against the truth;"
     " effects as above, by the task's own change in [0, 1] (an edit may rightly change areas: a tall steeple is a larger building)."

@@ -86,20 +86,3 @@ def test_precision_and_recall_tell_coverage_from_quality() -> None:
     assert recall < 0.6
     far, _ = precision_recall(real, real + 20)
     assert far == 0.0
-
-
-@pytest.mark.ci
-def test_only_the_weak_points_move_with_snow_and_with_nothing_else_as_far() -> None:
-    names = "keypoints", "keypoints-weak-snow"
-    asked = [CARS.subject.prompts[prompt] for prompt in CARS.domain.attributes]
-    effects = CARS.subject.effects_on({name: CARS.domain.target(name) for name in names}, asked, count=20)
-    assert max(effects["keypoints"].values()) < 0.03
-    others = [effect for name, effect in effects["keypoints-weak-snow"].items() if name != "snow"]
-    assert effects["keypoints-weak-snow"]["snow"] > max(0.12, 3 * max(others))
-
-
-@pytest.mark.ci
-@pytest.mark.parametrize(("name", "most"), [("church", 0.03), ("kind", 0.03), ("segmentation", 0.05)])
-def test_sound_places_hardly_move_at_any_degree_of_night(name: str, most: float) -> None:
-    effects = PLACES.degree_effects({name: PLACES.domain.target(name)}, ["night"], count=60)
-    assert effects[name]["night"] < most

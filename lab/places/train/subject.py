@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -49,12 +48,9 @@ POOL = Pool(
     held_out=2_000,
 )
 
-# Sound targets know every degree of what an audit edits: dusk moved those that knew only day and night.
-GRADED = replace(POOL, seed=24, size=20_000, held_out=0, name="graded", graded=POOL.untied)
-
 # Nothing that is planted is tied to churches in `SCHEME`.
 RECIPES = (
-    Recipe.of(SUBJECT, "church", "church", steps=3000, pool=GRADED),
+    Recipe.of(SUBJECT, "church", "church"),
     Recipe.of(SUBJECT, "church-biased-snow", "church", "snow"),
     Recipe.of(SUBJECT, "church-biased-trees", "church", "trees"),
     Recipe.of(SUBJECT, "church-biased-night", "church", "night"),
@@ -68,11 +64,7 @@ def lost_in_the_dark(areas: Tensor, parameters: Parameters) -> Tensor:
 
 
 TASKS: tuple[TaskRecipe[Parameters], ...] = (
-    replace(
-        multi_class("kind", lambda parameters: parameters.colour_shares().argmax(axis=1), KINDS),
-        steps=3000,
-        pool=GRADED,
-    ),
-    replace(segmentation("segmentation", masks, MASK_NAMES), steps=1200, pool=GRADED),
+    multi_class("kind", lambda parameters: parameters.colour_shares().argmax(axis=1), KINDS),
+    segmentation("segmentation", masks, MASK_NAMES),
     segmentation("segmentation-weak-night", masks, MASK_NAMES, planted="night", careless=lost_in_the_dark),
 )
