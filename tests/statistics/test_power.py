@@ -151,7 +151,9 @@ def test_a_few_images_foretell_the_power_of_many() -> None:
         assert large is not None
         foretold.append([told.sensitive[f"{size:g}"] for size in SIZES])
         result.append([large.sensitive[f"{size:g}"] for size in SIZES])
-    assert np.abs(np.mean(foretold, axis=0) - np.mean(result, axis=0)).max() < 0.2
+    few_say, many_say = np.mean(foretold, axis=0), np.mean(result, axis=0)
+    assert (few_say <= many_say + 0.1).all(), "what few images leave open counts against the power"
+    assert (many_say - few_say).max() < 0.3
 
 
 def test_what_moves_the_model_little_is_taken_for_flips() -> None:
