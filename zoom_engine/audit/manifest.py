@@ -214,10 +214,10 @@ class Config:
         return images if self.random_images is None else min(images, self.random_images)
 
     def baseline_trials(self, images: int) -> int:
-        """Return how many trials of random baseline directions and control prompts so many images take."""
+        """Return how many trials of random baseline directions and control prompts so many `baseline_images` take."""
         per_image = self.random_directions if self.random_per_image is None else self.random_per_image
         controls = len(range(0, images, self.control_prompt_every)) if self.control_prompts else 0
-        return self.baseline_images(images) * per_image + controls
+        return images * per_image + controls
 
     def measurements(self, images: int) -> tuple[int, int]:
         """Return how many measurements so many images take at most: of attributes, and of random baseline directions.

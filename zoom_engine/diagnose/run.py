@@ -33,7 +33,7 @@ from zoom_engine.audit.manifest import Manifest
 from zoom_engine.audit.photographs_file import PHOTOGRAPHS, photographs_json
 from zoom_engine.audit.records import Record
 from zoom_engine.audit.records import TrialKey as Done
-from zoom_engine.common.errors import AuditError, ClusterError, DirectionError
+from zoom_engine.common.errors import AuditError, ClusterError, DirectionError, system_errors
 from zoom_engine.common.machine import describe_environment, find_device
 from zoom_engine.common.notices import Notices
 from zoom_engine.common.plurals import number_of, tries_in_words
@@ -111,7 +111,8 @@ def diagnosed(
                 continue
             audit = stack.enter_context(AuditFolder.open(out, written))
             sinks.append(InFolder(audit, written))
-            (audit.path / MEASURED).mkdir(exist_ok=True)
+            with system_errors(AuditError, f"cannot write {audit.path / MEASURED}"):
+                (audit.path / MEASURED).mkdir(exist_ok=True)
             measurements[0].directions.save(audit.path / MEASURED / DIRECTIONS)
             if crops is not None and audited is not None:
                 shown = write_photographs(audit, audited, crops, search.evaluators[0])
@@ -233,8 +234,8 @@ def _search(
         for sink, trials_left in zip(sinks, left, strict=True):
             if searched_trials := sum(not isinstance(trial[1], int) for trial in trials_left):
                 sink.note_time(searched_trials, seconds * searched_trials / sum(map(len, left)))
-        if first.settings.mode == "multi":
-            break
+        if all(progress is None or progress.baseline_images is not None for progress in courses):
+            break  # nothing comes after random edits, nor in multi mode: the records are not read again
     if workers is not None:
         _tell_shares(first, workers, *sinks)
         workers.close()

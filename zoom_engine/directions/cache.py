@@ -52,8 +52,7 @@ class Keeper:
             CacheError: the folder cannot be written.
         """
         for result in self._results:
-            if self._stored.load(*result[:2]) is None:
-                self._stored.store(*result)
+            self._stored.store(*result)
         self._results = []
 
 
@@ -122,13 +121,14 @@ class DirectionCache:
     ) -> dict[str, Tensor]:
         """Return the tensors stored for `depends_on`; where there are none, store and return those of `measure`."""
         keepers = _KEEPERS.get() if kind in KEPT else ()
-        kept = (keeper.load(kind, depends_on) for keeper in keepers)
+        kept = [keeper.load(kind, depends_on) for keeper in keepers]
         tensors = next((found for found in kept if found is not None), None) or self.load(kind, depends_on)
         if tensors is None:
             tensors = dict(measure())
             self.store(kind, depends_on, tensors)
-        for keeper in keepers:
-            keeper.add(kind, depends_on, tensors)
+        for keeper, found in zip(keepers, kept, strict=True):
+            if found is None:
+                keeper.add(kind, depends_on, tensors)
         return tensors
 
     def remove(self, kind: str, depends_on: Mapping[str, object]) -> None:

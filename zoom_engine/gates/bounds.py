@@ -15,7 +15,8 @@ from typing import NamedTuple
 from scipy.special import stdtrit
 
 from zoom_engine.settings.interim_analyses import confidence
-from zoom_engine.statistics.betting import Array, beta_points, mean_intervals, needed, typical_log_wealth
+from zoom_engine.statistics.betting import beta_points, mean_intervals, needed, typical_log_wealth
+from zoom_engine.statistics.intervals import Array
 
 MOST_IMAGES = 100_000
 """The largest number of images that `images_for` names."""

@@ -181,16 +181,10 @@ def _sizes(audit: Diagnosis, limit: float | None) -> dict[Attribute, _Size]:
     if limit is None:
         return {}
     if limit == audit.config.smallest_effect:
-        return {row.attribute: _Size(_size_of(row, limit), row.interval) for row in audit.sensitivity}
+        return {row.attribute: _Size(row.verdict or "inconclusive", row.interval) for row in audit.sensitivity}
     changes = np.array([*judged_by_seed(audit, audit.attributes).values()]).reshape(-1, len(audit.attributes))
     tests = attribute_tests(changes, changes[:, :0], limit, audit.config.correction)
     return {one: _Size(t.verdict, t.interval) for one, t in zip(audit.attributes, tests, strict=True)}
-
-
-def _size_of(row: Sensitivity, limit: float) -> SizeVerdict:
-    """Return the verdict on a size alone: the interval of an edit that shows little may lie below the limit too."""
-    is_below = row.interval is not None and row.interval[1] <= limit
-    return "negligible" if is_below else row.verdict or "inconclusive"
 
 
 def _sensitivity(rule: Rule, audit: Diagnosis, attribute: Attribute, sizes: Mapping[Attribute, _Size]) -> Judgement:

@@ -25,9 +25,9 @@ import numpy as np
 
 from zoom_engine.audit.summary import BaselineLevel, Specificity, Verdict
 from zoom_engine.settings.interim_analyses import ERRING, confidence
-from zoom_engine.statistics.betting import Array, mean_intervals
+from zoom_engine.statistics.betting import mean_intervals
 from zoom_engine.statistics.course import SizeTests, size_tests
-from zoom_engine.statistics.intervals import column_means
+from zoom_engine.statistics.intervals import Array, column_means
 from zoom_engine.statistics.random_edits import RandomEdits, variation
 
 LEVEL = ERRING
@@ -132,11 +132,11 @@ def _beside_random(change: Array, baseline: Array) -> list[_BesideRandom | None]
     compared: list[_BesideRandom | None] = [None] * change.shape[1]
     alike: dict[bytes, list[int]] = {}
     for column in np.flatnonzero(tried.any(axis=0)).tolist() if covered.any() else ():
-        rows = covered & tried[:, column]
-        alike.setdefault((rows if rows.any() else np.zeros(0)).tobytes(), []).append(column)
-    for columns in alike.values():
-        shared = covered & tried[:, columns[0]]
-        rows = shared if shared.any() else np.ones(len(change), dtype=np.bool_)
+        shared = covered & tried[:, column]
+        rows = shared if shared.any() else np.ones_like(shared)
+        alike.setdefault(rows.tobytes(), []).append(column)
+    for of_rows, columns in alike.items():
+        rows = np.frombuffer(of_rows, dtype=np.bool_)
         edits, changes = RandomEdits(baseline[rows]), change[rows][:, columns]
         means = column_means(changes)
         p_values = edits.p_values(means, np.isfinite(changes).sum(axis=0), variation(changes))
@@ -144,10 +144,6 @@ def _beside_random(change: Array, baseline: Array) -> list[_BesideRandom | None]
             as_far = int((edits.means >= mean).sum())
             compared[a] = _BesideRandom(float(p_value), float(edits.means.mean()), as_far, len(edits.means))
     return compared
-
-
-def _population(baseline: Array) -> RandomEdits | None:
-    return RandomEdits(baseline) if np.isfinite(baseline).any() else None
 
 
 def adjust(p_values: Array, correction: str) -> Array:
@@ -187,9 +183,9 @@ def baseline_level(
     Returns:
         The level; None where no direction was tried.
     """
-    edits = _population(baseline)
-    if edits is None:
+    if not np.isfinite(baseline).any():
         return None
+    edits = RandomEdits(baseline)
     low, high = mean_intervals(edits.means[:, None], level=confidence(1))
     return BaselineLevel(
         directions=len(edits.means),

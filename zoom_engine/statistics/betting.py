@@ -22,10 +22,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
-Array = NDArray[np.float64]
+from zoom_engine.statistics.intervals import Array, column_means
+
 ABOVE = {0.05: 0.2, 0.1: 0.2, 0.2: 0.2, 0.4: 0.2, 0.8: 0.2}
 """Fractions of the wealth that are staked on a mean above a limit, with their weights."""
 BELOW = {1.0: 0.5, 0.8: 0.125, 0.6: 0.125, 0.4: 0.125, 0.2: 0.125}
@@ -118,14 +118,8 @@ def mean_intervals(values: Array, *, level: float = 0.95) -> tuple[Array, Array]
     Returns:
         (low `[A]`, high `[A]`), NaN for a column without a value.
     """
-    present = np.isfinite(values)
-    sizes = present.sum(axis=0)
-    means = np.divide(
-        np.where(present, values, 0.0).clip(0.0, 1.0).sum(axis=0),
-        sizes,
-        out=np.full(values.shape[1], np.nan),
-        where=sizes > 0,
-    )
+    means = column_means(values.clip(0.0, 1.0))
+    known = np.isfinite(means)
     enough = needed((1 - level) / 2)
     low_in, low_out = np.zeros_like(means), means.copy()
     high_out, high_in = means.copy(), np.ones_like(means)
@@ -136,5 +130,5 @@ def mean_intervals(values: Array, *, level: float = 0.95) -> tuple[Array, Array]
         middle = (high_out + high_in) / 2
         rejected = log_wealth_below(values, middle) >= enough
         high_in, high_out = np.where(rejected, middle, high_in), np.where(rejected, high_out, middle)
-    low, high = np.where(sizes > 0, low_in, np.nan), np.where(sizes > 0, high_in, np.nan)
+    low, high = np.where(known, low_in, np.nan), np.where(known, high_in, np.nan)
     return np.minimum(low, means), np.maximum(high, means)

@@ -22,15 +22,9 @@ from zoom_engine.audit.manifest import Config
 from zoom_engine.audit.records import Record
 from zoom_engine.audit.summary import Ended, Verdict
 from zoom_engine.settings.interim_analyses import ERRING, confidence
-from zoom_engine.statistics.betting import (
-    Array,
-    closed,
-    log_wealth_above,
-    log_wealth_below,
-    mean_intervals,
-    needed,
-)
+from zoom_engine.statistics.betting import closed, log_wealth_above, log_wealth_below, mean_intervals, needed
 from zoom_engine.statistics.effects import effects, is_judged_at_end, judged
+from zoom_engine.statistics.intervals import Array
 
 
 class SizeTests(NamedTuple):

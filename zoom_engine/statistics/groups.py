@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from zoom_engine.audit.manifest import Config
 from zoom_engine.audit.records import Record
 from zoom_engine.audit.summary import PREDICTION, GroupChange, GroupDifference
-from zoom_engine.statistics.betting import Array, mean_intervals
+from zoom_engine.statistics.betting import mean_intervals
 from zoom_engine.statistics.interactions import differences
-from zoom_engine.statistics.intervals import column_means
+from zoom_engine.statistics.intervals import Array, column_means
 
 
 @dataclass(frozen=True)

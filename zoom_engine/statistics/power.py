@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from zoom_engine.audit.summary import Power
 from zoom_engine.settings.interim_analyses import ERRING
-from zoom_engine.statistics.betting import Array, log_wealth_above, log_wealth_below, needed
-from zoom_engine.statistics.intervals import column_means
+from zoom_engine.statistics.betting import log_wealth_above, log_wealth_below, needed
+from zoom_engine.statistics.intervals import Array, column_means
 from zoom_engine.statistics.random_edits import Dispersion, variation
 
 SIZES = (0.05, 0.1, 0.2, 0.4)

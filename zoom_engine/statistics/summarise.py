@@ -32,7 +32,7 @@ from zoom_engine.settings.attributes import Attribute
 from zoom_engine.settings.interim_analyses import confidence
 from zoom_engine.statistics.agreement import kendalls_w
 from zoom_engine.statistics.attribute_tests import attribute_tests, baseline_level
-from zoom_engine.statistics.betting import Array, mean_intervals
+from zoom_engine.statistics.betting import mean_intervals
 from zoom_engine.statistics.course import Course, course
 from zoom_engine.statistics.effects import (
     Effect,
@@ -46,12 +46,7 @@ from zoom_engine.statistics.effects import (
     own_scores,
 )
 from zoom_engine.statistics.groups import group_changes, group_differences, groups
-from zoom_engine.statistics.intervals import (
-    bootstrap_means,
-    column_means,
-    share_first,
-    unlimited_intervals,
-)
+from zoom_engine.statistics.intervals import Array, bootstrap_means, column_means, share_first, unlimited_intervals
 from zoom_engine.statistics.power import fewest, images_to_settle, power
 from zoom_engine.statistics.power import images_for_power as power_for
 
