@@ -178,6 +178,11 @@ class Config:
     content: Mapping[str, Any] = field(repr=False)
 
     @property
+    def has_course(self) -> bool:
+        """Tell whether records say what comes next: a generator edits one attribute at a time."""
+        return self.mode == "single" and self.edits is None
+
+    @property
     def planned_analyses(self) -> int:
         """Return how many interim analyses the audit may have: 1 where the number of images is given."""
         return 1 if self.interim_analyses is None else len(self.interim_analyses.planned)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
+from zoom_engine.audit.folder import DIRECTIONS, MANIFEST, MEASURED, read_manifest
 from zoom_engine.audit.manifest import PAPER_BOUND
+from zoom_engine.common.errors import DirectionError
 from zoom_engine.common.plurals import number_of
 from zoom_engine.diagnose.attribute_sources import unlike_examples
 from zoom_engine.diagnose.models import Models
@@ -89,6 +92,23 @@ def measure(
     )
     models.give_back_memory()
     return measurements
+
+
+def directions_of(out: str | Path) -> EditDirections | None:
+    """Return the edit directions that the audit in a folder was begun with; None where it does not have them.
+
+    They are those of its manifest. Others are not used: whoever resumes the audit measures its directions anew.
+    """
+    path = Path(out) / MEASURED / DIRECTIONS
+    if not path.is_file() or not (Path(out) / MANIFEST).is_file():
+        return None
+    try:
+        directions = EditDirections.load(path)
+    except DirectionError:
+        return None
+    written = read_manifest(out).config.content.get("directions")
+    same = isinstance(written, dict) and written.get("content_hash") == directions.content_hash
+    return directions if same else None
 
 
 def measurements_for(other: Models, models: Models, measurements: Measurements) -> Measurements:

@@ -33,7 +33,7 @@ from zoom_engine.audit.manifest import Manifest
 from zoom_engine.audit.photographs_file import PHOTOGRAPHS, photographs_json
 from zoom_engine.audit.records import Record
 from zoom_engine.audit.records import TrialKey as Done
-from zoom_engine.common.errors import AuditError, ClusterError, DirectionError, system_errors
+from zoom_engine.common.errors import AuditError, ClusterError, system_errors
 from zoom_engine.common.machine import describe_environment, find_device
 from zoom_engine.common.notices import Notices
 from zoom_engine.common.plurals import number_of, tries_in_words
@@ -41,7 +41,7 @@ from zoom_engine.common.threads import working
 from zoom_engine.diagnose.cluster import Batch, RayWorkers, Shard, Work, dispatched
 from zoom_engine.diagnose.gallery import SHEET_ROWS, build_gallery, write_photographs
 from zoom_engine.diagnose.identity import chosen, config, known, manifest, of_directions, of_photographs
-from zoom_engine.diagnose.measurements import Measurements, measure, measurements_for, with_baselines
+from zoom_engine.diagnose.measurements import Measurements, directions_of, measure, measurements_for, with_baselines
 from zoom_engine.diagnose.models import Models, load_models, run_of
 from zoom_engine.diagnose.own_photographs import audited_photographs, crops_of
 from zoom_engine.diagnose.shard import ShardSearch
@@ -139,23 +139,6 @@ def diagnosed(
         if out is not None:
             write_report(Path(out), diagnosis, index=index)
     return diagnoses
-
-
-def directions_of(out: str | Path) -> EditDirections | None:
-    """Return the edit directions that the audit in a folder was begun with; None where it does not have them.
-
-    They are those of its manifest. Others are not used: whoever resumes the audit measures its directions anew.
-    """
-    path = Path(out) / MEASURED / DIRECTIONS
-    if not path.is_file() or not (Path(out) / MANIFEST).is_file():
-        return None
-    try:
-        directions = EditDirections.load(path)
-    except DirectionError:
-        return None
-    written = read_manifest(out).config.content.get("directions")
-    same = isinstance(written, dict) and written.get("content_hash") == directions.content_hash
-    return directions if same else None
 
 
 def tell_tries(target: str, diagnosis: Diagnosis, notices: Notices) -> None:

@@ -66,6 +66,7 @@ def measurement(summary: Summary, config: Config, view: TaskView) -> str:
     images, attributes = summary.images, len(config.attributes)
     kind = "photograph" if config.photographs else "generated image" if config.edits is None else "image"
     on = number_of(images, kind) if images else f"no {kind}s"
+    on = f"up to {on}" if len({row.images for row in summary.sensitivity}) > 1 and config.edits is None else on
     if summary.edited_images < images:
         on += f", of which {summary.edited_images} {agreeing(summary.edited_images, 'was', 'were')} edited"
     how = "" if attributes == 1 else " one at a time" if summary.mode == "single" else " together"

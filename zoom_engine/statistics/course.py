@@ -23,7 +23,7 @@ from zoom_engine.audit.records import Record
 from zoom_engine.audit.summary import Ended, Verdict
 from zoom_engine.settings.interim_analyses import ERRING, confidence
 from zoom_engine.statistics.betting import closed, log_wealth_above, log_wealth_below, mean_intervals, needed
-from zoom_engine.statistics.effects import effects, is_judged_at_end, judged
+from zoom_engine.statistics.effects import by_image, effects, is_judged_at_end, judged
 from zoom_engine.statistics.intervals import Array
 
 
@@ -127,14 +127,10 @@ def course(config: Config, records: Sequence[Record]) -> Course:
     along = [record for record in records if record.baseline is None]
     column = {attribute.text: index for index, attribute in enumerate(config.attributes)}
     numbers = sorted({record.image for record in along})
-    row = {image: index for index, image in enumerate(numbers)}
-    change = np.full((len(numbers), len(column)), np.nan)
-    tried = np.zeros(change.shape, dtype=np.bool_)
     of_attributes = effects(config, along)
     changes = judged(of_attributes, at_end=is_judged_at_end(of_attributes))
-    for record, moved in zip(along, changes, strict=True):
-        place = row[record.image], column[record.attribute or ""]
-        tried[place], change[place] = True, moved
+    change = by_image(along, [column[record.attribute or ""] for record in along], len(column), changes)
+    tried = np.isfinite(change)
     analyses = config.analyses(len(numbers))
     width = None if config.interim_analyses is None else config.interim_analyses.width
     sizes = size_tests(change, config.smallest_effect, analyses, images=numbers, recorded=tried, width=width)

@@ -146,7 +146,7 @@ class Diagnosis:
 
     @cached_property
     def course(self) -> Course:
-        """Return where the audit stands, see `course.Course`; only for single attributes edited by a generator."""
+        """Return where the audit stands, see `course.Course`; only of a config that `has_course`."""
         return course(self.config, (*self.records, *self.baseline))
 
     @property
@@ -165,7 +165,7 @@ class Diagnosis:
     @property
     def missing(self) -> int:
         """Return how many measurements of the audit have no record yet, as far as known; 0 for a complete audit."""
-        if self.mode == "single" and self.config.edits is None:
+        if self.config.has_course:
             return self.course.missing
         images = self.goal or len({record.image for record in self.records})
         return sum(self.config.measurements(images)) - len(self.records) - len(self.baseline)

@@ -15,7 +15,7 @@ Signed and adjusted changes need a target whose output is one number.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,6 +68,27 @@ def effects(config: Config, records: Sequence[Record]) -> list[Effect]:
         _effect(record, column[record.attribute or ""] if record.baseline is None else record.baseline)
         for record in records
     ]
+
+
+def by_image(
+    records: Sequence[Record],
+    columns: Sequence[int],
+    width: int,
+    values: Iterable[object],
+    *,
+    images: Set[int] | None = None,
+) -> Array:
+    """Arrange one value per record as float64 `[I, width]`, a row per image (of the records, or of `images`).
+
+    NaN marks what has no value.
+    """
+    shown = {record.image for record in records} if images is None else images
+    row = {image: index for index, image in enumerate(sorted(shown))}
+    matrix = np.full((len(row), width), np.nan)
+    for record, column, value in zip(records, columns, values, strict=True):
+        if value is not None:
+            matrix[row[record.image], column] = value
+    return matrix
 
 
 def is_judged_at_end(*effects: Sequence[Effect]) -> bool:

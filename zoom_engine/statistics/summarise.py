@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import bisect
 import math
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -37,6 +37,7 @@ from zoom_engine.statistics.course import Course, course
 from zoom_engine.statistics.effects import (
     Effect,
     adjusted_changes,
+    by_image,
     effects,
     is_judged_at_end,
     judged,
@@ -61,8 +62,7 @@ def summarise(config: Config, records: Sequence[Record], *, resamples: int = 400
     images = len({record.image for record in records})
     edited = [record for record in records if record.was_edited]
     edited_images = len({record.image for record in edited})
-    by_generator = config.mode == "single" and config.edits is None
-    progress = course(config, (*records, *baseline)) if by_generator else None
+    progress = course(config, (*records, *baseline)) if config.has_course else None
     complete = _is_complete(config, records, baseline, images) if progress is None else not progress.missing
     drawn = _Drawn(resamples, seed)
     flipped = [record for record in edited if record.flipped]
@@ -160,10 +160,10 @@ def _judged(config: Config, records: Sequence[Record], baseline: Sequence[Record
     of_attributes, of_baseline = effects(config, records), effects(config, baseline)
     at_end = is_judged_at_end(of_attributes, of_baseline)
     columns = [column[record.attribute or ""] for record in records]
-    changes = _matrix(records, columns, len(column), judged(of_attributes, at_end=at_end))
+    changes = by_image(records, columns, len(column), judged(of_attributes, at_end=at_end))
     beside = list(zip(baseline, judged(of_baseline, at_end=at_end), strict=True))
     random = [pair for pair in beside if (pair[0].baseline or 0) < config.random_directions]
-    by_baseline = _matrix(
+    by_baseline = by_image(
         [record for record, _ in random],
         [record.baseline or 0 for record, _ in random],
         config.random_directions,
@@ -239,7 +239,7 @@ def _single(
     columns = [column[record.attribute or ""] for record in records]
 
     def matrix(values: Iterable[object]) -> Array:
-        return _matrix(records, columns, len(column), values)
+        return by_image(records, columns, len(column), values)
 
     def means(values: Iterable[object]) -> list[float | None]:
         return _figures(column_means(matrix(values)))
@@ -398,7 +398,7 @@ def _by_paraphrase(
         return [None] * width, None
     values = np.stack(
         [
-            _matrix(records, columns, width, (record.paraphrases and record.paraphrases[k] for record in records))
+            by_image(records, columns, width, (record.paraphrases and record.paraphrases[k] for record in records))
             for k in range(count)
         ]
     )
@@ -465,27 +465,6 @@ def _intervals(values: Array, level: float = 0.95) -> list[Interval | None]:
     low, high = mean_intervals(values, level=level)
     enough = np.isfinite(values).sum(axis=0) >= 2
     return [(float(low[i]), float(high[i])) if enough[i] else None for i in range(values.shape[1])]
-
-
-def _matrix(
-    records: Sequence[Record],
-    columns: Sequence[int],
-    width: int,
-    values: Iterable[object],
-    *,
-    images: Set[int] | None = None,
-) -> Array:
-    """Arrange one value per record as float64 `[I, width]`, a row per image (of the records, or of `images`).
-
-    NaN marks what has no value.
-    """
-    shown = {record.image for record in records} if images is None else images
-    row = {image: index for index, image in enumerate(sorted(shown))}
-    matrix = np.full((len(row), width), np.nan)
-    for record, column, value in zip(records, columns, values, strict=True):
-        if value is not None:
-            matrix[row[record.image], column] = value
-    return matrix
 
 
 def _mean(values: Iterable[float | bool | None]) -> float | None:
