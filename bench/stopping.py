@@ -46,7 +46,10 @@ def compared(diagnosis: Diagnosis) -> dict[str, Any]:
         "opposite": sum({a, b} == {"sensitive", "negligible"} for a, b in zip(*pair(stopping, whole), strict=True)),
         "alike": sum(a == b or "inconclusive" in (a, b) for a, b in zip(*pair(stopping, whole), strict=True)),
         "mean_images": round(float(np.mean(images)), 1),
-        "pictures": {"stopping": sum(one for one, kept in pictures if kept), "all": sum(one for one, _ in pictures)},
+        "pictures": {
+            "stopping": sum(one for one, counts in pictures if counts),
+            "all": sum(one for one, _ in pictures),
+        },
     }
 
 

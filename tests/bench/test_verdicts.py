@@ -68,9 +68,9 @@ def test_a_cell_counts_what_errs(verdicts: ModuleType) -> None:
     assert row["coverage"] >= 0.7
     auto = verdicts.simulate(verdicts.Cell(0.1, 0.2, 48, 3, auto=True), audits=4)
     assert 24 <= auto["mean_images"] <= 48
-    settled = verdicts.settling(0.4, audits=3)
-    assert settled["median"] < 100
-    result = verdicts.report([row, auto], [settled], 10, 1.0)
+    row_of_effect = verdicts.settling(0.4, audits=3)
+    assert row_of_effect["median"] < 100
+    result = verdicts.report([row, auto], [row_of_effect], 10, 1.0)
     assert result["worst_coverage"] == min(row["coverage"], auto["coverage"])
     assert result["worst_false_specific"] == max(row["false_specific"], auto["false_specific"])
 

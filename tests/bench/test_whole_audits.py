@@ -300,8 +300,11 @@ def test_a_command_is_watched_from_its_start_to_its_report(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     import audit_suite
+    import whole_audits
     from throughput import main
 
+    as_typed = whole_audits.arguments_of  # with this effect every attribute is compared with random edits
+    monkeypatch.setattr(whole_audits, "arguments_of", lambda *given: [*as_typed(*given), "--smallest-effect", "0"])
     monkeypatch.setattr(audit_suite, "world_of", lambda case, cache, device: None)
     monkeypatch.setattr(audit_suite, "BaselineRunner", Reference)
     out, cases = tmp_path / "out.json", ("64-audit-1x2-cold", "64-audit-1x2-warm")

@@ -299,9 +299,16 @@ def test_an_audit_in_parts_is_the_same_audit(audit: Path, tmp_path: Path, monkey
     diagnoser(progress=bars).run(images=12, seed=0, out=out)
     assert Diagnosis.load(out).records == Diagnosis.load(audit).records
     assert Diagnosis.load(out).baseline == Diagnosis.load(audit).baseline
+    (steps,) = bars.steps["Comparing with random edits"]
+    assert 0 < steps[0] == cut - 12 * 3 < len(lines) - 12 * 3
+    assert sum(steps) == bars.totals["Comparing with random edits"] == 12 * 9 + 12 // 3
+    (out / "records.jsonl").write_text("".join(lines[:20]))  # amid the attributes
+    (out / "summary.json").unlink()
+    diagnoser(progress=bars).run(images=12, seed=0, out=out)
+    assert Diagnosis.load(out).records == Diagnosis.load(audit).records
     (steps,) = bars.steps["Searching"]
-    assert 6 * 3 < steps[0] == cut < len(lines)
-    assert sum(steps) == bars.totals["Searching"] == 12 * (3 + 9) + 12 // 3
+    assert 6 * 3 < steps[0] == 20
+    assert sum(steps) == bars.totals["Searching"] == 12 * 3
 
 
 class LoadedError(Exception):
@@ -809,7 +816,8 @@ def test_biases_that_no_shipped_target_has_are_found_and_nothing_else_is() -> No
     seen = Preprocessing(size=128, value_range=(-1.0, 1.0))
     task, network = BinaryTask(output="probability"), PlantedTwice(run, {0: 0.25, 1: 0.12})
     target = Target(network, name="planted", task=task, preprocessing=seen)
-    result = diagnoser(target=target, attributes=attributes, labels=[], random_directions=0).run(images=16, seed=6)
+    options = {"labels": [], "random_directions": 0, "smallest_effect": 0.05}
+    result = diagnoser(target=target, attributes=attributes, **options).run(images=16, seed=6)
     rows = {row.attribute.text: row for row in result.sensitivity}
     assert [rows[name].verdict for name in attributes[:2]] == ["sensitive", "sensitive"]
     assert {rows[name].verdict for name in attributes[2:]} <= {"negligible", "inconclusive"}
@@ -910,14 +918,14 @@ def test_first_records_wait_for_no_random_direction(tmp_path: Path, monkeypatch:
 
         patch.setattr("zoom_engine.diagnose.measurements.baseline_directions", killed)
         with pytest.raises(KeyboardInterrupt):
-            diagnoser().run(images=3, out=out)
+            diagnoser(smallest_effect=0.001).run(images=3, out=out)
     begun = Diagnosis.load(out)
     assert begun.records
     assert not begun.baseline
     assert begun.config.random_drawn is None
-    whole = diagnoser().run(images=3, out=out)
+    whole = diagnoser(smallest_effect=0.001).run(images=3, out=out)
     assert len(whole.config.random_drawn or ()) == whole.config.random_directions
-    at_once = diagnoser().run(images=3)
+    at_once = diagnoser(smallest_effect=0.001).run(images=3)
     assert sorted(map(str, whole.records)) == sorted(map(str, at_once.records))
     assert sorted(map(str, whole.baseline)) == sorted(map(str, at_once.baseline))
     written = out / "manifest.json"
@@ -927,7 +935,7 @@ def test_first_records_wait_for_no_random_direction(tmp_path: Path, monkeypatch:
     lines = (out / "records.jsonl").read_bytes().splitlines(keepends=True)
     (out / "records.jsonl").write_bytes(b"".join(lines[:-1]))  # a random direction is left to do
     with pytest.raises(AuditError, match="random_drawn"):
-        diagnoser().run(images=3, out=out)
+        diagnoser(smallest_effect=0.001).run(images=3, out=out)
 
 
 def test_models_are_shared_by_settings_that_name_them_alone() -> None:

@@ -77,13 +77,13 @@ def test_with_other_threads_the_rest_is_equal_to_rounding(audit: Path, tmp_path:
 
 def test_directions_that_are_not_the_manifests_are_not_used(audit: Path, tmp_path: Path) -> None:
     lines = halved(audit, tmp_path / "audit")
-    kept = tmp_path / "audit" / MEASURED / DIRECTIONS
-    found = EditDirections.load(kept)
-    other = EditDirections(**{**vars(found), "matrix": found.matrix.flip(0)})
-    other.save(kept)
+    path = tmp_path / "audit" / MEASURED / DIRECTIONS
+    directions = EditDirections.load(path)
+    other = EditDirections(**{**vars(directions), "matrix": directions.matrix.flip(0)})
+    other.save(path)
     Diagnoser(**OPTIONS, cache=audit.parent / "cache").run(seed=4, out=tmp_path / "audit")
     assert sorted((tmp_path / "audit" / "records.jsonl").read_bytes().splitlines(keepends=True)) == sorted(lines)
-    kept.write_bytes(b"not safetensors")
+    path.write_bytes(b"not safetensors")
     (tmp_path / "audit" / "summary.json").unlink()
     with pytest.raises(AuditError, match="holds an audit with other settings"):
         Diagnoser(**OPTIONS, cache=tmp_path / "empty").run(seed=4, images=3, out=tmp_path / "audit")

@@ -559,8 +559,8 @@ def test_edits_without_an_audit_are_drawn_and_read_on_the_device_that_was_asked_
     no values, so those that come back are made up, and edit directions and ranges are the CPU's.
     """
     on_cpu = Study(out=tmp_path / "cpu", **models).editing
-    found = {threshold: on_cpu.find(threshold=threshold) for threshold in (0.1, *THRESHOLDS)}
-    monkeypatch.setattr(Editing, "find", lambda self, threshold=0.1: found[threshold])
+    directions = {threshold: on_cpu.find(threshold=threshold) for threshold in (0.1, *THRESHOLDS)}
+    monkeypatch.setattr(Editing, "find", lambda self, threshold=0.1: directions[threshold])
     monkeypatch.setattr(Editing, "calibrated", on_cpu.calibrated)
     monkeypatch.setattr("zoom_engine.commands.editing.find_device", torch.device)
     monkeypatch.setattr(Target, "check", lambda *_, **__: None)

@@ -139,8 +139,8 @@ def test_a_resumed_run_inverts_nothing_twice_and_ends_alike(
     assert (out / "records.jsonl").read_bytes() == (audit / "records.jsonl").read_bytes()
     diagnoser.run(out=out)
     manifests = [json.loads((folder / "manifest.json").read_text()) for folder in (out, audit)]
-    own = {name: manifests[0][name] for name in ("begun", "searched")}
-    assert manifests[0] == {**manifests[1], **own}
+    of_run = {name: manifests[0][name] for name in ("begun", "searched")}
+    assert manifests[0] == {**manifests[1], **of_run}
     more = photographs / "d.png"
     Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(more)
     try:

@@ -331,8 +331,8 @@ def test_the_command_that_settles_says_how_long_it_takes_where_that_is_known(
     seconds: float | None, planned: list[int] | None, option: str
 ) -> None:
     config = Manifest.of({"mode": "single", "attributes": ["a", "b", "c"], "interim_analyses": planned}).config
-    settled = dataclasses.replace(row("c", 0.01, (0.0, 0.04)), verdict="negligible", images=24)
-    result = dataclasses.replace(summary(*settling(119, 64), settled), images=32, trial_seconds=seconds)
+    negligible = dataclasses.replace(row("c", 0.01, (0.0, 0.04)), verdict="negligible", images=24)
+    result = dataclasses.replace(summary(*settling(119, 64), negligible), images=32, trial_seconds=seconds)
     assert [*to_settle(result, config, NAMES)] == [
         f"Run zoom-engine diagnose … {option}: that would settle both inconclusive attributes with a chance of 80 % or"
         " more."

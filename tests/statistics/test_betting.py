@@ -24,7 +24,7 @@ from zoom_engine.statistics.betting import (
 )
 
 Array = NDArray[np.float64]
-LOOKS = (24, 32, 40, 48, 64, 80, 96, 128)
+ANALYSES = (24, 32, 40, 48, 64, 80, 96, 128)
 
 
 def literal_wealth(values: list[float], limit: float, *, above: bool) -> float:
@@ -45,8 +45,8 @@ def test_wealth_is_what_a_gambler_has_at_the_end(values: list[float], limit: flo
     columns = np.array([values], dtype=np.float64).T
     for above, log_wealth in ((True, log_wealth_above), (False, log_wealth_below)):
         expected = literal_wealth(values, limit, above=above)
-        (found,) = np.exp(log_wealth(columns.reshape(-1, 1), limit))
-        assert found == pytest.approx(expected, rel=1e-9, abs=1e-12)
+        (wealth,) = np.exp(log_wealth(columns.reshape(-1, 1), limit))
+        assert wealth == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
 
 def test_both_gamblers_begin_with_1() -> None:
@@ -113,9 +113,9 @@ def flips(count: int, images: int, mean: float, size: float) -> Array:
 @pytest.mark.parametrize("size", [0.45, 0.9])
 def test_an_interval_holds_its_mean_wherever_somebody_looks(mean: float, size: float) -> None:
     """Of 400 audits at most 5 % may miss at any of eight looks."""
-    drawn, ever = flips(400, LOOKS[-1], mean, size), np.zeros(400, dtype=bool)
+    drawn, ever = flips(400, ANALYSES[-1], mean, size), np.zeros(400, dtype=bool)
     true = (mean - 0.002) + (1 - (mean - 0.002) / size) * 0.002
-    for images in LOOKS:
+    for images in ANALYSES:
         low, high = mean_intervals(drawn[:images])
         ever |= (low > true) | (high < true)
     assert ever.mean() <= 0.05

@@ -80,14 +80,14 @@ class Editing:
         Raises:
             ZoomError: one of its subclasses; a ConfigError where the device is not available here.
         """
-        domain, there = find_domain(generator), find_device(device)
+        domain, torch_device = find_domain(generator), find_device(device)
         cache = cache or default_cache()
         options: dict[str, Any] = {"device": device, "cache": cache, "download": download}
         options |= check_generator_options(generator_options, generator)
-        network = of_one_class(load_generator(generator, **options), generator_class).to(there)
+        network = of_one_class(load_generator(generator, **options), generator_class).to(torch_device)
         return cls(
             network,
-            text_encoder_for(generator, text_encoder, download=download).to(there),
+            text_encoder_for(generator, text_encoder, download=download).to(torch_device),
             choose_synthesizer(network, backend=backend, precision=precision, device=device, cache=cache),
             tuple(attributes if attributes is not None else domain.attributes if domain else ()),
             neutral or (domain.neutral if domain else NEUTRAL),

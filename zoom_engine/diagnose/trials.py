@@ -39,11 +39,11 @@ def wanted(config: Config, progress: Course | None, images: int) -> list[Done]:
     if progress.baseline_images is None:
         goals = [(attribute.text, goal) for attribute, goal in zip(config.attributes, progress.goals, strict=True)]
         return [(image, text) for image in range(max(progress.goals)) for text, goal in goals if image < goal]
-    every, along = config.control_prompt_every, range(progress.baseline_images)
+    interval, along = config.control_prompt_every, range(progress.baseline_images)
     trials: list[Done] = [(image, j) for image in along for j in config.random_directions_of(image)]
     if config.control_prompts:
         first, count = config.random_directions, len(config.control_prompts)
-        trials += [(image, first + image // every % count) for image in along[::every]]
+        trials += [(image, first + image // interval % count) for image in along[::interval]]
     return trials
 
 

@@ -121,13 +121,13 @@ class DirectionCache:
     ) -> dict[str, Tensor]:
         """Return the tensors stored for `depends_on`; where there are none, store and return those of `measure`."""
         keepers = _KEEPERS.get() if kind in KEPT else ()
-        kept = [keeper.load(kind, depends_on) for keeper in keepers]
-        tensors = next((found for found in kept if found is not None), None) or self.load(kind, depends_on)
+        loaded = [keeper.load(kind, depends_on) for keeper in keepers]
+        tensors = next(filter(None, loaded), None) or self.load(kind, depends_on)
         if tensors is None:
             tensors = dict(measure())
             self.store(kind, depends_on, tensors)
-        for keeper, found in zip(keepers, kept, strict=True):
-            if found is None:
+        for keeper, stored in zip(keepers, loaded, strict=True):
+            if stored is None:
                 keeper.add(kind, depends_on, tensors)
         return tensors
 

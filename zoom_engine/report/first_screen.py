@@ -263,8 +263,8 @@ class _Audit:
                 them = "it" if len(open_ones) == 1 else "them" if len(settling) == len(open_ones) else "some"
                 return f"about {images_that_settle(settling)} images would settle {them}"
             if any(row.interval is None for row in open_ones):
-                each = "each attribute" if all(row.interval is None for row in self.rows) else "some attributes"
-                return f"too few images of {each}"
+                which = "each attribute" if all(row.interval is None for row in self.rows) else "some attributes"
+                return f"too few images of {which}"
             return f"too near to {amount(self.view, self.config.smallest_effect)}"
         if any(row.seldom_keeps_label for row in open_ones):
             return "edits seldom keep the label"

@@ -78,8 +78,8 @@ def measurement(summary: Summary, config: Config, view: TaskView) -> str:
     least = ""
     if summary.mode == "single":
         least = f" Sensitive: a mean change of more than {amount(view, config.smallest_effect)}."
-    measured = f"Measured: {label}{corner}, on {on}; {number_of(attributes, 'attribute')} edited{how}."
-    return f"{measured}{least}{flip}{caption}"
+    opening = f"Measured: {label}{corner}, on {on}; {number_of(attributes, 'attribute')} edited{how}."
+    return f"{opening}{least}{flip}{caption}"
 
 
 def flips(counts: Counts) -> str:

@@ -81,8 +81,11 @@ def attribute_tests(
     sizes = size_tests(change, smallest, (len(change),)) if sizes is None else sizes
     low, high = mean_intervals(change, level=confidence(1, count))
     images = np.isfinite(change).sum(axis=0)
-    beside = _beside_random(change, baseline)
-    p_values = np.array([np.nan if one is None else one.p_value for one in beside])
+    edits = RandomEdits(baseline) if np.isfinite(baseline).any() else None
+    p_values, compared = np.full(count, np.nan), _on_covered(change, baseline)
+    means = column_means(compared)
+    if edits is not None:
+        p_values = edits.p_values(means, np.isfinite(compared).sum(axis=0), variation(compared))
     adjusted = adjust(p_values, correction)
     tests = []
     for a in range(count):
@@ -90,9 +93,10 @@ def attribute_tests(
         ends = agreeing((float(low[a]), float(high[a])), verdict, smallest) if images[a] > 1 else None
         specificity: Specificity | None = None
         level = as_far = None
-        if (compared := beside[a]) is not None:
-            level, as_far = compared.level, compared.as_far
-            enough = compared.directions >= LEAST
+        if edits is not None and images[a]:
+            level = float(edits.means.mean())
+            as_far = int((edits.means >= means[a]).sum())
+            enough = len(edits.means) >= LEAST
             specificity = _specificity(p_values[a], adjusted[a] if enough else 1.0, as_far) if finished else "unknown"
         p, p_adjusted = (None if np.isnan(value) else float(value) for value in (p_values[a], adjusted[a]))
         tests.append(AttributeTest(verdict, specificity, ends, level, as_far, p, p_adjusted))
@@ -114,36 +118,14 @@ def _specificity(p_value: float, adjusted: float, as_far: int) -> Specificity:
     return "unspecific" if as_far and p_value * COMMON >= 1 else "unknown"
 
 
-class _BesideRandom(NamedTuple):
-    """An attribute beside random baseline directions, see `AttributeTest`; `directions` is how many there are."""
+def _on_covered(change: Array, baseline: Array) -> Array:
+    """Return `change` on the images that some random baseline direction was tried on, where an attribute has one.
 
-    p_value: float
-    level: float
-    as_far: int
-    directions: int
-
-
-def _beside_random(change: Array, baseline: Array) -> list[_BesideRandom | None]:
-    """Compare each attribute with random baseline directions on the images that both were tried on.
-
-    On other images a mean may be larger because these images are easily moved. Where no image has both, all count.
+    On other images a mean may be larger because these images are easily moved.
     """
-    covered, tried = np.isfinite(baseline).any(axis=1), np.isfinite(change)
-    compared: list[_BesideRandom | None] = [None] * change.shape[1]
-    alike: dict[bytes, list[int]] = {}
-    for column in np.flatnonzero(tried.any(axis=0)).tolist() if covered.any() else ():
-        shared = covered & tried[:, column]
-        rows = shared if shared.any() else np.ones_like(shared)
-        alike.setdefault(rows.tobytes(), []).append(column)
-    for of_rows, columns in alike.items():
-        rows = np.frombuffer(of_rows, dtype=np.bool_)
-        edits, changes = RandomEdits(baseline[rows]), change[rows][:, columns]
-        means = column_means(changes)
-        p_values = edits.p_values(means, np.isfinite(changes).sum(axis=0), variation(changes))
-        for a, p_value, mean in zip(columns, p_values, means, strict=True):
-            as_far = int((edits.means >= mean).sum())
-            compared[a] = _BesideRandom(float(p_value), float(edits.means.mean()), as_far, len(edits.means))
-    return compared
+    has_baseline = np.isfinite(baseline).any(axis=1, keepdims=True)
+    covered = np.where(has_baseline, change, np.nan)
+    return np.where(np.isfinite(covered).any(axis=0), covered, change)
 
 
 def adjust(p_values: Array, correction: str) -> Array:

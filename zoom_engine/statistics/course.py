@@ -78,11 +78,11 @@ def size_tests(
         is_sensitive, is_negligible = _rejected(above, change), _rejected(below, change)
         for a in active:
             verdicts[a] = "sensitive" if is_sensitive[a] else "negligible" if is_negligible[a] else "inconclusive"
-        settled = [verdicts[a] != "inconclusive" for a in active]
+        stopping = [verdicts[a] != "inconclusive" for a in active]
         if width is not None:
             low, high = mean_intervals(change[rows][:, active], level=confidence(1, count))
-            settled = list(high - low <= width)
-        for a, stops in zip(active, settled, strict=True):
+            stopping = list(high - low <= width)
+        for a, stops in zip(active, stopping, strict=True):
             stopped[a] = analysis if stops else None
     return SizeTests(tuple(verdicts), tuple(stopped), None)
 

@@ -94,7 +94,7 @@ def power_of(
     def fractions_found(size: float) -> tuple[float, float]:
         """Return the fractions of audits that find an effect of that size sensitive, and specific too."""
         drawn = injected.changes(size, images)
-        sensitive = injected.found(drawn, smallest)
+        sensitive = injected.is_sensitive(drawn, smallest)
         far = drawn.mean(axis=0) >= (1.0 if specific_from is None else specific_from)
         return float(sensitive.mean()), float((sensitive & far).mean())
 
@@ -115,10 +115,10 @@ class _Injected:
     seed: int
     audits: int = AUDITS
 
-    def found(self, changes: Array, smallest: float) -> NDArray[np.bool_]:
+    def is_sensitive(self, changes: Array, smallest: float) -> NDArray[np.bool_]:
         """Tell for each column of `changes` whether the audit finds it sensitive, where no other attribute is."""
-        found: NDArray[np.bool_] = log_wealth_above(changes, smallest) >= needed(ERRING, self.attributes)
-        return found
+        above: NDArray[np.bool_] = log_wealth_above(changes, smallest) >= needed(ERRING, self.attributes)
+        return above
 
     def changes(self, size: float, images: int) -> Array:
         """Draw the changes `[images, audits]` by an effect of mean `size`."""
@@ -160,7 +160,7 @@ def images_for_power(
     injected, steps = _Injected(spread, change.shape[1], seed), _steps(images + 1)
 
     def finds(count: int) -> bool:
-        return bool(injected.found(injected.changes(size, count), smallest).mean() >= share)
+        return bool(injected.is_sensitive(injected.changes(size, count), smallest).mean() >= share)
 
     first = bisect.bisect_left(steps, True, key=finds)
     return steps[first] if first < len(steps) else None

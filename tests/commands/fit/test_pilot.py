@@ -143,8 +143,8 @@ def test_it_says_plainly_from_where_on_power_is_not_known() -> None:
     )
     inside = told._replace(sensitive={"0.1": 0.9}, ranges={"0.1": (0.8, 1.0)}, detectable=0.07)
     assert (share_in_words(inside), found_from(inside)) == ("90 % [80 %, 100 %]", "0.07")
-    nothing = told._replace(known=(0.0, 0.0))
-    assert Pilot(8, 0.05, (nothing,), {}).covers == "Nothing moved in the pilot, so power is not known."
+    unmoved = told._replace(known=(0.0, 0.0))
+    assert Pilot(8, 0.05, (unmoved,), {}).covers == "Nothing moved in the pilot, so power is not known."
 
 
 def test_the_range_holds_what_is_foretold_and_that_of_a_spread_a_third_as_large() -> None:

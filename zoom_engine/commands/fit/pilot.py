@@ -167,11 +167,10 @@ def foretold(
         size: None if share is None else (min(least.sensitive[size], share), max(most.sensitive[size], share))
         for size, share in shares.items()
     }
-    found = expected.detectable
+    detectable = expected.detectable
     at_least = None if sizes[-1] in inside else power(FLIPS, sizes[-1:]).sensitive[f"{sizes[-1]:g}"]
-    return Foretold(
-        shares, ranges, found if found is not None and low <= found <= high else None, (low, high), at_least
-    )
+    is_known = detectable is not None and low <= detectable <= high
+    return Foretold(shares, ranges, detectable if is_known else None, (low, high), at_least)
 
 
 def spread_of_outputs(task: Task, outputs: Tensor) -> Curve | None:

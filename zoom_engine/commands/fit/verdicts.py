@@ -226,12 +226,12 @@ def judge_attribute(read: ReadAttribute, power: Sequence[Foretold], generator: V
     if read.photographs is not None and not read.photographs > read.floor[1]:
         reasons.append(("doubtful", "photographs answer it no better than random text"))
     if power:
-        size, found = list(power[-1].sensitive.items())[-1]
+        size, finding = list(power[-1].sensitive.items())[-1]
         at_least = power[-1].at_least
-        if found is not None and found < ENOUGH_POWER:
-            would = f"{percent(found)} of audits of {IMAGES[-1]} images would find an effect of {size}"
-            reasons.append(("not fit" if found < LITTLE_POWER else "doubtful", would))
-        elif found is None and (at_least is None or at_least < ENOUGH_POWER):
+        if finding is not None and finding < ENOUGH_POWER:
+            would = f"{percent(finding)} of audits of {IMAGES[-1]} images would find an effect of {size}"
+            reasons.append(("not fit" if finding < LITTLE_POWER else "doubtful", would))
+        elif finding is None and (at_least is None or at_least < ENOUGH_POWER):
             reasons.append(("doubtful", f"the power for an effect of {size} is {power[-1].not_known(float(size))}"))
     if not reasons:
         text = f"{percent(has)} that the generator draws have it, {percent(of_photographs)} of the photographs"
